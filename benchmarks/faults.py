@@ -34,11 +34,11 @@ import nlapi
 from benchmarks.faults_api import FAULTS, CountingApi, Fault, described
 from benchmarks.faults_intentions import Arguments, Intention, intention_of
 from nlapi.agent.claude import ClaudePlanner
-from nlapi.agent.events import Event, Planned, Proposed
-from nlapi.agent.log import Log, read
+from nlapi.agent.events import Event, PlanCreated, CallProposed
+from nlapi.agent.log import Log, read_records
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
-from nlapi.cli.session import LOST, SURE, UNSURE, Session
+from nlapi.cli.session import OFFER_BELOW, CHANGE_BELOW, ASK_BELOW, Session
 from nlapi.client.limits import Limits
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
@@ -111,7 +111,7 @@ class Stage:
             planner=ClaudePlanner([self.spec], client=self.client),
             targets={self.spec: Target(spec=self.spec, base_url=self.api.url)},
             render=see,
-            policy=Policy(yes=True, interactive=False, ask_below=UNSURE, change_below=SURE, offer_below=LOST),
+            policy=Policy(yes=True, interactive=False, ask_below=ASK_BELOW, change_below=CHANGE_BELOW, offer_below=OFFER_BELOW),
             consent=_nobody,
             limits=Limits(deadline=DEADLINE if timed else 10.0),
             log=log,
@@ -132,7 +132,7 @@ class Stage:
         return message(*(tool_use(intention.operation, arguments, id) for arguments, id in zip(plan, ids, strict=True)))
 
 
-async def _nobody(proposed: Proposed) -> Any:
+async def _nobody(proposed: CallProposed) -> Any:
     raise AssertionError(f"{proposed.call.operation_id} was asked about, and nobody is there")
 
 
@@ -147,9 +147,9 @@ async def trial(stage: Stage, number: int, fault: Fault) -> None:
 
     def see(event: Event) -> None:
         nonlocal proposed
-        if isinstance(event, Planned):
+        if isinstance(event, PlanCreated):
             proposed = 0
-        if isinstance(event, Proposed) and event.effect is not Effect.READ:
+        if isinstance(event, CallProposed) and event.effect is not Effect.READ:
             proposed += 1
             if proposed == 1 and not api.sent[intention.id]:
                 return
@@ -165,8 +165,8 @@ async def trial(stage: Stage, number: int, fault: Fault) -> None:
         stage.claude.script[:] = stage.script(intention, fault, doubled=doubled)
         stage.claude.requests.clear()
         if turn:
-            conversation = resume(read(log.path), lambda _, id: compile_tool(stage.spec.operation(id)))
-            conversation = conversation.asked(intention.question)
+            conversation = resume(read_records(log.path), lambda _, id: compile_tool(stage.spec.operation(id)))
+            conversation = conversation.with_question(intention.question)
         await answered(stage.session(log, fault, see), conversation, intention, fault, api)
     log.close()
     log.path.unlink()

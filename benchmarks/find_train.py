@@ -25,9 +25,9 @@ from benchmarks.find import SHARED, Case, half, step_cases, word_cases, word_spe
 from benchmarks.offline.folds import folds, read_rows, read_specs
 from nlapi.openapi.spec import Spec
 from nlapi.tools.index import Index
-from nlapi.tools.index_shape import DeedKind
+from nlapi.tools.index_shape import ActionKind
 from nlapi.tools.phrase import SearchIntent, read_phrase
-from nlapi.tools.relevance import EVIDENCE
+from nlapi.tools.relevance import FEATURE_WEIGHTS
 
 REAL = Path(__file__).parent / "offline" / "real.jsonl"
 MEASURED = ("kubernetes.io.json", "docker.com/engine.json")
@@ -94,7 +94,7 @@ def all_cases(shared: Path) -> Iterator[tuple[Case, Spec]]:
 
 
 def columns() -> list[str]:
-    return [*EVIDENCE, *(f"{request.value}>{kind.name}" for request in SearchIntent for kind in DeedKind)]
+    return [*FEATURE_WEIGHTS, *(f"{request.value}>{kind.name}" for request in SearchIntent for kind in ActionKind)]
 
 
 def examples(shared: Path) -> Iterator[Example]:
@@ -105,9 +105,9 @@ def examples(shared: Path) -> Iterator[Example]:
             indexes[spec] = Index(spec.operations)
         request = list(SearchIntent).index(read_phrase(case.words, indexes[spec].nouns).intent)
         rows, right = [], []
-        for operation, shape, amounts in indexes[spec].evidence(case.words):
-            pairs = [0.0] * (len(SearchIntent) * len(DeedKind))
-            pairs[request * len(DeedKind) + shape.kind] = 1.0
+        for operation, shape, amounts in indexes[spec].features(case.words):
+            pairs = [0.0] * (len(SearchIntent) * len(ActionKind))
+            pairs[request * len(ActionKind) + shape.kind] = 1.0
             rows.append([*map(float, amounts), *pairs])
             right.append(operation.id in case.right)
         yield Example(case=case, rows=rows, right=right)
@@ -163,11 +163,11 @@ def main() -> None:
         print(f"# {group}: {text}")
     named = dict(zip(columns(), (weights * SPREAD).round(3).tolist(), strict=True))
     print("EVIDENCE = {")
-    for name in EVIDENCE:
+    for name in FEATURE_WEIGHTS:
         print(f'    "{name}": {named[name]:g},')
     print("}\nKINDS = {")
     for request in SearchIntent:
-        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in DeedKind)
+        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in ActionKind)
         print(f"    SearchIntent.{request.name}: ({row}),")
     print("}")
 

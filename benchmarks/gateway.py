@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import gateway_servers as servers
 from benchmarks.load import Connection, Run, closed_loop, cpu_seconds, free_port, paced, request, server
-from nlapi.routing.table import compile as compiled
+from nlapi.routing.table import compile_table as compiled
 
 PAGE = Path(__file__).with_name("GATEWAY.md")
 SERVE = "/v1/objectives/noop/serve"

@@ -26,7 +26,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.routing.table import compile
+from nlapi.routing.table import compile_table
 from tests.gateway.kit import document, write_models
 
 CODE = "from nlapi.cli.main import main; main()"
@@ -175,7 +175,7 @@ def judged(run: Run) -> tuple[int, int]:
     for context, revision, version, output in run.answers:
         if revision not in tables:
             status, found = run.once(run.admin, "GET", f"/v1/revisions/{revision}")
-            known = compile(decode_configuration(found["configuration"]), revision) if status == 200 else None
+            known = compile_table(decode_configuration(found["configuration"]), revision) if status == 200 else None
             tables[revision] = known
         if tables[revision] is None:
             gone += 1

@@ -20,9 +20,9 @@ from starlette.routing import Route
 from nlapi.gateway.access import Access, Audience
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.recording import recorder
+from nlapi.gateway.recording import decision_sink
 from nlapi.gateway.server import serve
-from nlapi.gateway.store import Store
+from nlapi.gateway.store import GatewayStore
 from nlapi.routing.nouns import (
     Client,
     Configuration,
@@ -30,7 +30,7 @@ from nlapi.routing.nouns import (
     Match,
     Model,
     Objective,
-    Protocol,
+    ShardProtocol,
     Rule,
     Shadow,
     Shard,
@@ -65,7 +65,7 @@ def configuration(shadow: str = "") -> Configuration:
     if shadow:
         slow = Version(model="noop", name="slow", shard="far")
         versions[slow.ref] = slow
-        shards["far"] = Shard(name="far", protocol=Protocol.JSON, endpoints=(shadow,))
+        shards["far"] = Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(shadow,))
         shadows["slow"] = Shadow(name="slow", objective="noop", version=slow.ref)
     return Configuration(
         objectives={"noop": objective},
@@ -90,18 +90,18 @@ class Served:
             (folder / name / "model.toml").write_text("")
             (folder / name / "stages.py").write_text("def predict(value):\n    return value\n")
         self._folder, self._record, self._shadow = folder, record, shadow
-        self._store = Store(folder / "gateway.db")
+        self._store = GatewayStore(folder / "gateway.db")
         access = Access(self._store)
-        made = {name: access.make(name, Audience.SERVE)[1] for name in ("flood", "calm")}
+        made = {name: access.create_token(name, Audience.SERVE)[1] for name in ("flood", "calm")}
         tokens.write_text(json.dumps(made))
         self._gateway: Gateway
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            sink = recorder(self._store) if self._record else None
+            sink = decision_sink(self._store) if self._record else None
             self._gateway = Gateway(self._store, Engine(models=self._folder, record=sink))
             made = configuration(self._shadow)
-            await self._gateway.publisher.change(lambda _: made, who="benchmark")
+            await self._gateway.publisher.change(lambda _: made, author="benchmark")
         if scope["type"] == "http" and scope["path"] == "/roll":
             await answer(send, await self._roll())
             return
@@ -111,9 +111,9 @@ class Served:
         publisher, engine = self._gateway.publisher, self._gateway.engine
         both = publisher.current.configuration
         changed = replace(both, rules={**both.rules, "r0": replace(both.rules["r0"], position=1000)})
-        number = (await publisher.change(lambda _: changed, who="benchmark")).number
+        number = (await publisher.change(lambda _: changed, author="benchmark")).number
         before = time.perf_counter()
-        rolling = asyncio.create_task(publisher.roll_back(number - 1, who="benchmark"))
+        rolling = asyncio.create_task(publisher.roll_back(number - 1, author="benchmark"))
         while engine.revision == number:  # noqa: ASYNC110 - the engine tells nobody, and need not
             await asyncio.sleep(0.0002)
         effect = time.perf_counter() - before

@@ -20,7 +20,7 @@ import nlapi
 from benchmarks.descriptions import directory, github
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.id_fields import Place, takes_id
+from nlapi.resources.id_fields import Place, is_id_argument
 from nlapi.resources.id_sources import IdSource, id_sources
 
 JUDGED = Path(__file__).with_name("id_sources.jsonl")
@@ -42,17 +42,17 @@ def arguments(spec: Spec) -> Iterator[tuple[Operation, Place]]:
     reader = answer_schemas(spec).reader
     for operation in spec.operations:
         for one in operation.parameters:
-            if one.where in ("path", "query") and takes_id((one.where, one.name), one):
-                yield operation, (one.where, one.name)
+            if one.location in ("path", "query") and is_id_argument((one.location, one.name), one):
+                yield operation, (one.location, one.name)
         if operation.body is not None:
             for name, schema in reader.properties(operation.body.schema).items():
-                if takes_id(("body", name), None) and reader.flat(schema).get("readOnly") is not True:
+                if is_id_argument(("body", name), None) and reader.flat(schema).get("readOnly") is not True:
                     yield operation, ("body", name)
 
 
 def first(spec: Spec, operation: Operation, place: Place) -> IdSource | None:
     """The best source of an argument."""
-    return next(iter(id_sources(spec).of(operation, place)), None)
+    return next(iter(id_sources(spec).find_sources(operation, place)), None)
 
 
 def sample(count: int, seed: int) -> None:

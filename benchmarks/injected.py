@@ -12,7 +12,7 @@ import sys
 import orjson
 
 from benchmarks.descriptions import directory, github
-from nlapi.plugin.injected import injected
+from nlapi.plugin.prompt_injection import find_injections
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     files = [large, *sorted(folder.rglob("*.json"))]
     told = 0
     for file in files:
-        found = list(injected(orjson.loads(file.read_bytes())))
+        found = list(find_injections(orjson.loads(file.read_bytes())))
         told += bool(found)
         for issue in found:
             print(f"{file.name}: {issue.where[-80:]}: {issue.message}")

@@ -27,10 +27,10 @@ from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
 from benchmarks.client import GaveOutError
 from benchmarks.conversations import Stage, configured, conversations, expect, failures
 from benchmarks.descriptions import directory, github
-from nlapi.openapi.select import select
+from nlapi.openapi.select import select_operations
 from nlapi.plugin import Options, build
-from nlapi.plugin.folder import write
-from nlapi.plugin.limits import MAX_TOKENS
+from nlapi.plugin.folder import write_folder
+from nlapi.plugin.limits import MAX_SESSION_TOKENS
 from nlapi.sandbox import running
 from tests.messages_server import say, use
 
@@ -41,8 +41,8 @@ BESIDE = ROOT.parent / "shared" / "data" / "specs"
 def validated(claude: Claude, name: str, source: str, folder: Path) -> None:
     """Builds a plugin of a description and has the client take it."""
     spec = nlapi.load(source)
-    plugin = build(spec, select(spec).operations, Options(name=name, source=source if "/" not in source else ""))
-    write(folder, plugin.files)
+    plugin = build(spec, select_operations(spec).operations, Options(name=name, source=source if "/" not in source else ""))
+    write_folder(folder, plugin.files)
     for words in (("--strict", str(folder)), ("--strict", str(folder / ".claude-plugin" / "plugin.json"))):
         done = claude("plugin", "validate", *words)
         expect(f"{name}: validate --strict {Path(words[-1]).name}", done.returncode == 0, done.stdout + done.stderr)
@@ -55,7 +55,7 @@ def validated(claude: Claude, name: str, source: str, folder: Path) -> None:
     cost, skills = re.search(r"Always-on:\s+~([\d,]+) tok", told), re.search(r"Skills \((\d+)\)", told)
     tokens = int(cost[1].replace(",", "")) if cost else 0
     what = f"{len(plugin.operations)} operations, {len(plugin.files)} files, {skills and skills[1]} skills"
-    expect(f"{name}: {what}, {tokens:,} tokens a session", 0 < tokens <= MAX_TOKENS, told)
+    expect(f"{name}: {what}, {tokens:,} tokens a session", 0 < tokens <= MAX_SESSION_TOKENS, told)
     claude("plugin", "uninstall", f"{name}@{name}")
 
 

@@ -28,7 +28,7 @@ from nlapi.routing.nouns import (
     Version,
     VersionRef,
 )
-from nlapi.routing.table import Table, compile
+from nlapi.routing.table import Table, compile_table
 
 ROUNDS, PASSES = 7, 3
 """Rounds in which the tables take turns, and passes of one in a turn: the first brings it into the cache."""
@@ -170,7 +170,7 @@ def child() -> dict[str, object]:
         "mixed 10000": (varied, various),
         "400 objectives": (spread, requests(spread, popular=False)),
     }
-    tables = {name: (compile(source, 1), seen) for name, (source, seen) in cases.items()}
+    tables = {name: (compile_table(source, 1), seen) for name, (source, seen) in cases.items()}
     rounds = [
         {name: min(decisions(*case) for _ in range(PASSES)) for name, case in tables.items()} for _ in range(ROUNDS)
     ]
@@ -178,7 +178,7 @@ def child() -> dict[str, object]:
     context = orjson.loads(many[0][1])
     for _ in range(5):
         start = time.process_time()
-        compile(large, 2).decide("objective-0", context)
+        compile_table(large, 2).decide("objective-0", context)
         made.append(time.process_time() - start)
     return {"decide": {name: min(one[name] for one in rounds) for name in tables}, "make": min(made)}
 

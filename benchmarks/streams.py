@@ -14,7 +14,7 @@ from pathlib import Path
 import nlapi
 from benchmarks.descriptions import directory
 from nlapi.client.message import Framing
-from nlapi.client.streaming.rule import UNKNOWN, Evidence, classify, expectation, list_switches
+from nlapi.client.streaming.rule import UNKNOWN, Evidence, classify, expect_stream, list_switches
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Operation
 
@@ -28,7 +28,7 @@ def main() -> int:
             for schema in list_switches(operation).values():
                 kind = operation.spec.follow(schema).get("type")
                 counts[f"switch, {kind if isinstance(kind, str) else 'of no type'}"] += 1
-            expected = expectation(operation, {})
+            expected = expect_stream(operation, {})
             for content_type in expected.media:
                 evidence, framing = classify(content_type, UNKNOWN)
                 if evidence is Evidence.TYPED and framing is not None:

@@ -27,13 +27,13 @@ async def call(
     """Call an operation and return its answer, as `nlapi.call` does. `yes` may be an asynchronous function too."""
     from nlapi.client.limits import Limits
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import run, target_of
+    from nlapi.tools.run import run, registered_target
     from nlapi.tools.tool import Call
 
-    wanted = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
-    target = target_of(spec, base_url=base_url, auth=auth)
+    tool_call = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
+    target = registered_target(spec, base_url=base_url, auth=auth)
     limits = Limits(items=events) if timeout is None else Limits(items=events, deadline=timeout)
-    return await run(wanted, target, _consent(yes), limits=limits)
+    return await run(tool_call, target, _consent(yes), limits=limits)
 
 
 async def answer(
@@ -56,7 +56,7 @@ def _consent(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consen
 
     async def consent(prepared: Prepared) -> bool:
         # A rule of the user's policy that asks each time cannot be answered in advance by `yes=True`.
-        if prepared.asks_always and not callable(yes):
+        if prepared.requires_question and not callable(yes):
             return False
         agreed = yes(prepared) if callable(yes) else yes
         # Only True itself is consent: a function may return the text "n" that somebody typed, which is truthy.

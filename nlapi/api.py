@@ -35,15 +35,15 @@ def load(
     description may be; without it, the description's own folder and the repository that contains it.
     DescriptionError when it cannot be read; problems inside it are in `Spec.issues`.
     """
-    from nlapi.openapi.bundle import bundle, may_be_split
+    from nlapi.openapi.bundle import bundle, may_have_external_refs
     from nlapi.openapi.cache import Cache
-    from nlapi.openapi.document import read
+    from nlapi.openapi.document import read_document
     from nlapi.openapi.fetch import fetch
-    from nlapi.openapi.files import Files
-    from nlapi.openapi.overlay import overlay
-    from nlapi.openapi.parse import parse
+    from nlapi.openapi.files import DescriptionFiles
+    from nlapi.openapi.overlay import parse_overlay
+    from nlapi.openapi.parse import parse_document
     from nlapi.openapi.tree import read_tree
-    from nlapi.openapi.uncollected import uncollected
+    from nlapi.openapi.gc_paused import gc_paused
 
     source, registered = fspath(source), registration_of(source)
     # The Spec records the registered name, so that `nlapi.call` and the policy find the registration later.
@@ -51,18 +51,18 @@ def load(
     if registered is not None:
         source, overlays = registered.source, (*registered.overlays, *overlays)
         root = root or registered.root
-    kept = Cache(folder=Path(cache)) if cache else None
+    cache_store = Cache(folder=Path(cache)) if cache else None
     layers = []
-    for one in overlays:
-        layer = fetch(fspath(one), cache=kept)
-        layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
-    fetched = fetch(source, cache=kept)
-    files = Files(root=fetched.source, cache=kept, within=fspath(root) if root else "")
+    for overlay_source in overlays:
+        layer = fetch(fspath(overlay_source), cache=cache_store)
+        layers.append(parse_overlay(read_tree(layer.data, layer.source)[0], layer.source))
+    fetched = fetch(source, cache=cache_store)
+    files = DescriptionFiles(root=fetched.source, cache=cache_store, within=fspath(root) if root else "")
     # One regular expression over the bytes decides (5 ms for GitHub's 13 MB); docs/design/005-bundling.md.
-    join = partial(bundle, files=files) if may_be_split(fetched.data) else None
-    with uncollected():
-        document = read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join)
-        return parse(document, _effect_of, _issues_of_effect, cache=kept, files=files.named, registered=name)
+    join = partial(bundle, files=files) if may_have_external_refs(fetched.data) else None
+    with gc_paused():
+        document = read_document(fetched.data, fetched.source, overlays=layers, cache=cache_store, join=join)
+        return parse_document(document, _effect_of, _issues_of_effect, cache=cache_store, files=files.requested, registered=name)
 
 
 def registration_of(source: str | PathLike[str]) -> Registration | None:
@@ -101,11 +101,11 @@ def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url:
     `arguments` have the names of the tool's `input_schema`. ArgumentError when they do not fit it.
     """
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import prepare, target_of
+    from nlapi.tools.run import prepare, registered_target
     from nlapi.tools.tool import Call
 
     call = Call(tool=compile_tool(spec.operation(operation)), arguments=arguments)
-    return prepare(call, target_of(spec, base_url=base_url, auth=False)).request
+    return prepare(call, registered_target(spec, base_url=base_url, auth=False)).request
 
 
 def call(

@@ -29,10 +29,10 @@ def text(name: str) -> str:
 
 def folder(name: str) -> Path:
     """Return the path of a bundled folder such as "examples/gateway". UsageError when there is none on disk."""
-    found = Path(str(root().joinpath(*name.split("/"))))
-    if name.split("/")[0] not in FOLDERS or not found.is_dir():
+    path = Path(str(root().joinpath(*name.split("/"))))
+    if name.split("/")[0] not in FOLDERS or not path.is_dir():
         raise UsageError(f"nlapi ships no folder {name!r}")
-    return found
+    return path
 
 
 def spec_names() -> tuple[str, ...]:

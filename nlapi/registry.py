@@ -18,7 +18,7 @@ from nlapi.errors import MissingCredentialError, NlapiError, UsageError
 # The prefix of a reference to an environment variable. The file never holds a credential itself.
 REFERENCE = "env:"
 # A policy that cannot be read stops the command: it may contain a `deny` (docs/design/024-consent-to-a-plan.md).
-MEND = "nothing is sent until it is mended, as it may forbid it"
+REPAIR_HINT = "nothing is sent until it is mended, as it may forbid it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +70,13 @@ def read_policy() -> tuple[str, Mapping[str, Any] | None]:
     except FileNotFoundError:
         return str(file), None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=MEND) from None
+        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=REPAIR_HINT) from None
     import tomllib
 
     try:
         return str(file), tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}", hint=MEND) from None
+        raise UsageError(f"{file} is not TOML: {error}", hint=REPAIR_HINT) from None
 
 
 def _parse(data: Mapping[str, Any]) -> Registration:

@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+def open_listener(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
     """Yield a socket that listens on an address, and its URL. Port 0 is any free port. UsageError when it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # IPPROTO_TCP is explicit because asyncio sets TCP_NODELAY only then; without it each answer waits 40 ms for an

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Operation, Spec
 
 
@@ -19,7 +19,7 @@ def text(paths: Any, *, openapi: str = "3.1.0", **more: Any) -> bytes:
 def spec(paths: Any, *, source: str = "test.json", **more: Any) -> Spec:
     """The Spec of a description with these `paths`, on https://api.example unless `servers` says otherwise."""
     more = {"servers": [{"url": "https://api.example"}], **more}
-    return parse(read(text(paths, **more), source))
+    return parse_document(read_document(text(paths, **more), source))
 
 
 def operation(node: dict[str, Any] | None = None, *, path: str = "/x", method: str = "get", **more: Any) -> Operation:

@@ -15,9 +15,9 @@ from benchmarks.changes.cases import Case
 from benchmarks.changes.wire import Wire, read
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schemas, json_media
-from nlapi.sandbox.at import At
-from nlapi.sandbox.problem import Problem
-from nlapi.sandbox.routes import Routes
+from nlapi.sandbox.at import SampleContext
+from nlapi.sandbox.problem import RequestProblem
+from nlapi.sandbox.routes import RouteTable
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 
@@ -33,7 +33,7 @@ class Recorder:
     """
 
     def __init__(self, spec: Spec) -> None:
-        self.routes = Routes(spec)
+        self.routes = RouteTable(spec)
         self.lists = answer_schemas(spec)
         self.sampler = Sampler(Schemas(spec))
         self.received: list[Wire] = []
@@ -54,7 +54,7 @@ class Recorder:
                 return 200, self.answers[key]
         try:
             operation = self.routes.match(method, path, urlsplit(target).query).operation
-        except Problem as problem:
+        except RequestProblem as problem:
             return problem.status, {"error": problem.detail}
         if method not in READ_METHODS and operation.effect is not Effect.READ:
             return (201 if method == "POST" else 200), {}
@@ -77,7 +77,7 @@ class Recorder:
         return _identified(self._sample(media.schema, operation, 0), last)
 
     def _sample(self, schema: Any, operation: Operation, index: int) -> Any:
-        return self.sampler.sample(schema, At(seed=0, path=operation.id, index=index))
+        return self.sampler.sample(schema, SampleContext(seed=0, path=operation.id, index=index))
 
     def _listed(self, path: tuple[str, ...]) -> Iterator[str]:
         """What the paths of the command name below a list, also below one such as /containers/json."""

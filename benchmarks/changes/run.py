@@ -14,16 +14,16 @@ from typing import Any
 from benchmarks.changes.cases import READ, Api, Case
 from benchmarks.changes.recorder import Recorder, recording
 from benchmarks.changes.wire import Requests, Wire, of_request
-from nlapi.agent.events import Event, Planned, Proposed
+from nlapi.agent.events import Event, PlanCreated, CallProposed
 from nlapi.changes.standing import reasons_against
 from nlapi.cli.events import Renderer
-from nlapi.cli.options import PlannerName, Telling
+from nlapi.cli.options import PlannerName, ConversationFormat
 from nlapi.cli.session import Session, open_session
 from nlapi.cli.setup import Setup
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect
 from nlapi.resources.answers import answer_schemas
-from nlapi.sandbox.problem import Problem
+from nlapi.sandbox.problem import RequestProblem
 from nlapi.tools.plan import Plan, ask
 
 TODAY = date(2026, 11, 25)
@@ -127,7 +127,7 @@ def _setup(path: str) -> Setup:
         yes=True,
         base_url="http://127.0.0.1",
         no_auth=True,
-        output=Telling.NDJSON,
+        output=ConversationFormat.NDJSON,
         no_log=True,
     )
 
@@ -136,15 +136,15 @@ def _faults(case: Case, requests: Requests) -> Iterator[str]:
     for gold in (gold for sequence in case.right for gold in sequence):
         try:
             requests.wire(gold, case.known)
-        except (NlapiError, Problem, ValueError, KeyError) as error:
+        except (NlapiError, RequestProblem, ValueError, KeyError) as error:
             yield f"{case.id} {gold.request}: {getattr(error, 'detail', None) or error!r}"
     for key, answer in case.answers.items():
         method, _, target = key.partition(" ")
         try:
-            listed = answer_schemas(requests.spec).list_of(requests.routes.match(method, target).operation)
+            listed = answer_schemas(requests.spec).list_envelope(requests.routes.match(method, target).operation)
             if listed is not None and listed.entries(answer) is None:
                 yield f"{case.id} answers {key}: the list is described at {'.'.join(listed.keys)}"
-        except Problem as problem:
+        except RequestProblem as problem:
             yield f"{case.id} answers {key}: {problem.detail}"
 
 
@@ -154,7 +154,7 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
     recorder.begin(case)
     begin = time.process_time()
     try:
-        _, code = asyncio.run(session.answer(ask(case.sentence, {**session.known, **case.known})))
+        _, code = asyncio.run(session.answer(ask(case.sentence, {**session.known_values, **case.known})))
         message = getattr(events[-1], "text", "")
     except NlapiError as error:
         code, message = error.exit_code, str(error)
@@ -163,8 +163,8 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
     seconds = time.process_time() - begin
     right = [tuple(requests.wire(gold, case.known) for gold in sequence) for sequence in case.right]
     sent = tuple(wire for wire in recorder.received if _changes(wire, requests))
-    proposed = tuple(of_request(e.request) for e in events if isinstance(e, Proposed) and e.effect is not Effect.READ)
-    plans = [event.plan for event in events if isinstance(event, Planned)]
+    proposed = tuple(of_request(e.request) for e in events if isinstance(e, CallProposed) and e.effect is not Effect.READ)
+    plans = [event.plan for event in events if isinstance(event, PlanCreated)]
     if case.kind == READ:
         rating = _read_rating([sequence[0] for sequence in right], recorder.received, sent, code)
     else:
@@ -220,7 +220,7 @@ def _changes(wire: Wire, requests: Requests) -> bool:
         return False
     try:
         return requests.routes.match(wire.method, "/".join(wire.path)).operation.effect is not Effect.READ
-    except Problem:
+    except RequestProblem:
         return True
 
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from benchmarks.changes.cases import Gold
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.sandbox.routes import Routes
+from nlapi.sandbox.routes import RouteTable
 from nlapi.tools.coerce import coerce
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
@@ -81,7 +81,7 @@ class Requests:
         import nlapi
 
         self.spec = spec
-        self.routes = Routes(spec)
+        self.routes = RouteTable(spec)
         self._tools: dict[Operation, Tool] = {tool.operation: tool for tool in nlapi.tools(spec)}
 
     def wire(self, gold: Gold, known: Mapping[str, str]) -> Wire:

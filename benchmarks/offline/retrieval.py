@@ -55,7 +55,7 @@ def bm25(operations: Sequence[Operation]) -> Search:
 
 def ours(operations: Sequence[Operation]) -> Search:
     index = Index(operations)
-    return lambda question: [operation for operation, _ in index.search(question, k=max(DEPTHS))]
+    return lambda question: [operation for operation, _ in index.search(question, limit=max(DEPTHS))]
 
 
 def recall(places: Sequence[int]) -> str:

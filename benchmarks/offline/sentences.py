@@ -24,7 +24,7 @@ from benchmarks.descriptions import directory
 from benchmarks.offline.folds import QUESTIONS
 from benchmarks.offline.gold import scoring
 from benchmarks.offline.steps import answered, next_plan
-from nlapi.cli.session import LOST, UNSURE
+from nlapi.cli.session import OFFER_BELOW, ASK_BELOW
 from nlapi.openapi.spec import Effect
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan, Round, ask
@@ -59,7 +59,7 @@ class Case:
         """Is the call that the plan leads to of a right operation? Where none is right, is none more than offered?"""
         call = self.plan.goal or (self.plan.calls[-1] if self.plan.calls else None)
         if not self.row["operation"]:
-            return call is None or self.plan.confidence < LOST
+            return call is None or self.plan.confidence < OFFER_BELOW
         return call is not None and bool(_names(call) & set(_any(self.row["operation"])))
 
     @property
@@ -168,7 +168,7 @@ def _told(cases: Sequence[Case]) -> str:
 
 def _runs(case: Case) -> bool:
     plan = case.plan
-    return not plan.missing and plan.confidence >= UNSURE and all(one.tool.effect is Effect.READ for one in plan.calls)
+    return not plan.missing and plan.confidence >= ASK_BELOW and all(one.tool.effect is Effect.READ for one in plan.calls)
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ def answered(call: Call, plan: Plan) -> Step:
     data: Any = things[0] if one else things
     headers = (("content-type", "application/json"),)
     result = Result(status=200, headers=headers, content=json.dumps(data).encode())
-    return Step(call=call, outcome=Outcome.DONE, result=result)
+    return Step(call=call, outcome=Outcome.ANSWERED, result=result)
 
 
 def _figures(at: int) -> dict[str, Any]:

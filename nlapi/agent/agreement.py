@@ -6,33 +6,33 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.agent.consent import Reply
-from nlapi.agent.current_state import contents_call, counted, state_call
-from nlapi.agent.events import NOT_RUN, Proposed
+from nlapi.agent.consent import ConsentReply
+from nlapi.agent.current_state import contents_read, count_line, state_read
+from nlapi.agent.events import NOT_RUN, CallProposed
 from nlapi.agent.evidence import evidence_of
-from nlapi.agent.policy import Judgement, Verdict
+from nlapi.agent.policy import PolicyDecision, Verdict
 from nlapi.agent.preview import FieldChange, field_changes
-from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_unsaid_key
+from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_invented_key
 from nlapi.agent.sending import failed_step
-from nlapi.agent.terms import Terms
-from nlapi.changes.tracing import traced
-from nlapi.client.clean import one_line
+from nlapi.agent.terms import CallTerms
+from nlapi.changes.tracing import trace_call
+from nlapi.client.safe_text import single_line
 from nlapi.client.message import Result
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
-from nlapi.tools.rules import Ruling, forbidden, forbids
-from nlapi.tools.run import Prepared, permit, prepare
+from nlapi.tools.rules import Ruling, denial_message, is_denied
+from nlapi.tools.run import Prepared, authorize_call, prepare
 from nlapi.tools.tool import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
+class _CallDraft:
     """A call that is built and judged. `note` is the fault in the arguments that the user edited, if any."""
 
     prepared: Prepared
-    judgement: Judgement
+    decision: PolicyDecision
     changes: tuple[FieldChange, ...] = ()
     note: str = ""
 
@@ -48,197 +48,197 @@ class Agreement:
     calls: Sequence[Call]
     plan: Plan
     conversation: Conversation
-    done: Sequence[Step]
-    terms: Terms
+    steps: Sequence[Step]
+    terms: CallTerms
     items: list[Prepared | Step] = field(default_factory=list)
-    looks: list[tuple[Call, Result | None]] = field(default_factory=list)
+    reads: list[tuple[Call, Result | None]] = field(default_factory=list)
 
-    async def settle(self) -> AsyncGenerator[Proposed, None]:
+    async def settle(self) -> AsyncGenerator[CallProposed, None]:
         """Yield what is shown before anything is sent; a call that cannot be built is left out.
 
         ConsentError when consent is needed and no one is there to give it; CredentialError and UsageError for faults
         that only the user can correct.
         """
-        for call in self._accounted():
+        for call in self._calls_with_accounts():
             self.items.append(self._build(call, self.items))
-        self._hold_together()
-        drafts = {at: await self._judged(at) for at, item in enumerate(self.items) if isinstance(item, Prepared)}
+        self._cancel_if_broken()
+        drafts = {index: await self._draft_at(index) for index, item in enumerate(self.items) if isinstance(item, Prepared)}
         while drafts:
-            for at, draft in drafts.items():
-                drafts[at] = draft = await self._with_changes(draft)
-                yield self._proposed(draft)
-            edited = await self._decide(drafts)
+            for index, draft in drafts.items():
+                drafts[index] = draft = await self._with_changes(draft)
+                yield self._proposal(draft)
+            edited = await self._settle_drafts(drafts)
             if edited is None:
                 return
-            drafts = await self._edited(drafts, edited)
+            drafts = await self._edit_drafts(drafts, edited)
 
-    def _accounted(self) -> list[Call]:
+    def _calls_with_accounts(self) -> list[Call]:
         """Return the calls with their accounts, where words that another change of the plan uses are not unused."""
         calls = [
             call
             if call.account is not None or call.tool.effect is Effect.READ
-            else replace(call, account=traced(call, self.conversation, tuple(self.done)))
+            else replace(call, account=trace_call(call, self.conversation, tuple(self.steps)))
             for call in self.calls
         ]
         # "Delete a and b" is two calls, and each leaves the words of the other out.
-        used = [_words_of(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))]
-        return [_without_used(call, frozenset().union(*used)) for call in calls]
+        used_words = [_quoted_words(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))]
+        return [_without_used_words(call, frozenset().union(*used_words)) for call in calls]
 
-    def _build(self, call: Call, before: Sequence[Prepared | Step]) -> Prepared | Step:
+    def _build(self, call: Call, earlier: Sequence[Prepared | Step]) -> Prepared | Step:
         target = self.terms.target(call)
         try:
-            call = without_unsaid_key(call, self.conversation)
-            intention = intention_in(self.conversation, (*self.done, *_foreseen(before)))
+            call = without_invented_key(call, self.conversation)
+            intention = intention_in(self.conversation, (*self.steps, *_assumed_steps(earlier)))
             prepared = prepare(call, target, intention=intention)
             # Credentials are checked before consent is asked for. A dry run needs none, and a denied call gets its own
             # message.
-            if not self.terms.dry_run and not forbids(prepared.rule):
-                permit(prepared, target)
+            if not self.terms.dry_run and not is_denied(prepared.rule):
+                authorize_call(prepared, target)
             return prepared
         except ArgumentError as error:
             return failed_step(call, f"not sent: {error}")
 
-    def _hold_together(self) -> None:
+    def _cancel_if_broken(self) -> None:
         """Send none of the plan where one change of it cannot be built: the user's consent is to the whole plan."""
         broken = next((item for item in self.items if isinstance(item, Step)), None)
         if broken is None or broken.call.tool.effect is Effect.READ or self.terms.dry_run:
             return
-        reason = f"{NOT_RUN}, as {one_line(broken.call.operation_id)} of the same plan cannot be built"
+        reason = f"{NOT_RUN}, as {single_line(broken.call.operation_id)} of the same plan cannot be built"
         self.items = [
             item if isinstance(item, Step) else failed_step(item.call, reason, item.request) for item in self.items
         ]
 
-    async def _judged(self, at: int) -> _Draft:
-        prepared = self.items[at]
+    async def _draft_at(self, index: int) -> _CallDraft:
+        prepared = self.items[index]
         assert isinstance(prepared, Prepared)
-        return _Draft(prepared=prepared, judgement=await self._judgement(prepared, self.items[:at]))
+        return _CallDraft(prepared=prepared, decision=await self._decision(prepared, self.items[:index]))
 
-    async def _judgement(self, prepared: Prepared, before: Sequence[Prepared | Step]) -> Judgement:
+    async def _decision(self, prepared: Prepared, earlier: Sequence[Prepared | Step]) -> PolicyDecision:
         """Return the judgement on a call: the policy's, overridden by the rule of the user's policy file."""
         rule = prepared.rule
-        if rule is not None and forbids(rule):
-            return Judgement(verdict=Verdict.NEVER, reason=forbidden(prepared.call.tool.operation, rule))
-        allows = rule is not None and rule.verdict is Ruling.ALLOW
-        policy = replace(self.terms.policy, yes=True) if allows else self.terms.policy
-        doubted = None if self.terms.dry_run else uncertain_step(prepared, (*self.conversation.steps, *self.done))
-        judgement = policy.judge(
+        if rule is not None and is_denied(rule):
+            return PolicyDecision(verdict=Verdict.NEVER, reason=denial_message(prepared.call.tool.operation, rule))
+        is_allowed = rule is not None and rule.verdict is Ruling.ALLOW
+        policy = replace(self.terms.policy, yes=True) if is_allowed else self.terms.policy
+        uncertain = None if self.terms.dry_run else uncertain_step(prepared, (*self.conversation.steps, *self.steps))
+        decision = policy.decide(
             prepared,
             self.conversation,
             confidence=self.plan.confidence,
-            during=tuple(self.done),
-            evidence=await evidence_of(doubted, self._look) if doubted is not None else "",
+            during=tuple(self.steps),
+            evidence=await evidence_of(uncertain, self._read_once) if uncertain is not None else "",
         )
-        if judgement.verdict is Verdict.NEVER:
-            return judgement
-        if prepared.effect is not Effect.READ and any(_same(prepared, other) for other in before):
-            return Judgement(verdict=Verdict.ASK, reason=_also("the plan has the same change twice", judgement))
-        says = f"your policy says {rule}"
-        if prepared.asks_always:
-            return Judgement(verdict=Verdict.ASK, reason=_also(says, judgement))
-        return replace(judgement, reason=says) if allows and judgement.verdict is Verdict.RUN else judgement
+        if decision.verdict is Verdict.NEVER:
+            return decision
+        if prepared.effect is not Effect.READ and any(_is_same_change(prepared, item) for item in earlier):
+            return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons("the plan has the same change twice", decision))
+        policy_note = f"your policy says {rule}"
+        if prepared.requires_question:
+            return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(policy_note, decision))
+        return replace(decision, reason=policy_note) if is_allowed and decision.verdict is Verdict.RUN else decision
 
-    async def _with_changes(self, draft: _Draft) -> _Draft:
+    async def _with_changes(self, draft: _CallDraft) -> _CallDraft:
         """Return a draft that asks with the fields that it changes, or the number of items that it removes."""
-        asks = draft.judgement.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
+        needs_question = draft.decision.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
         # Under `--yes` nothing is read beforehand: no one would see it (docs/design/024-consent-to-a-plan.md).
-        if not asks or draft.changes or draft.prepared.effect is Effect.READ:
+        if not needs_question or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
-        listing = contents_call(draft.prepared.call)
+        listing = contents_read(draft.prepared.call)
         if listing is not None and not draft.note:
-            result = await self._look(listing)
-            return replace(draft, note=counted(listing, result)) if result is not None else draft
-        call = state_call(draft.prepared.call)
-        current = await self._look(call) if call is not None else None
+            result = await self._read_once(listing)
+            return replace(draft, note=count_line(listing, result)) if result is not None else draft
+        call = state_read(draft.prepared.call)
+        current = await self._read_once(call) if call is not None else None
         if call is None or current is None:
             return draft
         return replace(draft, changes=field_changes(draft.prepared.call, current, call.tool.operation))
 
-    async def _look(self, call: Call) -> Result | None:
+    async def _read_once(self, call: Call) -> Result | None:
         """Return the answer to a READ beside the plan; each one is sent once."""
-        seen = next((result for other, result in self.looks if other == call), None)
-        if seen is None:
-            seen = await self.terms.look(call, self.conversation, tuple(self.done))
-            self.looks.append((call, seen))
-        return seen
+        answer = next((earlier_result for earlier_call, earlier_result in self.reads if earlier_call == call), None)
+        if answer is None:
+            answer = await self.terms.read_unasked(call, self.conversation, tuple(self.steps))
+            self.reads.append((call, answer))
+        return answer
 
-    def _proposed(self, draft: _Draft) -> Proposed:
+    def _proposal(self, draft: _CallDraft) -> CallProposed:
         prepared = draft.prepared
-        return Proposed(
+        return CallProposed(
             call=prepared.call,
             request=prepared.request,
             effect=prepared.effect,
             curl=prepared.curl,
-            asks=draft.judgement.verdict is Verdict.ASK and not self.terms.dry_run,
-            reason="; ".join(part for part in (draft.note, draft.judgement.reason) if part),
+            asks=draft.decision.verdict is Verdict.ASK and not self.terms.dry_run,
+            reason="; ".join(part for part in (draft.note, draft.decision.reason) if part),
             changes=draft.changes,
         )
 
-    async def _decide(self, drafts: Mapping[int, _Draft]) -> dict[int, Mapping[str, Any]] | None:
+    async def _settle_drafts(self, drafts: Mapping[int, _CallDraft]) -> dict[int, Mapping[str, Any]] | None:
         """Settle what is sent; where the user edits arguments, settle nothing and return them by index."""
         if self.terms.dry_run:
-            self._hold(drafts, Outcome.SHOWN, "a dry run: built, and not sent")
+            self._end_drafts(drafts, Outcome.PREVIEWED, "a dry run: built, and not sent")
             return None
-        never = {at: draft for at, draft in drafts.items() if draft.judgement.verdict is Verdict.NEVER}
-        sent = {at: draft for at, draft in drafts.items() if at not in never}
-        asks = [draft for draft in sent.values() if draft.judgement.verdict is Verdict.ASK]
-        changes = any(draft.prepared.effect is not Effect.READ for draft in drafts.values())
-        reply = Reply(agreed=True)
+        denied = {index: draft for index, draft in drafts.items() if draft.decision.verdict is Verdict.NEVER}
+        sendable = {index: draft for index, draft in drafts.items() if index not in denied}
+        asking = [draft for draft in sendable.values() if draft.decision.verdict is Verdict.ASK]
+        has_changes = any(draft.prepared.effect is not Effect.READ for draft in drafts.values())
+        reply = ConsentReply(is_agreed=True)
         # All or nothing: with one change forbidden the others are not sent either, unless the user confirms them.
-        if changes and never and not (asks and self.terms.policy.interactive):
-            self._hold_back(sent, f"{NOT_RUN}, as another change of the same plan is never sent")
-        elif asks:
-            asked = sent if changes else {at: draft for at, draft in sent.items() if draft in asks}
+        if has_changes and denied and not (asking and self.terms.policy.interactive):
+            self._fail_drafts(sendable, f"{NOT_RUN}, as another change of the same plan is never sent")
+        elif asking:
+            confirmable = sendable if has_changes else {index: draft for index, draft in sendable.items() if draft in asking}
             if not self.terms.policy.interactive:
-                raise self._unconsented(asks, len(sent))
-            reply = await self.terms.consent(tuple(self._proposed(draft) for draft in asked.values()))
+                raise self._consent_error(asking, len(sendable))
+            reply = await self.terms.consent(tuple(self._proposal(draft) for draft in confirmable.values()))
             if reply.arguments is not None:
-                return dict(zip(asked, reply.arguments, strict=True))
-            if not reply.agreed:
-                why = f": {one_line(reply.reason)}" if reply.reason.strip() else ""
-                self._hold(asked, Outcome.REFUSED, f"the user said no{why}; nothing was sent")
-        self._hold(never, Outcome.REFUSED, "")
+                return dict(zip(confirmable, reply.arguments, strict=True))
+            if not reply.is_agreed:
+                reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
+                self._end_drafts(confirmable, Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
+        self._end_drafts(denied, Outcome.REFUSED, "")
         return None
 
-    def _hold(self, drafts: Mapping[int, _Draft], outcome: Outcome, message: str) -> None:
+    def _end_drafts(self, drafts: Mapping[int, _CallDraft], outcome: Outcome, message: str) -> None:
         """Replace drafts that are not sent by their Steps."""
-        for at, draft in drafts.items():
-            never = draft.judgement.verdict is Verdict.NEVER
-            self.items[at] = Step(
+        for index, draft in drafts.items():
+            is_denied = draft.decision.verdict is Verdict.NEVER
+            self.items[index] = Step(
                 call=draft.prepared.call,
-                outcome=Outcome.REFUSED if never else outcome,
-                message=draft.judgement.reason if never else message,
+                outcome=Outcome.REFUSED if is_denied else outcome,
+                message=draft.decision.reason if is_denied else message,
                 request=draft.prepared.request,
             )
 
-    def _hold_back(self, drafts: Mapping[int, _Draft], message: str) -> None:
-        for at, draft in drafts.items():
-            self.items[at] = failed_step(draft.prepared.call, message, draft.prepared.request)
+    def _fail_drafts(self, drafts: Mapping[int, _CallDraft], message: str) -> None:
+        for index, draft in drafts.items():
+            self.items[index] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
-    def _unconsented(self, asks: Sequence[_Draft], count: int) -> ConsentError:
+    def _consent_error(self, asking: Sequence[_CallDraft], count: int) -> ConsentError:
         """Return the error for a plan without anyone to consent: the calls that ask, with their reasons."""
-        told = "; ".join(_described(draft) for draft in asks)
-        lost = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
+        lines = "; ".join(_consent_line(draft) for draft in asking)
+        consequence = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
         hint = "--yes consents in advance"
-        if any(draft.judgement.reason for draft in asks):
+        if any(draft.decision.reason for draft in asking):
             hint = "run it in a terminal, where you are asked"
-        return ConsentError(f"{told}; {lost}", hint=hint)
+        return ConsentError(f"{lines}; {consequence}", hint=hint)
 
-    async def _edited(self, drafts: Mapping[int, _Draft], edited: Mapping[int, Mapping[str, Any]]) -> dict[int, _Draft]:
+    async def _edit_drafts(self, drafts: Mapping[int, _CallDraft], edited: Mapping[int, Mapping[str, Any]]) -> dict[int, _CallDraft]:
         """Return the drafts with the edited arguments; unchanged, with a note, where one cannot be built."""
         items = list(self.items)
-        for at, arguments in edited.items():
-            call = drafts[at].prepared.call
+        for index, arguments in edited.items():
+            call = drafts[index].prepared.call
             changed = replace(call, arguments=arguments, account=_edited_account(call, arguments))
-            item = self._build(changed, items[:at])
+            item = self._build(changed, items[:index])
             if isinstance(item, Step):
                 note = f"your arguments were {item.message}"
-                return {at: replace(draft, note=note if at in edited else "") for at, draft in drafts.items()}
-            items[at] = item
+                return {index: replace(draft, note=note if index in edited else "") for index, draft in drafts.items()}
+            items[index] = item
         self.items = items
-        return {at: await self._judged(at) for at in drafts}
+        return {index: await self._draft_at(index) for index in drafts}
 
 
-def _words_of(account: Account | None) -> frozenset[str]:
+def _quoted_words(account: Account | None) -> frozenset[str]:
     """Return the words of the sentence that an account quotes."""
     return (
         frozenset(word for source in account.sources for word in source.words.casefold().split())
@@ -247,50 +247,50 @@ def _words_of(account: Account | None) -> frozenset[str]:
     )
 
 
-def _without_used(call: Call, used: frozenset[str]) -> Call:
+def _without_used_words(call: Call, used_words: frozenset[str]) -> Call:
     """Return a model's call whose account lists as unused only words that no change of its plan uses."""
     if call.account is None or not call.account.traced:
         return call
-    unused = tuple(text for text in call.account.unused if not used.issuperset(text.casefold().split()))
+    unused = tuple(text for text in call.account.unused if not used_words.issuperset(text.casefold().split()))
     return replace(call, account=replace(call.account, unused=unused))
 
 
-def _described(draft: _Draft) -> str:
+def _consent_line(draft: _CallDraft) -> str:
     request = draft.prepared.request
-    what = f"{one_line(draft.prepared.call.operation_id)} ({request.method} {request.url})"
-    return f"{what} needs your consent{f': {draft.judgement.reason}' if draft.judgement.reason else ''}"
+    label = f"{single_line(draft.prepared.call.operation_id)} ({request.method} {request.url})"
+    return f"{label} needs your consent{f': {draft.decision.reason}' if draft.decision.reason else ''}"
 
 
-def _also(reason: str, judgement: Judgement) -> str:
+def _join_reasons(reason: str, decision: PolicyDecision) -> str:
     """Return a reason, followed by the policy's own where that is against the call."""
-    more = judgement.reason if judgement.verdict is Verdict.ASK else ""
-    return f"{reason}; {more}" if more else reason
+    policy_reason = decision.reason if decision.verdict is Verdict.ASK else ""
+    return f"{reason}; {policy_reason}" if policy_reason else reason
 
 
-def _same(one: Prepared, other: Prepared | Step) -> bool:
+def _is_same_change(prepared: Prepared, item: Prepared | Step) -> bool:
     """Return whether two calls are of one operation and have the same, or nearly the same, request."""
-    if isinstance(other, Step) or one.call.tool.operation is not other.call.tool.operation:
+    if isinstance(item, Step) or prepared.call.tool.operation is not item.call.tool.operation:
         return False
-    return are_alike(one.request, other.request)
+    return are_alike(prepared.request, item.request)
 
 
-def _foreseen(before: Sequence[Prepared | Step]) -> Iterator[Step]:
+def _assumed_steps(earlier: Sequence[Prepared | Step]) -> Iterator[Step]:
     """Yield the changes of the plan as if they had succeeded."""
     # The same change later in the plan is then a new intention, and gets an idempotency key of its own.
-    for item in before:
+    for item in earlier:
         if isinstance(item, Prepared):
             result = Result(status=200, content=b"")
-            yield Step(call=item.call, outcome=Outcome.DONE, request=item.request, result=result)
+            yield Step(call=item.call, outcome=Outcome.ANSWERED, request=item.request, result=result)
 
 
 def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:
     """Return the account of a call that the user edited: each changed value has the origin REPLY."""
     account = call.account or Account()
     changed = {name for name, value in arguments.items() if name not in call.arguments or call.arguments[name] != value}
-    stayed = tuple(
+    unchanged = tuple(
         source
         for source in account.sources
         if (name := source.argument.partition(".")[0]) not in changed and name in arguments
     )
-    given = tuple(Source(argument=name, value=arguments[name], origin=Origin.REPLY) for name in sorted(changed))
-    return replace(account, sources=(*stayed, *given))
+    edited = tuple(ValueSource(argument=name, value=arguments[name], origin=Origin.REPLY) for name in sorted(changed))
+    return replace(account, sources=(*unchanged, *edited))

@@ -10,11 +10,11 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from nlapi import bundled
-from nlapi.agent.explain import KEY_HINT, explain
-from nlapi.agent.messages import PLANNER, Answer, Block, Message, append, history, own, tool_result
-from nlapi.agent.models import AS_OF, DEFAULT, cost
-from nlapi.agent.toolbox import FIND, FOUND, LIKELIEST, Query, Toolbox
-from nlapi.client.clean import one_line
+from nlapi.agent.explain import KEY_HINT, explain_error
+from nlapi.agent.messages import PLANNER, StreamedAnswer, Block, Message, append_content, history, claude_raw, tool_result
+from nlapi.agent.models import PRICE_MONTH, DEFAULT, cost
+from nlapi.agent.tool_selection import FIND_TOOL_NAME, SEARCH_RESULTS, QUESTION_RESULTS, Query, ToolSelection
+from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
@@ -30,10 +30,10 @@ MAX_TOKENS = 16_000
 MAX_REQUESTS = 8
 
 # Stop reasons of an answer that is complete and makes no call.
-_WHOLE = ("end_turn", "stop_sequence")
+_COMPLETE_STOPS = ("end_turn", "stop_sequence")
 
 # Nothing of such an answer is run: the arguments of its calls may be cut as well.
-_CUT = {
+_INCOMPLETE_NOTES = {
     "max_tokens": "The answer was cut at the model's limit of tokens; nothing of it was run. Ask for less at once.",
     "model_context_window_exceeded": "The conversation is too long for the model; nothing was run. Start a new one.",
     "refusal": "The model refused to answer; nothing was run.",
@@ -41,7 +41,7 @@ _CUT = {
 
 
 @dataclass(slots=True)
-class _Draft:
+class _PlanDraft:
     """A plan in the making: the messages inside the planner, and their cost."""
 
     messages: list[Message] = field(default_factory=list)
@@ -79,7 +79,7 @@ class ClaudePlanner:
         max_retries: int = 2,
         today: Callable[[], date] = date.today,
     ) -> None:
-        self.toolbox = Toolbox(specs, compile)
+        self.tool_selection = ToolSelection(specs, compile)
         self.model = model
         self.max_tokens = max_tokens
         self._client = client
@@ -88,17 +88,17 @@ class ClaudePlanner:
         self._max_retries = max_retries
         self._today = today
         if client is None and not (self._api_key.isascii() and self._api_key.isprintable() and self._api_key):
-            problem = "holds characters that no key has" if self._api_key else "is missing"
-            raise PlannerError(f"the key for Claude {problem}", hint=KEY_HINT)
+            fault = "holds characters that no key has" if self._api_key else "is missing"
+            raise PlannerError(f"the key for Claude {fault}", hint=KEY_HINT)
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
         earlier = history(conversation)
-        draft = _Draft()
-        async with self._opened() as client:
+        draft = _PlanDraft()
+        async with self._open_client() as client:
             for _ in range(MAX_REQUESTS):
-                tools = self.toolbox.choose([*_queries(conversation), *draft.queries], _used(conversation))
-                answer = Answer()
+                tools = self.tool_selection.choose([*_queries(conversation), *draft.queries], _used_operations(conversation))
+                answer = StreamedAnswer()
                 messages = [*earlier, *draft.messages]
                 async with aclosing(self._request(client, answer, conversation, messages, tools)) as pieces:
                     async for text in pieces:
@@ -106,30 +106,30 @@ class ClaudePlanner:
                 draft.count(answer.usage)
                 # The API paused a long turn; the same conversation sent again continues it.
                 if answer.stop == "pause_turn":
-                    append(draft.messages, "assistant", answer.content)
+                    append_content(draft.messages, "assistant", answer.content)
                     draft.text += answer.text
                     continue
                 if answer.stop != "tool_use":
-                    note = _note(answer)
+                    note = _incomplete_note(answer)
                     if note:
                         yield note
-                    yield self._ended(answer, note, draft)
+                    yield self._final_plan(answer, note, draft)
                     return
-                append(draft.messages, "assistant", answer.content)
-                calls, results = self._sort(answer, tools, draft)
+                append_content(draft.messages, "assistant", answer.content)
+                calls, results = self._sort_calls(answer, tools, draft)
                 if calls:
                     yield self._plan(draft, calls=calls, text=answer.text, results=results)
                     return
                 if not results:
                     yield self._plan(draft, text=answer.text)
                     return
-                append(draft.messages, "user", list(results.values()))
+                append_content(draft.messages, "user", list(results.values()))
         raise PlannerError(
             f"Claude made no usable call in {MAX_REQUESTS} attempts",
             hint="say it in other words, or name the operation",
         )
 
-    def _opened(self) -> AbstractAsyncContextManager[AsyncAnthropic]:
+    def _open_client(self) -> AbstractAsyncContextManager[AsyncAnthropic]:
         """Return the client that was passed in, or a new one for this plan only."""
         if self._client is not None:
             return nullcontext(self._client)
@@ -141,7 +141,7 @@ class ClaudePlanner:
     async def _request(
         self,
         client: AsyncAnthropic,
-        answer: Answer,
+        answer: StreamedAnswer,
         conversation: Conversation,
         messages: list[Message],
         tools: Mapping[str, Tool],
@@ -157,7 +157,7 @@ class ClaudePlanner:
             "messages": messages,
             "cache_control": {"type": "ephemeral"},
         }
-        definitions = self.toolbox.definitions(tools.values())
+        definitions = self.tool_selection.definitions(tools.values())
         if definitions:
             body |= {"tools": definitions, "tool_choice": {"type": "auto"}}
         try:
@@ -165,11 +165,11 @@ class ClaudePlanner:
                 async for text in answer.read(stream):
                     yield text
         except (AnthropicError, httpx2.HTTPError, ValueError) as error:
-            told = explain(error, model=self.model, base_url=self._base_url, key=client.api_key or "")
+            explained = explain_error(error, model=self.model, base_url=self._base_url, key=client.api_key or "")
             # After the first block the user has seen text, so the exit code differs from that of a plain failure.
             if answer.blocks:
-                raise UnfinishedError(f"Claude's answer broke off: {told.message}", hint=told.hint) from error
-            raise told from error
+                raise UnfinishedError(f"Claude's answer broke off: {explained.message}", hint=explained.hint) from error
+            raise explained from error
         if answer.stop is None:
             raise UnfinishedError("Claude's answer broke off; nothing of it was run", hint="ask again")
 
@@ -177,21 +177,21 @@ class ClaudePlanner:
         """Return the system prompt."""
         # Tools, system and messages are one cached prefix in this order, so the breakpoint here covers the tools too.
         # The known values come behind it: they change between questions and would invalidate the prefix.
-        searched = self.toolbox.searched
-        count = len(self.toolbox.operations)
+        has_search = self.tool_selection.has_search
+        count = len(self.tool_selection.operations)
         prompt = Template(bundled.text("prompts/agent.md")).substitute(
             today=self._today().isoformat(),
-            apis="\n".join(_introduced(spec) for spec in self.toolbox.specs),
-            search=Template(bundled.text("prompts/search.md")).substitute(count=count) if searched else "",
+            apis="\n".join(_api_line(spec) for spec in self.tool_selection.specs),
+            search=Template(bundled.text("prompts/search.md")).substitute(count=count) if has_search else "",
         )
         system: list[Block] = [{"type": "text", "text": prompt.strip(), "cache_control": {"type": "ephemeral"}}]
-        if conversation.known:
-            known = "\n".join(f"{name} = {value}" for name, value in conversation.known.items())
-            system.append({"type": "text", "text": f"Values the user gave; use them where they fit:\n{known}"})
+        if conversation.known_values:
+            value_lines = "\n".join(f"{name} = {value}" for name, value in conversation.known_values.items())
+            system.append({"type": "text", "text": f"Values the user gave; use them where they fit:\n{value_lines}"})
         return system
 
-    def _sort(
-        self, answer: Answer, tools: Mapping[str, Tool], draft: _Draft
+    def _sort_calls(
+        self, answer: StreamedAnswer, tools: Mapping[str, Tool], draft: _PlanDraft
     ) -> tuple[tuple[Call, ...], dict[str, Block]]:
         """Return the calls for the API, and the results of the calls that the planner answers itself."""
         calls: list[Call] = []
@@ -202,26 +202,26 @@ class ClaudePlanner:
             id, name = block["id"], block["name"]
             if id in answer.faults:
                 results[id] = tool_result(id, answer.faults[id], is_error=True)
-            elif name == FIND and self.toolbox.searched:
+            elif name == FIND_TOOL_NAME and self.tool_selection.has_search:
                 query = str(block["input"].get("query", ""))
-                draft.queries.append((query, FOUND))
-                results[id] = tool_result(id, self.toolbox.found(query))
+                draft.queries.append((query, SEARCH_RESULTS))
+                results[id] = tool_result(id, self.tool_selection.search_result(query))
             elif name in tools:
                 calls.append(Call(tool=tools[name], arguments=block["input"], id=id, reason=answer.text.strip()))
             else:
                 results[id] = tool_result(id, f"there is no tool called {name}", is_error=True)
         return tuple(calls), results
 
-    def _ended(self, answer: Answer, note: str, draft: _Draft) -> Plan:
+    def _final_plan(self, answer: StreamedAnswer, note: str, draft: _PlanDraft) -> Plan:
         """Return the plan without calls; of an answer that was cut or refused, only the text is stored."""
         text = draft.text + answer.text + note
         content = [{"type": "text", "text": text}] if note and text.strip() else answer.content
-        append(draft.messages, "assistant", content)
+        append_content(draft.messages, "assistant", content)
         return self._plan(draft, text=text, ended=(answer.stop or "") if note else "")
 
     def _plan(
         self,
-        draft: _Draft,
+        draft: _PlanDraft,
         *,
         text: str,
         calls: tuple[Call, ...] = (),
@@ -239,51 +239,51 @@ class ClaudePlanner:
         return Plan(calls=calls, text=text, ended=ended, raw=raw)
 
 
-def _note(answer: Answer) -> str:
+def _incomplete_note(answer: StreamedAnswer) -> str:
     """Return the note on an answer that is incomplete; "" for a complete one."""
-    stop = one_line(answer.stop or "")[:80]
+    stop = single_line(answer.stop or "")[:80]
     unknown = f"The model stopped for a reason that nlapi does not know ({stop}); nothing of its answer was run."
-    note = "" if stop in _WHOLE else _CUT.get(stop, unknown)
+    note = "" if stop in _COMPLETE_STOPS else _INCOMPLETE_NOTES.get(stop, unknown)
     if note and answer.details:
         note = f"{note} {answer.details}"
     return f"\n\n{note}" if note and answer.text.strip() else note
 
 
-def _introduced(spec: Spec) -> str:
-    title, version, about = one_line(spec.title), one_line(spec.version), one_line(spec.description)
-    short = about if len(about) <= 300 else f"{about[:299]}…"
-    return f"- {title[:100]} {version[:30]}, {len(spec.operations)} operations. {short}".rstrip()
+def _api_line(spec: Spec) -> str:
+    title, version, description = single_line(spec.title), single_line(spec.version), single_line(spec.description)
+    summary = description if len(description) <= 300 else f"{description[:299]}…"
+    return f"- {title[:100]} {version[:30]}, {len(spec.operations)} operations. {summary}".rstrip()
 
 
 def _queries(conversation: Conversation) -> list[Query]:
     """Return the searches for tools: the last three questions, and Claude's own searches after them."""
     queries: list[Query] = []
     for turn in conversation.turns[-3:]:
-        queries.append((turn.question, LIKELIEST))
+        queries.append((turn.question, QUESTION_RESULTS))
         for round in turn.rounds:
-            said = own(round.plan) or {"messages": []}
-            blocks = (block for message in said["messages"] for block in message["content"])
-            finds = (block for block in blocks if block["type"] == "tool_use" and block["name"] == FIND)
-            queries += [(str(block["input"].get("query", "")), FOUND) for block in finds]
+            raw = claude_raw(round.plan) or {"messages": []}
+            blocks = (block for message in raw["messages"] for block in message["content"])
+            searches = (block for block in blocks if block["type"] == "tool_use" and block["name"] == FIND_TOOL_NAME)
+            queries += [(str(block["input"].get("query", "")), SEARCH_RESULTS) for block in searches]
     return queries
 
 
-def _used(conversation: Conversation) -> list[Operation]:
+def _used_operations(conversation: Conversation) -> list[Operation]:
     return [step.call.tool.operation for turn in conversation.turns for step in turn.steps]
 
 
-def spent(turn: Turn) -> str:
+def turn_usage(turn: Turn) -> str:
     """Return the tokens and dollars of Claude's plans of a turn, for the user; "" without such plans."""
-    return told_of([said for round in turn.rounds if (said := own(round.plan))])
+    return plans_usage([raw for round in turn.rounds if (raw := claude_raw(round.plan))])
 
 
-def told_of(plans: Sequence[Mapping[str, Any]]) -> str:
+def plans_usage(plans: Sequence[Mapping[str, Any]]) -> str:
     """Return the same for the raw forms of Claude's plans."""
     if not plans:
         return ""
-    inward = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    tokens = sum(plan["usage"].get(key, 0) for plan in plans for key in inward)
-    written = sum(plan["usage"].get("output_tokens", 0) for plan in plans)
+    input_keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    tokens = sum(plan["usage"].get(key, 0) for plan in plans for key in input_keys)
+    output_tokens = sum(plan["usage"].get("output_tokens", 0) for plan in plans)
     costs = [plan["cost"] for plan in plans]
-    dollars = "" if None in costs else f", about ${sum(costs):.4f} (prices of {AS_OF})"
-    return f"{tokens:,} tokens in, {written:,} out{dollars}"
+    dollars = "" if None in costs else f", about ${sum(costs):.4f} (prices of {PRICE_MONTH})"
+    return f"{tokens:,} tokens in, {output_tokens:,} out{dollars}"

@@ -19,30 +19,30 @@ from nlapi.tools.view import AnswerView
 NOT_RUN = "not run"
 
 
-class Fate(StrEnum):
+class ChangeOutcome(StrEnum):
     """The outcome of one of several changes. The values are keys of the event `reported` in ndjson."""
 
-    DONE = "done"
+    SUCCEEDED = "done"
     FAILED = "failed"
     """refused by the API, or without a complete answer; its message says whether it may have been carried out"""
     REFUSED = "refused"
     """by the user, or by the policy"""
-    NOT_TRIED = "not tried"
+    UNTRIED = "not tried"
 
 
-def fate_of(step: Step) -> Fate:
+def change_outcome(step: Step) -> ChangeOutcome:
     """Return the outcome of a change."""
     if step.outcome is Outcome.REFUSED:
-        return Fate.REFUSED
+        return ChangeOutcome.REFUSED
     if step.outcome is Outcome.FAILED:
-        return Fate.NOT_TRIED if step.message.startswith(NOT_RUN) else Fate.FAILED
+        return ChangeOutcome.UNTRIED if step.message.startswith(NOT_RUN) else ChangeOutcome.FAILED
     # An answer that was cut does not show that the change was carried out to its end.
-    done = step.result is not None and step.result.ok and not step.result.is_cut
-    return Fate.DONE if done else Fate.FAILED
+    succeeded = step.result is not None and step.result.ok and not step.result.is_cut
+    return ChangeOutcome.SUCCEEDED if succeeded else ChangeOutcome.FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class TextReceived:
     """A piece of the planner's text, while it streams."""
 
     text: str
@@ -62,7 +62,7 @@ class PlannerChosen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlanCreated:
     """A plan is made; `planner` is the name of its planner."""
 
     plan: Plan
@@ -70,7 +70,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposed:
+class CallProposed:
     """A call is built and judged, and nothing of it is sent yet.
 
     `curl` has no secrets; `asks` is True where consent will be requested, with `reason` where that is not plain.
@@ -97,25 +97,25 @@ class ItemsReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stepped:
+class StepFinished:
     """A call has ended, successfully or not."""
 
     step: Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class ChangesReported:
     """A plan with several changes has ended; `steps` are those of the changes, in order."""
 
     steps: tuple[Step, ...]
 
-    def of(self, fate: Fate) -> tuple[Step, ...]:
+    def with_outcome(self, outcome: ChangeOutcome) -> tuple[Step, ...]:
         """Return the steps of the changes with this outcome."""
-        return tuple(step for step in self.steps if fate_of(step) is fate)
+        return tuple(step for step in self.steps if change_outcome(step) is outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
+class InputNeeded:
     """The turn has stopped until the user gives something; `conversation` can be continued then."""
 
     missing: tuple[Missing, ...]
@@ -124,7 +124,7 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
+class ChoiceOffered:
     """The turn has stopped because the plan is little more than a guess: the user has to pick one of `choices`.
 
     They are single calls, the likeliest first. `conversation.choosing(operation)` can be continued.
@@ -136,7 +136,7 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class TurnAnswered:
     """The turn is over. `text` is the planner's answer; `conversation` has everything that happened.
 
     `views` are the planner's views of the API's answers: the rows and columns that the text is about.
@@ -148,4 +148,4 @@ class Answered:
 
 
 # The loop only yields these values; the command line and the transcript render them.
-Event = Said | PlannerChosen | Planned | Proposed | ItemsReceived | Stepped | Reported | Needed | Offered | Answered
+Event = TextReceived | PlannerChosen | PlanCreated | CallProposed | ItemsReceived | StepFinished | ChangesReported | InputNeeded | ChoiceOffered | TurnAnswered

@@ -16,22 +16,22 @@ from typing import Any
 
 from nlapi.agent.events import (
     NOT_RUN,
-    Answered,
+    TurnAnswered,
     Event,
-    Fate,
+    ChangeOutcome,
     ItemsReceived,
-    Needed,
-    Offered,
-    Planned,
+    InputNeeded,
+    ChoiceOffered,
+    PlanCreated,
     PlannerChosen,
-    Proposed,
-    Reported,
-    Said,
-    Stepped,
+    CallProposed,
+    ChangesReported,
+    TextReceived,
+    StepFinished,
 )
 from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.client.auth import secret_parts
-from nlapi.client.clean import one_line
+from nlapi.client.safe_text import single_line
 from nlapi.client.digest import digest
 from nlapi.client.message import Request, Result
 from nlapi.client.redact import redact
@@ -96,14 +96,14 @@ class Log:
             os.close(self.descriptor)
             self.descriptor = -1
 
-    def asked(self, question: str, *, known: Mapping[str, Any] | None = None, **about: Any) -> None:
+    def write_question(self, question: str, *, known_values: Mapping[str, Any] | None = None, **fields: Any) -> None:
         """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
-        self._append({"event": "asked", "question": question, "known": dict(known or {}), **about})
+        self._append({"event": "asked", "question": question, "known": dict(known_values or {}), **fields})
 
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
-        if not isinstance(event, Said | ItemsReceived):
-            self._append(encode(event), durable=_changes(event))
+        if not isinstance(event, TextReceived | ItemsReceived):
+            self._append(encode_event(event), durable=_is_change(event))
 
     def _append(self, record: Record, *, durable: bool = False) -> None:
         stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}
@@ -126,26 +126,26 @@ class Log:
         return value
 
 
-def _changes(event: Event) -> bool:
+def _is_change(event: Event) -> bool:
     """Return whether an event is about a change, whose line has to be on disk at once."""
-    if isinstance(event, Proposed):
+    if isinstance(event, CallProposed):
         return event.effect is not Effect.READ
-    return isinstance(event, Stepped) and event.step.call.tool.effect is not Effect.READ
+    return isinstance(event, StepFinished) and event.step.call.tool.effect is not Effect.READ
 
 
-def encode(event: Event) -> Record:
+def encode_event(event: Event) -> Record:
     """Return an event as a JSON object; `event` is its type."""
     # Types and keys are the format of transcripts and of `-o ndjson`, so they stay when a class is renamed.
     match event:
-        case Said():
+        case TextReceived():
             return {"event": "said", "text": event.text}
         case PlannerChosen():
             return {"event": "planner", "planner": event.planner, "why": event.why, **_decision(event)}
-        case Planned():
+        case PlanCreated():
             return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
-        case Proposed():
+        case CallProposed():
             proposed = {"effect": event.effect, "curl": event.curl, "asks": event.asks, "reason": event.reason}
-            proposed |= {"account": _account(event.call.account), "changes": [_change(one) for one in event.changes]}
+            proposed |= {"account": _account(event.call.account), "changes": [_change(change) for change in event.changes]}
             return {"event": "proposed", "call": _call(event.call), **_request(event.request), **proposed}
         case ItemsReceived():
             return {
@@ -154,15 +154,15 @@ def encode(event: Event) -> Record:
                 "operation": event.call.operation_id,
                 **_items(event.items),
             }
-        case Stepped():
+        case StepFinished():
             return {"event": "stepped", **_step(event.step)}
-        case Reported():
-            return {"event": "reported", **{str(fate).replace(" ", "_"): _calls(event.of(fate)) for fate in Fate}}
-        case Needed():
+        case ChangesReported():
+            return {"event": "reported", **{str(fate).replace(" ", "_"): _calls(event.with_outcome(fate)) for fate in ChangeOutcome}}
+        case InputNeeded():
             return {"event": "needed", "missing": [_missing(missing) for missing in event.missing]}
-        case Offered():
+        case ChoiceOffered():
             return {"event": "offered", "choices": [_choice(call) for call in event.choices]}
-        case Answered():
+        case TurnAnswered():
             return {"event": "answered", "text": event.text}
 
 
@@ -170,10 +170,10 @@ def _decision(event: PlannerChosen) -> Record:
     """Return routing's decision with its context, without the question, which the transcript has already."""
     if event.decision is None:
         return {}
-    one = event.decision
-    made = {"objective": one.objective, "model": one.version.model, "version": one.version.version}
+    decision = event.decision
+    target = {"objective": decision.objective, "model": decision.version.model, "version": decision.version.version}
     context = {name: value for name, value in event.context.items() if name != "question"}
-    return {"decision": {**made, "rule": one.rule, "revision": one.revision, "reason": one.reason}, "context": context}
+    return {"decision": {**target, "rule": decision.rule, "revision": decision.revision, "reason": decision.reason}, "context": context}
 
 
 def _plan(plan: Plan) -> Record:
@@ -212,71 +212,71 @@ def _change(change: FieldChange) -> Record:
 
 def _choice(call: Call) -> Record:
     operation = call.tool.operation
-    does = one_line(operation.summary) or operation.id
-    return {**_call(call), "does": does, "method": operation.method, "path": operation.path}
+    summary = single_line(operation.summary) or operation.id
+    return {**_call(call), "does": summary, "method": operation.method, "path": operation.path}
 
 
 def _missing(missing: Missing) -> Record:
     operation = missing.tool.operation
-    where = {"source": operation.spec.source, "operation": operation.id, "argument": missing.argument}
-    return {**where, "description": missing.description, "choices": list(missing.choices)}
+    location = {"source": operation.spec.source, "operation": operation.id, "argument": missing.argument}
+    return {**location, "description": missing.description, "choices": list(missing.choices)}
 
 
 def _step(step: Step) -> Record:
     result = _result(step.result) if step.result is not None else None
-    sent = {} if step.request is None else {"digest": step.digest or digest(step.request)}
-    return {"call": _call(step.call), "outcome": step.outcome, "message": step.message, **sent, "result": result}
+    digest_field = {} if step.request is None else {"digest": step.digest or digest(step.request)}
+    return {"call": _call(step.call), "outcome": step.outcome, "message": step.message, **digest_field, "result": result}
 
 
 def _request(request: Request) -> Record:
     """Return a request before credentials; `digest` is that of the whole, also where the body is cut."""
     body = _body(request.content) if request.content is not None else {}
-    whole = {"headers": dict(request.headers), "digest": digest(request)}
-    return {"method": request.method, "url": request.url, **whole, **body}
+    fields = {"headers": dict(request.headers), "digest": digest(request)}
+    return {"method": request.method, "url": request.url, **fields, **body}
 
 
 def _result(result: Result) -> Record:
     headers = {name.lower(): value for name, value in result.headers if name.lower() in _HEADERS}
-    plain = {"status": result.status, "method": result.method, "url": result.url, "elapsed": round(result.elapsed, 4)}
+    fields = {"status": result.status, "method": result.method, "url": result.url, "elapsed": round(result.elapsed, 4)}
     if result.items is None:
-        return {**plain, "headers": headers, **_body(result.content)}
+        return {**fields, "headers": headers, **_body(result.content)}
     stream = {"framing": result.framing, "ended": result.ended, "fault": result.fault}
-    return {**plain, "headers": headers, **stream, **_items(result.items)}
+    return {**fields, "headers": headers, **stream, **_items(result.items)}
 
 
 def _items(items: Iterable[Any]) -> Record:
     """Return the first items of a stream, as many as MAX_BODY holds; `left_out` counts the others."""
-    kept: list[Any] = []
-    size, left_out = 0, 0
+    stored: list[Any] = []
+    size, omitted = 0, 0
     for item in items:
         size += len(json.dumps(item, ensure_ascii=False))
         if size > MAX_BODY:
-            left_out += 1
+            omitted += 1
         else:
-            kept.append(item)
-    return {"items": kept, **({"left_out": left_out} if left_out else {})}
+            stored.append(item)
+    return {"items": stored, **({"left_out": omitted} if omitted else {})}
 
 
 def _body(content: bytes) -> Record:
     """Return the body as `text` when it is UTF-8, else as `base64`; `cut` is the true size of a longer one."""
-    kept = content[:MAX_BODY]
-    whole = len(kept) == len(content)
-    cut = {} if whole else {"cut": len(content)}
+    stored = content[:MAX_BODY]
+    is_complete = len(stored) == len(content)
+    cut = {} if is_complete else {"cut": len(content)}
     try:
         # not `final`: a character that the cut went through is dropped, any other fault means that this is not text
-        return {"text": codecs.getincrementaldecoder("utf-8")().decode(kept, final=whole), **cut}
+        return {"text": codecs.getincrementaldecoder("utf-8")().decode(stored, final=is_complete), **cut}
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(kept).decode("ascii"), **cut}
+        return {"base64": base64.b64encode(stored).decode("ascii"), **cut}
 
 
-def content(record: Mapping[str, Any]) -> bytes:
+def record_body(record: Mapping[str, Any]) -> bytes:
     """Return the body in a record of a request or a result, as far as it was stored."""
     if "base64" in record:
         return base64.b64decode(record["base64"])
     return str(record.get("text", "")).encode()
 
 
-def read(path: Path) -> list[Record]:
+def read_records(path: Path) -> list[Record]:
     """Return the records of a transcript in order. UsageError when it cannot be read."""
     try:
         lines = path.read_bytes().split(b"\n")
@@ -295,7 +295,7 @@ def read(path: Path) -> list[Record]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TranscriptSummary:
     """The summary of one transcript. `changes` counts the changes that were, or may have been, sent."""
 
     path: Path
@@ -309,36 +309,36 @@ class Entry:
         return self.path.stem
 
 
-def entries(folder: Path) -> tuple[Entry, ...]:
+def list_transcripts(folder: Path) -> tuple[TranscriptSummary, ...]:
     """Return the transcripts in a folder, the newest first, without those that have no question."""
-    found = []
+    summaries = []
     # The names begin with the time in UTC, so their order is that of time.
     for path in sorted(folder.glob("*.jsonl"), reverse=True):
-        records = read(path)
-        asked = [record for record in records if record.get("event") == "asked"]
-        if asked:
-            started, question = str(asked[0].get("at", "")), str(asked[0].get("question", ""))
-            entry = Entry(
-                path=path, started=started, question=question, turns=len(asked), changes=_changes_sent(records)
+        records = read_records(path)
+        questions = [record for record in records if record.get("event") == "asked"]
+        if questions:
+            started, question = str(questions[0].get("at", "")), str(questions[0].get("question", ""))
+            entry = TranscriptSummary(
+                path=path, started=started, question=question, turns=len(questions), changes=_count_changes(records)
             )
-            found.append(entry)
-    return tuple(found)
+            summaries.append(entry)
+    return tuple(summaries)
 
 
-def _changes_sent(records: Iterable[Record]) -> int:
+def _count_changes(records: Iterable[Record]) -> int:
     """Count the changes that were, or may have been, sent: one that was proposed and has no step may have been."""
-    count, planned, stepped = 0, Counter[str](), Counter[str]()
-    changing: set[str] = set()
+    count, planned, finished = 0, Counter[str](), Counter[str]()
+    changing_operations: set[str] = set()
     for record in records:
         event, operation = record.get("event"), str((record.get("call") or {}).get("operation"))
         if event == "planned":
-            count += sum((planned - stepped)[name] for name in changing)
-            planned, stepped = Counter(str(call["operation"]) for call in record["calls"]), Counter()
-            changing.clear()
+            count += sum((planned - finished)[name] for name in changing_operations)
+            planned, finished = Counter(str(call["operation"]) for call in record["calls"]), Counter()
+            changing_operations.clear()
         elif event == "proposed" and record.get("effect") != Effect.READ:
-            changing.add(operation)
-        elif event == "stepped" and operation in changing:
-            stepped[operation] += 1
-            held = record["outcome"] in (Outcome.REFUSED, Outcome.SHOWN) or record["message"].startswith(NOT_RUN)
-            count += not held
-    return count + sum((planned - stepped)[name] for name in changing)
+            changing_operations.add(operation)
+        elif event == "stepped" and operation in changing_operations:
+            finished[operation] += 1
+            is_unsent = record["outcome"] in (Outcome.REFUSED, Outcome.PREVIEWED) or record["message"].startswith(NOT_RUN)
+            count += not is_unsent
+    return count + sum((planned - finished)[name] for name in changing_operations)

@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING
 
 from nlapi.agent.consent import Consent
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Said
+from nlapi.agent.events import TurnAnswered, Event, InputNeeded, ChoiceOffered, PlanCreated, PlannerChosen, TextReceived
 from nlapi.agent.plan_run import PlanRun
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Policy
-from nlapi.agent.terms import Targets, Terms
+from nlapi.agent.terms import Targets, CallTerms
 from nlapi.client.limits import Limits
 from nlapi.client.send import open_client
 from nlapi.errors import PlannerError
@@ -19,11 +19,11 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
-    from nlapi.client.wire import Client
+    from nlapi.client.transport import HttpClient
 
 # Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
 # (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
-CHOICES = 3
+MAX_CHOICES = 3
 
 
 async def converse(
@@ -52,9 +52,9 @@ async def converse(
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
     error, or is cancelled, it yields the step of every call that was proposed.
     """
-    opened: AbstractAsyncContextManager[Client | None] = nullcontext() if dry_run else open_client()
+    opened: AbstractAsyncContextManager[HttpClient | None] = nullcontext() if dry_run else open_client()
     async with opened as client:
-        terms = Terms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client)
+        terms = CallTerms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client)
         # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
         async with aclosing(_rounds(planner, conversation, terms, max_rounds)) as events:
             async for event in events:
@@ -62,7 +62,7 @@ async def converse(
 
 
 async def _rounds(
-    planner: Planner, conversation: Conversation, terms: Terms, max_rounds: int
+    planner: Planner, conversation: Conversation, terms: CallTerms, max_rounds: int
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of rounds until one ends the turn."""
     name = planner.name
@@ -75,45 +75,45 @@ async def _rounds(
                 name = piece.planner
                 yield piece
             else:
-                yield Said(text=piece)
+                yield TextReceived(text=piece)
         if plan is None:
             raise PlannerError(f"the planner {planner.name} ended without a plan")
-        yield Planned(plan=plan, planner=name)
-        if stopped := _stopped(plan, conversation, terms):
-            yield stopped
+        yield PlanCreated(plan=plan, planner=name)
+        if stop_event := _stop_event(plan, conversation, terms):
+            yield stop_event
             return
         steps: list[Step] = []
-        run = PlanRun(plan=plan, conversation=conversation, done=steps, terms=terms)
+        run = PlanRun(plan=plan, conversation=conversation, steps=steps, terms=terms)
         async with aclosing(run.events()) as events:
             async for event in events:
                 yield event
         conversation = conversation.with_round(Round(plan=plan, steps=tuple(steps)))
         if not plan.calls:
-            yield Answered(text=plan.text, conversation=conversation, views=plan.views)
+            yield TurnAnswered(text=plan.text, conversation=conversation, views=plan.views)
             return
-        if shown := sum(step.outcome is Outcome.SHOWN for step in steps):
-            yield Answered(text=_rehearsed(shown, plan.goal), conversation=conversation)
+        if previewed := sum(step.outcome is Outcome.PREVIEWED for step in steps):
+            yield TurnAnswered(text=_dry_run_text(previewed, plan.goal), conversation=conversation)
             return
-    yield Answered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
+    yield TurnAnswered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
 
 
-def _rehearsed(shown: int, goal: Call | None) -> str:
+def _dry_run_text(previewed: int, goal: Call | None) -> str:
     """Return the last text of a dry run, with the call that would follow on the answers to the shown ones."""
-    calls = "the call is" if shown == 1 else f"the {shown} calls are"
-    told = f"Dry run: {calls} shown above; nothing was sent."
+    calls = "the call is" if previewed == 1 else f"the {previewed} calls are"
+    text = f"Dry run: {calls} shown above; nothing was sent."
     if goal is None:
-        return told
-    return f"{told} {goal.operation_id} would follow, with what {'it answers' if shown == 1 else 'they answer'}."
+        return text
+    return f"{text} {goal.operation_id} would follow, with what {'it answers' if previewed == 1 else 'they answer'}."
 
 
-def _stopped(plan: Plan, conversation: Conversation, terms: Terms) -> Needed | Offered | None:
+def _stop_event(plan: Plan, conversation: Conversation, terms: CallTerms) -> InputNeeded | ChoiceOffered | None:
     """Return the event that ends the turn because the user has to give or choose something first; None for nothing."""
     # A choice comes before missing arguments: those belong to one of the operations only.
     if plan.calls and plan.alternatives and plan.confidence < terms.policy.offer_below:
         likeliest = {call.tool.operation: call for call in (plan.goal or plan.calls[-1], *plan.alternatives)}
         if len(likeliest) > 1:
-            choices = tuple(likeliest.values())[:CHOICES]
-            return Offered(choices=choices, plan=plan, conversation=conversation)
+            choices = tuple(likeliest.values())[:MAX_CHOICES]
+            return ChoiceOffered(choices=choices, plan=plan, conversation=conversation)
     if plan.missing:
-        return Needed(missing=plan.missing, plan=plan, conversation=conversation)
+        return InputNeeded(missing=plan.missing, plan=plan, conversation=conversation)
     return None

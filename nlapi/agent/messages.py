@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nlapi.client.shrink import shrink
+from nlapi.client.truncate import truncate
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 
 Block = dict[str, Any]
@@ -23,23 +23,23 @@ def history(conversation: Conversation) -> list[Message]:
     """
     messages: list[Message] = []
     for number, turn in enumerate(conversation.turns):
-        append(messages, "user", [{"type": "text", "text": turn.question}])
+        append_content(messages, "user", [{"type": "text", "text": turn.question}])
         for count, round in enumerate(turn.rounds):
-            said = own(round.plan)
-            if said is None:
-                said = _retold(round.plan, f"call_{number}_{count}")
-                steps = dict(zip(_uses(said), round.steps, strict=False))
+            raw = claude_raw(round.plan)
+            if raw is None:
+                raw = _as_claude_raw(round.plan, f"call_{number}_{count}")
+                steps = dict(zip(_tool_use_ids(raw), round.steps, strict=False))
             else:
                 steps = {step.call.id: step for step in round.steps}
-            for message in said["messages"]:
-                append(messages, message["role"], message["content"])
+            for message in raw["messages"]:
+                append_content(messages, message["role"], message["content"])
             # The API refuses a conversation in which a tool_use has no tool_result in the next message.
-            results = (said["results"].get(id) or _told(id, steps.get(id)) for id in _uses(said))
-            append(messages, "user", list(results))
+            results = (raw["results"].get(id) or _step_result(id, steps.get(id)) for id in _tool_use_ids(raw))
+            append_content(messages, "user", list(results))
     return messages
 
 
-def append(messages: list[Message], role: str, content: list[Block]) -> None:
+def append_content(messages: list[Message], role: str, content: list[Block]) -> None:
     """Add content to the messages; consecutive content of one role becomes one message."""
     # The API refuses empty content, and two messages of one role in a row.
     if not content:
@@ -50,13 +50,13 @@ def append(messages: list[Message], role: str, content: list[Block]) -> None:
         messages.append({"role": role, "content": list(content)})
 
 
-def own(plan: Plan) -> Mapping[str, Any] | None:
+def claude_raw(plan: Plan) -> Mapping[str, Any] | None:
     """Return `Plan.raw` (messages, results inside the planner, usage) where Claude made the plan, else None."""
     raw = plan.raw
     return raw if isinstance(raw, Mapping) and raw.get("planner") == PLANNER else None
 
 
-def _retold(plan: Plan, name: str) -> Mapping[str, Any]:
+def _as_claude_raw(plan: Plan, name: str) -> Mapping[str, Any]:
     """Return another planner's plan in the form of Claude's."""
     content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
     for number, call in enumerate(plan.calls):
@@ -65,19 +65,19 @@ def _retold(plan: Plan, name: str) -> Mapping[str, Any]:
     return {"messages": [{"role": "assistant", "content": content}], "results": {}}
 
 
-def _uses(said: Mapping[str, Any]) -> list[str]:
+def _tool_use_ids(raw: Mapping[str, Any]) -> list[str]:
     """Return the ids of the tool_uses in the last message, which are still to be answered."""
     return [
-        block["id"] for message in said["messages"][-1:] for block in message["content"] if block["type"] == "tool_use"
+        block["id"] for message in raw["messages"][-1:] for block in message["content"] if block["type"] == "tool_use"
     ]
 
 
-def _told(id: str, step: Step | None) -> Block:
+def _step_result(id: str, step: Step | None) -> Block:
     if step is None:
         return tool_result(id, "not run", is_error=True)
     if step.result is None:
-        return tool_result(id, f"{step.outcome}: {step.message}", is_error=step.outcome is not Outcome.SHOWN)
-    return tool_result(id, shrink(step.result), is_error=not step.result.ok)
+        return tool_result(id, f"{step.outcome}: {step.message}", is_error=step.outcome is not Outcome.PREVIEWED)
+    return tool_result(id, truncate(step.result), is_error=not step.result.ok)
 
 
 def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
@@ -85,7 +85,7 @@ def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
 
 
 @dataclass(slots=True)
-class Answer:
+class StreamedAnswer:
     """An answer of the model, during its stream and after it (`stop` is set)."""
 
     blocks: dict[int, Block] = field(default_factory=dict)
@@ -114,15 +114,15 @@ class Answer:
             elif event.type == "content_block_start":
                 self.blocks[event.index] = event.content_block.to_dict()
             elif event.type == "content_block_delta":
-                text = self._delta(event.index, event.delta)
+                text = self._read_delta(event.index, event.delta)
                 if text:
                     yield text
             elif event.type == "message_delta":
-                self._end(event)
+                self._read_end(event)
         for index, text in self.inputs.items():
-            self._input(self.blocks[index], text)
+            self._read_input(self.blocks[index], text)
 
-    def _delta(self, index: int, delta: Any) -> str:
+    def _read_delta(self, index: int, delta: Any) -> str:
         block = self.blocks[index]
         if delta.type == "text_delta":
             block["text"] += delta.text
@@ -136,13 +136,13 @@ class Answer:
             block["signature"] = delta.signature
         return ""
 
-    def _end(self, event: Any) -> None:
+    def _read_end(self, event: Any) -> None:
         self.stop = event.delta.stop_reason
         details = event.delta.stop_details
         self.details = (details and details.explanation) or ""
         self.usage |= {key: value for key, value in event.usage.to_dict().items() if value is not None}
 
-    def _input(self, block: Block, text: str) -> None:
+    def _read_input(self, block: Block, text: str) -> None:
         """Parse the input of a tool_use strictly."""
         # The SDK's own parser completes JSON that was cut, and a change with half its arguments must not be sent.
         try:

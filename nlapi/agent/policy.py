@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
-from nlapi.agent.repetition import reason_not_to_repeat
+from nlapi.agent.repetition import repetition_reason
 from nlapi.changes.standing import reasons_against
-from nlapi.changes.tracing import traced
+from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
-from nlapi.client.clean import one_line
-from nlapi.client.redact import forms
+from nlapi.client.safe_text import single_line
+from nlapi.client.redact import secret_forms
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Step
 from nlapi.tools.run import Prepared
@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class PolicyDecision:
     """A verdict with its reason, in words for a user and a planner; "" where it is plain."""
 
     verdict: Verdict
@@ -68,7 +68,7 @@ class Policy:
     offer_below: float = 0.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def judge(
+    def decide(
         self,
         prepared: Prepared,
         conversation: Conversation,
@@ -76,7 +76,7 @@ class Policy:
         confidence: float = 1.0,
         during: tuple[Step, ...] = (),
         evidence: str = "",
-    ) -> Judgement:
+    ) -> PolicyDecision:
         """Return the judgement on one call, by its request as it goes on the wire.
 
         `during` are the steps already taken in the current round. `evidence` is the state that the API shows of an
@@ -85,27 +85,27 @@ class Policy:
         call = prepared.written
         # Both forms are searched: a secret may be in an amount as written, or appear in the converted arguments.
         if refusal := self.refusal(prepared.call) or self.refusal(call):
-            return Judgement(verdict=Verdict.NEVER, reason=refusal)
+            return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
         earlier = (*conversation.steps, *during)
-        crossing = "" if self.across else _crossing(call, conversation, earlier)
-        reads = prepared.effect is Effect.READ
-        sure = confidence >= (self.ask_below if reads else self.change_below)
-        unsure = "" if sure else f"the planner is only {confidence:.0%} sure of it"
-        if reads:
-            reason = _joined(unsure if self.interactive else "", crossing)
-            return Judgement(verdict=Verdict.ASK, reason=reason) if reason else Judgement(verdict=Verdict.RUN)
-        repeated = reason_not_to_repeat(prepared, earlier)
-        account = call.account if call.account is not None else traced(call, conversation, during)
-        against = reasons_against(call, account, conversation.question, destroy=self.destroy)
-        reason = _joined(repeated, evidence if repeated else "", crossing, *against, unsure)
+        crossing = "" if self.across else _crossing_reason(call, conversation, earlier)
+        is_read = prepared.effect is Effect.READ
+        is_sure = confidence >= (self.ask_below if is_read else self.change_below)
+        confidence_reason = "" if is_sure else f"the planner is only {confidence:.0%} sure of it"
+        if is_read:
+            reason = _join_reasons(confidence_reason if self.interactive else "", crossing)
+            return PolicyDecision(verdict=Verdict.ASK, reason=reason) if reason else PolicyDecision(verdict=Verdict.RUN)
+        repetition = repetition_reason(prepared, earlier)
+        account = call.account if call.account is not None else trace_call(call, conversation, during)
+        standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
+        reason = _join_reasons(repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason)
         if (self.yes or self.destroy) and not reason:
-            return Judgement(verdict=Verdict.RUN, reason="consent was given in advance")
-        return Judgement(verdict=Verdict.ASK, reason=reason)
+            return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
+        return PolicyDecision(verdict=Verdict.ASK, reason=reason)
 
     def refusal(self, call: Call) -> str:
         """Return the reason why the call must not be sent at all; "" when it may."""
-        secrets = forms(part for secret in self.secrets for part in secret_parts(secret))
-        for text in _strings(call.arguments):
+        secrets = secret_forms(part for secret in self.secrets for part in secret_parts(secret))
+        for text in _texts(call.arguments):
             # A model that was told to leak a key may percent-encode it, so the decoded text is searched as well.
             plain = unquote_plus(text)
             if any(secret in text or secret in plain for secret in secrets):
@@ -115,7 +115,7 @@ class Policy:
         return ""
 
 
-def _crossing(call: Call, conversation: Conversation, earlier: tuple[Step, ...]) -> str:
+def _crossing_reason(call: Call, conversation: Conversation, earlier: tuple[Step, ...]) -> str:
     """Return the reason that data of one API may go to another; "" where that cannot be."""
     # Taint follows the order of the calls and not equal text: a value can be reworded or encoded on its way.
     spec = call.tool.operation.spec
@@ -126,31 +126,31 @@ def _crossing(call: Call, conversation: Conversation, earlier: tuple[Step, ...])
         return ""
     if call.tool.effect is Effect.READ and not _unknown_texts(call, conversation):
         return ""
-    return f"it may carry what {one_line(read.call.tool.operation.spec.title)} answered to {one_line(spec.title)}"
+    return f"it may carry what {single_line(read.call.tool.operation.spec.title)} answered to {single_line(spec.title)}"
 
 
 def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
     """Return the texts in the arguments that neither the user nor the description gave."""
-    given = " ".join((*(turn.question for turn in conversation.turns), *_strings(conversation.known))).casefold()
-    described = set(_strings(call.tool.input_schema))
-    return [text for text in _strings(call.arguments) if text not in described and text.casefold() not in given]
+    user_text = " ".join((*(turn.question for turn in conversation.turns), *_texts(conversation.known_values))).casefold()
+    described = set(_texts(call.tool.input_schema))
+    return [text for text in _texts(call.arguments) if text not in described and text.casefold() not in user_text]
 
 
-def _joined(*reasons: str) -> str:
+def _join_reasons(*reasons: str) -> str:
     return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> Iterator[str]:
     """Yield every text in a JSON value, keys included, and numbers from 10,000 on."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _strings(key)
-            yield from _strings(item)
+            yield from _texts(key)
+            yield from _texts(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _strings(item)
+            yield from _texts(item)
     # Smaller numbers are page sizes and counts, which carry no one's data.
     elif isinstance(value, (int, float)) and abs(value) >= 10_000:
         yield str(value)

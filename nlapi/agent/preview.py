@@ -9,8 +9,8 @@ from typing import Any
 
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Operation
-from nlapi.resources.answers import thing_in
-from nlapi.tools.run import place
+from nlapi.resources.answers import extract_item
+from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call
 
 
@@ -41,44 +41,44 @@ def field_changes(call: Call, current: Result, reader: Operation) -> tuple[Field
     """
     if not current.ok or not isinstance(current.data, Mapping):
         return ()
-    shown = thing_in(current.data, reader)
+    item = extract_item(current.data, reader)
     body = _body(call)
     if body is None:
         return ()
-    before: Mapping[str, Any] = shown if isinstance(shown, Mapping) else current.data
+    before: Mapping[str, Any] = item if isinstance(item, Mapping) else current.data
     # {"card": {...}}: some APIs wrap the resource in the request and not in the answer.
     if len(body) == 1:
         (inner,) = body.values()
         if isinstance(inner, Mapping) and not set(body) & set(before):
             body = inner
     # An answer without any of the fields is of another form, and "unknown" for each would only be noise.
-    fields = tuple(_compared(body, before, ""))
+    fields = tuple(_compare_fields(body, before, ""))
     return fields if any(field.state is not FieldState.UNKNOWN for field in fields) else ()
 
 
 def _body(call: Call) -> Mapping[str, Any] | None:
     """Return the fields in the body of a call, by their names on the wire."""
-    values = place(call.tool, call.arguments)
-    whole = values.get(("body", ""))
-    if isinstance(whole, Mapping):
-        return whole
-    return {name: value for (where, name), value in values.items() if where == "body" and name} or None
+    values = locate_arguments(call.tool, call.arguments)
+    body = values.get(("body", ""))
+    if isinstance(body, Mapping):
+        return body
+    return {name: value for (location, name), value in values.items() if location == "body" and name} or None
 
 
-def _compared(body: Mapping[str, Any], before: Mapping[str, Any], prefix: str) -> Iterator[FieldChange]:
+def _compare_fields(body: Mapping[str, Any], before: Mapping[str, Any], prefix: str) -> Iterator[FieldChange]:
     for name, after in body.items():
         field = f"{prefix}{name}"
         if name not in before:
             yield FieldChange(field=field, state=FieldState.UNKNOWN, after=after)
         elif isinstance(after, Mapping) and isinstance(before[name], Mapping) and after:
-            yield from _compared(after, before[name], f"{field}.")
+            yield from _compare_fields(after, before[name], f"{field}.")
         else:
-            state = FieldState.SAME if _equal(after, before[name]) else FieldState.CHANGES
+            state = FieldState.SAME if _is_json_equal(after, before[name]) else FieldState.CHANGES
             yield FieldChange(field=field, state=state, after=after, before=before[name])
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _is_json_equal(first: Any, second: Any) -> bool:
     """Return whether two JSON values are equal; unlike in Python, 1 and true differ."""
-    if isinstance(one, bool) is not isinstance(other, bool):
+    if isinstance(first, bool) is not isinstance(second, bool):
         return False
-    return bool(one == other)
+    return bool(first == second)

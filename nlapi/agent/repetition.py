@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nlapi.client.digest import digest, loose_leaves, target_path
+from nlapi.client.digest import digest, normalized_leaves, target_path
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
 from nlapi.tools.account import Origin
@@ -13,7 +13,7 @@ from nlapi.tools.idempotency import Intention, key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
-from nlapi.tools.walk import on_the_wire
+from nlapi.tools.walk import to_wire_units
 
 # Beginning of the message of a Step whose call may have been carried out without a complete answer. Transcripts have
 # it, and `is_uncertain` recognises such steps by it after a resume.
@@ -21,34 +21,34 @@ OUTCOME_UNKNOWN = "outcome unknown"
 
 # Statuses by which an API reports that it did not carry a change out, so it may be tried again. 408 is absent: the
 # server gave up waiting, which leaves the outcome open (docs/design/025-once.md).
-_REFUSED = frozenset({400, 401, 403, 404, 409, 422, 429})
+_REFUSAL_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
 
 
-def reason_not_to_repeat(prepared: Prepared, earlier: Iterable[Step]) -> str:
+def repetition_reason(prepared: Prepared, earlier: Iterable[Step]) -> str:
     """Return the reason why a change may be one that was sent before; "" where it is none.
 
     It is one where the request is the same, where only case, blanks or an optional argument differ, and where an
     earlier change of the same operation at the same path has an unknown outcome.
     """
-    sent = [step for step in earlier if _may_have_been_sent(step) and _same_operation(step.call, prepared.call)]
-    for step in sent:
+    earlier_changes = [step for step in earlier if _may_be_carried_out(step) and _is_same_operation(step.call, prepared.call)]
+    for step in earlier_changes:
         if is_same_change(step, prepared):
-            return f"the same change {_became(step)}"
-    for step in sent:
+            return f"the same change {_outcome_text(step)}"
+    for step in earlier_changes:
         if _is_alike(step, prepared):
-            return f"much the same change {_became(step)}"
-    doubted = uncertain_step(prepared, sent)
-    return "" if doubted is None else f"another {prepared.call.operation_id} at the same place {_became(doubted)}"
+            return f"much the same change {_outcome_text(step)}"
+    uncertain = uncertain_step(prepared, earlier_changes)
+    return "" if uncertain is None else f"another {prepared.call.operation_id} at the same place {_outcome_text(uncertain)}"
 
 
 def uncertain_step(prepared: Prepared, earlier: Iterable[Step]) -> Step | None:
     """Return the last earlier change of the operation at the same path whose outcome is unknown, if any."""
-    doubted = [
+    uncertain = [
         step
         for step in earlier
-        if is_uncertain(step) and _same_operation(step.call, prepared.call) and _same_place(step, prepared)
+        if is_uncertain(step) and _is_same_operation(step.call, prepared.call) and _is_same_path(step, prepared)
     ]
-    return doubted[-1] if doubted else None
+    return uncertain[-1] if uncertain else None
 
 
 def is_uncertain(step: Step) -> bool:
@@ -63,7 +63,7 @@ def is_uncertain(step: Step) -> bool:
 
 def is_same_change(step: Step, prepared: Prepared) -> bool:
     """Return whether a step is of the same operation and made the same request as a call."""
-    if not _same_operation(step.call, prepared.call):
+    if not _is_same_operation(step.call, prepared.call):
         return False
     before = digest_of(step)
     if before and before == digest(prepared.request):
@@ -71,15 +71,15 @@ def is_same_change(step: Step, prepared: Prepared) -> bool:
     # Arguments of transcripts before the digest was stored are compared in wire units: `"$50"` and 50000000 are the
     # same.
     tool = prepared.call.tool
-    return on_the_wire(tool, step.call.arguments) == on_the_wire(tool, prepared.call.arguments)
+    return to_wire_units(tool, step.call.arguments) == to_wire_units(tool, prepared.call.arguments)
 
 
-def are_alike(request: Request, other: Request) -> bool:
+def are_alike(request: Request, second_request: Request) -> bool:
     """Return whether two requests are equal but for case and blanks; for a POST, also where one has further values."""
-    if request.method != other.method or target_path(request) != target_path(other):
+    if request.method != second_request.method or target_path(request) != target_path(second_request):
         return False
-    here, there = loose_leaves(request), loose_leaves(other)
-    return here == there or (request.method == "POST" and bool(here & there) and (here <= there or there <= here))
+    values, second_values = normalized_leaves(request), normalized_leaves(second_request)
+    return values == second_values or (request.method == "POST" and bool(values & second_values) and (values <= second_values or second_values <= values))
 
 
 def digest_of(step: Step) -> str:
@@ -87,9 +87,9 @@ def digest_of(step: Step) -> str:
     return step.digest or (digest(step.request) if step.request is not None else "")
 
 
-def times_carried_out(wanted: str, steps: Iterable[Step]) -> int:
+def count_successes(request_digest: str, steps: Iterable[Step]) -> int:
     """Return the number of steps with a digest that were answered 2xx."""
-    return sum(step.result is not None and step.result.ok and digest_of(step) == wanted for step in steps)
+    return sum(step.result is not None and step.result.ok and digest_of(step) == request_digest for step in steps)
 
 
 def intention_in(conversation: Conversation, during: Iterable[Step]) -> Intention:
@@ -98,10 +98,10 @@ def intention_in(conversation: Conversation, during: Iterable[Step]) -> Intentio
     Every try has the same name until the change was answered 2xx; consent to it after that is a new intention.
     """
     earlier = (*conversation.steps, *during)
-    return lambda wanted: f"{conversation.id} {wanted} {times_carried_out(wanted, earlier)}"
+    return lambda request_digest: f"{conversation.id} {request_digest} {count_successes(request_digest, earlier)}"
 
 
-def without_unsaid_key(call: Call, conversation: Conversation) -> Call:
+def without_invented_key(call: Call, conversation: Conversation) -> Call:
     """Return a call without an idempotency key that its planner invented."""
     name = key_argument(call.tool)
     if name is None or name not in call.arguments:
@@ -110,32 +110,32 @@ def without_unsaid_key(call: Call, conversation: Conversation) -> Call:
     key = str(call.arguments[name])
     if call.account is not None and any(source.origin is Origin.REPLY for source in call.account.of(name)):
         return call
-    if key and (key in conversation.known.values() or any(key in turn.question for turn in conversation.turns)):
+    if key and (key in conversation.known_values.values() or any(key in turn.question for turn in conversation.turns)):
         return call
-    return replace(call, arguments={other: value for other, value in call.arguments.items() if other != name})
+    return replace(call, arguments={argument: value for argument, value in call.arguments.items() if argument != name})
 
 
-def _may_have_been_sent(step: Step) -> bool:
+def _may_be_carried_out(step: Step) -> bool:
     if step.call.tool.effect is Effect.READ:
         return False
-    return is_uncertain(step) or (step.result is not None and step.result.status not in _REFUSED)
+    return is_uncertain(step) or (step.result is not None and step.result.status not in _REFUSAL_STATUSES)
 
 
-def _became(step: Step) -> str:
+def _outcome_text(step: Step) -> str:
     if step.result is None:
         return "got no complete answer before and may have been carried out"
-    answered = f"was sent before, was answered {step.result.status}"
+    beginning = f"was sent before, was answered {step.result.status}"
     if is_uncertain(step) or not step.result.ok:
-        return f"{answered} and may have been carried out"
-    return f"{answered} and was carried out"
+        return f"{beginning} and may have been carried out"
+    return f"{beginning} and was carried out"
 
 
-def _same_operation(call: Call, other: Call) -> bool:
-    here, there = call.tool.operation, other.tool.operation
-    return here.spec.source == there.spec.source and here.id == there.id
+def _is_same_operation(call: Call, second_call: Call) -> bool:
+    operation, second_operation = call.tool.operation, second_call.tool.operation
+    return operation.spec.source == second_operation.spec.source and operation.id == second_operation.id
 
 
-def _same_place(step: Step, prepared: Prepared) -> bool:
+def _is_same_path(step: Step, prepared: Prepared) -> bool:
     """Return whether the paths are the same; True where the earlier request is not stored any more."""
     return step.request is None or target_path(step.request) == target_path(prepared.request)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.agent.log import Record, content
+from nlapi.agent.log import Record, record_body
 from nlapi.agent.repetition import OUTCOME_UNKNOWN
-from nlapi.client.message import Ended, Framing, Request, Result
+from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
@@ -26,28 +26,28 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
     # The proposal counts and not the plan: a plan has what the planner wrote (`"$50"`), a proposal the wire's form.
     # Compared by the plan, a change killed in its POST came back as "not run" (docs/design/025-once.md).
     conversation = Conversation(turns=())
-    open_round = _Open()
+    open_round = _OpenRound()
     for record in records:
         event = record.get("event")
         if event in ("asked", "planned", "answered"):
-            conversation = open_round.closed(conversation)
-            open_round = _Open()
+            conversation = open_round.close(conversation)
+            open_round = _OpenRound()
         if event == "asked":
             conversation = replace(conversation, id=record.get("conversation") or conversation.id)
-            conversation = conversation.asked(record["question"]).with_known(record.get("known", {}))
+            conversation = conversation.with_question(record["question"]).with_replies(record.get("known", {}))
         elif event == "planned":
-            open_round = _Open(plan=_plan(record, tool))
+            open_round = _OpenRound(plan=_plan(record, tool))
         elif event == "proposed":
             open_round.proposed.append(record)
         elif event == "stepped":
             open_round.add(record, tool)
         elif event in ("needed", "offered"):
-            open_round = _Open()
-    return open_round.closed(conversation)
+            open_round = _OpenRound()
+    return open_round.close(conversation)
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenRound:
     """A round during the reading of its records. `proposed` are the proposals without a step so far, in order."""
 
     plan: Plan | None = None
@@ -57,25 +57,25 @@ class _Open:
     def add(self, record: Record, tool: FindTool) -> None:
         """Add the step in a record, with the request of its proposal."""
         call = _call(record["call"], tool)
-        proposal = self._proposal(call, exact=True)
+        proposal = self._take_proposal(call, exact=True)
         request = None if proposal is None else _request(proposal)
         self.steps.append(_step(record, call, request))
 
-    def closed(self, conversation: Conversation) -> Conversation:
+    def close(self, conversation: Conversation) -> Conversation:
         """Return the conversation with this round, where it has a plan."""
         if self.plan is None:
             return conversation
         if not conversation.turns:
             conversation = replace(conversation, turns=(Turn(question=""),))
-        left = self.plan.calls[len(self.steps) :]
+        remaining = self.plan.calls[len(self.steps) :]
         # Changes are sent one by one, so only the first without a step may have been sent.
-        changes = [at for at, call in enumerate(left) if call.tool.effect is not Effect.READ]
-        steps = [self._unfinished(call, may_be_sent=changes[:1] == [at]) for at, call in enumerate(left)]
+        changes = [index for index, call in enumerate(remaining) if call.tool.effect is not Effect.READ]
+        steps = [self._missing_step(call, is_uncertain=changes[:1] == [index]) for index, call in enumerate(remaining)]
         return conversation.with_round(Round(plan=self.plan, steps=(*self.steps, *steps)))
 
-    def _unfinished(self, call: Call, *, may_be_sent: bool) -> Step:
+    def _missing_step(self, call: Call, *, is_uncertain: bool) -> Step:
         """Return the step of a call that has none."""
-        proposal = self._proposal(call) if may_be_sent else None
+        proposal = self._take_proposal(call) if is_uncertain else None
         if proposal is None:
             return Step(call=call, outcome=Outcome.FAILED, message="not run: nlapi was stopped before")
         return Step(
@@ -86,26 +86,26 @@ class _Open:
             digest=proposal.get("digest", ""),
         )
 
-    def _proposal(self, call: Call, *, exact: bool = False) -> Record | None:
+    def _take_proposal(self, call: Call, *, exact: bool = False) -> Record | None:
         """Remove and return the first proposal of a call that has no step yet; None where there is none.
 
         It has the operation and id of the call and, with `exact`, its very arguments.
         """
         for proposal in self.proposed:
-            if _is_of(proposal["call"], call) and (not exact or proposal["call"]["arguments"] == call.arguments):
+            if _is_record_of(proposal["call"], call) and (not exact or proposal["call"]["arguments"] == call.arguments):
                 self.proposed.remove(proposal)
                 return proposal
         return None
 
 
-def _is_of(record: Record, call: Call) -> bool:
+def _is_record_of(record: Record, call: Call) -> bool:
     """Return whether the call in a record has the id and the operation of a planner's call."""
     return bool(record["id"] == call.id and record["operation"] == call.operation_id)
 
 
 def _request(record: Record) -> Request:
     """Return the request in a record of a proposal, as far as it was stored."""
-    body = content(record) if "text" in record or "base64" in record else None
+    body = record_body(record) if "text" in record or "base64" in record else None
     headers = tuple(record.get("headers", {}).items())
     return Request(method=record["method"], url=record["url"], headers=headers, content=body)
 
@@ -122,8 +122,8 @@ def _plan(record: Record, tool: FindTool) -> Plan:
 
 
 def _call(record: Mapping[str, Any], tool: FindTool) -> Call:
-    found = tool(record["source"], record["operation"])
-    return Call(tool=found, arguments=record["arguments"], id=record["id"], reason=record["reason"])
+    resolved_tool = tool(record["source"], record["operation"])
+    return Call(tool=resolved_tool, arguments=record["arguments"], id=record["id"], reason=record["reason"])
 
 
 def _step(record: Record, call: Call, request: Request | None) -> Step:
@@ -142,7 +142,7 @@ def _result(record: Mapping[str, Any]) -> Result:
     return Result(
         status=record["status"],
         headers=tuple(record["headers"].items()),
-        content=content(record),
+        content=record_body(record),
         url=record["url"],
         method=record["method"],
         elapsed=record["elapsed"],
@@ -154,5 +154,5 @@ def _stream(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the further fields of a Result whose answer streamed."""
     if "items" not in record:
         return {}
-    framing, ended = Framing(record["framing"]), Ended(record["ended"])
+    framing, ended = Framing(record["framing"]), EndReason(record["ended"])
     return {"items": tuple(record["items"]), "framing": framing, "ended": ended, "fault": record["fault"]}

@@ -24,14 +24,14 @@ from nlapi.routing.nouns import (
     Version,
     VersionRef,
 )
-from nlapi.routing.table import Table, compile
+from nlapi.routing.table import Table, compile_table
 
 OBJECTIVE = "nlapi.plan"
-PLANNER = "planner"
-EMBEDDED = "embedded"
-CLAUDE: Mapping[str, str] = {id.split("-")[1]: id for id in MODELS}
+PLANNER_MODEL = "planner"
+EMBEDDED_VERSION = "embedded"
+CLAUDE_VERSIONS: Mapping[str, str] = {id.split("-")[1]: id for id in MODELS}
 """Version -> Claude model: "haiku", "sonnet", "opus", ..."""
-CAPS = ("question", "day", "month")
+SPENDING_CAPS = ("question", "day", "month")
 
 # The names and descriptions are part of the user's routing file and of its error messages.
 CONTEXT = (
@@ -43,7 +43,7 @@ CONTEXT = (
     Field(name="steps", type=FieldType.INTEGER, description="Calls that were made for this question so far."),
     Field(name="chosen", type=FieldType.BOOLEAN, description="Did the user choose the operation from a menu?"),
     Field(name="key", type=FieldType.BOOLEAN, description="Is there a key for Claude?"),
-    *(Field(name=f"spent_{cap}", type=FieldType.NUMBER, description=f"Dollars this {cap} so far.") for cap in CAPS),
+    *(Field(name=f"spent_{cap}", type=FieldType.NUMBER, description=f"Dollars this {cap} so far.") for cap in SPENDING_CAPS),
 )
 _MATCH: Mapping[str, Any] = {
     "when": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
@@ -87,39 +87,39 @@ SCHEMA: Mapping[str, Any] = {
         "most": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {cap: {"type": "number", "minimum": 0} for cap in CAPS},
+            "properties": {cap: {"type": "number", "minimum": 0} for cap in SPENDING_CAPS},
         },
     },
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Routes:
+class PlannerRoutes:
     """The routing of questions to planners. `caps` are the spending caps in dollars, by question, day and month."""
 
     table: Table
-    sure: float
+    min_confidence: float
     """the least confidence at which the embedded planner counts as sure"""
-    most: Mapping[str, float] = field(default_factory=dict)
-    own: bool = False
+    caps: Mapping[str, float] = field(default_factory=dict)
+    is_custom: bool = False
     """whether the user wrote it"""
 
     @property
-    def looks_back(self) -> bool:
+    def needs_history(self) -> bool:
         """Whether the cost of earlier questions has to be known."""
         fields = {"spent_day", "spent_month"}
         matches = [rule.match for rule in self.table.configuration.rules.values()]
         return any(fields & {*match.when, *match.unless, *match.between} for match in matches)
 
 
-def built_in(sure: float) -> Routes:
+def default_routes(min_confidence: float) -> PlannerRoutes:
     """Return the default: the embedded planner for a complete plan of at least `min_confidence`, else Claude."""
-    match = Match(when={"complete": (True,)}, between={"confidence": Range(least=sure)})
-    rule = Rule(name="sure", objective=OBJECTIVE, match=match, shares=_all(EMBEDDED), unit="question", position=10)
-    return Routes(table=compile(_configuration([*_house({}), rule], _default()), 1), sure=sure)
+    match = Match(when={"complete": (True,)}, between={"confidence": Range(least=min_confidence)})
+    rule = Rule(name="sure", objective=OBJECTIVE, match=match, shares=_full_share(EMBEDDED_VERSION), unit="question", position=10)
+    return PlannerRoutes(table=compile_table(_configuration([*_reserved_rules({}), rule], _default_version()), 1), min_confidence=min_confidence)
 
 
-def read_routes(document: Any, where: str, *, sure: float) -> Routes:
+def read_routes(document: Any, source: str, *, min_confidence: float) -> PlannerRoutes:
     """Return the user's routes from a parsed file; UsageError lists every fault in it.
 
     `source` is the file's name in messages.
@@ -127,49 +127,49 @@ def read_routes(document: Any, where: str, *, sure: float) -> Routes:
     from jsonschema import Draft202012Validator
 
     faults = [f"{error.json_path[2:]}: {error.message}" for error in Draft202012Validator(SCHEMA).iter_errors(document)]
-    _refuse(faults, where)
-    most = document.get("most", {})
+    _raise_faults(faults, source)
+    caps = document.get("most", {})
     # Positions under 10 are left for nlapi's own rules, which come first.
-    rules = [_rule(data, 10 + at) for at, data in enumerate(document.get("rules", ()))]
-    made = [*_house(most), *rules]
-    names = [rule.name for rule in made]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    _refuse([f"rules.{name}: there are two rules of this name, or nlapi has one" for name in twice], where)
-    configuration = _configuration(made, document.get("default", _default()))
-    _refuse([_told(one) for one in check(configuration) if one.level is Level.ERROR], where)
-    return Routes(table=compile(configuration, 1), sure=sure, most=most, own=True)
+    rules = [_parse_rule(data, 10 + index) for index, data in enumerate(document.get("rules", ()))]
+    all_rules = [*_reserved_rules(caps), *rules]
+    names = [rule.name for rule in all_rules]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    _raise_faults([f"rules.{name}: there are two rules of this name, or nlapi has one" for name in duplicates], source)
+    configuration = _configuration(all_rules, document.get("default", _default_version()))
+    _raise_faults([_issue_text(issue) for issue in check(configuration) if issue.level is Level.ERROR], source)
+    return PlannerRoutes(table=compile_table(configuration, 1), min_confidence=min_confidence, caps=caps, is_custom=True)
 
 
-def _refuse(faults: Iterable[str], where: str) -> None:
-    if told := list(faults):
-        hint = f"versions are {', '.join((EMBEDDED, *CLAUDE))}; fields are {', '.join(one.name for one in CONTEXT)}"
-        raise UsageError(f"{where} is no routing of planners: {'; '.join(told)}", hint=hint)
+def _raise_faults(faults: Iterable[str], source: str) -> None:
+    if fault_list := list(faults):
+        hint = f"versions are {', '.join((EMBEDDED_VERSION, *CLAUDE_VERSIONS))}; fields are {', '.join(field.name for field in CONTEXT)}"
+        raise UsageError(f"{source} is no routing of planners: {'; '.join(fault_list)}", hint=hint)
 
 
-def _told(issue: Any) -> str:
+def _issue_text(issue: Any) -> str:
     return f"{issue.where}: {issue.message}"
 
 
-def _house(most: Mapping[str, float]) -> Iterable[Rule]:
+def _reserved_rules(caps: Mapping[str, float]) -> Iterable[Rule]:
     """Yield the rules that precede those of the user: a menu's choice stays, no key means no Claude, and caps hold."""
     matches = {
         "chosen": Match(when={"chosen": (True,)}),
         "no-key": Match(when={"key": (False,)}),
-        **{f"most-{cap}": Match(between={f"spent_{cap}": Range(least=most[cap])}) for cap in CAPS if cap in most},
+        **{f"most-{cap}": Match(between={f"spent_{cap}": Range(least=caps[cap])}) for cap in SPENDING_CAPS if cap in caps},
     }
     for position, (name, match) in enumerate(matches.items()):
         yield Rule(
-            name=name, objective=OBJECTIVE, match=match, shares=_all(EMBEDDED), unit="question", position=position
+            name=name, objective=OBJECTIVE, match=match, shares=_full_share(EMBEDDED_VERSION), unit="question", position=position
         )
 
 
-def _rule(data: Mapping[str, Any], position: int) -> Rule:
-    shares = tuple(Share(version=_ref(one["version"]), percent=float(one["percent"])) for one in data.get("shares", ()))
+def _parse_rule(data: Mapping[str, Any], position: int) -> Rule:
+    shares = tuple(Share(version=_version_ref(share["version"]), percent=float(share["percent"])) for share in data.get("shares", ()))
     return Rule(
         name=data["name"],
         objective=OBJECTIVE,
-        match=Match.of(data),
-        shares=shares or _all(data["version"]),
+        match=Match.from_mapping(data),
+        shares=shares or _full_share(data["version"]),
         unit="question",
         position=position,
         description=data.get("description", ""),
@@ -177,24 +177,24 @@ def _rule(data: Mapping[str, Any], position: int) -> Rule:
 
 
 def _configuration(rules: Iterable[Rule], default: str) -> Configuration:
-    versions = [Version(model=PLANNER, name=name) for name in (EMBEDDED, *CLAUDE)]
-    objective = Objective(name=OBJECTIVE, title="Plan a question", default=_ref(default), context=CONTEXT)
+    versions = [Version(model=PLANNER_MODEL, name=name) for name in (EMBEDDED_VERSION, *CLAUDE_VERSIONS)]
+    objective = Objective(name=OBJECTIVE, title="Plan a question", default=_version_ref(default), context=CONTEXT)
     return Configuration(
         objectives={OBJECTIVE: objective},
-        models={PLANNER: Model(name=PLANNER)},
-        versions={one.ref: one for one in versions},
+        models={PLANNER_MODEL: Model(name=PLANNER_MODEL)},
+        versions={version.ref: version for version in versions},
         shards={"local": Shard(name="local")},
         rules={rule.name: rule for rule in rules},
     )
 
 
-def _default() -> str:
-    return next(name for name, id in CLAUDE.items() if id == DEFAULT)
+def _default_version() -> str:
+    return next(name for name, id in CLAUDE_VERSIONS.items() if id == DEFAULT)
 
 
-def _ref(version: str) -> VersionRef:
-    return VersionRef(model=PLANNER, version=version)
+def _version_ref(version: str) -> VersionRef:
+    return VersionRef(model=PLANNER_MODEL, version=version)
 
 
-def _all(version: str) -> tuple[Share, ...]:
-    return (Share(version=_ref(version), percent=100.0),)
+def _full_share(version: str) -> tuple[Share, ...]:
+    return (Share(version=_version_ref(version), percent=100.0),)

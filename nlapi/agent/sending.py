@@ -9,35 +9,35 @@ from typing import Any
 
 from nlapi.agent.events import ItemsReceived
 from nlapi.agent.repetition import OUTCOME_UNKNOWN
-from nlapi.client.message import Ended, Request, Result
-from nlapi.client.streaming.body import Piece, Watch
+from nlapi.client.message import EndReason, Request, Result
+from nlapi.client.streaming.body import Piece, PieceListener
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
-Perform = Callable[[Prepared, Watch], Awaitable[Result]]
+Perform = Callable[[Prepared, PieceListener], Awaitable[Result]]
 
 
-async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:
+async def send_all(items: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:
     """Yield the items of streaming answers as they come, then a Step for each of `items`, in order.
 
     A Step among `items` is yielded unchanged. An error that is more than the failure of a call is raised after the last
     Step, and so is a cancellation; a call whose answer was streaming then is ANSWERED with its items so far.
     """
     received: asyncio.Queue[ItemsReceived | None] = asyncio.Queue()
-    tasks = [asyncio.create_task(_finish(item, perform, received.put_nowait)) for item in ready]
+    tasks = [asyncio.create_task(_finish(item, perform, received.put_nowait)) for item in items]
     for task in tasks:
         # One None for each task that ends wakes the loop below, which otherwise waits for items only.
         task.add_done_callback(lambda _: received.put_nowait(None))
     failure: BaseException | None = None
     try:
-        left = len(tasks)
-        while left:
+        remaining = len(tasks)
+        while remaining:
             event = await received.get()
             if event is None:
-                left -= 1
+                remaining -= 1
             else:
                 yield event
     except asyncio.CancelledError as error:
@@ -47,10 +47,10 @@ async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncG
             task.cancel()
         # Also after a cancellation every task is awaited: a request on the wire has an outcome, and its Step has to
         # tell it.
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for item, task in zip(ready, tasks, strict=True):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for item, task in zip(items, tasks, strict=True):
         yield _step(item, task)
-    failure = failure or next((outcome for outcome in ended if isinstance(outcome, BaseException)), None)
+    failure = failure or next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
     if failure is not None:
         raise failure
 
@@ -65,7 +65,7 @@ class _PartialAnswer:
     """The part of a streaming answer that has come so far."""
 
     call: Call
-    tell: Callable[[ItemsReceived], None]
+    report: Callable[[ItemsReceived], None]
     last: Piece | None = None
     items: list[Any] = field(default_factory=list)
 
@@ -73,23 +73,23 @@ class _PartialAnswer:
         self.last = piece
         self.items += piece.items
         if piece.items:
-            self.tell(ItemsReceived(call=self.call, framing=piece.framing, items=piece.items))
+            self.report(ItemsReceived(call=self.call, framing=piece.framing, items=piece.items))
 
     def result(self) -> Result | None:
         """Return the Result of an answer that is interrupted now; None when no item has come."""
         if self.last is None or not self.items:
             return None
         items, framing = tuple(self.items), self.last.framing
-        return replace(self.last.head, items=items, framing=framing, ended=Ended.INTERRUPTED)
+        return replace(self.last.head, items=items, framing=framing, ended=EndReason.INTERRUPTED)
 
 
-async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[ItemsReceived], None]) -> Step:
+async def _finish(item: Prepared | Step, perform: Perform, report: Callable[[ItemsReceived], None]) -> Step:
     """Send one call and return its Step; an answer with an error status is ANSWERED, as the planner reads it."""
     if isinstance(item, Step):
         return item
-    received = _PartialAnswer(call=item.call, tell=tell)
+    partial = _PartialAnswer(call=item.call, report=report)
     try:
-        result = await perform(item, received)
+        result = await perform(item, partial)
     except OutcomeUnknownError as error:
         return failed_step(item.call, f"{OUTCOME_UNKNOWN}: {error}", item.request)
     except SendError as error:
@@ -99,11 +99,11 @@ async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[Items
     except NlapiError as error:
         return failed_step(item.call, f"not sent: {error}", item.request)
     except asyncio.CancelledError:
-        interrupted = received.result()
+        interrupted = partial.result()
         if interrupted is None:
             raise
         result = interrupted
-    return Step(call=item.call, outcome=Outcome.DONE, result=result, request=item.request)
+    return Step(call=item.call, outcome=Outcome.ANSWERED, result=result, request=item.request)
 
 
 def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:

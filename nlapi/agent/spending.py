@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nlapi.agent.log import read
+from nlapi.agent.log import read_records
 
 
-def spent(folder: Path, now: datetime) -> tuple[float, float]:
+def spent_by_period(folder: Path, now: datetime) -> tuple[float, float]:
     """Return the dollars of the day and of the month of `now` (with its zone), by the transcripts in `folder`.
 
     A plan of unknown cost and a question without a transcript count nothing.
@@ -17,22 +17,22 @@ def spent(folder: Path, now: datetime) -> tuple[float, float]:
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     month = day.replace(day=1)
     costs = [
-        (at, cost)
+        (moment, cost)
         for path in folder.glob("*.jsonl")
         # Files of earlier months are skipped unread: a folder of transcripts only grows.
         if path.stat().st_mtime >= month.timestamp()
-        for record in read(path)
-        if (at := _moment(record)) is not None and at >= month and (cost := _cost(record))
+        for record in read_records(path)
+        if (moment := _moment(record)) is not None and moment >= month and (cost := _cost(record))
     ]
-    return sum(cost for at, cost in costs if at >= day), sum(cost for _, cost in costs)
+    return sum(cost for moment, cost in costs if moment >= day), sum(cost for _, cost in costs)
 
 
 def _moment(record: dict[str, Any]) -> datetime | None:
     try:
-        found = datetime.fromisoformat(str(record.get("at")))
+        moment = datetime.fromisoformat(str(record.get("at")))
     except ValueError:
         return None
-    return found if found.tzinfo else None
+    return moment if moment.tzinfo else None
 
 
 def _cost(record: dict[str, Any]) -> float:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nlapi.changes.lexicon import alike, is_verb, opposite
-from nlapi.changes.mentions import Mention, Sentence, Word
-from nlapi.resources.naming import pieces, stem
+from nlapi.changes.lexicon import are_synonyms, is_verb, are_opposites
+from nlapi.changes.mentions import Mention, UserSentence, SentenceWord
+from nlapi.resources.naming import split_words, stem
 from nlapi.tools.account import Origin
 
 # Words in the names of flags that do not name what is switched: is_private, enable_backups.
-_SWITCHES = frozenset(map(stem, "is has be should enable enabled disable disabled flag active to do allow use".split()))
-_ON = frozenset(map(stem, "on enable enabled active activate yes true".split()))
-_OFF = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
-_NEGATION = frozenset("no not without non never don't dont off false".split())
+_SWITCH_STEMS = frozenset(map(stem, "is has be should enable enabled disable disabled flag active to do allow use".split()))
+_ON_STEMS = frozenset(map(stem, "on enable enabled active activate yes true".split()))
+_OFF_STEMS = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
+_NEGATION_WORDS = frozenset("no not without non never don't dont off false".split())
 # Verb -> the states that it sets, where these have other names than the verb.
-_STATES: dict[str, frozenset[str]] = {
+_STATES_BY_VERB: dict[str, frozenset[str]] = {
     stem(verb): frozenset(map(stem, states.split()))
     for verb, states in {
         "resume": "active running enabled resumed",
@@ -43,67 +43,67 @@ _STATES: dict[str, frozenset[str]] = {
 }
 
 
-def verb_or_words(argument: str, value: Any, sentence: Sentence) -> tuple[Origin, Mention] | None:
+def find_choice(argument: str, value: Any, sentence: UserSentence) -> tuple[Origin, Mention] | None:
     """Return the words of a sentence for a choice or a flag; VERB where the command itself implies it."""
-    plain = tuple(word for word in sentence.words if not word.is_quoted)
+    words = tuple(word for word in sentence.words if not word.is_quoted)
     if isinstance(value, bool):
-        return _flag(argument, value, plain)
-    wanted = tuple(map(_stem, pieces(value)))
-    if not wanted:
+        return _find_flag(argument, value, words)
+    stems = tuple(map(_normal_stem, split_words(value)))
+    if not stems:
         return None
-    return _choice(wanted, plain) or _state(wanted, plain)
+    return _find_words(stems, words) or _find_state_verb(stems, words)
 
 
-def _choice(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
+def _find_words(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) -> tuple[Origin, Mention] | None:
     """Return the words of a choice where they are next to each other in the sentence."""
-    said = [(one, word) for word in words for one in map(_stem, pieces(word.text))]
-    for place in range(len(said) - len(wanted) + 1):
-        here = said[place : place + len(wanted)]
-        if tuple(one for one, _ in here) == wanted and not _is_piece([word for _, word in here], wanted):
-            first, last = here[0][1], here[-1][1]
+    spoken = [(piece, word) for word in words for piece in map(_normal_stem, split_words(word.text))]
+    for index in range(len(spoken) - len(stems) + 1):
+        window = spoken[index : index + len(stems)]
+        if tuple(piece for piece, _ in window) == stems and not _is_piece([word for _, word in window], stems):
+            first, last = window[0][1], window[-1][1]
             mention = Mention(words=first.text if first is last else "", start=first.start, end=last.end)
-            verb = first is last and is_verb(stem(first.text.lower())) and _opens(first, words)
+            verb = first is last and is_verb(stem(first.text.lower())) and _is_command_position(first, words)
             return (Origin.VERB if verb else Origin.WORDS), mention
     return None
 
 
-def _is_piece(words: list[Word], wanted: tuple[str, ...]) -> bool:
+def _is_piece(words: list[SentenceWord], stems: tuple[str, ...]) -> bool:
     """Return whether a word has more parts than the choice: `active` of active-users.txt."""
-    return sum(len(pieces(word.text)) for word in dict.fromkeys(words)) != len(wanted)
+    return sum(len(split_words(word.text)) for word in dict.fromkeys(words)) != len(stems)
 
 
-def _state(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
+def _find_state_verb(stems: tuple[str, ...], words: tuple[SentenceWord, ...]) -> tuple[Origin, Mention] | None:
     """Return the verb of the sentence where it sets this state."""
-    if len(wanted) != 1:
+    if len(stems) != 1:
         return None
     for word in words:
-        if not _opens(word, words):
+        if not _is_command_position(word, words):
             continue
         verb = stem(word.text.lower())
-        if wanted[0] in map(_stem, _STATES.get(verb, ())) or (is_verb(verb) and _stem(verb) == wanted[0]):
+        if stems[0] in map(_normal_stem, _STATES_BY_VERB.get(verb, ())) or (is_verb(verb) and _normal_stem(verb) == stems[0]):
             return Origin.VERB, word.mention
     return None
 
 
-def _flag(argument: str, value: bool, words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
+def _find_flag(argument: str, value: bool, words: tuple[SentenceWord, ...]) -> tuple[Origin, Mention] | None:
     """Return the word of a flag, where all its words are in the sentence, and denied where it is false."""
     name = argument.rpartition(".")[2]
-    every = frozenset(map(_stem, pieces(name)))
-    own = every - _SWITCHES
-    denied = any(word.text.lower() in _NEGATION for word in words)
+    name_stems = frozenset(map(_normal_stem, split_words(name)))
+    flag_stems = name_stems - _SWITCH_STEMS
+    is_denied = any(word.text.lower() in _NEGATION_WORDS for word in words)
     for word in words:
-        said = _stem(word.text.lower())
-        if not own:
-            switched = _ON if value else _OFF
-            if said in switched:
-                return (Origin.VERB if is_verb(said) else Origin.WORDS), word.mention
+        spoken = _normal_stem(word.text.lower())
+        if not flag_stems:
+            switch_stems = _ON_STEMS if value else _OFF_STEMS
+            if spoken in switch_stems:
+                return (Origin.VERB if is_verb(spoken) else Origin.WORDS), word.mention
             continue
-        opens = _opens(word, words)
-        verb = next((one for one in own if said == one or (opens and len(own) == 1 and alike(said, one))), "")
-        if verb and value is not denied and own <= {_stem(w.text.lower()) for w in words} | {said, verb}:
-            return (Origin.VERB if opens and is_verb(said) else Origin.WORDS), word.mention
+        is_command = _is_command_position(word, words)
+        verb = next((name_stem for name_stem in flag_stems if spoken == name_stem or (is_command and len(flag_stems) == 1 and are_synonyms(spoken, name_stem))), "")
+        if verb and value is not is_denied and flag_stems <= {_normal_stem(candidate.text.lower()) for candidate in words} | {spoken, verb}:
+            return (Origin.VERB if is_command and is_verb(spoken) else Origin.WORDS), word.mention
         # `unlock it` sets `locked: false`, although the sentence denies nothing.
-        if opens and not value and len(own) == 1 and any(opposite(said, one) for one in own):
+        if is_command and not value and len(flag_stems) == 1 and any(are_opposites(spoken, name_stem) for name_stem in flag_stems):
             return Origin.VERB, word.mention
     return None
 
@@ -111,14 +111,14 @@ def _flag(argument: str, value: bool, words: tuple[Word, ...]) -> tuple[Origin, 
 _CONNECTIVES = re.compile(r"(?:and|then|please|to|now|also)", re.IGNORECASE)
 
 
-def _opens(word: Word, words: tuple[Word, ...]) -> bool:
+def _is_command_position(word: SentenceWord, words: tuple[SentenceWord, ...]) -> bool:
     """Return whether a word is in the place of a command: first in the sentence, or behind an `and`."""
-    place = words.index(word)
-    return place == 0 or bool(_CONNECTIVES.fullmatch(words[place - 1].text)) or words[place - 1].text.lower() == "you"
+    index = words.index(word)
+    return index == 0 or bool(_CONNECTIVES.fullmatch(words[index - 1].text)) or words[index - 1].text.lower() == "you"
 
 
-def _stem(word: str) -> str:
+def _normal_stem(word: str) -> str:
     """Return the stem of a word, for `cancelled` and `canceled` the same."""
-    found = stem(word.lower())
+    result = stem(word.lower())
     # British spelling doubles the l, and descriptions have both.
-    return found[:-1] if found.endswith("ll") and len(found) > 5 else found
+    return result[:-1] if result.endswith("ll") and len(result) > 5 else result

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from nlapi.changes.lexicon import DETERMINERS, command_of, is_verb
+from nlapi.changes.lexicon import DETERMINERS, parse_command, is_verb
 from nlapi.changes.mentions import QUOTED
-from nlapi.changes.sentences import ASKING, opening
+from nlapi.changes.sentences import QUESTION_PATTERN, opening_length
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import DEEDS, STOPWORDS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent, split_words, singular, stem
 
 _WISH = re.compile(
     r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
@@ -17,16 +17,16 @@ _WISH = re.compile(
     re.IGNORECASE,
 )
 # The start of a second sentence: of several, the first need not be the request.
-_SENTENCES = re.compile(r"[.!?]\s+\S")
+_SECOND_SENTENCE = re.compile(r"[.!?]\s+\S")
 _QUESTION = re.compile(r"\?\s*$")
 # Kinds of actions that change nothing.
-_READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
+_READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
 # Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
 _ALSO_READS = frozenset(
     map(stem, "show list name call open watch log file record download export track report rate play note".split())
 )
 # First words of sentences that ask for information.
-_ASKED = frozenset(
+_INFORMATION_WORDS = frozenset(
     """
         compare summarize summarise explain describe analyze analyse calculate compute estimate determine solve predict
         translate convert recommend suggest rank sort filter print output preview visit access load pull grab bring
@@ -38,77 +38,77 @@ _ASKED = frozenset(
         hello hey thanks show me us tell help let give need want looking interested planning
     """.split()
 )
-_PARTICLES = frozenset("off up out down away back on over".split())
-_BEHIND_NOUNS = frozenset("of for on in at by is are was were between with from".split())
+_VERB_PARTICLES = frozenset("off up out down away back on over".split())
+_AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
 # Words of a kind between a verb and an id: close [merge request] 7.
-_MOST_BETWEEN = 3
+_MAX_KIND_WORDS = 3
 
 
-def commanded_change(question: str, read: Operation, names: Callable[[str], bool]) -> str:
+def find_change_command(question: str, read: Operation, is_api_noun: Callable[[str], bool]) -> str:
     """Return the words by which a sentence commands a change that `read` is not; "" where it may ask for a read.
 
     `is_api_noun` tells of a stem whether it names an item of the API: `order status 5` asks for a status.
     """
     text = question.strip()
-    rest = text[opening(text) :]
-    if _QUESTION.search(text) or _SENTENCES.search(text) or ASKING.search(text[: len(text) - len(rest) + 20]):
+    body = text[opening_length(text) :]
+    if _QUESTION.search(text) or _SECOND_SENTENCE.search(text) or QUESTION_PATTERN.search(text[: len(text) - len(body) + 20]):
         return ""
-    if wish := _WISH.search(QUOTED.sub("_", rest)):
-        return wish.group().lower() if not _reads(rest) else ""
-    words = [match.group().strip(",;:!.") for match in _WORD.finditer(rest)]
+    if wish := _WISH.search(QUOTED.sub("_", body)):
+        return wish.group().lower() if not _is_question(body) else ""
+    words = [match.group().strip(",;:!.") for match in _WORD.finditer(body)]
     if len(words) < 2:
         return ""
-    verb, length = command_of([word.lower() for word in words])
+    verb, length = parse_command([word.lower() for word in words])
     first = words[0].lower()
-    if verb in _ALSO_READS or VERBS.get(verb) is Intent.READ or DEEDS.get(verb) in _READING:
+    if verb in _ALSO_READS or VERBS.get(verb) is Intent.READ or ACTION_KINDS.get(verb) in _READING_KINDS:
         return ""
-    if not is_verb(verb) and not _may_command(first, words[length:], names):
+    if not is_verb(verb) and not _may_be_verb(first, words[length:], is_api_noun):
         return ""
     # A plural or a participle is a noun phrase: `orders of ada`, `archived projects`.
-    if singular(first) != first or first.endswith(("ed", "ing")) or verb in _own(read):
+    if singular(first) != first or first.endswith(("ed", "ing")) or verb in _read_verbs(read):
         return ""
-    return " ".join(words[:length]).lower() if _goes_on(words[length:], names(stem(first))) else ""
+    return " ".join(words[:length]).lower() if _has_object(words[length:], is_api_noun(stem(first))) else ""
 
 
-def _reads(text: str) -> bool:
-    first = next(iter(pieces(text[:40])), "")
-    return VERBS.get(stem(first)) is Intent.READ or first in _ASKED
+def _is_question(text: str) -> bool:
+    first = next(iter(split_words(text[:40])), "")
+    return VERBS.get(stem(first)) is Intent.READ or first in _INFORMATION_WORDS
 
 
-def _may_command(first: str, after: list[str], names: Callable[[str], bool]) -> bool:
+def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], bool]) -> bool:
     """Return whether an unknown word may be a verb: mirror [all] traffic, cordon [the] node, boost status [5].
 
     It is no noun of the API, no verb of reading, and is before its object.
     """
-    if not first.isalpha() or names(stem(first)) or first in _ASKED or first in STOPWORDS or stem(first) in DEEDS:
+    if not first.isalpha() or is_api_noun(stem(first)) or first in _INFORMATION_WORDS or first in STOPWORDS or stem(first) in ACTION_KINDS:
         return False
-    if not after or after[0].lower() in _BEHIND_NOUNS:
+    if not following or following[0].lower() in _AFTER_NOUNS:
         return False
-    return after[0].lower() in DETERMINERS or (len(after) > 1 and names(stem(after[0].lower())) and _is_value(after[1]))
+    return following[0].lower() in DETERMINERS or (len(following) > 1 and is_api_noun(stem(following[0].lower())) and _is_value(following[1]))
 
 
-def _own(read: Operation) -> tuple[str, ...]:
+def _read_verbs(read: Operation) -> tuple[str, ...]:
     """Return the verbs of a read that are no plural nouns: `export` of /reports/export, not `comments`."""
-    words = {stem(word) for name in (read.id, read.summary) for word in pieces(name)[:1] if singular(word) == word}
-    tail = [word for word in pieces(read.path.rstrip("/").rpartition("/")[2]) if not word.endswith("ed")]
+    words = {stem(word) for name in (read.id, read.summary) for word in split_words(name)[:1] if singular(word) == word}
+    tail = [word for word in split_words(read.path.rstrip("/").rpartition("/")[2]) if not word.endswith("ed")]
     return (*words, *(stem(word) for word in tail if singular(word) == word and "{" not in read.path[-1:]))
 
 
-def _goes_on(words: list[str], is_noun: bool) -> bool:
+def _has_object(words: list[str], is_noun: bool) -> bool:
     """Return whether the words behind a verb are its object: the server, server 5, "please review"."""
-    while words and words[0].lower() in _PARTICLES:
+    while words and words[0].lower() in _VERB_PARTICLES:
         words = words[1:]
     if not words:
         return False
     if words[0].lower() in DETERMINERS or _is_value(words[0]):
         return True
     if words[0].lower() == "to" and len(words) > 1:
-        return _goes_on(words[1:], is_noun=False)
-    if words[0].lower() in _BEHIND_NOUNS or is_noun:
+        return _has_object(words[1:], is_noun=False)
+    if words[0].lower() in _AFTER_NOUNS or is_noun:
         return False
-    for word in words[: _MOST_BETWEEN + 1]:
-        if word.lower() in _BEHIND_NOUNS:
+    for word in words[: _MAX_KIND_WORDS + 1]:
+        if word.lower() in _AFTER_NOUNS:
             return False
         if _is_value(word):
             return True

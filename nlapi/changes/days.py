@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from nlapi.changes.mentions import Mention, Sentence
+from nlapi.changes.mentions import Mention, UserSentence
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(rf"{month[:3]}(?:{month[3:]})?" for month in _MONTHS).replace("sep(?:tember)", "sept?(?:ember)")
@@ -31,40 +31,40 @@ _VALUE = re.compile(
     r"(?:Z|[+-]\d\d:?\d\d)?)?"
 )
 # Times at the start and the end of a whole day, which nobody says.
-_BOUNDS = {("00", "00"), ("23", "59")}
+_DAY_BOUNDS = {("00", "00"), ("23", "59")}
 _COUNTS = {"a": 1, "one": 1, "two": 2, "three": 3}
 
 
-def day_mention(value: str, sentence: Sentence, today: date) -> Mention | None:
+def find_day(value: str, sentence: UserSentence, today: date) -> Mention | None:
     """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none."""
-    found = _VALUE.fullmatch(value.strip())
-    if found is None:
+    match = _VALUE.fullmatch(value.strip())
+    if match is None:
         return None
     try:
-        wanted = date.fromisoformat(found["day"])
+        target = date.fromisoformat(match["day"])
     except ValueError:
         return None
-    clock = (found["hour"], found["minute"])
-    whole = found["hour"] is None or clock in _BOUNDS
-    if not whole and (int(clock[0]), int(clock[1])) not in set(_times(sentence.text)):
+    clock = (match["hour"], match["minute"])
+    is_whole_day = match["hour"] is None or clock in _DAY_BOUNDS
+    if not is_whole_day and (int(clock[0]), int(clock[1])) not in set(_times(sentence.text)):
         return None
-    return next((mention for day, mention in _days(sentence.text, today) if day == wanted), None)
+    return next((mention for day, mention in _days(sentence.text, today) if day == target), None)
 
 
 def _days(text: str, today: date) -> Iterator[tuple[date, Mention]]:
     for match in _ISO.finditer(text):
-        yield from _dated(match, (int(match[1]),), int(match[2]), int(match[3]))
+        yield from _valid_days(match, (int(match[1]),), int(match[2]), int(match[3]))
     for pattern in (_MONTH_DAY, _DAY_MONTH):
         for match in pattern.finditer(text):
             month = next(n for n, name in enumerate(_MONTHS, 1) if name.startswith(match["month"][:3].lower()))
             # A day without a year may be in this year or the next: in December, `January 5` is a month ahead.
             years = (int(match["year"]),) if match["year"] else (today.year, today.year + 1)
-            yield from _dated(match, years, month, int(match["day"]))
+            yield from _valid_days(match, years, month, int(match["day"]))
     for match in _RELATIVE.finditer(text):
-        yield from ((day, _mention(match)) for day in _relative(match, today))
+        yield from ((day, _mention(match)) for day in _relative_days(match, today))
 
 
-def _dated(match: re.Match[str], years: tuple[int, ...], month: int, day: int) -> Iterator[tuple[date, Mention]]:
+def _valid_days(match: re.Match[str], years: tuple[int, ...], month: int, day: int) -> Iterator[tuple[date, Mention]]:
     for year in years:
         try:
             yield date(year, month, day), _mention(match)
@@ -72,7 +72,7 @@ def _dated(match: re.Match[str], years: tuple[int, ...], month: int, day: int) -
             continue
 
 
-def _relative(match: re.Match[str], today: date) -> Iterator[date]:
+def _relative_days(match: re.Match[str], today: date) -> Iterator[date]:
     if near := match["near"]:
         yield today + timedelta(days={"tomorrow": 1, "yesterday": -1}.get(near.lower(), 0))
     elif weekday := match["weekday"]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import VERBS, Intent, split_words, singular, stem
 
 # A class in each line: verbs that may stand for one another. A verb may be in several. Nearness in meaning is not
 # enough: to cancel and to delete are apart, as one leaves the item there.
@@ -173,20 +173,20 @@ lend return
 buy sell
 """
 
-GENERIC_UPDATES = frozenset(
+UPDATE_VERBS = frozenset(
     map(stem, "update change edit modify set adjust alter patch configure make mark put".split())
 )
 """Verbs for any update: the rest of the sentence says what is changed, and to what."""
-GENERIC_CREATES = frozenset(map(stem, "create add make new".split()))
+CREATE_VERBS = frozenset(map(stem, "create add make new".split()))
 """Verbs for any creation."""
-TAKING_AWAY = frozenset(map(stem, "delete remove destroy drop erase purge discard trash wipe scrap bin".split()))
+DELETE_VERBS = frozenset(map(stem, "delete remove destroy drop erase purge discard trash wipe scrap bin".split()))
 """Verbs of a deletion. To cancel, stop, close or disable an item leaves it there."""
 
 DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
 """Words before a noun, so that the word before them is a verb: note [the] plumber."""
 
-_TURNED = {"on": "enable", "off": "disable", "down": "stop", "up": "start"}
-_TURNING = frozenset(map(stem, ("turn", "switch", "power", "shut")))
+_PARTICLE_VERBS = {"on": "enable", "off": "disable", "down": "stop", "up": "start"}
+_TURN_VERBS = frozenset(map(stem, ("turn", "switch", "power", "shut")))
 _PHRASES = {
     ("get", "rid"): "delete",
     ("throw", "away"): "delete",
@@ -220,26 +220,26 @@ def _classes() -> dict[str, frozenset[int]]:
 _CLASS_OF = _classes()
 _OPPOSITE_OF: dict[str, frozenset[str]] = {}
 for _line in filter(None, _OPPOSITES.split("\n")):
-    _left, _right = map(stem, _line.split())
-    for _one, _other in ((_left, _right), (_right, _left)):
-        _OPPOSITE_OF[_one] = _OPPOSITE_OF.get(_one, frozenset()) | {_other}
+    _first_verb, _second_verb = map(stem, _line.split())
+    for _verb, _opposite_verb in ((_first_verb, _second_verb), (_second_verb, _first_verb)):
+        _OPPOSITE_OF[_verb] = _OPPOSITE_OF.get(_verb, frozenset()) | {_opposite_verb}
 
-_EITHER = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
+_OPTIONAL_PREFIX = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
 _WORDS = frozenset(_CLASSES.split()) | frozenset(
     "review ping poll fetch apply process list search query execute perform sync flush drain revoke void".split()
 )
 # The least number of letters that a noun has in common with its verb: assign, assignee.
-_SHARED = 4
+_MIN_SHARED_LETTERS = 4
 _PARTICIPLE = ("ed", "ing")
-_UNDOING = ("un", "de", "dis")
+_UNDOING_PREFIXES = ("un", "de", "dis")
 
 
 def is_verb(word: str) -> bool:
     """Return whether a stem is that of a verb which commands something, or undoes or repeats one."""
-    for prefix in (*_UNDOING, "re"):
-        rest = word.removeprefix(prefix).lstrip("-")
+    for prefix in (*_UNDOING_PREFIXES, "re"):
+        base = word.removeprefix(prefix).lstrip("-")
         # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is no repetition of `d`.
-        if rest != word and len(rest) >= _SHARED and _commands(rest):
+        if base != word and len(base) >= _MIN_SHARED_LETTERS and _commands(base):
             return True
     return _commands(word)
 
@@ -248,12 +248,12 @@ def _commands(word: str) -> bool:
     return word in _CLASS_OF or VERBS.get(word, Intent.READ) is not Intent.READ
 
 
-def echoes(verb: str, noun: str) -> bool:
+def is_root_of(verb: str, noun: str) -> bool:
     """Return whether a noun is made of a verb, or of the verb's opposite: followers of follow and of unfollow."""
-    for prefix in _UNDOING:
-        if verb.startswith(prefix) and len(verb) >= _SHARED + len(prefix) and noun.startswith(verb[len(prefix) :]):
+    for prefix in _UNDOING_PREFIXES:
+        if verb.startswith(prefix) and len(verb) >= _MIN_SHARED_LETTERS + len(prefix) and noun.startswith(verb[len(prefix) :]):
             return True
-    return len(verb) >= _SHARED and noun.startswith(verb)
+    return len(verb) >= _MIN_SHARED_LETTERS and noun.startswith(verb)
 
 
 def is_verb_form(word: str) -> bool:
@@ -261,39 +261,39 @@ def is_verb_form(word: str) -> bool:
     return word in _WORDS or VERBS.get(word) is not None or (is_verb(stem(word)) and stem(word) == word)
 
 
-def alike(one: str, other: str) -> bool:
+def are_synonyms(first: str, second: str) -> bool:
     """Return whether two stems are the same verb or synonyms."""
-    return one == other or not _CLASS_OF.get(one, frozenset()).isdisjoint(_CLASS_OF.get(other, frozenset()))
+    return first == second or not _CLASS_OF.get(first, frozenset()).isdisjoint(_CLASS_OF.get(second, frozenset()))
 
 
-def opposite(one: str, other: str) -> bool:
+def are_opposites(first: str, second: str) -> bool:
     """Return whether two stems are opposites, as pause and resume: one undoes the other."""
-    if one == other:
+    if first == second:
         return False
-    if any(one == prefix + other or other == prefix + one for prefix in _UNDOING):
+    if any(first == prefix + second or second == prefix + first for prefix in _UNDOING_PREFIXES):
         return True
     # Opposites hold for synonyms too; a pair that shares a class (restore, delete) is none.
-    mine = {word for word in _OPPOSITE_OF if word == one or alike(word, one)}
-    return any(alike(undone, other) for word in mine for undone in _OPPOSITE_OF[word]) and not alike(one, other)
+    synonyms = {word for word in _OPPOSITE_OF if word == first or are_synonyms(word, first)}
+    return any(are_synonyms(counterpart, second) for word in synonyms for counterpart in _OPPOSITE_OF[word]) and not are_synonyms(first, second)
 
 
-def command_of(words: Iterable[str]) -> tuple[str, int]:
+def parse_command(words: Iterable[str]) -> tuple[str, int]:
     """Return the stem of the verb at the start of a sentence, and its number of words: `get rid of` is 3.
 
     `words` are those of the sentence without its opening, in small letters. ("", 0) where there are none.
     """
-    listed = list(words)
-    if not listed:
+    all_words = list(words)
+    if not all_words:
         return "", 0
-    first, *rest = listed
-    pair = (first, rest[0]) if rest else (first, "")
+    first, *following = all_words
+    pair = (first, following[0]) if following else (first, "")
     if pair in _PHRASES:
         return stem(_PHRASES[pair]), 3 if pair == ("get", "rid") else 2
-    if stem(first) in _TURNING:
+    if stem(first) in _TURN_VERBS:
         # `turn the lights off`: the particle may be at the end.
-        turned = next((word for word in rest if word in _TURNED), "")
-        if turned:
-            return stem(_TURNED[turned]), 1
+        particle = next((word for word in following if word in _PARTICLE_VERBS), "")
+        if particle:
+            return stem(_PARTICLE_VERBS[particle]), 1
     if "-" in first and first.replace("-", "").isalpha():
         return stem(first.replace("-", "")), 1
     return stem(first), 1
@@ -308,7 +308,7 @@ def operation_verbs(operation: Operation) -> tuple[str, ...]:
     names = [[word for word in words if not word.endswith(_PARTICIPLE)] for words in _names(operation)]
     first = [words[0] for words in names if words]
     # `check out` and `log in` are written in two words in some texts and as one in ids.
-    joined = (one + other for words in names for one, other in pairwise(words))
+    joined = (head + tail for words in names for head, tail in pairwise(words))
     return tuple(dict.fromkeys(map(stem, (*first, *(word for words in names for word in words), *joined))))
 
 
@@ -320,9 +320,9 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
     leading = []
     *names, tail = _names(operation)
     for words in (*names, *(() if operation.method == "DELETE" else (tail,))):
-        verbs = [at for at, word in enumerate(words) if is_verb(stem(word)) and _is_base(word)]
-        leading += [stem(words[at]) for at in verbs[:1]]
-        leading += [stem(words[at]) for at in verbs[1:2] if words[at - 1] in ("or", "and") and at - 2 == verbs[0]]
+        verbs = [index for index, word in enumerate(words) if is_verb(stem(word)) and _is_base(word)]
+        leading += [stem(words[index]) for index in verbs[:1]]
+        leading += [stem(words[index]) for index in verbs[1:2] if words[index - 1] in ("or", "and") and index - 2 == verbs[0]]
     return tuple(dict.fromkeys(leading))
 
 
@@ -339,9 +339,9 @@ def path_end(operation: Operation) -> str:
 def _names(operation: Operation) -> tuple[list[str], ...]:
     """Return the words of an operation's id, of its summary and of the end of its path; of `(De)activate` both."""
     tail = operation.path.rstrip("/").rpartition("}")[2].rpartition("/")[2]
-    name = pieces(operation.id)
+    name = split_words(operation.id)
     if operation.method != "DELETE":  # post_statuses_id_pin posts nothing, nor does pause_deployment_post
         method = [operation.method.lower()]
         name = name[1:] if name[:1] == method else name[:-1] if name[1:] and name[-1:] == method else name
-    summary = _EITHER.sub(r"\2 \1\2", operation.summary)
-    return name, pieces(summary), pieces(tail)
+    summary = _OPTIONAL_PREFIX.sub(r"\2 \1\2", operation.summary)
+    return name, split_words(summary), split_words(tail)

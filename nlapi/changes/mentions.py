@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, split_words, stem
 
 _CHUNK = re.compile(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
@@ -16,8 +16,8 @@ QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w
 _SIGILS = "#@~$€£¥"
 _POSSESSIVE = re.compile(r"['’]s?$")
 # Separators of values that are written as one word: acme/web, nginx:1.25.
-_PAIRED = re.compile(r"[/:]")
-_LABELLED = re.compile(r"([A-Za-z][\w.-]*)=")
+_PAIR_SEPARATOR = re.compile(r"[/:]")
+_LABEL = re.compile(r"([A-Za-z][\w.-]*)=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class SentenceWord:
     """A text between blanks, or between quotes, without the marks around it."""
 
     text: str
@@ -44,46 +44,46 @@ class Word:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sentence:
+class UserSentence:
     """A message of the user with its words."""
 
     text: str
 
     @cached_property
-    def words(self) -> tuple[Word, ...]:
-        return tuple(_words(self.text))
+    def words(self) -> tuple[SentenceWord, ...]:
+        return tuple(_split_words(self.text))
 
     @cached_property
     def stems(self) -> frozenset[str]:
         """The stems of all words that are not quoted."""
-        return frozenset(stem(piece) for word in self.words if not word.is_quoted for piece in pieces(word.text))
+        return frozenset(stem(piece) for word in self.words if not word.is_quoted for piece in split_words(word.text))
 
-    def mention(self, text: str, names: Collection[str] = (), beside: Collection[str] = ()) -> Mention | None:
+    def find_mention(self, text: str, label_stems: Collection[str] = (), sibling_values: Collection[str] = ()) -> Mention | None:
         """Return the position of `text`, in any case of its letters; None where it is absent, or only inside a word.
 
         `label_stems` are the stems of labels that a value may have (`limit=5`). `sibling_values` are the other values
         of the call, in small letters: of values written as one word (`acme/web`) each part must be one of them.
         """
-        wanted = " ".join(text.split())
-        if not any(map(str.isalnum, wanted)):
-            return self._quoted(wanted)
+        target = " ".join(text.split())
+        if not any(map(str.isalnum, target)):
+            return self._find_quoted(target)
         # A value may have been written with other blanks, or over two lines.
-        pattern = r"\s+".join(map(re.escape, wanted.split(" ")))
-        starts, ends = self._edges(frozenset(names), frozenset(beside))
+        pattern = r"\s+".join(map(re.escape, target.split(" ")))
+        starts, ends = self._edges(frozenset(label_stems), frozenset(sibling_values))
         for match in re.finditer(pattern, self.text, re.IGNORECASE):
             start, end = match.span()
             if start in starts and end in ends and self._is_whole(start, end):
                 return Mention(words=self.text[start:end], start=start, end=end)
         return None
 
-    def _quoted(self, wanted: str) -> Mention | None:
+    def _find_quoted(self, target: str) -> Mention | None:
         """Return the position of a text without a letter or a figure, which counts only between quotes."""
         for word in self.words:
-            if word.is_quoted and word.text == wanted and wanted:
+            if word.is_quoted and word.text == target and target:
                 return word.mention
         return None
 
-    def _edges(self, names: frozenset[str], beside: frozenset[str]) -> tuple[set[int], set[int]]:
+    def _edges(self, label_stems: frozenset[str], sibling_values: frozenset[str]) -> tuple[set[int], set[int]]:
         """Return the positions where a value may begin, and those where it may end."""
         starts, ends = set(), set()
         for word in self.words:
@@ -93,16 +93,16 @@ class Sentence:
                 continue
             if word.text[0] in _SIGILS:
                 starts.add(word.start + 1)
-            if found := _POSSESSIVE.search(word.text):
-                ends.add(word.start + found.start())
+            if possessive := _POSSESSIVE.search(word.text):
+                ends.add(word.start + possessive.start())
             if word.end < len(self.text) and self.text[word.end] == ".":
                 ends.add(word.end + 1)  # the final dot of a host name
-            if (label := _LABELLED.match(word.text)) and not names.isdisjoint(map(stem, pieces(label[1]))):
+            if (label := _LABEL.match(word.text)) and not label_stems.isdisjoint(map(stem, split_words(label[1]))):
                 starts.add(word.start + label.end())
-            cuts = [match.start() for match in _PAIRED.finditer(word.text)]
-            if cuts and all(part.lower() in beside for part in _PAIRED.split(word.text)):
-                ends.update(word.start + cut for cut in cuts)
-                starts.update(word.start + cut + 1 for cut in cuts)
+            cuts = [match.start() for match in _PAIR_SEPARATOR.finditer(word.text)]
+            if cuts and all(part.lower() in sibling_values for part in _PAIR_SEPARATOR.split(word.text)):
+                ends.update(word.start + separator for separator in cuts)
+                starts.update(word.start + separator + 1 for separator in cuts)
         return starts, ends
 
     def _is_whole(self, start: int, end: int) -> bool:
@@ -113,30 +113,30 @@ class Sentence:
             if word.is_quoted and (word.start, word.end) == (start, end):
                 return True
         # A list called `all` would otherwise be named by every sentence with that word.
-        said = self.text[start:end]
-        return not (said.isalpha() and said.lower() in STOPWORDS)
+        mentioned = self.text[start:end]
+        return not (mentioned.isalpha() and mentioned.lower() in STOPWORDS)
 
 
-def _words(text: str) -> Iterator[Word]:
+def _split_words(text: str) -> Iterator[SentenceWord]:
     """Yield the quoted texts and the words between them, in order."""
-    at = 0
+    position = 0
     for match in QUOTED.finditer(text):
-        yield from plain_words(text, at, match.start())
-        inner = next(number for number in range(1, 6) if match[number] is not None)
-        start, end = match.span(inner)
+        yield from split_unquoted(text, position, match.start())
+        group = next(number for number in range(1, 6) if match[number] is not None)
+        start, end = match.span(group)
         if start < end:
-            yield Word(text=text[start:end], start=start, end=end, is_quoted=True)
-        at = match.end()
-    yield from plain_words(text, at, len(text))
+            yield SentenceWord(text=text[start:end], start=start, end=end, is_quoted=True)
+        position = match.end()
+    yield from split_unquoted(text, position, len(text))
 
 
-def plain_words(text: str, first: int, last: int) -> Iterator[Word]:
+def split_unquoted(text: str, begin: int, stop: int) -> Iterator[SentenceWord]:
     """Yield the texts between blanks from `begin` to before `stop`, without the marks around them."""
-    for match in _CHUNK.finditer(text, first, last):
+    for match in _CHUNK.finditer(text, begin, stop):
         start, end = match.span()
         while start < end and text[start] in _EDGES:
             start += 1
         while end > start and text[end - 1] in _EDGES + ".":
             end -= 1
         if start < end:
-            yield Word(text=text[start:end], start=start, end=end)
+            yield SentenceWord(text=text[start:end], start=start, end=end)

@@ -9,14 +9,14 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.lexicon import TAKING_AWAY, command_of, is_verb, leading_verbs, operation_verbs
-from nlapi.changes.mentions import QUOTED, plain_words
+from nlapi.changes.lexicon import DELETE_VERBS, parse_command, is_verb, leading_verbs, operation_verbs
+from nlapi.changes.mentions import QUOTED, split_unquoted
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import pieces, stem
-from nlapi.tools.account import Account, Origin, Source
-from nlapi.tools.synonyms import SAME, SYNONYMS
+from nlapi.resources.naming import split_words, stem
+from nlapi.tools.account import Account, Origin, ValueSource
+from nlapi.tools.synonyms import SPELLINGS, SYNONYMS
 from nlapi.tools.tool import Call
-from nlapi.tools.walk import schema_at
+from nlapi.tools.walk import argument_schema
 
 # Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
 _OPENING = re.compile(
@@ -28,41 +28,41 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 # A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command.
-ASKING = re.compile(
+QUESTION_PATTERN = re.compile(
     r"^\W*(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do|does|did|has|have"
     r"|what|which|who|whose|where|when|why|how)\b)|\b(?:should|may|can|could|must) (?:i|we)\b|\bwhether\b"
     r"|\bwhat (?:happens|if)\b",
     re.IGNORECASE,
 )
-_WISHING = re.compile(
+_WISH_PATTERN = re.compile(
     r"\b(?:should|ought to|always|whenever|from now on|every time|each time|in (?:the )?future"
     r"|would be (?:nice|good|great)"
     r"|i wish|used to|might|maybe|perhaps|was|were|been)\b",
     re.IGNORECASE,
 )
-_DENYING = re.compile(
+_NEGATION = re.compile(
     r"\b(?:not|never|cannot|dont|no|none|nothing|nobody|without|avoid|instead of|rather than|other than|except\w*"
     r"|apart from|but|excluding|undo|\w+n['’]t)\b",
     re.IGNORECASE,
 )
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Words about a day that an argument takes: the due [date].
-_OF_DAYS = frozenset("date day time".split())
+_DAY_WORDS = frozenset("date day time".split())
 _PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 # `no. 321` is a number, also where a blank stands for each of its figures.
-_NUMBERED = re.compile(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
+_NUMBER_SIGN = re.compile(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
 # Words that a negation is about: not [to archive it].
-_REACH = 3
+_NEGATION_REACH = 3
 _CONDITION = re.compile(
     r"\b(?:if|unless|until|when|whenever|while|once|only|as soon as|as long as|in case|provided|older than|newer than"
     r"|more than|less than|that (?:are|is|have|has)|which (?:are|is|have|has)|whose)\b",
     re.IGNORECASE,
 )
 # The number of verbs of an operation that are the first words of its id, its summary and its path.
-_FIRST = 3
+_FIRST_VERBS = 3
 # First words of a sentence whose verb comes later: in store 5, [set] the quantity.
-_LEADING = frozenset("in for on with at to from of as a an the my our".split())
-_EVERY = frozenset("all every everything everyone everybody each both any several rest others other entire".split())
+_LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".split())
+_QUANTITY_WORDS = frozenset("all every everything everyone everybody each both any several rest others other entire".split())
 # Words that change nothing in the meaning of a command.
 _FILLER = frozenset(
     """
@@ -77,13 +77,13 @@ _PARTICLES = frozenset("up out down off over away back".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class CommandWord:
     """A word of a sentence between blanks, without the marks around it; `is_used` where it is a part of a value."""
 
     text: str
     start: int
     end: int
-    covered: bool
+    is_used: bool
     is_name: bool = False
     """whether it is of a text or an id, and so says nothing about the action"""
 
@@ -93,7 +93,7 @@ class Word:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        return tuple(map(stem, pieces(self.lower)))
+        return tuple(map(stem, split_words(self.lower)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class Case:
     call: Call
     account: Account
     text: str
-    words: tuple[Word, ...]
+    words: tuple[CommandWord, ...]
     destroy: bool = False
     """whether the user has consented to deletions"""
 
@@ -112,173 +112,173 @@ class Case:
         return self.call.tool.operation
 
     @cached_property
-    def begun(self) -> tuple[Word, ...]:
+    def command_words(self) -> tuple[CommandWord, ...]:
         """The words of the sentence without its opening."""
-        start = opening(self.text)
+        start = opening_length(self.text)
         return tuple(word for word in self.words if word.start >= start)
 
     @property
-    def first(self) -> Word | None:
+    def first(self) -> CommandWord | None:
         """The first word of the command."""
-        return self.begun[0] if self.begun else None
+        return self.command_words[0] if self.command_words else None
 
     @cached_property
-    def takes_away(self) -> bool:
+    def deletes(self) -> bool:
         """Whether the operation deletes something, by its effect, its method or its verb."""
         operation = self.operation
         destroys = operation.effect is Effect.DESTROY or operation.method == "DELETE"
-        return destroys or not TAKING_AWAY.isdisjoint(leading_verbs(operation))
+        return destroys or not DELETE_VERBS.isdisjoint(leading_verbs(operation))
 
-    def place(self, source: Source) -> str:
+    def location(self, source: ValueSource) -> str:
         """Return the location of a source's argument: path, query, header, cookie or body."""
         return self.call.tool.places.get(source.argument.partition(".")[0], ("body", ""))[0]
 
-    def is_first(self, source: Source) -> bool:
+    def is_command_word(self, source: ValueSource) -> bool:
         """Return whether a source was read from the first word of the command."""
         return self.first is not None and source.start <= self.first.start < source.end
 
     @cached_property
     def command(self) -> str:
         """The stem of the verb at the start of the sentence; of `new campaign` that of create."""
-        words = [word.lower for word in self.begun]
-        verb, _ = command_of(words)
+        words = [word.lower for word in self.command_words]
+        verb, _ = parse_command(words)
         if verb == "new":
             return stem("create")
-        if not words or is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST]:
+        if not words or is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST_VERBS]:
             return verb
         # `campaign 5: pause it` begins with a noun of the operation, so that a later verb is the command.
-        if verb in self.own_words or words[0] in _LEADING:
-            later = (stem(word.lower) for word in self.begun if not word.covered)
+        if verb in self.operation_stems or words[0] in _LEADING_WORDS:
+            later = (stem(word.lower) for word in self.command_words if not word.is_used)
             return next(filter(is_verb, later), "")
         return verb
 
     @cached_property
     def command_length(self) -> int:
         """The number of words of the command."""
-        return command_of([word.lower for word in self.begun])[1]
+        return parse_command([word.lower for word in self.command_words])[1]
 
     @cached_property
-    def free(self) -> tuple[Word, ...]:
+    def unused_words(self) -> tuple[CommandWord, ...]:
         """The words of no value, without the command."""
-        rest = self.begun[self.command_length :]
-        if rest and rest[0].lower in _PARTICLES and not rest[0].covered:
-            rest = rest[1:]
-        return tuple(word for word in rest if not word.covered)
+        following = self.command_words[self.command_length :]
+        if following and following[0].lower in _PARTICLES and not following[0].is_used:
+            following = following[1:]
+        return tuple(word for word in following if not word.is_used)
 
     @cached_property
-    def said(self) -> frozenset[str]:
+    def stems(self) -> frozenset[str]:
         """The stems of all words, with their synonyms; names, ids and quoted texts are left out."""
         quoted = [(match.start(), match.end()) for match in QUOTED.finditer(self.text)]
-        no_names = [word for word in self.words if not word.is_name]
-        plain = [word for word in no_names if not any(start <= word.start < end for start, end in quoted)]
-        stems = {one for word in plain for one in word.stems}
-        words = [word.lower for word in plain]
+        without_names = [word for word in self.words if not word.is_name]
+        unquoted = [word for word in without_names if not any(start <= word.start < end for start, end in quoted)]
+        stems = {first_part for word in unquoted for first_part in word.stems}
+        words = [word.lower for word in unquoted]
         # `work queue` for /workqueues.
-        stems |= {stem(one + other) for one, other in pairwise(words)}
-        return frozenset(stems.union(*(SYNONYMS.get(one, frozenset()) for one in stems)))
+        stems |= {stem(first_part + second_part) for first_part, second_part in pairwise(words)}
+        return frozenset(stems.union(*(SYNONYMS.get(first_part, frozenset()) for first_part in stems)))
 
     @cached_property
-    def own_words(self) -> frozenset[str]:
+    def operation_stems(self) -> frozenset[str]:
         """The stems of the words in the names of the operation and its arguments."""
         operation = self.operation
         names = [operation.id, operation.summary, *operation.tags, operation.path]
-        names += [one.argument for one in self.account.sources]
-        stems = {stem(word) for name in names for word in pieces(name)}
-        return frozenset(stems.union(*(SAME.get(one, frozenset()) for one in stems)))
+        names += [entry.argument for entry in self.account.sources]
+        stems = {stem(word) for name in names for word in split_words(name)}
+        return frozenset(stems.union(*(SPELLINGS.get(entry, frozenset()) for entry in stems)))
 
     @cached_property
-    def bare(self) -> str:
+    def text_without_values(self) -> str:
         """The text with blanks in the place of values and quoted texts."""
         text = self.text
         spans = [(match.start(), match.end()) for match in QUOTED.finditer(text)]
-        spans += [(one.start, one.end) for one in self.account.sources if 0 <= one.start < one.end]
+        spans += [(source.start, source.end) for source in self.account.sources if 0 <= source.start < source.end]
         for start, end in spans:
             text = text[:start] + " " * (end - start) + text[end:]
         return text
 
 
-def opening(text: str) -> int:
+def opening_length(text: str) -> int:
     """Return the number of characters of politeness and wishing at the start of a sentence."""
-    skipped = _OPENING.match(text)
-    return skipped.end() if skipped else 0
+    match = _OPENING.match(text)
+    return match.end() if match else 0
 
 
-def case_of(call: Call, account: Account, question: str, *, destroy: bool = False) -> Case:
+def build_case(call: Call, account: Account, question: str, *, destroy: bool = False) -> Case:
     """Return the case of a call, with the words of its sentence."""
     text = account.sentence or question
-    placed = [one for one in account.sources if 0 <= one.start < one.end]
+    sources = [source for source in account.sources if 0 <= source.start < source.end]
     words = []
-    for word in plain_words(text, 0, len(text)):
+    for word in split_unquoted(text, 0, len(text)):
         if any(map(str.isalnum, word.text)):
-            of = [one for one in placed if one.start < word.end and word.start < one.end]
-            name = any(isinstance(one.value, str) and not takes_choice(call, one.argument) for one in of)
-            words.append(Word(text=word.text, start=word.start, end=word.end, covered=bool(of), is_name=name))
+            word_sources = [source for source in sources if source.start < word.end and word.start < source.end]
+            is_name = any(isinstance(source.value, str) and not has_closed_values(call, source.argument) for source in word_sources)
+            words.append(CommandWord(text=word.text, start=word.start, end=word.end, is_used=bool(word_sources), is_name=is_name))
     return Case(call=call, account=account, text=text, words=tuple(words), destroy=destroy)
 
 
-def not_a_command(case: Case) -> Iterator[str]:
+def check_is_command(case: Case) -> Iterator[str]:
     """Yield a reason against a question, a wish or a rule for the future."""
-    bare = case.bare
-    if ASKING.search(bare) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", bare, re.IGNORECASE):
+    text = case.text_without_values
+    if QUESTION_PATTERN.search(text) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", text, re.IGNORECASE):
         yield "the sentence asks, and commands nothing"
-    elif match := _WISHING.search(bare):
+    elif match := _WISH_PATTERN.search(text):
         yield f"the sentence says {match.group().lower()!r}, which is no command to do it now"
 
 
-def denied(case: Case) -> Iterator[str]:
+def check_negation(case: Case) -> Iterator[str]:
     """Yield the negation in a sentence, unless a flag right behind it is false: no [autoplay]."""
-    bare = _NUMBERED.sub(lambda match: " " * len(match.group()), case.bare)
-    for match in _DENYING.finditer(bare):
-        behind = [word for word in case.words if word.start >= match.end()][:_REACH]
-        reach = behind[-1].end if behind else match.end()
-        denials = (one for one in case.account.sources if one.value is False or one.value is None)
-        if not any(match.end() <= one.start < reach for one in denials):
+    text = _NUMBER_SIGN.sub(lambda match: " " * len(match.group()), case.text_without_values)
+    for match in _NEGATION.finditer(text):
+        next_words = [word for word in case.words if word.start >= match.end()][:_NEGATION_REACH]
+        reach = next_words[-1].end if next_words else match.end()
+        false_values = (source for source in case.account.sources if source.value is False or source.value is None)
+        if not any(match.end() <= source.start < reach for source in false_values):
             yield f"the sentence rules something out ({match.group().lower()!r})"
             return
 
 
-def conditional(case: Case) -> Iterator[str]:
+def check_condition(case: Case) -> Iterator[str]:
     """Yield the condition or quantity in a sentence that no argument expresses."""
-    if match := _CONDITION.search(case.bare):
+    if match := _CONDITION.search(case.text_without_values):
         yield f"the sentence makes a condition ({match.group().lower()!r}) that the call does not express"
     else:
-        every = next((word for word in case.words if word.lower in _EVERY and not word.covered), None)
-        if every is not None:
-            yield f"the sentence says {every.text!r}, and how many that are is not known"
+        quantity = next((word for word in case.words if word.lower in _QUANTITY_WORDS and not word.is_used), None)
+        if quantity is not None:
+            yield f"the sentence says {quantity.text!r}, and how many that are is not known"
 
 
-def unaccounted(case: Case) -> Iterator[str]:
+def check_unused_words(case: Case) -> Iterator[str]:
     """Yield words that are in no value and in no name of the operation."""
-    explained = case.own_words | _FILLER | (_OF_DAYS if _has_day(case) else frozenset())
-    unexplained = [word.text for word in case.free if not _accounts_for(case, word, explained)]
+    explained = case.operation_stems | _FILLER | (_DAY_WORDS if _has_day(case) else frozenset())
+    unexplained = [word.text for word in case.unused_words if not _is_explained(case, word, explained)]
     if unexplained:
         yield f"not used: {', '.join(unexplained)}"
 
 
-def _is_period(case: Case, word: Word) -> bool:
+def _is_period(case: Case, word: CommandWord) -> bool:
     """Return whether a word is a period that an argument or its value has too: $50 a [day] as a daily budget."""
-    often = _PERIODS.get(word.lower)
-    if often is None:
+    adverb = _PERIODS.get(word.lower)
+    if adverb is None:
         return False
-    values = {piece for one in case.account.sources if isinstance(one.value, str) for piece in pieces(one.value)}
-    return often in values or stem(often) in case.own_words
+    values = {piece for source in case.account.sources if isinstance(source.value, str) for piece in split_words(source.value)}
+    return adverb in values or stem(adverb) in case.operation_stems
 
 
 def _has_day(case: Case) -> bool:
-    return any(isinstance(one.value, str) and _DAY.match(one.value) for one in case.account.sources)
+    return any(isinstance(source.value, str) and _DAY.match(source.value) for source in case.account.sources)
 
 
-def _accounts_for(case: Case, word: Word, known: frozenset[str]) -> bool:
+def _is_explained(case: Case, word: CommandWord, explained: frozenset[str]) -> bool:
     """Return whether a word has no meaning, is a word of the operation, or is the unit of the argument before it."""
     stems = word.stems
-    if word.lower in known or not stems or _is_period(case, word):
+    if word.lower in explained or not stems or _is_period(case, word):
         return True
-    if all(one in known or not SYNONYMS.get(one, frozenset()).isdisjoint(known) for one in stems):
+    if all(entry in explained or not SYNONYMS.get(entry, frozenset()).isdisjoint(explained) for entry in stems):
         return True
-    behind = next((one for one in case.account.sources if 0 < one.end <= word.start <= one.end + 1), None)
-    if behind is None or not isinstance(behind.value, int | float):
+    source_before = next((entry for entry in case.account.sources if 0 < entry.end <= word.start <= entry.end + 1), None)
+    if source_before is None or not isinstance(source_before.value, int | float):
         return False
-    return not set(stems).isdisjoint(map(stem, pieces(description_of(case.call, behind.argument))))
+    return not set(stems).isdisjoint(map(stem, split_words(description_of(case.call, source_before.argument))))
 
 
 def description_of(call: Call, argument: str) -> str:
@@ -287,7 +287,7 @@ def description_of(call: Call, argument: str) -> str:
     return f"{argument} {schema.get('description', '')} {schema.get('title', '')}"
 
 
-def takes_choice(call: Call, argument: str) -> bool:
+def has_closed_values(call: Call, argument: str) -> bool:
     """Return whether an argument, or each item of it, is one of a closed set."""
     schema = schema_of(call, argument)
     item = schema.get("items")
@@ -296,22 +296,22 @@ def takes_choice(call: Call, argument: str) -> bool:
 
 def schema_of(call: Call, argument: str) -> Mapping[str, Any]:
     """Return the schema of an argument, dotted where it is inside of one; {} where there is none."""
-    return schema_at(call.tool, *argument.split("."))
+    return argument_schema(call.tool, *argument.split("."))
 
 
-def unused(case: Case) -> Iterator[str]:
+def check_planner_leftovers(case: Case) -> Iterator[str]:
     """Yield the words that the planner reports as unused."""
     if case.account.unused:
         yield f"not used: {', '.join(case.account.unused)}"
 
 
-def said_by_verb(case: Case) -> bool:
+def is_value_in_command(case: Case) -> bool:
     """Return whether a value was read from the command itself: pause -> `status: PAUSED`."""
-    covered = case.first is not None and case.first.covered
-    return covered or any(one.origin is Origin.VERB for one in case.account.sources)
+    is_first_used = case.first is not None and case.first.is_used
+    return is_first_used or any(source.origin is Origin.VERB for source in case.account.sources)
 
 
-def short(value: object) -> str:
+def shorten(value: object) -> str:
     """Return a value in the form of a reason, shortened."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

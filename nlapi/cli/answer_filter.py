@@ -55,4 +55,4 @@ def _refusal(expression: str, name: str) -> UsageError:
 def _in_expression(text: str) -> str:
     """Return the first line of a jq error, with its line number counted from the beginning of the expression."""
     first = text.splitlines()[0]
-    return re.sub(r"\bline (\d+)", lambda found: f"line {max(int(found[1]) - 1, 1)}", first)
+    return re.sub(r"\bline (\d+)", lambda match: f"line {max(int(match[1]) - 1, 1)}", first)

@@ -12,8 +12,8 @@ import typer
 from nlapi import bundled, registry
 from nlapi.cli import show, table
 from nlapi.cli.effects import accept_overlay, accepted_overlay, propose_overlay, remove_overlay
-from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, pairs
-from nlapi.cli.target import given_references
+from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
+from nlapi.cli.target import auth_references
 from nlapi.errors import CredentialError, UsageError
 from nlapi.registry import Registration
 
@@ -43,7 +43,7 @@ def add(
     base_url: BaseUrl = None,
     auth: Auth = None,
     no_auth: NoAuth = False,
-    known: Annotated[
+    known_values: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value to use whenever it is needed.")
     ] = None,
     overlays: Overlays = None,
@@ -53,19 +53,19 @@ def add(
     import nlapi
     from nlapi.api import registration_of
     from nlapi.client.server import explain_server
-    from nlapi.openapi.address import parse
+    from nlapi.openapi.urls import parse_url
 
     if not registry.is_name(name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - and _")
     if source == "-":
         raise UsageError("standard input cannot be registered", hint="give a path or a URL")
-    if other := registration_of(source):
-        raise UsageError(f"{source} is a registered name itself", hint=f"its description is at {other.source}")
+    if existing := registration_of(source):
+        raise UsageError(f"{source} is a registered name itself", hint=f"its description is at {existing.source}")
     credentials = _references(auth, no_auth)
     if base_url is not None:
-        parse(base_url)
+        parse_url(base_url)
     # Absolute paths, so that the name works from any folder; a URL or a bundled name stays as it is.
-    source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
+    source, *layers = (str(Path(location).resolve()) if Path(location).is_file() else location for location in (source, *(overlays or ())))
     root = str(Path(root).resolve()) if root else None
     accepted = accepted_overlay(name, source, layers)
     if accepted is not None:
@@ -79,13 +79,13 @@ def add(
         source=source,
         base_url=base_url,
         auth=credentials,
-        known=pairs(known, "--set"),
+        known=parse_pairs(known_values, "--set"),
         overlays=layers,
         root=root,
         no_auth=no_auth,
     )
     registry.write_registrations({**registry.read_registrations(), name: entry})
-    show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
+    show.note(f"{name}: {spec.title}, {show.count_noun(len(spec.operations), 'operation')}")
     if accepted is None:
         propose_overlay(name, spec)
     else:
@@ -103,7 +103,7 @@ def add(
 
 def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
     """Return the references of `--auth` by scheme id; UsageError for a credential itself, whose value is not shown."""
-    references = given_references(auth, no_auth=no_auth)
+    references = auth_references(auth, no_auth=no_auth)
     for scheme, value in references.items():
         if not value.startswith(registry.REFERENCE):
             raise UsageError(
@@ -123,14 +123,14 @@ def list_(output: ListOutput = None) -> None:
     """Show the registered APIs."""
     registrations = registry.read_registrations().items()
     rows: list[dict[str, Any]] = [
-        {"name": name, "source": one.source, "base_url": one.base_url, "auth": dict(one.auth), "set": dict(one.known)}
-        | ({"no_auth": True} if one.no_auth else {})
-        for name, one in registrations
+        {"name": name, "source": registration.source, "base_url": registration.base_url, "auth": dict(registration.auth), "set": dict(registration.known)}
+        | ({"no_auth": True} if registration.no_auth else {})
+        for name, registration in registrations
     ]
     if not table.is_json(output):
-        for row, (_, one) in zip(rows, registrations, strict=True):
-            row |= {"auth": "--no-auth" if one.no_auth else _told(one.auth), "set": _told(one.known)}
-    table.listing(
+        for row, (_, registration) in zip(rows, registrations, strict=True):
+            row |= {"auth": "--no-auth" if registration.no_auth else _as_options(registration.auth), "set": _as_options(registration.known)}
+    table.print_list(
         rows,
         output,
         ("name", "source", "base_url", "auth", "set"),
@@ -142,15 +142,15 @@ def _credential_options(spec: Spec) -> list[str]:
     """Return the `--auth` options of the operations that require a credential, the most frequent first."""
     from nlapi.client.credentials import alternatives
 
-    counted: Counter[str] = Counter()
+    counter: Counter[str] = Counter()
     for operation in spec.operations:
         accepted = alternatives(operation)
         if all(accepted):
-            counted.update(" ".join(f"--auth {one.id}=env:NAME" for one in credentials) for credentials in accepted)
-    return [options for options, _ in counted.most_common(MAX_OPTIONS)]
+            counter.update(" ".join(f"--auth {credential.id}=env:NAME" for credential in credentials) for credentials in accepted)
+    return [options for options, _ in counter.most_common(MAX_OPTIONS)]
 
 
-def _told(pairs: Mapping[str, str]) -> str:
+def _as_options(pairs: Mapping[str, str]) -> str:
     """Return pairs as they are written on the command line."""
     return " ".join(f"{name}={value}" for name, value in pairs.items())
 
@@ -161,6 +161,6 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     registrations = registry.read_registrations()
     if name not in registrations:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
-    registry.write_registrations({other: one for other, one in registrations.items() if other != name})
+    registry.write_registrations({registered_name: registration for registered_name, registration in registrations.items() if registered_name != name})
     remove_overlay(name)
     show.note(f"{name} is forgotten")

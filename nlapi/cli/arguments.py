@@ -13,10 +13,10 @@ from nlapi.tools.coerce import coerce_arguments
 from nlapi.tools.tool import Tool
 
 
-def arguments(tool: Tool, *, known: Mapping[str, str], given: str | None, pairs: Iterable[str]) -> dict[str, Any]:
+def parse_arguments(tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str]) -> dict[str, Any]:
     """Return the arguments of one call: registered values, overridden by `--args`, overridden by the pairs."""
-    from_profile = {name: value for name, value in known.items() if name in tool.places}
-    return {**coerce_arguments(from_profile, tool), **_from_json(given, tool), **_from_pairs(pairs, tool)}
+    from_profile = {name: value for name, value in known_values.items() if name in tool.places}
+    return {**coerce_arguments(from_profile, tool), **_from_json(json_text, tool), **_from_pairs(pairs, tool)}
 
 
 def _from_json(text: str | None, tool: Tool) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _from_json(text: str | None, tool: Tool) -> dict[str, Any]:
         raise UsageError(f"--args is not JSON: {error}", hint='such as --args \'{"name": "value"}\'') from None
     if not isinstance(value, dict):
         raise UsageError("--args is not a JSON object", hint='such as --args \'{"name": "value"}\'')
-    return {_name(name, tool): one for name, one in value.items()}
+    return {_argument_name(name, tool): argument for name, argument in value.items()}
 
 
 def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, Any]:
@@ -42,9 +42,9 @@ def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for text in texts:
         name, value = _pair(text, tool)
-        before = values.get(name, [])
-        if isinstance(before, list) and isinstance(value, list):
-            value = [*before, *value]
+        earlier = values.get(name, [])
+        if isinstance(earlier, list) and isinstance(value, list):
+            value = [*earlier, *value]
         elif name in values:
             raise UsageError(f"{name} is given twice", hint="it takes one value")
         values[name] = value
@@ -58,34 +58,34 @@ def _pair(text: str, tool: Tool) -> tuple[str, Any]:
         example = next(iter(tool.required or tool.input_schema["properties"]), "limit")
         raise UsageError(f"{text!r} is not KEY=VALUE", hint=f"such as {example}=...")
     if key.endswith(":"):
-        name = _name(key[:-1], tool)
+        name = _argument_name(key[:-1], tool)
         try:
             return name, json.loads(value)
         except (ValueError, RecursionError):
             raise ArgumentError(f"{name}: {value!r} is not JSON", hint=f"{name}=... takes it as text") from None
-    name = _name(key, tool)
+    name = _argument_name(key, tool)
     # "@home" is text where the operation takes no file: an API may have names that begin with @.
-    wants = _wants_file(tool, name) if value.startswith("@") else ""
-    if wants:
+    file_form = _file_form(tool, name) if value.startswith("@") else ""
+    if file_form:
         file = _file(value[1:])
-        return name, [file] if wants == "files" else file
+        return name, [file] if file_form == "files" else file
     return name, coerce_arguments({name: value}, tool)[name]
 
 
-def _name(typed: str, tool: Tool) -> str:
+def _argument_name(typed: str, tool: Tool) -> str:
     """Return the argument of a typed name, which may also be its name on the wire, such as `filter[name]`."""
     if typed in tool.input_schema["properties"]:
         return typed
     # Two arguments may share a wire name (one in the path, one in the query): then the typed name stays and is refused.
-    meant = [name for name, (_, wire) in tool.places.items() if wire == typed]
-    return meant[0] if len(meant) == 1 else typed
+    matches = [name for name, (_, wire) in tool.places.items() if wire == typed]
+    return matches[0] if len(matches) == 1 else typed
 
 
-def _wants_file(tool: Tool, name: str) -> str:
+def _file_form(tool: Tool, name: str) -> str:
     """Return "file" or "files" for an argument that takes a file or a list of files, else ""."""
-    where, wire = tool.places.get(name, ("", ""))
+    location, wire = tool.places.get(name, ("", ""))
     body = tool.operation.body
-    if where != "body" or body is None:
+    if location != "body" or body is None:
         return ""
     if wire == "":
         return "" if _is_structured(body.content_type) else "file"

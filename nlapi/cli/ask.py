@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.options import Telling
-from nlapi.cli.setup import Setup, options_of_setup
+from nlapi.cli.options import ConversationFormat
+from nlapi.cli.setup import Setup, conversation_options
 from nlapi.errors import NlapiError, UsageError
 
 ASK = """nlapi ask "show the active campaigns" -a ads --dry-run
@@ -34,7 +34,7 @@ def question_of(words: list[str], example: str) -> str:
     return question
 
 
-@options_of_setup()
+@conversation_options()
 def ask(words: Question, setup: Setup) -> None:
     """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
 
@@ -47,29 +47,29 @@ def ask(words: Question, setup: Setup) -> None:
     question = question_of(words, 'nlapi ask "list the campaigns" -a ads')
     session = open_session(setup)
     with open_log(not setup.no_log, session.policy) as session.log:
-        _, code = asyncio.run(session.answer(begin(question, session.known)))
+        _, code = asyncio.run(session.answer(begin(question, session.known_values)))
     if code:
         raise typer.Exit(code)
 
 
-@options_of_setup("dry_run", "output")
+@conversation_options("dry_run", "output")
 def chat(setup: Setup) -> None:
     """Talk with an API: one question after the other, each knowing the ones before.
 
     An empty line, exit, quit, bye or Ctrl-D ends it.
     """
-    from nlapi.cli.prompt import line
+    from nlapi.cli.prompt import read_line
     from nlapi.cli.session import open_log, open_session
     from nlapi.tools.plan import Conversation
 
-    session = open_session(replace(setup, output=Telling.TEXT))
-    session.conversation = Conversation(turns=(), known=session.known)
+    session = open_session(replace(setup, output=ConversationFormat.TEXT))
+    session.conversation = Conversation(turns=(), known_values=session.known_values)
     titles = ", ".join(spec.title for spec in session.targets)
     show.dim(f"{titles}: say what you want in plain English; exit or an empty line ends it.")
     with open_log(not setup.no_log, session.policy) as session.log:
-        while (question := (line("you: ") or "").strip()).lower() not in FAREWELLS:
+        while (question := (read_line("you: ") or "").strip()).lower() not in FAREWELLS:
             try:
-                asyncio.run(session.answer(session.conversation.asked(question)))
+                asyncio.run(session.answer(session.conversation.with_question(question)))
             except NlapiError as error:
                 # One failed question does not end a chat; the conversation is kept up to the last answer.
                 show.error(str(error))

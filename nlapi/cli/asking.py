@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi.cli import show
-from nlapi.cli.prompt import line
-from nlapi.client.clean import one_line
+from nlapi.cli.prompt import read_line
+from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect, Operation
 
 if TYPE_CHECKING:
-    from nlapi.agent.consent import Reply
-    from nlapi.agent.events import Proposed
+    from nlapi.agent.consent import ConsentReply
+    from nlapi.agent.events import CallProposed
     from nlapi.tools.run import Prepared
 
 YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
@@ -27,69 +27,69 @@ YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
 _NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
 
 
-def agrees(prepared: Prepared) -> bool:
+def ask_consent(prepared: Prepared) -> bool:
     """Ask about a call that has been shown, and return whether the person typed yes."""
-    answer = line(f"{one_line(prepared.call.operation_id)} {show.EFFECTS[prepared.effect]}. Send it? [y/N]: ")
+    answer = read_line(f"{single_line(prepared.call.operation_id)} {show.EFFECTS[prepared.effect]}. Send it? [y/N]: ")
     return (answer or "").strip().lower() in YES
 
 
-class Asker:
+class ConsentPrompt:
     """A prompt for consent to all calls of a plan; it remembers the operations that were answered with "always"."""
 
     def __init__(self) -> None:
-        self.always: set[Operation] = set()
+        self.always_allowed: set[Operation] = set()
 
-    async def __call__(self, proposed: tuple[Proposed, ...]) -> Reply:
+    async def __call__(self, proposed: tuple[CallProposed, ...]) -> ConsentReply:
         """Return the person's reply to the proposed calls."""
-        from nlapi.agent.consent import Reply
+        from nlapi.agent.consent import ConsentReply
 
         # "always" never covers a call with a reason against it, and ends with the session
         # (docs/design/024-consent-to-a-plan.md).
-        plain = not any(call.reason for call in proposed)
+        uncontested = not any(call.reason for call in proposed)
         operations = {call.call.tool.operation for call in proposed}
-        if plain and operations <= self.always:
+        if uncontested and operations <= self.always_allowed:
             show.dim("  always agreed to in this session")
-            return Reply(agreed=True)
+            return ConsentReply(is_agreed=True)
         while True:
-            typed = (line(_question(proposed, always=plain)) or "").strip()
+            typed = (read_line(_question(proposed, offer_always=uncontested)) or "").strip()
             answer = typed.lower()
-            if answer in YES or (plain and answer in ALWAYS):
-                self.always |= operations if answer in ALWAYS else set()
-                return Reply(agreed=True)
+            if answer in YES or (uncontested and answer in ALWAYS):
+                self.always_allowed |= operations if answer in ALWAYS else set()
+                return ConsentReply(is_agreed=True)
             if answer not in EDIT:
-                return Reply(agreed=False, reason=_reason(typed))
-            arguments = _edited(proposed)
+                return ConsentReply(is_agreed=False, reason=_reason(typed))
+            arguments = _edit_arguments(proposed)
             if arguments is not None:
-                return Reply(agreed=False, arguments=arguments)
+                return ConsentReply(is_agreed=False, arguments=arguments)
 
 
-def _question(proposed: tuple[Proposed, ...], *, always: bool) -> str:
-    answers = "[y/N/always/edit]" if always else "[y/N/edit]"
+def _question(proposed: tuple[CallProposed, ...], *, offer_always: bool) -> str:
+    answers = "[y/N/always/edit]" if offer_always else "[y/N/edit]"
     if len(proposed) == 1:
         (only,) = proposed
-        return f"{one_line(only.call.operation_id)} {show.EFFECTS[only.effect]}. Send it? {answers}: "
-    lost = sum(call.effect is Effect.DESTROY for call in proposed)
-    takes = f", {lost} of them {'takes' if lost == 1 else 'take'} something away" if lost else ""
-    return f"{len(proposed)} changes{takes}. Send them? {answers}: "
+        return f"{single_line(only.call.operation_id)} {show.EFFECTS[only.effect]}. Send it? {answers}: "
+    destroyed = sum(call.effect is Effect.DESTROY for call in proposed)
+    warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
+    return f"{len(proposed)} changes{warning}. Send them? {answers}: "
 
 
 def _reason(typed: str) -> str:
     """Return the reason that was typed behind a no."""
-    found = _NO.fullmatch(typed)
-    return found.group(1).strip() if found else typed
+    match = _NO.fullmatch(typed)
+    return match.group(1).strip() if match else typed
 
 
-def _edited(proposed: tuple[Proposed, ...]) -> tuple[Mapping[str, Any], ...] | None:
+def _edit_arguments(proposed: tuple[CallProposed, ...]) -> tuple[Mapping[str, Any], ...] | None:
     """Return the arguments of each call after editing; None, with a note on standard error, when they do not change."""
-    before = [dict(call.call.arguments) for call in proposed]
+    arguments = [dict(call.call.arguments) for call in proposed]
     try:
-        text = json.dumps(before if len(before) > 1 else before[0], indent=2, ensure_ascii=False)
+        text = json.dumps(arguments if len(arguments) > 1 else arguments[0], indent=2, ensure_ascii=False)
     except TypeError:
         show.note("these arguments are not JSON: they cannot be edited here")
         return None
     while True:
         # Text that is not valid JSON is offered again as the person left it, so that no edit is lost.
-        changed = _in_editor(text + "\n")
+        changed = _edit_text(text + "\n")
         if changed is None:
             return None
         try:
@@ -97,20 +97,20 @@ def _edited(proposed: tuple[Proposed, ...]) -> tuple[Mapping[str, Any], ...] | N
         except (ValueError, RecursionError) as error:
             problem = f"this is not JSON: {error}"
         else:
-            values = values if len(before) > 1 else [values]
-            if isinstance(values, list) and len(values) == len(before) and all(isinstance(one, dict) for one in values):
-                if values == before:
+            values = values if len(arguments) > 1 else [values]
+            if isinstance(values, list) and len(values) == len(arguments) and all(isinstance(value, dict) for value in values):
+                if values == arguments:
                     show.note("nothing is changed")
                     return None
                 return tuple(values)
-            objects = "an object" if len(before) == 1 else f"a list of {len(before)} objects"
+            objects = "an object" if len(arguments) == 1 else f"a list of {len(arguments)} objects"
             problem = f"this is not {objects}"
-        if (line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
+        if (read_line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
             return None
         text = changed.rstrip("\n")
 
 
-def _in_editor(text: str) -> str | None:
+def _edit_text(text: str) -> str | None:
     """Return the text after the user's editor has ended; None when the editor cannot be run or fails."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="nlapi-") as folder:

@@ -28,7 +28,7 @@ from nlapi.cli.options import (
     is_interactive,
     is_terminal,
 )
-from nlapi.client.clean import one_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def call(
     A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
-    from nlapi.cli.arguments import arguments
+    from nlapi.cli.arguments import parse_arguments
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.diagnosis import diagnose
@@ -93,35 +93,35 @@ def call(
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     # Compiled before anything is sent, so that a wrong expression costs no change.
-    chosen = jq_filter(jq) if jq is not None else None
-    target, known = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    item_filter = jq_filter(jq) if jq is not None else None
+    target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
-    wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
+    tool_call = Call(tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs or ()))
     if dry_run or curl:
-        _show(prepare(wanted, target, intention=single_intention()), output, as_curl=curl)
+        _show(prepare(tool_call, target, intention=single_intention()), output, as_curl=curl)
         return
-    consent = _Consent(target, yes=yes or yes_to is not None)
+    consent = _CallConsent(target, yes=yes or yes_to is not None)
     # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
-    live = LivePrinter(output, chosen)
+    live = LivePrinter(output, item_filter)
     bounds = stream_limits(timeout, events)
     try:
-        result = asyncio.run(live.wait_for(run(wanted, target, consent, limits=bounds, watch=live)))
+        result = asyncio.run(live.wait_for(run(tool_call, target, consent, limits=bounds, watch=live)))
     except KeyboardInterrupt:
         # The items so far are printed and the exit code is 130, as with curl and kubectl (docs/design/019-streams.md).
         if live.items and not live.has_printed:
             _print_items(live.items, output)
-        if consent.given:
-            began = "its answer was still going on" if live.items else "no answer had come yet"
-            show.note(f"\n{operation} may have been carried out: {began}")
+        if consent.may_be_sent:
+            progress = "its answer was still going on" if live.items else "no answer had come yet"
+            show.note(f"\n{operation} may have been carried out: {progress}")
         raise
-    print_result(result, output, chosen, tool.operation, live)
+    print_result(result, output, item_filter, tool.operation, live)
     if doubt := diagnose(result, tool.operation, target):
         show.note(doubt)
     if not result.ok:
         # 3, 4 or 5; a status above 599 is also an error of the server.
         raise typer.Exit(min(result.status // 100, 5))
     if result.is_cut:
-        _note_cut(result, changed=consent.given)
+        _note_truncation(result, changed=consent.may_be_sent)
     if live.misfit is not None:
         raise live.misfit
 
@@ -132,41 +132,41 @@ def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
     if as_curl:
         show.write(prepared.curl)
     elif output is Output.TABLE or (output is None and is_terminal()):
-        show.write(show.request(prepared.request))
+        show.write(show.preview_request(prepared.request))
         show.note(prepared.curl)
     else:
-        show.write(show.json_text(as_dict(prepared.request)))
+        show.write(show.format_json(as_dict(prepared.request)))
 
 
-class _Consent:
+class _CallConsent:
     """Consent to one call, by the person at the terminal or by --yes. The field is True once a change may be sent."""
 
     def __init__(self, target: Target, *, yes: bool) -> None:
         self.target = target
         self.yes = yes
-        self.given = False
+        self.may_be_sent = False
 
     async def __call__(self, prepared: Prepared) -> bool:
         from nlapi.agent.current_state import current_changes
         from nlapi.cli import preview
-        from nlapi.cli.asking import agrees
+        from nlapi.cli.asking import ask_consent
 
-        if not self.yes or prepared.asks_always:
+        if not self.yes or prepared.requires_question:
             if not is_interactive():
                 return False
-            show.note(show.request(prepared.request))
+            show.note(show.preview_request(prepared.request))
             for line in preview.changes(await current_changes(prepared, self.target)):
                 show.note(line)
-            if not agrees(prepared):
+            if not ask_consent(prepared):
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
-        self.given = True
+        self.may_be_sent = True
         return True
 
 
 def print_result(
     result: Result,
     output: Output | None,
-    chosen: Filter | None = None,
+    item_filter: Filter | None = None,
     operation: Operation | None = None,
     live: LivePrinter | None = None,
 ) -> None:
@@ -175,17 +175,17 @@ def print_result(
     The filter applies only to answers that are no errors. Items that `live` has already printed are not repeated.
     """
     from nlapi.cli import table
-    from nlapi.resources.reason import error_reason
+    from nlapi.resources.error_reasons import error_reason
     from nlapi.tools.view import answer_view
 
-    show.note(f"{result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+    show.note(f"{result.status} {show.status_phrase(result.status)} · {result.elapsed:.2f} s")
     if live is not None and live.has_printed:
         return
     data = result.data
-    if not result.ok and (why := error_reason(data if data is not None else result.text)):
-        show.note(one_line(why))
-    if chosen is not None and result.ok:
-        _print_filtered(result, chosen)
+    if not result.ok and (reason := error_reason(data if data is not None else result.text)):
+        show.note(single_line(reason))
+    if item_filter is not None and result.ok:
+        _print_filtered(result, item_filter)
     elif output is Output.RAW or (data is None and result.content):
         _print_raw(result)
     elif result.items is not None and output is None and is_terminal():
@@ -195,11 +195,11 @@ def print_result(
     elif not result.content:
         return
     elif output is Output.TABLE or (output is None and is_terminal()):
-        table.answer(answer_view(result, operation))
+        table.print_answer(answer_view(result, operation))
     elif output is Output.NDJSON:
         _print_lines(result, operation)
     else:
-        show.write(show.json_text(data))
+        show.write(show.format_json(data))
 
 
 def _print_items(items: list[Any], output: Output | None) -> None:
@@ -209,7 +209,7 @@ def _print_items(items: list[Any], output: Output | None) -> None:
 
     view = entries_view(items) if output is Output.TABLE else None
     if view is not None:
-        table.answer(view)
+        table.print_answer(view)
     elif output is Output.NDJSON:
         for item in items:
             show.write(json.dumps(item, ensure_ascii=False))
@@ -217,18 +217,18 @@ def _print_items(items: list[Any], output: Output | None) -> None:
         show.write_list(items)
 
 
-def _note_cut(result: Result, *, changed: bool) -> None:
+def _note_truncation(result: Result, *, changed: bool) -> None:
     """Note that the answer was cut, and the options that read more of it. NlapiError when the connection broke."""
-    from nlapi.client.message import Ended
+    from nlapi.client.message import EndReason
     from nlapi.client.streaming.ending import describe_end
 
     end = describe_end(result)
-    if result.ended is Ended.BROKEN:
+    if result.ended is EndReason.BROKEN:
         raise NlapiError(end, hint="what had come is printed")
     if changed:
         end = f"{end}; whether the change was carried out to its end is not known"
-    more = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is Ended.DEADLINE else ""
-    show.note(f"{end}{f' ({more})' if more else ''}")
+    options = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is EndReason.DEADLINE else ""
+    show.note(f"{end}{f' ({options})' if options else ''}")
 
 
 def _print_raw(result: Result) -> None:
@@ -246,19 +246,19 @@ def _print_raw(result: Result) -> None:
 
 
 def _print_lines(result: Result, operation: Operation | None) -> None:
-    from nlapi.resources.answers import list_in
+    from nlapi.resources.answers import extract_list
     from nlapi.resources.envelope import value_at
-    from nlapi.tools.view import headers_of
+    from nlapi.tools.view import lowercase_headers
 
-    listed = list_in(result.data, operation, headers_of(result))
+    list_part = extract_list(result.data, operation, lowercase_headers(result))
     # One line for each entry of the list that the description or the answer shows, else one for the whole answer.
-    inside = value_at(result.data, listed.envelope.keys) if listed is not None else None
-    for row in inside if isinstance(inside, list) else [result.data]:
+    entries = value_at(result.data, list_part.envelope.keys) if list_part is not None else None
+    for row in entries if isinstance(entries, list) else [result.data]:
         show.write(json.dumps(row, ensure_ascii=False))
 
 
-def _print_filtered(result: Result, chosen: Filter) -> None:
+def _print_filtered(result: Result, item_filter: Filter) -> None:
     if result.data is None and result.content.strip() not in (b"", b"null"):
         raise NlapiError("--jq needs a JSON answer, and this is none", hint=f"it begins {result.text[:200]!r}")
     for value in [result.data] if result.items is None else result.items:
-        print_filtered(value, chosen)
+        print_filtered(value, item_filter)

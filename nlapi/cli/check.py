@@ -14,7 +14,7 @@ from nlapi.cli.options import FLAG, ListOutput, Overlays, Root, Source
 if TYPE_CHECKING:
     from nlapi.issue import Issue
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.lint import Report
+    from nlapi.tools.lint import LintReport
 
 EPILOG = """The score is 100 less what each rule takes; docs/check.md has the rules and their weights.
 
@@ -45,11 +45,11 @@ def check(
     from nlapi.tools.lint import lint
 
     spec = target.load(source, overlays, root)
-    with show.working(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
+    with show.show_progress(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
         report = lint(spec)
-    issues = _all(_issues(spec, standard=not no_standard), report)
+    issues = _sorted_issues(_issues(spec, standard=not no_standard), report)
     if table.is_json(output):
-        show.write(show.json_text(_summary(spec, report, issues)))
+        show.write(show.format_json(_summary(spec, report, issues)))
     else:
         for line in _lines(issues):
             show.write(line)
@@ -57,11 +57,11 @@ def check(
     counts = {level: sum(issue.level is level for issue in issues) for level in Level}
     usable = sum(operation.usable for operation in spec.operations)
     nouns = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "remark"}
-    found = ", ".join(show.counted(counts[level], noun) for level, noun in nouns.items())
+    summary = ", ".join(show.count_noun(counts[level], noun) for level, noun in nouns.items())
     usable_of = f"{usable} of {len(spec.operations)} operations usable"
-    show.note(f"{spec.title}: {usable_of}; {found}; score {report.score} of 100")
-    if taken := ", ".join(f"{rule.value} -{points:.1f}" for rule, points in report.lost.items() if points >= 0.05):
-        show.note(f"points lost: {taken}")
+    show.note(f"{spec.title}: {usable_of}; {summary}; score {report.score} of 100")
+    if lost_points := ", ".join(f"{rule.value} -{points:.1f}" for rule, points in report.lost.items() if points >= 0.05):
+        show.note(f"points lost: {lost_points}")
     if counts[Level.ERROR]:
         raise typer.Exit(1)
     if min_score is not None and report.score < min_score:
@@ -75,20 +75,20 @@ def _write_reads(spec: Spec) -> None:
     reads = _reads(spec)
     if not reads:
         return
-    show.note(f"{show.counted(len(reads), 'POST')} classified as read, and sent without a question:")
+    show.note(f"{show.count_noun(len(reads), 'POST')} classified as read, and sent without a question:")
     rows: list[dict[str, Any]] = []
     for read in reads:
-        first, *more = read["why"]
-        rows += [{**read, "why": first}, *({"why": reason} for reason in more)]
-    table.table(rows, ("operation", "request", "why"))
+        first_reason, *further_reasons = read["why"]
+        rows += [{**read, "why": first_reason}, *({"why": reason} for reason in further_reasons)]
+    table.print_table(rows, ("operation", "request", "why"))
 
 
 def _reads(spec: Spec) -> list[dict[str, Any]]:
     from nlapi.resources.effect_overlay import reads_by_evidence
 
     return [
-        {"operation": one.id, "request": f"{one.method} {one.path}", "why": list(evidence.reasons)}
-        for one, evidence in reads_by_evidence(spec.operations)
+        {"operation": operation.id, "request": f"{operation.method} {operation.path}", "why": list(evidence.reasons)}
+        for operation, evidence in reads_by_evidence(spec.operations)
     ]
 
 
@@ -98,31 +98,31 @@ def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
     if not standard:
         return check(spec, standard=False)
     # openapi-spec-validator takes 13 s of CPU for GitHub's description, hence the note and --no-standard.
-    with show.working(f"checking {len(spec.operations)} operations against the OpenAPI standard", told=True):
+    with show.show_progress(f"checking {len(spec.operations)} operations against the OpenAPI standard", as_line=True):
         return check(spec, standard=True)
 
 
-def _all(found: tuple[Issue, ...], report: Report) -> tuple[Issue, ...]:
+def _sorted_issues(issues: tuple[Issue, ...], report: LintReport) -> tuple[Issue, ...]:
     """Return all issues, worst first: nlapi's own, then the model's, then those of the standard alone."""
-    from nlapi.openapi.check import RULE
+    from nlapi.openapi.check import STANDARD_RULE
 
-    ours = [issue for issue in found if issue.rule != RULE]
+    nlapi_issues = [issue for issue in issues if issue.rule != STANDARD_RULE]
     # Real descriptions break the standard often without any effect on a call, so its findings come last.
-    return (*ours, *report.issues, *(issue for issue in found if issue.rule == RULE))
+    return (*nlapi_issues, *report.issues, *(issue for issue in issues if issue.rule == STANDARD_RULE))
 
 
 def _lines(issues: tuple[Issue, ...]) -> Iterator[str]:
     """Yield a line for each problem; one at more than two locations is written once, with the count."""
-    places: dict[tuple[str, str, str], list[Issue]] = {}
+    groups: dict[tuple[str, str, str], list[Issue]] = {}
     for issue in issues:
-        places.setdefault((issue.level, issue.message, issue.hint), []).append(issue)
-    for same in places.values():
-        more = f" (and in {len(same) - 1} more places)" if len(same) > 2 else ""
-        for issue in same if not more else same[:1]:
-            yield f"{' '.join(str(issue).split())}{more}"
+        groups.setdefault((issue.level, issue.message, issue.hint), []).append(issue)
+    for duplicates in groups.values():
+        suffix = f" (and in {len(duplicates) - 1} more places)" if len(duplicates) > 2 else ""
+        for issue in duplicates if not suffix else duplicates[:1]:
+            yield f"{' '.join(str(issue).split())}{suffix}"
 
 
-def _summary(spec: Spec, report: Report, issues: tuple[Issue, ...]) -> dict[str, Any]:
+def _summary(spec: Spec, report: LintReport, issues: tuple[Issue, ...]) -> dict[str, Any]:
     return {
         "score": report.score,
         "title": spec.title,

@@ -12,8 +12,8 @@ import typer
 from nlapi.cli import show
 
 if TYPE_CHECKING:
-    from nlapi.agent.consent import Reply
-    from nlapi.agent.events import Proposed
+    from nlapi.agent.consent import ConsentReply
+    from nlapi.agent.events import CallProposed
     from nlapi.agent.planner import Planner
     from nlapi.tools.run import Target
 
@@ -27,12 +27,12 @@ QUESTIONS = (
     ("Two steps: find it, then list what is in it", "show the ads of the campaign Summer Sale"),
     ("Two steps: find it, then change it", "pause the campaign Summer Sale"),
 )
-LOOK = (
+GATEWAY_QUESTIONS = (
     ("What does the gateway serve?", "which objectives are there?"),
     ("Which model is it?", "what serves continue-watching in Brazil?"),
     ("Try the new version on a few", "send 10 % of continue-watching to ranker v2 as a canary"),
 )
-JUDGE = (
+CANARY_QUESTIONS = (
     ("Is it any good?", "how is the ranker-v2 canary doing?"),
     ("Back again", "roll the ranker-v2 canary back"),
 )
@@ -62,35 +62,35 @@ def _ads() -> int:
     show.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `ads`.")
     with running(spec) as server:
         show.note(f"A sandbox of it runs on {server.url}, on this machine only.")
-        asking = _Asking("ads", Target(spec=spec, base_url=server.url, credentials={"bearer": "demo-token"}))
-        asking.all(QUESTIONS)
-    show.note(f"\n{asking.count} questions answered in {asking.seconds:.2f} s. The sandbox is stopped.")
-    return asking.worst
+        session = _DemoSession("ads", Target(spec=spec, base_url=server.url, credentials={"bearer": "demo-token"}))
+        session.ask_all(QUESTIONS)
+    show.note(f"\n{session.count} questions answered in {session.seconds:.2f} s. The sandbox is stopped.")
+    return session.worst_code
 
 
 def _gateway() -> int:
     """Ask the gateway with its example objectives and traffic, and return the worst exit code."""
     import nlapi
-    from nlapi.cli.demo_gateway import ADMIN, example
+    from nlapi.cli.demo_gateway import ADMIN, run_example
     from nlapi.tools.run import Target
 
     typer.echo(err=True)
     spec = nlapi.load("gateway")
     show.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `gateway`.")
-    with example() as served:
-        show.note(f"It serves three example objectives on {served.url}, on this machine only.")
-        asking = _Asking("gateway", Target(spec=spec, base_url=served.url, credentials={ADMIN: served.token}))
+    with run_example() as gateway:
+        show.note(f"It serves three example objectives on {gateway.url}, on this machine only.")
+        session = _DemoSession("gateway", Target(spec=spec, base_url=gateway.url, credentials={ADMIN: gateway.token}))
         # Traffic before each group of questions, so that its answers have something to count, and after the rollback.
-        served.traffic()
-        asking.all(LOOK)
-        served.traffic()
-        asking.all(JUDGE)
-        served.traffic()
-    show.note(f"\n{asking.count} questions answered in {asking.seconds:.2f} s. The gateway is stopped.")
-    return asking.worst
+        gateway.send_traffic()
+        session.ask_all(GATEWAY_QUESTIONS)
+        gateway.send_traffic()
+        session.ask_all(CANARY_QUESTIONS)
+        gateway.send_traffic()
+    show.note(f"\n{session.count} questions answered in {session.seconds:.2f} s. The gateway is stopped.")
+    return session.worst_code
 
 
-class _Asking:
+class _DemoSession:
     """The questions of the demo to one API, with the worst exit code and the seconds that the answers took."""
 
     def __init__(self, source: str, target: Target) -> None:
@@ -100,20 +100,20 @@ class _Asking:
         self.target = target
         name = PlannerName.CLAUDE if has_key() else PlannerName.OFFLINE
         self.planner: Planner = make_planner(name, {target.spec: target}, None)
-        self.worst, self.count, self.seconds = 0, 0, 0.0
+        self.worst_code, self.count, self.seconds = 0, 0, 0.0
         show.note(f"The planner is {self.planner.name}.")
 
-    def all(self, questions: tuple[tuple[str, str], ...]) -> None:
+    def ask_all(self, questions: tuple[tuple[str, str], ...]) -> None:
         started = time.perf_counter()
         # The clock runs from question to question, so the figure includes planning, calls and printing.
         for title, question in questions:
-            self.worst = max(self.worst, asyncio.run(self._answered(title, question)))
+            self.worst_code = max(self.worst_code, asyncio.run(self._ask(title, question)))
             self.count += 1
         self.seconds += time.perf_counter() - started
 
-    async def _answered(self, title: str, question: str) -> int:
+    async def _ask(self, title: str, question: str) -> int:
         from nlapi.agent.policy import Policy
-        from nlapi.cli.events import Text
+        from nlapi.cli.events import TextRenderer
         from nlapi.cli.session import Session
         from nlapi.tools.plan import ask
 
@@ -122,7 +122,7 @@ class _Asking:
         session = Session(
             planner=self.planner,
             targets=targets,
-            render=Text(targets, dry_run=False),
+            render=TextRenderer(targets, dry_run=False),
             policy=Policy(secrets=tuple(self.target.credentials.values())),
             consent=_consent,
         )
@@ -136,10 +136,10 @@ def _heading(title: str, question: str, source: str) -> None:
     typer.secho(f"$ nlapi ask {shlex.quote(question)} -a {source}", bold=True, err=True)
 
 
-async def _consent(proposed: tuple[Proposed, ...]) -> Reply:
-    from nlapi.agent.consent import Reply
+async def _consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:
+    from nlapi.agent.consent import ConsentReply
 
     # The demo runs without a person, and notes each consent: an ordinary session never agrees by itself.
     for change in proposed:
         typer.secho(f"  {change.call.operation_id} needs consent; the demo says yes", fg="yellow", err=True)
-    return Reply(agreed=True)
+    return ConsentReply(is_agreed=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nlapi import bundled
 from nlapi.cli import show
-from nlapi.cli.gateway import EXAMPLE, make
+from nlapi.cli.gateway import EXAMPLE, build_gateway
 from nlapi.cli.gateway_token import TOKEN
 from nlapi.errors import NlapiError
 
@@ -25,7 +25,7 @@ PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class DemoGateway:
     """A running gateway: `token` is for its admin, `traffic_token` for a client that sends requests."""
 
     url: str
@@ -33,36 +33,36 @@ class Served:
     token: str = field(repr=False)
     traffic_token: str = field(repr=False)
 
-    def traffic(self) -> None:
+    def send_traffic(self) -> None:
         """Send requests, and print the versions that served continue-watching. NlapiError when sending fails."""
         command = [sys.executable, str(self.script), self.url, "--rate", str(RATE), "--seconds", str(SECONDS)]
         environment = {**os.environ, TOKEN: self.traffic_token}
         try:
-            sent = subprocess.run(
+            process = subprocess.run(
                 command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise NlapiError(f"the demo's traffic could not be sent: {error}") from None
-        rows = [line.split(maxsplit=2) for line in sent.stdout.splitlines()]
+        rows = [line.split(maxsplit=2) for line in process.stdout.splitlines()]
         shares = ", ".join(f"{count} by {version}" for count, name, version in rows if name == "continue-watching:")
         show.note(f"\n{RATE * SECONDS} made-up requests were sent; those for continue-watching were served {shares}.")
 
 
 @contextmanager
-def example() -> Iterator[Served]:
+def run_example() -> Iterator[DemoGateway]:
     """Run the gateway with the example objectives, its store in memory, while the block lasts."""
     from nlapi.gateway.access import Access, Audience, Role
-    from nlapi.gateway.server import running
-    from nlapi.gateway.store import Store
+    from nlapi.gateway.server import run_in_thread
+    from nlapi.gateway.store import GatewayStore
 
     folder = bundled.folder(EXAMPLE)
-    store = Store()
+    store = GatewayStore()
     try:
         access = Access(store)
-        token = access.make("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
-        traffic_token = access.make("web", Audience.SERVE)[1]
-        app = make(store, folder / "configuration.json", folder / "models")
-        with running(app, drain_s=DRAIN_S) as url:
-            yield Served(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
+        token = access.create_token("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
+        traffic_token = access.create_token("web", Audience.SERVE)[1]
+        app = build_gateway(store, folder / "configuration.json", folder / "models")
+        with run_in_thread(app, drain_s=DRAIN_S) as url:
+            yield DemoGateway(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
     finally:
         store.close()

@@ -24,8 +24,8 @@ def overlay_file(name: str) -> Path:
 def accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
     """Return the accepted overlay of an API that is registered again for the same description, else None."""
     entry, file = registry.read_registrations().get(name), overlay_file(name)
-    same = entry is not None and entry.source == source and str(file) in entry.overlays
-    return str(file) if file.is_file() and (same or str(file) in overlays) else None
+    is_unchanged = entry is not None and entry.source == source and str(file) in entry.overlays
+    return str(file) if file.is_file() and (is_unchanged or str(file) in overlays) else None
 
 
 def propose_overlay(name: str, spec: Spec) -> None:
@@ -43,7 +43,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
-    count = show.counted(len(reads_by_evidence(spec.operations)), "POST")
+    count = show.count_noun(len(reads_by_evidence(spec.operations)), "POST")
     show.note(f"{count} classified as read, and sent without a question: {file} says why.")
     show.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
 
@@ -74,7 +74,7 @@ def accept_overlay(name: str) -> None:
     spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
     registry.write_registrations({**registrations, name: replace(entry, overlays=overlays)})
     reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
-    for issue in spec.found:
+    for issue in spec.parse_issues:
         if issue.rule == "overlay":
             show.note(str(issue))
-    show.note(f"{name}: {show.counted(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited")
+    show.note(f"{name}: {show.count_noun(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited")

@@ -7,28 +7,28 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from nlapi.agent.events import (
-    Answered,
+    TurnAnswered,
     Event,
     ItemsReceived,
-    Needed,
-    Offered,
-    Planned,
+    InputNeeded,
+    ChoiceOffered,
+    PlanCreated,
     PlannerChosen,
-    Proposed,
-    Reported,
-    Said,
-    Stepped,
+    CallProposed,
+    ChangesReported,
+    TextReceived,
+    StepFinished,
 )
-from nlapi.agent.log import encode
+from nlapi.agent.log import encode_event
 from nlapi.cli import preview, show, table
 from nlapi.cli.live import print_items
-from nlapi.cli.menu import lines
-from nlapi.client.clean import clean, one_line
-from nlapi.client.message import Ended
+from nlapi.cli.menu import menu_lines
+from nlapi.client.safe_text import strip_control, single_line
+from nlapi.client.message import EndReason
 from nlapi.client.streaming.ending import describe_end
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
-from nlapi.tools.run import Target, sketch
+from nlapi.tools.run import Target, build_partial
 
 Targets = Mapping[Spec, Target]
 
@@ -39,38 +39,38 @@ class Renderer(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
-class Doubts:
+class DiagnosisNotes:
     """Notes on standard error about a base URL or credential that may be wrong, each once in a conversation."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        self._noted: set[str] = set()
+        self._notes: set[str] = set()
 
     def __call__(self, step: Step) -> None:
         from nlapi.tools.diagnosis import diagnose
 
         operation = step.call.tool.operation
-        doubt = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
-        if doubt and doubt not in self._noted:
-            self._noted.add(doubt)
-            show.note(doubt)
+        note = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
+        if note and note not in self._notes:
+            self._notes.add(note)
+            show.note(note)
 
 
 def json_lines(targets: Targets) -> Renderer:
     """Return a renderer that prints each event as one line of JSON; missing arguments come with the request so far."""
-    doubts = Doubts(targets)
+    diagnosis_notes = DiagnosisNotes(targets)
 
     def render(event: Event) -> None:
-        if isinstance(event, Stepped):
-            doubts(event.step)
-        record = encode(event)
-        if isinstance(event, Answered) and event.views:
+        if isinstance(event, StepFinished):
+            diagnosis_notes(event.step)
+        record = encode_event(event)
+        if isinstance(event, TurnAnswered) and event.views:
             record["views"] = [
                 {"text": view.text, "columns": list(view.columns), "rows": view.records()} for view in event.views
             ]
-        if isinstance(event, Needed):
+        if isinstance(event, InputNeeded):
             record["calls"] = [
-                {"operation": call.operation_id, "arguments": dict(call.arguments), **_sketched(call, targets)}
+                {"operation": call.operation_id, "arguments": dict(call.arguments), **_sketch_fields(call, targets)}
                 for call in event.plan.calls
             ]
         # Flushed at once: a program that reads the lines shows progress while the question is still being answered.
@@ -80,74 +80,74 @@ def json_lines(targets: Targets) -> Renderer:
     return render
 
 
-def _sketched(call: Any, targets: Targets) -> dict[str, str]:
-    request = sketch(call, targets[call.tool.operation.spec])
+def _sketch_fields(call: Any, targets: Targets) -> dict[str, str]:
+    request = build_partial(call, targets[call.tool.operation.spec])
     return {"method": request.method, "url": request.url}
 
 
-class Text:
+class TextRenderer:
     """A renderer for a person: plans and calls on standard error, answers on standard output."""
 
     def __init__(self, targets: Targets, *, dry_run: bool) -> None:
         self.targets = targets
         self.data: Callable[[str], None] = show.write if dry_run else show.note
-        self.doubts = Doubts(targets)
+        self.diagnosis_notes = DiagnosisNotes(targets)
         self.planner = ""
-        self.said = False
+        self.text_is_open = False
         # Whether the items of the last streamed answer are already on standard output.
         self.has_printed = False
         # The reason why the last call was not sent. It is printed only when another event follows, because the error
         # that ends a question states it too.
-        self.unsent = ""
+        self.unsent_message = ""
 
     def __call__(self, event: Event) -> None:
-        if self.unsent:
-            show.dim(self.unsent)
-            self.unsent = ""
+        if self.unsent_message:
+            show.dim(self.unsent_message)
+            self.unsent_message = ""
         match event:
-            case Said():
-                self._say(event.text)
+            case TextReceived():
+                self._write_text(event.text)
             case PlannerChosen():
                 show.dim(f"planner: {event.planner}, as {event.why}")
-            case Planned():
-                self._planned(event)
-            case Proposed():
-                self._proposed(event)
+            case PlanCreated():
+                self._show_plan(event)
+            case CallProposed():
+                self._show_proposal(event)
             case ItemsReceived():
                 # Claude tells the answer in its own words; the embedded planner's answer is its items.
                 if self.planner != "claude":
                     self.has_printed = True
                     print_items(event.items, event.framing)
-            case Stepped() | Reported():
-                self._over(event)
-            case Needed():
-                self._needed(event)
-            case Offered():
-                show.write("Which of these is meant?\n" + "\n".join(lines(event)))
-            case Answered():
-                self._answered(event)
+            case StepFinished() | ChangesReported():
+                self._show_end(event)
+            case InputNeeded():
+                self._show_incomplete(event)
+            case ChoiceOffered():
+                show.write("Which of these is meant?\n" + "\n".join(menu_lines(event)))
+            case TurnAnswered():
+                self._show_answer(event)
 
-    def _say(self, text: str) -> None:
-        self.said = True
-        show.write(clean(text), end="")
+    def _write_text(self, text: str) -> None:
+        self.text_is_open = True
+        show.write(strip_control(text), end="")
         show.flush()
 
-    def _planned(self, event: Planned) -> None:
+    def _show_plan(self, event: PlanCreated) -> None:
         self.planner = event.planner
-        if self.said:
+        if self.text_is_open:
             show.write("")
-            self.said = False
+            self.text_is_open = False
         if event.plan.understood and (event.plan.calls or event.plan.missing):
-            sure = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
-            show.dim(f"understood: {event.plan.understood}{sure}")
+            confidence = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
+            show.dim(f"understood: {event.plan.understood}{confidence}")
 
-    def _proposed(self, event: Proposed) -> None:
+    def _show_proposal(self, event: CallProposed) -> None:
         self.has_printed = False
         mark = "" if event.effect is Effect.READ else f"  ! {show.EFFECTS[event.effect]}"
-        name = one_line(event.call.operation_id)
+        name = single_line(event.call.operation_id)
         self.data(f"→ {name}: {event.request.method} {event.request.url}{mark}")
         if event.request.content:
-            self.data(_indented(show.body(event.request)))
+            self.data(_indent(show.preview_body(event.request)))
         for line in preview.changes(event.changes):
             self.data(f"  {line}")
         for line in preview.account(event.call):
@@ -158,57 +158,57 @@ class Text:
         if event.reason:
             show.dim(f"  {event.reason}")
 
-    def _over(self, event: Stepped | Reported) -> None:
-        if isinstance(event, Stepped):
-            self._stepped(event.step)
+    def _show_end(self, event: StepFinished | ChangesReported) -> None:
+        if isinstance(event, StepFinished):
+            self._show_step(event.step)
             return
         for line in preview.report(event):
             show.note(line)
 
-    def _stepped(self, step: Step) -> None:
+    def _show_step(self, step: Step) -> None:
         if step.result is not None:
             result = step.result
-            show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+            show.dim(f"← {result.status} {show.status_phrase(result.status)} · {result.elapsed:.2f} s")
             if end := describe_end(result):
-                waits = " (--timeout SECONDS waits longer, --events N stops after N)"
-                show.dim(f"  {end}{waits if result.ended is Ended.DEADLINE else ''}")
-            self.doubts(step)
-        elif step.outcome is not Outcome.SHOWN:
-            told = f"× {step.call.operation_id}: {step.message}"
+                hint = " (--timeout SECONDS waits longer, --events N stops after N)"
+                show.dim(f"  {end}{hint if result.ended is EndReason.DEADLINE else ''}")
+            self.diagnosis_notes(step)
+        elif step.outcome is not Outcome.PREVIEWED:
+            message = f"× {step.call.operation_id}: {step.message}"
             if step.message.startswith("not sent: "):
-                self.unsent = told
+                self.unsent_message = message
             else:
-                show.dim(told)
+                show.dim(message)
 
-    def _needed(self, event: Needed) -> None:
+    def _show_incomplete(self, event: InputNeeded) -> None:
         for call in event.plan.calls:
-            request = sketch(call, self.targets[call.tool.operation.spec])
+            request = build_partial(call, self.targets[call.tool.operation.spec])
             self.data(f"→ {call.operation_id}: {request.method} {request.url}")
             if request.content and request.content != b"{}":
-                self.data(_indented(show.body(request)))
+                self.data(_indent(show.preview_body(request)))
 
-    def _answered(self, event: Answered) -> None:
+    def _show_answer(self, event: TurnAnswered) -> None:
         if self.planner == "claude":
-            from nlapi.agent.claude import spent
+            from nlapi.agent.claude import turn_usage
 
-            if cost := spent(event.conversation.current):
+            if cost := turn_usage(event.conversation.current):
                 show.dim(cost)
             return
         for view in () if self._show_items(event) else event.views:
             if view.rows:
-                table.answer(view)
+                table.print_answer(view)
         if event.text:
-            show.write(clean(event.text))
+            show.write(strip_control(event.text))
 
-    def _show_items(self, event: Answered) -> bool:
+    def _show_items(self, event: TurnAnswered) -> bool:
         """Print the items of a streamed last answer, and return whether it is one; no table is printed then."""
-        done = [step.result for step in event.conversation.current.steps if step.result is not None]
-        if not done or not done[-1].ok or done[-1].items is None:
+        results = [step.result for step in event.conversation.current.steps if step.result is not None]
+        if not results or not results[-1].ok or results[-1].items is None:
             return False
         if not self.has_printed:
-            print_items(done[-1].items, done[-1].framing)
+            print_items(results[-1].items, results[-1].framing)
         return True
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())

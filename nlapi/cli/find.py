@@ -8,7 +8,7 @@ import typer
 
 from nlapi.cli import show, table, target
 from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Root, Source
-from nlapi.cli.plain import plain
+from nlapi.cli.plain import plain_text
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,26 +30,26 @@ def find(
 ) -> None:
     """Find the operations that match some words, the likeliest first. Exits with 1 when there is none."""
     from nlapi.tools.index import Index
-    from nlapi.tools.spelling import corrected
+    from nlapi.tools.spelling import correct_spelling
 
-    said = " ".join(words)
-    if not said.strip():
+    typed = " ".join(words)
+    if not typed.strip():
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
     spec = target.load(source, overlays, root)
     index = Index.of(target.select(spec, include, exclude))
     # Misspelt words are corrected against the words of this description only, and the correction is shown.
-    query = corrected(said, index)
-    if query != said:
+    query = correct_spelling(typed, index)
+    if query != typed:
         show.note(f"read as: {query}")
     # JSON has the score as well; a table has no room for it, and its order says enough.
-    results = index.search(query, k=limit)
+    results = index.search(query, limit=limit)
     if table.is_json(output):
-        table.listing([{**_row(operation), "score": round(score, 2)} for operation, score in results], output, ())
+        table.print_list([{**_row(operation), "score": round(score, 2)} for operation, score in results], output, ())
     else:
         rows = [_row(operation) for operation, _ in results]
-        shown = [{**row, "request": f"{row['method']} {row['path']}"} for row in rows]
+        table_rows = [{**row, "request": f"{row['method']} {row['path']}"} for row in rows]
         empty = f"nothing in {spec.title} is about that (`nlapi tools {source}` shows all that it has)"
-        table.listing(shown, output, ("operation", "effect", "request", "summary"), empty=empty)
+        table.print_list(table_rows, output, ("operation", "effect", "request", "summary"), empty=empty)
     if not results:
         raise typer.Exit(1)
 
@@ -60,5 +60,5 @@ def _row(operation: Operation) -> dict[str, str]:
         "effect": operation.effect.value,
         "method": operation.method,
         "path": operation.path,
-        "summary": plain(operation.summary or operation.description.partition("\n\n")[0]),
+        "summary": plain_text(operation.summary or operation.description.partition("\n\n")[0]),
     }

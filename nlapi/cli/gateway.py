@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show, target
-from nlapi.cli.gateway_token import TOKEN, Database, TokenFile, database_file, first_token, token
+from nlapi.cli.gateway_token import TOKEN, Database, TokenFile, database_file, make_first_token, token
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, UsageError
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nlapi.gateway.app import Gateway
-    from nlapi.gateway.store import Store
+    from nlapi.gateway.store import GatewayStore
 
 EXAMPLE = "examples/gateway"
-EVERY_S = 1.0
+REFRESH_S = 1.0
 
 app = typer.Typer(
     name="gateway",
@@ -75,7 +75,7 @@ def serve(
     It continues with the last revision of its database. When there is no token yet, the first one is made and shown
     once.
     """
-    from nlapi.gateway.store import Store
+    from nlapi.gateway.store import GatewayStore
 
     if example and (config or models):
         raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
@@ -84,21 +84,21 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
-    store = Store(database_file(database))
+    store = GatewayStore(database_file(database))
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
-        gateway = make(store, config, models, hosts, training=training_log, shadows=shadow_log)
-        first_token(gateway.access, store, token_file)
+        gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
+        make_first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:
         store.close()
 
 
-def make(
-    store: Store,
+def build_gateway(
+    store: GatewayStore,
     config: Path | None,
     models: Path | None,
     hosts: Iterable[str] = (),
@@ -109,20 +109,20 @@ def make(
     """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files."""
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
-    from nlapi.gateway.record import both, shadow_log, training_log
-    from nlapi.gateway.recording import recorder
-    from nlapi.gateway.trace import configured
+    from nlapi.gateway.record import combine_sinks, shadow_log, training_log
+    from nlapi.gateway.recording import decision_sink
+    from nlapi.gateway.trace import tracer_from_environment
 
-    first = _document(config) if config else None
-    if first is not None and store.last_number():
+    first_document = _document(config) if config else None
+    if first_document is not None and store.last_number():
         show.note(f"{config} is not read: the database has revision {store.last_number()} already")
     try:
-        record = both(recorder(store), shadow_log(shadows)) if shadows else recorder(store)
-        learning = training_log(training) if training else None
+        record = combine_sinks(decision_sink(store), shadow_log(shadows)) if shadows else decision_sink(store)
+        training_recorder = training_log(training) if training else None
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
-    engine = Engine(models=models or Path(), record=record, training=learning, tracer=configured(os.environ))
-    return Gateway(store, engine, hosts=hosts, first=first)
+    engine = Engine(models=models or Path(), record=record, training=training_recorder, tracer=tracer_from_environment(os.environ))
+    return Gateway(store, engine, hosts=hosts, initial_document=first_document)
 
 
 def _run(gateway: Gateway, host: str, port: int) -> None:
@@ -143,12 +143,12 @@ def _document(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint="give a configuration as JSON or YAML") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise UsageError(f"{path} holds no configuration", hint="GET /v1/configuration of a gateway gives one")
-    return found
+    return document
 
 
 def _ready(url: str) -> None:
@@ -176,23 +176,23 @@ def status(
     from nlapi.cli import gateway_view as view
 
     # Three reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
-    ask = _Asking(url, auth)
-    only = {"objective": objective} if objective else {}
+    client = _GatewayClient(url, auth)
+    filters = {"objective": objective} if objective else {}
 
     def traffic() -> Any:
-        return ask("getTraffic", {"minutes": minutes, **only})
+        return client("getTraffic", {"minutes": minutes, **filters})
 
     def render() -> RenderableType:
-        named = ask("getObjective", only) if only else None
-        objectives = [named] if named else ask("listObjectives", {"limit": 200})["data"]
-        return view.status(traffic(), objectives, ask("listCanaries", {"limit": 200, **only})["data"])
+        objective_row = client("getObjective", filters) if filters else None
+        objectives = [objective_row] if objective_row else client("listObjectives", {"limit": 200})["data"]
+        return view.status(traffic(), objectives, client("listCanaries", {"limit": 200, **filters})["data"])
 
     if is_json(output):
-        show.write(show.json_text(traffic()))
+        show.write(show.format_json(traffic()))
     elif once:
         view.draw(render())
     else:
-        view.live(render, EVERY_S)
+        view.live(render, REFRESH_S)
 
 
 @app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")
@@ -203,19 +203,19 @@ def traffic(
     from nlapi.cli.gateway_view import draw, history_plot
 
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
-    found = _Asking(url, auth)("getTrafficHistory", query)
+    history = _GatewayClient(url, auth)("getTrafficHistory", query)
     if is_json(output):
-        show.write(show.json_text(found))
+        show.write(show.format_json(history))
     else:
-        draw(history_plot(found["data"], minutes))
+        draw(history_plot(history["data"], minutes))
 
 
-class _Asking:
+class _GatewayClient:
     """A caller of the gateway's operations, through the same pipeline as every other API."""
 
     def __init__(self, url: str | None, auth: list[str] | None) -> None:
-        given = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
-        self._target, _ = target.open_target("gateway", url, given)
+        auth_options = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
+        self._target, _ = target.open_target("gateway", url, auth_options)
 
     def __call__(self, operation: str, arguments: dict[str, Any]) -> Any:
         import nlapi

@@ -17,17 +17,17 @@ from nlapi.registry import user_folder
 if TYPE_CHECKING:
     from nlapi.gateway.access import Access
     from nlapi.gateway.kept import TokenRecord
-    from nlapi.gateway.store import Store
+    from nlapi.gateway.store import GatewayStore
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 # The name of the token of a gateway that has none.
-FIRST = "first-admin"
+FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 # The author in the audit log of tokens made here, where write access to the database is enough and no token is needed.
 COMMAND_LINE = "command-line"
 
 
-class ForWhom(StrEnum):
+class TokenKind(StrEnum):
     """The role of a new token, or `serve` for a client's token."""
 
     VIEWER = "viewer"
@@ -48,20 +48,20 @@ TokenFile = Annotated[
 ]
 
 
-def first_token(access: Access, store: Store, file: Path | None) -> None:
+def make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
     """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
-        made, secret = access.make(FIRST, Audience.ADMIN, role=Role.ADMIN)
-        audited(store, "createToken", made)
-        hand_over(secret, file, "the first token, for an admin; it is shown this once:")
+        record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
+        add_audit_entry(store, "createToken", record)
+        deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
 
 
-def hand_over(secret: str, file: Path | None, what: str, variable: str = TOKEN) -> None:
+def deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
     """Show a secret on standard error, or write it to a new file that only the user can read."""
     if file is None:
-        show.note(f"{what}\n  export {variable}={secret}")
+        show.note(f"{description}\n  export {variable}={secret}")
         return
     try:
         # O_EXCL: an existing file may be a link, or may be readable by others.
@@ -75,9 +75,9 @@ def hand_over(secret: str, file: Path | None, what: str, variable: str = TOKEN) 
 
 def token(
     name: Annotated[str, typer.Argument(help="Whose it is; it stands as who in revisions.")],
-    for_whom: Annotated[
-        ForWhom, typer.Option("--for", help="A role, or serve for a client that calls.")
-    ] = ForWhom.VIEWER,
+    kind: Annotated[
+        TokenKind, typer.Option("--for", help="A role, or serve for a client that calls.")
+    ] = TokenKind.VIEWER,
     client: Annotated[
         str | None, typer.Option("--client", help="The client of a serve token, if not its name.")
     ] = None,
@@ -89,46 +89,46 @@ def token(
     """Make a token for a gateway whose database is on this machine. Its secret is shown once."""
     from nlapi.gateway.access import Access, Audience, Role
     from nlapi.gateway.codec import slug
-    from nlapi.gateway.store import Store
+    from nlapi.gateway.store import GatewayStore
 
-    where = database_file(database)
-    store = Store(where)
+    path = database_file(database)
+    store = GatewayStore(path)
     try:
         access = Access(store)
         if revoke:
-            gone = access.revoke(slug(name))
-            if gone is None:
+            revoked = access.revoke_token(slug(name))
+            if revoked is None:
                 raise UsageError(
-                    f"there is no token {name!r} in {where}", hint="name another one, or another --database"
+                    f"there is no token {name!r} in {path}", hint="name another one, or another --database"
                 )
-            audited(store, "revokeToken", gone)
+            add_audit_entry(store, "revokeToken", revoked)
             show.note(f"{name} is revoked")
             return
-        serves = for_whom is ForWhom.SERVE
-        if client and not serves:
+        is_client = kind is TokenKind.SERVE
+        if client and not is_client:
             raise UsageError("only a serve token has a client", hint="give --for serve")
-        audience = Audience.SERVE if serves else Audience.ADMIN
-        role = None if serves else Role(for_whom)
-        made, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
-        audited(store, "createToken", made)
-        what = f"a token for {name} ({for_whom}) of the gateway whose database is {where}; it is shown this once:"
-        hand_over(secret, token_file, what, SERVE_TOKEN if serves else TOKEN)
+        audience = Audience.SERVE if is_client else Audience.ADMIN
+        role = None if is_client else Role(kind)
+        record, secret = access.create_token(slug(name), audience, role=role, client=slug(client or ""), days=days)
+        add_audit_entry(store, "createToken", record)
+        description = f"a token for {name} ({kind}) of the gateway whose database is {path}; it is shown this once:"
+        deliver_secret(secret, token_file, description, SERVE_TOKEN if is_client else TOKEN)
     finally:
         store.close()
 
 
-def audited(store: Store, action: str, token: TokenRecord) -> None:
+def add_audit_entry(store: GatewayStore, action: str, token: TokenRecord) -> None:
     """Add an entry to the gateway's audit log, as changes over HTTP do."""
-    from nlapi.gateway.access import described, now, stamp
-    from nlapi.gateway.kept import Entry
+    from nlapi.gateway.access import describe_token, utc_now, format_time
+    from nlapi.gateway.kept import AuditEntry
 
-    entry = Entry(at=stamp(now()), who=COMMAND_LINE, action=action, target="", outcome="done", detail=described(token))
-    store.add_entry(entry)
+    entry = AuditEntry(at=format_time(utc_now()), who=COMMAND_LINE, action=action, target="", outcome="done", detail=describe_token(token))
+    store.add_audit_entry(entry)
 
 
-def database_file(given: Path | None) -> Path:
-    if given is not None:
-        return given
+def database_file(path: Path | None) -> Path:
+    if path is not None:
+        return path
     folder = user_folder("data")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder / "gateway.db"

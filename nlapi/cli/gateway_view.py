@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nlapi.client.clean import clean
+from nlapi.client.safe_text import strip_control
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MARKS = "█▓▒░#+"
 HEIGHT = 10
 WIDTH = 60
 # Per cent of errors from which on they are red.
-BAD = 1.0
+RED_FROM = 1.0
 
 
 def status(
@@ -29,7 +29,7 @@ def status(
     from rich.console import Group
     from rich.text import Text
 
-    lines = [Text(clean(_canary_line(one)), style="dim" if one["state"] == "rolled_back" else "") for one in canaries]
+    lines = [Text(strip_control(_canary_line(canary)), style="dim" if canary["state"] == "rolled_back" else "") for canary in canaries]
     return Group(_table(traffic, objectives), *lines)
 
 
@@ -44,24 +44,24 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
     table.add_column("version", overflow="fold")
     for name in ("share", "req/s", "p50 ms", "p99 ms", "errors"):
         table.add_column(name, justify="right", no_wrap=True)
-    before = ""
+    previous = ""
     for row in traffic["data"]:
-        first, before = row["objective"] != before, row["objective"]
+        is_first, previous = row["objective"] != previous, row["objective"]
         errors = f"{row['error_percent']:.2f} %"
         table.add_row(
-            Text(clean(row["objective"]) if first else ""),
-            Text(clean(f"{row['model']}@{row['version']}")),
+            Text(strip_control(row["objective"]) if is_first else ""),
+            Text(strip_control(f"{row['model']}@{row['version']}")),
             f"{row['share']:.1f} %",
             f"{row['requests_per_second']:.1f}",
             _ms(row["p50_ms"]),
             _ms(row["p99_ms"]),
-            Text(errors, style="red" if row["error_percent"] >= BAD else ""),
+            Text(errors, style="red" if row["error_percent"] >= RED_FROM else ""),
         )
-    served = {row["objective"] for row in traffic["data"]}
-    for one in objectives:
-        if one["name"] not in served:
-            default = f"{one['model']}@{one['version']}"
-            table.add_row(Text(clean(one["name"])), Text(clean(default)), *("-" * 5), style="dim")
+    with_traffic = {row["objective"] for row in traffic["data"]}
+    for objective in objectives:
+        if objective["name"] not in with_traffic:
+            default = f"{objective['model']}@{objective['version']}"
+            table.add_row(Text(strip_control(objective["name"])), Text(strip_control(default)), *("-" * 5), style="dim")
     return table
 
 
@@ -70,14 +70,14 @@ def _ms(value: float) -> str:
     return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _canary_line(one: Mapping[str, Any]) -> str:
-    state = one["state"].replace("_", " ")
-    line = f"canary {one['name']} is {state}"
-    if one["state"] != "rolled_back":
-        line += f", with {one['percent']:g} % of {one['objective']}"
-        ahead = [step["percent"] for step in one.get("steps", ()) if step["percent"] > one["percent"]]
-        line += f", then {ahead[0]:g} %" if ahead and one["state"] == "running" else ""
-    reason = one.get("reason", "").removeprefix("done: ")
+def _canary_line(canary: Mapping[str, Any]) -> str:
+    state = canary["state"].replace("_", " ")
+    line = f"canary {canary['name']} is {state}"
+    if canary["state"] != "rolled_back":
+        line += f", with {canary['percent']:g} % of {canary['objective']}"
+        next_steps = [step["percent"] for step in canary.get("steps", ()) if step["percent"] > canary["percent"]]
+        line += f", then {next_steps[0]:g} %" if next_steps and canary["state"] == "running" else ""
+    reason = canary.get("reason", "").removeprefix("done: ")
     return f"{line}: {reason}" if reason else line
 
 
@@ -89,32 +89,32 @@ def history_plot(points: Sequence[Mapping[str, Any]], minutes: int) -> Renderabl
     names = sorted({point["objective"] for point in points})
     if not names:
         return Text(f"nothing was served in the last {minutes} minutes", style="dim")
-    return Group(*(_plot(name, [one for one in points if one["objective"] == name], minutes) for name in names))
+    return Group(*(_plot(name, [row for row in points if row["objective"] == name], minutes) for name in names))
 
 
 def _plot(objective: str, points: Sequence[Mapping[str, Any]], minutes: int) -> RenderableType:
     from rich.text import Text
 
     versions = sorted({version for point in points for version in point["shares"]})
-    wide = max(1, WIDTH // len(points))
+    width = max(1, WIDTH // len(points))
     columns = [_column(point["shares"], versions) if point["requests"] else None for point in points]
-    text = Text(f"{clean(objective)}, the last {minutes} minutes\n", style="bold")
+    text = Text(f"{strip_control(objective)}, the last {minutes} minutes\n", style="bold")
     for level in reversed(range(HEIGHT)):
         label = f"{100 * (level + 1) // HEIGHT:>4} % " if level in (HEIGHT - 1, HEIGHT // 2 - 1) else " " * 7
         text.append(f"{label}|", style="not bold dim")
         for column in columns:
             if column is None:
-                text.append(" " * wide)
+                text.append(" " * width)
                 continue
-            at = column[level]
-            text.append(MARKS[at % len(MARKS)] * wide, style=f"not bold {COLOURS[at % len(COLOURS)]}")
+            index = column[level]
+            text.append(MARKS[index % len(MARKS)] * width, style=f"not bold {COLOURS[index % len(COLOURS)]}")
         text.append("\n")
-    text.append(f"{' ' * 8}{'-' * wide * len(columns)}\n", style="not bold dim")
-    ago = f"{minutes} minute{'s' if minutes > 1 else ''} ago"
-    text.append(f"{' ' * 8}{ago:<{wide * len(columns) - 3}}now\n", style="not bold dim")
+    text.append(f"{' ' * 8}{'-' * width * len(columns)}\n", style="not bold dim")
+    start_label = f"{minutes} minute{'s' if minutes > 1 else ''} ago"
+    text.append(f"{' ' * 8}{start_label:<{width * len(columns) - 3}}now\n", style="not bold dim")
     text.append(" " * 8)
-    for at, version in enumerate(versions):
-        text.append(f"{MARKS[at % len(MARKS)]} {clean(version)}  ", style=f"not bold {COLOURS[at % len(COLOURS)]}")
+    for index, version in enumerate(versions):
+        text.append(f"{MARKS[index % len(MARKS)]} {strip_control(version)}  ", style=f"not bold {COLOURS[index % len(COLOURS)]}")
     text.append("\n")
     return text
 
@@ -123,21 +123,21 @@ def _column(shares: Mapping[str, float], versions: Sequence[str]) -> list[int]:
     """Return the index of the version at each of the HEIGHT levels, from the bottom up."""
     column: list[int] = []
     total = 0.0
-    for at, version in enumerate(versions):
+    for index, version in enumerate(versions):
         total += shares.get(version, 0.0)
         # Sums are rounded, not shares: the rounding errors do not add up.
-        column += [at] * (round(total * HEIGHT / 100) - len(column))
+        column += [index] * (round(total * HEIGHT / 100) - len(column))
     return (column + [len(versions) - 1] * HEIGHT)[:HEIGHT]
 
 
-def draw(what: RenderableType) -> None:
+def draw(renderable: RenderableType) -> None:
     """Print to standard output."""
     from rich.console import Console
 
-    Console(highlight=False).print(what)
+    Console(highlight=False).print(renderable)
 
 
-def live(make: Callable[[], RenderableType], every_s: float) -> None:
+def live(render: Callable[[], RenderableType], interval_s: float) -> None:
     """Draw again at an interval until Ctrl-C; an error is shown below the last drawing."""
     import time
 
@@ -145,12 +145,12 @@ def live(make: Callable[[], RenderableType], every_s: float) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    last = make()
+    last = render()
     with Live(last, auto_refresh=False, screen=False) as screen:
         while True:
-            time.sleep(every_s)
+            time.sleep(interval_s)
             try:
-                last = make()
+                last = render()
                 screen.update(last, refresh=True)
             # A gateway that restarts does not answer for some seconds. Only the first drawing may fail.
             except NlapiError as error:

@@ -42,9 +42,9 @@ def print_items(items: Iterable[Any], framing: Framing | None) -> None:
     show.flush()
 
 
-def print_filtered(data: Any, chosen: Filter) -> None:
+def print_filtered(data: Any, item_filter: Filter) -> None:
     """Print the results of a filter, one a line: strings unchanged, everything else as JSON."""
-    for value in chosen(data):
+    for value in item_filter(data):
         show.write(_text(value))
 
 
@@ -59,9 +59,9 @@ class LivePrinter:
     filter at the first item that it does not fit.
     """
 
-    def __init__(self, output: Output | None, chosen: Filter | None) -> None:
+    def __init__(self, output: Output | None, item_filter: Filter | None) -> None:
         self._output = output
-        self._chosen = chosen
+        self._filter = item_filter
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._status: Status | None = None
         self._is_line_open = False
@@ -83,20 +83,20 @@ class LivePrinter:
 
     def _is_raw(self, framing: Framing) -> bool:
         """Return whether bytes are printed instead of items: of text, unless another output is chosen."""
-        if self._chosen is not None:
+        if self._filter is not None:
             return False
         return self._output is Output.RAW or (self._output is None and framing is Framing.LINES)
 
     def _waits_for_end(self, framing: Framing) -> bool:
-        if self._chosen is not None or self._output is Output.NDJSON or self._is_raw(framing):
+        if self._filter is not None or self._output is Output.NDJSON or self._is_raw(framing):
             return False
         return self._output is not None or not is_terminal()
 
     def _print(self, piece: Piece) -> None:
-        if self._chosen is not None:
+        if self._filter is not None:
             for item in piece.items:
                 try:
-                    print_filtered(item, self._chosen)
+                    print_filtered(item, self._filter)
                 except NlapiError as error:
                     # Reported at the end: closing the connection now may stop a change half way, as Docker's build.
                     self.misfit = self.misfit or error
@@ -132,7 +132,7 @@ class LivePrinter:
             self._status.start()
 
     def _progress(self) -> str:
-        return f"{show.counted(len(self.items), 'item')} so far" if self.items else "waiting for the answer"
+        return f"{show.count_noun(len(self.items), 'item')} so far" if self.items else "waiting for the answer"
 
     def _stop(self) -> None:
         if self._status is not None:

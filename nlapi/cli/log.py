@@ -13,7 +13,7 @@ import typer
 from nlapi.cli import show, table
 from nlapi.cli.ask import question_of
 from nlapi.cli.options import ListOutput, is_terminal
-from nlapi.cli.setup import Setup, options_of_setup
+from nlapi.cli.setup import Setup, conversation_options
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The beginning of an id th
 Limit = Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="How many to show.")]
 
 
-class Form(StrEnum):
+class TranscriptFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     NDJSON = "ndjson"
@@ -44,36 +44,36 @@ def log(context: typer.Context) -> None:
 @app.command("list", epilog="nlapi log list -n 5")
 def list_(limit: Limit = 20, output: ListOutput = None) -> None:
     """Show the transcripts, newest first."""
-    from nlapi.agent.log import entries
+    from nlapi.agent.log import list_transcripts
     from nlapi.cli.session import log_folder
 
     rows = [
-        {"id": e.id, "started": e.started[:16], "question": e.question, "turns": e.turns, "changes": e.changes}
-        for e in entries(log_folder())[:limit]
+        {"id": entry.id, "started": entry.started[:16], "question": entry.question, "turns": entry.turns, "changes": entry.changes}
+        for entry in list_transcripts(log_folder())[:limit]
     ]
-    table.listing(rows, output, ("id", "question", "turns", "changes"), empty="no transcript is kept yet")
+    table.print_list(rows, output, ("id", "question", "turns", "changes"), empty="no transcript is kept yet")
 
 
 @app.command("show", epilog="nlapi log show last\nnlapi log show 20261125T0014 -o json")
 def show_(
     id: Id,
-    output: Annotated[Form | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")] = None,
+    output: Annotated[TranscriptFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")] = None,
 ) -> None:
     """Show one transcript: every question, call, consent and answer."""
-    from nlapi.agent.log import read
+    from nlapi.agent.log import read_records
 
-    records = read(_find(id))
-    chosen = output or (Form.TEXT if is_terminal() else Form.NDJSON)
-    if chosen is Form.JSON:
-        show.write(show.json_text(records))
+    records = read_records(_find_transcript(id))
+    format = output or (TranscriptFormat.TEXT if is_terminal() else TranscriptFormat.NDJSON)
+    if format is TranscriptFormat.JSON:
+        show.write(show.format_json(records))
         return
     for record in records:
-        if line := json.dumps(record, ensure_ascii=False) if chosen is Form.NDJSON else told(record):
+        if line := json.dumps(record, ensure_ascii=False) if format is TranscriptFormat.NDJSON else record_line(record):
             show.write(line)
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
-@options_of_setup("sources", "no_log")
+@conversation_options("sources", "no_log")
 def resume(
     id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
 ) -> None:
@@ -81,36 +81,36 @@ def resume(
 
     It goes to the same APIs at the same base URL. A credential that was not given as env:NAME has to be given again.
     """
-    from nlapi.agent.log import Log, read
+    from nlapi.agent.log import Log, read_records
     from nlapi.agent.resume import resume as rebuild
-    from nlapi.cli.options import pairs
+    from nlapi.cli.options import parse_pairs
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
-    path = _find(id)
-    records = read(path)
-    session = open_session(_as_before(setup, records))
+    path = _find_transcript(id)
+    records = read_records(path)
+    session = open_session(_resumed_setup(setup, records))
     earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
-    values = {**session.known, **earlier.known, **pairs(setup.known, "--set")}
+    values = {**session.known_values, **earlier.known_values, **parse_pairs(setup.known_values, "--set")}
     # The same transcript goes on, so that one conversation is one file.
     with Log.open(path, secrets=session.policy.secrets) as session.log:
-        _, code = asyncio.run(session.answer(earlier.asked(question).with_known(values)))
+        _, code = asyncio.run(session.answer(earlier.with_question(question).with_replies(values)))
     if code:
         raise typer.Exit(code)
 
 
-def _as_before(setup: Setup, records: Iterable[Record]) -> Setup:
+def _resumed_setup(setup: Setup, records: Iterable[Record]) -> Setup:
     """Return the setup with the transcript's APIs, base URL and credentials, unless the user gives others."""
     from dataclasses import replace
 
-    asked = [record for record in records if record.get("event") == "asked"][-1]
+    question_record = [record for record in records if record.get("event") == "asked"][-1]
     return replace(
         setup,
         # `apis` are the names that the user gave, `sources` the files or URLs behind them.
-        sources=asked.get("apis") or asked.get("sources"),
-        base_url=setup.base_url or asked.get("base_url"),
-        auth=[] if setup.no_auth else [*asked.get("auth", ()), *(setup.auth or ())],
-        no_auth=setup.no_auth or bool(asked.get("no_auth") and not setup.auth),
+        sources=question_record.get("apis") or question_record.get("sources"),
+        base_url=setup.base_url or question_record.get("base_url"),
+        auth=[] if setup.no_auth else [*question_record.get("auth", ()), *(setup.auth or ())],
+        no_auth=setup.no_auth or bool(question_record.get("no_auth") and not setup.auth),
     )
 
 
@@ -120,74 +120,74 @@ def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable
 
     # Each "asked" record lists its sources in the order of the APIs: a file that was moved, or registered under another
     # path, still belongs to the same Spec.
-    known = {spec.source: spec for spec in specs}
+    specs_by_source = {spec.source: spec for spec in specs}
     for record in records:
         if record.get("event") == "asked":
-            known = {**dict(zip(record.get("sources", ()), specs, strict=False)), **known}
+            specs_by_source = {**dict(zip(record.get("sources", ()), specs, strict=False)), **specs_by_source}
 
     def find(source: str, operation: str) -> Tool:
-        if source not in known:
+        if source not in specs_by_source:
             raise UsageError(f"the transcript speaks of {source}, which could not be opened")
-        return compile_tool(known[source].operation(operation))
+        return compile_tool(specs_by_source[source].operation(operation))
 
     return find
 
 
-def _find(id: str) -> Path:
-    from nlapi.agent.log import entries
+def _find_transcript(id: str) -> Path:
+    from nlapi.agent.log import list_transcripts
     from nlapi.cli.session import log_folder
 
-    every = entries(log_folder())
-    found = every[:1] if id == "last" else [entry for entry in every if entry.id.startswith(id)]
-    if len(found) != 1:
-        problem = f"{len(found)} transcripts begin with {id!r}" if found else f"there is no transcript {id!r}"
+    transcripts = list_transcripts(log_folder())
+    matches = transcripts[:1] if id == "last" else [entry for entry in transcripts if entry.id.startswith(id)]
+    if len(matches) != 1:
+        problem = f"{len(matches)} transcripts begin with {id!r}" if matches else f"there is no transcript {id!r}"
         raise UsageError(problem, hint="`nlapi log list` shows them")
-    return found[0].path
+    return matches[0].path
 
 
-def told(record: Mapping[str, Any]) -> str:
+def record_line(record: Mapping[str, Any]) -> str:
     """Return a record of a transcript as a line of text; "" for a record that is not shown."""
-    from nlapi.agent.events import Fate
+    from nlapi.agent.events import ChangeOutcome
 
-    at = str(record.get("at", ""))[11:19]
+    time = str(record.get("at", ""))[11:19]
     match record.get("event"):
         case "asked":
             text = f"? {record.get('question')}"
         case "planner":
             version = (record.get("decision") or {}).get("version")
             text = f"  planner: {record.get('planner')}{f' ({version})' if version else ''}, as {record.get('why')}"
-        case "planned" if about := " · ".join(filter(None, (record.get("understood"), _took(record.get("raw"))))):
-            text = f"  {record.get('planner')}: {about}"
+        case "planned" if summary := " · ".join(filter(None, (record.get("understood"), _usage_line(record.get("raw"))))):
+            text = f"  {record.get('planner')}: {summary}"
         case "proposed":
-            asks = ", asks for consent" if record.get("asks") else ""
-            text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{asks})"
+            consent = ", asks for consent" if record.get("asks") else ""
+            text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"
         case "stepped":
             text = f"← {_outcome(record)}"
         case "reported":
-            counts = ((len(record.get(fate.replace(" ", "_"), ())), fate) for fate in Fate)
+            counts = ((len(record.get(fate.replace(" ", "_"), ())), fate) for fate in ChangeOutcome)
             text = f"  {', '.join(f'{count} {fate}' for count, fate in counts if count)}"
         case "needed":
-            text = f"  needs {', '.join(str(one.get('argument')) for one in record.get('missing', ()))}"
+            text = f"  needs {', '.join(str(argument.get('argument')) for argument in record.get('missing', ()))}"
         case "answered":
             text = f"= {record.get('text')}"
         case _:
             return ""
-    return f"{at} {text}"
+    return f"{time} {text}"
 
 
-def _took(raw: Any) -> str:
+def _usage_line(raw: Any) -> str:
     """Return the tokens and the cost of a plan of Claude, or ""."""
-    from nlapi.agent.claude import told_of
+    from nlapi.agent.claude import plans_usage
 
-    return told_of([raw]) if isinstance(raw, dict) and "usage" in raw else ""
+    return plans_usage([raw]) if isinstance(raw, dict) and "usage" in raw else ""
 
 
 def _outcome(record: Mapping[str, Any]) -> str:
     result = record.get("result")
     if isinstance(result, dict):
-        status = f"{result.get('status')} {show.reason(int(result.get('status', 0)))}".rstrip()
+        status = f"{result.get('status')} {show.status_phrase(int(result.get('status', 0)))}".rstrip()
         if "items" not in result:
             return status
         count = len(result["items"]) + int(result.get("left_out", 0))
-        return f"{status}, {show.counted(count, 'item')} ({result.get('ended')})"
+        return f"{status}, {show.count_noun(count, 'item')} ({result.get('ended')})"
     return f"{record.get('outcome')}: {record.get('message')}"

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from nlapi.cli import api, ask, call, check, demo, find, gateway, log, mcp, plugin, policy, sandbox, show, tools
-from nlapi.cli.options import YES_TO, spelled_out
+from nlapi.cli.options import YES_TO, expand_yes_option
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -33,8 +33,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"nlapi {__version__}")
         raise typer.Exit
 
@@ -76,17 +76,17 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        code = app(spelled_out(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
+        code = app(expand_yes_option(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
         show.flush()
     except NlapiError as error:
         show.error(str(error))
         code = error.exit_code
     except typer.TyperException as error:
-        _misused(error)
+        _report_usage_error(error)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except show.HungUp:
+    except show.OutputClosed:
         code = 0
     except Exception as error:
         if os.environ.get("NLAPI_DEBUG"):
@@ -95,11 +95,11 @@ def _run() -> int:
         code = 1
     if code == INTERRUPTED:
         show.note("\ninterrupted")
-    _let_go()
+    _close_stdout()
     return int(code or 0)
 
 
-def _misused(error: typer.TyperException) -> None:
+def _report_usage_error(error: typer.TyperException) -> None:
     """Print the error of a command line that typer refuses; without a message, typer has printed the help."""
     message = error.format_message().replace("Value error, ", "").replace(YES_TO, "--yes").rstrip(".")
     context = getattr(error, "ctx", None)
@@ -108,7 +108,7 @@ def _misused(error: typer.TyperException) -> None:
         show.error(f"{message[0].lower()}{message[1:]}{hint}")
 
 
-def _let_go() -> None:
+def _close_stdout() -> None:
     """Flush standard output, and redirect it where its reader has gone."""
     # The interpreter flushes again at exit, and would print a traceback for a closed pipe.
     try:

@@ -15,14 +15,14 @@ from nlapi import registry
 from nlapi.cli import show, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
 from nlapi.errors import CredentialError, UsageError
-from nlapi.mcp.settings import SHORTEST_NAME, Consent, Settings, checked_headers
+from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
 from nlapi.tools.name import MAX_LENGTH
 
 if TYPE_CHECKING:
-    from nlapi.mcp.catalogue import Catalogue
-    from nlapi.mcp.http import Place
-    from nlapi.mcp.served import Served
-    from nlapi.mcp.server import Watch
+    from nlapi.mcp.tool_listing import ToolCatalogue
+    from nlapi.mcp.http import ListenAddress
+    from nlapi.mcp.server_state import ServerState
+    from nlapi.mcp.server import WatchTask
     from nlapi.openapi.spec import Spec
 
 EPILOG = """nlapi mcp ads --auth bearer=env:ADS_TOKEN
@@ -70,7 +70,7 @@ def mcp(
     name_length: Annotated[
         int,
         typer.Option(
-            "--name-length", metavar="N", min=SHORTEST_NAME, max=MAX_LENGTH, help="The longest name of a tool."
+            "--name-length", metavar="N", min=MIN_NAME_LENGTH, max=MAX_LENGTH, help="The longest name of a tool."
         ),
     ] = MAX_LENGTH,
     timeout: Deadline = None,
@@ -84,37 +84,37 @@ def mcp(
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     _need_sdk()
     from nlapi.client.server import explain_server
-    from nlapi.mcp.catalogue import catalogue
-    from nlapi.mcp.http import place
-    from nlapi.mcp.served import Served
+    from nlapi.mcp.tool_listing import build_catalogue
+    from nlapi.mcp.http import parse_listen_address
+    from nlapi.mcp.server_state import ServerState
 
     # A literal token would be in the process list and in the shell's history.
     secret = _token(token)
-    where = place(http, secret) if http else None
-    if where is None and (secret or pass_header):
+    endpoint = parse_listen_address(http, secret) if http else None
+    if endpoint is None and (secret or pass_header):
         raise UsageError("--token and --pass-header are for --http", hint="over stdio, --auth SCHEME=env:NAME")
-    if where is None and source == "-":
+    if endpoint is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
-    api, known = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     if api.base_url is None and (note := explain_server(api.spec)):
         show.note(note)
     settings = Settings(
         consent=consent,
         all_tools=all_tools,
         name_length=name_length,
-        pass_headers=checked_headers(tuple(pass_header or ()), has_token=bool(secret)),
-        known=known,
+        pass_headers=check_pass_headers(tuple(pass_header or ()), has_token=bool(secret)),
+        registered=known_values,
         limits=target.limits(timeout),
     )
 
-    def read(spec: Spec) -> Catalogue:
-        return catalogue(spec, target.select(spec, include, exclude), settings)
+    def read(spec: Spec) -> ToolCatalogue:
+        return build_catalogue(spec, target.select(spec, include, exclude), settings)
 
-    served = Served(target=api, catalogue=read(api.spec), settings=settings, say=show.note)
-    watching = None
+    server_state = ServerState(target=api, catalogue=read(api.spec), settings=settings, report=show.note)
+    watcher = None
     if watch:
-        watching = _watch(served, source, overlays, lambda: read(target.load(source, overlays, root)))
-    _serve(served, watching, where)
+        watcher = _watch(server_state, source, overlays, lambda: read(target.load(source, overlays, root)))
+    _serve(server_state, watcher, endpoint)
 
 
 def _need_sdk() -> None:
@@ -139,32 +139,32 @@ def _token(reference: str | None) -> str:
     return token
 
 
-def _watch(served: Served, source: str, overlays: Sequence[str] | None, load: Callable[[], Catalogue]) -> Watch:
-    from nlapi.mcp.watch import Watch, is_url
+def _watch(server_state: ServerState, source: str, overlays: Sequence[str] | None, load: Callable[[], ToolCatalogue]) -> WatchTask:
+    from nlapi.mcp.watch import DescriptionWatch, is_url
 
     registered = registry.find_registration(source) or registry.Registration(source=source)
     sources = (registered.source, *registered.overlays, *(overlays or ()))
     # A bundled description is neither, and never changes: a watch of it would be a mistake in the command.
     if not is_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
         raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")
-    return Watch(served=served, sources=sources, load=load)
+    return DescriptionWatch(state=server_state, sources=sources, load=load)
 
 
-def _serve(served: Served, watching: Watch | None, where: Place | None) -> None:
+def _serve(server_state: ServerState, watcher: WatchTask | None, endpoint: ListenAddress | None) -> None:
     from nlapi.mcp import http, stdio
-    from nlapi.mcp.server import make
+    from nlapi.mcp.server import create_server
 
-    server = make(served, watching)
-    count = len(served.catalogue.operations)
-    if where is None:
+    server = create_server(server_state, watcher)
+    count = len(server_state.catalogue.operations)
+    if endpoint is None:
         # Standard output is the protocol's channel over stdio, so the note goes to standard error.
-        show.note(f"{served.spec.title}: {count:,} operations over stdio; an MCP client starts this and speaks to it")
+        show.note(f"{server_state.spec.title}: {count:,} operations over stdio; an MCP client starts this and speaks to it")
         asyncio.run(stdio.serve(server))
         return
 
     def on_ready(url: str) -> None:
         show.write(url)
         sys.stdout.flush()
-        show.note(f"{served.spec.title}: {count:,} operations; Ctrl-C stops it")
+        show.note(f"{server_state.spec.title}: {count:,} operations; Ctrl-C stops it")
 
-    asyncio.run(http.serve(server, where, on_ready))
+    asyncio.run(http.serve(server, endpoint, on_ready))

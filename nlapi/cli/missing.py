@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlapi.cli import show
-from nlapi.cli.plain import plain
-from nlapi.cli.prompt import line
+from nlapi.cli.plain import plain_text
+from nlapi.cli.prompt import read_line
 from nlapi.errors import MissingError
 from nlapi.tools.coerce import coerce
 from nlapi.tools.tool import Missing
@@ -17,46 +17,46 @@ MAX_MEANING = 160
 MAX_CHOICES = 8
 
 
-def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
+def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, Any]:
     """Ask at the terminal for each missing argument, and return the values by name; {} when one is left empty."""
     values: dict[str, Any] = {}
-    for one in missing:
-        if meaning := _meaning(one):
+    for item in missing:
+        if meaning := _describe_argument(item):
             show.note(meaning)
-        text = line(f"{one.argument}: ")
+        text = read_line(f"{item.argument}: ")
         if not text or not text.strip():
             return {}
-        values[one.argument] = coerce(text.strip(), one.schema, one.tool.input_schema.get("$defs", {}))
+        values[item.argument] = coerce(text.strip(), item.schema, item.tool.input_schema.get("$defs", {}))
     return values
 
 
-def needed(missing: tuple[Missing, ...]) -> MissingError:
+def missing_error(missing: tuple[Missing, ...]) -> MissingError:
     """Return the error that names the missing arguments with their meaning and the options that set them."""
-    told = "; ".join(f"{one.tool.operation.id} needs {_named(one)}" for one in missing)
-    options = " ".join(f"--set {one.argument}=..." for one in missing)
-    return MissingError(told, hint=f"say it in the question, or add {options}")
+    message = "; ".join(f"{item.tool.operation.id} needs {_label(item)}" for item in missing)
+    options = " ".join(f"--set {item.argument}=..." for item in missing)
+    return MissingError(message, hint=f"say it in the question, or add {options}")
 
 
-def _named(one: Missing) -> str:
-    meaning = _meaning(one)
-    return f"{one.argument} ({meaning})" if meaning else one.argument
+def _label(item: Missing) -> str:
+    meaning = _describe_argument(item)
+    return f"{item.argument} ({meaning})" if meaning else item.argument
 
 
-def _meaning(one: Missing) -> str:
+def _describe_argument(item: Missing) -> str:
     """Return the description and the choices of an argument; "" when they only repeat its name."""
-    about = plain(one.description)
-    if one.choices and all(choice in about for choice in one.choices[:MAX_CHOICES]):
-        return about.rstrip(".")
-    about = about if len(about) <= MAX_MEANING else f"{about[: MAX_MEANING - 1].rstrip()}…"
-    about = about.rstrip(".")
+    description = plain_text(item.description)
+    if item.choices and all(choice in description for choice in item.choices[:MAX_CHOICES]):
+        return description.rstrip(".")
+    description = description if len(description) <= MAX_MEANING else f"{description[: MAX_MEANING - 1].rstrip()}…"
+    description = description.rstrip(".")
     # "The campaign id." beside `campaign_id` tells nothing.
-    if sorted(_letters(about.lower().removeprefix("the "))) == sorted(_letters(one.argument)):
-        about = ""
-    choices = f"one of {', '.join(one.choices[:MAX_CHOICES])}" if one.choices else ""
-    return "; ".join(part for part in (about, choices, _form(one.schema)) if part)
+    if sorted(_letters(description.lower().removeprefix("the "))) == sorted(_letters(item.argument)):
+        description = ""
+    choices = f"one of {', '.join(item.choices[:MAX_CHOICES])}" if item.choices else ""
+    return "; ".join(part for part in (description, choices, _value_form(item.schema)) if part)
 
 
-def _form(schema: Mapping[str, Any]) -> str:
+def _value_form(schema: Mapping[str, Any]) -> str:
     """Return the way to write a list or an object at the prompt; "" for any other value."""
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else kinds

@@ -22,14 +22,14 @@ class Output(StrEnum):
     RAW = "raw"
 
 
-class Listing(StrEnum):
+class ListFormat(StrEnum):
     """The output formats of nlapi's own lists."""
 
     JSON = "json"
     TABLE = "table"
 
 
-class Telling(StrEnum):
+class ConversationFormat(StrEnum):
     """The output formats of a conversation: text for a person, or one JSON object a line."""
 
     TEXT = "text"
@@ -67,13 +67,13 @@ NoAuth = Annotated[
 YES_TO = "--yes-to"
 
 
-class Advance(StrEnum):
+class AdvanceConsent(StrEnum):
     """The values of `--yes=`: consent beyond ordinary changes."""
 
     DESTROY = "destroy"
 
 
-def spelled_out(words: Sequence[str]) -> list[str]:
+def expand_yes_option(words: Sequence[str]) -> list[str]:
     """Return the words of a command line with `--yes=VALUE` replaced by the hidden option that takes a value."""
     # Behind `--` everything is an argument.
     end = words.index("--") if "--" in words else len(words)
@@ -81,8 +81,8 @@ def spelled_out(words: Sequence[str]) -> list[str]:
     return [*options, *words[end:]]
 
 
-def _advance(value: str | None) -> str | None:
-    if value is not None and value not in list(Advance):
+def _check_yes_value(value: str | None) -> str | None:
+    if value is not None and value not in list(AdvanceConsent):
         hint = "--yes consents to changes, --yes=destroy also to what takes something away"
         raise UsageError(f"--yes={value} is not understood", hint=hint)
     return value
@@ -97,7 +97,7 @@ Yes = Annotated[
         help="Consent to changes in advance; --yes=destroy also to what takes something away.",
     ),
 ]
-YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_advance)]
+YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_check_yes_value)]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the request; send nothing.")]
 Deadline = Annotated[
     float | None,
@@ -107,7 +107,7 @@ Events = Annotated[
     int | None,
     typer.Option("--events", metavar="N", min=1, help="Stop after N items of an answer that goes on and on."),
 ]
-ListOutput = Annotated[Listing | None, typer.Option("-o", "--output", help="table on a terminal, else json.")]
+ListOutput = Annotated[ListFormat | None, typer.Option("-o", "--output", help="table on a terminal, else json.")]
 
 Overlays = Annotated[
     list[str] | None,
@@ -137,20 +137,20 @@ Routing = Annotated[
     Path | None,
     typer.Option("--routing", metavar="FILE", help="Which planner plans what, and what it may cost; see the guide."),
 ]
-Known = Annotated[
+KnownValues = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the argument of that name.")
 ]
 Across = Annotated[
     bool, typer.Option("--across", metavar=FLAG, help="Consent also to passing data of one API to another.")
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
-Told = Annotated[Telling | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")]
+ConversationOutput = Annotated[ConversationFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")]
 
 
-def pairs(given: list[str] | None, option: str) -> dict[str, str]:
+def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     """Return `["a=b"]` as {"a": "b"}; UsageError for a text without `=`."""
     result = {}
-    for text in given or ():
+    for text in texts or ():
         key, mark, value = text.partition("=")
         if not mark or not key:
             # The text is not shown: it may be a credential.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nlapi.client.clean import one_line
+from nlapi.client.safe_text import single_line
 
 _INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
@@ -15,10 +15,10 @@ _TAGS = (
 )
 
 
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Return a text without HTML tags, entities, line breaks and control characters."""
     from html import unescape
 
-    for tags, instead in _TAGS:
-        text = tags.sub(instead, text)
-    return one_line(unescape(text))
+    for tags, replacement in _TAGS:
+        text = tags.sub(replacement, text)
+    return single_line(unescape(text))

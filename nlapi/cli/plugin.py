@@ -12,7 +12,7 @@ import typer
 
 from nlapi import registry
 from nlapi.cli import show, target
-from nlapi.cli.consent import consent
+from nlapi.cli.plugin_hook import consent
 from nlapi.cli.options import (
     FLAG,
     Auth,
@@ -34,7 +34,7 @@ from nlapi.registry import Registration
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Operation, Spec
     from nlapi.plugin import Options
-    from nlapi.plugin.drift import Manifest
+    from nlapi.plugin.drift import PluginManifest
 
 app = typer.Typer(
     name="plugin",
@@ -89,97 +89,97 @@ def build(
     from nlapi.plugin import Options
     from nlapi.plugin import build as make
     from nlapi.plugin.build import PROPOSED_EFFECTS
-    from nlapi.plugin.folder import write
-    from nlapi.plugin.injected import injected
-    from nlapi.plugin.notes import EFFECTS
+    from nlapi.plugin.folder import write_folder
+    from nlapi.plugin.prompt_injection import find_injections
+    from nlapi.plugin.user_files import EFFECTS
 
     # Checked first: the build takes seconds, and the proposal comes after it.
     if with_claude:
-        _may_propose(folder)
+        _check_proposal(folder)
     registered = registry.find_registration(source)
-    known = registered or Registration(source=source)
-    if known.source == "-":
+    registration = registered or Registration(source=source)
+    if registration.source == "-":
         raise UsageError("a plugin cannot be built of standard input: `check` could not read it again", hint="-o DIR")
-    given = target.given_references(auth, no_auth=no_auth)
-    no_auth = no_auth or (known.no_auth and not given)
+    references = target.auth_references(auth, no_auth=no_auth)
+    no_auth = no_auth or (registration.no_auth and not references)
     options = Options(
-        name=name or _short(source, registered),
-        source=_seen_from(folder, known.source),
-        overlays=tuple(_seen_from(folder, one) for one in (*known.overlays, *(overlays or ()))),
-        root=_seen_from(folder, root or known.root or "", Path.is_dir),
+        name=name or _plugin_name(source, registered),
+        source=_relative_source(folder, registration.source),
+        overlays=tuple(_relative_source(folder, entry) for entry in (*registration.overlays, *(overlays or ()))),
+        root=_relative_source(folder, root or registration.root or "", Path.is_dir),
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
-        variables={} if no_auth else _variables({**known.auth, **given}),
-        base_url=base_url or known.base_url or "",
+        variables={} if no_auth else _variables({**registration.auth, **references}),
+        base_url=base_url or registration.base_url or "",
         no_auth=no_auth,
     )
-    people = _people(folder)
-    spec, operations = _chosen(folder, options, people, tell=True)
-    plugin = make(spec, operations, options, people)
-    for issue in injected(spec.document):
+    user_files = _user_files(folder)
+    spec, operations = _load_selected(folder, options, user_files, report=True)
+    plugin = make(spec, operations, options, user_files)
+    for issue in find_injections(spec.document):
         show.note(str(issue))
-    removed = write(folder, plugin.files, force=force)
+    removed = write_folder(folder, plugin.files, force=force)
     show.write(str(folder))
-    left = f"; {len(plugin.left_out)} left out, `nlapi check {source}` says why" if plugin.left_out else ""
-    gone = f"; {len(removed)} old files removed" if removed else ""
-    show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{left}{gone}. Next:")
+    omitted_note = f"; {len(plugin.skipped_operations)} left out, `nlapi check {source}` says why" if plugin.skipped_operations else ""
+    removed_note = f"; {len(removed)} old files removed" if removed else ""
+    show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{omitted_note}{removed_note}. Next:")
     show.note(f"  claude plugin marketplace add {folder.resolve()}")
     show.note(f"  claude plugin install {plugin.name}@{plugin.name}")
     if PROPOSED_EFFECTS in plugin.files:
         accepting = f"rename it to {EFFECTS} and build again to pin them"
         show.note(f"some POSTs are classified as read: see {folder / PROPOSED_EFFECTS}, {accepting}")
     if with_claude:
-        _propose(folder, [one for one in operations if one.usable], model)
+        _propose(folder, [entry for entry in operations if entry.usable], model)
 
 
-def _may_propose(folder: Path) -> None:
+def _check_proposal(folder: Path) -> None:
     """Raise an error without a key for Claude, or when a proposal that somebody may be reading would be overwritten."""
-    from nlapi.plugin.propose import PROPOSED
+    from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY
 
     if not os.environ.get("ANTHROPIC_API_KEY"):
         hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
         raise PlannerError("there is no key to ask Claude with", hint=hint)
-    if (folder / PROPOSED).exists():
-        raise UsageError(f"{folder / PROPOSED} is there already", hint="rename it to overlay.yaml, or remove it")
+    if (folder / PROPOSED_OVERLAY).exists():
+        raise UsageError(f"{folder / PROPOSED_OVERLAY} is there already", hint="rename it to overlay.yaml, or remove it")
 
 
 def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
     import asyncio
 
     from nlapi.agent.models import DEFAULT
-    from nlapi.plugin.propose import PROPOSED, propose
+    from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY, propose_overlay
 
     key, base_url = os.environ["ANTHROPIC_API_KEY"], os.environ.get("ANTHROPIC_BASE_URL") or None
-    with show.working("asking Claude", told=True):
-        text = asyncio.run(propose(operations, api_key=key, base_url=base_url, model=model or DEFAULT))
+    with show.show_progress("asking Claude", as_line=True):
+        text = asyncio.run(propose_overlay(operations, api_key=key, base_url=base_url, model=model or DEFAULT))
     if not text:
         show.note("Claude would change nothing")
         return
-    (folder / PROPOSED).write_text(text, encoding="utf-8")
-    show.note(f"{folder / PROPOSED}: read it, rename it to overlay.yaml, and build again")
+    (folder / PROPOSED_OVERLAY).write_text(text, encoding="utf-8")
+    show.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")
 
 
-def _short(source: str, registered: Registration | None) -> str:
+def _plugin_name(source: str, registered: Registration | None) -> str:
     """Return the plugin's name for a bundled or registered API, which is the user's name for it; else ""."""
     from nlapi import bundled
 
-    shipped = not Path(source).exists() and bundled.spec(source) is not None
-    return source.replace("_", "-").lower() if registered or shipped else ""
+    is_bundled = not Path(source).exists() and bundled.spec(source) is not None
+    return source.replace("_", "-").lower() if registered or is_bundled else ""
 
 
-def _seen_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
+def _relative_source(folder: Path, source: str, exists: Callable[[Path], bool] = Path.is_file) -> str:
     """Return a file's path as the plugin's manifest stores it, relative to the plugin's folder."""
     # No path of this machine, so that plugin and description can move together.
     path = Path(source).expanduser()
-    if not source or not there(path):
+    if not source or not exists(path):
         return source
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
-def _found_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
+def _absolute_source(folder: Path, source: str, exists: Callable[[Path], bool] = Path.is_file) -> str:
     """Return the path of a file from the form in the manifest; a URL or a name is unchanged."""
     path = Path(os.path.normpath(folder.resolve() / source))
-    return str(path) if source and "://" not in source and there(path) else source
+    return str(path) if source and "://" not in source and exists(path) else source
 
 
 def _variables(references: dict[str, str]) -> dict[str, str]:
@@ -190,35 +190,35 @@ def _variables(references: dict[str, str]) -> dict[str, str]:
     return registry.variables_of(references)
 
 
-def _people(folder: Path) -> dict[str, bytes]:
+def _user_files(folder: Path) -> dict[str, bytes]:
     """Return the files that people wrote in a plugin's folder (overlays, notes, a licence); a build only reads them."""
-    from nlapi.plugin.folder import read
-    from nlapi.plugin.notes import own
+    from nlapi.plugin.folder import read_folder
+    from nlapi.plugin.user_files import select_user_files
 
-    return own(read(folder)) if folder.is_dir() else {}
+    return select_user_files(read_folder(folder)) if folder.is_dir() else {}
 
 
-def _chosen(
-    folder: Path, options: Options, people: Mapping[str, bytes], *, tell: bool = False
+def _load_selected(
+    folder: Path, options: Options, user_files: Mapping[str, bytes], *, report: bool = False
 ) -> tuple[Spec, tuple[Operation, ...]]:
     """Return the Spec of a plugin's source with its overlays, and the operations that the filters select."""
     import nlapi
-    from nlapi.openapi.select import select
-    from nlapi.plugin.notes import OVERLAYS
+    from nlapi.openapi.select import select_operations
+    from nlapi.plugin.user_files import OVERLAYS
 
     spec = nlapi.load(
-        _found_from(folder, options.source),
+        _absolute_source(folder, options.source),
         overlays=[
-            *(_found_from(folder, one) for one in options.overlays),
-            *(str(folder / overlay) for overlay in OVERLAYS if overlay in people),
+            *(_absolute_source(folder, overlay_source) for overlay_source in options.overlays),
+            *(str(folder / overlay) for overlay in OVERLAYS if overlay in user_files),
         ],
         cache=registry.user_folder("cache"),
         # The root as given at the build: a description outside a repository may need it for its other files.
-        root=_found_from(folder, options.root, Path.is_dir) or None,
+        root=_absolute_source(folder, options.root, Path.is_dir) or None,
     )
-    chosen = select(spec, options.include, options.exclude)
-    unheeded = (issue for issue in spec.found if issue.rule == "overlay")
-    for issue in (*unheeded, *chosen.issues) if tell else ():
+    chosen = select_operations(spec, options.include, options.exclude)
+    overlay_issues = (issue for issue in spec.parse_issues if issue.rule == "overlay")
+    for issue in (*overlay_issues, *chosen.issues) if report else ():
         show.note(str(issue))
     return spec, chosen.operations
 
@@ -241,26 +241,26 @@ def check(
     """
     issues = _against(folder, against) if against else _issues(folder, source)
     if is_json(output):
-        show.write(show.json_text([asdict(issue) for issue in issues]))
+        show.write(show.format_json([asdict(issue) for issue in issues]))
     else:
         for issue in issues:
             show.write(" ".join(str(issue).split()))
     errors = sum(issue.level is Level.ERROR for issue in issues)
-    right = "nothing would break" if against else "as it was built, and as its description says"
-    show.note(f"{folder}: {show.counted(errors, 'error')}" if errors else f"{folder}: {right}")
+    success = "nothing would break" if against else "as it was built, and as its description says"
+    show.note(f"{folder}: {show.count_noun(errors, 'error')}" if errors else f"{folder}: {success}")
     if errors:
         raise typer.Exit(1)
 
 
-def _opened(folder: Path) -> tuple[dict[str, bytes], Manifest]:
+def _read_plugin(folder: Path) -> tuple[dict[str, bytes], PluginManifest]:
     from nlapi.plugin.build import MANIFEST
-    from nlapi.plugin.drift import manifest
-    from nlapi.plugin.folder import read
+    from nlapi.plugin.drift import read_manifest
+    from nlapi.plugin.folder import read_folder
 
-    files = read(folder)
+    files = read_folder(folder)
     if MANIFEST not in files:
         raise UsageError(f"{folder} is no plugin that nlapi built: it has no {MANIFEST}", hint="`nlapi plugin build`")
-    return files, manifest(files[MANIFEST], MANIFEST)
+    return files, read_manifest(files[MANIFEST], MANIFEST)
 
 
 def _against(folder: Path, source: str) -> Sequence[Issue]:
@@ -268,51 +268,51 @@ def _against(folder: Path, source: str) -> Sequence[Issue]:
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.changes import changes
-    from nlapi.plugin.notes import own
+    from nlapi.plugin.user_files import select_user_files
 
-    files, made = _opened(folder)
-    before = nlapi.load(folder / DESCRIPTION)
-    _, after = _chosen(folder, replace(made.options, source=_seen_from(folder, source)), own(files), tell=True)
-    return sorted(changes(before.shown, after), key=lambda issue: list(Level).index(issue.level))
+    files, manifest = _read_plugin(folder)
+    old_spec = nlapi.load(folder / DESCRIPTION)
+    _, operations = _load_selected(folder, replace(manifest.options, source=_relative_source(folder, source)), select_user_files(files), report=True)
+    return sorted(changes(old_spec.visible_operations, operations), key=lambda issue: list(Level).index(issue.level))
 
 
 def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     import nlapi
     from nlapi.plugin import build as make
     from nlapi.plugin.build import DESCRIPTION
-    from nlapi.plugin.drift import drift, outdated
-    from nlapi.plugin.injected import injected
-    from nlapi.plugin.leaks import leaks
-    from nlapi.plugin.limits import over
-    from nlapi.plugin.mentions import Vocabulary, gone, unknown
-    from nlapi.plugin.notes import own
-    from nlapi.plugin.rules import broken
+    from nlapi.plugin.drift import find_drift, source_changes
+    from nlapi.plugin.prompt_injection import find_injections
+    from nlapi.plugin.leaks import find_secrets
+    from nlapi.plugin.limits import exceeded_limits
+    from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
+    from nlapi.plugin.user_files import select_user_files
+    from nlapi.plugin.rules import broken_rules
 
-    files, made = _opened(folder)
-    secrets = {name: value for name in made.variables[1:] if (value := os.environ.get(name))}
-    found = [*broken(files), *leaks(files, secrets)]
+    files, manifest = _read_plugin(folder)
+    secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}
+    issues = [*broken_rules(files), *find_secrets(files, secrets)]
     try:
         spec = nlapi.load(folder / DESCRIPTION)
-        known = Vocabulary(spec, spec.shown)
+        vocabulary = Vocabulary(spec, spec.visible_operations)
         # The description in the plugin makes the plugin again, so drift needs no rules about which files may be edited
         # (docs/design/015-plugins.md).
-        again = make(spec, spec.shown, made.options, files)
-        names = (made.name, made.command, *made.variables)
-        found = [*drift(files, made, again), *found, *over(files, spec), *unknown(files, known, made.command, names)]
-        found += injected(spec.document)
+        rebuilt = make(spec, spec.visible_operations, manifest.options, files)
+        names = (manifest.name, manifest.command, *manifest.variables)
+        issues = [*find_drift(files, manifest, rebuilt), *issues, *exceeded_limits(files, spec), *unknown_names(files, vocabulary, manifest.command, names)]
+        issues += find_injections(spec.document)
     except NlapiError as error:
-        found.insert(0, Issue.error(DESCRIPTION, error.message, error.hint))
-        return found
+        issues.insert(0, Issue.error(DESCRIPTION, error.message, error.hint))
+        return issues
     try:
-        options = replace(made.options, source=_seen_from(folder, source)) if source else made.options
-        fresh, operations = _chosen(folder, options, own(files))
-        found += outdated(files, make(fresh, operations, options, files))
-        found += gone(files, known, Vocabulary(fresh, operations))
+        options = replace(manifest.options, source=_relative_source(folder, source)) if source else manifest.options
+        fresh, operations = _load_selected(folder, options, select_user_files(files))
+        issues += source_changes(files, make(fresh, operations, options, files))
+        issues += removed_names(files, vocabulary, Vocabulary(fresh, operations))
     except NlapiError as error:
-        where, hint = made.options.source, "name where it is now with --source"
+        location, hint = manifest.options.source, "name where it is now with --source"
         # A warning only: the plugin works with its own description where the source cannot be reached.
-        found.append(Issue.warning(where, f"not compared: {error.message}", hint))
-    return found
+        issues.append(Issue.warning(location, f"not compared: {error.message}", hint))
+    return issues
 
 
 # Hidden: the plugin's hook calls it, not a person.

@@ -34,7 +34,7 @@ def list_(output: ListOutput = None) -> None:
         ]
     if rows:
         show.dim(file)
-    table.listing(rows, output, ("verdict", "api", "operation", "effect"), empty=f"there is no rule in {file}")
+    table.print_list(rows, output, ("verdict", "api", "operation", "effect"), empty=f"there is no rule in {file}")
 
 
 CHECK = """nlapi policy check
@@ -54,22 +54,22 @@ def check(
 
     file, rules = _rules()
     problems: list[str] = []
-    concerned: set[Rule] = set()
-    for source in sources or _known(rules):
+    used_rules: set[Rule] = set()
+    for source in sources or _api_names(rules):
         spec = load(source)
-        about = [rule for rule in rules if rule.is_about_api(api_names(spec, source))]
-        concerned.update(about)
-        problems += [f"{problem} in {source}" for problem in unmatched(about, spec.operations)]
-        for rule in about:
-            count = sum(rule.is_about(operation) for operation in spec.operations)
-            show.write(f"{source}: {rule}: {show.counted(count, 'operation')}")
+        matching_rules = [rule for rule in rules if rule.applies_to_api(api_names(spec, source))]
+        used_rules.update(matching_rules)
+        problems += [f"{problem} in {source}" for problem in unmatched(matching_rules, spec.operations)]
+        for rule in matching_rules:
+            count = sum(rule.applies_to(operation) for operation in spec.operations)
+            show.write(f"{source}: {rule}: {show.count_noun(count, 'operation')}")
     if not sources:
-        idle = (rule for rule in rules if rule not in concerned and rule.api != ("*",))
-        problems += [f"{rule.location}: no API is called {' or '.join(rule.api)}" for rule in idle]
+        unused_rules = (rule for rule in rules if rule not in used_rules and rule.api != ("*",))
+        problems += [f"{rule.location}: no API is called {' or '.join(rule.api)}" for rule in unused_rules]
     # A glob with a typing error in a `deny` protects nothing, so it is an error here and not only a note.
     if problems:
         raise UsageError("; ".join(problems), hint="such a rule holds nothing back")
-    show.note(f"{file}: {show.counted(len(rules), 'rule')}")
+    show.note(f"{file}: {show.count_noun(len(rules), 'rule')}")
 
 
 def _rules() -> tuple[str, tuple[Rule, ...]]:
@@ -80,13 +80,13 @@ def _rules() -> tuple[str, tuple[Rule, ...]]:
     return file, parse_rules(document or {}, file)
 
 
-def _known(rules: tuple[Rule, ...]) -> list[str]:
+def _api_names(rules: tuple[Rule, ...]) -> list[str]:
     """Return the names of the registered APIs, and of the bundled ones that a rule names."""
     # A rule for any API ("*") would load every bundled description as well, though nobody uses them.
     names = list(registry.read_registrations())
-    named = [rule for rule in rules if rule.api != ("*",)]
-    shipped = (name for name in bundled.spec_names() if any(rule.is_about_api((name,)) for rule in named))
-    return [*names, *(name for name in shipped if name not in names)]
+    specific_rules = [rule for rule in rules if rule.api != ("*",)]
+    bundled_names = (name for name in bundled.spec_names() if any(rule.applies_to_api((name,)) for rule in specific_rules))
+    return [*names, *(name for name in bundled_names if name not in names)]
 
 
 def _globs(rule: Rule) -> dict[str, tuple[str, ...]]:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nlapi.cli import show
-from nlapi.client.clean import one_line
+from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
-from nlapi.tools.account import Origin, Source
+from nlapi.tools.account import Origin, ValueSource
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
-    from nlapi.agent.events import Reported
+    from nlapi.agent.events import ChangesReported
     from nlapi.agent.preview import FieldChange
 
 # Characters of a value, or of quoted words, in a line.
@@ -43,14 +43,14 @@ def account(call: Call) -> Iterator[str]:
         yield f"not used: {', '.join(_quoted(words) for words in call.account.unused)}"
 
 
-def _source(source: Source) -> str:
+def _source(source: ValueSource) -> str:
     words = _quoted(source.words) if source.words else ""
-    told = _ORIGINS.get(source.origin, "your words")
+    origin = _ORIGINS.get(source.origin, "your words")
     if source.origin is Origin.LOOKUP and words:
-        told = f"{told} by {words}"
+        origin = f"{origin} by {words}"
     elif source.origin in (Origin.WORDS, Origin.VERB) and words:
-        told = words
-    return f"{one_line(source.argument)} <- {told}"
+        origin = words
+    return f"{single_line(source.argument)} <- {origin}"
 
 
 def changes(fields: tuple[FieldChange, ...]) -> Iterator[str]:
@@ -58,47 +58,47 @@ def changes(fields: tuple[FieldChange, ...]) -> Iterator[str]:
     from nlapi.agent.preview import FieldState
 
     for change in fields:
-        name, after = one_line(change.field), _shown(change.after)
+        name, new_value = single_line(change.field), _value_text(change.after)
         if change.state is FieldState.SAME:
-            yield f"{name} is already {after}"
+            yield f"{name} is already {new_value}"
         elif change.state is FieldState.CHANGES:
-            yield f"{name}: {_shown(change.before)} -> {after}"
+            yield f"{name}: {_value_text(change.before)} -> {new_value}"
         else:
-            yield f"{name}: not shown by the API -> {after}"
+            yield f"{name}: not shown by the API -> {new_value}"
     if fields and all(change.state is FieldState.SAME for change in fields):
         yield "nothing would change"
 
 
-def report(event: Reported) -> Iterator[str]:
+def report(event: ChangesReported) -> Iterator[str]:
     """Yield the report of the changes of a plan: counts, then a line for each change unless all were carried out."""
-    from nlapi.agent.events import Fate, fate_of
+    from nlapi.agent.events import ChangeOutcome, change_outcome
 
-    counts = [f"{len(event.of(fate))} {fate}" for fate in Fate if event.of(fate)]
+    counts = [f"{len(event.with_outcome(fate))} {fate}" for fate in ChangeOutcome if event.with_outcome(fate)]
     yield f"{len(event.steps)} changes: {', '.join(counts)}"
-    if len(event.of(Fate.DONE)) == len(event.steps):
+    if len(event.with_outcome(ChangeOutcome.SUCCEEDED)) == len(event.steps):
         return
     for step in event.steps:
-        fate = fate_of(step)
-        status = f" ({step.result.status})" if step.result is not None and fate is not Fate.DONE else ""
-        told = f" ({one_line(step.message)})" if step.message and fate in (Fate.FAILED, Fate.REFUSED) else ""
-        yield f"  {fate}: {one_line(step.call.operation_id)}{_arguments(step.call)}{status}{told}"
+        fate = change_outcome(step)
+        status = f" ({step.result.status})" if step.result is not None and fate is not ChangeOutcome.SUCCEEDED else ""
+        reason = f" ({single_line(step.message)})" if step.message and fate in (ChangeOutcome.FAILED, ChangeOutcome.REFUSED) else ""
+        yield f"  {fate}: {single_line(step.call.operation_id)}{_arguments(step.call)}{status}{reason}"
 
 
 def _arguments(call: Call) -> str:
     """Return the path arguments of a call, which identify the item that it changes."""
-    named = [
-        f"{name}={_shown(call.arguments[name])}"
-        for name, (where, _) in call.tool.places.items()
-        if where == "path" and name in call.arguments
+    path_arguments = [
+        f"{name}={_value_text(call.arguments[name])}"
+        for name, (location, _) in call.tool.places.items()
+        if location == "path" and name in call.arguments
     ]
-    return f" {', '.join(named)}" if named else ""
+    return f" {', '.join(path_arguments)}" if path_arguments else ""
 
 
 def _quoted(words: str) -> str:
     """Return words in JSON quotes, without quotes that the user typed."""
-    return show.shorten(json.dumps(one_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
+    return show.shorten(json.dumps(single_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     # One line without control characters: the value may come from an API, and must not move the cursor.
-    return show.shorten(one_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)
+    return show.shorten(single_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from nlapi.client.clean import clean
+from nlapi.client.safe_text import strip_control
 
 
-def line(prompt: str) -> str | None:
+def read_line(prompt: str) -> str | None:
     """Return the typed line; None at the end of the input (Ctrl-D). Ctrl-C raises KeyboardInterrupt at once."""
-    prompt = clean(prompt)
+    prompt = strip_control(prompt)
     with _interruptible():
         if sys.stdin.isatty() and sys.stdout.isatty():
             with suppress(ImportError):
@@ -36,8 +36,8 @@ def _interruptible() -> Iterator[None]:
         yield
         return
     # asyncio.run replaces the handler by one that only cancels its task, which the blocking read never notices.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    previous_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)

@@ -10,7 +10,7 @@ import typer
 
 from nlapi.cli import show, target
 from nlapi.cli.options import Source
-from nlapi.cli.plain import plain
+from nlapi.cli.plain import plain_text
 from nlapi.openapi.spec import Effect
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sandbox(
         show.write(url)
         sys.stdout.flush()
         show.note(f"{spec.title}, {len(spec.operations)} operations; Ctrl-C stops it. In another terminal:")
-        show.note(f"  {_try(spec, shlex.quote(source), url)}")
+        show.note(f"  {_example_command(spec, shlex.quote(source), url)}")
 
     try:
         serve(spec, host=host, port=port, seed=seed, database=database, on_ready=on_ready, on_request=_log)
@@ -57,7 +57,7 @@ def sandbox(
         show.note("stopped")
 
 
-def _try(spec: Spec, source: str, url: str) -> str:
+def _example_command(spec: Spec, source: str, url: str) -> str:
     """Return a command that works at once with this sandbox."""
     question = _question(spec)
     if not question:
@@ -69,31 +69,31 @@ def _question(spec: Spec) -> str:
     """Return a question for a read without required arguments: its summary, or "list" and the end of its path."""
     from nlapi.resources.naming import name_words
 
-    reads = [one for one in spec.operations if one.effect is Effect.READ and one.usable and not _needs_any(one)]
-    for one in reads:
-        summary = plain(one.summary).rstrip(".")
+    reads = [operation for operation in spec.operations if operation.effect is Effect.READ and operation.usable and not _requires_arguments(operation)]
+    for operation in reads:
+        summary = plain_text(operation.summary).rstrip(".")
         if " " in summary and len(summary) <= MAX_QUESTION:
             return summary.lower()
-    last = (one.path.rstrip("/").rpartition("/")[2] for one in reads)
+    last = (operation.path.rstrip("/").rpartition("/")[2] for operation in reads)
     return next((f"list {' '.join(name_words(name))}" for name in last if name_words(name)), "")
 
 
-def _needs_any(one: Operation) -> bool:
-    return any(parameter.required for parameter in one.parameters) or bool(one.body and one.body.required)
+def _requires_arguments(operation: Operation) -> bool:
+    return any(parameter.required for parameter in operation.parameters) or bool(operation.body and operation.body.required)
 
 
 def _credentials(spec: Spec) -> str:
     """Return the `--auth` options for the first operation with security."""
     from nlapi.client.credentials import alternatives
 
-    required = next((credentials for one in spec.operations for credentials in alternatives(one)[:1]), ())
-    return "".join(f" --auth {one.id}={_any(one.schemes[0])}" for one in required)
+    required = next((credentials for entry in spec.operations for credentials in alternatives(entry)[:1]), ())
+    return "".join(f" --auth {entry.id}={_placeholder_credential(entry.schemes[0])}" for entry in required)
 
 
-def _any(scheme: SecurityScheme) -> str:
+def _placeholder_credential(scheme: SecurityScheme) -> str:
     """Return a placeholder credential in the form of the scheme."""
     return "any:any" if (scheme.kind, scheme.scheme) == ("http", "basic") else "any"
 
 
-def _log(method: str, path: str, status: int, why: str) -> None:
-    show.note(f"{status} {method} {path}{f'  {why}' if why else ''}")
+def _log(method: str, path: str, status: int, reason: str) -> None:
+    show.note(f"{status} {method} {path}{f'  {reason}' if reason else ''}")

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
 from nlapi.agent.consent import Consent
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Stepped
+from nlapi.agent.events import TurnAnswered, Event, InputNeeded, ChoiceOffered, PlanCreated, StepFinished
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.cli import show
-from nlapi.cli.asking import Asker
-from nlapi.cli.events import Renderer, Targets, Text, json_lines
-from nlapi.cli.menu import choose
-from nlapi.cli.missing import ask_for, needed
+from nlapi.cli.asking import ConsentPrompt
+from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
+from nlapi.cli.menu import choose_operation
+from nlapi.cli.missing import ask_for_arguments, missing_error
 from nlapi.cli.options import PlannerName as PlannerName
-from nlapi.cli.options import Telling, is_interactive, is_terminal, pairs
+from nlapi.cli.options import ConversationFormat, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.setup import Setup
 from nlapi.cli.target import open_target, stream_limits
-from nlapi.cli.unfinished import add_hint, hint_after_unknown, hint_to_resume
+from nlapi.cli.unfinished import add_hint, hint_for_uncertain, hint_to_resume
 from nlapi.client.limits import Limits
-from nlapi.client.message import Ended
+from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.diagnosis import is_foreign_page
@@ -35,19 +35,19 @@ from nlapi.tools.plan import Conversation, Outcome, Round
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.agent.planner import Planner
-    from nlapi.agent.routes import Routes
+    from nlapi.agent.routes import PlannerRoutes
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
-UNSURE = 0.4
+ASK_BELOW = 0.4
 # The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
 # (docs/design/027-what-stands.md).
-SURE = 0.8
+CHANGE_BELOW = 0.8
 # The exit code of a question whose answer the model refused, or that was cut at a limit.
 UNFINISHED = 8
 # The confidence below which the user chooses from the likeliest operations.
-LOST = 0.2
+OFFER_BELOW = 0.2
 
 
 @dataclass(kw_only=True)
@@ -62,13 +62,13 @@ class Session:
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
     log: Log | None = None
-    known: Mapping[str, Any] = field(default_factory=dict)
-    kept: Mapping[str, Any] = field(default_factory=dict)
+    known_values: Mapping[str, Any] = field(default_factory=dict)
+    log_fields: Mapping[str, Any] = field(default_factory=dict)
     conversation: Conversation = field(default_factory=lambda: Conversation(turns=()))
 
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         """Answer the last question, and return the conversation after it and the exit code."""
-        self._keep_question(conversation)
+        self._log_question(conversation)
         try:
             return await self._answer(conversation)
         except NlapiError as error:
@@ -82,20 +82,20 @@ class Session:
     async def _answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         while True:
             last = await self._until_last(conversation)
-            if isinstance(last, Answered):
-                if hint := hint_after_unknown(last.conversation, self.log):
+            if isinstance(last, TurnAnswered):
+                if hint := hint_for_uncertain(last.conversation, self.log):
                     show.note(hint)
                 return last.conversation, exit_code(last)
-            if isinstance(last, Offered):
-                conversation = last.conversation.choosing(choose(last, ask=self.policy.interactive))
+            if isinstance(last, ChoiceOffered):
+                conversation = last.conversation.with_choice(choose_operation(last, ask=self.policy.interactive))
                 continue
-            values = ask_for(last.missing) if self.policy.interactive else {}
+            values = ask_for_arguments(last.missing) if self.policy.interactive else {}
             if not values:
-                raise needed(last.missing)
-            conversation = last.conversation.with_known(values)
+                raise missing_error(last.missing)
+            conversation = last.conversation.with_replies(values)
 
-    async def _until_last(self, conversation: Conversation) -> Answered | Needed | Offered:
-        told = converse(
+    async def _until_last(self, conversation: Conversation) -> TurnAnswered | InputNeeded | ChoiceOffered:
+        events = converse(
             self.planner,
             conversation,
             self.targets,
@@ -107,59 +107,59 @@ class Session:
         last: Event | None = None
         rounds: list[Round] = []
         try:
-            async for event in told:
+            async for event in events:
                 if self.log is not None:
                     self.log.write(event)
                 self.render(event)
                 last = event
-                if isinstance(event, Planned):
+                if isinstance(event, PlanCreated):
                     rounds.append(Round(plan=event.plan))
-                elif isinstance(event, Stepped):
+                elif isinstance(event, StepFinished):
                     rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
-                elif isinstance(event, Needed | Offered):
+                elif isinstance(event, InputNeeded | ChoiceOffered):
                     rounds.pop()
         finally:
             # Also after an error or Ctrl-C: the next question, or `nlapi log resume`, must know which calls were sent.
             for round in rounds:
                 conversation = conversation.with_round(round)
             self.conversation = conversation
-        assert isinstance(last, Answered | Needed | Offered)
+        assert isinstance(last, TurnAnswered | InputNeeded | ChoiceOffered)
         return last
 
-    def _keep_question(self, conversation: Conversation) -> None:
+    def _log_question(self, conversation: Conversation) -> None:
         if self.log is not None:
             sources = [target.spec.source for target in self.targets.values()]
-            about = {"conversation": conversation.id, "sources": sources, "planner": self.planner.name, **self.kept}
-            self.log.asked(conversation.question, known=conversation.known, **about)
+            fields = {"conversation": conversation.id, "sources": sources, "planner": self.planner.name, **self.log_fields}
+            self.log.write_question(conversation.question, known_values=conversation.known_values, **fields)
 
 
 def open_session(setup: Setup) -> Session:
     """Return a Session for the options of a command. It reads the descriptions, and sends and asks nothing."""
-    setup = setup if setup.sources else replace(setup, sources=_registered())
-    with show.working("reading the description"):
+    setup = setup if setup.sources else replace(setup, sources=_registered_names())
+    with show.show_progress("reading the description"):
         targets, values = _open_targets(setup)
         planner = make_planner(setup.planner, targets, setup.model, setup.routing)
-    as_text = setup.output is Telling.TEXT or (setup.output is None and is_terminal())
+    as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
     return Session(
         planner=planner,
         targets=targets,
-        render=Text(targets, dry_run=setup.dry_run) if as_text else json_lines(targets),
+        render=TextRenderer(targets, dry_run=setup.dry_run) if as_text else json_lines(targets),
         policy=Policy(
             yes=setup.yes or setup.yes_to is not None,
             destroy=setup.yes_to is not None,
             across=setup.across,
             interactive=is_interactive(),
-            ask_below=UNSURE,
-            change_below=SURE,
-            offer_below=LOST,
+            ask_below=ASK_BELOW,
+            change_below=CHANGE_BELOW,
+            offer_below=OFFER_BELOW,
             secrets=secrets,
         ),
-        consent=Asker(),
+        consent=ConsentPrompt(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
-        known=values,
-        kept=setup.kept,
+        known_values=values,
+        log_fields=setup.log_fields,
     )
 
 
@@ -171,39 +171,39 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
             "--base-url, --auth and --no-auth go with one API",
             hint="register each with `nlapi api add`, then name them with -a",
         )
-    given = pairs(setup.known, "--set")
-    opened = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
-    unused = [name for name in given if not any(_takes(target.spec, name) for target, _ in opened)]
+    set_values = parse_pairs(setup.known_values, "--set")
+    targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
+    unused = [name for name in set_values if not any(_has_argument(target.spec, name) for target, _ in targets)]
     if unused:
-        raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest(unused[0], opened))
+        raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest_argument(unused[0], targets))
     # A registered value is dropped where another API takes an argument of the same name: it belongs to one API alone.
     values = {
         name: value
-        for target, own in opened
-        for name, value in own.items()
-        if not any(_takes(other.spec, name) for other, _ in opened if other is not target)
+        for target, registered_values in targets
+        for name, value in registered_values.items()
+        if not any(_has_argument(candidate.spec, name) for candidate, _ in targets if candidate is not target)
     }
-    return {target.spec: target for target, _ in opened}, {**values, **given}
+    return {target.spec: target for target, _ in targets}, {**values, **set_values}
 
 
-def _nearest(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
+def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
     import difflib
 
     import nlapi
 
-    known = {argument for target, _ in opened for tool in nlapi.tools(target.spec) for argument in tool.places}
-    near = difflib.get_close_matches(name, known, n=3)
-    return f"did you mean {', '.join(near)}?" if near else "`nlapi tools SOURCE` shows the arguments of each"
+    argument_names = {argument for target, _ in opened for tool in nlapi.tools(target.spec) for argument in tool.places}
+    suggestions = difflib.get_close_matches(name, argument_names, n=3)
+    return f"did you mean {', '.join(suggestions)}?" if suggestions else "`nlapi tools SOURCE` shows the arguments of each"
 
 
-def _takes(spec: Spec, name: str) -> bool:
+def _has_argument(spec: Spec, name: str) -> bool:
     """Return whether an operation of an API takes an argument of that name."""
     import nlapi
 
     return any(name in tool.places for tool in nlapi.tools(spec))
 
 
-def _registered() -> list[str]:
+def _registered_names() -> list[str]:
     """Return the names of all registered APIs, for a question without `-a`. UsageError when there is none."""
     names = list(registry.read_registrations())
     if not names:
@@ -243,40 +243,40 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None, routing
     operations = sum(len(spec.operations) for spec in targets)
     # By default the embedded planner plans, and Claude where that is not sure and there is a key.
     routes = _routes(routing)
-    return AutoPlanner(embedded, claude if key else None, routes=routes, operations=operations, spent=_spent)
+    return AutoPlanner(embedded, claude if key else None, routes=routes, operations=operations, spent=_current_costs)
 
 
-def _routes(given: Path | None) -> Routes:
+def _routes(path: Path | None) -> PlannerRoutes:
     """Return the routing of `--routing FILE`, else of the user's settings, else the built-in one."""
     import json
 
-    from nlapi.agent.routes import built_in, read_routes
+    from nlapi.agent.routes import default_routes, read_routes
 
     hint = "the guide shows one, under Routing"
-    file = given or registry.user_folder("config") / "routing.json"
+    file = path or registry.user_folder("config") / "routing.json"
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if given is None:
-            return built_in(UNSURE)
-        raise UsageError(f"there is no file {given}", hint=hint) from None
+        if path is None:
+            return default_routes(ASK_BELOW)
+        raise UsageError(f"there is no file {path}", hint=hint) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
-    return read_routes(document, str(file), sure=UNSURE)
+    return read_routes(document, str(file), min_confidence=ASK_BELOW)
 
 
-def _spent() -> tuple[float, float]:
+def _current_costs() -> tuple[float, float]:
     """Return the cost in dollars of today and of this month, by the user's local time, from the transcripts."""
     from datetime import datetime
 
-    from nlapi.agent.spending import spent
+    from nlapi.agent.spending import spent_by_period
 
-    return spent(log_folder(), datetime.now().astimezone())
+    return spent_by_period(log_folder(), datetime.now().astimezone())
 
 
-def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]:
+def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | None]:
     """Return a new transcript, or a context of None with --no-log."""
-    if not wanted:
+    if not is_enabled:
         return nullcontext()
     from nlapi.agent.log import Log
 
@@ -287,18 +287,18 @@ def log_folder() -> Path:
     return registry.user_folder("state") / "log"
 
 
-def _misses_change(rounds: Sequence[Round]) -> bool:
+def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
     """Return whether look-ups for a change succeeded and no change was planned: there is no such item, or several."""
     goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
-    aimed = any(goal.tool.effect is not Effect.READ for goal in goals)
-    reads = all(
-        step.call.tool.effect is Effect.READ and step.outcome is Outcome.DONE for r in rounds for step in r.steps
+    plans_change = any(goal.tool.effect is not Effect.READ for goal in goals)
+    only_reads = all(
+        step.call.tool.effect is Effect.READ and step.outcome is Outcome.ANSWERED for r in rounds for step in r.steps
     )
     failed = any(step.result is not None and not step.result.ok for r in rounds for step in r.steps)
-    return aimed and reads and not failed and rounds[-1].plan.confidence < UNSURE
+    return plans_change and only_reads and not failed and rounds[-1].plan.confidence < ASK_BELOW
 
 
-def exit_code(answered: Answered) -> int:
+def exit_code(answered: TurnAnswered) -> int:
     """Return 0 done, 1 failed, 3-5 the API's last status, 6 refused, 7 not understood, 8 the answer was cut."""
     rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
@@ -306,19 +306,19 @@ def exit_code(answered: Answered) -> int:
         return UNFINISHED
     plan = rounds[-1].plan if rounds else None
     # A command never ends as a read with exit code 0 (docs/design/027-what-stands.md).
-    if steps and plan is not None and not plan.calls and _misses_change(rounds):
+    if steps and plan is not None and not plan.calls and _lacks_planned_change(rounds):
         return 7
     if not steps:
-        return 7 if rounds and rounds[-1].plan.confidence < UNSURE else 0
+        return 7 if rounds and rounds[-1].plan.confidence < ASK_BELOW else 0
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
         return 6
-    if step.outcome is Outcome.FAILED or (step.result is not None and step.result.ended is Ended.BROKEN):
+    if step.outcome is Outcome.FAILED or (step.result is not None and step.result.ended is EndReason.BROKEN):
         return 1
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
     # A web page instead of JSON, such as a sign-in page with status 200, is no success.
     if step.result is not None and is_foreign_page(step.result, step.call.tool.operation):
         return 1
-    stopped = rounds[-1].plan.calls and step.outcome is not Outcome.SHOWN
+    stopped = rounds[-1].plan.calls and step.outcome is not Outcome.PREVIEWED
     return 1 if stopped else 0

@@ -15,7 +15,7 @@ from nlapi.cli.options import (
     Deadline,
     DryRun,
     Events,
-    Known,
+    KnownValues,
     Model,
     NoAuth,
     NoLog,
@@ -23,11 +23,11 @@ from nlapi.cli.options import (
     PlannerName,
     Routing,
     Sources,
-    Told,
+    ConversationOutput,
     Yes,
     YesTo,
 )
-from nlapi.openapi.address import shown
+from nlapi.openapi.urls import redact_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class Setup:
     yes: Yes = False
     yes_to: YesTo = None
     across: Across = False
-    output: Told = None
-    known: Known = None
+    output: ConversationOutput = None
+    known_values: KnownValues = None
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
@@ -53,36 +53,36 @@ class Setup:
     no_log: NoLog = False
 
     @property
-    def kept(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, Any]:
         """The values that a transcript stores, so that the conversation can be resumed; no credential is in them."""
         references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
-        apis = [str(Path(name).resolve()) if Path(name).is_file() else shown(name) for name in self.sources or ()]
-        base_url = self.base_url and shown(self.base_url)
+        apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]
+        base_url = self.base_url and redact_url(self.base_url)
         return {"apis": apis, "base_url": base_url, "auth": references, "no_auth": self.no_auth}
 
 
-def options_of_setup(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def conversation_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that replaces a command's `setup` by options, one for each field of Setup not in `without`."""
     types = get_type_hints(Setup, include_extras=True)
-    chosen = [one for one in fields(Setup) if one.name not in without]
+    chosen = [item for item in fields(Setup) if item.name not in without]
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(command, include_extras=True)
-        own = [one.replace(annotation=hints[one.name]) for one in inspect.signature(command).parameters.values()]
-        kept = [one for one in own if one.name != "setup"]
+        parameters = [item.replace(annotation=hints[item.name]) for item in inspect.signature(command).parameters.values()]
+        plain_parameters = [item for item in parameters if item.name != "setup"]
         keyword = inspect.Parameter.KEYWORD_ONLY
         added = [
-            inspect.Parameter(one.name, keyword, default=one.default, annotation=types[one.name]) for one in chosen
+            inspect.Parameter(item.name, keyword, default=item.default, annotation=types[item.name]) for item in chosen
         ]
 
         def run(**values: Any) -> None:
-            setup = Setup(**{one.name: values.pop(one.name) for one in chosen})
+            setup = Setup(**{item.name: values.pop(item.name) for item in chosen})
             command(**values, setup=setup)
 
         # typer reads a command's options from its signature and annotations.
         run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in (*kept, *added)}
+        run.__signature__ = inspect.Signature([*plain_parameters, *added])  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in (*plain_parameters, *added)}
         return run
 
     return with_options

@@ -11,16 +11,16 @@ from typing import Any
 import typer
 
 from nlapi.cli.options import is_terminal
-from nlapi.client.clean import clean
-from nlapi.client.told import body as body
-from nlapi.client.told import json_text as json_text
-from nlapi.client.told import request as request
+from nlapi.client.safe_text import strip_control
+from nlapi.client.preview import format_json as format_json
+from nlapi.client.preview import preview_body as preview_body
+from nlapi.client.preview import preview_request as preview_request
 from nlapi.openapi.spec import Effect
 
 EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
 
 
-class HungUp(Exception):  # noqa: N818 - it is no error
+class OutputClosed(Exception):  # noqa: N818 - it is no error
     """The reader of standard output has closed it, as `head` does; the command ends with exit code 0."""
 
 
@@ -28,11 +28,11 @@ def write(text: str, end: str = "\n") -> None:
     """Write data to standard output."""
     # An API's answer may contain control sequences; a file or a pipe gets it unchanged.
     if is_terminal():
-        text = clean(text)
+        text = strip_control(text)
     try:
         sys.stdout.write(text if text.endswith("\n") else text + end)
     except BrokenPipeError:
-        raise HungUp from None
+        raise OutputClosed from None
 
 
 def write_bytes(content: bytes) -> None:
@@ -41,7 +41,7 @@ def write_bytes(content: bytes) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
     except BrokenPipeError:
-        raise HungUp from None
+        raise OutputClosed from None
 
 
 def flush() -> None:
@@ -49,23 +49,23 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        raise HungUp from None
+        raise OutputClosed from None
 
 
 def note(text: str) -> None:
     """Write a line to standard error."""
-    print(clean(text), file=sys.stderr)
+    print(strip_control(text), file=sys.stderr)
 
 
 def dim(text: str) -> None:
     """Write a dim line, of less importance, to standard error."""
-    typer.secho(clean(text), dim=True, err=True, color=_colour())
+    typer.secho(strip_control(text), dim=True, err=True, color=_colour())
 
 
 def error(text: str) -> None:
     """Write an error as one line to standard error."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False, color=_colour())
-    typer.echo(" ".join(clean(text).split()), err=True)
+    typer.echo(" ".join(strip_control(text).split()), err=True)
 
 
 def shorten(text: str, length: int) -> str:
@@ -73,7 +73,7 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -86,29 +86,29 @@ def _colour() -> bool | None:
 def write_list(items: Iterable[Any]) -> None:
     """Write a JSON list, an item at a time."""
     # The tools of 20,000 operations take 220 MB this way and 2.2 GB as one text.
-    opened = False
+    is_open = False
     for item in items:
-        inside = json_text([item])[2:-2]
-        write(f",\n{inside}" if opened else f"[\n{inside}", end="")
-        opened = True
-    write("\n]" if opened else "[]")
+        inside = format_json([item])[2:-2]
+        write(f",\n{inside}" if is_open else f"[\n{inside}", end="")
+        is_open = True
+    write("\n]" if is_open else "[]")
 
 
 @contextmanager
-def working(text: str, *, told: bool = False) -> Iterator[None]:
+def show_progress(text: str, *, as_line: bool = False) -> Iterator[None]:
     """Show a spinner on standard error during the block; without a terminal, print a line if `as_line`."""
     if not sys.stderr.isatty():
-        if told:
+        if as_line:
             note(text)
         yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(clean(text)):
+    with Console(stderr=True).status(strip_control(text)):
         yield
 
 
-def reason(status: int) -> str:
+def status_phrase(status: int) -> str:
     """Return the standard reason phrase of a status, or ""."""
     # A server's own reason phrase is arbitrary text, and HTTP/2 has none (RFC 9113 §8.3.2).
     from http import HTTPStatus

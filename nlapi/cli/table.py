@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlapi.cli import show
-from nlapi.cli.options import Listing, is_terminal
-from nlapi.client.clean import clean, one_line
+from nlapi.cli.options import ListFormat, is_terminal
+from nlapi.client.safe_text import strip_control, single_line
 
 if TYPE_CHECKING:
     from nlapi.tools.view import AnswerView
@@ -19,12 +19,12 @@ Row = Mapping[str, Any]
 
 MAX_COLUMNS = 8
 # Characters of a terminal from which on a table may have twelve columns.
-WIDE = 140
+WIDE_TERMINAL = 140
 
 MAX_ROWS = 50
 MAX_CELL = 60
 # Characters below which a column is hard to read.
-NARROWEST = 12
+MIN_COLUMN = 12
 
 # The length of a UUID: words up to this length are not folded where there is room.
 LONGEST_WORD = 36
@@ -40,98 +40,98 @@ EDGES = 2
 MAX_VALUE = 300
 
 # Lists inside one item that are printed below its fields.
-MOST_LISTS = 2
+MAX_LISTS = 2
 
 # Entries with at most this many fields (an id and a name) are listed in the field's own cell.
-MOST_NAMING = 2
+MAX_NAMING_FIELDS = 2
 
 # Names of hidden columns in the note below a table.
-MAX_NAMED = 12
+MAX_HIDDEN = 12
 
 
-def listing(rows: Sequence[Row], output: Listing | None, columns: Sequence[str], empty: str = "") -> None:
+def print_list(rows: Sequence[Row], output: ListFormat | None, columns: Sequence[str], empty: str = "") -> None:
     """Print rows as a table on a terminal, else as JSON; `empty` goes to standard error when there are no rows."""
     if is_json(output):
-        show.write(show.json_text(list(rows)))
+        show.write(show.format_json(list(rows)))
     elif rows:
-        table(rows, columns)
+        print_table(rows, columns)
     elif empty:
         show.note(empty)
 
 
-def is_json(output: Listing | None) -> bool:
+def is_json(output: ListFormat | None) -> bool:
     """Return whether nlapi's own lists are printed as JSON."""
-    return (output or (Listing.TABLE if is_terminal() else Listing.JSON)) is Listing.JSON
+    return (output or (ListFormat.TABLE if is_terminal() else ListFormat.JSON)) is ListFormat.JSON
 
 
-def answer(view: AnswerView) -> None:
+def print_answer(view: AnswerView) -> None:
     """Print an answer: a table of its rows, the fields of a single item, or its raw text."""
     if view.raw:
-        show.write(clean(view.raw))
-    elif view.is_thing:
-        from nlapi.tools.display import field_label
+        show.write(strip_control(view.raw))
+    elif view.is_single:
+        from nlapi.tools.value_format import field_label
 
-        (thing,) = view.rows
+        (item,) = view.rows
         fields = [
-            {"field": field_label(path), "value": _cell_of(view, path, thing, MAX_VALUE)} for path in view.columns
+            {"field": field_label(path), "value": _cell_of(view, path, item, MAX_VALUE)} for path in view.columns
         ]
-        table(fields, ("field", "value"))
-        for path, inner in _lists_in(view, thing):
+        print_table(fields, ("field", "value"))
+        for path, inner in _record_lists(view, item):
             show.write(f"\n{field_label(path)}:")
-            _rows(inner)
+            _print_rows(inner)
     elif not view.rows or not view.columns:
         show.note("nothing")
     else:
-        _rows(view)
+        _print_rows(view)
 
 
-def _lists_in(view: AnswerView, thing: Row) -> Iterator[tuple[str, AnswerView]]:
+def _record_lists(view: AnswerView, item: Row) -> Iterator[tuple[str, AnswerView]]:
     """Yield the lists in an item whose entries are records, with more fields than an id and a name."""
     from nlapi.resources.fields import field_at
     from nlapi.tools.view import entries_view
 
-    lists = [(path, entries) for path in view.columns if isinstance(entries := field_at(thing, path), list)]
-    full = [
+    lists = [(path, entries) for path in view.columns if isinstance(entries := field_at(item, path), list)]
+    records = [
         (path, entries)
         for path, entries in lists
-        if any(isinstance(one, Mapping) and len(one) > MOST_NAMING for one in entries[:1])
+        if any(isinstance(entry, Mapping) and len(entry) > MAX_NAMING_FIELDS for entry in entries[:1])
     ]
-    for path, entries in full[:MOST_LISTS]:
+    for path, entries in records[:MAX_LISTS]:
         inner = entries_view(entries, None)
         if inner is not None:
             yield path, inner
 
 
-def _rows(view: AnswerView) -> None:
+def _print_rows(view: AnswerView) -> None:
     from nlapi.resources.fields import field_at
-    from nlapi.tools.display import column_labels
+    from nlapi.tools.value_format import column_labels
 
-    things = view.rows[:MAX_ROWS]
+    items = view.rows[:MAX_ROWS]
     fields = dict(zip(column_labels(view.columns), view.columns, strict=True))
     labels = list(fields)
-    rows = [{label: _cell_of(view, path, thing, MAX_CELL) for label, path in fields.items()} for thing in things]
-    most = MAX_COLUMNS if shutil.get_terminal_size().columns < WIDE else MAX_COLUMNS * 3 // 2
-    chosen = _fitting(rows, labels[: max(most, view.fixed)], view.fixed)
-    right = [label for label in chosen if _counts(fields[label], [field_at(thing, fields[label]) for thing in things])]
-    table(rows, chosen, right)
-    if left_out := labels[len(chosen) :]:
-        more = f" and {len(left_out) - MAX_NAMED} more" if len(left_out) > MAX_NAMED else ""
-        show.dim(f"not shown: {', '.join(map(one_line, left_out[:MAX_NAMED]))}{more}")
+    rows = [{label: _cell_of(view, path, item, MAX_CELL) for label, path in fields.items()} for item in items]
+    limit = MAX_COLUMNS if shutil.get_terminal_size().columns < WIDE_TERMINAL else MAX_COLUMNS * 3 // 2
+    chosen = _fitting_columns(rows, labels[: max(limit, view.fixed)], view.fixed)
+    right = [label for label in chosen if _is_quantity(fields[label], [field_at(item, fields[label]) for item in items])]
+    print_table(rows, chosen, right)
+    if hidden := labels[len(chosen) :]:
+        suffix = f" and {len(hidden) - MAX_HIDDEN} more" if len(hidden) > MAX_HIDDEN else ""
+        show.dim(f"not shown: {', '.join(map(single_line, hidden[:MAX_HIDDEN]))}{suffix}")
     if len(view.rows) > MAX_ROWS:
         show.dim(f"the first {MAX_ROWS} of {len(view.rows)} are shown")
 
 
-def _cell_of(view: AnswerView, path: str, thing: Row, most: int) -> str:
+def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
     from nlapi.resources.fields import field_at
-    from nlapi.tools.display import format_cell
+    from nlapi.tools.value_format import format_cell
 
-    text = one_line(format_cell(view.operation, path, field_at(thing, path), thing))
-    return show.shorten(text, most)
+    text = single_line(format_cell(view.operation, path, field_at(item, path), item))
+    return show.shorten(text, length)
 
 
-def _counts(path: str, values: Sequence[Any]) -> bool:
+def _is_quantity(path: str, values: Sequence[Any]) -> bool:
     """Return whether a column holds numbers that are no timestamps."""
-    from nlapi.tools.display import moment_of
+    from nlapi.tools.value_format import moment_of
 
     return _is_numeric(values) and all(moment_of(path, value) is None for value in values)
 
@@ -140,7 +140,7 @@ def _is_numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values if value is not None)
 
 
-def table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = ()) -> None:
+def print_table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = ()) -> None:
     """Print a table. Short columns keep their width, others fold; numbers and columns in `right` are right-aligned."""
     from rich import box
     from rich.console import Console
@@ -148,49 +148,49 @@ def table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = 
     from rich.table import Table
 
     screen = Console(highlight=False, soft_wrap=False)
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, width in zip(columns, _widths(rows, columns, screen.width), strict=True):
         numeric = column in right or _is_numeric([row.get(column) for row in rows])
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        made.add_column(escape(column), justify=justify, overflow="fold", width=width)
+        grid.add_column(escape(column), justify=justify, overflow="fold", width=width)
     for row in rows:
-        made.add_row(*(escape(cell(row.get(column))) for column in columns))
+        grid.add_row(*(escape(cell(row.get(column))) for column in columns))
     with screen.capture() as captured:
-        screen.print(made)
+        screen.print(grid)
     show.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
 
 
 def _widths(rows: Sequence[Row], columns: Sequence[str], total: int) -> list[int]:
     """Return the width of each column in a table of `total` characters."""
     room = max(total - EDGES - GAP * (len(columns) - 1), len(columns))
-    longest = [_longest(rows, column) for column in columns]
-    widths = [longest[0], *(_least(rows, column) for column in columns[1:])]
+    longest = [_longest_width(rows, column) for column in columns]
+    widths = [longest[0], *(_least_width(rows, column) for column in columns[1:])]
     while sum(widths) > room:
         # The first column identifies the row, so it becomes narrower only when no other column can.
-        wide = [place for place, width in enumerate(widths) if place and width > NARROWEST]
-        place = max(wide or range(len(widths)), key=widths.__getitem__)
-        widths[place] -= 1
+        shrinkable = [index for index, width in enumerate(widths) if index and width > MIN_COLUMN]
+        index = max(shrinkable or range(len(widths)), key=widths.__getitem__)
+        widths[index] -= 1
     for _ in range(room - sum(widths)):
-        short = [place for place, width in enumerate(widths) if width < longest[place]]
-        if not short:
+        growable = [index for index, width in enumerate(widths) if width < longest[index]]
+        if not growable:
             break
-        widths[min(short, key=widths.__getitem__)] += 1
+        widths[min(growable, key=widths.__getitem__)] += 1
     return widths
 
 
-def _longest(rows: Sequence[Row], column: str) -> int:
+def _longest_width(rows: Sequence[Row], column: str) -> int:
     from rich.cells import cell_len
 
     return max(map(cell_len, (column, *(cell(row.get(column)) for row in rows))), default=0)
 
 
-def _least(rows: Sequence[Row], column: str) -> int:
+def _least_width(rows: Sequence[Row], column: str) -> int:
     """Return the width below which a column is hard to read: that of a short column, else of its longest word."""
     from rich.cells import cell_len
 
     words = (word for row in rows for word in _WORD.findall(cell(row.get(column))))
     word = max(map(cell_len, words), default=0)
-    return min(_longest(rows, column), max(NARROWEST, len(column), min(word, LONGEST_WORD)))
+    return min(_longest_width(rows, column), max(MIN_COLUMN, len(column), min(word, LONGEST_WORD)))
 
 
 def cell(value: Any) -> str:
@@ -200,17 +200,17 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = " ".join(clean(text).split())
+    text = " ".join(strip_control(text).split())
     return show.shorten(text, MAX_CELL)
 
 
-def _fitting(rows: Sequence[Row], columns: Sequence[str], fixed: int) -> list[str]:
+def _fitting_columns(rows: Sequence[Row], columns: Sequence[str], fixed: int) -> list[str]:
     """Return the first columns that can be read side by side, at least two and the `fixed` ones."""
-    left = shutil.get_terminal_size().columns - EDGES + GAP
+    remaining = shutil.get_terminal_size().columns - EDGES + GAP
     chosen: list[str] = []
     for column in columns:
-        left -= (_least(rows, column) if chosen else _longest(rows, column)) + GAP
-        if left < 0 and len(chosen) >= max(2, fixed):
+        remaining -= (_least_width(rows, column) if chosen else _longest_width(rows, column)) + GAP
+        if remaining < 0 and len(chosen) >= max(2, fixed):
             break
         chosen.append(column)
     return chosen

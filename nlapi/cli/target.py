@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nlapi import registry
 from nlapi.cli import show
-from nlapi.cli.options import pairs
+from nlapi.cli.options import parse_pairs
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.registry import Registration
 
@@ -29,9 +29,9 @@ def load(source: str, overlays: Sequence[str] | None = None, root: str | None = 
 
 def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
     """Return the operations that the filters select, with a note for each filter that matches nothing."""
-    from nlapi.openapi.select import select
+    from nlapi.openapi.select import select_operations
 
-    chosen = select(spec, include or (), exclude or ())
+    chosen = select_operations(spec, include or (), exclude or ())
     for issue in chosen.issues:
         show.note(str(issue))
     return chosen.operations
@@ -40,13 +40,13 @@ def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | N
 def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec:
     """Return the Spec of a description. DescriptionError when it has no operation."""
     import nlapi
-    from nlapi.openapi.uncollected import uncollected
+    from nlapi.openapi.gc_paused import gc_paused
 
-    with uncollected():
+    with gc_paused():
         spec = nlapi.load(source, overlays=overlays or (), cache=registry.user_folder("cache"), root=root)
         # A large description stays until the process ends: the collector need not look at it again.
         gc.freeze()
-    for issue in spec.found:
+    for issue in spec.parse_issues:
         if issue.rule == "overlay":
             show.note(str(issue))
     if not spec.operations:
@@ -67,10 +67,10 @@ def open_target(
     from nlapi.tools.run import Target
 
     registered = registry.find_registration(source) or Registration(source=source)
-    given = given_references(auth, no_auth=no_auth)
+    option_references = auth_references(auth, no_auth=no_auth)
     # A credential on the command line is stronger than a registered --no-auth.
-    no_auth = no_auth or (registered.no_auth and not given)
-    references = {} if no_auth else {**registered.auth, **given}
+    no_auth = no_auth or (registered.no_auth and not option_references)
+    references = {} if no_auth else {**registered.auth, **option_references}
     credentials = {scheme: registry.resolve_credential(scheme, text) for scheme, text in references.items()}
     spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
     target = Target(
@@ -86,19 +86,19 @@ def open_target(
 
 def _rules(spec: Spec, source: str) -> tuple[Rule, ...]:
     """Return the rules of the user's policy for an API, with a warning for globs that match no operation."""
-    from nlapi.tools.rules import rules_of, unmatched
+    from nlapi.tools.rules import read_rules, unmatched
 
-    rules = rules_of(spec, source)
+    rules = read_rules(spec, source)
     for warning in unmatched(rules, spec.operations):
         show.note(f"warning: {warning}")
     return rules
 
 
-def given_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:
+def auth_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:
     """Return the values of `--auth` by scheme id; UsageError together with `--no-auth`."""
     if auth and no_auth:
         raise UsageError("--auth gives a credential, and --no-auth sends none", hint="give one of the two")
-    return pairs(auth, "--auth")
+    return parse_pairs(auth, "--auth")
 
 
 def limits(timeout: float | None) -> Limits:

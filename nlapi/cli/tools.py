@@ -50,32 +50,32 @@ def tools(
 
     spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
-    made = compile_tools(spec, chosen)
-    if skipped := len(chosen) - len(made):
+    compiled = compile_tools(spec, chosen)
+    if skipped := len(chosen) - len(compiled):
         show.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
-    for message, count in _refused(chosen).items():
+    for message, count in _omission_counts(chosen).items():
         show.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():
-        _table(made)
+        _print_tools(compiled)
     else:
-        show.write_list(manifest(made, format or Format.ANTHROPIC, strict=strict))
+        show.write_list(manifest(compiled, format or Format.ANTHROPIC, strict=strict))
     if not chosen:
         # An empty manifest is still printed, but a script should notice filters that match nothing.
         raise typer.Exit(1)
 
 
-def _refused(chosen: Iterable[Operation]) -> Counter[str]:
+def _omission_counts(chosen: Iterable[Operation]) -> Counter[str]:
     """Return the number of operations by message about what was left out on purpose."""
-    from nlapi.openapi.details import REFUSED
+    from nlapi.openapi.details import REFUSED_RULE
 
-    return Counter(str(issue.message) for one in chosen for issue in one.details.issues if issue.rule == REFUSED)
+    return Counter(str(issue.message) for operation in chosen for issue in operation.details.issues if issue.rule == REFUSED_RULE)
 
 
-def _table(made: tuple[Tool, ...]) -> None:
+def _print_tools(compiled: tuple[Tool, ...]) -> None:
     from nlapi.tools.lint import tokens
 
     # Tokens, as each tool is paid for in every request of a model (docs/design/007-what-a-model-is-sent.md).
-    sizes = [tokens(tool) for tool in made]
+    sizes = [tokens(tool) for tool in compiled]
     rows = [
         {
             "tool": tool.name,
@@ -83,7 +83,7 @@ def _table(made: tuple[Tool, ...]) -> None:
             "arguments": ", ".join(f"{n}*" if n in tool.required else n for n in tool.input_schema["properties"]),
             "tokens": size,
         }
-        for tool, size in zip(made, sizes, strict=True)
+        for tool, size in zip(compiled, sizes, strict=True)
     ]
-    table.table(rows, ("tool", "effect", "arguments", "tokens"))
-    show.note(f"{len(made)} tools, about {sum(sizes):,} tokens; * is required")
+    table.print_table(rows, ("tool", "effect", "arguments", "tokens"))
+    show.note(f"{len(compiled)} tools, about {sum(sizes):,} tokens; * is required")

@@ -15,17 +15,17 @@ def hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     # Asking the same question again would repeat these changes (docs/design/025-once.md); resuming compares with them.
     changes = [step for step in _steps(conversation) if step.call.tool.effect is not Effect.READ]
     unknown = sum(map(is_uncertain, changes))
-    done = sum(step.result is not None and step.result.ok and not is_uncertain(step) for step in changes)
-    if not done + unknown:
+    completed = sum(step.result is not None and step.result.ok and not is_uncertain(step) for step in changes)
+    if not completed + unknown:
         return ""
-    happened = [f"{show.counted(done, 'change')} carried out"] if done else []
-    happened += [f"{show.counted(unknown, 'change')} of unknown outcome"] if unknown else []
+    outcomes = [f"{show.count_noun(completed, 'change')} carried out"] if completed else []
+    outcomes += [f"{show.count_noun(unknown, 'change')} of unknown outcome"] if unknown else []
     if log is None:
-        return f"{' and '.join(happened)}: look before you ask for it again, as --no-log keeps no transcript"
-    return f'{" and ".join(happened)}: `nlapi log resume {log.path.stem} "go on"` goes on, and repeats nothing unasked'
+        return f"{' and '.join(outcomes)}: look before you ask for it again, as --no-log keeps no transcript"
+    return f'{" and ".join(outcomes)}: `nlapi log resume {log.path.stem} "go on"` goes on, and repeats nothing unasked'
 
 
-def hint_after_unknown(conversation: Conversation, log: Log | None) -> str:
+def hint_for_uncertain(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume after a complete answer; "" unless the outcome of one of its changes is unknown."""
     return hint_to_resume(conversation, log) if any(map(is_uncertain, _steps(conversation))) else ""
 

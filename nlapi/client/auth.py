@@ -14,22 +14,22 @@ from nlapi.client.credentials import (
     Credential,
     CredentialLocation,
     alternatives,
-    location_of,
+    credential_location,
 )
 from nlapi.client.message import Request
-from nlapi.client.server import expanded
+from nlapi.client.server import expand_server_url
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
-from nlapi.openapi.address import origin, parse
+from nlapi.openapi.urls import origin, parse_url
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
 
 # Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
 # a harmless value; a word too few prints a key.
-_TELLING = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorized:
+class AuthorizedRequest:
     """A Request with its credentials, and the strings to mask in everything shown of it (see `send` and `redact`)."""
 
     request: Request = field(repr=False)
@@ -39,7 +39,7 @@ class Authorized:
 
 def authorize(
     request: Request, operation: Operation, credentials: Mapping[str, str], *, base_url: str | None = None
-) -> Authorized:
+) -> AuthorizedRequest:
     """Return `request` with the credentials that the operation's security requires (OpenAPI 3.1.1 §4.8.30).
 
     `credentials` maps the ids of security schemes to values. The first alternative with all its credentials present is
@@ -50,100 +50,100 @@ def authorize(
     operation that allows anonymous calls is sent without credentials. Raises CredentialError for one that does not, and
     for a credential that is missing, unknown or malformed.
     """
-    _check(operation, credentials)
-    chosen = alternative(operation, credentials)
+    _check_credentials(operation, credentials)
+    chosen = choose_alternative(operation, credentials)
     if chosen is None:
-        raise _missing(operation)
+        raise _missing_credential_error(operation)
     if not chosen:
-        return Authorized(request=request)
-    if not same_api(operation, request.url, base_url):
+        return AuthorizedRequest(request=request)
+    if not is_same_api(operation, request.url, base_url):
         if not all(operation.security):  # it may be called without, too
-            return Authorized(request=request)
-        raise _elsewhere(operation, request.url)
+            return AuthorizedRequest(request=request)
+        raise _foreign_server_error(operation, request.url)
     secrets: list[str] = []
-    used: list[str] = []
+    used_schemes: list[str] = []
     for credential in chosen:
-        ids = credential.given_ids(credentials)
-        value = _value(operation, credential, {id: credentials[id].strip() for id in ids})
-        request = _add(request, credential.location, value)
+        ids = credential.matching_ids(credentials)
+        value = _credential_value(operation, credential, {id: credentials[id].strip() for id in ids})
+        request = _add_credential(request, credential.location, value)
         secrets += (value, *(part for id in ids for part in secret_parts(credentials[id])))
-        used += ids
-    return Authorized(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(used))
+        used_schemes += ids
+    return AuthorizedRequest(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(used_schemes))
 
 
-def alternative(operation: Operation, given: Collection[str]) -> Alternative | None:
-    """Return the alternative of the operation's security that credentials for the schemes `given` satisfy.
+def choose_alternative(operation: Operation, scheme_ids: Collection[str]) -> Alternative | None:
+    """Return the alternative of the operation's security that credentials for the schemes `scheme_ids` satisfy.
 
     An empty one means that no credential is added, None that none of the alternatives is satisfied.
     """
     if not operation.security:
         return ()
 
-    def used(credentials: Alternative) -> set[str]:
-        return {id for credential in credentials for id in credential.given_ids(given)}
+    def used_ids(credentials: Alternative) -> set[str]:
+        return {id for credential in credentials for id in credential.matching_ids(scheme_ids)}
 
     # An alternative that is a superset wins over the first one: with "key" and "key and role", a caller who gives both
     # means the second; the first would act as somebody else (docs/design/022).
-    usable = [one for one in alternatives(operation) if all(credential.given_ids(given) for credential in one)]
+    usable = [candidate for candidate in alternatives(operation) if all(credential.matching_ids(scheme_ids) for credential in candidate)]
     chosen = next(filter(None, usable), () if usable else None)
-    for one in usable:
-        if chosen and used(chosen) < used(one):
-            chosen = one
+    for candidate in usable:
+        if chosen and used_ids(chosen) < used_ids(candidate):
+            chosen = candidate
     return chosen
 
 
-def same_api(operation: Operation, url: str, base_url: str | None = None) -> bool:
+def is_same_api(operation: Operation, url: str, base_url: str | None = None) -> bool:
     """Return whether `url` has an origin of the API: of its top-level `servers`, or of the user's `base_url`.
 
     A server of a path or an operation does not count. Whoever tampers with one place of a description could otherwise
     send the user's credential to a host of their own.
     """
     servers = operation.spec.servers
-    own = {origin(base_url)} if base_url else set()
+    api_origins = {origin(base_url)} if base_url else set()
     for server in servers:
         with suppress(UsageError):
-            own.add(origin(expanded(server)))
-    there = origin(url)
-    return there is not None and there in own
+            api_origins.add(origin(expand_server_url(server)))
+    target_origin = origin(url)
+    return target_origin is not None and target_origin in api_origins
 
 
-def _value(operation: Operation, credential: Credential, given: Mapping[str, str]) -> str:
+def _credential_value(operation: Operation, credential: Credential, values_by_id: Mapping[str, str]) -> str:
     """Return the value for the location of a credential.
 
-    `given` has it under one scheme id or more. CredentialError if these differ.
+    `values_by_id` has it under one scheme id or more. CredentialError if these differ.
     """
-    value, *others = (_encoded(scheme, given[scheme.id]) for scheme in credential.schemes if scheme.id in given)
-    if any(other != value for other in others):
+    value, *duplicates = (_encode_credential(scheme, values_by_id[scheme.id]) for scheme in credential.schemes if scheme.id in values_by_id)
+    if any(duplicate != value for duplicate in duplicates):
         location = credential.location
         raise CredentialError(
-            f"{' and '.join(given)} are one credential of {operation.id}, in the {location.where} {location.name}, "
+            f"{' and '.join(values_by_id)} are one credential of {operation.id}, in the {location.in_} {location.name}, "
             "and were given different values",
-            hint=f"give it once: {_option(credential)}",
+            hint=f"give it once: {_auth_option(credential)}",
         )
     return value
 
 
-def _encoded(scheme: SecurityScheme, credential: str) -> str:
+def _encode_credential(scheme: SecurityScheme, credential: str) -> str:
     """Return a credential as it follows its location's prefix (OpenAPI 3.1.1 §4.8.27), or raise CredentialError."""
     if scheme.kind == "apiKey":
-        if scheme.where == "cookie" and ";" in credential:
+        if scheme.location == "cookie" and ";" in credential:
             raise CredentialError(f"the credential for {scheme.id} has a semicolon in it, which a cookie cannot hold")
         return credential
     if scheme.kind == "http" and scheme.scheme == "basic":
-        return _basic(scheme, credential)
+        return _encode_basic(scheme, credential)
     # People copy "Bearer abc" whole from documentation; the prefix is added later and must not stand there twice.
-    word = location_of(scheme).prefix.rstrip()
-    return re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
+    scheme_name = credential_location(scheme).prefix.rstrip()
+    return re.sub(rf"^{re.escape(scheme_name)}\s+", "", credential, flags=re.IGNORECASE)
 
 
-def _basic(scheme: SecurityScheme, credential: str) -> str:
+def _encode_basic(scheme: SecurityScheme, credential: str) -> str:
     """Return the part after `Basic ` (RFC 7617 §2), also of a credential that is encoded already."""
-    coded = re.match(r"basic\s+(\S+)$", credential, re.IGNORECASE)
-    if not coded and ":" not in credential:
+    encoded = re.match(r"basic\s+(\S+)$", credential, re.IGNORECASE)
+    if not encoded and ":" not in credential:
         raise CredentialError(
             f"the credential for {scheme.id} has to be USER:PASSWORD", hint="an empty password is written USER:"
         )
-    return coded[1] if coded else b64encode(credential.encode("utf-8", "replace")).decode()
+    return encoded[1] if encoded else b64encode(credential.encode("utf-8", "replace")).decode()
 
 
 def secret_parts(credential: str) -> tuple[str, ...]:
@@ -153,30 +153,30 @@ def secret_parts(credential: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
+def header_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Return the secret values among headers that a user added, recognised by the names of the headers."""
-    return tuple(part for name, value in headers.items() if _TELLING.search(name) for part in secret_parts(value))
+    return tuple(part for name, value in headers.items() if _SECRET_NAME.search(name) for part in secret_parts(value))
 
 
-def _add(request: Request, location: CredentialLocation, value: str) -> Request:
+def _add_credential(request: Request, location: CredentialLocation, value: str) -> Request:
     """Return `request` with the value at its location, replacing any value of the same name."""
     value = location.prefix + value
-    if location.where == "query":
+    if location.in_ == "query":
         return replace(
-            request, url=with_query(request.url, location.name, quote(value.encode("utf-8", "replace"), safe=""))
+            request, url=replace_query_pair(request.url, location.name, quote(value.encode("utf-8", "replace"), safe=""))
         )
-    if location.where == "cookie":
+    if location.in_ == "cookie":
         # RFC 6265 §5.4 allows one Cookie header only, so cookies that are parameters of the operation go into the same
         # line.
         pairs = [pair.strip() for name, line in request.headers if name.lower() == "cookie" for pair in line.split(";")]
-        kept = [pair for pair in pairs if pair and pair.partition("=")[0] != location.name]
-        others = tuple(header for header in request.headers if header[0].lower() != "cookie")
-        return replace(request, headers=(*others, ("Cookie", "; ".join([*kept, f"{location.name}={value}"]))))
-    others = tuple(header for header in request.headers if header[0].lower() != location.name.lower())
-    return replace(request, headers=(*others, (location.name, value)))
+        remaining_pairs = [pair for pair in pairs if pair and pair.partition("=")[0] != location.name]
+        remaining_headers = tuple(header for header in request.headers if header[0].lower() != "cookie")
+        return replace(request, headers=(*remaining_headers, ("Cookie", "; ".join([*remaining_pairs, f"{location.name}={value}"]))))
+    remaining_headers = tuple(header for header in request.headers if header[0].lower() != location.name.lower())
+    return replace(request, headers=(*remaining_headers, (location.name, value)))
 
 
-def with_query(url: str, name: str, value: str) -> str:
+def replace_query_pair(url: str, name: str, value: str) -> str:
     """Return `url` with `name=value` at the end of its query, replacing other pairs of that name.
 
     `value` is percent-encoded already.
@@ -187,11 +187,11 @@ def with_query(url: str, name: str, value: str) -> str:
     return f"{base}?{'&'.join(pairs)}"
 
 
-def _check(operation: Operation, credentials: Mapping[str, str]) -> None:
-    known = operation.spec.security_schemes
+def _check_credentials(operation: Operation, credentials: Mapping[str, str]) -> None:
+    schemes = operation.spec.security_schemes
     for id, credential in credentials.items():
-        if id not in known:
-            names = ", ".join(known) or "none"
+        if id not in schemes:
+            names = ", ".join(schemes) or "none"
             raise CredentialError(
                 f"{operation.spec.source} has no security scheme {id!r}", hint=f"its security schemes: {names}"
             )
@@ -205,17 +205,17 @@ def _check(operation: Operation, credentials: Mapping[str, str]) -> None:
             raise CredentialError(f"the credential for {id} is empty", hint=f"--auth {id}=env:NAME")
 
 
-def _missing(operation: Operation) -> CredentialError:
-    accepted = alternatives(operation)
-    if not accepted:
+def _missing_credential_error(operation: Operation) -> CredentialError:
+    combinations = alternatives(operation)
+    if not combinations:
         schemes = operation.spec.security_schemes
-        fault = next(schemes[id].fault for wanted in operation.security for id in wanted if schemes[id].fault)
+        fault = next(schemes[id].fault for requirement in operation.security for id in requirement if schemes[id].fault)
         return CredentialError(
             f"{operation.id} cannot be called: its security is {fault}",
             hint="--no-auth sends it without a credential, where the API takes that",
         )
-    names = " or ".join(" and ".join(f"{one.id} ({one.kind})" for one in credentials) for credentials in accepted)
-    options = ", or ".join(" ".join(map(_option, credentials)) for credentials in accepted)
+    names = " or ".join(" and ".join(f"{credential.id} ({credential.kind})" for credential in combination) for combination in combinations)
+    options = ", or ".join(" ".join(map(_auth_option, combination)) for combination in combinations)
     return MissingCredentialError(
         f"{operation.id} needs a credential: {names}",
         hint=f"{options}, where NAME is the environment variable that holds it; --no-auth if the API takes none"
@@ -223,13 +223,13 @@ def _missing(operation: Operation) -> CredentialError:
     )
 
 
-def _elsewhere(operation: Operation, url: str) -> CredentialError:
+def _foreign_server_error(operation: Operation, url: str) -> CredentialError:
     return CredentialError(
-        f"{operation.id} is at {parse(url).site}, which is not one of the API's own servers; "
+        f"{operation.id} is at {parse_url(url).site}, which is not one of the API's own servers; "
         "no credential was sent there",
         hint="if you trust it, name it yourself with --base-url",
     )
 
 
-def _option(credential: Credential) -> str:
+def _auth_option(credential: Credential) -> str:
     return f"--auth {credential.id}=env:NAME"

@@ -14,14 +14,14 @@ from nlapi.openapi.spec import Operation
 class CredentialLocation:
     """The header, query or cookie parameter of a credential (OpenAPI 3.1.1 §4.8.27); `prefix` precedes the value."""
 
-    where: str
+    in_: str
     name: str
     prefix: str = ""
 
     @property
-    def field(self) -> tuple[str, str]:
+    def key(self) -> tuple[str, str]:
         """The (location, name) that holds one value only. Header names are case-insensitive (RFC 9110 §5.1)."""
-        return self.where, self.name.lower() if self.where == "header" else self.name
+        return self.in_, self.name.lower() if self.in_ == "header" else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,28 +45,28 @@ class Credential:
         """The kind of credential, in words for a person, such as "access token"."""
         return credential_kind(self.schemes[0])
 
-    def given_ids(self, given: Iterable[str]) -> tuple[str, ...]:
-        """Return the ids among `given` that name this credential, in the order of the description."""
-        known = frozenset(given)
-        return tuple(id for id in self.ids if id in known)
+    def matching_ids(self, scheme_ids: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `scheme_ids` that name this credential, in the order of the description."""
+        known_ids = frozenset(scheme_ids)
+        return tuple(id for id in self.ids if id in known_ids)
 
 
 Alternative = tuple[Credential, ...]
 """Credentials that are sufficient together. An empty one: none is required."""
 
 
-def location_of(scheme: SecurityScheme) -> CredentialLocation:
+def credential_location(scheme: SecurityScheme) -> CredentialLocation:
     """Return where the credential of a scheme goes. Only a scheme without a `fault` has such a location."""
     if scheme.kind == "apiKey":
-        return CredentialLocation(where=scheme.where, name=scheme.name)
-    word = scheme.scheme.capitalize() if scheme.kind == "http" else "Bearer"
-    return CredentialLocation(where="header", name="Authorization", prefix=f"{word} ")
+        return CredentialLocation(in_=scheme.location, name=scheme.name)
+    scheme_name = scheme.scheme.capitalize() if scheme.kind == "http" else "Bearer"
+    return CredentialLocation(in_="header", name="Authorization", prefix=f"{scheme_name} ")
 
 
 def credential_kind(scheme: SecurityScheme) -> str:
     """Return the kind of a scheme's credential, in words for a person."""
     if scheme.kind == "apiKey":
-        return f"API key in the {scheme.where} {scheme.name}"
+        return f"API key in the {scheme.location} {scheme.name}"
     if scheme.kind == "http":
         kinds = {"basic": "USER:PASSWORD", "bearer": "bearer token"}
         return kinds.get(scheme.scheme, f"{scheme.scheme} credential")
@@ -80,12 +80,12 @@ def alternatives(operation: Operation) -> tuple[Alternative, ...]:
     security, and where all requirements are left out.
     """
     schemes = operation.spec.security_schemes
-    every: dict[tuple[tuple[str, ...], ...], Alternative] = {}
+    unique: dict[tuple[tuple[str, ...], ...], Alternative] = {}
     for requirement in operation.security:
         if not any(schemes[id].fault for id in requirement):
             for alternative in _alternatives(requirement, schemes):
-                every.setdefault(tuple(credential.ids for credential in alternative), alternative)
-    return tuple(every.values())
+                unique.setdefault(tuple(credential.ids for credential in alternative), alternative)
+    return tuple(unique.values())
 
 
 def shared_ids(operations: Iterable[Operation]) -> dict[str, str]:
@@ -94,11 +94,11 @@ def shared_ids(operations: Iterable[Operation]) -> dict[str, str]:
     Ids that share their credential with no other are not in it.
     """
     # Union-find: A with B in one operation and B with C in another make one credential of the three.
-    first: dict[str, str] = {}
+    parents: dict[str, str] = {}
 
     def root(id: str) -> str:
-        while first.get(id, id) != id:
-            id = first[id]
+        while parents.get(id, id) != id:
+            id = parents[id]
         return id
 
     for operation in operations:
@@ -106,8 +106,8 @@ def shared_ids(operations: Iterable[Operation]) -> dict[str, str]:
             for credential in alternative:
                 for id in credential.ids[1:]:
                     if root(id) != root(credential.id):
-                        first[root(id)] = root(credential.id)
-    return {id: root(id) for id in first}
+                        parents[root(id)] = root(credential.id)
+    return {id: root(id) for id in parents}
 
 
 # Google's descriptions list `Oauth2` and `Oauth2c` in one requirement: one header, one token. Read as two credentials,
@@ -116,12 +116,12 @@ def shared_ids(operations: Iterable[Operation]) -> dict[str, str]:
 # container registry and of Conjur, whose text says so.
 def _alternatives(requirement: Requirement, schemes: Mapping[str, SecurityScheme]) -> Iterable[Alternative]:
     """Return the alternatives in one requirement: each choice of one form for each location."""
-    fields: dict[tuple[str, str], dict[str, list[SecurityScheme]]] = {}
+    schemes_by_key: dict[tuple[str, str], dict[str, list[SecurityScheme]]] = {}
     for id in requirement:
-        location = location_of(schemes[id])
-        fields.setdefault(location.field, {}).setdefault(location.prefix.lower(), []).append(schemes[id])
+        location = credential_location(schemes[id])
+        schemes_by_key.setdefault(location.key, {}).setdefault(location.prefix.lower(), []).append(schemes[id])
     choices = [
-        [Credential(location=location_of(group[0]), schemes=tuple(group)) for group in forms.values()]
-        for forms in fields.values()
+        [Credential(location=credential_location(group[0]), schemes=tuple(group)) for group in forms.values()]
+        for forms in schemes_by_key.values()
     ]
     return product(*choices)

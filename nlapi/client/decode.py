@@ -9,14 +9,14 @@ from collections.abc import Iterator
 MAX_CODINGS = 2
 
 # 256 KB of output at a time: a bomb of a few KB that inflates to gigabytes is noticed after one such piece.
-_PIECE = 1 << 18
+_OUTPUT_CHUNK = 1 << 18
 
 
-class BodyError(Exception):
+class BodyDecodeError(Exception):
     """A body that is too large, damaged, incomplete, or in a coding that nlapi cannot read."""
 
 
-class TooLargeError(BodyError):
+class BodyTooLargeError(BodyDecodeError):
     """A body larger than allowed; the bytes up to the limit have been decoded."""
 
 
@@ -26,49 +26,49 @@ class Decoder:
     def __init__(self, codings: str, max_bytes: int) -> None:
         names = [name for name in (part.strip().lower() for part in codings.split(",")) if name not in ("", "identity")]
         if len(names) > MAX_CODINGS:
-            raise BodyError(f"the body is in {len(names)} content codings at once; nlapi undoes at most {MAX_CODINGS}")
+            raise BodyDecodeError(f"the body is in {len(names)} content codings at once; nlapi undoes at most {MAX_CODINGS}")
         for name in names:
             # The Accept-Encoding that nlapi sends names no other (RFC 9110 §12.5.3); x-gzip is gzip (§8.4.1.3).
             if name not in ("gzip", "x-gzip", "deflate"):
-                raise BodyError(f"the body is in the content coding {name[:40]!r}, which nlapi did not ask for")
+                raise BodyDecodeError(f"the body is in the content coding {name[:40]!r}, which nlapi did not ask for")
         self._stages = [_Inflate(name) for name in reversed(names)]
         self._counts = [0] * (len(names) + 1)
-        self._max = max_bytes
-        self._out = bytearray()
-        self._taken = 0
+        self._max_bytes = max_bytes
+        self._output = bytearray()
+        self._read_position = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body as received."""
-        for piece in self._through(0, data):
-            self._out += piece
+        for piece in self._decode_stages(0, data):
+            self._output += piece
 
     def take(self) -> bytes:
         """Return what has been decoded since the last call."""
-        start, self._taken = self._taken, len(self._out)
-        return bytes(self._out[start:])
+        start, self._read_position = self._read_position, len(self._output)
+        return bytes(self._output[start:])
 
     @property
     def decoded(self) -> bytes:
         """All bytes decoded so far."""
-        return bytes(self._out)
+        return bytes(self._output)
 
     def finish(self) -> bytes:
         """Return the whole body. BodyError when a coding did not come to its end."""
-        if self._counts[0] and not all(stage.done for stage in self._stages):
-            raise BodyError("the compressed body is cut off")
-        return bytes(self._out)
+        if self._counts[0] and not all(stage.is_finished for stage in self._stages):
+            raise BodyDecodeError("the compressed body is cut off")
+        return bytes(self._output)
 
-    def _through(self, stage: int, data: bytes) -> Iterator[bytes]:
+    def _decode_stages(self, stage: int, data: bytes) -> Iterator[bytes]:
         self._counts[stage] += len(data)
-        excess = max(self._counts[stage] - self._max, 0)
+        excess = max(self._counts[stage] - self._max_bytes, 0)
         is_last = stage == len(self._stages)
         if is_last:
             yield data[: len(data) - excess]
         if excess:
-            raise TooLargeError(f"the body is larger than {self._max:,} bytes")
+            raise BodyTooLargeError(f"the body is larger than {self._max_bytes:,} bytes")
         if not is_last:
             for piece in self._stages[stage].feed(data):
-                yield from self._through(stage + 1, piece)
+                yield from self._decode_stages(stage + 1, piece)
 
 
 class _Inflate:
@@ -76,11 +76,11 @@ class _Inflate:
 
     def __init__(self, name: str) -> None:
         self._gzip = name != "deflate"
-        self._fresh = True
+        self._is_first_piece = True
         self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 16 if self._gzip else zlib.MAX_WBITS)
 
     @property
-    def done(self) -> bool:
+    def is_finished(self) -> bool:
         return self._zlib.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -92,7 +92,7 @@ class _Inflate:
                     return
                 self._zlib = self._next_member()
             piece = self._decompress(data)
-            self._fresh = False
+            self._is_first_piece = False
             if piece:
                 yield piece
             data = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
@@ -101,17 +101,17 @@ class _Inflate:
     def _next_member(self) -> zlib._Decompress:
         """Return a decompressor for the next member: gzip may have several (RFC 1952 §2.2), deflate has one."""
         if not self._gzip:
-            raise BodyError("the body goes on after the end of its deflate coding")
+            raise BodyDecodeError("the body goes on after the end of its deflate coding")
         return zlib.decompressobj(zlib.MAX_WBITS | 16)
 
     def _decompress(self, data: bytes) -> bytes:
         try:
-            return self._zlib.decompress(data, _PIECE)
+            return self._zlib.decompress(data, _OUTPUT_CHUNK)
         except zlib.error:
-            if self._fresh and not self._gzip:
+            if self._is_first_piece and not self._gzip:
                 # Some servers send deflate without its zlib wrapper, against RFC 9110 §8.4.1.2, which notes it.
                 self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
-                self._fresh = False
+                self._is_first_piece = False
                 return self._decompress(data)
             name = "gzip" if self._gzip else "deflate"
-            raise BodyError(f"the body says that it is {name}, and is not or is damaged") from None
+            raise BodyDecodeError(f"the body says that it is {name}, and is not or is damaged") from None

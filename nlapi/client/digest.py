@@ -15,7 +15,7 @@ Leaf = tuple[str, Any]
 """A scalar of a request with its path: `query.limit`, `body.budget.amount`."""
 
 
-def is_key_header(name: str) -> bool:
+def is_idempotency_header(name: str) -> bool:
     """Return whether a header carries an idempotency key."""
     # Idempotency-Key, with X- before it or underscores in it. It identifies the attempt and not the change.
     return name.lower().replace("-", "").replace("_", "").removeprefix("x") in ("idempotencykey", "idempotentkey")
@@ -27,30 +27,30 @@ def digest(request: Request) -> str:
     The order of keys, pairs and headers, blanks between JSON tokens, `2.0` for `2` and an idempotency key are left out.
     """
     parts = urlsplit(request.url)
-    headers = sorted((name.lower(), value) for name, value in request.headers if not is_key_header(name))
-    whole = [
+    headers = sorted((name.lower(), value) for name, value in request.headers if not is_idempotency_header(name))
+    content = [
         request.method,
         [parts.scheme, parts.netloc.lower(), parts.path],
         sorted(parse_qsl(parts.query, keep_blank_values=True)),
         headers,
         _body(request),
     ]
-    return hashlib.sha256(_canonical(whole).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_canonical_json(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def target_path(request: Request) -> str:
     """Return the path of a request in lower case, without blanks at the ends of its segments."""
-    return "/".join(loose(unquote(part)) for part in urlsplit(request.url).path.split("/"))
+    return "/".join(normalize_text(unquote(part)) for part in urlsplit(request.url).path.split("/"))
 
 
-def loose_leaves(request: Request) -> frozenset[Leaf]:
-    """Return every scalar of the query and the body with its path, texts normalised by `loose`."""
+def normalized_leaves(request: Request) -> frozenset[Leaf]:
+    """Return every scalar of the query and the body with its path, texts normalised by `normalize_text`."""
     pairs = parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
-    query = ((f"query.{name}", loose(value)) for name, value in pairs)
+    query = ((f"query.{name}", normalize_text(value)) for name, value in pairs)
     return frozenset((*query, *_leaves("body", _body(request))))
 
 
-def loose(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Return a text in lower case (case-folded), each run of blanks one space."""
     return " ".join(text.split()).casefold()
 
@@ -62,7 +62,7 @@ def _body(request: Request) -> Any:
     kind = request.header("content-type") or ""
     try:
         if is_json(kind):
-            return _plain(json.loads(request.content))
+            return _integral_numbers(json.loads(request.content))
         if essence(kind) == FORM:
             # Sorted: pairs in another order are the same change to an API that reads them by name.
             return sorted(map(list, parse_qsl(request.content.decode(), keep_blank_values=True)))
@@ -71,26 +71,26 @@ def _body(request: Request) -> Any:
     return request.content.decode("utf-8", "surrogateescape")
 
 
-def _plain(value: Any) -> Any:
+def _integral_numbers(value: Any) -> Any:
     """Return a JSON value with its whole numbers as integers."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _integral_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_integral_numbers(item) for item in value]
     # JSON has one type of number, in which 2.0 and 2 are equal (RFC 8259 §6); Python writes them differently.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _canonical(value: Any) -> str:
+def _canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _leaves(place: str, value: Any) -> Iterator[Leaf]:
+def _leaves(path: str, value: Any) -> Iterator[Leaf]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(f"{place}.{key}", item)
+            yield from _leaves(f"{path}.{key}", item)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _leaves(f"{place}[{number}]", item)
+            yield from _leaves(f"{path}[{number}]", item)
     elif value is not None:
-        yield place, loose(value) if isinstance(value, str) else _canonical(value)
+        yield path, normalize_text(value) if isinstance(value, str) else _canonical_json(value)

@@ -25,7 +25,7 @@ class Request:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
     @property
-    def json_like(self) -> bool:
+    def is_json(self) -> bool:
         return is_json(self.header("content-type") or "")
 
 
@@ -44,7 +44,7 @@ class Framing(StrEnum):
     """text: its lines"""
 
 
-class Ended(StrEnum):
+class EndReason(StrEnum):
     """The reason why an answer was read no further."""
 
     COMPLETE = "complete"
@@ -80,7 +80,7 @@ class Result:
     elapsed: float = 0.0
     items: tuple[Any, ...] | None = None
     framing: Framing | None = None
-    ended: Ended = Ended.COMPLETE
+    ended: EndReason = EndReason.COMPLETE
     fault: str = ""
 
     @property
@@ -90,7 +90,7 @@ class Result:
     @property
     def is_cut(self) -> bool:
         """Whether reading stopped while the answer was still going on, or may have been."""
-        return self.ended is not Ended.COMPLETE
+        return self.ended is not EndReason.COMPLETE
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -133,7 +133,7 @@ def as_dict(request: Request) -> Mapping[str, Any]:
     if request.content is not None:
         # Bytes that are no text are shown as such by `replace`: a dry run must print something for any body.
         text = request.content.decode("utf-8", "replace")
-        body = json.loads(text) if request.json_like else text
+        body = json.loads(text) if request.is_json else text
     return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
 
 

@@ -11,12 +11,12 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 
 # Shorter secrets are not masked: `any` is a credential in a sandbox and a word everywhere.
-SHORTEST = 6
+MIN_SECRET_LENGTH = 6
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return `text` with each secret replaced by `***`: plain, percent-encoded, in base64, or escaped as in JSON."""
-    for form in forms(secrets):
+    for form in secret_forms(secrets):
         text = text.replace(form, MASK)
     return text
 
@@ -25,22 +25,22 @@ class Masker:
     """A filter that masks secrets in a stream of bytes."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._forms = forms(secrets)
-        self._held = b""
+        self._forms = secret_forms(secrets)
+        self._pending = b""
 
     def feed(self, data: bytes) -> bytes:
         """Return the next bytes, masked; a possible beginning of a secret is kept until the next call."""
-        data = self._held + data
+        data = self._pending + data
         # TCP cuts an answer anywhere, also in the middle of a secret that a server echoes.
         encoded = [form.encode("utf-8", "replace") for form in self._forms]
         for form in encoded:
             data = data.replace(form, MASK.encode())
         end = len(data) - max((_overlap(data, form) for form in encoded), default=0)
-        self._held = data[end:]
+        self._pending = data[end:]
         return data[:end]
 
     def finish(self) -> bytes:
-        data, self._held = self._held, b""
+        data, self._pending = self._pending, b""
         return data
 
     def mask(self, value: Any) -> Any:
@@ -63,22 +63,22 @@ def _overlap(data: bytes, form: bytes) -> int:
 
 def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
     """Return the body of an answer with each secret replaced by `***`."""
-    for form in forms(secrets):
+    for form in secret_forms(secrets):
         content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
     return content
 
 
-def forms(secrets: Iterable[str]) -> list[str]:
-    """Return every form of every secret, longest first so that none is cut in two; none of those under SHORTEST."""
-    found: set[str] = set()
+def secret_forms(secrets: Iterable[str]) -> list[str]:
+    """Return every form of every secret, longest first so that none is cut in two; none of those under MIN_SECRET_LENGTH."""
+    variants: set[str] = set()
     for secret in secrets:
-        if len(secret) < SHORTEST:
+        if len(secret) < MIN_SECRET_LENGTH:
             continue
         raw = secret.encode("utf-8", "replace")
         escaped = json.dumps(secret)[1:-1]
         unescaped = json.dumps(secret, ensure_ascii=False)[1:-1]
-        found |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
-        coded = {b64encode(raw).decode(), urlsafe_b64encode(raw).decode()}
-        found |= coded | {text.rstrip("=") for text in coded}
-        found |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
-    return sorted(found - {""}, key=len, reverse=True)
+        variants |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
+        base64_forms = {b64encode(raw).decode(), urlsafe_b64encode(raw).decode()}
+        variants |= base64_forms | {text.rstrip("=") for text in base64_forms}
+        variants |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
+    return sorted(variants - {""}, key=len, reverse=True)

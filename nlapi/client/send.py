@@ -13,36 +13,36 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
-from nlapi.client.clean import clean
-from nlapi.client.decode import BodyError
+from nlapi.client.safe_text import strip_control
+from nlapi.client.decode import BodyDecodeError
 from nlapi.client.limits import Limits
-from nlapi.client.message import Ended, Request, Result
+from nlapi.client.message import EndReason, Request, Result
 from nlapi.client.redact import redact, redact_body
-from nlapi.client.streaming.body import BodyReader, Watch
+from nlapi.client.streaming.body import BodyReader, PieceListener
 from nlapi.client.streaming.rule import UNKNOWN, Expectation
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
-from nlapi.openapi import address
+from nlapi.openapi import urls
 
 if TYPE_CHECKING:
-    from nlapi.client.wire import Answer, BrokenError, Client, Progress
+    from nlapi.client.transport import RawResponse, TransportError, HttpClient, SendProgress
 
 # The safe methods of RFC 9110 §9.2.1 without TRACE.
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CHANCE = random.SystemRandom()
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_JITTER = random.SystemRandom()
 
 # Every other header may hold a credential: httpx2 drops Authorization and Cookie on another origin, and sends X-API-Key
 # along (docs/design/003).
-_FOREIGN = frozenset({"accept", "accept-language", "user-agent"})
+_CROSS_ORIGIN_HEADERS = frozenset({"accept", "accept-language", "user-agent"})
 
 
 @asynccontextmanager
-async def open_client() -> AsyncIterator[Client]:
+async def open_client() -> AsyncIterator[HttpClient]:
     """Open connections to share between several calls of `send` in one event loop."""
-    from nlapi.client.wire import Client
+    from nlapi.client.transport import HttpClient
 
-    async with Client() as client:
+    async with HttpClient() as client:
         yield client
 
 
@@ -52,10 +52,10 @@ async def send(
     limits: Limits | None = None,
     secrets: Sequence[str] = (),
     repeat: bool = True,
-    client: Client | None = None,
+    client: HttpClient | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     expected: Expectation = UNKNOWN,
-    watch: Watch | None = None,
+    watch: PieceListener | None = None,
 ) -> Result:
     """Return the answer to `request`, whatever its status.
 
@@ -71,97 +71,97 @@ async def send(
     carried out, UsageError when HTTP cannot carry the request.
     """
     limits = limits or Limits()
-    sending = _Sending(
+    call = _SendCall(
         limits=limits,
         secrets=tuple(secrets),
-        safe=repeat and request.method in SAFE,
+        is_safe=repeat and request.method in SAFE_METHODS,
         sleep=sleep,
-        first=request,
+        first_request=request,
         expected=expected,
         watch=watch,
     )
     if client is not None:
-        return await sending.run(client)
-    async with open_client() as own:
-        return await sending.run(own)
+        return await call.run(client)
+    async with open_client() as new_client:
+        return await call.run(new_client)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Sending:
+class _SendCall:
     """The state of one call of `send`."""
 
     limits: Limits
     secrets: tuple[str, ...]
-    safe: bool
+    is_safe: bool
     sleep: Callable[[float], Awaitable[None]]
-    first: Request
+    first_request: Request
     expected: Expectation
-    watch: Watch | None
+    watch: PieceListener | None
     body: BodyReader | None = None
     timer: asyncio.Timeout = field(init=False)
-    started: float = field(default_factory=time.monotonic)
-    tries: int = 0
-    progress: Progress = field(init=False)
+    start_time: float = field(default_factory=time.monotonic)
+    retry_count: int = 0
+    progress: SendProgress = field(init=False)
 
-    async def run(self, client: Client) -> Result:
-        from nlapi.client.wire import Progress
+    async def run(self, client: HttpClient) -> Result:
+        from nlapi.client.transport import SendProgress
 
-        self.progress = Progress()
+        self.progress = SendProgress()
         self.timer = asyncio.timeout(self.limits.deadline)
         try:
             async with self.timer:
-                return self._masked(await self._through_redirects(client))
+                return self._mask_secrets(await self._through_redirects(client))
         except TimeoutError:
-            if self.body is not None and self.body.can_end(Ended.DEADLINE) and (self.safe or self.body.items):
-                return self._masked(self.body.cut(Ended.DEADLINE, self._elapsed()))
-            endless = self.body is not None and self.body.may_be_endless
-            hint = "it had begun; if it never ends, --events N takes what comes of it" if endless else ""
-            raise self._failed(f"timed out after {self.limits.deadline:g} s", self.first, hint) from None
+            if self.body is not None and self.body.can_end(EndReason.DEADLINE) and (self.is_safe or self.body.items):
+                return self._mask_secrets(self.body.cut(EndReason.DEADLINE, self._elapsed()))
+            is_endless = self.body is not None and self.body.may_be_endless
+            hint = "it had begun; if it never ends, --events N takes what comes of it" if is_endless else ""
+            raise self._send_error(f"timed out after {self.limits.deadline:g} s", self.first_request, hint) from None
 
-    async def _through_redirects(self, client: Client) -> Result:
-        request = self.first
+    async def _through_redirects(self, client: HttpClient) -> Result:
+        request = self.first_request
         for _ in range(self.limits.max_redirects + 1):
-            result = await self._answered(client, request)
+            result = await self._exchange_with_retries(client, request)
             location = result.header("location")
-            if not (self.safe and location and result.status in _REDIRECTS):
+            if not (self.is_safe and location and result.status in _REDIRECT_STATUSES):
                 return result
-            request = self._next(request, location)
-        raise self._failed(f"more than {self.limits.max_redirects} redirects", self.first)
+            request = self._redirect_request(request, location)
+        raise self._send_error(f"more than {self.limits.max_redirects} redirects", self.first_request)
 
-    async def _answered(self, client: Client, request: Request) -> Result:
+    async def _exchange_with_retries(self, client: HttpClient, request: Request) -> Result:
         """Return the answer to one request, sent again where that is allowed and may help."""
-        from nlapi.client.wire import BrokenError
+        from nlapi.client.transport import TransportError
 
         while True:
-            may_retry = self.safe and self.tries < self.limits.retries
+            may_retry = self.is_safe and self.retry_count < self.limits.retries
             self.body = None
             try:
-                result = await self._once(client, request)
-            except BodyError as error:
-                raise self._failed(str(error), request) from None
-            except BrokenError as error:
-                if self.body is not None and self.body.can_end(Ended.BROKEN):
-                    return self.body.cut(Ended.BROKEN, self._elapsed(), error.reason)
-                if not (may_retry and error.again) or (self.body is not None and self.body.has_shown):
-                    raise self._unanswered(error, request) from None
+                result = await self._exchange(client, request)
+            except BodyDecodeError as error:
+                raise self._send_error(str(error), request) from None
+            except TransportError as error:
+                if self.body is not None and self.body.can_end(EndReason.BROKEN):
+                    return self.body.cut(EndReason.BROKEN, self._elapsed(), error.reason)
+                if not (may_retry and error.is_retryable) or (self.body is not None and self.body.has_shown):
+                    raise self._unanswered_error(error, request) from None
                 # Jitter, so that clients which lost a server at one moment do not all return at one moment.
-                wait = 0.1 * 2**self.tries * _CHANCE.uniform(0.5, 1.5)
+                wait = 0.1 * 2**self.retry_count * _JITTER.uniform(0.5, 1.5)
             else:
-                asked = _retry_after(result)
-                if asked is None or not may_retry or not self._worth_waiting(asked):
+                retry_delay = _retry_after(result)
+                if retry_delay is None or not may_retry or not self._can_wait(retry_delay):
                     return result
-                wait = asked
-            self.tries += 1
+                wait = retry_delay
+            self.retry_count += 1
             await self.sleep(wait)
 
-    async def _once(self, client: Client, request: Request) -> Result:
-        self.progress.sent = False
-        there = address.parse(request.url)
+    async def _exchange(self, client: HttpClient, request: Request) -> Result:
+        self.progress.has_started = False
+        target = urls.parse_url(request.url)
         # The user chose the first origin, private or not. A redirect from it could reach what only this machine can,
         # such as a cloud's metadata server.
-        foreign = there.origin != address.origin(self.first.url)
-        guarded = foreign and not self.limits.private_redirects
-        async with client.exchange(request, there, self.progress, public_only=guarded) as answer:
+        is_foreign = target.origin != urls.origin(self.first_request.url)
+        public_only = is_foreign and not self.limits.private_redirects
+        async with client.exchange(request, target, self.progress, public_only=public_only) as answer:
             head = Result(
                 status=answer.status,
                 headers=answer.headers,
@@ -169,20 +169,20 @@ class _Sending:
                 method=request.method,
                 elapsed=self._elapsed(),
             )
-            if self.safe and answer.status in _REDIRECTS and answer.header("location"):
+            if self.is_safe and answer.status in _REDIRECT_STATUSES and answer.header("location"):
                 return head
-            return await self._read(answer, head)
+            return await self._read_body(answer, head)
 
-    async def _read(self, answer: Answer, head: Result) -> Result:
+    async def _read_body(self, answer: RawResponse, head: Result) -> Result:
         """Return the answer with its body, or with as much of it as the number of items allows."""
         self.body = body = BodyReader(
             head=head,
-            shown_head=self._masked(head),
+            masked_head=self._mask_secrets(head),
             expected=self.expected,
             limits=self.limits,
             secrets=self.secrets,
             watch=self.watch,
-            on_stream=self._bound,
+            on_stream=self._set_stream_deadline,
         )
         async with aclosing(answer.chunks()) as chunks:
             async for chunk in chunks:
@@ -193,63 +193,63 @@ class _Sending:
         self.body = None
         return result
 
-    def _bound(self, is_stream: bool) -> None:
+    def _set_stream_deadline(self, is_stream: bool) -> None:
         """Set the deadline of an answer that turns out to stream, or restore it when the answer does not after all."""
-        left = self.limits.deadline - self._elapsed()
+        remaining = self.limits.deadline - self._elapsed()
         if is_stream and self.limits.stream_seconds is not None:
-            left = min(left, self.limits.stream_seconds)
-        self.timer.reschedule(asyncio.get_running_loop().time() + left)
+            remaining = min(remaining, self.limits.stream_seconds)
+        self.timer.reschedule(asyncio.get_running_loop().time() + remaining)
 
     def _elapsed(self) -> float:
-        return time.monotonic() - self.started
+        return time.monotonic() - self.start_time
 
-    def _worth_waiting(self, seconds: float) -> bool:
-        left = self.limits.deadline - self._elapsed()
-        return seconds <= self.limits.max_retry_wait and seconds < left
+    def _can_wait(self, seconds: float) -> bool:
+        remaining = self.limits.deadline - self._elapsed()
+        return seconds <= self.limits.max_retry_wait and seconds < remaining
 
-    def _next(self, request: Request, location: str) -> Request:
+    def _redirect_request(self, request: Request, location: str) -> Request:
         """Return the request that a redirect asks for. Another origin gets only headers that identify nobody."""
-        here = address.parse(request.url)
+        current = urls.parse_url(request.url)
         try:
             url = urljoin(request.url, location.strip().replace(" ", "%20")).partition("#")[0]
-            there = address.parse(url)
+            target = urls.parse_url(url)
         except (UsageError, ValueError):
-            reason = f"was redirected to {clean(location)[:200]!r}, which nlapi does not follow"
-            raise self._failed(reason, request) from None
-        if there.origin == here.origin:
+            reason = f"was redirected to {strip_control(location)[:200]!r}, which nlapi does not follow"
+            raise self._send_error(reason, request) from None
+        if target.origin == current.origin:
             return replace(request, url=url)
         # Credentials in the URL, protected by TLS so far, would go out in the clear.
-        if here.scheme == "https" and there.scheme == "http" and self.secrets:
-            raise self._failed(f"was redirected from https to {there.site}; nlapi did not follow", request)
-        url = _without(url, self.secrets)
+        if current.scheme == "https" and target.scheme == "http" and self.secrets:
+            raise self._send_error(f"was redirected from https to {target.site}; nlapi did not follow", request)
+        url = _without_secrets(url, self.secrets)
         if redact(url, self.secrets) != url:
-            raise self._failed(f"was redirected to {there.site} with a credential in the path", request)
-        headers = tuple((name, value) for name, value in request.headers if name.lower() in _FOREIGN)
+            raise self._send_error(f"was redirected to {target.site} with a credential in the path", request)
+        headers = tuple((name, value) for name, value in request.headers if name.lower() in _CROSS_ORIGIN_HEADERS)
         return Request(method=request.method, url=url, headers=headers)
 
-    def _unanswered(self, error: BrokenError, request: Request) -> SendError:
-        there = address.parse(request.url)
-        if self.progress.sent:
+    def _unanswered_error(self, error: TransportError, request: Request) -> SendError:
+        target = urls.parse_url(request.url)
+        if self.progress.has_started:
             # A server that speaks TLS hangs up on plain HTTP.
-            hint = f"does it speak https? --base-url https://{there.authority} then" if there.scheme == "http" else ""
-            return self._failed(error.reason, request, hint=hint if error.is_hangup else "")
+            hint = f"does it speak https? --base-url https://{target.authority} then" if target.scheme == "http" else ""
+            return self._send_error(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
-            redact(f"cannot connect to {there.site}: {error.reason}", self.secrets),
+            redact(f"cannot connect to {target.site}: {error.reason}", self.secrets),
             hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 
-    def _failed(self, reason: str, request: Request, hint: str = "") -> SendError:
+    def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:
         """Return the error for a request that was sent, or may have been: the outcome of a write is unknown then."""
-        there = address.parse(request.url)
-        message = redact(clean(f"{request.method} {there.site}{there.path[:200]}: {reason}")[:600], self.secrets)
-        if self.safe or not self.progress.sent:
+        target = urls.parse_url(request.url)
+        message = redact(strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600], self.secrets)
+        if self.is_safe or not self.progress.has_started:
             return SendError(message, hint=hint)
         return OutcomeUnknownError(
             f"{message}; it may or may not have been carried out",
             hint="nlapi did not repeat it; check before you try again",
         )
 
-    def _masked(self, result: Result) -> Result:
+    def _mask_secrets(self, result: Result) -> Result:
         if not self.secrets:
             return result
         return replace(
@@ -273,7 +273,7 @@ def _retry_after(result: Result) -> float | None:
         return None
 
 
-def _without(url: str, secrets: Sequence[str]) -> str:
+def _without_secrets(url: str, secrets: Sequence[str]) -> str:
     """Return `url` without the pairs of its query that hold a secret."""
     base, mark, query = url.partition("?")
     pairs = [pair for pair in query.split("&") if not any(secret in unquote_plus(pair) for secret in secrets if secret)]

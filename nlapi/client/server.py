@@ -6,13 +6,13 @@ import re
 from contextlib import suppress
 
 from nlapi.errors import UsageError
-from nlapi.openapi.address import Address, parse, shown
+from nlapi.openapi.urls import HttpUrl, parse_url, redact_url
 from nlapi.openapi.parts import Server, as_list, as_map
-from nlapi.openapi.servers import ABSOLUTE
+from nlapi.openapi.servers import ABSOLUTE_URL
 from nlapi.openapi.spec import Operation, Spec
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-HINT = "name the server yourself with --base-url"
+BASE_URL_HINT = "name the server yourself with --base-url"
 
 
 def server_url(operation: Operation, base_url: str | None = None) -> str:
@@ -23,51 +23,51 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     description has no business with is refused. Raises UsageError with the reason.
     """
     if base_url is not None:
-        _checked(base_url, f"base URL {shown(base_url)!r}", _spelled(base_url))
+        _check_url(base_url, f"base URL {redact_url(base_url)!r}", _base_url_hint(base_url))
         return base_url.rstrip("/")
-    url = next(filter(_SCHEME.match, map(expanded, operation.servers)), "") or expanded(operation.servers[0])
+    url = next(filter(_SCHEME.match, map(expand_server_url, operation.servers)), "") or expand_server_url(operation.servers[0])
     if not _SCHEME.match(url):
-        raise _no_server(operation, url)
-    label = f"server {shown(url)!r} of {operation.spec.source}"
-    if reason := _forbidden(_checked(url, label, HINT), operation.spec.source):
-        raise UsageError(f"{label} is {reason}", hint=HINT)
+        raise _no_server_error(operation, url)
+    label = f"server {redact_url(url)!r} of {operation.spec.source}"
+    if reason := _forbidden_reason(_check_url(url, label, BASE_URL_HINT), operation.spec.source):
+        raise UsageError(f"{label} is {reason}", hint=BASE_URL_HINT)
     return url.rstrip("/")
 
 
-def names_server(spec: Spec) -> bool:
+def declares_server(spec: Spec) -> bool:
     """Return whether a description names a server itself; one with none, or only a path, runs where it came from."""
     host = spec.document.get("host")
-    urls = [as_map(one).get("url") for one in as_list(spec.document.get("servers"))]
-    absolute = (ABSOLUTE.match(url) or url.startswith("//") for url in urls if isinstance(url, str))
+    urls = [as_map(server).get("url") for server in as_list(spec.document.get("servers"))]
+    absolute = (ABSOLUTE_URL.match(url) or url.startswith("//") for url in urls if isinstance(url, str))
     return any(absolute) or (isinstance(host, str) and bool(host.strip()))
 
 
-def example_base_url(spec: Spec, tried: str = "") -> str:
+def example_base_url(spec: Spec, failed_url: str = "") -> str:
     """Return a base URL that may be the right one, as an example for a person and never for use.
 
-    It differs from `tried`: the folder of the description, else `/api` or nothing behind the same host.
+    It differs from `failed_url`: the folder of the description, else `/api` or nothing behind the same host.
     """
     # Prefect's description names no server and needs /api behind the host that served it.
-    place = tried or spec.source
-    if not place.startswith(("http://", "https://")):
+    address = failed_url or spec.source
+    if not address.startswith(("http://", "https://")):
         return "http://127.0.0.1:8000/api"
-    site = parse(place).site
+    site = parse_url(address).site
     folder = [spec.source.rpartition("/")[0]] if spec.source.startswith(f"{site}/") else []
-    return next(url for url in (*folder, f"{site}/api", site) if url != (tried.rstrip("/") or site))
+    return next(url for url in (*folder, f"{site}/api", site) if url != (failed_url.rstrip("/") or site))
 
 
 def explain_server(spec: Spec) -> str:
     """Return what a user has to provide about where an API runs; "" when its description names a server."""
-    if names_server(spec):
+    if declares_server(spec):
         return ""
     with suppress(UsageError):
         if spec.source.startswith(("http://", "https://")):
-            used = expanded(spec.servers[0]).rstrip("/")
-            return f"It names no server: calls go to {used}, where it came from, if --base-url says nothing else"
+            default_url = expand_server_url(spec.servers[0]).rstrip("/")
+            return f"It names no server: calls go to {default_url}, where it came from, if --base-url says nothing else"
     return f"It names no server: say where it runs, such as --base-url {example_base_url(spec)}"
 
 
-def _no_server(operation: Operation, url: str) -> UsageError:
+def _no_server_error(operation: Operation, url: str) -> UsageError:
     """Return the error for a description in a file that has no server, or only its path."""
     path, source = url.strip("/"), operation.spec.source
     if path:
@@ -78,23 +78,23 @@ def _no_server(operation: Operation, url: str) -> UsageError:
     return UsageError(message, hint=hint)
 
 
-def _spelled(base_url: str) -> str:
+def _base_url_hint(base_url: str) -> str:
     """Return a hint for an invalid base URL: the same with http:// in front, where that is a valid one."""
     url = f"http://{base_url}"
     with suppress(UsageError):
         if "://" not in base_url and re.match(r"[\w.-]+(?::\d+)?(?:/|$)", base_url):
-            parse(url)
+            parse_url(url)
             return f"such as {url}"
     return "such as http://127.0.0.1:8080"
 
 
-def expanded(server: Server) -> str:
+def expand_server_url(server: Server) -> str:
     """Return the server's URL with its variables at their defaults (OpenAPI 3.1.1 §4.8.6)."""
 
     def value(match: re.Match[str]) -> str:
         variable = server.variables.get(match[1])
         if variable is None:
-            raise UsageError(f"server {server.url!r} uses {{{match[1]}}}, which is not described", hint=HINT)
+            raise UsageError(f"server {server.url!r} uses {{{match[1]}}}, which is not described", hint=BASE_URL_HINT)
         # `default` is required, yet descriptions leave it out; a single choice leaves no doubt, the first of several is
         # a guess that the preview shows.
         return variable.default or (variable.enum[0] if variable.enum else "")
@@ -102,9 +102,9 @@ def expanded(server: Server) -> str:
     return re.sub(r"\{([^{}]+)\}", value, server.url)
 
 
-def _checked(url: str, label: str, hint: str) -> Address:
+def _check_url(url: str, label: str, hint: str) -> HttpUrl:
     try:
-        address = parse(url)
+        address = parse_url(url)
     except UsageError as error:
         raise UsageError(f"{label}: {error.message}", hint=hint) from None
     if "?" in url or "#" in url or "\\" in url:
@@ -115,12 +115,12 @@ def _checked(url: str, label: str, hint: str) -> Address:
     return address
 
 
-def _forbidden(address: Address, source: str) -> str:
+def _forbidden_reason(address: HttpUrl, source: str) -> str:
     """Return why a description from `source` may not name this server, or ""."""
     # 169.254.169.254 serves the credentials of a cloud machine, and no API of anybody.
     if address.is_link_local:
         return "a link-local or reserved address"
-    from_elsewhere = source.startswith(("http://", "https://")) and parse(source).host != address.host
+    has_other_host = source.startswith(("http://", "https://")) and parse_url(source).host != address.host
     return (
-        "in a private network, and the description came from elsewhere" if from_elsewhere and address.is_private else ""
+        "in a private network, and the description came from elsewhere" if has_other_host and address.is_private else ""
     )

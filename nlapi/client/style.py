@@ -22,7 +22,7 @@ SEGMENT_RESERVED = ":@!$'()*,;="
 COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 
 # Style `cookie` escapes nothing by itself (OpenAPI 3.2.0 §4.12.2.3).
-OF_STYLE_COOKIE = COOKIE_SAFE + "%"
+COOKIE_STYLE_SAFE = COOKIE_SAFE + "%"
 
 # token of RFC 9110 §5.6.2, without `%`.
 COOKIE_NAME_SAFE = "!#$&'*+-.^_`|~"
@@ -33,16 +33,16 @@ DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
 
 
-def scalar(value: Any) -> str:
+def scalar_text(value: Any) -> str:
     """Return a value as text: true, false, numbers as in JSON; an object or list inside another value as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):
         raise ArgumentError(f"{value} is not a number that can be sent")
-    return compact(value)
+    return compact_json(value)
 
 
-def compact(value: Any) -> str:
+def compact_json(value: Any) -> str:
     """Return JSON without white space. ArgumentError for a value that JSON cannot hold."""
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -50,7 +50,7 @@ def compact(value: Any) -> str:
         raise ArgumentError("the value cannot be written as JSON", hint="NaN, Infinity, or nested too deeply") from None
 
 
-def encode(text: str, *, safe: str = "") -> str:
+def percent_encode(text: str, *, safe: str = "") -> str:
     """Return the text percent-encoded, except unreserved and `safe` characters. ArgumentError for a lone surrogate."""
     try:
         return quote(text, safe=safe)
@@ -61,56 +61,56 @@ def encode(text: str, *, safe: str = "") -> str:
 def _query_text(text: str, reserved: bool) -> str:
     """Return the text percent-encoded; with `reserved`, RESERVED and `%XX` stay as they are (RFC 6570 §3.2.3)."""
     if not reserved:
-        return encode(text)
+        return percent_encode(text)
     pieces = re.split(r"(%[0-9A-Fa-f]{2})", text)
-    return "".join(piece if index % 2 else encode(piece, safe=RESERVED) for index, piece in enumerate(pieces))
+    return "".join(piece if index % 2 else percent_encode(piece, safe=RESERVED) for index, piece in enumerate(pieces))
 
 
 def item_texts(value: Sequence[Any]) -> list[str]:
     """Return the items of a list as texts, without null."""
-    return [scalar(item) for item in value if item is not None]
+    return [scalar_text(item) for item in value if item is not None]
 
 
 def pair_texts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the names and values of an object as texts, without null."""
-    return [(name, scalar(item)) for name, item in value.items() if item is not None]
+    return [(name, scalar_text(item)) for name, item in value.items() if item is not None]
 
 
 def is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
-def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> str:
+def encode_path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> str:
     """Return the expansion of `{name}` in a path.
 
     Styles simple, label and matrix (RFC 6570 §3.2.2, §3.2.5, §3.2.7), and those with a delimiter of Swagger 2.0.
     """
-    prefix, separator, named = {"label": (".", ".", False), "matrix": (";", ";", True)}.get(style, ("", ",", False))
+    prefix, separator, has_label = {"label": (".", ".", False), "matrix": (";", ";", True)}.get(style, ("", ",", False))
     comma = SEPARATORS.get(style, ",")
 
-    def text(item: str) -> str:
-        return encode(item, safe=SEGMENT_RESERVED if reserved else "")
+    def encoded(item: str) -> str:
+        return percent_encode(item, safe=SEGMENT_RESERVED if reserved else "")
 
     joint = separator if explode else comma
-    label = encode(name)
+    label = percent_encode(name)
     if is_list(value):
-        items = [text(item) for item in item_texts(value)]
-        if named and explode:
+        items = [encoded(item) for item in item_texts(value)]
+        if has_label and explode:
             return "".join(f";{label}={item}" if item else f";{label}" for item in items)
         body = joint.join(items)
     elif isinstance(value, Mapping):
-        pairs = [(encode(key), text(item)) for key, item in pair_texts(value)]
-        if named and explode:
+        pairs = [(percent_encode(key), encoded(item)) for key, item in pair_texts(value)]
+        if has_label and explode:
             return "".join(f";{key}={item}" if item else f";{key}" for key, item in pairs)
         body = joint.join(f"{key}{'=' if explode else ','}{item}" for key, item in pairs)
     else:
-        body = text(scalar(value))
-    if named:
+        body = encoded(scalar_text(value))
+    if has_label:
         return f";{label}={body}" if body else f";{label}"
     return f"{prefix}{body}"
 
 
-def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[str, list[str], str]]:
+def style_fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[str, list[str], str]]:
     """Yield (key, items, separator) for each pair that a value is written as, not yet encoded.
 
     Styles form, spaceDelimited, pipeDelimited and deepObject. An empty list or object yields none, as it is undefined
@@ -118,7 +118,7 @@ def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[s
     """
     separator = DELIMITERS.get(style, ",")
     if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
-        yield from ((key, [item], separator) for key, item in deep(name, value))
+        yield from ((key, [item], separator) for key, item in deep_object_pairs(name, value))
     elif is_list(value):
         items = item_texts(value)
         if explode:
@@ -132,44 +132,44 @@ def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[s
         elif pairs:
             yield name, [part for pair in pairs for part in pair], separator
     else:
-        yield name, [scalar(value)], separator
+        yield name, [scalar_text(value)], separator
 
 
-def query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
-    """Yield the `key=value` pairs of a query parameter or of a property of an urlencoded form; see `fields`."""
-    for key, items, separator in fields(name, value, style, explode):
-        joint = "," if separator == "," else encode(separator)
-        yield f"{encode(key)}={joint.join(_query_text(item, reserved) for item in items)}"
+def encode_query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
+    """Yield the `key=value` pairs of a query parameter or of a property of an urlencoded form; see `style_fields`."""
+    for key, items, separator in style_fields(name, value, style, explode):
+        joint = "," if separator == "," else percent_encode(separator)
+        yield f"{percent_encode(key)}={joint.join(_query_text(item, reserved) for item in items)}"
 
 
-def deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def deep_object_pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
     """Yield (`name[key][0]`, value) for every scalar inside `value`."""
     # OpenAPI leaves nested values and lists undefined; lists go by index, as Stripe's own clients write them.
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from deep(f"{name}[{key}]", item)
+            yield from deep_object_pairs(f"{name}[{key}]", item)
     elif is_list(value):
         for index, item in enumerate(value):
-            yield from deep(f"{name}[{index}]", item)
+            yield from deep_object_pairs(f"{name}[{index}]", item)
     elif value is not None:
-        yield name, scalar(value)
+        yield name, scalar_text(value)
 
 
-def header(value: Any, explode: bool, style: str = "simple") -> str:
+def encode_header(value: Any, explode: bool, style: str = "simple") -> str:
     """Return a header's value. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
     if is_list(value):
         text = DELIMITERS.get(style, ",").join(item_texts(value))
     elif isinstance(value, Mapping):
         text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in pair_texts(value))
     else:
-        text = scalar(value)
+        text = scalar_text(value)
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
         raise ArgumentError("a header may not hold line breaks or control characters")
     return text.strip(" \t")
 
 
-def cookie(name: str, value: Any, explode: bool, style: str = "form") -> Iterator[str]:
+def encode_cookie(name: str, value: Any, explode: bool, style: str = "form") -> Iterator[str]:
     """Yield the `name=value` pairs of a cookie parameter, percent-encoded where RFC 6265 §4.1.1 requires it."""
-    safe = OF_STYLE_COOKIE if style == "cookie" else COOKIE_SAFE
-    for key, items, _ in fields(name, value, "form", explode):
-        yield f"{encode(key, safe=COOKIE_NAME_SAFE)}={','.join(encode(item, safe=safe) for item in items)}"
+    safe = COOKIE_STYLE_SAFE if style == "cookie" else COOKIE_SAFE
+    for key, items, _ in style_fields(name, value, "form", explode):
+        yield f"{percent_encode(key, safe=COOKIE_NAME_SAFE)}={','.join(percent_encode(item, safe=safe) for item in items)}"

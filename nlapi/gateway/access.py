@@ -11,14 +11,14 @@ from enum import StrEnum
 from hashlib import sha256
 
 from nlapi.gateway.kept import TokenRecord
-from nlapi.gateway.problem import Problem
-from nlapi.gateway.store import Store
+from nlapi.gateway.problem import GatewayProblem
+from nlapi.gateway.store import GatewayStore
 
 # The prefix of every secret lets secret scanners recognize one that has leaked.
-PREFIX = "nlg_"
+SECRET_PREFIX = "nlg_"  # noqa: S105 - the prefix alone
 
 # Authors in revisions and the audit log that have no token: a token of that name could pass for them.
-RESERVED = frozenset(("gateway", "command-line"))
+RESERVED_NAMES = frozenset(("gateway", "command-line"))
 
 
 class Audience(StrEnum):
@@ -49,15 +49,15 @@ class Caller:
     client: str = ""
 
 
-NOBODY = Caller()
+ANONYMOUS = Caller()
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
-def stamp(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return a time as text in UTC: 2026-11-25T03:04:05.678901Z."""
     # Always with microseconds, so that the texts sort by time: the store compares them in SQL.
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -66,102 +66,102 @@ def stamp(moment: datetime) -> str:
 class Access:
     """The tokens of a Store, cached by digest and read again after a change."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, store: GatewayStore, clock: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._clock = clock
-        self._seen = -1
-        self._known: dict[str, TokenRecord] = {}
+        self._token_version = -1
+        self._tokens_by_digest: dict[str, TokenRecord] = {}
 
-    def make(
+    def create_token(
         self, name: str, audience: Audience, *, role: Role | None = None, client: str = "", days: int = 0
     ) -> tuple[TokenRecord, str]:
         """Create a token; return it with its secret of 256 random bits. Problem 409 when the name is in use."""
-        if name in RESERVED:
+        if name in RESERVED_NAMES:
             hint = "take another name: this one stands for what is done without a token"
-            raise Problem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
-        secret = PREFIX + secrets.token_urlsafe(32)
-        made = self._clock()
+            raise GatewayProblem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
+        secret = SECRET_PREFIX + secrets.token_urlsafe(32)
+        created = self._clock()
         record = TokenRecord(
             name=name,
-            digest=digest(secret),
+            digest=hash_secret(secret),
             audience=audience,
             role=(role or Role.VIEWER) if audience is Audience.ADMIN else "",
             client=(client or name) if audience is Audience.SERVE else "",
-            created_at=stamp(made),
-            expires_at=stamp(made + timedelta(days=days)) if days else None,
+            created_at=format_time(created),
+            expires_at=format_time(created + timedelta(days=days)) if days else None,
         )
         if not self._store.add_token(record):
-            raise Problem(
+            raise GatewayProblem(
                 409, f"there is a token {name!r} already", code="exists", hint="revoke it or take another name"
             )
         return record, secret
 
-    def revoke(self, name: str) -> TokenRecord | None:
+    def revoke_token(self, name: str) -> TokenRecord | None:
         """Remove a token and return it, or None when there is none. Problem 409 for the last admin token."""
         # Without an admin token nobody could create another one over HTTP.
-        admins = [one for one in self._store.tokens() if one.role == Role.ADMIN]
-        if [one.name for one in admins] == [name]:
-            raise Problem(
+        admins = [token for token in self._store.tokens() if token.role == Role.ADMIN]
+        if [token.name for token in admins] == [name]:
+            raise GatewayProblem(
                 409, f"{name!r} is the last token that makes tokens", code="last_admin", hint="make another one"
             )
         return self._store.remove_token(name)
 
-    async def caller(self, authorization: str | None) -> Caller:
+    async def authenticate(self, authorization: str | None) -> Caller:
         """Return the caller of an Authorization header, or NOBODY without one. Problem 401 when it is invalid.
 
         It waits for the store only for an unknown token, so that a slow query does not delay other requests.
         """
         if authorization is None:
-            return NOBODY
+            return ANONYMOUS
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer":
-            raise unauthorized("only bearer tokens are taken")
-        key = digest(secret.strip())
+            raise unauthorized_problem("only bearer tokens are taken")
+        digest_key = hash_secret(secret.strip())
         version = self._store.token_version()
-        if version != self._seen or key not in self._known:
+        if version != self._token_version or digest_key not in self._tokens_by_digest:
             version = await asyncio.to_thread(self._store.token_version, fresh=True)
-            if version != self._seen:
-                known = await asyncio.to_thread(self._store.tokens)
-                self._known, self._seen = {one.digest: one for one in known}, version
-        found = self._known.get(key)
-        if found is None:
-            raise unauthorized("the token is not known")
-        if found.expires_at is not None and stamp(self._clock()) >= found.expires_at:
-            raise unauthorized("the token has expired")
-        role = Role(found.role) if found.role else None
-        return Caller(name=found.name, audience=Audience(found.audience), role=role, client=found.client)
+            if version != self._token_version:
+                tokens = await asyncio.to_thread(self._store.tokens)
+                self._tokens_by_digest, self._token_version = {record.digest: record for record in tokens}, version
+        token = self._tokens_by_digest.get(digest_key)
+        if token is None:
+            raise unauthorized_problem("the token is not known")
+        if token.expires_at is not None and format_time(self._clock()) >= token.expires_at:
+            raise unauthorized_problem("the token has expired")
+        role = Role(token.role) if token.role else None
+        return Caller(name=token.name, audience=Audience(token.audience), role=role, client=token.client)
 
 
-def described(token: TokenRecord) -> str:
+def describe_token(token: TokenRecord) -> str:
     """Return the description of a token for the audit log."""
     days = f" until {token.expires_at[:10]}" if token.expires_at else ""
     return f"token {token.name} ({token.role or f'serve, client {token.client}'}){days}"
 
 
-def digest(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """Return the stored form of a secret, its sha256."""
     # A slow hash protects passwords, which can be guessed; 256 random bits cannot, and each request pays for the hash.
     return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def unauthorized(why: str) -> Problem:
-    return Problem(
+def unauthorized_problem(message: str) -> GatewayProblem:
+    return GatewayProblem(
         401,
-        why,
+        message,
         code="unauthorized",
         hint="send Authorization: Bearer TOKEN; `nlapi gateway token` makes one",
         headers={"WWW-Authenticate": "Bearer"},
     )
 
 
-def allow(caller: Caller, audiences: frozenset[str], role: str) -> None:
+def check_permission(caller: Caller, audiences: frozenset[str], role: str) -> None:
     """Check the caller's audience and role; no audience allows anybody. Problem 401 or 403 when it is refused."""
     if not audiences:
         return
     if caller.audience is None:
-        raise unauthorized("this needs a token")
+        raise unauthorized_problem("this needs a token")
     if caller.audience not in audiences:
-        wanted = " or ".join(sorted(audiences))
-        raise Problem(403, f"this needs a token of the {wanted} audience, not {caller.audience}", code="wrong_audience")
+        required_audiences = " or ".join(sorted(audiences))
+        raise GatewayProblem(403, f"this needs a token of the {required_audiences} audience, not {caller.audience}", code="wrong_audience")
     if caller.audience is Audience.ADMIN and ROLES.index(caller.role or Role.VIEWER) < ROLES.index(Role(role)):
-        raise Problem(403, f"this needs the role {role}; {caller.name} is {caller.role}", code="wrong_role")
+        raise GatewayProblem(403, f"this needs the role {role}; {caller.name} is {caller.role}", code="wrong_role")

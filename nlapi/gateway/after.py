@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.gateway.calls import Ask, Failed, Ran, Served
-from nlapi.gateway.live import Live, Plan, Route
+from nlapi.gateway.inference import InferenceRequest, InferenceError, InferenceResult, InferenceResponse
+from nlapi.gateway.live import Snapshot, ServingPlan, ObjectiveRoute
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.record import Record, Recorder
-from nlapi.gateway.shadow import Copy, Shadows
+from nlapi.gateway.shadow import ShadowCopy, ShadowQueue
 from nlapi.gateway.trace import Tracer
 from nlapi.routing.nouns import Shadow, VersionRef
-from nlapi.routing.split import sampled
+from nlapi.routing.split import is_sampled
 
 
 # One object in place of five arguments that every step after the answer needs.
@@ -21,15 +21,15 @@ from nlapi.routing.split import sampled
 class Exchange:
     """One request that is being served, with its revision and the plan that it is served by."""
 
-    live: Live
-    route: Route
-    plan: Plan
-    ask: Ask
-    at: float
+    snapshot: Snapshot
+    route: ObjectiveRoute
+    plan: ServingPlan
+    request: InferenceRequest
+    started_at: float
     """seconds since 1970"""
 
 
-class Afterwards:
+class Postprocessor:
     """The steps after an answer. None of them waits, and none of them can fail an answer.
 
     `leave` is called when a copy no longer uses its revision.
@@ -40,104 +40,104 @@ class Afterwards:
         *,
         metrics: Metrics,
         recorder: Recorder,
-        shadows: Shadows,
+        shadows: ShadowQueue,
         tracer: Tracer | None,
-        leave: Callable[[Live], None],
+        release: Callable[[Snapshot], None],
     ) -> None:
         self._metrics = metrics
         self._recorder = recorder
         self._shadows = shadows
         self._tracer = tracer
-        self._leave = leave
+        self._release = release
 
-    def finish(self, exchange: Exchange, outcome: Served | Failed, ms: float) -> None:
+    def finish(self, exchange: Exchange, outcome: InferenceResponse | InferenceError, ms: float) -> None:
         """Count, record, trace and copy one request that ended with `outcome` after `ms` milliseconds."""
         plan = exchange.plan
         self._count(plan, outcome, ms)
-        if self._recorder.wanted or self._tracer is not None:
-            version = outcome.version if isinstance(outcome, Served) else plan.decision.version
-            record = _record(exchange, version, outcome, ms)
-            if self._recorder.wanted:
-                self._recorder.note(record)
+        if self._recorder.is_enabled or self._tracer is not None:
+            version = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
+            record = _build_record(exchange, version, outcome, ms)
+            if self._recorder.is_enabled:
+                self._recorder.add(record)
             if self._tracer is not None:
-                self._tracer.trace(record, exchange.ask.trace)
+                self._tracer.trace(record, exchange.request.traceparent)
         for shadow, _ in plan.shadows:
-            if sampled(shadow.name, exchange.ask.request_id, shadow.percent):
-                self._copy(exchange, shadow, outcome if isinstance(outcome, Served) else None)
+            if is_sampled(shadow.name, exchange.request.request_id, shadow.percent):
+                self._queue_copy(exchange, shadow, outcome if isinstance(outcome, InferenceResponse) else None)
 
-    def _count(self, plan: Plan, outcome: Served | Failed, ms: float) -> None:
+    def _count(self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, InferenceError):
             plan.series.observe(ms, failed=True)
         elif outcome.fallback:
             plan.series.observe(ms, failed=True)
             self._metrics.fallbacks[plan.decision.objective] += 1
         else:
             plan.series.observe(ms, failed=False)
-            if plan.measured:
-                plan.series.observe_output(outcome.output, plan.measured)
+            if plan.guarded_fields:
+                plan.series.observe_output(outcome.output, plan.guarded_fields)
 
-    def _copy(self, exchange: Exchange, shadow: Shadow, served: Served | None) -> None:
-        runner = exchange.live.shadowing[shadow.version]
-        exchange.live.active += 1  # keeps the shadow's version loaded until the copy has ended
+    def _queue_copy(self, exchange: Exchange, shadow: Shadow, response: InferenceResponse | None) -> None:
+        runner = exchange.snapshot.shadow_runners[shadow.version]
+        exchange.snapshot.active_count += 1  # keeps the shadow's version loaded until the copy has ended
 
-        def answered(result: Ran | Failed) -> Ran | Failed:
-            result = _checked(exchange, result)
-            self._metrics.copy(shadow.name, shadow.version).observe(result, served)
-            if self._recorder.wanted:
-                ms = sum(result.stages.values()) if isinstance(result, Ran) else 0.0
-                output = served.output if served else None
-                record = _record(exchange, shadow.version, result, ms, shadow=shadow.name, served=output)
-                self._recorder.note(record)
+        def on_result(result: InferenceResult | InferenceError) -> InferenceResult | InferenceError:
+            result = _check_output(exchange, result)
+            self._metrics.shadow_comparison(shadow.name, shadow.version).observe(result, response)
+            if self._recorder.is_enabled:
+                ms = sum(result.stages.values()) if isinstance(result, InferenceResult) else 0.0
+                output = response.output if response else None
+                record = _build_record(exchange, shadow.version, result, ms, shadow=shadow.name, served_output=output)
+                self._recorder.add(record)
             return result
 
         self._shadows.offer(
-            Copy(
+            ShadowCopy(
                 shadow=shadow.name,
-                ask=exchange.ask,
+                request=exchange.request,
                 runner=runner,
                 timeout_s=exchange.route.timeout_s,
-                answered=answered,
-                finished=lambda: self._leave(exchange.live),
+                on_result=on_result,
+                on_finished=lambda: self._release(exchange.snapshot),
             )
         )
 
 
-def _checked(exchange: Exchange, result: Ran | Failed) -> Ran | Failed:
+def _check_output(exchange: Exchange, result: InferenceResult | InferenceError) -> InferenceResult | InferenceError:
     """Return the result of a copy, or the failure when its output breaks the objective's schema."""
-    if isinstance(result, Ran):
+    if isinstance(result, InferenceResult):
         try:
-            exchange.route.checks.output(result.output)
-        except Failed as failure:
+            exchange.route.schemas.check_output(result.output)
+        except InferenceError as failure:
             return failure
     return result
 
 
-def _record(
+def _build_record(
     exchange: Exchange,
     version: VersionRef,
-    outcome: Served | Ran | Failed,
+    outcome: InferenceResponse | InferenceResult | InferenceError,
     ms: float,
     *,
     shadow: str = "",
-    served: Any = None,
+    served_output: Any = None,
 ) -> Record:
-    answer = None if isinstance(outcome, Failed) else outcome
+    answer = None if isinstance(outcome, InferenceError) else outcome
     return Record(
-        at=exchange.at,
-        request_id=exchange.ask.request_id,
+        at=exchange.started_at,
+        request_id=exchange.request.request_id,
         decision=exchange.plan.decision,
         version=version,
-        client=exchange.ask.client,
-        context=exchange.ask.context,
-        input=exchange.ask.input,
+        client=exchange.request.client,
+        context=exchange.request.context,
+        input=exchange.request.input,
         output=answer.output if answer else None,
         error="" if answer else str(outcome),
         ms=ms,
         stages=answer.stages if answer else {},
         attempts=outcome.attempts,
-        fallback=isinstance(outcome, Served) and outcome.fallback,
-        synthetic=exchange.ask.synthetic,
+        fallback=isinstance(outcome, InferenceResponse) and outcome.fallback,
+        synthetic=exchange.request.synthetic,
         shadow=shadow,
-        served=served,
+        served_output=served_output,
     )

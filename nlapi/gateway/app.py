@@ -12,24 +12,24 @@ from typing import Any
 import orjson
 
 from nlapi.errors import UsageError
-from nlapi.gateway.access import NOBODY, Access, Caller, allow, now, stamp
-from nlapi.gateway.addresses import Addresses, decoded
-from nlapi.gateway.admin import canaries, decisions, nouns, revisions, system
-from nlapi.gateway.admin.call import Answer, Call, Handler
-from nlapi.gateway.canary import Edit, Watcher
+from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, utc_now, format_time
+from nlapi.gateway.addresses import PathRouter, percent_decode
+from nlapi.gateway.admin import canaries, decisions, crud, revisions, system
+from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler
+from nlapi.gateway.canary_watcher import Edit, CanaryWatcher
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.description import Operation, description
+from nlapi.gateway.description import GatewayOperation, load_description
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.guard import Guard
-from nlapi.gateway.kept import Entry, Revision
-from nlapi.gateway.problem import Problem
-from nlapi.gateway.publish import ITSELF, Publisher
-from nlapi.gateway.store import Store
-from nlapi.gateway.traffic import FINE_S, Traffic
+from nlapi.gateway.guard import RequestGuard
+from nlapi.gateway.kept import AuditEntry, Revision
+from nlapi.gateway.problem import GatewayProblem
+from nlapi.gateway.publish import GATEWAY_AUTHOR, Publisher
+from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.traffic import FINE_INTERVAL_S, TrafficHistory
 from nlapi.serving import Message, Receive, Send, raw_path
 
 HANDLERS: Mapping[str, Handler] = {
-    **nouns.HANDLERS,
+    **crud.HANDLERS,
     **canaries.HANDLERS,
     **revisions.HANDLERS,
     **decisions.HANDLERS,
@@ -37,14 +37,14 @@ HANDLERS: Mapping[str, Handler] = {
 }
 """operationId -> the function that carries it out."""
 
-SERVE = "serveObjective"
+SERVE_OPERATION = "serveObjective"
 # Seconds between two denials of unknown callers in the audit log: a flood of them must not fill the disk.
-DENIALS_S = 1.0
+DENIAL_LOG_INTERVAL_S = 1.0
 # Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
-LONG = 128 * 1024
+THREADED_BODY_BYTES = 128 * 1024
 # A body that is too large is read up to this multiple of the limit before the connection closes; see `_body`.
-SKIPPED = 4
-_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+DISCARD_FACTOR = 4
+_RESPONSE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
 
 
@@ -57,93 +57,93 @@ class Gateway:
     """
 
     def __init__(
-        self, store: Store, engine: Engine, *, hosts: Iterable[str] = (), first: Mapping[str, Any] | None = None
+        self, store: GatewayStore, engine: Engine, *, hosts: Iterable[str] = (), initial_document: Mapping[str, Any] | None = None
     ) -> None:
         self.store = store
         self.engine = engine
         self.publisher = Publisher(store, engine)
         self.access = Access(store)
-        self.traffic = Traffic(engine.metrics.tallies)
+        self.traffic = TrafficHistory(engine.metrics.tallies)
         self.failure: Exception | None = None
         """the error that kept it from starting"""
-        self._first = first
-        self._watcher = Watcher(
+        self._initial_document = initial_document
+        self._watcher = CanaryWatcher(
             configuration=lambda: self.publisher.current.configuration,
             metrics=engine.metrics,
             commit=self._commit,
             clock=time.monotonic,
         )
-        self._guard = Guard(hosts)
-        self._routes = Addresses(description().operations.values())
-        self._denied = 0.0
+        self._guard = RequestGuard(hosts)
+        self._router = PathRouter(load_description().operations.values())
+        self._last_denial_at = 0.0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
-            answer = await self._answer(scope, receive)
-            await _send(send, answer, head=scope["method"] == "HEAD")
+            answer = await self._respond(scope, receive)
+            await _send_response(send, answer, head=scope["method"] == "HEAD")
 
     async def flush(self) -> None:
         """Write every decision so far to the store."""
         await self.engine.recorder.flush()
 
-    async def _answer(self, scope: Message, receive: Receive) -> Answer:
-        operation: Operation | None = None
-        caller = NOBODY
-        unread = False
+    async def _respond(self, scope: Message, receive: Receive) -> ApiResponse:
+        operation: GatewayOperation | None = None
+        caller = ANONYMOUS
+        body_pending = False
         path = raw_path(scope)
         try:
             headers = self._guard.check(scope["headers"])
-            caller = await self.access.caller(headers.get("authorization"))
-            operation, values = self._routes.match(scope["method"], path)
-            allow(caller, operation.audiences, operation.role)
+            caller = await self.access.authenticate(headers.get("authorization"))
+            operation, values = self._router.match(scope["method"], path)
+            check_permission(caller, operation.audiences, operation.role)
             # The limit comes before the body: a client over its limits must not cost the time to read and parse it.
-            if operation.id == SERVE:
+            if operation.id == SERVE_OPERATION:
                 self.engine.check_limit(values["objective"], caller.client)
-                unread = True
-            content = await _body(receive, headers, operation.largest)
+                body_pending = True
+            content = await _read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
-            call = Call(
+            call = ApiCall(
                 gateway=self,
                 operation=operation.id,
                 caller=caller,
                 path=operation.check_path(values),
-                query=operation.check_query(_pairs(scope["query_string"])),
+                query=operation.check_query(_parse_query(scope["query_string"])),
                 headers=operation.check_headers(headers),
                 body=operation.check_body(content, media_type)
-                if len(content) < LONG
+                if len(content) < THREADED_BODY_BYTES
                 else await asyncio.to_thread(operation.check_body, content, media_type),
-                trace=headers.get("traceparent", ""),
+                traceparent=headers.get("traceparent", ""),
             )
-            unread = False
+            body_pending = False
             answer = await HANDLERS[operation.id](call)
         except Exception as error:
-            problem = _problem(error, operation)
-            if unread:  # else a flood of invalid requests would pass the client's rate
-                self.engine.spend(caller.client)
+            problem = _as_problem(error, operation)
+            if body_pending:  # else a flood of invalid requests would pass the client's rate
+                self.engine.charge_refused(caller.client)
             await self._audit(operation, caller, path, problem=problem)
-            return _refusal(problem)
+            return _problem_response(problem)
         if operation.changes:
-            told = f"revision {answer.made}" if answer.made else answer.told
-            await self._audit(operation, caller, path, told=told)
+            audit_detail = f"revision {answer.revision}" if answer.revision else answer.audit_detail
+            await self._audit(operation, caller, path, audit_detail=audit_detail)
         return answer
 
     async def _audit(
-        self, operation: Operation | None, caller: Caller, path: str, *, problem: Problem | None = None, told: str = ""
+        self, operation: GatewayOperation | None, caller: Caller, path: str, *, problem: GatewayProblem | None = None, audit_detail: str = ""
     ) -> None:
         """Add an entry to the audit log for a change, made or refused, and for a caller without access."""
         denied = problem is not None and problem.status in (401, 403, 421)
         if not denied and (operation is None or not operation.changes):
             return
-        if denied and caller is NOBODY:
+        if denied and caller is ANONYMOUS:
             moment = asyncio.get_running_loop().time()
-            if moment - self._denied < DENIALS_S:
+            if moment - self._last_denial_at < DENIAL_LOG_INTERVAL_S:
                 return
-            self._denied = moment
-        detail = problem.message if problem else told
-        entry = Entry(
-            at=stamp(now()),
+            self._last_denial_at = moment
+        detail = problem.message if problem else audit_detail
+        entry = AuditEntry(
+            at=format_time(utc_now()),
             who=caller.name,
             action=operation.id if operation else "",
             target=path[:300],
@@ -151,15 +151,15 @@ class Gateway:
             detail=detail[:500],
         )
         try:
-            await asyncio.to_thread(self.store.add_entry, entry)
+            await asyncio.to_thread(self.store.add_audit_entry, entry)
         except sqlite3.Error:  # what was done is done, and its revision says who did it
             _log.exception("%s of %s is not in the audit log", entry.action, entry.who)
 
-    async def _commit(self, edit: Edit, why: str) -> Revision:
+    async def _commit(self, edit: Edit, reason: str) -> Revision:
         """Publish a change that the canary watcher decided on."""
-        return await self.publisher.change(edit, who=ITSELF, why=why)
+        return await self.publisher.change(edit, author=GATEWAY_AUTHOR, reason=reason)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         tasks: list[asyncio.Task[None]] = []
         while True:
             message = await receive()
@@ -170,7 +170,7 @@ class Gateway:
                     self.failure = error
                     await send({"type": "lifespan.startup.failed"})  # whoever started it raises what `failure` is
                     return
-                tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._watcher.watch())]
+                tasks = [asyncio.create_task(self._sample_traffic()), asyncio.create_task(self._watcher.watch())]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 for task in tasks:
@@ -182,82 +182,82 @@ class Gateway:
 
     async def _start(self) -> None:
         await self.publisher.start()
-        if self._first is not None and not self.publisher.revision:
-            given = decode_configuration(description().check("Configuration", self._first))
-            await self.publisher.change(lambda _: given, who=ITSELF, why="the first configuration")
+        if self._initial_document is not None and not self.publisher.revision:
+            configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
+            await self.publisher.change(lambda _: configuration, author=GATEWAY_AUTHOR, reason="the first configuration")
 
-    async def _tick(self) -> None:
+    async def _sample_traffic(self) -> None:
         while True:
             self.traffic.tick()
-            await asyncio.sleep(FINE_S)
+            await asyncio.sleep(FINE_INTERVAL_S)
 
 
-def _pairs(query: bytes) -> list[tuple[str, str]]:
+def _parse_query(query: bytes) -> list[tuple[str, str]]:
     if not query:
         return []
     parts = [part.partition("=") for part in query.decode("latin-1").split("&") if part]
-    return [(decoded(name.replace("+", " ")), decoded(value.replace("+", " "))) for name, _, value in parts]
+    return [(percent_decode(name.replace("+", " ")), percent_decode(value.replace("+", " "))) for name, _, value in parts]
 
 
-async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
+async def _read_body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
     """Return the whole body. Problem 413 when it is larger than `largest` bytes, 415 for a content encoding."""
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
-    declared = headers.get("content-length", "0")
+        raise GatewayProblem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
+    content_length = headers.get("content-length", "0")
     chunks: list[bytes] = []
-    size, skips = 0, declared.isdigit() and int(declared) > largest
-    if skips and "expect" in headers:  # RFC 9110 §10.1.1: the client waits for an answer before it sends the body
-        raise _too_large(largest)
+    size, is_oversized = 0, content_length.isdigit() and int(content_length) > largest
+    if is_oversized and "expect" in headers:  # RFC 9110 §10.1.1: the client waits for an answer before it sends the body
+        raise _too_large_problem(largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Problem(400, "the client went away before the body was complete", code="incomplete")
+            raise GatewayProblem(400, "the client went away before the body was complete", code="incomplete")
         size += len(message.get("body", b""))
-        skips = skips or size > largest
-        if not skips:
+        is_oversized = is_oversized or size > largest
+        if not is_oversized:
             chunks.append(message.get("body", b""))
         # Closing at once would reset the connection, and a client that still sends would never see the 413.
-        if not message.get("more_body", False) or size > SKIPPED * largest:
+        if not message.get("more_body", False) or size > DISCARD_FACTOR * largest:
             break
-    if skips:
-        raise _too_large(largest)
+    if is_oversized:
+        raise _too_large_problem(largest)
     return b"".join(chunks)
 
 
-def _too_large(largest: int) -> Problem:
-    return Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
+def _too_large_problem(largest: int) -> GatewayProblem:
+    return GatewayProblem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
 
 
-def _problem(error: Exception, operation: Operation | None) -> Problem:
+def _as_problem(error: Exception, operation: GatewayOperation | None) -> GatewayProblem:
     """Return the problem that answers an error; an unexpected error is logged, and its text is not sent."""
-    if isinstance(error, Problem):
+    if isinstance(error, GatewayProblem):
         return error
     if isinstance(error, UsageError):
-        return Problem(422, error.message, hint=error.hint, code="invalid_request")
+        return GatewayProblem(422, error.message, hint=error.hint, code="invalid_request")
     _log.error("%s failed", operation.id if operation else "a request", exc_info=error)
-    return Problem(500, "the gateway failed; its log says how", code="internal")
+    return GatewayProblem(500, "the gateway failed; its log says how", code="internal")
 
 
-def _refusal(problem: Problem) -> Answer:
-    closes = problem.status == 413 or problem.code == "framing"
-    headers = dict(problem.headers) | ({"Connection": "close"} if closes else {})
-    return Answer(body=problem.as_dict(), status=problem.status, headers=headers, media_type="application/problem+json")
+def _problem_response(problem: GatewayProblem) -> ApiResponse:
+    closes_connection = problem.status == 413 or problem.code == "framing"
+    headers = dict(problem.headers) | ({"Connection": "close"} if closes_connection else {})
+    return ApiResponse(body=problem.as_dict(), status=problem.status, headers=headers, media_type="application/problem+json")
 
 
-async def _send(send: Send, answer: Answer, *, head: bool) -> None:
+async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None:
     try:
-        content = answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body, option=_NUMPY)
+        content = answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body, option=_ORJSON_OPTIONS)
     except (TypeError, UnicodeEncodeError):
-        answer = _refusal(Problem(502, "the output is not JSON", code="version_failed"))
+        answer = _problem_response(GatewayProblem(502, "the output is not JSON", code="version_failed"))
         content = orjson.dumps(answer.body)
     headers = [
         (b"content-type", answer.media_type.encode("latin-1")),
         (b"content-length", str(len(content)).encode()),
-        *_ALWAYS,
+        *_RESPONSE_HEADERS,
         *((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in answer.headers.items()),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
 
 
-_NUMPY = orjson.OPT_SERIALIZE_NUMPY
+_ORJSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY

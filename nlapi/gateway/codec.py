@@ -11,7 +11,7 @@ from nlapi.gateway.problem import unprocessable
 from nlapi.gateway.shapes import Json as Json
 from nlapi.gateway.shapes import slug as slug
 from nlapi.issue import Issue
-from nlapi.routing.change import Noun
+from nlapi.routing.change import Entity
 from nlapi.routing.nouns import Configuration, Decision, Version, VersionRef
 
 
@@ -30,7 +30,7 @@ class Kind:
     decode: Callable[[Mapping[str, Any]], Any]
     encode: Callable[[Any, bool], Json]
 
-    def id_of(self, noun: Noun) -> str | VersionRef:
+    def id_of(self, noun: Entity) -> str | VersionRef:
         """What Configuration keeps it under."""
         return noun.ref if isinstance(noun, Version) else noun.name
 

@@ -12,15 +12,15 @@ import jsonschema_rs
 import yaml
 
 from nlapi import bundled
-from nlapi.gateway.problem import Problem, unprocessable
-from nlapi.gateway.strict import loads
+from nlapi.gateway.problem import GatewayProblem, unprocessable
+from nlapi.gateway.strict import load_json
 from nlapi.issue import Issue
 
 METHODS = ("get", "post", "put", "patch", "delete")
-MOST_ISSUES = 20
-LARGEST_BODY = 4 * 2**20
+MAX_ISSUES = 20
+MAX_BODY_BYTES = 4 * 2**20
 # Bytes of a whole configuration, which may have 10,000 rules and more; every other body is one object or one input.
-LARGEST_DOCUMENT = 32 * 2**20
+MAX_DOCUMENT_BYTES = 32 * 2**20
 
 # A double is exact up to 15 digits; a longer number stays text, and its schema refuses it.
 _INTEGER = re.compile(r"-?\d{1,15}")
@@ -28,13 +28,13 @@ _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class GatewayParameter:
     """A parameter of an operation; `where` is its `in`: path, query or header."""
 
     name: str
-    where: str
+    location: str
     required: bool
-    kind: str
+    json_type: str
     """the JSON type of its value"""
     validator: Any
     default: Any = None
@@ -42,72 +42,72 @@ class Parameter:
     def read(self, text: str) -> Any:
         """Convert a text to the parameter's type; return the text itself when that fails."""
         # The schema then refuses the text, with a message that is as good as that of any other fault.
-        if self.kind == "integer" and _INTEGER.fullmatch(text):
+        if self.json_type == "integer" and _INTEGER.fullmatch(text):
             return int(text)
-        if self.kind == "number" and _NUMBER.fullmatch(text):
+        if self.json_type == "number" and _NUMBER.fullmatch(text):
             return float(text)
-        if self.kind == "boolean" and text in ("true", "false"):
+        if self.json_type == "boolean" and text in ("true", "false"):
             return text == "true"
         return text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class GatewayOperation:
     """An operation of the gateway: `audiences` may call it (none: anybody); `changes` is false for a read."""
 
     id: str
     method: str
     path: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[GatewayParameter, ...]
     audiences: frozenset[str]
     role: str
     changes: bool
     body: Any = None
     """the validator of its body; None when it has no body"""
     body_required: bool = False
-    largest: int = LARGEST_BODY
+    max_body_bytes: int = MAX_BODY_BYTES
 
     @cached_property
-    def query(self) -> dict[str, Parameter]:
-        return {one.name: one for one in self.parameters if one.where == "query"}
+    def query_parameters(self) -> dict[str, GatewayParameter]:
+        return {parameter.name: parameter for parameter in self.parameters if parameter.location == "query"}
 
-    def check_path(self, given: Mapping[str, str]) -> dict[str, Any]:
+    def check_path(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Return the values of the path. Problem 404 when one of them cannot be a name."""
         values = {}
-        for one in self.parameters:
-            if one.where == "path":
-                values[one.name] = one.read(given[one.name])
-                if not one.validator.is_valid(values[one.name]):
-                    text = f"{given[one.name][:80]!r} cannot be the {one.name} of anything"
-                    raise Problem(404, text, code=f"unknown_{one.name}", path=f"path.{one.name}")
+        for parameter in self.parameters:
+            if parameter.location == "path":
+                values[parameter.name] = parameter.read(texts[parameter.name])
+                if not parameter.validator.is_valid(values[parameter.name]):
+                    text = f"{texts[parameter.name][:80]!r} cannot be the {parameter.name} of anything"
+                    raise GatewayProblem(404, text, code=f"unknown_{parameter.name}", path=f"path.{parameter.name}")
         return values
 
     def check_query(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """Return the values of the query with defaults. Problem 422 for an unknown, repeated or invalid one."""
         issues, values = [], {}
         for name, text in pairs:
-            known = self.query.get(name)
-            where = f"query.{name[:80]}"
-            if known is None:
-                hint = f"it takes {', '.join(self.query)}" if self.query else "it takes none"
-                issues.append(_issue(where, f"{self.id} has no such parameter", hint))
+            parameter = self.query_parameters.get(name)
+            location = f"query.{name[:80]}"
+            if parameter is None:
+                hint = f"it takes {', '.join(self.query_parameters)}" if self.query_parameters else "it takes none"
+                issues.append(_schema_issue(location, f"{self.id} has no such parameter", hint))
             elif name in values:
-                issues.append(_issue(where, "it is given more than once"))
+                issues.append(_schema_issue(location, "it is given more than once"))
             else:
-                values[name] = known.read(text)
-                issues += _faults(known.validator, values[name], where)
+                values[name] = parameter.read(text)
+                issues += _schema_issues(parameter.validator, values[name], location)
         if issues:
-            raise unprocessable(issues[:MOST_ISSUES])
-        return {**{one.name: one.default for one in self.query.values() if one.default is not None}, **values}
+            raise unprocessable(issues[:MAX_ISSUES])
+        return {**{with_default.name: with_default.default for with_default in self.query_parameters.values() if with_default.default is not None}, **values}
 
     def check_headers(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """Return the values of its header parameters by lower-case names. Problem 422 for an invalid one."""
         values, issues = {}, []
-        for one in self.parameters:
-            text = headers.get(one.name.lower())
-            if one.where == "header" and text is not None:
-                values[one.name.lower()] = one.read(text)
-                issues += _faults(one.validator, values[one.name.lower()], f"header.{one.name}")
+        for parameter in self.parameters:
+            text = headers.get(parameter.name.lower())
+            if parameter.location == "header" and text is not None:
+                values[parameter.name.lower()] = parameter.read(text)
+                issues += _schema_issues(parameter.validator, values[parameter.name.lower()], f"header.{parameter.name}")
         if issues:
             raise unprocessable(issues)
         return values
@@ -116,61 +116,61 @@ class Operation:
         """Return the value of the body, or None without one. Problem 400, 415 or 422 when it is invalid."""
         if not content:
             if self.body_required:
-                raise unprocessable([_issue("body", f"{self.id} needs a body", "send it as application/json")])
+                raise unprocessable([_schema_issue("body", f"{self.id} needs a body", "send it as application/json")])
             return None
         if self.body is None:
-            raise unprocessable([_issue("body", f"{self.id} takes no body", "what it needs is in the path and query")])
+            raise unprocessable([_schema_issue("body", f"{self.id} takes no body", "what it needs is in the path and query")])
         if media_type.partition(";")[0].strip().lower() != "application/json":
-            said = f"the body is {media_type[:80] or 'of no type'}"
-            raise Problem(415, said, code="media_type", hint="send it with Content-Type: application/json")
-        value = loads(content)
+            message = f"the body is {media_type[:80] or 'of no type'}"
+            raise GatewayProblem(415, message, code="media_type", hint="send it with Content-Type: application/json")
+        value = load_json(content)
         if not self.body.is_valid(value):
-            raise unprocessable(_faults(self.body, value, "body"))
+            raise unprocessable(_schema_issues(self.body, value, "body"))
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Description:
+class GatewayDescription:
     """The content of specs/gateway.yaml: its text, its tree and its operations."""
 
     text: str
     tree: Mapping[str, Any]
-    operations: Mapping[str, Operation]
+    operations: Mapping[str, GatewayOperation]
 
     def check(self, name: str, value: Any) -> Any:
         """Return the value when it fits the schema called `name`. Problem 422 when it does not."""
-        validator = _validator({"$ref": f"#/components/schemas/{name}"}, self.tree)
-        if issues := _faults(validator, value, name.lower()):
+        validator = _build_validator({"$ref": f"#/components/schemas/{name}"}, self.tree)
+        if issues := _schema_issues(validator, value, name.lower()):
             raise unprocessable(issues)
         return value
 
 
 @lru_cache(maxsize=1)
-def description() -> Description:
+def load_description() -> GatewayDescription:
     """Return the gateway's own description, which is read once."""
     text = bundled.text("specs/gateway.yaml")
     tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    operations = {one.id: one for one in _operations(tree)}
-    return Description(text=text, tree=tree, operations=operations)
+    operations = {operation.id: operation for operation in _iter_operations(tree)}
+    return GatewayDescription(text=text, tree=tree, operations=operations)
 
 
-def _operations(tree: Mapping[str, Any]) -> Iterator[Operation]:
+def _iter_operations(tree: Mapping[str, Any]) -> Iterator[GatewayOperation]:
     for path, item in tree["paths"].items():
         for method in METHODS:
             if method in item:
-                yield _operation(tree, path, method, item[method], item.get("parameters", ()))
+                yield _build_operation(tree, path, method, item[method], item.get("parameters", ()))
 
 
-def _operation(tree: Mapping[str, Any], path: str, method: str, node: Mapping[str, Any], above: Any) -> Operation:
-    parameters = [_parameter(tree, _at(tree, one)) for one in (*above, *node.get("parameters", ()))]
+def _build_operation(tree: Mapping[str, Any], path: str, method: str, node: Mapping[str, Any], path_parameters: Any) -> GatewayOperation:
+    parameters = [_build_parameter(tree, _resolve_ref(tree, parameter_node)) for parameter_node in (*path_parameters, *node.get("parameters", ()))]
     security = node.get("security", tree["security"])
     # A POST may be a read too (simulate, explain): the description says so with an extension.
     changes = method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
     body = node.get("requestBody")
     schema = body["content"]["application/json"]["schema"] if body else None
     # These two hold a whole configuration document.
-    whole = schema is not None and schema.get("$ref", "").endswith(("/Configuration", "/SimulateRequest"))
-    return Operation(
+    is_document = schema is not None and schema.get("$ref", "").endswith(("/Configuration", "/SimulateRequest"))
+    return GatewayOperation(
         id=node["operationId"],
         method=method.upper(),
         path=path,
@@ -178,50 +178,50 @@ def _operation(tree: Mapping[str, Any], path: str, method: str, node: Mapping[st
         audiences=frozenset(scheme for requirement in security for scheme in requirement),
         role=node.get("x-role", "operator" if changes else "viewer"),
         changes=changes,
-        body=_validator(schema, tree) if schema is not None else None,
+        body=_build_validator(schema, tree) if schema is not None else None,
         body_required=bool(body and body.get("required")),
-        largest=LARGEST_DOCUMENT if whole else LARGEST_BODY,
+        max_body_bytes=MAX_DOCUMENT_BYTES if is_document else MAX_BODY_BYTES,
     )
 
 
-def _parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Parameter:
-    schema = {**_at(tree, node["schema"]), **node["schema"]}
-    return Parameter(
+def _build_parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> GatewayParameter:
+    schema = {**_resolve_ref(tree, node["schema"]), **node["schema"]}
+    return GatewayParameter(
         name=node["name"],
-        where=node["in"],
+        location=node["in"],
         required=bool(node.get("required")),
-        kind=schema.get("type", ""),
-        validator=_validator(node["schema"], tree),
+        json_type=schema.get("type", ""),
+        validator=_build_validator(node["schema"], tree),
         default=schema.get("default"),
     )
 
 
-def _at(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve_ref(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the target of a node's `$ref`, or the node itself without one."""
-    found: Any = node
+    target: Any = node
     if "$ref" in node:
-        found = tree
+        target = tree
         for step in node["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-    return found  # type: ignore[no-any-return]
+            target = target[step]
+    return target  # type: ignore[no-any-return]
 
 
-def _validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> Any:
+def _build_validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> Any:
     """Compile a schema whose `$ref`s point into the description's components."""
     # OpenAPI 3.1 schemas are JSON Schema 2020-12, so that the components can be part of the schema document.
-    whole = {**schema, "components": {"schemas": tree["components"]["schemas"]}}
-    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    document = {**schema, "components": {"schemas": tree["components"]["schemas"]}}
+    return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
 
 
-def _faults(validator: Any, value: Any, where: str) -> list[Issue]:
+def _schema_issues(validator: Any, value: Any, location: str) -> list[Issue]:
     issues = []
     for error in validator.iter_errors(value):
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
-        issues.append(_issue(f"{where}{steps}"[:300], error.message[:300]))
-        if len(issues) == MOST_ISSUES:
+        issues.append(_schema_issue(f"{location}{steps}"[:300], error.message[:300]))
+        if len(issues) == MAX_ISSUES:
             break
     return issues
 
 
-def _issue(where: str, message: str, hint: str = "") -> Issue:
-    return Issue.error(where, message, hint, "schema")
+def _schema_issue(location: str, message: str, hint: str = "") -> Issue:
+    return Issue.error(location, message, hint, "schema")

@@ -12,21 +12,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from nlapi.gateway import refusals
-from nlapi.gateway.after import Afterwards, Exchange
+from nlapi.gateway.after import Postprocessor, Exchange
 from nlapi.gateway.breaker import BreakerState
-from nlapi.gateway.calls import Ask, Failed, LoadError, Ran, Router, Served
-from nlapi.gateway.limits import Clock, limits_of
-from nlapi.gateway.live import Live, Route
-from nlapi.gateway.loading import Loaded
+from nlapi.gateway.inference import InferenceRequest, InferenceError, LoadError, InferenceResult, DecisionTable, InferenceResponse
+from nlapi.gateway.limits import Clock, build_limits
+from nlapi.gateway.live import Snapshot, ObjectiveRoute
+from nlapi.gateway.runner_registry import RunnerRegistry
 from nlapi.gateway.metrics import Metrics
-from nlapi.gateway.problem import Problem
+from nlapi.gateway.problem import GatewayProblem
 from nlapi.gateway.record import Recorder, Sink
-from nlapi.gateway.shadow import Shadows
+from nlapi.gateway.shadow import ShadowQueue
 from nlapi.gateway.trace import Tracer
-from nlapi.gateway.validation import Checks
+from nlapi.gateway.validation import ObjectiveSchemas
 from nlapi.routing.nouns import Configuration, Decision, VersionRef
 
-__all__ = ["Ask", "Engine", "LoadError", "Served"]
+__all__ = ["Engine", "InferenceRequest", "InferenceResponse", "LoadError"]
 
 Commit = Callable[[], Awaitable[None]]
 """Commits a revision just before it serves; it is the last step that can fail."""
@@ -53,16 +53,16 @@ class Engine:
         self.metrics = Metrics(self._gauges)
         self.recorder = Recorder(record, training)
         self._clock = clock
-        self._live: Live | None = None
-        self._older: list[Live] = []
-        self._loaded = Loaded(models)
+        self._snapshot: Snapshot | None = None
+        self._replaced_snapshots: list[Snapshot] = []
+        self._runners = RunnerRegistry(models)
         self._tracer = tracer
-        self._shadows = Shadows(self.metrics.shadows)
-        self._after = Afterwards(
-            metrics=self.metrics, recorder=self.recorder, shadows=self._shadows, tracer=tracer, leave=self._leave
+        self._shadows = ShadowQueue(self.metrics.shadow_outcomes)
+        self._postprocessor = Postprocessor(
+            metrics=self.metrics, recorder=self.recorder, shadows=self._shadows, tracer=tracer, release=self._release
         )
         self._publishing = asyncio.Lock()
-        self._requests = 0
+        self._request_count = 0
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -72,16 +72,16 @@ class Engine:
     @property
     def revision(self) -> int:
         """The number of the current revision; 0 before the first."""
-        return self._live.table.revision if self._live else 0
+        return self._snapshot.table.revision if self._snapshot else 0
 
     @property
     def configuration(self) -> Configuration:
         """The configuration of the current revision; empty before the first."""
-        return self._live.configuration if self._live else Configuration()
+        return self._snapshot.configuration if self._snapshot else Configuration()
 
     @property
     def in_flight(self) -> int:
-        return self._requests
+        return self._request_count
 
     @property
     def draining(self) -> bool:
@@ -93,84 +93,84 @@ class Engine:
         # The prefix differs between processes, so that ids stay unique in a store that outlives one of them.
         return f"{self._prefix}{next(self._ids):08x}"
 
-    async def publish(self, table: Router, configuration: Configuration, commit: Commit | None = None) -> None:
+    async def publish(self, table: DecisionTable, configuration: Configuration, commit: Commit | None = None) -> None:
         """Load the new versions, await `commit`, then let `table` decide every request from the next one on.
 
         LoadError when a version cannot be loaded, ValueError when a schema is invalid, or any error of `commit`:
         nothing has changed then. Versions that were removed are closed when their last request has ended.
         """
         async with self._publishing:
-            before = self._live
-            routes = self._routes(configuration, before)
-            opening = await self._loaded.open(configuration)
-            live = Live(
+            previous = self._snapshot
+            routes = self._compile_routes(configuration, previous)
+            prepared = await self._runners.prepare(configuration)
+            snapshot = Snapshot(
                 table=table,
                 configuration=configuration,
                 routes=routes,
-                runners=opening.runners(shadow=False),
-                shadowing=opening.runners(shadow=True),
-                limits=limits_of(configuration.clients, before.limits if before else {}, self._clock),
+                runners=prepared.runners(shadow=False),
+                shadow_runners=prepared.runners(shadow=True),
+                limits=build_limits(configuration.clients, previous.limits if previous else {}, self._clock),
                 metrics=self.metrics,
             )
             if commit is not None:
                 try:
                     await commit()
                 except BaseException:
-                    await self._loaded.abandon(opening)
+                    await self._runners.discard(prepared)
                     raise
             # From here on only assignments: a revision that is committed cannot fail to serve
             # (docs/design/013-gateway-api.md).
-            self._loaded.adopt(opening)
-            self._live = live
-            if before is not None:
-                self._older.append(before)
-            self._retire()
+            self._runners.adopt(prepared)
+            self._snapshot = snapshot
+            if previous is not None:
+                self._replaced_snapshots.append(previous)
+            self._close_unused()
 
     def replicas(self) -> dict[str, list[dict[str, object]]]:
         """Return the replicas of each remote shard, by the shard's name.
 
         A replica has endpoint, breaker (closed, open, half_open), in_flight, answered and failed.
         """
-        return self._loaded.health()
+        return self._runners.replica_health()
 
-    def resolve(self, objective: str, ask: Ask) -> Decision:
+    def resolve(self, objective: str, request: InferenceRequest) -> Decision:
         """Return the decision on a request without running a version. Problem 404 or 422."""
-        live = self._current()
-        live.route(objective).checks.context(ask.context)
-        return live.table.decide(objective, ask.context, ask.client)
+        snapshot = self._current_snapshot()
+        snapshot.route(objective).schemas.check_context(request.context)
+        return snapshot.table.decide(objective, request.context, request.client)
 
-    async def serve(self, objective: str, ask: Ask) -> Served:
+    async def serve(self, objective: str, request: InferenceRequest) -> InferenceResponse:
         """Run the version that the current revision decides on. Problem when there is no output."""
         # The revision is read once: a request that takes two could be decided by one and run by the other.
-        live = self._current()
-        live.active += 1
-        self._requests += 1
+        snapshot = self._current_snapshot()
+        snapshot.active_count += 1
+        self._request_count += 1
         self._idle.clear()
         try:
-            return await self._limited(live, objective, ask)
+            return await self._serve_limited(snapshot, objective, request)
         finally:
-            self._requests -= 1
-            if not self._requests:
+            self._request_count -= 1
+            if not self._request_count:
                 self._idle.set()
-            self._leave(live)
+            self._release(snapshot)
 
     def check_limit(self, objective: str, client: str) -> None:
         """Check a client's limits before its request is read. Problem 429 when it is over one of them."""
-        live = self._live
-        limit = live.limits.get(client) if live else None
-        if live is None or limit is None:
+        snapshot = self._snapshot
+        limit = snapshot.limits.get(client) if snapshot else None
+        if snapshot is None or limit is None:
             return
         try:
             limit.check()
-        except Problem as problem:
-            self.metrics.refused[objective if objective in live.routes else "", problem.status] += 1
+        except GatewayProblem as problem:
+            self.metrics.refused[objective if objective in snapshot.routes else "", problem.status] += 1
             raise
 
-    def spend(self, client: str) -> None:
+    def charge_refused(self, client: str) -> None:
         """Count a request that was refused before it was served against the client's rate."""
-        limit = self._live.limits.get(client) if self._live else None
+        limit = self._snapshot.limits.get(client) if self._snapshot else None
         if limit is not None:
-            limit.spend()
+            limit.charge()
 
     async def drain(self, timeout_s: float = 30.0) -> bool:
         """Refuse new requests, finish those in flight and close everything; return whether all ended in time."""
@@ -182,112 +182,112 @@ class Engine:
                 await self._idle.wait()
         except TimeoutError:
             finished = False
-            _log.warning("%d requests were not finished in %g s", self._requests, timeout_s)
+            _log.warning("%d requests were not finished in %g s", self._request_count, timeout_s)
         async with self._publishing:
             await self._shadows.close()
             await self.recorder.close()
-            await self._loaded.close()
+            await self._runners.close()
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
         return finished
 
-    def _current(self) -> Live:
+    def _current_snapshot(self) -> Snapshot:
         if self._draining:
-            raise refusals.draining()
-        if self._live is None:
-            raise refusals.unpublished()
-        return self._live
+            raise refusals.draining_problem()
+        if self._snapshot is None:
+            raise refusals.unpublished_problem()
+        return self._snapshot
 
-    async def _limited(self, live: Live, objective: str, ask: Ask) -> Served:
+    async def _serve_limited(self, snapshot: Snapshot, objective: str, request: InferenceRequest) -> InferenceResponse:
         try:
-            route = live.route(objective)
-            limit = live.limits.get(ask.client)
+            route = snapshot.route(objective)
+            limit = snapshot.limits.get(request.client)
             if limit is not None:
-                limit.enter()
+                limit.start_call()
             try:
-                route.checks.context(ask.context)
-                route.checks.input(ask.input)
-                return await self._decided(live, route, ask)
+                route.schemas.check_context(request.context)
+                route.schemas.check_input(request.input)
+                return await self._serve_decided(snapshot, route, request)
             finally:
                 if limit is not None:
-                    limit.leave()
-        except Problem as problem:
+                    limit.end_call()
+        except GatewayProblem as problem:
             # An unknown objective is counted without its name: anybody may make up names.
-            self.metrics.refused[objective if objective in live.routes else "", problem.status] += 1
+            self.metrics.refused[objective if objective in snapshot.routes else "", problem.status] += 1
             raise
 
-    async def _decided(self, live: Live, route: Route, ask: Ask) -> Served:
-        plan = live.plan(live.table.decide(route.objective.name, ask.context, ask.client))
-        if not ask.request_id:
-            ask = replace(ask, request_id=self.new_request_id())
-        exchange = Exchange(live=live, route=route, plan=plan, ask=ask, at=time.time())
-        before = self._clock()
+    async def _serve_decided(self, snapshot: Snapshot, route: ObjectiveRoute, request: InferenceRequest) -> InferenceResponse:
+        plan = snapshot.plan(snapshot.table.decide(route.objective.name, request.context, request.client))
+        if not request.request_id:
+            request = replace(request, request_id=self.new_request_id())
+        exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=time.time())
+        started_at = self._clock()
         try:
-            served = await _tried(exchange)
-        except Failed as failure:
-            self._after.finish(exchange, failure, (self._clock() - before) * 1000)
-            raise refusals.failed(plan.decision.version, failure) from failure
-        self._after.finish(exchange, served, (self._clock() - before) * 1000)
-        return served
+            response = await _run_with_fallback(exchange)
+        except InferenceError as failure:
+            self._postprocessor.finish(exchange, failure, (self._clock() - started_at) * 1000)
+            raise refusals.version_failed(plan.decision.version, failure) from failure
+        self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
+        return response
 
     def _gauges(self) -> dict[str, float]:
-        replicas = [one for replicas in self.replicas().values() for one in replicas]
+        replicas = [replica for replicas in self.replicas().values() for replica in replicas]
         return {
             "nlapi_revision": self.revision,
-            "nlapi_requests_in_flight": self._requests,
+            "nlapi_requests_in_flight": self._request_count,
             "nlapi_records_dropped_total": self.recorder.dropped,
             "nlapi_replicas": len(replicas),
-            "nlapi_replicas_ejected": sum(1 for one in replicas if one["breaker"] != BreakerState.CLOSED),
+            "nlapi_replicas_ejected": sum(1 for replica in replicas if replica["breaker"] != BreakerState.CLOSED),
         }
 
-    def _routes(self, configuration: Configuration, before: Live | None) -> dict[str, Route]:
+    def _compile_routes(self, configuration: Configuration, previous: Snapshot | None) -> dict[str, ObjectiveRoute]:
         """Return the compiled objectives; those of `before` that have not changed are reused."""
-        known = before.routes if before else {}
-        found = {}
+        previous_routes = previous.routes if previous else {}
+        routes = {}
         for name, objective in configuration.objectives.items():
-            route = known.get(name)
+            route = previous_routes.get(name)
             if route is None or route.objective != objective:
-                route = Route(objective=objective, checks=Checks(objective), timeout_s=objective.timeout_ms / 1000)
-            found[name] = route
-        return found
+                route = ObjectiveRoute(objective=objective, schemas=ObjectiveSchemas(objective), timeout_s=objective.timeout_ms / 1000)
+            routes[name] = route
+        return routes
 
-    def _leave(self, live: Live) -> None:
-        live.active -= 1
-        if not live.active and live is not self._live:
-            self._retire()
+    def _release(self, snapshot: Snapshot) -> None:
+        snapshot.active_count -= 1
+        if not snapshot.active_count and snapshot is not self._snapshot:
+            self._close_unused()
 
-    def _retire(self) -> None:
+    def _close_unused(self) -> None:
         """Close the versions that no request can reach any more."""
-        self._older = [live for live in self._older if live.active]
-        used = [*self._older, *([self._live] if self._live else [])]
-        self._loaded.close_all_but(used)
+        self._replaced_snapshots = [snapshot for snapshot in self._replaced_snapshots if snapshot.active_count]
+        used = [*self._replaced_snapshots, *([self._snapshot] if self._snapshot else [])]
+        self._runners.close_unused(used)
 
 
-async def _tried(exchange: Exchange) -> Served:
+async def _run_with_fallback(exchange: Exchange) -> InferenceResponse:
     """Run the decided version, and the objective's fallback when it fails."""
-    plan, route, ask = exchange.plan, exchange.route, exchange.ask
+    plan, route, request = exchange.plan, exchange.route, exchange.request
     repeatable = route.objective.idempotent
     try:
-        ran = await plan.runner.run(ask, plan.first_s, repeatable=repeatable)
-        route.checks.output(ran.output)
-        return _served(exchange, plan.decision.version, ran)
-    except Failed as failure:
-        if plan.fallback is None or (failure.ran and not repeatable):
+        result = await plan.runner.run(request, plan.primary_timeout_s, repeatable=repeatable)
+        route.schemas.check_output(result.output)
+        return _build_response(exchange, plan.decision.version, result)
+    except InferenceError as failure:
+        if plan.fallback is None or (failure.executed and not repeatable):
             raise
         _log.info("%s: %s; serving %s", plan.decision.version, failure.message, plan.fallback_version)
         attempts = failure.attempts
-    ran = await plan.fallback.run(ask, route.timeout_s - plan.first_s, repeatable=repeatable)
-    route.checks.output(ran.output)
-    return _served(exchange, plan.fallback_version, ran, attempts=attempts, fallback=True)
+    result = await plan.fallback.run(request, route.timeout_s - plan.primary_timeout_s, repeatable=repeatable)
+    route.schemas.check_output(result.output)
+    return _build_response(exchange, plan.fallback_version, result, attempts=attempts, fallback=True)
 
 
-def _served(exchange: Exchange, version: VersionRef, ran: Ran, *, attempts: int = 0, fallback: bool = False) -> Served:
-    return Served(
-        output=ran.output,
+def _build_response(exchange: Exchange, version: VersionRef, result: InferenceResult, *, attempts: int = 0, fallback: bool = False) -> InferenceResponse:
+    return InferenceResponse(
+        output=result.output,
         decision=exchange.plan.decision,
-        request_id=exchange.ask.request_id,
+        request_id=exchange.request.request_id,
         version=version,
-        stages=ran.stages,
-        attempts=attempts + ran.attempts,
+        stages=result.stages,
+        attempts=attempts + result.attempts,
         fallback=fallback,
     )

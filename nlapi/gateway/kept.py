@@ -43,7 +43,7 @@ class TokenRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class AuditEntry:
     """An entry of the audit log."""
 
     # The fields are the columns of the table `audit` and the keys of an answer, by asdict().
@@ -57,7 +57,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class RowPage:
     """A page of rows; `next` is the key after which the next page begins, 0 on the last page."""
 
     rows: tuple[Any, ...]
@@ -65,7 +65,7 @@ class Page:
     total: int
 
 
-class Where:
+class SqlFilter:
     """The conditions of a query with their bound values."""
 
     def __init__(self) -> None:
@@ -78,33 +78,33 @@ class Where:
             self.parts.append(condition)
             self.values.append(value)
 
-    def period(self, since: str, until: str) -> None:
+    def add_period(self, since: str, until: str) -> None:
         """Add the conditions for rows from `since` on and before `until`."""
         self.add("at >= ?", since)
         self.add("at < ?", until)
 
-    def text(self) -> str:
+    def sql(self) -> str:
         """Return the WHERE clause, or "" without conditions."""
         return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
 
 
-def as_revision(row: sqlite3.Row) -> Revision:
+def revision_from_row(row: sqlite3.Row) -> Revision:
     """Return the Revision of a row."""
     objectives = tuple(json.loads(row["objectives"]))
     return Revision(**dict(row) | {"objectives": objectives, "document": json.loads(row["document"])})
 
 
-def as_entry(row: sqlite3.Row) -> Entry:
+def entry_from_row(row: sqlite3.Row) -> AuditEntry:
     """Return the Entry of a row."""
-    return Entry(**{key: value for key, value in dict(row).items() if key != "id"})
+    return AuditEntry(**{key: value for key, value in dict(row).items() if key != "id"})
 
 
-def as_body(row: sqlite3.Row) -> Mapping[str, Any]:
+def body_from_row(row: sqlite3.Row) -> Mapping[str, Any]:
     """Return the JSON object in the column `body`."""
-    found: Mapping[str, Any] = json.loads(row["body"])
-    return found
+    body: Mapping[str, Any] = json.loads(row["body"])
+    return body
 
 
-def as_text(value: Any) -> str | None:
+def column_text(value: Any) -> str | None:
     """Return a value as the text of a column; None stays NULL."""
     return None if value is None else str(value)

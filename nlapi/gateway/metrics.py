@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from nlapi.gateway.calls import Failed, Ran, Served
+from nlapi.gateway.inference import InferenceError, InferenceResult, InferenceResponse
 from nlapi.routing.nouns import VersionRef
 
 # The upper bounds of the latency buckets, from 50 us to a minute. Each is a quarter above the one before, so that a
 # percentile between two bounds is off by a quarter at most.
-BOUNDS_MS = tuple(0.05 * 1.25**step for step in range(64))
+BUCKET_BOUNDS_MS = tuple(0.05 * 1.25**step for step in range(64))
 
 # Prometheus gets every fourth bucket, as each is a time series for each version; the rest is for our own percentiles.
-_SHOWN = range(3, len(BOUNDS_MS), 4)
+_PROMETHEUS_BUCKETS = range(3, len(BUCKET_BOUNDS_MS), 4)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,28 +28,28 @@ class Tally:
 
     requests: int = 0
     errors: int = 0
-    buckets: tuple[int, ...] = (0,) * (len(BOUNDS_MS) + 1)
+    buckets: tuple[int, ...] = (0,) * (len(BUCKET_BOUNDS_MS) + 1)
     outputs: Mapping[str, tuple[int, float]] | None = None
     """field of the output -> number of values, and their sum"""
 
     def since(self, before: Tally) -> Tally:
         """Return the counts after `before`."""
-        return self._with(before, -1)
+        return self._combine(before, -1)
 
-    def plus(self, other: Tally) -> Tally:
+    def plus(self, addend: Tally) -> Tally:
         """Return the sum of both counts."""
-        return self._with(other, 1)
+        return self._combine(addend, 1)
 
-    def _with(self, other: Tally, sign: int) -> Tally:
-        mine, theirs = self.outputs or {}, other.outputs or {}
+    def _combine(self, operand: Tally, sign: int) -> Tally:
+        left, right = self.outputs or {}, operand.outputs or {}
         outputs = {}
-        for name in {**mine, **theirs}:
-            (count, total), (more, added) = mine.get(name, (0, 0.0)), theirs.get(name, (0, 0.0))
+        for name in {**left, **right}:
+            (count, total), (more, added) = left.get(name, (0, 0.0)), right.get(name, (0, 0.0))
             outputs[name] = (count + sign * more, total + sign * added)
         return Tally(
-            requests=self.requests + sign * other.requests,
-            errors=self.errors + sign * other.errors,
-            buckets=tuple(one + sign * more for one, more in zip(self.buckets, other.buckets, strict=True)),
+            requests=self.requests + sign * operand.requests,
+            errors=self.errors + sign * operand.errors,
+            buckets=tuple(bucket + sign * more for bucket, more in zip(self.buckets, operand.buckets, strict=True)),
             outputs=outputs,
         )
 
@@ -60,19 +60,19 @@ class Tally:
 
     def percentile(self, share: float) -> float:
         """Return the latency in ms that `share` (0 to 1) of the requests did not exceed; 0.0 without requests."""
-        wanted = share * sum(self.buckets)
-        if not wanted:
+        rank = share * sum(self.buckets)
+        if not rank:
             return 0.0
-        seen = 0
+        cumulative = 0
         for index, count in enumerate(self.buckets):
-            if count and seen + count >= wanted:
-                low = BOUNDS_MS[index - 1] if index else 0.0
-                high = BOUNDS_MS[min(index, len(BOUNDS_MS) - 1)]
-                return low + (high - low) * (wanted - seen) / count
-            seen += count
-        return BOUNDS_MS[-1]
+            if count and cumulative + count >= rank:
+                low = BUCKET_BOUNDS_MS[index - 1] if index else 0.0
+                high = BUCKET_BOUNDS_MS[min(index, len(BUCKET_BOUNDS_MS) - 1)]
+                return low + (high - low) * (rank - cumulative) / count
+            cumulative += count
+        return BUCKET_BOUNDS_MS[-1]
 
-    def mean(self, field: str) -> float | None:
+    def mean_output(self, field: str) -> float | None:
         """Return the mean of a numeric field of the outputs, or None without values."""
         count, total = (self.outputs or {}).get(field, (0, 0.0))
         return total / count if count else None
@@ -87,7 +87,7 @@ class Series:
         self._requests = 0
         self._errors = 0
         self.sum_ms = 0.0
-        self._buckets = [0] * (len(BOUNDS_MS) + 1)
+        self._buckets = [0] * (len(BUCKET_BOUNDS_MS) + 1)
         self._outputs: dict[str, list[float]] = {}
 
     def observe(self, ms: float, *, failed: bool) -> None:
@@ -95,7 +95,7 @@ class Series:
         # No lock: all observations are made in the event loop.
         self._requests += 1
         self.sum_ms += ms
-        self._buckets[bisect_left(BOUNDS_MS, ms)] += 1
+        self._buckets[bisect_left(BUCKET_BOUNDS_MS, ms)] += 1
         if failed:
             self._errors += 1
 
@@ -114,32 +114,32 @@ class Series:
         return Tally(requests=self._requests, errors=self._errors, buckets=tuple(self._buckets), outputs=outputs)
 
 
-Key = tuple[str, VersionRef, str]
+SeriesKey = tuple[str, VersionRef, str]
 """objective, version, and the canary that chose it or \"\""""
 
 
-class Copies:
+class ShadowComparison:
     """The answers of one shadow, compared with the served ones."""
 
     def __init__(self, version: VersionRef) -> None:
         self.version = version
         self.series = Series()
-        self.compared = 0
-        self.same = 0
+        self.compared_count = 0
+        self.same_count = 0
 
-    def observe(self, result: Ran | Failed, served: Served | None) -> None:
+    def observe(self, result: InferenceResult | InferenceError, served: InferenceResponse | None) -> None:
         """Count a copy and compare its output with the served one, if there is one."""
-        if isinstance(result, Failed):
+        if isinstance(result, InferenceError):
             return  # counted in Metrics.shadows
         self.series.observe(sum(result.stages.values()), failed=False)
         if served is not None:
-            self.compared += 1
-            self.same += _equal(result.output, served.output)
+            self.compared_count += 1
+            self.same_count += _is_equal(result.output, served.output)
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _is_equal(left: Any, right: Any) -> bool:
     try:
-        return bool(one == other)
+        return bool(left == right)
     except ValueError:  # numpy compares arrays element by element, and the result has no truth value
         return False
 
@@ -149,71 +149,71 @@ class Metrics:
 
     def __init__(self, gauges: Callable[[], Mapping[str, float]] = dict) -> None:
         self._gauges = gauges
-        self._series: dict[Key, Series] = {}
+        self._series: dict[SeriesKey, Series] = {}
         self.refused: Counter[tuple[str, int]] = Counter()
         """(objective, status) of requests that reached no version"""
         self.fallbacks: Counter[str] = Counter()
-        self.shadows: Counter[tuple[str, str]] = Counter()
+        self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
-        self.copies: dict[str, Copies] = {}
+        self.shadow_comparisons: dict[str, ShadowComparison] = {}
 
     def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
         """Return the series of an objective, version and canary, created at the first call."""
         return self._series.setdefault((objective, version, canary), Series())
 
-    def copy(self, shadow: str, version: VersionRef) -> Copies:
+    def shadow_comparison(self, shadow: str, version: VersionRef) -> ShadowComparison:
         """Return the comparison of a shadow; it starts again when the shadow's version changes."""
-        known = self.copies.get(shadow)
-        if known is None or known.version != version:
-            known = self.copies[shadow] = Copies(version)
-        return known
+        comparison = self.shadow_comparisons.get(shadow)
+        if comparison is None or comparison.version != version:
+            comparison = self.shadow_comparisons[shadow] = ShadowComparison(version)
+        return comparison
 
-    def tallies(self) -> dict[Key, Tally]:
+    def tallies(self) -> dict[SeriesKey, Tally]:
         """Return the counts of all series so far."""
         return {key: series.tally() for key, series in self._series.items()}
 
-    def text(self) -> str:
+    def prometheus_text(self) -> str:
         """Return all metrics in the Prometheus text format 0.0.4."""
-        return "\n".join([*self._requests(), *self._latencies(), *self._others(), ""])
+        return "\n".join([*self._request_lines(), *self._latency_lines(), *self._counter_lines(), ""])
 
-    def _requests(self) -> Iterator[str]:
-        yield from _head("nlapi_requests_total", "counter", "Requests that reached a version.")
+    def _request_lines(self) -> Iterator[str]:
+        yield from _header_lines("nlapi_requests_total", "counter", "Requests that reached a version.")
         for key, tally in self.tallies().items():
-            labels = _labels(key)
+            labels = _format_labels(key)
             yield f'nlapi_requests_total{{{labels},outcome="ok"}} {tally.requests - tally.errors}'
             yield f'nlapi_requests_total{{{labels},outcome="error"}} {tally.errors}'
 
-    def _latencies(self) -> Iterator[str]:
-        yield from _head("nlapi_request_seconds", "histogram", "Time from the decision to the answer.")
+    def _latency_lines(self) -> Iterator[str]:
+        yield from _header_lines("nlapi_request_seconds", "histogram", "Time from the decision to the answer.")
         for key, series in self._series.items():
-            labels, tally = _labels(key), series.tally()
-            below = list(accumulate(tally.buckets))
-            for index in _SHOWN:
-                bound = f"{BOUNDS_MS[index] / 1000:.6g}"
-                yield f'nlapi_request_seconds_bucket{{{labels},le="{bound}"}} {below[index]}'
+            labels, tally = _format_labels(key), series.tally()
+            cumulative = list(accumulate(tally.buckets))
+            for index in _PROMETHEUS_BUCKETS:
+                bound = f"{BUCKET_BOUNDS_MS[index] / 1000:.6g}"
+                yield f'nlapi_request_seconds_bucket{{{labels},le="{bound}"}} {cumulative[index]}'
             yield f'nlapi_request_seconds_bucket{{{labels},le="+Inf"}} {tally.requests}'
             yield f"nlapi_request_seconds_sum{{{labels}}} {series.sum_ms / 1000:.6f}"
             yield f"nlapi_request_seconds_count{{{labels}}} {tally.requests}"
 
-    def _others(self) -> Iterator[str]:
-        yield from _head("nlapi_refused_total", "counter", "Requests that reached no version.")
+    def _counter_lines(self) -> Iterator[str]:
+        yield from _header_lines("nlapi_refused_total", "counter", "Requests that reached no version.")
         for (objective, status), count in self.refused.items():
-            yield f'nlapi_refused_total{{objective="{_escape(objective)}",status="{status}"}} {count}'
-        yield from _head("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
+            yield f'nlapi_refused_total{{objective="{_escape_label(objective)}",status="{status}"}} {count}'
+        yield from _header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
         for objective, count in self.fallbacks.items():
-            yield f'nlapi_fallbacks_total{{objective="{_escape(objective)}"}} {count}'
-        yield from _head("nlapi_shadow_copies_total", "counter", "Copies of requests, by what became of them.")
-        for (shadow, outcome), count in self.shadows.items():
-            yield f'nlapi_shadow_copies_total{{shadow="{_escape(shadow)}",outcome="{outcome}"}} {count}'
-        yield from _head("nlapi_shadow_same_total", "counter", "Copies whose answer was the one that was served.")
-        for shadow, copies in self.copies.items():
-            yield f'nlapi_shadow_same_total{{shadow="{_escape(shadow)}"}} {copies.same}'
+            yield f'nlapi_fallbacks_total{{objective="{_escape_label(objective)}"}} {count}'
+        yield from _header_lines("nlapi_shadow_copies_total", "counter", "Copies of requests, by what became of them.")
+        for (shadow, outcome), count in self.shadow_outcomes.items():
+            yield f'nlapi_shadow_copies_total{{shadow="{_escape_label(shadow)}",outcome="{outcome}"}} {count}'
+        yield from _header_lines("nlapi_shadow_same_total", "counter", "Copies whose answer was the one that was served.")
+        for shadow, comparison in self.shadow_comparisons.items():
+            yield f'nlapi_shadow_same_total{{shadow="{_escape_label(shadow)}"}} {comparison.same_count}'
         for name, value in self._gauges().items():
-            yield from _head(name, "counter" if name.endswith("_total") else "gauge", _GAUGES.get(name, ""))
+            yield from _header_lines(name, "counter" if name.endswith("_total") else "gauge", _GAUGE_HELP.get(name, ""))
             yield f"{name} {value:.15g}"
 
 
-_GAUGES = {
+_GAUGE_HELP = {
     "nlapi_revision": "The number of the current revision.",
     "nlapi_requests_in_flight": "Requests that are being served.",
     "nlapi_records_dropped_total": "Decisions that were not recorded.",
@@ -222,18 +222,18 @@ _GAUGES = {
 }
 
 
-def _head(name: str, kind: str, help: str) -> Iterator[str]:
+def _header_lines(name: str, kind: str, help: str) -> Iterator[str]:
     yield f"# HELP {name} {help}"
     yield f"# TYPE {name} {kind}"
 
 
-def _labels(key: Key) -> str:
+def _format_labels(key: SeriesKey) -> str:
     objective, version, canary = key
     return (
-        f'objective="{_escape(objective)}",model="{_escape(version.model)}",'
-        f'version="{_escape(version.version)}",canary="{_escape(canary)}"'
+        f'objective="{_escape_label(objective)}",model="{_escape_label(version.model)}",'
+        f'version="{_escape_label(version.version)}",canary="{_escape_label(canary)}"'
     )
 
 
-def _escape(text: str) -> str:
+def _escape_label(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

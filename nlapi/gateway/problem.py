@@ -11,10 +11,10 @@ from nlapi.errors import NlapiError
 from nlapi.issue import Issue, Level
 
 # Issues in one answer: a configuration of 10,000 rules may have as many faults.
-MOST_ISSUES = 50
+MAX_ISSUES = 50
 
 
-class Problem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
+class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
     """A refusal with its HTTP `status`.
 
     `code` is its kind for programs ("unknown_objective"), `path` the faulty location in the request
@@ -41,7 +41,7 @@ class Problem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members of application/problem+json; `errors` has one item for each faulty location."""
-        said: dict[str, Any] = {
+        members: dict[str, Any] = {
             # RFC 9457 §4.2.1: without a type of its own a problem is "about:blank", whose title is the status phrase.
             "type": f"urn:nlapi:problem:{self.code}" if self.code else "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -49,41 +49,41 @@ class Problem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
             "detail": self.message,
         }
         if self.hint:
-            said["hint"] = self.hint
+            members["hint"] = self.hint
         issues = self.issues or (
             (Issue.error(self.path, self.message.removeprefix(f"{self.path}: ")),) if self.path else ()
         )
         if issues:
-            said["errors"] = [issue_as_dict(issue) for issue in issues[:MOST_ISSUES]]
-        return said
+            members["errors"] = [issue_json(issue) for issue in issues[:MAX_ISSUES]]
+        return members
 
 
-def issue_as_dict(issue: Issue) -> dict[str, Any]:
+def issue_json(issue: Issue) -> dict[str, Any]:
     """Return an Issue as specs/gateway.yaml describes it, without empty members."""
-    said = {"level": str(issue.level), "where": issue.where, "message": issue.message}
-    return said | {key: value for key, value in (("hint", issue.hint), ("rule", issue.rule)) if value}
+    members = {"level": str(issue.level), "where": issue.where, "message": issue.message}
+    return members | {key: value for key, value in (("hint", issue.hint), ("rule", issue.rule)) if value}
 
 
-def not_found(kind: str, name: str, known: Iterable[str]) -> Problem:
+def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayProblem:
     """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known` names."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    some = (
+    names = sorted(known_names)
+    matches = get_close_matches(name, names, n=1, cutoff=0.5)
+    listing = (
         f"there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else f"there is no {kind} yet"
     )
-    return Problem(
+    return GatewayProblem(
         404,
         f"there is no {kind} {name[:80]!r}",
         code=f"unknown_{kind}",
-        hint=f"the nearest is {near[0]}" if near else some,
+        hint=f"the nearest is {matches[0]}" if matches else listing,
     )
 
 
-def unprocessable(issues: Iterable[Issue], *, code: str = "invalid_request", hint: str = "") -> Problem:
+def unprocessable(issues: Iterable[Issue], *, code: str = "invalid_request", hint: str = "") -> GatewayProblem:
     """Return the 422 for invalid values or an invalid configuration; its detail is the first ERROR."""
-    found = sorted(issues, key=lambda issue: list(Level).index(issue.level))
-    first = found[0]
-    wrong = sum(issue.level is Level.ERROR for issue in found)
-    rest = f" (and {wrong - 1} more)" if wrong > 1 else ""
-    detail = f"{first.where}: {first.message}{rest}" if first.where else f"{first.message}{rest}"
-    return Problem(422, detail, code=code, hint=hint or first.hint, path=first.where, issues=found)
+    ordered_issues = sorted(issues, key=lambda issue: list(Level).index(issue.level))
+    first = ordered_issues[0]
+    error_count = sum(issue.level is Level.ERROR for issue in ordered_issues)
+    remainder = f" (and {error_count - 1} more)" if error_count > 1 else ""
+    detail = f"{first.where}: {first.message}{remainder}" if first.where else f"{first.message}{remainder}"
+    return GatewayProblem(422, detail, code=code, hint=hint or first.hint, path=first.where, issues=ordered_issues)

@@ -10,33 +10,33 @@ from datetime import datetime
 from typing import TypeAlias
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.access import now, stamp
+from nlapi.gateway.access import utc_now, format_time
 from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
 from nlapi.gateway.kept import Revision
-from nlapi.gateway.problem import Problem, not_found, unprocessable
-from nlapi.gateway.store import Store
-from nlapi.gateway.vet import vet
+from nlapi.gateway.problem import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.vet import validate_configuration
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.nouns import Configuration, Shard
-from nlapi.routing.table import Table, compile
+from nlapi.routing.table import Table, compile_table
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
 Commit: TypeAlias = Callable[[], Awaitable[None]]
 """Commits the revision after it was loaded and before the first request that it decides."""
-OF_OBJECTIVE = ("rules", "experiments", "canaries", "shadows", "overrides")
+OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The fields of Configuration whose items belong to one objective."""
 # The base of the first change: with the local shard declared, a first version can be added at once.
-BEGINNING = Configuration(shards={"local": Shard(name="local", description="This process.")})
-ITSELF = "gateway"
+INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
+GATEWAY_AUTHOR = "gateway"
 """the author of a revision that a canary makes by itself"""
-SUMMARY = 300
+MAX_SUMMARY_CHARS = 300
 # Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
-RECENT = 50
+MAX_RECENT = 50
 
 
 # A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
-class Serving(typing.Protocol):
+class PublishingEngine(typing.Protocol):
     """The part of the engine that the publisher uses."""
 
     async def publish(self, table: Table, configuration: Configuration, commit: Commit | None = None) -> None:
@@ -47,7 +47,7 @@ class Serving(typing.Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Current:
+class CurrentRevision:
     """The configuration that decides now, and its compiled table."""
 
     configuration: Configuration
@@ -57,14 +57,14 @@ class Current:
 class Publisher:
     """The only writer of revisions: every change of the routing goes through `change`, one at a time."""
 
-    def __init__(self, store: Store, engine: Serving, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, store: GatewayStore, engine: PublishingEngine, clock: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._recent: dict[int, Configuration] = {}
         """the configurations of the last committed revisions by number, for rollbacks without another check"""
-        self.current = Current(configuration=BEGINNING, table=compile(BEGINNING, 0))
+        self.current = CurrentRevision(configuration=INITIAL_CONFIGURATION, table=compile_table(INITIAL_CONFIGURATION, 0))
 
     @property
     def revision(self) -> int:
@@ -73,14 +73,14 @@ class Publisher:
 
     async def start(self) -> None:
         """Publish the last committed revision, if there is one."""
-        async with self._turn:
+        async with self._lock:
             last = self._store.revision(self._store.last_number())
             if last is not None:
                 configuration = decode_configuration(last.document)
-                await self._publish(configuration, await asyncio.to_thread(compile, configuration, last.number))
+                await self._publish(configuration, await asyncio.to_thread(compile_table, configuration, last.number))
 
     async def change(
-        self, edit: Edit, *, who: str, why: str = "", expected: int | None = None, restores: int = 0
+        self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, restores: int = 0
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
@@ -88,71 +88,71 @@ class Publisher:
         it cannot be stored; then the previous revision goes on serving. A revision decides no request before it is
         committed, and every new request once this returns.
         """
-        async with self._turn:
+        async with self._lock:
             if expected is not None and expected != self.revision:
-                raise Problem(
+                raise GatewayProblem(
                     412,
                     f"revision {expected} is not current any more: {self.revision} is",
                     code="outdated",
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
             # In a thread: validating and compiling 10,000 rules takes long, and requests are served meanwhile.
-            after, differences, document, table = await asyncio.to_thread(self._edited, edit)
+            after, differences, document, table = await asyncio.to_thread(self._apply_edit, edit)
             if table is None:
-                return await asyncio.to_thread(self.revision_of, self.revision)
-            made = Revision(
+                return await asyncio.to_thread(self.get_revision, self.revision)
+            revision = Revision(
                 number=self.revision + 1,
-                at=stamp(self._clock()),
-                who=who,
-                why=why,
-                summary=summary(differences),
-                objectives=touched(differences),
+                at=format_time(self._clock()),
+                who=author,
+                why=reason,
+                summary=summarize(differences),
+                objectives=affected_objectives(differences),
                 restores=restores,
                 document=document,
             )
-            await self._publish(after, table, lambda: self._commit(made))
-            self._recent[made.number] = after
-            if len(self._recent) > RECENT:
+            await self._publish(after, table, lambda: self._commit(revision))
+            self._recent[revision.number] = after
+            if len(self._recent) > MAX_RECENT:
                 del self._recent[min(self._recent)]
-            return made
+            return revision
 
-    async def roll_back(self, number: int, *, who: str, why: str = "", expected: int | None = None) -> Revision:
+    async def roll_back(self, number: int, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
         """Publish the configuration of an old revision as a new one. Problem 404 when there is none."""
-        old = self._recent.get(number)
-        made = old if old is not None else await asyncio.to_thread(self._old, number)
-        why = why or f"back to revision {number}"
-        return await self.change(lambda _: made, who=who, why=why, expected=expected, restores=number)
+        recent = self._recent.get(number)
+        configuration = recent if recent is not None else await asyncio.to_thread(self._old_configuration, number)
+        reason = reason or f"back to revision {number}"
+        return await self.change(lambda _: configuration, author=author, reason=reason, expected=expected, restores=number)
 
-    async def undo(self, objective: str, *, who: str, why: str = "", expected: int | None = None) -> Revision:
+    async def undo(self, objective: str, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
         Problem 404 when there is no such objective, 409 when there is no earlier change.
         """
         if objective not in self.current.configuration.objectives:
-            raise not_found("objective", objective, self.current.configuration.objectives)
-        target = await asyncio.to_thread(self._before, objective)
-        old = await asyncio.to_thread(self._old, target) if target else Configuration()
+            raise unknown_object("objective", objective, self.current.configuration.objectives)
+        target = await asyncio.to_thread(self._revision_before, objective)
+        old = await asyncio.to_thread(self._old_configuration, target) if target else Configuration()
         if objective not in old.objectives:
-            raise Problem(409, f"{objective} has not been changed since it was made", code="nothing_before")
-        why = why or f"{objective} back to revision {target}"
+            raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
+        reason = reason or f"{objective} back to revision {target}"
         return await self.change(
-            lambda now: with_objective(now, old, objective), who=who, why=why, expected=expected, restores=target
+            lambda current: restore_objective(current, old, objective), author=author, reason=reason, expected=expected, restores=target
         )
 
-    def revision_of(self, number: int) -> Revision:
+    def get_revision(self, number: int) -> Revision:
         """Return a committed revision. Problem 404 when there is none of that number."""
-        found = self._store.revision(number)
-        if found is None:
+        revision = self._store.revision(number)
+        if revision is None:
             last = self._store.last_number()
             hint = f"they go from 1 to {last}" if last else "there is none yet"
-            raise Problem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
-        return found
+            raise GatewayProblem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
+        return revision
 
-    def checked(self, configuration: Configuration) -> list[Issue]:
+    def check_configuration(self, configuration: Configuration) -> list[Issue]:
         """Return all faults of a configuration, the most severe first."""
-        return sorted(vet(configuration), key=lambda issue: list(Level).index(issue.level))
+        return sorted(validate_configuration(configuration), key=lambda issue: list(Level).index(issue.level))
 
-    def _edited(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
+    def _apply_edit(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
         """Return the edited configuration, its differences from the current one, its document and its table.
 
         The table is None when nothing differs. Problem 422 when the result is invalid.
@@ -160,43 +160,43 @@ class Publisher:
         before = self.current.configuration
         after = edit(before)
         # By identity: only the very object that was validated before is valid without another check.
-        if not any(after is known for known in self._recent.values()):
-            issues = vet(after)
+        if not any(after is recent for recent in self._recent.values()):
+            issues = validate_configuration(after)
             if any(issue.level is Level.ERROR for issue in issues):
-                raise unprocessable(issues, code="invalid_configuration", hint=self._unchanged())
+                raise unprocessable(issues, code="invalid_configuration", hint=self._unchanged_hint())
         differences = diff(before, after)
         if not differences and self.revision:
             return after, [], {}, None
-        return after, differences, encode_configuration(after), compile(after, self.revision + 1)
+        return after, differences, encode_configuration(after), compile_table(after, self.revision + 1)
 
-    async def _commit(self, made: Revision) -> None:
+    async def _commit(self, revision: Revision) -> None:
         try:
-            await asyncio.to_thread(self._store.add_revision, made)
+            await asyncio.to_thread(self._store.add_revision, revision)
         except NlapiError as error:
-            raise Problem(503, error.message, code="not_kept", hint=self._unchanged()) from error
+            raise GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint()) from error
 
-    def _unchanged(self) -> str:
+    def _unchanged_hint(self) -> str:
         return f"nothing was changed; revision {self.revision} goes on serving"
 
     async def _publish(self, configuration: Configuration, table: Table, commit: Commit | None = None) -> None:
         try:
             await self._engine.publish(table, table.configuration, commit)
-        except Problem:
+        except GatewayProblem:
             raise
         except (NlapiError, ValueError) as error:
-            hint = getattr(error, "hint", "") or self._unchanged()
+            hint = getattr(error, "hint", "") or self._unchanged_hint()
             message = getattr(error, "message", str(error))
-            raise Problem(422, message, code="not_loaded", hint=hint) from error
-        self.current = Current(configuration=configuration, table=table)
+            raise GatewayProblem(422, message, code="not_loaded", hint=hint) from error
+        self.current = CurrentRevision(configuration=configuration, table=table)
 
-    def _old(self, number: int) -> Configuration:
+    def _old_configuration(self, number: int) -> Configuration:
         """Return the configuration of a committed revision. Problem 404 when there is none of that number."""
-        return self._recent.get(number) or decode_configuration(self.revision_of(number).document)
+        return self._recent.get(number) or decode_configuration(self.get_revision(number).document)
 
-    def _before(self, objective: str) -> int:
+    def _revision_before(self, objective: str) -> int:
         """Return the number of the revision before the last change of an objective; 0 when there is none."""
         last = self._last_change(objective, self.revision)
-        while last is not None and (last.restores or last.who == ITSELF):
+        while last is not None and (last.restores or last.who == GATEWAY_AUTHOR):
             # A step of a canary belongs to its start: reverted alone, the canary would only take it again. A revision
             # that restores another is skipped, so that undoing twice goes further back and not forth again.
             last = self._last_change(objective, last.restores or last.number - 1)
@@ -207,28 +207,28 @@ class Publisher:
         return page.rows[0] if page.rows else None
 
 
-def with_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+def restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
     """Return the configuration with one objective, and the items that belong to it, as in `old`."""
     parts = {}
-    for kind in OF_OBJECTIVE:
-        others = {key: one for key, one in getattr(configuration, kind).items() if one.objective != name}
-        parts[kind] = others | {key: one for key, one in getattr(old, kind).items() if one.objective == name}
+    for kind in OBJECTIVE_FIELDS:
+        unchanged = {key: item for key, item in getattr(configuration, kind).items() if item.objective != name}
+        parts[kind] = unchanged | {key: item for key, item in getattr(old, kind).items() if item.objective == name}
     return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
 
 
-def touched(differences: list[Difference]) -> tuple[str, ...]:
+def affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
     """Return the names of the objectives that differences affect, sorted."""
     names = set()
-    for one in differences:
-        for noun in (one.before, one.after):
-            name = getattr(noun, "name" if one.kind == "objectives" else "objective", "")
-            if name and one.kind in ("objectives", *OF_OBJECTIVE):
+    for difference in differences:
+        for item in (difference.before, difference.after):
+            name = getattr(item, "name" if difference.kind == "objectives" else "objective", "")
+            if name and difference.kind in ("objectives", *OBJECTIVE_FIELDS):
                 names.add(name)
     return tuple(sorted(names))
 
 
-def summary(differences: list[Difference]) -> str:
+def summarize(differences: list[Difference]) -> str:
     """Return a summary of differences in one line."""
-    text = "; ".join(one.text for one in differences[:5])
-    more = f" (and {len(differences) - 5} more)" if len(differences) > 5 else ""
-    return f"{text if len(text) <= SUMMARY else text[: SUMMARY - 3] + '...'}{more}"
+    text = "; ".join(difference.text for difference in differences[:5])
+    remainder = f" (and {len(differences) - 5} more)" if len(differences) > 5 else ""
+    return f"{text if len(text) <= MAX_SUMMARY_CHARS else text[: MAX_SUMMARY_CHARS - 3] + '...'}{remainder}"

@@ -19,9 +19,9 @@ _log = logging.getLogger(__name__)
 
 # Records that wait to be written; more are dropped and counted, as a store that cannot write must not fill the memory.
 # At the 4,407 requests a second of benchmarks/GATEWAY.md it is full after 4.5 s.
-LONGEST = 20_000
+MAX_WAITING_RECORDS = 20_000
 
-BATCH = 500
+BATCH_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Record:
     fallback: bool
     synthetic: bool
     shadow: str = ""
-    served: Any = None
+    served_output: Any = None
     """the output that the client received, when this is a copy"""
 
 
@@ -55,23 +55,23 @@ Sink = Callable[[Sequence[Record]], None]
 """Writes one batch of records; it is called in a thread."""
 
 
-def for_training(records: Iterable[Record]) -> list[Record]:
+def training_records(records: Iterable[Record]) -> list[Record]:
     """Return the records that a model may be trained on: real traffic that was answered."""
-    return [one for one in records if not one.synthetic and not one.shadow and not one.error]
+    return [record for record in records if not record.synthetic and not record.shadow and not record.error]
 
 
 def training_log(file: Path) -> Sink:
     """Return a Sink that appends a line of JSON with input, output and version of each record to a file."""
-    return _lines(file, _example)
+    return _line_sink(file, _example_json)
 
 
 def shadow_log(file: Path) -> Sink:
     """Return a Sink that appends a line of JSON for each copy: the shadow's output beside the served one."""
-    write = _lines(file, _compared)
-    return lambda records: write([one for one in records if one.shadow])
+    write = _line_sink(file, _comparison_json)
+    return lambda records: write([record for record in records if record.shadow])
 
 
-def both(*sinks: Sink) -> Sink:
+def combine_sinks(*sinks: Sink) -> Sink:
     """Return a Sink that calls all of `sinks`."""
 
     def write(records: Sequence[Record]) -> None:
@@ -81,40 +81,40 @@ def both(*sinks: Sink) -> Sink:
     return write
 
 
-def _lines(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
+def _line_sink(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
     """Return a Sink that appends lines to a file. OSError when the file cannot be opened."""
 
     # Mode 0600: the lines hold what people asked. Opened again for each batch, which survives a rotation of the file.
-    def opened() -> int:
+    def open_log() -> int:
         return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(records: Sequence[Record]) -> None:
         if records:
-            with os.fdopen(opened(), "ab") as stream:
-                stream.writelines(orjson.dumps(as_dict(one), option=_LINE, default=str) for one in records)
+            with os.fdopen(open_log(), "ab") as stream:
+                stream.writelines(orjson.dumps(as_dict(record), option=_ORJSON_OPTIONS, default=str) for record in records)
 
-    os.close(opened())  # a path that cannot be written is reported at start, and not at the first request
+    os.close(open_log())  # a path that cannot be written is reported at start, and not at the first request
     return write
 
 
-_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+_ORJSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
 
-def _example(one: Record) -> dict[str, Any]:
+def _example_json(record: Record) -> dict[str, Any]:
     return {
-        "at": one.at,
-        "request_id": one.request_id,
-        "objective": one.decision.objective,
-        "version": str(one.version),
-        "context": dict(one.context),
-        "input": one.input,
-        "output": one.output,
+        "at": record.at,
+        "request_id": record.request_id,
+        "objective": record.decision.objective,
+        "version": str(record.version),
+        "context": dict(record.context),
+        "input": record.input,
+        "output": record.output,
     }
 
 
-def _compared(one: Record) -> dict[str, Any]:
-    said = {"shadow": one.shadow, "served_version": str(one.decision.version), "served": one.served, "error": one.error}
-    return {**_example(one), **said, "ms": round(one.ms, 3), "synthetic": one.synthetic}
+def _comparison_json(record: Record) -> dict[str, Any]:
+    comparison = {"shadow": record.shadow, "served_version": str(record.decision.version), "served": record.served_output, "error": record.error}
+    return {**_example_json(record), **comparison, "ms": round(record.ms, 3), "synthetic": record.synthetic}
 
 
 class Recorder:
@@ -123,37 +123,37 @@ class Recorder:
     `training` receives those that a model may be trained on.
     """
 
-    def __init__(self, sink: Sink | None, training: Sink | None = None, *, every_s: float = 0.5) -> None:
+    def __init__(self, sink: Sink | None, training: Sink | None = None, *, interval_s: float = 0.5) -> None:
         self._sink = sink
         self._training = training
-        self._every_s = every_s
+        self._interval_s = interval_s
         self._waiting: deque[Record] = deque()
         self._task: asyncio.Task[None] | None = None
         self._full = asyncio.Event()
         self.dropped = 0
 
     @property
-    def wanted(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether any sink is configured."""
         return self._sink is not None or self._training is not None
 
-    def note(self, record: Record) -> None:
+    def add(self, record: Record) -> None:
         """Queue a record for the next batch."""
-        if len(self._waiting) >= LONGEST:
+        if len(self._waiting) >= MAX_WAITING_RECORDS:
             self.dropped += 1
             return
         self._waiting.append(record)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._write_on())
-        if len(self._waiting) == BATCH:
+            self._task = asyncio.get_running_loop().create_task(self._write_loop())
+        if len(self._waiting) == BATCH_SIZE:
             self._full.set()
 
     async def flush(self) -> None:
         """Write all queued records."""
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
             await self._write(self._sink, batch)
-            await self._write(self._training, for_training(batch))
+            await self._write(self._training, training_records(batch))
 
     async def close(self) -> None:
         """Write all queued records and stop."""
@@ -173,10 +173,10 @@ class Recorder:
             self.dropped += len(batch)
             _log.exception("%d decisions could not be recorded", len(batch))
 
-    async def _write_on(self) -> None:
+    async def _write_loop(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._every_s):
+                async with asyncio.timeout(self._interval_s):
                     await self._full.wait()
             except TimeoutError:
                 pass

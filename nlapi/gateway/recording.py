@@ -5,36 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from nlapi.gateway.access import stamp
+from nlapi.gateway.access import format_time
 from nlapi.gateway.codec import Json, encode_decision
 from nlapi.gateway.record import Record, Sink
-from nlapi.gateway.store import Store
+from nlapi.gateway.store import GatewayStore
 
 
-def recorder(store: Store) -> Sink:
+def decision_sink(store: GatewayStore) -> Sink:
     """Return a Sink that stores the decisions on requests, without inputs and outputs."""
 
     # Copies are left out: a shadow's answer is no decision, and simulate would replay its request twice.
     def write(records: Sequence[Record]) -> None:
-        store.add_decisions(recorded(one) for one in records if not one.shadow)
+        store.add_decisions(decision_json(record) for record in records if not record.shadow)
 
     return write
 
 
-def recorded(one: Record) -> Json:
+def decision_json(record: Record) -> Json:
     """Return a record as `Recorded` in specs/gateway.yaml describes it."""
-    said = encode_decision(one.decision)
-    said.pop("shadows", None)
+    decision = encode_decision(record.decision)
+    decision.pop("shadows", None)
     return {
-        "request_id": one.request_id,
-        "at": stamp(datetime.fromtimestamp(one.at, UTC)),
-        **said,
-        "client": one.client,
-        "context": dict(one.context),
-        "total_ms": round(one.ms, 3),
-        "stages_ms": {name: round(ms, 3) for name, ms in one.stages.items()},
-        "attempts": one.attempts,
-        "fallback": one.fallback,
-        "synthetic": one.synthetic,
-        "error": one.error,
+        "request_id": record.request_id,
+        "at": format_time(datetime.fromtimestamp(record.at, UTC)),
+        **decision,
+        "client": record.client,
+        "context": dict(record.context),
+        "total_ms": round(record.ms, 3),
+        "stages_ms": {name: round(ms, 3) for name, ms in record.stages.items()},
+        "attempts": record.attempts,
+        "fallback": record.fallback,
+        "synthetic": record.synthetic,
+        "error": record.error,
     }

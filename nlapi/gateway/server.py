@@ -13,50 +13,50 @@ from typing import Any
 import uvicorn
 
 from nlapi.errors import UsageError
-from nlapi.gateway.protocol import READ_S, Patience, Protocol
-from nlapi.serving import Message, Send, listening
+from nlapi.gateway.protocol import READ_TIMEOUT_S, ConnectionTimeouts, ServerProtocol
+from nlapi.serving import Message, Send, open_listener
 
 HOST = "127.0.0.1"
 """the default host: loopback only"""
 
 PORT = 8700
-DRAIN_S = 30
+DRAIN_TIMEOUT_S = 30
 """seconds that requests in flight have to end"""
 
 # Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
 # each of eight busy connections (docs/design/012-serving-engine.md).
-LEAVE_S = 1.0
+CLOSE_NOTICE_S = 1.0
 
-READY_S = 60.0
+START_TIMEOUT_S = 60.0
 BACKLOG = 2048
 
 
 def serve(
-    app: Any, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] | None = None, drain_s: int = DRAIN_S
+    app: Any, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] | None = None, drain_s: int = DRAIN_TIMEOUT_S
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and end the application's lifespan.
 
     `ready` is called with the base URL when the server accepts requests. Port 0 is any free port. UsageError when the
     port is in use.
     """
-    leaving = _Leaving(app)
-    with listening(host, port) as (listener, url):
+    draining_app = _DrainingApp(app)
+    with open_listener(host, port) as (listener, url):
         listener.listen(BACKLOG)
-        server = _Server(_config(leaving, drain_s), on_ready=lambda: ready(url) if ready else None, leaving=leaving)
+        server = _GatewayServer(_build_config(draining_app, drain_s), on_ready=lambda: ready(url) if ready else None, draining_app=draining_app)
         server.run(sockets=[listener])
 
 
 @contextmanager
-def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S, read_s: float = READ_S) -> Iterator[str]:
+def run_in_thread(app: Any, *, port: int = 0, drain_s: int = DRAIN_TIMEOUT_S, read_s: float = READ_TIMEOUT_S) -> Iterator[str]:
     """Run a server on loopback in a thread while the block lasts, and give its base URL."""
-    up = threading.Event()
-    with listening(HOST, port) as (listener, url):
+    is_ready = threading.Event()
+    with open_listener(HOST, port) as (listener, url):
         listener.listen(BACKLOG)
-        server = _Server(_config(app, drain_s), on_ready=up.set, read_s=read_s)
+        server = _GatewayServer(_build_config(app, drain_s), on_ready=is_ready.set, read_s=read_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway", daemon=True)
         thread.start()
-        deadline = time.monotonic() + READY_S
-        while not up.wait(0.05):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not is_ready.wait(0.05):
             if not thread.is_alive() or time.monotonic() > deadline:
                 raise UsageError("the gateway did not start", hint="its log says why")
         try:
@@ -64,19 +64,19 @@ def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S, read_s: float = 
         finally:
             server.should_exit = True
             # uvicorn waits drain_s for its requests, then the engine as long for its copies, then workers have to end.
-            thread.join(2 * drain_s + READY_S)
+            thread.join(2 * drain_s + START_TIMEOUT_S)
 
 
-class _Leaving:
+class _DrainingApp:
     """An ASGI application that adds `Connection: close` to its answers once `now` is set (RFC 9112 §9.6)."""
 
     # A connection that closes unannounced loses the request that is on its way; the header sends clients elsewhere.
     def __init__(self, app: Any) -> None:
         self._app = app
-        self.now = False
+        self.is_draining = False
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
-        if not self.now or scope["type"] != "http":
+        if not self.is_draining or scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
@@ -88,7 +88,7 @@ class _Leaving:
         await self._app(scope, receive, send_closing)
 
 
-class _Server(uvicorn.Server):
+class _GatewayServer(uvicorn.Server):
     """A uvicorn server that reports when it is ready and tells its clients before it stops."""
 
     def __init__(
@@ -96,43 +96,43 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         *,
         on_ready: Callable[[], None],
-        leaving: _Leaving | None = None,
-        read_s: float = READ_S,
+        draining_app: _DrainingApp | None = None,
+        read_s: float = READ_TIMEOUT_S,
     ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
-        self._leaving = leaving
-        self._patience = Patience(self.server_state.connections, read_s)
-        self._watching: asyncio.Task[None] | None = None
+        self._draining_app = draining_app
+        self._timeouts = ConnectionTimeouts(self.server_state.connections, read_s)
+        self._watch_task: asyncio.Task[None] | None = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._leaving:
-            self._leaving.now = True
+        if self._draining_app:
+            self._draining_app.is_draining = True
             # The listener closes first: going on to accept meanwhile lost seven requests.
-            for listening in (*self.servers, *(sockets or ())):
-                listening.close()
-            end = time.monotonic() + LEAVE_S
+            for listener in (*self.servers, *(sockets or ())):
+                listener.close()
+            deadline = time.monotonic() + CLOSE_NOTICE_S
             connections = self.server_state.connections
-            while connections and time.monotonic() < end and not self.force_exit:  # noqa: ASYNC110 - nobody tells
+            while connections and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.02)
         await super().shutdown(sockets=sockets)
-        if self._watching:
-            self._watching.cancel()
+        if self._watch_task:
+            self._watch_task.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            self._watching = asyncio.create_task(self._patience.watch(), name="patience")
+            self._watch_task = asyncio.create_task(self._timeouts.watch(), name="patience")
             self._on_ready()
 
 
-def _config(app: Any, drain_s: int) -> uvicorn.Config:
+def _build_config(app: Any, drain_s: int) -> uvicorn.Config:
     # Measured, us of CPU a request of an application that answers JSON: httptools + uvloop 37, granian + uvloop 86,
     # h11 + asyncio 127.
     return uvicorn.Config(
         app,
-        http=Protocol,
-        loop=_loop(),
+        http=ServerProtocol,
+        loop=_loop_name(),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -145,7 +145,7 @@ def _config(app: Any, drain_s: int) -> uvicorn.Config:
     )
 
 
-def _loop() -> str:
+def _loop_name() -> str:
     with suppress(ImportError):  # uvloop does not exist for Windows
         import uvloop  # noqa: F401
 

@@ -20,12 +20,12 @@ from nlapi.routing.nouns import (
     Model,
     Objective,
     Override,
-    Protocol,
+    ShardProtocol,
     Rule,
     Shadow,
     Shard,
     Share,
-    Step,
+    CanaryStep,
     Version,
     VersionRef,
 )
@@ -152,7 +152,7 @@ def encode_version(one: Version, whole: bool) -> Json:
 
 def decode_shard(data: Mapping[str, Any]) -> Shard:
     plain = _plain(Shard, data, "protocol", "endpoints") | {"name": slug(data["name"])}
-    protocol = Protocol(data.get("protocol", Protocol.LOCAL))
+    protocol = ShardProtocol(data.get("protocol", ShardProtocol.LOCAL))
     return Shard(**plain, protocol=protocol, endpoints=tuple(data.get("endpoints", ())))
 
 
@@ -165,7 +165,7 @@ def decode_rule(data: Mapping[str, Any]) -> Rule:
     whole = _ref(data)
     shares = (Share(version=whole, percent=100.0),) if whole else tuple(map(_share, data.get("shares", ())))
     plain = _plain(Rule, data, "shares") | {"name": slug(data["name"]), "objective": slug(data["objective"])}
-    return Rule(**plain, match=Match.of(data), shares=shares)
+    return Rule(**plain, match=Match.from_mapping(data), shares=shares)
 
 
 def encode_rule(one: Rule, whole: bool) -> Json:
@@ -183,7 +183,7 @@ def decode_experiment(data: Mapping[str, Any]) -> Experiment:
     named = {name: slug(data.get(name, "")) for name in ("name", "objective", "layer")}
     plain = _plain(Experiment, data, "cells", "buckets") | named
     plain["percent"] = float(data.get("percent", 100.0))
-    return Experiment(**plain, match=Match.of(data), cells=tuple(map(_share, data["cells"])), buckets=_buckets(data))
+    return Experiment(**plain, match=Match.from_mapping(data), cells=tuple(map(_share, data["cells"])), buckets=_buckets(data))
 
 
 def encode_experiment(one: Experiment, whole: bool) -> Json:
@@ -203,9 +203,9 @@ def decode_canary(data: Mapping[str, Any]) -> Canary:
         **plain,
         version=ref,
         base=_ref(data, "base_"),
-        match=Match.of(data),
+        match=Match.from_mapping(data),
         steps=tuple(
-            Step(percent=float(step["percent"]), bake_s=float(step.get("bake_seconds", 300.0)))
+            CanaryStep(percent=float(step["percent"]), bake_s=float(step.get("bake_seconds", 300.0)))
             for step in data.get("steps", ())
         ),
         guards=tuple(Guard(**_plain(Guard, guard)) for guard in data.get("guards", ())),
@@ -230,7 +230,7 @@ def decode_shadow(data: Mapping[str, Any]) -> Shadow:
     ref = _sure(data)
     named = {"name": slug(data.get("name") or f"{ref.model}-{ref.version}-shadow")}
     percent = float(data.get("percent", 100.0))
-    return Shadow(**named, objective=slug(data["objective"]), version=ref, percent=percent, match=Match.of(data))
+    return Shadow(**named, objective=slug(data["objective"]), version=ref, percent=percent, match=Match.from_mapping(data))
 
 
 def encode_shadow(one: Shadow, whole: bool) -> Json:

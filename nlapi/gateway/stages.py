@@ -13,83 +13,83 @@ from types import ModuleType, UnionType
 from typing import Any, get_origin, get_type_hints, is_typeddict
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.calls import Failed, FailureKind, Ran
-from nlapi.gateway.trained import Trained
+from nlapi.gateway.inference import InferenceError, FailureKind, InferenceResult
+from nlapi.gateway.model_artifact import TrainedModel
 from nlapi.routing.nouns import Context
 
-NAMES = ("preprocess", "features", "predict", "postprocess")
+STAGE_NAMES = ("preprocess", "features", "predict", "postprocess")
 """The stages in the order in which they run; a version has at least one."""
 
-EXTRAS = ("input", "context", "model")
+EXTRA_PARAMETERS = ("input", "context", "model")
 """The arguments that a stage receives by name, besides the value of the previous stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class PipelineStage:
     """One function of a version; `extras` are its parameters besides the value."""
 
     name: str
     function: Callable[..., Any]
     extras: tuple[str, ...] = ()
-    asynchronous: bool = False
+    is_async: bool = False
 
 
-def stages_of(module: ModuleType, model: Trained | None) -> tuple[Stage, ...]:
+def find_stages(module: ModuleType, model: TrainedModel | None) -> tuple[PipelineStage, ...]:
     """Return the stages that a module defines; without a `predict`, that stage is the trained model.
 
     DescriptionError when there are none, when a function cannot be called with one value, or when the annotated result
     of a stage does not fit the annotated parameter of the next.
     """
-    found = []
-    for name in NAMES:
+    stages = []
+    for name in STAGE_NAMES:
         function = getattr(module, name, None)
         if function is None and name == "predict" and model is not None:
             function = model.predict
         # Only names are looked up, no decorator is needed: a version must not have to import nlapi.
         if function is not None:
-            found.append(_stage(name, function))
-    if not found:
+            stages.append(_build_stage(name, function))
+    if not stages:
         raise DescriptionError(
-            f"{module.__name__} has none of the stages {', '.join(NAMES)}", hint="define at least one as a function"
+            f"{module.__name__} has none of the stages {', '.join(STAGE_NAMES)}", hint="define at least one as a function"
         )
-    for before, after in pairwise(found):
+    for before, after in pairwise(stages):
         _check_types(before, after)
-    return tuple(found)
+    return tuple(stages)
 
 
-def _stage(name: str, function: Any) -> Stage:
+def _build_stage(name: str, function: Any) -> PipelineStage:
     if not callable(function):
         raise DescriptionError(f"{name} is not a function")
     parameters = list(inspect.signature(function).parameters.values())
-    needed = [one for one in parameters[1:] if one.default is one.empty and one.name not in EXTRAS]
-    if not parameters or needed:
-        named = ", ".join(str(one) for one in needed) or "nothing"
+    required = [parameter for parameter in parameters[1:] if parameter.default is parameter.empty and parameter.name not in EXTRA_PARAMETERS]
+    if not parameters or required:
+        required_text = ", ".join(str(parameter) for parameter in required) or "nothing"
         raise DescriptionError(
-            f"{name} takes {named}", hint=f"a stage takes a value and, by name, any of {', '.join(EXTRAS)}"
+            f"{name} takes {required_text}", hint=f"a stage takes a value and, by name, any of {', '.join(EXTRA_PARAMETERS)}"
         )
-    extras = tuple(one.name for one in parameters[1:] if one.name in EXTRAS)
-    return Stage(
-        name=name, function=function, extras=extras, asynchronous=inspect.iscoroutinefunction(inspect.unwrap(function))
+    extras = tuple(parameter.name for parameter in parameters[1:] if parameter.name in EXTRA_PARAMETERS)
+    return PipelineStage(
+        name=name, function=function, extras=extras, is_async=inspect.iscoroutinefunction(inspect.unwrap(function))
     )
 
 
-def _check_types(before: Stage, after: Stage) -> None:
-    given = _class(_hints(before).get("return"))
-    taken = _class(_hints(after).get(next(iter(inspect.signature(after.function).parameters))))
-    if given and taken and not issubclass(given, taken):
+def _check_types(before: PipelineStage, after: PipelineStage) -> None:
+    result_type = _annotated_class(_type_hints(before).get("return"))
+    parameter_type = _annotated_class(_type_hints(after).get(next(iter(inspect.signature(after.function).parameters))))
+    if result_type and parameter_type and not issubclass(result_type, parameter_type):
         raise DescriptionError(
-            f"{before.name} gives {given.__name__}, and {after.name} takes {taken.__name__}",
+            f"{before.name} gives {result_type.__name__}, and {after.name} takes {parameter_type.__name__}",
             hint="make the two annotations agree",
         )
 
 
-def _class(hint: Any) -> type | None:
+def _annotated_class(hint: Any) -> type | None:
     """Return the class of an annotation, or None when it is not a plain class, such as a union or a TypedDict."""
-    found = get_origin(hint) or hint
-    return found if isinstance(found, type) and found is not UnionType and not is_typeddict(found) else None
+    origin = get_origin(hint) or hint
+    return origin if isinstance(origin, type) and origin is not UnionType and not is_typeddict(origin) else None
 
 
-def _hints(stage: Stage) -> Mapping[str, Any]:
+def _type_hints(stage: PipelineStage) -> Mapping[str, Any]:
     try:
         # PEP 484's numeric tower: an int is accepted where a float is annotated.
         return {name: float if hint is int else hint for name, hint in get_type_hints(stage.function).items()}
@@ -100,64 +100,64 @@ def _hints(stage: Stage) -> Mapping[str, Any]:
 class Pipeline:
     """The stages of a version with its trained model; each run is timed stage by stage."""
 
-    def __init__(self, stages: tuple[Stage, ...], model: Trained | None) -> None:
+    def __init__(self, stages: tuple[PipelineStage, ...], model: TrainedModel | None) -> None:
         self._stages = stages
         self._model = model
-        self.asynchronous = any(stage.asynchronous for stage in stages)
+        self.is_async = any(stage.is_async for stage in stages)
 
     # `run` repeats the loop of `run_async` so that synchronous stages, the common case, need no coroutine.
-    def run(self, given: Any, context: Context) -> Ran:
+    def run(self, input_value: Any, context: Context) -> InferenceResult:
         """Run stages that are all synchronous. Failed, with the name of the stage that raised."""
-        value = given
+        value = input_value
         timings = {}
         before = perf_counter()
         for stage in self._stages:
             try:
-                value = self._call(stage, value, given, context)
+                value = self._call(stage, value, input_value, context)
             except Exception as error:
-                raise failed(stage, error) from error
+                raise stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
             before = after
-        return Ran(output=value, stages=timings)
+        return InferenceResult(output=value, stages=timings)
 
-    async def run_async(self, given: Any, context: Context) -> Ran:
+    async def run_async(self, input_value: Any, context: Context) -> InferenceResult:
         """Run stages of which some are coroutine functions. Failed, with the name of the stage that raised."""
-        value = given
+        value = input_value
         timings = {}
         before = perf_counter()
         for stage in self._stages:
             try:
-                value = self._call(stage, value, given, context)
-                if stage.asynchronous:
+                value = self._call(stage, value, input_value, context)
+                if stage.is_async:
                     value = await value
             except Exception as error:
-                raise failed(stage, error) from error
+                raise stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
             before = after
-        return Ran(output=value, stages=timings)
+        return InferenceResult(output=value, stages=timings)
 
-    def _call(self, stage: Stage, value: Any, given: Any, context: Context) -> Any:
+    def _call(self, stage: PipelineStage, value: Any, input_value: Any, context: Context) -> Any:
         if not stage.extras:
             return stage.function(value)
-        extras = {"input": given, "context": context, "model": self._model}
+        extras = {"input": input_value, "context": context, "model": self._model}
         return stage.function(value, **{name: extras[name] for name in stage.extras})
 
 
-def failed(stage: Stage, error: Exception) -> Failed:
+def stage_failure(stage: PipelineStage, error: Exception) -> InferenceError:
     """Return the failure of a version whose stage raised, with the location of the error."""
     # The message of the error is left out: it may hold a user's data, and the failure is logged and sent to the client.
     if isinstance(error, TimeoutError):
-        return Failed(FailureKind.TIMEOUT, f"stage {stage.name} took too long", ran=True)
-    return Failed(
-        FailureKind.ERROR, f"stage {stage.name} raised {type(error).__name__}{_place(stage, error)}", ran=True
+        return InferenceError(FailureKind.TIMEOUT, f"stage {stage.name} took too long", executed=True)
+    return InferenceError(
+        FailureKind.ERROR, f"stage {stage.name} raised {type(error).__name__}{_error_location(stage, error)}", executed=True
     )
 
 
-def _place(stage: Stage, error: Exception) -> str:
+def _error_location(stage: PipelineStage, error: Exception) -> str:
     """Return the innermost line of the version's code in the traceback, as " in stages.py, line 7"."""
     code = getattr(inspect.unwrap(stage.function), "__code__", None)
     folder = Path(code.co_filename).parent if code is not None else Path()
-    frames = [one for one in extract_tb(error.__traceback__) if folder in Path(one.filename).parents]
+    frames = [frame for frame in extract_tb(error.__traceback__) if folder in Path(frame.filename).parents]
     return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if code is not None and frames else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.kept import Entry, Page, Revision, TokenRecord, Where, as_body, as_entry, as_revision, as_text
+from nlapi.gateway.kept import AuditEntry, RowPage, Revision, TokenRecord, SqlFilter, body_from_row, entry_from_row, revision_from_row, column_text
 
 try:
     import fcntl
@@ -21,13 +21,13 @@ except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
 SCHEMA_VERSION = 1
-BUSY_S = 10.0
+BUSY_TIMEOUT_S = 10.0
 # Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
-LOOK_S = 1.0
-MOST_DECISIONS = 200_000
+TOKEN_CHECK_INTERVAL_S = 1.0
+MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
 
-_TABLES = """
+_SCHEMA = """
 CREATE TABLE revisions (
   number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
   summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
@@ -47,7 +47,7 @@ CREATE INDEX audit_by_time ON audit (at);
 """
 
 
-class Store:
+class GatewayStore:
     """One SQLite file in WAL mode. Every method is safe to call from any thread; each write is one transaction.
 
     A committed revision survives a kill or a loss of power at any point (synchronous=FULL).
@@ -57,15 +57,15 @@ class Store:
     def __init__(self, path: str | Path = ":memory:") -> None:
         self._lock = threading.RLock()
         self._token_changes = 0
-        self._elsewhere = 0
-        self._looked = 0.0
+        self._data_version = 0
+        self._checked_at = 0.0
         self._path = str(path)
-        self._claim = -1
+        self._lock_file = -1
         """the descriptor of the lock file of a gateway that serves from this database, or -1"""
         if self._path != ":memory:":
-            _only_for_the_user(Path(path))
+            _create_private_file(Path(path))
         try:
-            self._db = sqlite3.connect(str(path), timeout=BUSY_S, check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(str(path), timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._prepare()
         except sqlite3.Error as error:
@@ -77,7 +77,7 @@ class Store:
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                for statement in _TABLES.split(";"):
+                for statement in _SCHEMA.split(";"):
                     if statement.strip():
                         self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
@@ -90,9 +90,9 @@ class Store:
         # with a process id: it is released when the process is killed.
         if self._path == ":memory:" or fcntl is None:
             return
-        self._claim = os.open(f"{self._path}-serving", os.O_CREAT | os.O_RDWR, 0o600)
+        self._lock_file = os.open(f"{self._path}-serving", os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             hint = "stop it first, or give this one a --database of its own"
             raise NlapiError(f"another gateway serves from {self._path}", hint=hint) from None
@@ -100,9 +100,9 @@ class Store:
     def close(self) -> None:
         with self._lock:
             self._db.close()
-        if self._claim >= 0:
-            os.close(self._claim)
-            self._claim = -1
+        if self._lock_file >= 0:
+            os.close(self._lock_file)
+            self._lock_file = -1
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -133,23 +133,23 @@ class Store:
 
     def last_number(self) -> int:
         """Return the number of the current revision; 0 when there is none."""
-        found = self._one("SELECT max(number) AS number FROM revisions")
-        return int(found["number"] or 0) if found else 0
+        row = self._fetch_row("SELECT max(number) AS number FROM revisions")
+        return int(row["number"] or 0) if row else 0
 
     def revision(self, number: int) -> Revision | None:
-        found = self._one("SELECT * FROM revisions WHERE number = ?", number)
-        return as_revision(found) if found else None
+        row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
+        return revision_from_row(row) if row else None
 
     def revisions(
-        self, *, since: str = "", until: str = "", who: str = "", objective: str = "", limit: int, before: int = 0
-    ) -> Page:
+        self, *, since: str = "", until: str = "", author: str = "", objective: str = "", limit: int, before: int = 0
+    ) -> RowPage:
         """Return a page of revisions without documents, newest first, from `since` on and before `until`."""
-        where = Where()
-        where.period(since, until)
-        where.add("lower(who) = lower(?)", who)
+        conditions = SqlFilter()
+        conditions.add_period(since, until)
+        conditions.add("lower(who) = lower(?)", author)
         if objective:
-            where.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
-        return self._page("revisions", "number", where, limit, before, as_revision, _HEAD)
+            conditions.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
+        return self._page("revisions", "number", conditions, limit, before, revision_from_row, _REVISION_COLUMNS)
 
     # tokens
 
@@ -166,13 +166,13 @@ class Store:
 
     def remove_token(self, name: str) -> TokenRecord | None:
         with self.transaction():
-            found = self._one("SELECT * FROM tokens WHERE name = ?", name)
+            row = self._fetch_row("SELECT * FROM tokens WHERE name = ?", name)
             self._db.execute("DELETE FROM tokens WHERE name = ?", (name,))
             self._token_changes += 1
-        return TokenRecord(**dict(found)) if found else None
+        return TokenRecord(**dict(row)) if row else None
 
     def tokens(self) -> tuple[TokenRecord, ...]:
-        rows = self._all("SELECT * FROM tokens ORDER BY name")
+        rows = self._fetch_all("SELECT * FROM tokens ORDER BY name")
         return tuple(TokenRecord(**dict(row)) for row in rows)
 
     def token_version(self, *, fresh: bool = False) -> int:
@@ -181,53 +181,53 @@ class Store:
         Every request calls it, so it never waits for a running write; with `fresh` it waits and is up to date.
         """
         moment = time.monotonic()
-        if (fresh or moment - self._looked > LOOK_S) and self._lock.acquire(blocking=fresh):
+        if (fresh or moment - self._checked_at > TOKEN_CHECK_INTERVAL_S) and self._lock.acquire(blocking=fresh):
             try:
-                self._elsewhere = int(self._db.execute("PRAGMA data_version").fetchone()[0])
-                self._looked = moment
+                self._data_version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
+                self._checked_at = moment
             finally:
                 self._lock.release()
         # data_version counts the commits of other connections only; our own changes are counted here. The factor keeps
         # the two counts apart.
-        return self._elsewhere * 1_000_003 + self._token_changes
+        return self._data_version * 1_000_003 + self._token_changes
 
     # audit
 
-    def add_entry(self, entry: Entry) -> None:
+    def add_audit_entry(self, entry: AuditEntry) -> None:
         row = (entry.at, entry.who, entry.action, entry.target, entry.outcome, entry.detail)
         with self.transaction():
             self._db.execute("INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?,?,?,?,?,?)", row)
 
-    def entries(
-        self, *, since: str = "", until: str = "", who: str = "", outcome: str = "", limit: int, before: int = 0
-    ) -> Page:
-        where = Where()
-        where.period(since, until)
-        where.add("lower(who) = lower(?)", who)
-        where.add("outcome = ?", outcome)
-        return self._page("audit", "id", where, limit, before, as_entry)
+    def audit_entries(
+        self, *, since: str = "", until: str = "", author: str = "", outcome: str = "", limit: int, before: int = 0
+    ) -> RowPage:
+        conditions = SqlFilter()
+        conditions.add_period(since, until)
+        conditions.add("lower(who) = lower(?)", author)
+        conditions.add("outcome = ?", outcome)
+        return self._page("audit", "id", conditions, limit, before, entry_from_row)
 
     # decisions
 
-    def add_decisions(self, recorded: Iterable[Mapping[str, Any]]) -> None:
+    def add_decisions(self, decisions: Iterable[Mapping[str, Any]]) -> None:
         """Store decisions in the form of `Recorded` in specs/gateway.yaml."""
         rows = [
             (
-                one["request_id"], one["at"], one["objective"], one["model"], one["version"],
-                as_text(one.get("context", {}).get("user")), one.get("client", ""), one.get("experiment", ""),
-                one.get("canary", ""), int(bool(one.get("error"))), json.dumps(one, separators=(",", ":")),
+                decision["request_id"], decision["at"], decision["objective"], decision["model"], decision["version"],
+                column_text(decision.get("context", {}).get("user")), decision.get("client", ""), decision.get("experiment", ""),
+                decision.get("canary", ""), int(bool(decision.get("error"))), json.dumps(decision, separators=(",", ":")),
             )
-            for one in recorded
+            for decision in decisions
         ]  # fmt: skip
         with self.transaction():
             self._db.executemany("INSERT INTO decisions VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)", rows)
             oldest = "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?"
-            self._db.execute(oldest, (MOST_DECISIONS,))
+            self._db.execute(oldest, (MAX_DECISIONS,))
 
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
         """Return the last record of a request, or None."""
-        found = self._one("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
-        return as_body(found) if found else None
+        row = self._fetch_row("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
+        return body_from_row(row) if row else None
 
     def decisions(
         self,
@@ -238,15 +238,15 @@ class Store:
         until: str = "",
         limit: int,
         before: int = 0,
-    ) -> Page:
+    ) -> RowPage:
         """Return a page of recorded decisions, newest first; `equal` maps columns (objective, user) to their values."""
-        where = Where()
-        where.period(since, until)
+        conditions = SqlFilter()
+        conditions.add_period(since, until)
         for column, value in (equal or {}).items():
-            where.add(f"{_COLUMNS[column]} = ?", value)
+            conditions.add(f"{_DECISION_COLUMNS[column]} = ?", value)
         if failed is not None:
-            where.add("failed = ?", str(int(failed)))
-        return self._page("decisions", "id", where, limit, before, as_body)
+            conditions.add("failed = ?", str(int(failed)))
+        return self._page("decisions", "id", conditions, limit, before, body_from_row)
 
     # reading
 
@@ -254,37 +254,37 @@ class Store:
         self,
         table: str,
         key: str,
-        where: Where,
+        conditions: SqlFilter,
         limit: int,
         before: int,
-        make: Callable[[sqlite3.Row], Any],
+        build: Callable[[sqlite3.Row], Any],
         columns: str = "*",
-    ) -> Page:
+    ) -> RowPage:
         # Only names and conditions that are written in this file get into the text; values are bound.
-        counted = self._one(f"SELECT count(*) AS total FROM {table}{where.text()}", *where.values)  # noqa: S608
-        total = int(counted["total"]) if counted else 0
+        count_row = self._fetch_row(f"SELECT count(*) AS total FROM {table}{conditions.sql()}", *conditions.values)  # noqa: S608
+        total = int(count_row["total"]) if count_row else 0
         if before:
-            where.add(f"{key} < ?", str(before))
-        query = f"SELECT {columns} FROM {table}{where.text()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
-        rows = self._all(query, *where.values, limit + 1)
-        more = int(rows[limit - 1][key]) if len(rows) > limit else 0
-        return Page(rows=tuple(make(row) for row in rows[:limit]), next=more, total=total)
+            conditions.add(f"{key} < ?", str(before))
+        query = f"SELECT {columns} FROM {table}{conditions.sql()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
+        rows = self._fetch_all(query, *conditions.values, limit + 1)
+        next_key = int(rows[limit - 1][key]) if len(rows) > limit else 0
+        return RowPage(rows=tuple(build(row) for row in rows[:limit]), next=next_key, total=total)
 
-    def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
+    def _fetch_row(self, query: str, *values: Any) -> sqlite3.Row | None:
         with self._lock:
-            found: sqlite3.Row | None = self._db.execute(query, values).fetchone()
-        return found
+            row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
+        return row
 
-    def _all(self, query: str, *values: Any) -> Sequence[sqlite3.Row]:
+    def _fetch_all(self, query: str, *values: Any) -> Sequence[sqlite3.Row]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
 
 
 # A document may have up to 32 MiB: a list of revisions is read without documents.
-_HEAD = "number, at, who, why, summary, objectives, restores, '{}' AS document"
+_REVISION_COLUMNS = "number, at, who, why, summary, objectives, restores, '{}' AS document"
 
 
-def _only_for_the_user(path: Path) -> None:
+def _create_private_file(path: Path) -> None:
     """Create the file with mode 0600 if it does not exist, as it holds what people asked."""
     # SQLite gives the files beside it (-wal, -shm) the same mode. When this fails, SQLite reports the error.
     with suppress(OSError):
@@ -292,4 +292,4 @@ def _only_for_the_user(path: Path) -> None:
 
 
 # Column names cannot be bound as parameters: only these get into the text of a query (SQL injection).
-_COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
+_DECISION_COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from nlapi.errors import UsageError
 from nlapi.gateway.record import Record
 
-NS = 1_000_000
+NS_PER_MS = 1_000_000
 """nanoseconds in a millisecond"""
 # Milliseconds that the last batch may take at the end of the process; an exporter that is away must not delay it more.
-FLUSH_MS = 5000
+FLUSH_TIMEOUT_MS = 5000
 
 
 class Tracer(Protocol):
@@ -25,7 +25,7 @@ class Tracer(Protocol):
         """Send the pending spans."""
 
 
-class Spans:
+class SpanTracer:
     """A Tracer that creates spans with the OpenTelemetry SDK of the process, with the times of the recorded work."""
 
     def __init__(self, provider: Any, propagator: Any) -> None:
@@ -36,60 +36,60 @@ class Spans:
     def close(self) -> None:
         """Send the pending spans."""
         # The SDK flushes at exit, but a process that ends by a signal never runs its exit handlers.
-        self._provider.force_flush(FLUSH_MS)
+        self._provider.force_flush(FLUSH_TIMEOUT_MS)
 
     def trace(self, record: Record, parent: str) -> None:
         """Create one span for the request with one child for each stage."""
         # Imported here: OpenTelemetry is an optional dependency.
         from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
-        start = int(record.at * 1000 * NS)
-        above = self._propagator.extract({"traceparent": parent}) if parent else None
+        start = int(record.at * 1000 * NS_PER_MS)
+        parent_context = self._propagator.extract({"traceparent": parent}) if parent else None
         span = self._tracer.start_span(
             f"serve {record.decision.objective}",
-            context=above,
+            context=parent_context,
             kind=SpanKind.SERVER,
             start_time=start,
-            attributes=_attributes(record),
+            attributes=_span_attributes(record),
         )
-        below = set_span_in_context(span)
+        span_context = set_span_in_context(span)
         at = start
         for stage, ms in record.stages.items():
-            one = self._tracer.start_span(stage, context=below, start_time=at)
-            at += int(ms * NS)
-            one.end(end_time=at)
+            stage_span = self._tracer.start_span(stage, context=span_context, start_time=at)
+            at += int(ms * NS_PER_MS)
+            stage_span.end(end_time=at)
         if record.error:
             span.set_status(Status(StatusCode.ERROR, record.error))
-        span.end(end_time=start + int(record.ms * NS))
+        span.end(end_time=start + int(record.ms * NS_PER_MS))
 
 
-def configured(environment: Mapping[str, str]) -> Tracer | None:
+def tracer_from_environment(environment: Mapping[str, str]) -> Tracer | None:
     """Return a Tracer for the SDK of the process, or for OpenTelemetry's environment variables.
 
     None when neither is configured. UsageError for an exporter that is not installed.
     """
-    named = environment.get("OTEL_TRACES_EXPORTER", "")
-    exporter = named or ("otlp" if any(environment.get(one) for one in _ENDPOINTS) else "")
+    exporter_name = environment.get("OTEL_TRACES_EXPORTER", "")
+    exporter = exporter_name or ("otlp" if any(environment.get(variable) for variable in _ENDPOINT_VARIABLES) else "")
     try:
         from opentelemetry import trace
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError:
         if exporter in ("", "none"):
             return None
-        raise _lacking(exporter) from None
+        raise _missing_exporter(exporter) from None
     provider: Any = trace.get_tracer_provider()
     if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
         if exporter in ("", "none"):
             return None  # the API is installed without an SDK, and its spans go nowhere
-        provider = _provider(exporter, environment)
-    return Spans(provider, TraceContextTextMapPropagator())
+        provider = _create_provider(exporter, environment)
+    return SpanTracer(provider, TraceContextTextMapPropagator())
 
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-SERVICE = "nlapi-gateway"
+_ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+SERVICE_NAME = "nlapi-gateway"
 
 
-def _provider(exporter: str, environment: Mapping[str, str]) -> Any:
+def _create_provider(exporter: str, environment: Mapping[str, str]) -> Any:
     """Return an SDK provider that sends batches to an exporter."""
     # The SDK reads its other variables itself (sampler, endpoint, ...); its exporters register as entry points.
     try:
@@ -97,26 +97,26 @@ def _provider(exporter: str, environment: Mapping[str, str]) -> Any:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        raise _lacking(exporter) from None
-    named = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    entry = f"otlp_proto_{(named or 'http').partition('/')[0]}" if exporter == "otlp" else exporter
-    found = next(iter(entry_points(group="opentelemetry_traces_exporter", name=entry)), None)
-    if found is None:
-        raise _lacking(exporter)
-    service = {} if environment.get("OTEL_SERVICE_NAME") else {"service.name": SERVICE}
+        raise _missing_exporter(exporter) from None
+    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    entry_name = f"otlp_proto_{(protocol or 'http').partition('/')[0]}" if exporter == "otlp" else exporter
+    entry_point = next(iter(entry_points(group="opentelemetry_traces_exporter", name=entry_name)), None)
+    if entry_point is None:
+        raise _missing_exporter(exporter)
+    service = {} if environment.get("OTEL_SERVICE_NAME") else {"service.name": SERVICE_NAME}
     provider = TracerProvider(resource=Resource.create(service))
-    provider.add_span_processor(BatchSpanProcessor(found.load()()))
+    provider.add_span_processor(BatchSpanProcessor(entry_point.load()()))
     return provider
 
 
-def _lacking(exporter: str) -> UsageError:
+def _missing_exporter(exporter: str) -> UsageError:
     hint = "in the checkout of nlapi: pip install '.[otel]', or unset the OTEL_ variables"
     return UsageError(f"traces should go to {exporter!r}, and there is no such exporter", hint=hint)
 
 
-def _attributes(record: Record) -> Mapping[str, Any]:
+def _span_attributes(record: Record) -> Mapping[str, Any]:
     decision = record.decision
-    found = {
+    attributes = {
         "nlapi.objective": decision.objective,
         "nlapi.model": record.version.model,
         "nlapi.version": record.version.version,
@@ -131,4 +131,4 @@ def _attributes(record: Record) -> Mapping[str, Any]:
         "nlapi.fallback": record.fallback,
         "nlapi.synthetic": record.synthetic,
     }
-    return {name: value for name, value in found.items() if value != ""}
+    return {name: value for name, value in attributes.items() if value != ""}

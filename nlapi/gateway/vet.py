@@ -9,27 +9,27 @@ from urllib.parse import urlsplit
 
 from nlapi.issue import Issue
 from nlapi.routing.check import check
-from nlapi.routing.nouns import Configuration, Protocol
+from nlapi.routing.nouns import Configuration, ShardProtocol
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
-_METADATA = frozenset(("metadata.google.internal", "metadata", "instance-data"))
+_METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
 
 
-def vet(configuration: Configuration) -> list[Issue]:
+def validate_configuration(configuration: Configuration) -> list[Issue]:
     """Return all faults of a configuration, those of `routing.check` first; an ERROR refuses it."""
-    return [*check(configuration), *_shards(configuration), *_sources(configuration), *_shadows(configuration)]
+    return [*check(configuration), *_check_shards(configuration), *_check_sources(configuration), *_check_shadows(configuration)]
 
 
-def _shards(configuration: Configuration) -> Iterator[Issue]:
+def _check_shards(configuration: Configuration) -> Iterator[Issue]:
     for shard in configuration.shards.values():
-        if shard.protocol is not Protocol.LOCAL and not shard.endpoints:
+        if shard.protocol is not ShardProtocol.LOCAL and not shard.endpoints:
             yield Issue.error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", rule="no-endpoint")
-        for at, endpoint in enumerate(shard.endpoints):
-            if why := _forbidden(endpoint):
-                yield Issue.error(f"shards.{shard.name}.endpoints[{at}]", f"{endpoint[:200]!r} {why}", rule="endpoint")
+        for index, endpoint in enumerate(shard.endpoints):
+            if fault := _endpoint_fault(endpoint):
+                yield Issue.error(f"shards.{shard.name}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
 
 
-def _forbidden(endpoint: str) -> str:
+def _endpoint_fault(endpoint: str) -> str:
     """Return the reason to refuse an endpoint, or "" when it is allowed."""
     # Private addresses are allowed, as shards are on private networks.
     try:
@@ -41,7 +41,7 @@ def _forbidden(endpoint: str) -> str:
         return "is no http or https address"
     if parts.username is not None or parts.password is not None:
         return "holds a credential, which would end up in revisions and logs"
-    if host.rstrip(".").lower() in _METADATA:
+    if host.rstrip(".").lower() in _METADATA_HOSTS:
         return "is the address of a cloud's metadata"
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -54,13 +54,13 @@ def _forbidden(endpoint: str) -> str:
     return "is no address of a replica" if mapped.is_unspecified or mapped.is_multicast else ""
 
 
-def _sources(configuration: Configuration) -> Iterator[Issue]:
+def _check_sources(configuration: Configuration) -> Iterator[Issue]:
     for version in configuration.versions.values():
         if ".." in PurePosixPath(version.source.replace("\\", "/")).parts:
             yield Issue.error(f"versions.{version.ref}.source", "it leads out of the folder of models", rule="source")
 
 
-def _shadows(configuration: Configuration) -> Iterator[Issue]:
+def _check_shadows(configuration: Configuration) -> Iterator[Issue]:
     for shadow in configuration.shadows.values():
         objective = configuration.objectives.get(shadow.objective)
         if objective is not None and not objective.idempotent:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlapi.mcp.catalogue import CALL, DESCRIBE, FIND, READ, Catalogue
-from nlapi.mcp.reference import answers
+from nlapi.mcp.tool_listing import CALL, DESCRIBE, FIND, READ, ToolCatalogue
+from nlapi.mcp.reference import safe_answer_fields
 from nlapi.mcp.settings import Consent
 from nlapi.tools.tool import Tool
 
 # Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
-MOST_FOUND = 25
-FOUND = 8
+MAX_RESULTS = 25
+DEFAULT_RESULTS = 8
 
 _OPERATION = {"type": "string", "description": "The id of an operation, as `find` gives it."}
 _ARGUMENTS = {
@@ -21,28 +21,28 @@ _ARGUMENTS = {
 }
 
 
-def forms(catalogue: Catalogue) -> list[dict[str, Any]]:
-    own = [*_own(catalogue)] if catalogue.searched else []
-    return [*own, *(form(tool, catalogue) for tool in catalogue.listed)]
+def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
+    search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
+    return [*search_tools, *(tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
 
 
-def form(tool: Tool, catalogue: Catalogue) -> dict[str, Any]:
+def tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
     """Return the definition of the tool of one operation."""
     # Values that the user registered with the API are not required of a model.
-    shown = tool.as_dict("mcp")
-    known = catalogue.settings.known
-    if known and set(tool.required) & known.keys():
-        required = [name for name in tool.required if name not in known]
-        shown["inputSchema"] = {**tool.input_schema, "required": required}
-    return {**shown, "outputSchema": answer_schema(answers(tool.operation))}
+    definition = tool.as_dict("mcp")
+    registered = catalogue.settings.registered
+    if registered and set(tool.required) & registered.keys():
+        required = [name for name in tool.required if name not in registered]
+        definition["inputSchema"] = {**tool.input_schema, "required": required}
+    return {**definition, "outputSchema": answer_schema(safe_answer_fields(tool.operation))}
 
 
-def answer_schema(about: str = "") -> dict[str, Any]:
+def answer_schema(field_names: str = "") -> dict[str, Any]:
     """Return the output schema of every tool: the frame of an answer, with data of any kind."""
     # Real answers break their descriptions, and a client then shows an error in place of the answer. So the fields that
     # a description promises are only named in a text; their schemas would take 17 times the room for GitHub's
     # (design/016).
-    data = {"description": f"As described: {about}"} if about else {}
+    data = {"description": f"As described: {field_names}"} if field_names else {}
     return {
         "type": "object",
         "properties": {
@@ -57,31 +57,31 @@ def answer_schema(about: str = "") -> dict[str, Any]:
     }
 
 
-def _own(catalogue: Catalogue) -> list[dict[str, Any]]:
+def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
     count = len(catalogue.operations)
     text = {"type": "string"}
     words = {**text, "description": "a few English words: the action and the thing, `pause campaign`"}
-    limit = {"type": "integer", "minimum": 1, "maximum": MOST_FOUND, "default": FOUND}
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_RESULTS}
     call = {"operation": _OPERATION, "arguments": _ARGUMENTS}
-    listed = [
-        _tool(FIND, f"Find the operations, of {count:,}, that do something.", {"words": words, "limit": limit}),
-        _tool(DESCRIBE, "Tell what an operation does and takes, as JSON Schema.", {"operation": _OPERATION}),
-        _tool(READ, "Call an operation that only reads.", call, answers=True),
+    definitions = [
+        _search_tool_definition(FIND, f"Find the operations, of {count:,}, that do something.", {"words": words, "limit": limit}),
+        _search_tool_definition(DESCRIBE, "Tell what an operation does and takes, as JSON Schema.", {"operation": _OPERATION}),
+        _search_tool_definition(READ, "Call an operation that only reads.", call, calls_api=True),
     ]
     if catalogue.settings.consent is not Consent.NEVER:
-        listed.append(_tool(CALL, "Call any operation, also one that changes something.", call, answers=True))
-    return listed
+        definitions.append(_search_tool_definition(CALL, "Call any operation, also one that changes something.", call, calls_api=True))
+    return definitions
 
 
-def _tool(name: str, about: str, properties: dict[str, Any], *, answers: bool = False) -> dict[str, Any]:
+def _search_tool_definition(name: str, description: str, properties: dict[str, Any], *, calls_api: bool = False) -> dict[str, Any]:
     only_reads = name != CALL
     hints = {"readOnlyHint": only_reads, "destructiveHint": not only_reads, "idempotentHint": only_reads}
-    needed = [key for key in properties if key not in ("limit", "arguments")]
-    schema = {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
+    required = [key for key in properties if key not in ("limit", "arguments")]
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return {
         "name": name,
-        "description": about,
+        "description": description,
         "inputSchema": schema,
-        "annotations": {**hints, "openWorldHint": answers},
-        **({"outputSchema": answer_schema()} if answers else {}),
+        "annotations": {**hints, "openWorldHint": calls_api},
+        **({"outputSchema": answer_schema()} if calls_api else {}),
     }

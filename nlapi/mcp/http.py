@@ -20,16 +20,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nlapi.errors import UsageError
 from nlapi.mcp.stdio import on_signal
-from nlapi.serving import listening
+from nlapi.serving import open_listener
 
 PATH = "/mcp"
 MAX_BODY = 16 * 1024 * 1024
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on unless the user says so
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+WILDCARD_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on unless the user says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ListenAddress:
     """The address on which a server listens, and the token that its clients send ("" for none)."""
 
     host: str
@@ -38,41 +38,41 @@ class Place:
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in LOOPBACK or _is_loopback(self.host)
+        return self.host in LOOPBACK_HOSTS or _is_loopback(self.host)
 
 
-def place(text: str, token: str = "") -> Place:
+def parse_listen_address(text: str, token: str = "") -> ListenAddress:
     """Return the address for `HOST:PORT` or a port alone.
 
     UsageError if it is neither, or open to other machines without a token.
     """
     host, _, port = text.rpartition(":")
-    host = host.strip("[]").lower() or LOOPBACK[1]
+    host = host.strip("[]").lower() or LOOPBACK_HOSTS[1]
     if not (port.isascii() and port.isdigit() and int(port) < 65536) or "/" in host:
         raise UsageError(f"--http {text!r} is not HOST:PORT", hint="such as --http 127.0.0.1:8000")
-    found = Place(host=host, port=int(port), token=token)
-    if not (found.is_loopback or token):
+    address = ListenAddress(host=host, port=int(port), token=token)
+    if not (address.is_loopback or token):
         raise UsageError(
             f"{host} can be reached from other machines, and anyone there could use your credentials",
             hint="give --token env:NAME, a token that clients have to send, or --http 127.0.0.1:8000",
         )
-    return found
+    return address
 
 
-async def serve(server: Server[Any], place: Place, on_ready: Callable[[str], None]) -> None:
+async def serve(server: Server[Any], address: ListenAddress, on_ready: Callable[[str], None]) -> None:
     """Serve clients until SIGINT or SIGTERM. `on_ready` is called with the URL once it answers."""
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=MAX_BODY,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Guard does it
     )
-    with listening(place.host, place.port) as (listener, url):
-        web = _Server(Guard(app, place), lambda: on_ready(f"{url}{PATH}"))
+    with open_listener(address.host, address.port) as (listener, url):
+        web = _HttpServer(RequestGuard(app, address), lambda: on_ready(f"{url}{PATH}"))
         with on_signal(web.stop):
             await web.serve([listener])
 
 
-class _Server(uvicorn.Server):
+class _HttpServer(uvicorn.Server):
     """A quiet uvicorn that leaves signals to `on_signal` and calls back when it is ready."""
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
@@ -94,12 +94,12 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-class Guard:
+class RequestGuard:
     """An ASGI filter for requests of the user's own programs, by Host, Origin and token."""
 
-    def __init__(self, app: ASGIApp, place: Place) -> None:
+    def __init__(self, app: ASGIApp, address: ListenAddress) -> None:
         self._app = app
-        self._place = place
+        self._address = address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
@@ -109,28 +109,28 @@ class Guard:
     # rebinding); the browser says so in Origin and Host. The SDK's own check knows no names for a server that listens
     # on every address.
     def _refusal(self, headers: Headers) -> PlainTextResponse | None:
-        host = _host(f"//{headers.get('host', '')}")
-        if not self._may_be_called(host):
+        host = _host_name(f"//{headers.get('host', '')}")
+        if not self._is_allowed_host(host):
             return PlainTextResponse("This server is not known by that Host.", 421)
         origin = headers.get("origin")
-        if origin is not None and not self._may_be_called(_host(origin), of_page=host):
+        if origin is not None and not self._is_allowed_host(_host_name(origin), page_host=host):
             return PlainTextResponse("Pages of that Origin may not call this server.", 403)
-        if self._place.token:
-            scheme, _, given = headers.get("authorization", "").partition(" ")
-            wanted = self._place.token.encode()
+        if self._address.token:
+            scheme, _, token = headers.get("authorization", "").partition(" ")
+            expected_token = self._address.token.encode()
             # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
-            if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), wanted):
+            if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected_token):
                 return PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
         return None
 
-    def _may_be_called(self, name: str, of_page: str = "") -> bool:
+    def _is_allowed_host(self, name: str, page_host: str = "") -> bool:
         """Return whether `name` is a name of this machine, or the one that the server listens on."""
-        if self._place.host in ANYWHERE:  # its names are not known; there is a token then
-            return bool(name) and (not of_page or name == of_page)
-        return name == self._place.host or (self._place.is_loopback and name in LOOPBACK)
+        if self._address.host in WILDCARD_HOSTS:  # its names are not known; there is a token then
+            return bool(name) and (not page_host or name == page_host)
+        return name == self._address.host or (self._address.is_loopback and name in LOOPBACK_HOSTS)
 
 
-def _host(url: str) -> str:
+def _host_name(url: str) -> str:
     """Return the host of a Host or Origin header; "" for anything else, such as the page of a browser extension."""
     try:
         parts = urlsplit(url)

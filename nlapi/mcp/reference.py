@@ -6,71 +6,71 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nlapi.client.clean import one_line
-from nlapi.mcp.catalogue import Catalogue
+from nlapi.client.safe_text import single_line
+from nlapi.mcp.tool_listing import ToolCatalogue
 from nlapi.openapi.spec import Operation
 from nlapi.tools.areas import Area
-from nlapi.tools.fields import fields
-from nlapi.tools.terse import terse
-from nlapi.tools.text import plain
+from nlapi.tools.fields import answer_fields
+from nlapi.tools.terse import compact
+from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Tool
 
 # In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
 MAX_SCHEMA = 60_000
 
-MAX_LISTED = 400
+MAX_LISTED_OPERATIONS = 400
 MAX_SUMMARY = 120
 
 
-def about(tool: Tool) -> dict[str, Any]:
+def describe_operation(tool: Tool) -> dict[str, Any]:
     """Return an operation in full, for a model that is about to call it."""
     operation = tool.operation
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "operation": operation.id,
         "effect": operation.effect.value,
         "description": tool.description,
-        "arguments": _bounded(terse(tool)),
+        "arguments": _bound_schema(compact(tool)),
     }
-    if found := answers(operation):
-        told["answers"] = found
-    leads = dict.fromkeys(link.operation_id for link in operation.links)
-    return {**told, "leads_to": list(leads)[:6]} if leads else told
+    if field_names := safe_answer_fields(operation):
+        description["answers"] = field_names
+    linked_ids = dict.fromkeys(link.operation_id for link in operation.links)
+    return {**description, "leads_to": list(linked_ids)[:6]} if linked_ids else description
 
 
-def summary(operation: Operation) -> str:
+def summarize_operation(operation: Operation) -> str:
     """Return the summary of an operation, on one line."""
-    text = one_line(plain(operation.summary.strip() or operation.description.strip().partition("\n\n")[0]))
-    text = text or f"{operation.method} {one_line(operation.path)}"
+    text = single_line(plain_text(operation.summary.strip() or operation.description.strip().partition("\n\n")[0]))
+    text = text or f"{operation.method} {single_line(operation.path)}"
     return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
 
 
-def area(group: Area, catalogue: Catalogue) -> str:
+def describe_area(group: Area, catalogue: ToolCatalogue) -> str:
     """Return an area of operations as Markdown, one operation a line."""
-    lines = [f"# {one_line(group.label)[:80]}", ""]
+    lines = [f"# {single_line(group.label)[:80]}", ""]
     if group.about:
-        lines += [one_line(plain(group.about))[:500], ""]
-    lines += [listed(one, catalogue) for one in group.operations[:MAX_LISTED]]
-    if (more := len(group.operations) - MAX_LISTED) > 0:
+        lines += [single_line(plain_text(group.about))[:500], ""]
+    lines += [operation_line(operation, catalogue) for operation in group.operations[:MAX_LISTED_OPERATIONS]]
+    if (more := len(group.operations) - MAX_LISTED_OPERATIONS) > 0:
         lines.append(f"- and {more:,} more")
     return "\n".join(lines)
 
 
-def listed(operation: Operation, catalogue: Catalogue) -> str:
-    return f"- {catalogue.name(operation)} ({operation.effect.value}): {summary(operation)}"
+def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
+    return f"- {catalogue.name(operation)} ({operation.effect.value}): {summarize_operation(operation)}"
 
 
-def answers(operation: Operation) -> str:
-    return fields(operation, lambda name: one_line(name)[:64])
+def safe_answer_fields(operation: Operation) -> str:
+    return answer_fields(operation, lambda name: single_line(name)[:64])
 
 
-def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
+def _bound_schema(schema: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(schema, default=str)) <= MAX_SCHEMA:
         return schema
-    properties = {name: _top(one) for name, one in schema.get("properties", {}).items()}
-    return {**{key: one for key, one in schema.items() if key != "$defs"}, "properties": properties}
+    properties = {name: _schema_outline(value) for name, value in schema.get("properties", {}).items()}
+    return {**{key: value for key, value in schema.items() if key != "$defs"}, "properties": properties}
 
 
-def _top(schema: Any) -> dict[str, Any]:
+def _schema_outline(schema: Any) -> dict[str, Any]:
     # Keywords that need no definition elsewhere: `$defs` are left out with the nested schemas.
-    kept = ("type", "description", "enum", "format", "default")
-    return {key: schema[key] for key in kept if key in schema} if isinstance(schema, Mapping) else {}
+    keywords = ("type", "description", "enum", "format", "default")
+    return {key: schema[key] for key in keywords if key in schema} if isinstance(schema, Mapping) else {}

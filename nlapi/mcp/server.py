@@ -22,21 +22,21 @@ from mcp.shared.exceptions import MCPError
 
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError
-from nlapi.mcp import texts
+from nlapi.mcp import instructions
 from nlapi.mcp.calling import call_tool
 from nlapi.mcp.consent import Context
-from nlapi.mcp.forms import forms
-from nlapi.mcp.served import Served, is_private, owner_of
+from nlapi.mcp.forms import tool_definitions
+from nlapi.mcp.server_state import ServerState, has_own_session, answer_owner
 from nlapi.version import __version__
 
-Page = types.PaginatedRequestParams | None
-Changed = Callable[[], Coroutine[Any, Any, None]]
+PageParams = types.PaginatedRequestParams | None
+ChangeNotifier = Callable[[], Coroutine[Any, Any, None]]
 
 
-class Watch(Protocol):
+class WatchTask(Protocol):
     """A task beside the server that calls `changed` whenever the description has changed."""
 
-    async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None: ...
+    async def __call__(self, notify_clients: ChangeNotifier, *, task_status: TaskStatus[None]) -> None: ...
 
 
 class ApiServer(Server[None]):
@@ -53,33 +53,33 @@ class ApiServer(Server[None]):
         return super().create_initialization_options(lists, experimental_capabilities, extensions)
 
 
-def make(served: Served, watch: Watch | None = None) -> ApiServer:
+def create_server(state: ServerState, watch: WatchTask | None = None) -> ApiServer:
     """Return the server of an API, with connections shared by its calls, and `watch` as a task beside it."""
     # Clients of 2026-07-28 subscribe to the bus; those of 2025 get a notification in each session.
     bus = InMemorySubscriptionBus()
 
-    async def changed() -> None:
+    async def notify_clients() -> None:
         for event in (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged()):
             await bus.publish(event)
-        for session in list(served.sessions.values()):
+        for session in list(state.sessions.values()):
             await session.send_tool_list_changed()
             await session.send_prompt_list_changed()
             await session.send_resource_list_changed()
 
     @asynccontextmanager
     async def lifespan(_: Server[None]) -> AsyncIterator[None]:
-        async with open_client() as served.client, anyio.create_task_group() as tasks:
+        async with open_client() as state.client, anyio.create_task_group() as tasks:
             if watch is not None:
-                await tasks.start(watch, changed)
+                await tasks.start(watch, notify_clients)
             yield
             tasks.cancel_scope.cancel()
 
-    handlers = _Handlers(served)
+    handlers = _Handlers(state)
     server = ApiServer(
         "nlapi",
-        title=texts.title(served.catalogue),
+        title=instructions.api_title(state.catalogue),
         version=__version__,
-        instructions=texts.instructions(served.catalogue),
+        instructions=instructions.server_instructions(state.catalogue),
         lifespan=lifespan,
         on_list_tools=handlers.list_tools,
         on_call_tool=handlers.call_tool,
@@ -95,28 +95,28 @@ def make(served: Served, watch: Watch | None = None) -> ApiServer:
 
 
 class _Handlers:
-    def __init__(self, served: Served) -> None:
-        self.served = served
+    def __init__(self, state: ServerState) -> None:
+        self.state = state
 
     async def initialized(self, context: Context, params: types.NotificationParams) -> None:
-        self.served.remember(context)
+        self.state.remember_session(context)
 
-    async def list_tools(self, context: Context, params: Page) -> types.ListToolsResult:
-        listed = [types.Tool.model_validate(one) for one in forms(self.served.catalogue)]
-        return types.ListToolsResult(tools=listed)
+    async def list_tools(self, context: Context, params: PageParams) -> types.ListToolsResult:
+        tools = [types.Tool.model_validate(definition) for definition in tool_definitions(self.state.catalogue)]
+        return types.ListToolsResult(tools=tools)
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        return await call_tool(self.served, context, params)
+        return await call_tool(self.state, context, params)
 
-    async def list_resources(self, context: Context, params: Page) -> types.ListResourcesResult:
-        served = self.served
-        kept = served.kept.of(owner_of(context, served.settings)) if is_private(context) else []
-        return types.ListResourcesResult(resources=texts.listed_resources(served.catalogue, kept))
+    async def list_resources(self, context: Context, params: PageParams) -> types.ListResourcesResult:
+        state = self.state
+        answers = state.answers.for_owner(answer_owner(context, state.settings)) if has_own_session(context) else []
+        return types.ListResourcesResult(resources=instructions.list_resources(state.catalogue, answers))
 
-    async def list_resource_templates(self, context: Context, params: Page) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(resource_templates=texts.templates())
+    async def list_resource_templates(self, context: Context, params: PageParams) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=instructions.resource_templates())
 
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams
@@ -127,21 +127,21 @@ class _Handlers:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None
 
     def _read(self, context: Context, uri: str) -> types.TextResourceContents:
-        served = self.served
+        state = self.state
         if not uri.startswith("nlapi://answer/"):
-            return texts.described(uri, served.catalogue)
+            return instructions.read_resource(uri, state.catalogue)
         id, _, page = uri.removeprefix("nlapi://answer/").partition("/")
-        answer = served.kept.get(id, owner_of(context, served.settings))
+        answer = state.answers.get(id, answer_owner(context, state.settings))
         # int() alone accepts "١" and "1_0", and is slow on a number of a million digits.
         text = answer.page(int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1)
         return types.TextResourceContents(uri=uri, mime_type="text/plain", text=text)
 
-    async def list_prompts(self, context: Context, params: Page) -> types.ListPromptsResult:
-        return types.ListPromptsResult(prompts=texts.prompts(self.served.catalogue))
+    async def list_prompts(self, context: Context, params: PageParams) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=instructions.list_prompts(self.state.catalogue))
 
     async def get_prompt(self, context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         try:
             goal = (params.arguments or {}).get("goal") or ""
-            return texts.prompt(params.name, goal, self.served.catalogue)
+            return instructions.get_prompt(params.name, goal, self.state.catalogue)
         except NlapiError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None

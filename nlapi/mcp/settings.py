@@ -8,15 +8,15 @@ from enum import StrEnum
 
 from nlapi.client.limits import Limits
 from nlapi.errors import UsageError
-from nlapi.openapi.headers import CONNECTION, OF_CONNECTION, TOKEN
+from nlapi.openapi.headers import CONNECTION_HEADERS, TRANSPORT_HEADERS, TOKEN
 from nlapi.tools.name import MAX_LENGTH
 
 # In characters: a hash of nine, and something to read.
-SHORTEST_NAME = 16
+MIN_NAME_LENGTH = 16
 
 # Headers of the exchange between client and server. They say nothing of the caller, and would be wrong on another
 # request.
-OF_THE_TRANSPORT = frozenset(
+EXCHANGE_HEADERS = frozenset(
     "accept accept-encoding content-encoding content-length content-type cookie date forwarded last-event-id origin"
     " referer user-agent via".split()
 )
@@ -37,7 +37,7 @@ class Consent(StrEnum):
 class Settings:
     """The choices for one server.
 
-    `known` are values by argument name that the user registered with the API. `pass_headers` are the names of headers
+    `registered` are values by argument name that the user registered with the API. `pass_headers` are the names of headers
     that go from each HTTP request of a client on to the API.
     """
 
@@ -45,24 +45,24 @@ class Settings:
     all_tools: bool = False
     name_length: int = MAX_LENGTH
     pass_headers: tuple[str, ...] = ()
-    known: Mapping[str, str] = field(default_factory=dict)
+    registered: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
 
-def checked_headers(names: tuple[str, ...], *, has_token: bool) -> tuple[str, ...]:
+def check_pass_headers(names: tuple[str, ...], *, has_token: bool) -> tuple[str, ...]:
     """Return the names of headers to pass on, in lower case. UsageError for one that must not be passed on."""
     for name in names:
-        if reason := _refused(name.lower(), has_token=has_token):
+        if reason := _refusal(name.lower(), has_token=has_token):
             raise UsageError(f"--pass-header {name!r}: {reason}", hint="such as --pass-header Authorization")
     return tuple(dict.fromkeys(name.lower() for name in names))
 
 
-def _refused(name: str, *, has_token: bool) -> str:
+def _refusal(name: str, *, has_token: bool) -> str:
     if not TOKEN.fullmatch(name):
         return "it is not the name of a header"
-    if name in CONNECTION or name in OF_CONNECTION or name.startswith("proxy-"):
+    if name in CONNECTION_HEADERS or name in TRANSPORT_HEADERS or name.startswith("proxy-"):
         return "it belongs to one connection"
-    if name in OF_THE_TRANSPORT or name.startswith(("mcp-", "sec-", "x-forwarded-")):
+    if name in EXCHANGE_HEADERS or name.startswith(("mcp-", "sec-", "x-forwarded-")):
         return "it belongs to the exchange between client and server"
     if name == "authorization" and has_token:
         return "with --token it holds the token of this server, which is not for the API"

@@ -25,8 +25,8 @@ async def serve(server: Server[Any]) -> None:
         async with stdio_server() as (read, write):
             await server.run(read, write, server.create_initialization_options())
         return
-    with _wire() as (source, sink), anyio.CancelScope() as scope, on_signal(scope.cancel):
-        lines, out = _lines(await _reader(source)), await _out(sink)
+    with _take_over_streams() as (source, sink), anyio.CancelScope() as scope, on_signal(scope.cancel):
+        lines, out = _read_lines(await _open_reader(source)), await _open_output(sink)
         async with stdio_server(cast(Any, lines), cast(Any, out)) as (read, write):
             await server.run(read, write, server.create_initialization_options())
 
@@ -34,27 +34,27 @@ async def serve(server: Server[Any]) -> None:
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at SIGINT and SIGTERM within the context, in place of ending the process in the middle of a call."""
-    loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    loop, signals = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
     with suppress(NotImplementedError):  # on Windows, where Ctrl-C is a KeyboardInterrupt
-        for name in names:
+        for name in signals:
             loop.add_signal_handler(name, stop)
     try:
         yield
     finally:
         with suppress(NotImplementedError):
-            for name in names:
+            for name in signals:
                 loop.remove_signal_handler(name)
 
 
 @contextmanager
-def _wire() -> Iterator[tuple[Any, Any]]:
+def _take_over_streams() -> Iterator[tuple[Any, Any]]:
     """Yield the two streams, and take them from everything else."""
     # A `print` anywhere, in a library too, would break the protocol: it goes to standard error, and a read gets
     # nothing.
     sys.stdout.flush()
-    source, sink, nothing = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    source, sink, null_device = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null_device, 0)
+    os.close(null_device)
     os.dup2(2, 1)
     try:
         with os.fdopen(source, "rb", buffering=0) as reading, os.fdopen(sink, "wb", buffering=0) as writing:
@@ -63,12 +63,12 @@ def _wire() -> Iterator[tuple[Any, Any]]:
         os.set_blocking(2, True)  # on a terminal the three share one open file, which the event loop set non-blocking
 
 
-async def _reader(source: Any) -> asyncio.StreamReader:
+async def _open_reader(source: Any) -> asyncio.StreamReader:
     """Return standard input as a stream of the event loop."""
     # The SDK's thread that waits in a read could not be ended, so SIGTERM would hang.
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=MAX_LINE, loop=loop)
-    if _can_wait(source):
+    if _is_waitable(source):
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader, loop=loop), source)
     else:
         reader.feed_data(source.read())
@@ -76,28 +76,28 @@ async def _reader(source: Any) -> asyncio.StreamReader:
     return reader
 
 
-def _can_wait(stream: Any) -> bool:
+def _is_waitable(stream: Any) -> bool:
     """Return whether the event loop can wait for a stream. A file, or /dev/null, has all its data at once."""
     mode = os.fstat(stream.fileno()).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
+async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
     with suppress(ValueError):  # longer than MAX_LINE
         while line := await reader.readline():
             if line.strip():
                 yield line.decode("utf-8", "replace")
 
 
-async def _out(sink: Any) -> _Out:
-    if not _can_wait(sink):
-        return _Out(sink)
+async def _open_output(sink: Any) -> _Output:
+    if not _is_waitable(sink):
+        return _Output(sink)
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
-    return _Out(asyncio.StreamWriter(transport, protocol, None, loop))
+    return _Output(asyncio.StreamWriter(transport, protocol, None, loop))
 
 
-class _Out:
+class _Output:
     """Standard output as the SDK writes to it. A client that has gone is noticed at standard input."""
 
     def __init__(self, stream: Any) -> None:

@@ -8,51 +8,51 @@ from urllib.parse import unquote
 
 from nlapi.issue import Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.parts import Answers, Link, Response, as_map, unescape_step
-from nlapi.openapi.reader import Reader, media_of, text
+from nlapi.openapi.parts import ResponseDetails, Link, Response, as_map, unescape_step
+from nlapi.openapi.reader import OperationParser, parse_media, text_or_empty
 from nlapi.openapi.spec import Operation
 
 
-def load_answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
+def load_response_details(document: Document, node: Mapping[str, Any], operation: Operation) -> ResponseDetails:
     """Return the Answers of an operation. Faults become Issues; nothing here raises."""
-    reader = Reader(document, operation)
-    responses = tuple(_responses(reader, node.get("responses")))
-    return Answers(responses=responses, issues=tuple(reader.issues))
+    parser = OperationParser(document, operation)
+    responses = tuple(_parse_responses(parser, node.get("responses")))
+    return ResponseDetails(responses=responses, issues=tuple(parser.issues))
 
 
-def _responses(reader: Reader, value: Any) -> Iterator[Response]:
-    for status, one in as_map(value).items():
+def _parse_responses(parser: OperationParser, value: Any) -> Iterator[Response]:
+    for status, entry in as_map(value).items():
         if status.startswith("x-"):
             continue
-        where = f"responses.{status}"
-        node = reader.follow(one, where, Level.WARNING) or {}
+        location = f"responses.{status}"
+        node = parser.follow(entry, location, Level.WARNING) or {}
         yield Response(
             status=status,
-            description=text(node.get("description")),
-            media=tuple(media_of(reader, node.get("content"), f"{where}.content", Level.WARNING)),
-            links=tuple(_links(reader, node.get("links"), where)),
+            description=text_or_empty(node.get("description")),
+            media=tuple(parse_media(parser, node.get("content"), f"{location}.content", Level.WARNING)),
+            links=tuple(_parse_links(parser, node.get("links"), location)),
             headers=as_map(node.get("headers")),
         )
 
 
-def _links(reader: Reader, value: Any, where: str) -> Iterator[Link]:
-    for name, one in as_map(value).items():
-        node = reader.follow(one, f"{where}.links.{name}", Level.WARNING) or {}
-        target = node.get("operationId") or _target(reader.operation, node.get("operationRef"))
-        if not isinstance(target, str) or not reader.operation.spec.has(target):
+def _parse_links(parser: OperationParser, value: Any, location: str) -> Iterator[Link]:
+    for name, entry in as_map(value).items():
+        node = parser.follow(entry, f"{location}.links.{name}", Level.WARNING) or {}
+        target = node.get("operationId") or _referenced_operation_id(parser.operation, node.get("operationRef"))
+        if not isinstance(target, str) or not parser.operation.spec.has(target):
             # A link is a convenience: its loss never makes an operation unusable, so it is a warning.
-            reader.issue(Level.WARNING, where, f"link {name!r} leads to no operation; left out")
+            parser.add_issue(Level.WARNING, location, f"link {name!r} leads to no operation; left out")
             continue
         yield Link(
             name=name,
             operation_id=target,
             parameters=as_map(node.get("parameters")),
             body=node.get("requestBody"),
-            description=text(node.get("description")),
+            description=text_or_empty(node.get("description")),
         )
 
 
-def _target(operation: Operation, ref: Any) -> str | None:
+def _referenced_operation_id(operation: Operation, ref: Any) -> str | None:
     """Return the id of the operation that an operationRef such as `#/paths/~1pets~1{id}/get` refers to."""
     # References to other files were made local by `bundle`; what is still elsewhere cannot be called.
     if not isinstance(ref, str) or not ref.startswith("#/paths/"):

@@ -25,15 +25,15 @@ FORMAT = f"nlapi-cache-2-{__version__}"
 MAX_BYTES = 256 * 1024 * 1024
 
 # Bytes of a description from which on parsing it again costs more than reading an entry.
-WORTH_KEEPING = 16 * 1024
+MIN_CACHED_BYTES = 16 * 1024
 
 # Seconds that a download is used without revalidation, whatever its server allows: a conditional request is cheap.
 MAX_FRESH = 600.0
 
 # Seconds after which a temporary file that was never renamed is removed: its writer has died.
-ABANDONED = 3600.0
+ABANDONED_AFTER = 3600.0
 
-Doubles = list[tuple[str, int]]
+DuplicateKeys = list[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ class Download:
     @property
     def conditions(self) -> dict[str, str]:
         """Return the headers of a conditional request (RFC 9110 §13.1)."""
-        named = {"if-none-match": self.etag, "if-modified-since": self.modified}
-        return {name: value for name, value in named.items() if value}
+        headers = {"if-none-match": self.etag, "if-modified-since": self.modified}
+        return {name: value for name, value in headers.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Cache:
     folder: Path
     max_bytes: int = MAX_BYTES
 
-    def get(self, key: str) -> bytes | None:
+    def load(self, key: str) -> bytes | None:
         """Return the data stored under `key`, or None; a damaged entry is removed."""
         path = self._path(key)
         try:
@@ -83,7 +83,7 @@ class Cache:
             os.utime(path)
         return data
 
-    def put(self, key: str, data: bytes) -> None:
+    def store(self, key: str, data: bytes) -> None:
         """Store `data` under `key`, if there is room; the least recently used entries are removed for it."""
         if len(data) > self.max_bytes // 2:
             return
@@ -104,67 +104,67 @@ class Cache:
         return self.folder / hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()
 
     def _make_room(self) -> None:
-        found = []
+        entries = []
         for path in self.folder.iterdir():
             with suppress(OSError):  # another process may have removed it
-                about = path.stat()
-                found.append((about.st_mtime, about.st_size, path))
-        total = sum(size for _, size, _ in found)
-        for used, size, path in sorted(found, key=lambda one: one[0]):
-            abandoned = path.suffix == ".part" and time.time() - used > ABANDONED
+                stat = path.stat()
+                entries.append((stat.st_mtime, stat.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        for used, size, path in sorted(entries, key=lambda entry: entry[0]):
+            abandoned = path.suffix == ".part" and time.time() - used > ABANDONED_AFTER
             if abandoned or (total > self.max_bytes and path.suffix != ".part"):
                 with suppress(OSError):
                     path.unlink()
                     total -= size
 
-    def tree(self, data: bytes) -> tuple[Any, Doubles] | None:
+    def load_tree(self, data: bytes) -> tuple[Any, DuplicateKeys] | None:
         """Return the tree parsed from exactly these bytes, and its duplicate keys; None when it is not stored."""
         import orjson
 
-        kept = self.get(_content_key(data)) if len(data) >= WORTH_KEEPING else None
-        if kept is None:
+        stored = self.load(_content_key(data)) if len(data) >= MIN_CACHED_BYTES else None
+        if stored is None:
             return None
         try:
-            entry = orjson.loads(kept)
+            entry = orjson.loads(stored)
             return entry["tree"], [(str(key), int(line)) for key, line in entry["doubles"]]
         except (ValueError, LookupError, TypeError):
             return None
 
-    def keep_tree(self, data: bytes, tree: Any, doubles: Doubles) -> None:
+    def store_tree(self, data: bytes, tree: Any, duplicates: DuplicateKeys) -> None:
         """Store the tree parsed from `data`; one that JSON cannot represent (integers over 64 bits) is not stored."""
         import orjson
 
-        if len(data) >= WORTH_KEEPING:
+        if len(data) >= MIN_CACHED_BYTES:
             with suppress(TypeError):
-                self.put(_content_key(data), orjson.dumps({"doubles": doubles, "tree": tree}))
+                self.store(_content_key(data), orjson.dumps({"doubles": duplicates, "tree": tree}))
 
-    def download(self, url: str) -> Download | None:
+    def load_download(self, url: str) -> Download | None:
         """Return the stored download of `url`, or None."""
         import orjson
 
-        kept = self.get(f"url {url}")
-        if kept is None:
+        stored = self.load(f"url {url}")
+        if stored is None:
             return None
-        head, _, data = kept.partition(b"\n")
+        head, _, data = stored.partition(b"\n")
         try:
             return Download(data=data, **orjson.loads(head))
         except (ValueError, TypeError):
             return None
 
-    def keep_download(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
+    def store_download(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Store a download as its headers allow (RFC 9111), if it can be fresh or be revalidated later."""
         import orjson
 
         control = _directives(headers.get("cache-control", ""))
-        about = {
+        metadata = {
             "etag": headers.get("etag", ""),
             "modified": headers.get("last-modified", ""),
             "fresh_until": time.time() + _lifetime(control, headers.get("age", "")),
         }
-        useless = not (about["etag"] or about["modified"]) and not _lifetime(control, "")
+        useless = not (metadata["etag"] or metadata["modified"]) and not _lifetime(control, "")
         if "no-store" in control or headers.get("vary", "").strip() == "*" or useless:
             return
-        self.put(f"url {url}", orjson.dumps(about) + b"\n" + data)
+        self.store(f"url {url}", orjson.dumps(metadata) + b"\n" + data)
 
 
 def _digest(data: bytes) -> bytes:
@@ -182,9 +182,9 @@ def _directives(text: str) -> dict[str, str]:
 
 def _lifetime(control: Mapping[str, str], age: str) -> float:
     """Return the seconds that a download stays fresh (RFC 9111 §4.2.1)."""
-    most = control.get("max-age", "")
-    if "no-cache" in control or not most.isascii() or not most.isdigit():
+    max_age = control.get("max-age", "")
+    if "no-cache" in control or not max_age.isascii() or not max_age.isdigit():
         return 0.0
-    spent = int(age) if age.isascii() and age.isdigit() else 0
+    age_seconds = int(age) if age.isascii() and age.isdigit() else 0
     # Nine digits are 31 years; a longer number would only cost time to convert.
-    return max(0.0, min(float(int(most[:9]) - spent), MAX_FRESH))
+    return max(0.0, min(float(int(max_age[:9]) - age_seconds), MAX_FRESH))

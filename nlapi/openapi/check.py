@@ -12,7 +12,7 @@ from nlapi.openapi.spec import Spec
 # A broken component is reported at each of its uses, so the list is cut; iterating all of GitHub's takes 13 s.
 MAX_FINDINGS = 200
 
-RULE = "standard"
+STANDARD_RULE = "standard"
 
 
 def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:
@@ -20,12 +20,12 @@ def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:
 
     Problems for a model, such as a missing text, are reported by `nlapi.tools.lint`.
     """
-    found = [*spec.issues, *(_standard(spec) if standard else ())]
+    issues = [*spec.issues, *(_standard_issues(spec) if standard else ())]
     order = list(Level)
-    return tuple(sorted(dict.fromkeys(found), key=lambda issue: (issue.rule == RULE, order.index(issue.level))))
+    return tuple(sorted(dict.fromkeys(issues), key=lambda issue: (issue.rule == STANDARD_RULE, order.index(issue.level))))
 
 
-def _standard(spec: Spec) -> Iterator[Issue]:
+def _standard_issues(spec: Spec) -> Iterator[Issue]:
     """Yield the findings of openapi-spec-validator. Takes 13 s of CPU on GitHub's description."""
     import openapi_spec_validator as validators
 
@@ -40,15 +40,15 @@ def _standard(spec: Spec) -> Iterator[Issue]:
         for error in islice(kinds[version](spec.document).iter_errors(), MAX_FINDINGS):
             if version == "2.0" and (error.instance, [*error.absolute_path]) == ("file", ["type"]):
                 continue  # a response may be a file (Swagger 2.0, "Response Object"); the validator refuses it
-            yield Issue.warning(_where(error.absolute_path), _short(error.message), rule=RULE)
+            yield Issue.warning(_location(error.absolute_path), _truncate(error.message), rule=STANDARD_RULE)
     except Exception as error:  # the validator raises whatever its libraries raise on what it did not expect
-        message = f"the standard's validator gave up: {type(error).__name__}: {_short(str(error))}"
-        yield Issue(level=Level.INFO, where="", message=message, rule=RULE)
+        message = f"the standard's validator gave up: {type(error).__name__}: {_truncate(str(error))}"
+        yield Issue(level=Level.INFO, where="", message=message, rule=STANDARD_RULE)
 
 
-def _where(path: Any) -> str:
+def _location(path: Any) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
-def _short(text: str) -> str:
+def _truncate(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"

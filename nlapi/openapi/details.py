@@ -9,11 +9,11 @@ from typing import Any
 
 from nlapi.issue import Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.headers import HARMLESS, METHOD_OVERRIDES, refusal
-from nlapi.openapi.hints import extensions, hints
+from nlapi.openapi.headers import SAFE_OVERRIDE_METHODS, METHOD_OVERRIDE_HEADERS, header_refusal
+from nlapi.openapi.hints import extension_fields, read_hints
 from nlapi.openapi.mend import as_name
-from nlapi.openapi.parts import FORM, Body, Details, Parameter, Requirement, Schema, Server, entries, essence, is_form
-from nlapi.openapi.reader import Reader, examples_of, media_of, text
+from nlapi.openapi.parts import FORM, Body, RequestDetails, Parameter, Requirement, Schema, Server, entries, essence, is_form
+from nlapi.openapi.reader import OperationParser, example_values, parse_media, text_or_empty
 from nlapi.openapi.spec import Operation, Spec
 
 STYLES = {
@@ -28,21 +28,21 @@ STYLES = {
 A parameter `in: querystring` is the whole query: here its location is the query, and `querystring` its style.
 """
 
-PLACES = tuple(STYLES)
+PARAMETER_LOCATIONS = tuple(STYLES)
 
 # Fields of a Parameter Object that do not belong to its schema when the type is written beside them (OpenAPI 3.1.1
 # §4.8.12.2).
-ABOUT_PARAMETER = frozenset((
+NON_SCHEMA_FIELDS = frozenset((
     "name", "in", "required", "description", "deprecated", "style", "explode", "allowReserved", "allowEmptyValue",
     "example", "examples",
 ))  # fmt: skip
 
-REFUSED = "refused"
+REFUSED_RULE = "refused"
 """The `rule` of an Issue about a parameter that is left out on purpose."""
 
 # OpenAPI 3 has no such styles in paths and headers, but Swagger 2.0's `collectionFormat` does; only `swagger2` sets
 # them (docs/design/002).
-COLLECTIONS = ("spaceDelimited", "pipeDelimited", "tabDelimited")
+COLLECTION_STYLES = ("spaceDelimited", "pipeDelimited", "tabDelimited")
 
 
 def load_details(
@@ -51,71 +51,71 @@ def load_details(
     node: Mapping[str, Any],
     operation: Operation,
     servers: tuple[Server, ...],
-) -> Details:
+) -> RequestDetails:
     """Return the Details of an operation; its faults are in `issues`. Nothing here raises."""
-    reader = Reader(document, operation)
-    return Details(
-        parameters=_parameters(reader, item, node),
-        body=_body(reader, node.get("requestBody")),
-        security=_security(reader, node),
+    parser = OperationParser(document, operation)
+    return RequestDetails(
+        parameters=_parse_parameters(parser, item, node),
+        body=_parse_body(parser, node.get("requestBody")),
+        security=_parse_security(parser, node),
         servers=servers,
-        issues=tuple(reader.issues),
+        issues=tuple(parser.issues),
     )
 
 
-def _parameters(reader: Reader, item: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[Parameter, ...]:
+def _parse_parameters(parser: OperationParser, item: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[Parameter, ...]:
     """Return the path item's parameters, overridden by the operation's, and one for each undescribed `{name}`."""
-    found: dict[tuple[str, str], Parameter] = {}
+    parameters: dict[tuple[str, str], Parameter] = {}
     for owner in (item, node):
-        own = set[tuple[str, str]]()
+        owner_keys = set[tuple[str, str]]()
         for index, value in enumerate(entries(owner.get("parameters"))):
-            parameter = _parameter(reader, value, f"parameters[{index}]")
+            parameter = _cached_parameter(parser, value, f"parameters[{index}]")
             if parameter:
-                place = parameter.where, parameter.name
-                if place in own:
-                    message = f"{place[0]} parameter {place[1]!r} is described twice; the last one counts"
-                    reader.issue(Level.WARNING, f"parameters[{index}]", message)
-                own.add(place)
-                found[place] = parameter
-    names = _template_names(reader.operation, found)
+                key = parameter.location, parameter.name
+                if key in owner_keys:
+                    message = f"{key[0]} parameter {key[1]!r} is described twice; the last one counts"
+                    parser.add_issue(Level.WARNING, f"parameters[{index}]", message)
+                owner_keys.add(key)
+                parameters[key] = parameter
+    names = _template_names(parser.operation, parameters)
     for name in names:
         # Many descriptions name a variable in the path and never describe it; without it the operation could not be
         # called.
-        if ("path", name) not in found:
-            reader.issue(Level.WARNING, "parameters", f"{{{name}}} of the path is not described; taken as a string")
-            found["path", name] = Parameter(
-                name=name, where="path", required=True, schema={"type": "string"}, style="simple", explode=False
+        if ("path", name) not in parameters:
+            parser.add_issue(Level.WARNING, "parameters", f"{{{name}}} of the path is not described; taken as a string")
+            parameters["path", name] = Parameter(
+                name=name, location="path", required=True, schema={"type": "string"}, style="simple", explode=False
             )
-    return tuple(p for p in found.values() if p.where != "path" or _in_path(reader, p, names))
+    return tuple(p for p in parameters.values() if p.location != "path" or _is_in_path(parser, p, names))
 
 
-def _template_names(operation: Operation, found: Mapping[tuple[str, str], Parameter]) -> list[str]:
+def _template_names(operation: Operation, parameters: Mapping[tuple[str, str], Parameter]) -> list[str]:
     """Return the names in braces in the path, and those in its fixed query that no query parameter sends."""
     names = re.findall(r"\{([^{}]+)\}", operation.route)
     fixed = re.findall(r"\{([^{}]+)\}", operation.fixed_query)
-    return [*names, *(name for name in fixed if ("query", name) not in found)]
+    return [*names, *(name for name in fixed if ("query", name) not in parameters)]
 
 
-def _in_path(reader: Reader, parameter: Parameter, names: list[str]) -> bool:
+def _is_in_path(parser: OperationParser, parameter: Parameter, names: list[str]) -> bool:
     if parameter.name in names:
         return True
-    reader.issue(Level.WARNING, "parameters", f"path parameter {parameter.name!r} is not in the path; left out")
+    parser.add_issue(Level.WARNING, "parameters", f"path parameter {parameter.name!r} is not in the path; left out")
     return False
 
 
-def _parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
+def _cached_parameter(parser: OperationParser, value: Any, location: str) -> Parameter | None:
     """Return the Parameter of a node. A shared one without faults is parsed once in a Spec."""
     ref = value.get("$ref") if isinstance(value, dict) else None
     if not isinstance(ref, str):
-        return _one_parameter(reader, value, where)
-    known = reader.operation.spec.derive(_shared_parameters)
-    if ref in known:
-        return known[ref]
+        return _parse_parameter(parser, value, location)
+    parsed = parser.operation.spec.derive(_shared_parameters)
+    if ref in parsed:
+        return parsed[ref]
     # A faulty one is parsed at each use, as its Issues name the operation that they belong to.
-    before = len(reader.issues)
-    parameter = _one_parameter(reader, value, where)
-    if parameter is not None and len(reader.issues) == before:
-        known[ref] = parameter
+    issue_count = len(parser.issues)
+    parameter = _parse_parameter(parser, value, location)
+    if parameter is not None and len(parser.issues) == issue_count:
+        parsed[ref] = parameter
     return parameter
 
 
@@ -124,99 +124,99 @@ def _shared_parameters(spec: Spec) -> dict[str, Parameter]:
     return {}
 
 
-def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
-    node = reader.follow(value, where)
+def _parse_parameter(parser: OperationParser, value: Any, node_path: str) -> Parameter | None:
+    node = parser.follow(value, node_path)
     if node is None:
         return None
-    name, place = as_name(node.get("name")), node.get("in")
-    if not name or place not in PLACES:
-        given = f"in: {place!r} with name: {node.get('name')!r}"
-        reader.issue(Level.WARNING, where, f"{given} is not a parameter; left out")
+    name, location = as_name(node.get("name")), node.get("in")
+    if not name or location not in PARAMETER_LOCATIONS:
+        summary = f"in: {location!r} with name: {node.get('name')!r}"
+        parser.add_issue(Level.WARNING, node_path, f"{summary} is not a parameter; left out")
         return None
-    pinned = _pinned(reader, node) if name.lower() in METHOD_OVERRIDES else ""
-    if place == "header" and not pinned and (reason := refusal(name)):
-        _refuse(reader, node, where, reason)
+    fixed_method = _fixed_method(parser, node) if name.lower() in METHOD_OVERRIDE_HEADERS else ""
+    if location == "header" and not fixed_method and (reason := header_refusal(name)):
+        _report_refused_header(parser, node, node_path, reason)
         return None
-    styles = (*STYLES[place], *COLLECTIONS) if reader.document.is_swagger else STYLES[place]
+    styles = (*STYLES[location], *COLLECTION_STYLES) if parser.document.is_swagger else STYLES[location]
     style = node.get("style") or styles[0]
     if style not in styles:
-        reader.issue(Level.WARNING, where, f"style {style!r} is not for {place}; {styles[0]} is used")
+        parser.add_issue(Level.WARNING, node_path, f"style {style!r} is not for {location}; {styles[0]} is used")
         style = styles[0]
-    content_type, schema = _parameter_schema(reader, node)
-    reader.lost(schema, f"{where}.schema")
-    if pinned:
-        schema = {**schema, "const": pinned}
-    if own := extensions(node):
-        schema = {**schema, **own}
-    required = place == "path" or node.get("required") is True
-    reader.hints(schema, f"{where}.schema", required=required)
+    content_type, schema = _parameter_schema(parser, node)
+    parser.check_refs(schema, f"{node_path}.schema")
+    if fixed_method:
+        schema = {**schema, "const": fixed_method}
+    if nlapi_fields := extension_fields(node):
+        schema = {**schema, **nlapi_fields}
+    required = location == "path" or node.get("required") is True
+    parser.check_hints(schema, f"{node_path}.schema", required=required)
     explode = node.get("explode")
     return Parameter(
         name=name,
-        where="query" if place == "querystring" else place,
+        location="query" if location == "querystring" else location,
         required=required,
         schema=schema,
-        description=hints(own).description or text(node.get("description")),
+        description=read_hints(nlapi_fields).description or text_or_empty(node.get("description")),
         style=style,
         explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
         allow_reserved=node.get("allowReserved") is True,
         allow_empty=node.get("allowEmptyValue") is True,
         content_type=content_type,
         deprecated=node.get("deprecated") is True,
-        extensions=own,
+        extensions=nlapi_fields,
     )
 
 
-def _pinned(reader: Reader, node: Mapping[str, Any]) -> str:
+def _fixed_method(parser: OperationParser, node: Mapping[str, Any]) -> str:
     """Return the only method that a method-override header may send, if such a call is safe; else ""."""
-    schema = _parameter_schema(reader, node)[1]
+    schema = _parameter_schema(parser, node)[1]
     choices = schema.get("enum", ())
     value = schema.get("const", choices[0] if len(choices) == 1 else schema.get("default"))
-    return value if value in HARMLESS and not set(choices) - {value} else ""
+    return value if value in SAFE_OVERRIDE_METHODS and not set(choices) - {value} else ""
 
 
-def _refuse(reader: Reader, node: Mapping[str, Any], where: str, reason: str) -> None:
+def _report_refused_header(parser: OperationParser, node: Mapping[str, Any], location: str, reason: str) -> None:
     """Report a header that is left out. Without a required method override the operation itself is lost."""
     message = f"header {node['name']!r} is not for callers to set, {reason}; left out"
-    if node["name"].lower() not in METHOD_OVERRIDES:
-        reader.issue(Level.INFO, where, message)
+    if node["name"].lower() not in METHOD_OVERRIDE_HEADERS:
+        parser.add_issue(Level.INFO, location, message)
         return
     level = Level.ERROR if node.get("required") is True else Level.WARNING
-    reader.issue(level, where, message, "call the operation that has the method which is meant", REFUSED)
+    parser.add_issue(level, location, message, "call the operation that has the method which is meant", REFUSED_RULE)
 
 
-def _parameter_schema(reader: Reader, node: Mapping[str, Any]) -> tuple[str | None, Schema]:
+def _parameter_schema(parser: OperationParser, node: Mapping[str, Any]) -> tuple[str | None, Schema]:
     content = node.get("content")
     if isinstance(content, Mapping) and content:
         content_type, media = next(iter(content.items()))
-        return content_type, reader.schema(media.get("schema") if isinstance(media, Mapping) else {})
-    given = node.get("schema", {})
+        return content_type, parser.upgrade_schema(media.get("schema") if isinstance(media, Mapping) else {})
+    schema_node = node.get("schema", {})
     if "schema" not in node and "type" in node:  # Swagger 2.0's form, which OpenAPI 3 descriptions use too
-        given = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
-    schema = dict(reader.schema(given))
-    examples = examples_of(node)
+        schema_node = {key: value for key, value in node.items() if key not in NON_SCHEMA_FIELDS}
+    schema = dict(parser.upgrade_schema(schema_node))
+    examples = example_values(node)
     if examples and "examples" not in schema and "$ref" not in schema:
         schema["examples"] = list(examples)
     return None, schema
 
 
-def _body(reader: Reader, value: Any) -> Body | None:
-    node = reader.follow(value, "requestBody") if value is not None else None
+def _parse_body(parser: OperationParser, value: Any) -> Body | None:
+    node = parser.follow(value, "requestBody") if value is not None else None
     if node is None:
         return None
-    media = tuple(media_of(reader, node.get("content"), "requestBody.content", Level.ERROR))
+    media = tuple(parse_media(parser, node.get("content"), "requestBody.content", Level.ERROR))
     if not media:
-        reader.issue(Level.WARNING, "requestBody", "a body without a media type cannot be sent; left out")
+        parser.add_issue(Level.WARNING, "requestBody", "a body without a media type cannot be sent; left out")
         return None
-    first, *others = sorted(media, key=lambda one: _rank(one.content_type))
-    reader.lost(first.schema, f"requestBody.content.{first.content_type}.schema")
-    reader.hints(first.schema, f"requestBody.content.{first.content_type}.schema")
-    top = replace(first, schema=reader.operation.spec.schema(first.schema))
-    description = text(node.get("description"))
-    return Body(required=node.get("required") is True, media=(top, *others), description=description)
+    first, *alternatives = sorted(media, key=lambda entry: _media_rank(entry.content_type))
+    parser.check_refs(first.schema, f"requestBody.content.{first.content_type}.schema")
+    parser.check_hints(first.schema, f"requestBody.content.{first.content_type}.schema")
+    top = replace(first, schema=parser.operation.spec.schema(first.schema))
+    description = text_or_empty(node.get("description"))
+    return Body(required=node.get("required") is True, media=(top, *alternatives), description=description)
 
 
-def _rank(content_type: str) -> int:
+def _media_rank(content_type: str) -> int:
     """Return the order of preference: JSON, its variants, forms, text, binary; XML last, as nlapi cannot write it."""
     kind = essence(content_type)
     if kind in ("application/json", "*/*", "application/*"):
@@ -228,19 +228,19 @@ def _rank(content_type: str) -> int:
     return 6 if kind.endswith(("/xml", "+xml")) else 5 if kind == "application/octet-stream" else 4
 
 
-def _security(reader: Reader, node: Mapping[str, Any]) -> tuple[Requirement, ...]:
+def _parse_security(parser: OperationParser, node: Mapping[str, Any]) -> tuple[Requirement, ...]:
     """Return the operation's own requirements, else those of the description; OpenAPI 3.1.1 §4.8.10 and §4.8.30."""
-    own = node.get("security")
-    listed = reader.document.tree.get("security") if own is None else own
-    known = reader.operation.spec.security_schemes
+    local_security = node.get("security")
+    requirements = parser.document.tree.get("security") if local_security is None else local_security
+    schemes = parser.operation.spec.security_schemes
     result = []
-    for one in listed if isinstance(listed, list) else [listed]:
-        if not isinstance(one, Mapping):
+    for requirement in requirements if isinstance(requirements, list) else [requirements]:
+        if not isinstance(requirement, Mapping):
             continue
-        unknown = [id for id in one if id not in known]
+        unknown = [id for id in requirement if id not in schemes]
         if unknown:
-            reader.issue(Level.WARNING, "security", f"security scheme {unknown[0]!r} is not described; left out")
+            parser.add_issue(Level.WARNING, "security", f"security scheme {unknown[0]!r} is not described; left out")
             continue
-        result.append({id: tuple(map(str, scopes)) if isinstance(scopes, list) else () for id, scopes in one.items()})
+        result.append({id: tuple(map(str, scopes)) if isinstance(scopes, list) else () for id, scopes in requirement.items()})
     # An empty requirement among others makes the credentials optional, but with no other there is nothing to send.
     return tuple(result) if any(result) else ()

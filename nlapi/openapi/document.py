@@ -14,7 +14,7 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.parts import unescape_step
-from nlapi.openapi.subtypes import Family, families, widened
+from nlapi.openapi.subtypes import SubtypeFamily, subtype_families, expand_subtypes
 from nlapi.openapi.tree import read_tree
 from nlapi.openapi.upgrade import upgrade_schema
 
@@ -36,9 +36,9 @@ class Document:
     source: str
     version: str
     issues: tuple[Issue, ...] = ()
-    lost: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[str, str] = field(default_factory=dict)
     """Unresolved `$ref`s to other files, each with its reason."""
-    hinted: bool = True
+    may_have_hints: bool = True
     """Whether an `x-nlapi` key may occur; False saves the search in every schema."""
 
     @property
@@ -59,29 +59,29 @@ class Document:
         return Registry[Any]().with_resource("", DRAFT202012.create_resource(self.tree)).resolver()
 
     @cached_property
-    def _families(self) -> Mapping[str, Family]:
-        return families(self.tree)
+    def _families(self) -> Mapping[str, SubtypeFamily]:
+        return subtype_families(self.tree)
 
-    def schema(self, node: Any, *, named: bool = False) -> Any:
+    def schema(self, node: Any, *, is_component: bool = False) -> Any:
         """Return a schema in the 3.1 dialect; `is_component` for a component, as opposed to a use of one."""
         schema = upgrade_schema(node, self.minor)
-        return widened(schema, self._families, named=named) if self._families else schema
+        return expand_subtypes(schema, self._families, is_component=is_component) if self._families else schema
 
     def lookup(self, ref: str) -> Any:
         """Return the node that a `$ref` refers to; LookupError when there is none or it is in another file."""
         if not ref.startswith("#"):
-            raise LookupError(f"{ref!r}: {self.lost[ref]}" if ref in self.lost else f"{ref!r} leads into another file")
+            raise LookupError(f"{ref!r}: {self.unresolved[ref]}" if ref in self.unresolved else f"{ref!r} leads into another file")
         try:
             if ref.startswith("#/"):
                 # Pointers are nearly all references and are resolved here; the registry, slower to build, is for
                 # `$anchor` only.
-                return at(self.tree, ref)
+                return resolve_pointer(self.tree, ref)
             return self._resolver.lookup(ref).contents
         except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
             raise LookupError(f"{ref!r} leads nowhere") from error
 
 
-def read(
+def read_document(
     data: bytes,
     source: str,
     *,
@@ -93,25 +93,25 @@ def read(
 
     DescriptionError, with the line if known, when it holds no description.
     """
-    tree, doubles = read_tree(data, source, cache)
+    tree, duplicates = read_tree(data, source, cache)
     if not isinstance(tree, dict):
         hint = f"it begins with {data[:1000].decode('utf-8', 'replace').strip()[:40]!r}"
-        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=hint)
+        raise DescriptionError(f"{source} holds {_type_name(tree)}, not an API description", hint=hint)
     # Before joining: files of a description that nlapi cannot read are not fetched.
     version = _version(tree, source)
-    tree, lost = join(tree) if join else (tree, {})
-    tree, issues = overlay.apply(tree, overlays) if overlays else (tree, ())
+    tree, unresolved = join(tree) if join else (tree, {})
+    tree, issues = overlay.apply_overlays(tree, overlays) if overlays else (tree, ())
     return Document(
         tree=tree,
         source=source,
         version=version,
-        issues=(*map(_double, doubles), *issues),
-        lost=lost,
-        hinted=b"x-nlapi" in data or bool(overlays) or join is not None,
+        issues=(*map(_duplicate_key_issue, duplicates), *issues),
+        unresolved=unresolved,
+        may_have_hints=b"x-nlapi" in data or bool(overlays) or join is not None,
     )
 
 
-def at(tree: Any, pointer: str) -> Any:
+def resolve_pointer(tree: Any, pointer: str) -> Any:
     """Return the node at a JSON pointer (RFC 6901 §6); KeyError, IndexError, ValueError or TypeError when there is
     none.
     """
@@ -124,15 +124,15 @@ def at(tree: Any, pointer: str) -> Any:
     return node
 
 
-def _double(double: tuple[str, int]) -> Issue:
+def _duplicate_key_issue(duplicate: tuple[str, int]) -> Issue:
     """Return the Issue of a duplicate key: an ERROR for a path or method, because an operation is lost then."""
-    key, line = double
-    lost = key.startswith("/") or key in METHODS
+    key, line = duplicate
+    loses_operation = key.startswith("/") or key in METHODS
     return Issue(
-        level=Level.ERROR if lost else Level.WARNING,
+        level=Level.ERROR if loses_operation else Level.WARNING,
         where=f"line {line}" if line else "",
         message=f"duplicate key {key!r}; the last one counts",
-        hint="what stood under the first is lost" if lost else "",
+        hint="what stood under the first is lost" if loses_operation else "",
     )
 
 
@@ -155,5 +155,5 @@ def _version(tree: Mapping[str, Any], source: str) -> str:
     return version if version.count(".") > 1 else f"{version}.0"
 
 
-def _kind(tree: Any) -> str:
+def _type_name(tree: Any) -> str:
     return {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")

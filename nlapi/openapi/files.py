@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin
 
 from nlapi.errors import NlapiError
-from nlapi.openapi.address import origin
+from nlapi.openapi.urls import origin
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.fetch import DEADLINE, MAX_BYTES, fetch
 from nlapi.openapi.tree import read_tree
@@ -20,14 +20,14 @@ from nlapi.openapi.tree import read_tree
 MAX_FILES = 10_000
 
 # Entries that mark the top folder of a repository.
-REPOSITORIES = (".git", ".hg", ".svn", ".jj")
+REPOSITORY_MARKS = (".git", ".hg", ".svn", ".jj")
 
 # Seconds for all downloads together; the files are fetched one after the other.
-MAX_SECONDS = 120.0
+MAX_DOWNLOAD_SECONDS = 120.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Files:
+class DescriptionFiles:
     """The files beside `root`, a path or a URL. LookupError gives the reason when one is not available.
 
     A file is identified by its place: for a local root its path from the root's folder, else its URL. Downloads are
@@ -42,26 +42,26 @@ class Files:
     max_bytes: int = MAX_BYTES
     _trees: dict[str, Any] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
-    _asked: dict[str, None] = field(default_factory=dict)
+    _requested: dict[str, None] = field(default_factory=dict)
     _count: int = 0
     _bytes: int = 0
     _deadline: float = 0.0
-    _places: dict[tuple[str, str], str] = field(default_factory=dict)
+    _locations: dict[tuple[str, str], str] = field(default_factory=dict)
     _folder: str = ""
-    _reach: str = ""
+    _boundary: str = ""
 
     @property
     def is_remote(self) -> bool:
         return self.root.startswith(("http://", "https://"))
 
-    def place(self, path: str, beside: str) -> str:
+    def locate(self, path: str, beside: str) -> str:
         """Return the place of `path` as written in the file `beside`; "" is the root, for both."""
         key = path.replace("\\", "/"), beside if self.is_remote else posixpath.dirname(beside)
-        if key not in self._places:
-            self._places[key] = (self._url if self.is_remote else self._local)(*key)
-        return self._places[key]
+        if key not in self._locations:
+            self._locations[key] = (self._locate_url if self.is_remote else self._locate_path)(*key)
+        return self._locations[key]
 
-    def _url(self, path: str, beside: str) -> str:
+    def _locate_url(self, path: str, beside: str) -> str:
         try:
             url = urljoin(beside or self.root, path)
         except ValueError:
@@ -70,7 +70,7 @@ class Files:
             raise LookupError(f"{path!r} is not on the server that the description came from")
         return "" if url == self.root.partition("#")[0] else url
 
-    def _local(self, path: str, beside: str) -> str:
+    def _locate_path(self, path: str, beside: str) -> str:
         if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", path):
             raise LookupError(f"{path!r} is elsewhere; files may name only files in the folder of {self.root}")
         full = posixpath.normpath(posixpath.join(self.folder, beside, unquote(path)))
@@ -79,19 +79,19 @@ class Files:
             real = Path(full).resolve().as_posix()
         except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL in the name
             real = ""
-        if not (self._inside(full) and self._inside(real)):
+        if not (self._is_inside(full) and self._is_inside(real)):
             raise LookupError(
                 f"{path!r} is outside the folder of {self.root}; if it is meant, name a folder above both with --root"
             )
-        place = posixpath.relpath(full, self.folder)
-        if any(part.startswith(".") and part != ".." for one in (full, real) for part in self._from_folder(one)):
+        location = posixpath.relpath(full, self.folder)
+        if any(part.startswith(".") and part != ".." for candidate in (full, real) for part in self._relative_parts(candidate)):
             raise LookupError(f"{path!r} is hidden: a description is not shown files whose names begin with a dot")
-        return "" if place == Path(self.root).name else place
+        return "" if location == Path(self.root).name else location
 
-    def _inside(self, path: str) -> bool:
-        return any(path.startswith(f"{folder.rstrip('/')}/") for folder in (self.folder, self.reach))
+    def _is_inside(self, path: str) -> bool:
+        return any(path.startswith(f"{folder.rstrip('/')}/") for folder in (self.folder, self.boundary))
 
-    def _from_folder(self, path: str) -> list[str]:
+    def _relative_parts(self, path: str) -> list[str]:
         return posixpath.relpath(path, self.folder).split("/")
 
     @property
@@ -105,71 +105,71 @@ class Files:
         return self._folder
 
     @property
-    def reach(self) -> str:
+    def boundary(self) -> str:
         """Return the widest folder that files may be in: `within`, else the root's repository, else its folder."""
-        if not self._reach:
-            given = Path(self.within).expanduser().resolve() if self.within else _repository(Path(self.folder))
-            self._reach = given.as_posix()
-        return self._reach
+        if not self._boundary:
+            folder = Path(self.within).expanduser().resolve() if self.within else _enclosing_repository(Path(self.folder))
+            self._boundary = folder.as_posix()
+        return self._boundary
 
-    def tree(self, place: str) -> Any:
+    def tree(self, location: str) -> Any:
         """Return the tree of a file, the same object at each call."""
-        if place not in self._trees:
-            data = self._data(place)
+        if location not in self._trees:
+            data = self._read_once(location)
             try:
-                self._trees[place] = read_tree(data, self._shown(place), self.cache)[0]
+                self._trees[location] = read_tree(data, self._display_path(location), self.cache)[0]
             except NlapiError as error:
-                raise self._failed(place, error.message) from None
-        return self._trees[place]
+                raise self._failure(location, error.message) from None
+        return self._trees[location]
 
     @property
-    def named(self) -> tuple[str, ...]:
+    def requested(self) -> tuple[str, ...]:
         """Return the path or URL of each requested file, including those that were not available."""
-        return tuple(place if self.is_remote else str(Path(self.folder) / place) for place in self._asked)
+        return tuple(location if self.is_remote else str(Path(self.folder) / location) for location in self._requested)
 
-    def text(self, place: str) -> str:
+    def text(self, location: str) -> str:
         """Return a file as text, in any format."""
-        return self._data(place).decode("utf-8-sig", "replace")
+        return self._read_once(location).decode("utf-8-sig", "replace")
 
-    def _data(self, place: str) -> bytes:
-        if place in self._reasons:
-            raise LookupError(self._reasons[place])
-        self._asked[place] = None
+    def _read_once(self, location: str) -> bytes:
+        if location in self._reasons:
+            raise LookupError(self._reasons[location])
+        self._requested[location] = None
         if self._count >= self.max_files:
             raise LookupError(f"the description has more than {self.max_files:,} files")
         self._count += 1
         try:
-            data = self._fetched(place)
+            data = self._read(location)
         except NlapiError as error:
-            raise self._failed(place, error.message) from None
+            raise self._failure(location, error.message) from None
         self._bytes += len(data)
         return data
 
-    def _fetched(self, place: str) -> bytes:
-        left = self.max_bytes - self._bytes
-        if left <= 0:
-            raise self._failed(place, f"the files of the description are larger than {self.max_bytes / 2**20:.3g} MB")
+    def _read(self, location: str) -> bytes:
+        remaining = self.max_bytes - self._bytes
+        if remaining <= 0:
+            raise self._failure(location, f"the files of the description are larger than {self.max_bytes / 2**20:.3g} MB")
         if not self.is_remote:
-            path = Path(self.folder) / place
+            path = Path(self.folder) / location
             if not path.is_file():
-                raise self._failed(place, f"no such file: {self._shown(place)}")
-            return fetch(str(path), max_bytes=left).data
+                raise self._failure(location, f"no such file: {self._display_path(location)}")
+            return fetch(str(path), max_bytes=remaining).data
         # The clock starts with the first download, not when the root was read.
-        self._deadline = self._deadline or time.monotonic() + MAX_SECONDS
+        self._deadline = self._deadline or time.monotonic() + MAX_DOWNLOAD_SECONDS
         seconds = min(DEADLINE, self._deadline - time.monotonic())
         if seconds <= 0:
-            raise self._failed(place, f"the files of the description did not arrive in {MAX_SECONDS:g} s")
-        return fetch(place, max_bytes=left, deadline=seconds, cache=self.cache, same_origin=True).data
+            raise self._failure(location, f"the files of the description did not arrive in {MAX_DOWNLOAD_SECONDS:g} s")
+        return fetch(location, max_bytes=remaining, deadline=seconds, cache=self.cache, same_origin=True).data
 
-    def _failed(self, place: str, reason: str) -> LookupError:
-        self._reasons[place] = reason
+    def _failure(self, location: str, reason: str) -> LookupError:
+        self._reasons[location] = reason
         return LookupError(reason)
 
-    def _shown(self, place: str) -> str:
-        return place if self.is_remote else posixpath.normpath(posixpath.join(posixpath.dirname(self.root), place))
+    def _display_path(self, location: str) -> str:
+        return location if self.is_remote else posixpath.normpath(posixpath.join(posixpath.dirname(self.root), location))
 
 
-def _repository(folder: Path) -> Path:
+def _enclosing_repository(folder: Path) -> Path:
     """Return the nearest repository that contains `folder`, else `folder`. A home folder under version control is too
     wide.
     """
@@ -180,6 +180,6 @@ def _repository(folder: Path) -> Path:
     for above in (folder, *folder.parents):
         if above == Path(above.anchor) or above == home or (home and above in home.parents):
             break
-        if any((above / mark).exists() for mark in REPOSITORIES):
+        if any((above / mark).exists() for mark in REPOSITORY_MARKS):
             return above
     return folder

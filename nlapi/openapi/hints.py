@@ -28,8 +28,8 @@ SCALES: Mapping[str, Decimal] = {
 }
 """Unit on the wire, with the number of it in one unit that people use (a dollar, a second, a per cent)."""
 
-KINDS: Mapping[str, type] = {"name": str, "description": str, "hide": bool, "effect": str, "unit": str}
-PREFIX = "x-nlapi"
+HINT_TYPES: Mapping[str, type] = {"name": str, "description": str, "hide": bool, "effect": str, "unit": str}
+EXTENSION_PREFIX = "x-nlapi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,64 +43,64 @@ class Hints:
     unit: str = ""
 
 
-NONE = Hints()
+NO_HINTS = Hints()
 
 
-def hints(node: Any) -> Hints:
+def read_hints(node: Any) -> Hints:
     """Return the Hints of a node of a description, of an operation's or parameter's `extensions`, or of a schema."""
-    given = _given(node)
-    if not given:
-        return NONE
-    right: dict[str, Any] = {
-        key: value for key, value in given.items() if key in KINDS and isinstance(value, KINDS[key])
+    raw = _raw_hints(node)
+    if not raw:
+        return NO_HINTS
+    valid: dict[str, Any] = {
+        key: value for key, value in raw.items() if key in HINT_TYPES and isinstance(value, HINT_TYPES[key])
     }
-    return Hints(**{**right, "unit": right.get("unit", "").lower()})
+    return Hints(**{**valid, "unit": valid.get("unit", "").lower()})
 
 
-def _given(node: Any) -> dict[str, Any]:
+def _raw_hints(node: Any) -> dict[str, Any]:
     if not isinstance(node, dict):
         return {}
     # A plain scan of the keys: this runs for every schema, and nearly none has such a key.
     for key in node:
-        if key[:7] == PREFIX:
+        if key[:7] == EXTENSION_PREFIX:
             break
     else:
         return {}
-    inner = node.get(PREFIX)
-    given = dict(inner) if isinstance(inner, Mapping) else {}
-    return given | {key[len(PREFIX) + 1 :]: value for key, value in node.items() if key.startswith(f"{PREFIX}-")}
+    inner = node.get(EXTENSION_PREFIX)
+    values = dict(inner) if isinstance(inner, Mapping) else {}
+    return values | {key[len(EXTENSION_PREFIX) + 1 :]: value for key, value in node.items() if key.startswith(f"{EXTENSION_PREFIX}-")}
 
 
-def extensions(node: Mapping[str, Any]) -> dict[str, Any]:
+def extension_fields(node: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a node that address nlapi."""
-    return {key: value for key, value in node.items() if key == PREFIX or key.startswith(f"{PREFIX}-")}
+    return {key: value for key, value in node.items() if key == EXTENSION_PREFIX or key.startswith(f"{EXTENSION_PREFIX}-")}
 
 
-def hidden(schema: Any, *, required: bool) -> bool:
+def is_hidden(schema: Any, *, required: bool) -> bool:
     """Return whether planners must not see this property or parameter. A required one needs a default to be hidden."""
-    return hints(schema).hide and (not required or "default" in schema)
+    return read_hints(schema).hide and (not required or "default" in schema)
 
 
-def faults(node: Any, where: str) -> Iterator[Issue]:
+def hint_issues(node: Any, location: str) -> Iterator[Issue]:
     """Yield what is wrong with the hints of one node, as warnings."""
-    given = _given(node)
-    for key, value in given.items():
-        if key not in KINDS:
-            yield Issue.warning(where, f"{PREFIX} has no {key!r}", f"it has {', '.join(KINDS)}")
-        elif not isinstance(value, KINDS[key]):
-            wanted = "true or false" if KINDS[key] is bool else "a text"
-            yield Issue.warning(where, f"{PREFIX}.{key} is {value!r}, not {wanted}; it is not heeded"[:200])
-    if isinstance(node, Mapping) and PREFIX in node and not isinstance(node[PREFIX], Mapping):
-        yield Issue.warning(where, f"{PREFIX} is no map; it is not heeded")
+    raw = _raw_hints(node)
+    for key, value in raw.items():
+        if key not in HINT_TYPES:
+            yield Issue.warning(location, f"{EXTENSION_PREFIX} has no {key!r}", f"it has {', '.join(HINT_TYPES)}")
+        elif not isinstance(value, HINT_TYPES[key]):
+            expected = "true or false" if HINT_TYPES[key] is bool else "a text"
+            yield Issue.warning(location, f"{EXTENSION_PREFIX}.{key} is {value!r}, not {expected}; it is not heeded"[:200])
+    if isinstance(node, Mapping) and EXTENSION_PREFIX in node and not isinstance(node[EXTENSION_PREFIX], Mapping):
+        yield Issue.warning(location, f"{EXTENSION_PREFIX} is no map; it is not heeded")
     # An unknown unit must not stop a call: the amount is then sent unchanged.
-    unit = given.get("unit")
+    unit = raw.get("unit")
     if isinstance(unit, str) and unit.lower() not in SCALES:
-        message = f"{PREFIX}.unit {unit!r} is not known: amounts are sent as they are"
-        yield Issue.warning(where, message, f"known are {', '.join(SCALES)}")
+        message = f"{EXTENSION_PREFIX}.unit {unit!r} is not known: amounts are sent as they are"
+        yield Issue.warning(location, message, f"known are {', '.join(SCALES)}")
 
 
-def cannot_hide(where: str) -> Issue:
+def unhideable_issue(location: str) -> Issue:
     """Return the Issue of a hidden element that is required and has no default value."""
     # Hiding it would make every call invalid, so the hint is ignored.
     message = "hidden, but required and without a default: it is shown all the same"
-    return Issue.warning(where, message, "give its schema a `default`")
+    return Issue.warning(location, message, "give its schema a `default`")

@@ -13,7 +13,7 @@ from typing import Any
 from nlapi.openapi.parts import as_list
 
 TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
-ALIASES = {
+TYPE_ALIASES = {
     "int": "integer", "int32": "integer", "int64": "integer", "long": "integer", "float": "number",
     "double": "number", "decimal": "number", "bool": "boolean", "str": "string", "text": "string",
     "date": "string", "datetime": "string", "date-time": "string", "file": "string", "list": "array",
@@ -21,10 +21,10 @@ ALIASES = {
 }  # fmt: skip
 """Type names that descriptions use and JSON Schema does not have, with the type that is meant."""
 
-COUNTS = (
+COUNT_KEYWORDS = (
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
 )  # fmt: skip
-BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+BOUND_KEYWORDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 # Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
 ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
 # Characters; a longer pattern takes `re` too long to compile (tests/openapi/test_parse_hostile.py).
@@ -34,7 +34,7 @@ MAX_PATTERN = 20_000
 MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
 
-def _required(value: Any) -> Any:
+def _sanitize_required(value: Any) -> Any:
     names = [as_name(name) for name in value if as_name(name)] if isinstance(value, list) else []
     return list(dict.fromkeys(names)) or None
 
@@ -44,32 +44,32 @@ def as_name(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool | int) else ""
 
 
-def _dependent(value: Any) -> Any:
-    names = {key: _required(one) for key, one in value.items()} if isinstance(value, dict) else {}
-    return {key: one for key, one in names.items() if one} or None
+def _sanitize_dependent_required(value: Any) -> Any:
+    names = {key: _sanitize_required(entry) for key, entry in value.items()} if isinstance(value, dict) else {}
+    return {key: entry for key, entry in names.items() if entry} or None
 
 
-def _enum(value: Any) -> Any:
-    return distinct(value) or None if isinstance(value, list) else None
+def _sanitize_enum(value: Any) -> Any:
+    return unique_values(value) or None if isinstance(value, list) else None
 
 
-def distinct(values: list[Any]) -> list[Any]:
+def unique_values(values: list[Any]) -> list[Any]:
     """Return the values without duplicates, in order."""
     if all(type(value) is str for value in values):
         return list(dict.fromkeys(values))
     # By type and repr: 1, 1.0 and True are equal in Python and distinct in JSON, and maps are not hashable.
-    seen: dict[tuple[type, str], Any] = {}
+    unique: dict[tuple[type, str], Any] = {}
     for value in values:
-        seen.setdefault((type(value), repr(value)), value)
-    return list(seen.values())
+        unique.setdefault((type(value), repr(value)), value)
+    return list(unique.values())
 
 
-def _count(value: Any) -> Any:
-    number = _number(value)
+def _sanitize_count(value: Any) -> Any:
+    number = _finite_number(value)
     return int(number) if number is not None and number >= 0 and number == int(number) else None
 
 
-def _number(value: Any) -> int | float | None:
+def _finite_number(value: Any) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -79,16 +79,16 @@ def _number(value: Any) -> int | float | None:
         return None
 
 
-def _bound(value: Any) -> Any:
-    return value if isinstance(value, bool) else _number(value)
+def _sanitize_bound(value: Any) -> Any:
+    return value if isinstance(value, bool) else _finite_number(value)
 
 
-def _multiple(value: Any) -> Any:
-    number = _number(value)
+def _sanitize_multiple(value: Any) -> Any:
+    number = _finite_number(value)
     return number if number is not None and number > 0 else None
 
 
-def pattern(value: Any) -> Any:
+def sanitize_pattern(value: Any) -> Any:
     """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values."""
     if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
         return None
@@ -104,47 +104,47 @@ def pattern(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> Any:
+def _sanitize_text(value: Any) -> Any:
     return value if isinstance(value, str) else None
 
 
-def _flag(value: Any) -> Any:
+def _sanitize_flag(value: Any) -> Any:
     return value if isinstance(value, bool) else None
 
 
-def fitting(value: Any, types: list[str]) -> Any:
+def convert_to_type(value: Any, types: list[str]) -> Any:
     """Return a choice or default in the type of its schema: YAML reads `enum: [1, 2]` of strings as integers."""
-    plain, texts = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
-    if isinstance(value, bool | int | float) and texts and not plain:
+    is_scalar, is_text = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
+    if isinstance(value, bool | int | float) and is_text and not is_scalar:
         return json.dumps(value)
-    if isinstance(value, str) and plain and not texts:
+    if isinstance(value, str) and is_scalar and not is_text:
         with suppress(ValueError, RecursionError):
-            read = json.loads(value)
-            return read if isinstance(read, bool) or _number(read) is not None else value
+            parsed = json.loads(value)
+            return parsed if isinstance(parsed, bool) or _finite_number(parsed) is not None else value
     return value
 
 
-def types_of(given: Any) -> list[str]:
+def normalize_types(declared: Any) -> list[str]:
     """Return the JSON Schema types meant by an unknown `type`, or by a list of types."""
-    names = [given] if isinstance(given, str) else as_list(given)
-    types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
+    names = [declared] if isinstance(declared, str) else as_list(declared)
+    types = [TYPE_ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
     return list(dict.fromkeys(name for name in types if name in TYPES))
 
 
-KEYWORDS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(COUNTS, _count),
-    **dict.fromkeys(BOUNDS, _bound),
-    **dict.fromkeys(("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _text),
-    **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _flag),
-    "dependentRequired": _dependent,
-    "required": _required,
-    "enum": _enum,
-    "pattern": pattern,
-    "multipleOf": _multiple,
+SANITIZERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(COUNT_KEYWORDS, _sanitize_count),
+    **dict.fromkeys(BOUND_KEYWORDS, _sanitize_bound),
+    **dict.fromkeys(("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _sanitize_text),
+    **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _sanitize_flag),
+    "dependentRequired": _sanitize_dependent_required,
+    "required": _sanitize_required,
+    "enum": _sanitize_enum,
+    "pattern": sanitize_pattern,
+    "multipleOf": _sanitize_multiple,
 }
 
 
-def mended(keyword: str, value: Any) -> Any:
+def sanitize_keyword(keyword: str, value: Any) -> Any:
     """Return the sanitized value of a keyword, or None when it has no meaning."""
-    mend = KEYWORDS.get(keyword)
-    return mend(value) if mend else value
+    sanitize = SANITIZERS.get(keyword)
+    return sanitize(value) if sanitize else value

@@ -30,7 +30,7 @@ class _MismatchError(Exception):
     """An update that does not fit its target; an error by Overlay 1.1.0."""
 
 
-def overlay(tree: Any, source: str) -> Overlay:
+def parse_overlay(tree: Any, source: str) -> Overlay:
     """Return the Overlay in a parsed document. DescriptionError when it is not one, or of another version."""
     if not isinstance(tree, Mapping) or "overlay" not in tree:
         hint = "an overlay begins with `overlay: 1.1.0`"
@@ -44,37 +44,37 @@ def overlay(tree: Any, source: str) -> Overlay:
     return Overlay(source=source, actions=tuple(actions))
 
 
-def target_of(path: str, method: str) -> str:
+def operation_jsonpath(path: str, method: str) -> str:
     """Return the JSONPath of an operation."""
     quoted = path.replace("\\", "\\\\").replace("'", "\\'")
     return f"$.paths['{quoted}'].{method.lower()}"
 
 
-def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping[str, Any], tuple[Issue, ...]]:
+def apply_overlays(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping[str, Any], tuple[Issue, ...]]:
     """Return a copy of `tree` with the actions of all overlays applied in order, and the Issues of failed actions.
 
     A failed action changes nothing. DescriptionError when the tree grows too large.
     """
-    changed: dict[str, Any] = _unshared(tree)
+    result: dict[str, Any] = _deep_copy(tree)
     issues: list[Issue] = []
-    for one in overlays:
-        for index, action in enumerate(one.actions):
-            where = f"{one.source}: actions[{index}]"
-            issues += (Issue.warning(where, message, hint, "overlay") for message, hint in _act(changed, action))
+    for document in overlays:
+        for index, action in enumerate(document.actions):
+            location = f"{document.source}: actions[{index}]"
+            issues += (Issue.warning(location, message, hint, "overlay") for message, hint in _apply_action(result, action))
         # After each overlay: `$..*` with an update doubles the tree at every action.
-        if _size(changed) > MAX_NODES:
-            raise DescriptionError(f"{one.source} makes the description grow to more than {MAX_NODES:,} nodes")
-    return changed, tuple(issues)
+        if _count_nodes(result) > MAX_NODES:
+            raise DescriptionError(f"{document.source} makes the description grow to more than {MAX_NODES:,} nodes")
+    return result, tuple(issues)
 
 
-def _unshared(tree: Any) -> Any:
+def _deep_copy(tree: Any) -> Any:
     """Return a deep copy in which nothing is shared: a change would spread to other places through YAML aliases."""
     if isinstance(tree, Mapping):
-        return {key: _unshared(value) for key, value in tree.items()}
-    return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
+        return {key: _deep_copy(value) for key, value in tree.items()}
+    return [_deep_copy(value) for value in tree] if isinstance(tree, list) else tree
 
 
-def _act(tree: dict[str, Any], action: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _apply_action(tree: dict[str, Any], action: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Apply one action; yield what is wrong with it, as (message, hint). Overlay 1.1.0 §4.4.3."""
     target = action.get("target")
     if not isinstance(target, str):
@@ -96,7 +96,7 @@ def _act(tree: dict[str, Any], action: Mapping[str, Any]) -> Iterator[tuple[str,
         yield "an action needs an `update`, a `copy` or `remove: true`", ""
 
 
-Location = tuple[Any, ...]
+NodePath = tuple[Any, ...]
 """The keys and indexes from the root to a node."""
 
 
@@ -108,65 +108,65 @@ def _environment() -> Any:
     return JSONPathEnvironment(strict=True)
 
 
-def _find(tree: Any, path: str) -> tuple[list[Location], str]:
+def _find(tree: Any, path: str) -> tuple[list[NodePath], str]:
     """Return the locations of the nodes that a JSONPath selects, or the fault of the JSONPath."""
     from jsonpath import JSONPathError
 
     try:
-        found = _environment().compile(path).finditer(tree)
+        matches = _environment().compile(path).finditer(tree)
         # One node may be selected twice (`$..['a','a']`), and an array would then be extended twice.
-        return list(dict.fromkeys(tuple(match.parts) for match in found)), ""
+        return list(dict.fromkeys(tuple(match.parts) for match in matches)), ""
     except JSONPathError as error:
         return [], f"{path!r} is not a JSONPath: {str(error).splitlines()[0]}"
     except RecursionError:
         return [], f"{path!r} goes too deep"
 
 
-def _at(tree: Any, location: Location) -> Any:
+def _node_at(tree: Any, location: NodePath) -> Any:
     for part in location:
         tree = tree[part]
     return tree
 
 
-def _remove(tree: Any, nodes: list[Location]) -> bool:
+def _remove(tree: Any, nodes: list[NodePath]) -> bool:
     """Remove nodes, the last first so that indexes stay valid. Return False when the root is one of them."""
-    gone = set(nodes)
-    for location in sorted(nodes, key=_order, reverse=True):
+    removed = set(nodes)
+    for location in sorted(nodes, key=_path_order, reverse=True):
         # A node inside a removed node is removed with it; its own location no longer exists.
-        if location and not any(location[:depth] in gone for depth in range(len(location))):
-            del _at(tree, location[:-1])[location[-1]]
-    return () not in gone
+        if location and not any(location[:depth] in removed for depth in range(len(location))):
+            del _node_at(tree, location[:-1])[location[-1]]
+    return () not in removed
 
 
-def _order(location: Location) -> tuple[tuple[bool, Any], ...]:
+def _path_order(location: NodePath) -> tuple[tuple[bool, Any], ...]:
     return tuple((isinstance(part, str), part) for part in location)
 
 
-def _copy(tree: Any, nodes: list[Location], path: Any, target: str) -> Iterator[tuple[str, str]]:
-    found, fault = _find(tree, path) if isinstance(path, str) else ([], "`copy` is not a JSONPath")
+def _copy(tree: Any, nodes: list[NodePath], path: Any, target: str) -> Iterator[tuple[str, str]]:
+    matches, fault = _find(tree, path) if isinstance(path, str) else ([], "`copy` is not a JSONPath")
     if fault:
         yield fault, "it is JSONPath as in RFC 9535"
-    elif len(found) != 1:
-        yield f"copy {path} selects {len(found)} nodes, not one", "nothing was changed"
+    elif len(matches) != 1:
+        yield f"copy {path} selects {len(matches)} nodes, not one", "nothing was changed"
     else:
-        yield from _merge_all(tree, nodes, copy.deepcopy(_at(tree, found[0])), target)
+        yield from _merge_all(tree, nodes, copy.deepcopy(_node_at(tree, matches[0])), target)
 
 
-def _merge_all(tree: Any, nodes: list[Location], update: Any, target: str) -> Iterator[tuple[str, str]]:
+def _merge_all(tree: Any, nodes: list[NodePath], update: Any, target: str) -> Iterator[tuple[str, str]]:
     # Overlay 1.1.0 §4.4.3 requires the selected nodes to be of one kind.
-    kinds = {_kind(_at(tree, location)) for location in nodes}
+    kinds = {_kind(_node_at(tree, location)) for location in nodes}
     if len(kinds) > 1:
         yield f"target {target} matches {' and '.join(sorted(kinds))}", "it must match one kind; nothing was changed"
         return
     for location in nodes:
         try:
-            merged = _merged(_at(tree, location), update)
+            merged = _merge_update(_node_at(tree, location), update)
         except _MismatchError as error:
             place = "".join(f"[{part!r}]" for part in location)
             yield f"the update does not fit ${place}: {error}", "nothing was changed there"
             continue
         if location:
-            _at(tree, location[:-1])[location[-1]] = merged
+            _node_at(tree, location[:-1])[location[-1]] = merged
         else:
             tree.update(merged)
 
@@ -175,17 +175,17 @@ def _kind(value: Any) -> str:
     return "objects" if isinstance(value, dict) else "arrays" if isinstance(value, list) else "primitives"
 
 
-def _merged(target: Any, update: Any) -> Any:
+def _merge_update(target: Any, update: Any) -> Any:
     """Return the node merged with the action's update, as a new value; an array also takes one more entry."""
     if isinstance(target, list) and not isinstance(update, list):
         return [*target, copy.deepcopy(update)]
-    return _joined(target, update, "")
+    return _merge_values(target, update, "")
 
 
-def _joined(target: Any, update: Any, where: str) -> Any:
+def _merge_values(target: Any, update: Any, path: str) -> Any:
     """Return two values merged: objects by key, arrays concatenated, a primitive replaced; Overlay 1.1.0 §4.4.3.1."""
     if _kind(target) != _kind(update):
-        place = where.lstrip(".") or "it"
+        place = path.lstrip(".") or "it"
         raise _MismatchError(f"{place} is {_kind(target)[:-1]} there and {_kind(update)[:-1]} here")
     if isinstance(target, list):
         return [*target, *copy.deepcopy(update)]
@@ -193,12 +193,12 @@ def _joined(target: Any, update: Any, where: str) -> Any:
         return update
     result = dict(target)
     for key, value in update.items():
-        known = key in target
-        result[key] = _joined(target[key], value, f"{where}.{key}") if known else copy.deepcopy(value)
+        is_present = key in target
+        result[key] = _merge_values(target[key], value, f"{path}.{key}") if is_present else copy.deepcopy(value)
     return result
 
 
-def _size(tree: Any) -> int:
+def _count_nodes(tree: Any) -> int:
     todo, count = [tree], 0
     while todo and count <= MAX_NODES:
         node = todo.pop()

@@ -12,21 +12,21 @@ from typing import Any
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue
 from nlapi.openapi import swagger2
-from nlapi.openapi.answers import load_answers
+from nlapi.openapi.answers import load_response_details
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
-from nlapi.openapi.hints import extensions, faults, hints
-from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server, as_list, as_map
-from nlapi.openapi.servers import faults_of, servers
+from nlapi.openapi.hints import extension_fields, hint_issues, read_hints
+from nlapi.openapi.parts import ResponseDetails, RequestDetails, SecurityScheme, Server, as_list, as_map
+from nlapi.openapi.servers import server_issues, parse_servers
 from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
 # The largest description known has 7,000 paths; more is refused before any operation is made.
 MAX_PATHS = 25_000
 
 
-def parse(
+def parse_document(
     document: Document,
     classify: Callable[[Operation], Effect] = effect_by_method,
     review: Callable[[Operation], Iterable[Issue]] = no_review,
@@ -51,18 +51,18 @@ def parse(
             f"{document.source} has {len(paths):,} paths; nlapi reads up to {MAX_PATHS:,}", hint="split the description"
         )
     info = as_map(tree.get("info"))
-    found: list[Issue] = list(document.issues)
+    issues: list[Issue] = list(document.issues)
     if tree.get(EFFECTS_KEY) not in (None, "stated"):
         message, hint = "its value is not `stated`; it is not heeded", "POSTs are judged by evidence"
-        found.append(Issue.warning(EFFECTS_KEY, message, hint))
+        issues.append(Issue.warning(EFFECTS_KEY, message, hint))
     spec = Spec(
         title=_text(info.get("title")) or document.source,
         version=_text(info.get("version")),
         description=_text(info.get("description")),
         source=document.source,
         document=tree,
-        servers=_servers(document, found),
-        security_schemes=_schemes(document, found),
+        servers=_parse_server_list(document, issues),
+        security_schemes=_parse_security_schemes(document, issues),
         resolve=_resolver(document),
         classify=classify,
         review=review,
@@ -70,54 +70,54 @@ def parse(
         files=files,
         registered=registered,
     )
-    operations = tuple(_operations(spec, document, found))
+    operations = tuple(_parse_operations(spec, document, issues))
     if not operations:
         hint = "webhooks and callbacks are not operations that can be called"
-        found.append(Issue.error("paths", "the description has no operation", hint))
+        issues.append(Issue.error("paths", "the description has no operation", hint))
     # An Operation refers to its Spec, so the frozen Spec has to exist before its operations.
     object.__setattr__(spec, "operations", operations)
-    object.__setattr__(spec, "found", tuple(found))
+    object.__setattr__(spec, "found", tuple(issues))
     return spec
 
 
-def _servers(document: Document, found: list[Issue]) -> tuple[Server, ...]:
+def _parse_server_list(document: Document, issues: list[Issue]) -> tuple[Server, ...]:
     tree, source = document.tree, document.source
-    listed = swagger2.servers(tree, source) if document.is_swagger else tree.get("servers")
+    nodes = swagger2.swagger_servers(tree, source) if document.is_swagger else tree.get("servers")
     # OpenAPI 3.1.1 §4.8.1: without `servers` the default is one server with the URL `/`.
-    made = servers(listed, source) or servers([{"url": "/"}], source)
-    found.extend(faults_of(made, "servers"))
-    return made
+    parsed = parse_servers(nodes, source) or parse_servers([{"url": "/"}], source)
+    issues.extend(server_issues(parsed, "servers"))
+    return parsed
 
 
 def _resolver(document: Document) -> Any:
     """Return `Spec.lookup` for a document: each target is upgraded to the 3.1 dialect once."""
-    seen: dict[str, Any] = {}
+    resolved: dict[str, Any] = {}
 
     def resolve(ref: str) -> Any:
-        if ref not in seen:
-            seen[ref] = document.schema(document.lookup(ref), named=True)
-        return seen[ref]
+        if ref not in resolved:
+            resolved[ref] = document.schema(document.lookup(ref), is_component=True)
+        return resolved[ref]
 
     return resolve
 
 
-def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme]:
-    place, nodes = "components.securitySchemes", as_map(as_map(document.tree.get("components")).get("securitySchemes"))
+def _parse_security_schemes(document: Document, issues: list[Issue]) -> dict[str, SecurityScheme]:
+    section, nodes = "components.securitySchemes", as_map(as_map(document.tree.get("components")).get("securitySchemes"))
     if document.is_swagger:
-        place, nodes = "securityDefinitions", swagger2.security_schemes(document.tree)
+        section, nodes = "securityDefinitions", swagger2.security_schemes(document.tree)
     schemes = {}
     for id, value in nodes.items():
         try:
-            node = _followed(document, value)
+            node = _follow_refs(document, value)
         except LookupError:
             node = {}
         if not isinstance(node.get("type"), str):
-            found.append(Issue.warning(f"{place}.{id}", "not a security scheme; left out"))
+            issues.append(Issue.warning(f"{section}.{id}", "not a security scheme; left out"))
             continue
         schemes[id] = scheme = SecurityScheme(
             id=id,
             kind=node["type"],
-            where=_text(node.get("in")),
+            location=_text(node.get("in")),
             name=_text(node.get("name")),
             scheme=_text(node.get("scheme")).lower(),
             flows=as_map(node.get("flows")),
@@ -126,31 +126,31 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
         # The scheme stays in the Spec: an operation with an alternative can still be called.
         if scheme.fault:
             hint = "operations that have no other way in cannot be called"
-            found.append(Issue.warning(f"{place}.{id}", f"it is {scheme.fault}", hint))
+            issues.append(Issue.warning(f"{section}.{id}", f"it is {scheme.fault}", hint))
     return schemes
 
 
-def _operations(spec: Spec, document: Document, found: list[Issue]) -> Iterator[Operation]:
+def _parse_operations(spec: Spec, document: Document, issues: list[Issue]) -> Iterator[Operation]:
     ids: set[str] = set()
     for path, value in spec.document.get("paths", {}).items():
         if path.startswith("x-"):
             continue
-        where = f"paths.{path}"
+        location = f"paths.{path}"
         fault = _path_fault(path)
         try:
-            item = _followed(document, value)
+            item = _follow_refs(document, value)
         except LookupError as error:
             fault = f"the path item cannot be read: {error.args[0]}"
         if fault:
-            found.append(Issue.error(where, fault, "its operations were left out"))
+            issues.append(Issue.error(location, fault, "its operations were left out"))
             continue
         for method, node in _methods(item):
             # A method of `additionalOperations` (OpenAPI 3.2) is free text, and goes into the request line.
             if isinstance(node, Mapping) and TOKEN.fullmatch(method):
-                yield _operation(spec, document, item, path, method, node, ids, found)
+                yield _parse_operation(spec, document, item, path, method, node, ids, issues)
             else:
                 message = "not an operation: a method and a map are wanted; left out"
-                found.append(Issue.error(f"{where}.{method}"[:200], message))
+                issues.append(Issue.error(f"{location}.{method}"[:200], message))
 
 
 def _path_fault(path: str) -> str:
@@ -181,7 +181,7 @@ def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from as_map(item.get("additionalOperations")).items()
 
 
-def _operation(
+def _parse_operation(
     spec: Spec,
     document: Document,
     item: Mapping[str, Any],
@@ -189,50 +189,50 @@ def _operation(
     method: str,
     node: Mapping[str, Any],
     ids: set[str],
-    found: list[Issue],
+    issues: list[Issue],
 ) -> Operation:
-    where = f"paths.{path}.{method}"
-    given = _text(node.get("operationId"))
-    id = given if given.strip() else derived_id(method, path)
+    location = f"paths.{path}.{method}"
+    stated_id = _text(node.get("operationId"))
+    id = stated_id if stated_id.strip() else derived_id(method, path)
     if id in ids:
-        unique = _unique(id, method, path, ids)
+        unique = _unique_id(id, method, path, ids)
         message = f"operationId {id!r} is taken; this one is called {unique!r}"
-        found.append(Issue.warning(where, message, "give it an operationId of its own"))
+        issues.append(Issue.warning(location, message, "give it an operationId of its own"))
         id = unique
     ids.add(id)
-    own = extensions(node)
-    found.extend(faults(own, where) if own else ())
-    described = hints(own).description
+    nlapi_fields = extension_fields(node)
+    issues.extend(hint_issues(nlapi_fields, location) if nlapi_fields else ())
+    hint_text = read_hints(nlapi_fields).description
     return Operation(
         id=id,
         method=method.upper(),
         path=path,
-        where=where,
-        stated_effect=_stated_effect(method.upper(), hints(own).effect, where, found),
-        summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
-        description=described or _text(node.get("description")) or _text(item.get("description")),
+        location=location,
+        stated_effect=_stated_effect(method.upper(), read_hints(nlapi_fields).effect, location, issues),
+        summary="" if hint_text else _text(node.get("summary")) or _text(item.get("summary")),
+        description=hint_text or _text(node.get("description")) or _text(item.get("description")),
         tags=tuple(tag for tag in map(_text, as_list(node.get("tags"))) if tag),
         deprecated=node.get("deprecated") is True,
-        extensions=own,
+        extensions=nlapi_fields,
         spec=spec,
-        load=partial(_details, document, item, node),
-        load_answers=partial(_answers, document, node),
+        load_details=partial(_load_details, document, item, node),
+        load_response_details=partial(_load_response_details, document, node),
     )
 
 
-def _details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation) -> Details:
+def _load_details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation) -> RequestDetails:
     issues: tuple[Issue, ...] = ()
     if document.is_swagger:
-        upgraded = swagger2.upgrade_operation(document, item, node, operation.where)
+        upgraded = swagger2.upgrade_operation(document, item, node, operation.location)
         item, node, issues = {}, upgraded.node, upgraded.issues
-    found = servers(node.get("servers"), document.source) or servers(item.get("servers"), document.source)
-    issues = (*issues, *faults_of(found, f"{operation.where}.servers"))
-    details = load_details(document, item, node, operation, found or operation.spec.servers)
+    parsed_servers = parse_servers(node.get("servers"), document.source) or parse_servers(item.get("servers"), document.source)
+    issues = (*issues, *server_issues(parsed_servers, f"{operation.location}.servers"))
+    details = load_details(document, item, node, operation, parsed_servers or operation.spec.servers)
     return replace(details, issues=(*issues, *details.issues)) if issues else details
 
 
-def _answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
-    return load_answers(document, swagger2.upgrade_answers(document, node) if document.is_swagger else node, operation)
+def _load_response_details(document: Document, node: Mapping[str, Any], operation: Operation) -> ResponseDetails:
+    return load_response_details(document, swagger2.upgrade_responses(document, node) if document.is_swagger else node, operation)
 
 
 def derived_id(method: str, path: str) -> str:
@@ -241,13 +241,13 @@ def derived_id(method: str, path: str) -> str:
     return "_".join((method.lower(), *words)) if words else f"{method.lower()}_root"
 
 
-def _unique(id: str, method: str, path: str, ids: set[str]) -> str:
+def _unique_id(id: str, method: str, path: str, ids: set[str]) -> str:
     """Return a unique id from method and path, which stays the same when other operations are added."""
     unique = f"{id}_{derived_id(method, path)}"
     return unique if unique not in ids else f"{id}_{hashlib.sha256(f'{method} {path}'.encode()).hexdigest()[:8]}"
 
 
-def _stated_effect(method: str, stated: str, where: str, found: list[Issue]) -> Effect | None:
+def _stated_effect(method: str, stated: str, location: str, issues: list[Issue]) -> Effect | None:
     """Return the effect that `x-nlapi-effect` states; None where it states none that can be trusted.
 
     A POST may be stated as a read, because many searches are one. PUT, PATCH and DELETE mean a change (RFC 9110 §9.3),
@@ -258,30 +258,30 @@ def _stated_effect(method: str, stated: str, where: str, found: list[Issue]) -> 
     try:
         effect = Effect(stated.lower())
     except ValueError:
-        found.append(Issue.warning(where, f"effect {stated!r} is none of read, write, destroy"))
+        issues.append(Issue.warning(location, f"effect {stated!r} is none of read, write, destroy"))
         return None
     if effect is Effect.READ and method not in (*READ_METHODS, "POST"):
-        found.append(Issue.warning(where, f"{method} cannot be called a read"))
+        issues.append(Issue.warning(location, f"{method} cannot be called a read"))
         return None
     return effect
 
 
-def _followed(document: Document, node: Any) -> Mapping[str, Any]:
+def _follow_refs(document: Document, node: Any) -> Mapping[str, Any]:
     """Return the map that `node` is or refers to; LookupError gives the reason when there is none.
 
     Keys beside a `$ref` of a path item are preserved (OpenAPI 3.1.1 §4.8.9).
     """
-    seen: set[str] = set()
-    beside: dict[str, Any] = {}
+    visited: set[str] = set()
+    siblings: dict[str, Any] = {}
     while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
-        if node["$ref"] in seen:
+        if node["$ref"] in visited:
             raise LookupError(f"{node['$ref']!r} leads to itself")
-        seen.add(node["$ref"])
-        beside = {**{key: value for key, value in node.items() if key != "$ref"}, **beside}
+        visited.add(node["$ref"])
+        siblings = {**{key: value for key, value in node.items() if key != "$ref"}, **siblings}
         node = document.lookup(node["$ref"])
     if not isinstance(node, Mapping):
         raise LookupError("it is not a map")
-    return {**node, **beside} if beside else node
+    return {**node, **siblings} if siblings else node
 
 
 def _text(value: Any) -> str:

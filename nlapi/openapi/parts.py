@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.issue import Issue
-from nlapi.openapi.headers import OF_CONNECTION, TOKEN
+from nlapi.openapi.headers import TRANSPORT_HEADERS, TOKEN
 
 # nlapi sends one request with one credential; these need an exchange with the server first.
-CHALLENGED = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
+CHALLENGE_SCHEMES = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
 """Schemes of the Authorization header whose value depends on the server's challenge (RFC 9110 §11.4)."""
 
 FORM = "application/x-www-form-urlencoded"
@@ -97,7 +97,7 @@ class Parameter:
     """
 
     name: str
-    where: str
+    location: str
     required: bool
     schema: Schema
     description: str = ""
@@ -182,7 +182,7 @@ class SecurityScheme:
 
     id: str
     kind: str
-    where: str = ""
+    location: str = ""
     name: str = ""
     scheme: str = ""
     flows: Mapping[str, Any] = field(default_factory=dict)
@@ -199,18 +199,18 @@ class SecurityScheme:
         if self.kind == "http":
             if not self.scheme:
                 return "an http scheme without a name such as bearer"
-            return f"{self.scheme}, which nlapi does not support yet" if self.scheme in CHALLENGED else ""
-        known = self.kind in ("oauth2", "openIdConnect")
-        return "" if known else f"of the kind {self.kind!r}, which nlapi does not support yet"
+            return f"{self.scheme}, which nlapi does not support yet" if self.scheme in CHALLENGE_SCHEMES else ""
+        is_supported = self.kind in ("oauth2", "openIdConnect")
+        return "" if is_supported else f"of the kind {self.kind!r}, which nlapi does not support yet"
 
     def _key_fault(self) -> str:
-        if self.where not in ("query", "header", "cookie"):
-            return f"a key in {self.where or 'no place'!r}, not in query, header or cookie"
+        if self.location not in ("query", "header", "cookie"):
+            return f"a key in {self.location or 'no place'!r}, not in query, header or cookie"
         # A cookie's name has the syntax of a token too (RFC 6265 §4.1.1).
-        if self.where != "query" and not TOKEN.fullmatch(self.name):
-            return f"a key called {self.name!r}, which is not the name of a {self.where}"
+        if self.location != "query" and not TOKEN.fullmatch(self.name):
+            return f"a key called {self.name!r}, which is not the name of a {self.location}"
         # Such a header would change how the message is framed or routed.
-        if self.where == "header" and self.name.lower() in OF_CONNECTION:
+        if self.location == "header" and self.name.lower() in TRANSPORT_HEADERS:
             return f"a key in the header {self.name}, which belongs to the connection"
         return "" if self.name else "a key without a name"
 
@@ -220,7 +220,7 @@ Requirement = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
+class RequestDetails:
     """The parts of an Operation that a request needs; parsed on demand, because parsing them is slow."""
 
     parameters: tuple[Parameter, ...] = ()
@@ -231,7 +231,7 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class ResponseDetails:
     """The responses of an Operation; parsed apart from its Details, since making tools does not need them."""
 
     responses: tuple[Response, ...] = ()

@@ -7,14 +7,14 @@ from typing import Any
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.hints import cannot_hide, faults, hidden, hints
+from nlapi.openapi.hints import unhideable_issue, hint_issues, is_hidden, read_hints
 from nlapi.openapi.parts import Encoding, Media, Schema, as_map
-from nlapi.openapi.refs import ITSELF, lost
+from nlapi.openapi.references import CYCLIC_REASON, unresolved_refs
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.upgrade import subschemas
 
 
-class Reader:
+class OperationParser:
     """The parser of one operation. `issues` holds the faults found so far."""
 
     def __init__(self, document: Document, operation: Operation) -> None:
@@ -22,73 +22,73 @@ class Reader:
         self.operation = operation
         self.issues: list[Issue] = []
 
-    def issue(self, level: Level, where: str, message: str, hint: str = "", rule: str = "") -> None:
+    def add_issue(self, level: Level, location: str, message: str, hint: str = "", rule: str = "") -> None:
         """Add an Issue at `location`, relative to the operation."""
-        where = f"{self.operation.where}.{where}" if where else self.operation.where
-        self.issues.append(Issue(level=level, where=where, message=message, hint=hint, rule=rule))
+        location = f"{self.operation.location}.{location}" if location else self.operation.location
+        self.issues.append(Issue(level=level, where=location, message=message, hint=hint, rule=rule))
 
-    def follow(self, node: Any, where: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
+    def follow(self, node: Any, location: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
         """Return the map that `node` is or refers to; None, with an Issue, when there is none. `level` is for a bad
         `$ref`.
         """
-        seen: set[str] = set()
+        visited: set[str] = set()
         while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
             ref = node["$ref"]
-            if ref in seen:
-                self.issue(level, where, f"$ref {ref!r} leads to itself")
+            if ref in visited:
+                self.add_issue(level, location, f"$ref {ref!r} leads to itself")
                 return None
-            seen.add(ref)
+            visited.add(ref)
             try:
                 node = self.document.lookup(ref)
             except LookupError as error:
-                self.issue(level, where, f"$ref {error.args[0]}")
+                self.add_issue(level, location, f"$ref {error.args[0]}")
                 return None
         if not isinstance(node, Mapping):
-            self.issue(Level.WARNING, where, "not a map; left out")
+            self.add_issue(Level.WARNING, location, "not a map; left out")
             return None
         return node
 
-    def schema(self, node: Any) -> Schema:
+    def upgrade_schema(self, node: Any) -> Schema:
         """Return a schema in the 3.1 dialect; the schema `false` as `{"not": {}}`, so that it is always a map."""
         upgraded = self.document.schema(node)
         return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
 
-    def lost(self, schema: Schema, where: str) -> None:
+    def check_refs(self, schema: Schema, location: str) -> None:
         """Report the unresolved `$ref`s in a schema: an ERROR when the whole schema is one."""
-        for ref, reason in lost(self.operation.spec, schema).items():
+        for ref, reason in unresolved_refs(self.operation.spec, schema).items():
             # A ring of `$ref`s constrains nothing, so any value may still be sent.
-            if ref == schema.get("$ref") and not reason.endswith(ITSELF):
-                self.issue(Level.ERROR, where, f"$ref {reason}")
+            if ref == schema.get("$ref") and not reason.endswith(CYCLIC_REASON):
+                self.add_issue(Level.ERROR, location, f"$ref {reason}")
             else:
-                self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")
+                self.add_issue(Level.WARNING, location, f"$ref {reason}", "any value is taken there")
 
-    def hints(self, schema: Schema, where: str, *, required: bool = False) -> None:
+    def check_hints(self, schema: Schema, location: str, *, required: bool = False) -> None:
         """Report faults of the `x-nlapi` in a schema; skipped for a description that has none."""
         # Nearly no description has hints, and the search would visit every schema.
-        if not self.document.hinted:
+        if not self.document.may_have_hints:
             return
-        where = f"{self.operation.where}.{where}"
-        self.issues.extend(_hint_faults(self.operation.spec, schema, where))
+        location = f"{self.operation.location}.{location}"
+        self.issues.extend(_hint_issues(self.operation.spec, schema, location))
         top = self.operation.spec.follow(schema)
-        if required and hints(top).hide and not hidden(top, required=True):
-            self.issues.append(cannot_hide(where))
+        if required and read_hints(top).hide and not is_hidden(top, required=True):
+            self.issues.append(unhideable_issue(location))
 
 
-def media_of(reader: Reader, content: Any, where: str, level: Level) -> Iterator[Media]:
+def parse_media(parser: OperationParser, content: Any, location: str, level: Level) -> Iterator[Media]:
     """Yield the Media of a `content` map."""
     for content_type, value in as_map(content).items():
-        node = reader.follow(value, f"{where}.{content_type}", level) or {}
+        node = parser.follow(value, f"{location}.{content_type}", level) or {}
         yield Media(
             content_type=content_type,
-            schema=reader.schema(node.get("schema", {})),
+            schema=parser.upgrade_schema(node.get("schema", {})),
             encoding={
-                name: _encoding(one) for name, one in as_map(node.get("encoding")).items() if isinstance(one, Mapping)
+                name: _parse_encoding(entry) for name, entry in as_map(node.get("encoding")).items() if isinstance(entry, Mapping)
             },
-            examples=examples_of(node),
+            examples=example_values(node),
         )
 
 
-def _encoding(node: Mapping[str, Any]) -> Encoding:
+def _parse_encoding(node: Mapping[str, Any]) -> Encoding:
     return Encoding(
         content_type=node.get("contentType") if isinstance(node.get("contentType"), str) else None,
         headers=as_map(node.get("headers")),
@@ -98,40 +98,40 @@ def _encoding(node: Mapping[str, Any]) -> Encoding:
     )
 
 
-def examples_of(node: Mapping[str, Any]) -> tuple[Any, ...]:
+def example_values(node: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the values of `example` and `examples` of a parameter or media type."""
     values = [node["example"]] if "example" in node else []
-    named = as_map(node.get("examples")).values()
-    return (*values, *(one["value"] for one in named if isinstance(one, Mapping) and "value" in one))
+    examples = as_map(node.get("examples")).values()
+    return (*values, *(example["value"] for example in examples if isinstance(example, Mapping) and "value" in example))
 
 
-def text(value: Any) -> str:
+def text_or_empty(value: Any) -> str:
     """Return a text of a description; "" for any other value."""
     return value if isinstance(value, str) else ""
 
 
-def _hint_faults(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
+def _hint_issues(spec: Spec, schema: Schema, location: str) -> Iterator[Issue]:
     """Yield the faults of the hints in a schema, and in each referenced schema once in a Spec."""
-    seen = spec.derive(_judged)
-    todo = [(where, schema)]
+    visited = spec.derive(_visited_refs)
+    todo = [(location, schema)]
     while todo:
-        where, node = todo.pop()
+        location, node = todo.pop()
         if not isinstance(node, Mapping):
             continue
-        yield from faults(node, where)
+        yield from hint_issues(node, location)
         ref = node.get("$ref")
-        if isinstance(ref, str) and ref not in seen:
-            seen.add(ref)
+        if isinstance(ref, str) and ref not in visited:
+            visited.add(ref)
             # Kept in a set of the Spec: a schema that 500 operations share is reported once.
             todo.append((ref, spec.follow({"$ref": ref})))
         required = node.get("required", ())
-        todo.extend((f"{where}.{place}", one) for place, one in subschemas(node))
-        for name, one in node.get("properties", {}).items():
-            one = spec.follow(one)
-            if hints(one).hide and name in required and "default" not in one:
-                yield cannot_hide(f"{where}.properties.{name}")
+        todo.extend((f"{location}.{place}", child) for place, child in subschemas(node))
+        for name, child in node.get("properties", {}).items():
+            child = spec.follow(child)
+            if read_hints(child).hide and name in required and "default" not in child:
+                yield unhideable_issue(f"{location}.properties.{name}")
 
 
-def _judged(spec: Spec) -> set[str]:
+def _visited_refs(spec: Spec) -> set[str]:
     """Return the set of `$ref`s of a Spec whose schemas were visited."""
     return set()

@@ -20,42 +20,42 @@ class Selection:
     issues: tuple[Issue, ...] = ()
 
 
-def select(spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Selection:
+def select_operations(spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Selection:
     """Return the operations that match any of `include` (all, when empty) and none of `exclude`.
 
     A filter is a glob with a field in front: `tag:campaigns`, `id:list*`, `path:/campaigns/*`, `method:GET`. Without a
     field it matches the id or the path. `*` also matches slashes; tags and methods match in any case. An operation that
     the description hides (`x-nlapi: {hide: true}`) is never selected.
     """
-    shown = tuple(operation for operation in spec.operations if not operation.hidden)
-    include, exclude = _several(include), _several(exclude)
-    wanted, idle = _matched(shown, include)
-    unwanted, idle_too = _matched(shown, exclude)
+    visible = tuple(operation for operation in spec.operations if not operation.hidden)
+    include, exclude = _as_tuple(include), _as_tuple(exclude)
+    included, unmatched_includes = _match_patterns(visible, include)
+    excluded, unmatched_excludes = _match_patterns(visible, exclude)
     chosen = tuple(
-        operation for operation in shown if (operation in wanted or not include) and operation not in unwanted
+        operation for operation in visible if (operation in included or not include) and operation not in excluded
     )
     issues = (
-        *(_idle(spec, "include", pattern) for pattern in idle),
-        *(_idle(spec, "exclude", pattern) for pattern in idle_too),
+        *(_unmatched_issue(spec, "include", pattern) for pattern in unmatched_includes),
+        *(_unmatched_issue(spec, "exclude", pattern) for pattern in unmatched_excludes),
     )
     return Selection(operations=chosen, issues=issues)
 
 
-def _several(patterns: Iterable[str]) -> tuple[str, ...]:
+def _as_tuple(patterns: Iterable[str]) -> tuple[str, ...]:
     """Return the filters as a tuple; a single text is one filter."""
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
-def _matched(operations: Sequence[Operation], patterns: Iterable[str]) -> tuple[set[Operation], list[str]]:
+def _match_patterns(operations: Sequence[Operation], patterns: Iterable[str]) -> tuple[set[Operation], list[str]]:
     """Return the operations that some pattern matches, and the patterns that match none."""
-    found: set[Operation] = set()
-    idle: list[str] = []
+    matched: set[Operation] = set()
+    unmatched: list[str] = []
     for pattern in patterns:
-        about = [operation for operation in operations if matches(operation, pattern)]
-        found.update(about)
-        if not about:
-            idle.append(pattern)
-    return found, idle
+        matching = [operation for operation in operations if matches(operation, pattern)]
+        matched.update(matching)
+        if not matching:
+            unmatched.append(pattern)
+    return matched, unmatched
 
 
 def matches(operation: Operation, pattern: str) -> bool:
@@ -76,24 +76,24 @@ def _literal(glob: str) -> str:
     return glob.replace("[", "[[]")
 
 
-def _idle(spec: Spec, option: str, pattern: str) -> Issue:
+def _unmatched_issue(spec: Spec, option: str, pattern: str) -> Issue:
     import difflib
 
     field, colon, glob = pattern.partition(":")
-    known: dict[str, list[str]] = {
-        "tag": sorted({tag for one in spec.operations for tag in one.tags}),
-        "method": sorted({one.method for one in spec.operations}),
-        "path": [one.path for one in spec.operations],
-        "id": [one.id for one in spec.operations],
+    names_by_field: dict[str, list[str]] = {
+        "tag": sorted({tag for operation in spec.operations for tag in operation.tags}),
+        "method": sorted({operation.method for operation in spec.operations}),
+        "path": [operation.path for operation in spec.operations],
+        "id": [operation.id for operation in spec.operations],
     }
     if not colon or field not in FIELDS:
         field, glob = "path" if pattern.startswith("/") else "id", pattern
-    near = difflib.get_close_matches(glob, known[field], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(glob, names_by_field[field], n=3, cutoff=0.5)
     # Tags and methods are few enough to list; ids and paths are not.
-    choices = near or known[field][:12] if field in ("tag", "method") else near
-    hint = f"{field}s here are such as {', '.join(choices)}" if choices else f"a filter is {_forms()}, or an id or path"
+    choices = near or names_by_field[field][:12] if field in ("tag", "method") else near
+    hint = f"{field}s here are such as {', '.join(choices)}" if choices else f"a filter is {_filter_forms()}, or an id or path"
     return Issue.warning("", f"--{option} {pattern!r} is about no operation", hint)
 
 
-def _forms() -> str:
+def _filter_forms() -> str:
     return ", ".join(f"{field}:GLOB" for field in FIELDS)

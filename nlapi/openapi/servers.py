@@ -10,33 +10,33 @@ from urllib.parse import urljoin
 from nlapi.issue import Issue
 from nlapi.openapi.parts import Server, ServerVariable, as_list, as_map
 
-ABSOLUTE = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
+ABSOLUTE_URL = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
 """The start of a URL that is absolute, or may be once its variables are replaced."""
 
 
-def servers(node: Any, source: str) -> tuple[Server, ...]:
+def parse_servers(node: Any, source: str) -> tuple[Server, ...]:
     """Return the Servers of a list; relative URLs resolve against the source of the description (RFC 3986 §5)."""
     return tuple(
         Server(
-            url=_resolved(item["url"].strip() or "/", source),
+            url=_resolve_server_url(item["url"].strip() or "/", source),
             description=item["description"] if isinstance(item.get("description"), str) else "",
-            variables=dict(_variables(item.get("variables"))),
+            variables=dict(_parse_variables(item.get("variables"))),
         )
         for item in as_list(node)
         if isinstance(item, Mapping) and isinstance(item.get("url"), str)
     )
 
 
-def _resolved(url: str, source: str) -> str:
+def _resolve_server_url(url: str, source: str) -> str:
     # A network-path reference (RFC 3986 §4.2) from a local file has no scheme to inherit: https.
     if url.startswith("//"):
         return f"{'http' if source.startswith('http://') else 'https'}:{url}"
-    if not source.startswith(("http://", "https://")) or ABSOLUTE.match(url):
+    if not source.startswith(("http://", "https://")) or ABSOLUTE_URL.match(url):
         return url
     return urljoin(source, url)
 
 
-def _variables(node: Any) -> Iterator[tuple[str, ServerVariable]]:
+def _parse_variables(node: Any) -> Iterator[tuple[str, ServerVariable]]:
     for name, value in as_map(node).items():
         if isinstance(value, Mapping):
             description = value.get("description")
@@ -54,9 +54,9 @@ def _scalar(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
-def faults_of(found: Iterable[Server], where: str) -> Iterator[Issue]:
+def server_issues(servers: Iterable[Server], location: str) -> Iterator[Issue]:
     """Yield warnings about the variables of servers; --base-url can replace the server, so nothing is unusable."""
-    for server in found:
+    for server in servers:
         for name in re.findall(r"\{([^{}]+)\}", server.url):
             variable = server.variables.get(name)
             if variable is None:
@@ -69,4 +69,4 @@ def faults_of(found: Iterable[Server], where: str) -> Iterator[Issue]:
                 hint = f"choices are {', '.join(variable.enum[:12])}"
             else:
                 continue
-            yield Issue.warning(where, message, hint)
+            yield Issue.warning(location, message, hint)

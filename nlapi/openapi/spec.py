@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
 from nlapi.openapi.parts import (
-    Answers,
+    ResponseDetails,
     Body,
-    Details,
+    RequestDetails,
     Link,
     Parameter,
     Requirement,
@@ -76,7 +76,7 @@ class Operation:
     id: str
     method: str
     path: str
-    where: str
+    location: str
     stated_effect: Effect | None = None
     summary: str = ""
     description: str = ""
@@ -84,8 +84,8 @@ class Operation:
     deprecated: bool = False
     extensions: Mapping[str, Any] = field(default_factory=dict)
     spec: Spec = field(repr=False)
-    load: Callable[[Operation], Details] = field(repr=False)
-    load_answers: Callable[[Operation], Answers] = field(repr=False)
+    load_details: Callable[[Operation], RequestDetails] = field(repr=False)
+    load_response_details: Callable[[Operation], ResponseDetails] = field(repr=False)
 
     @property
     def route(self) -> str:
@@ -112,31 +112,31 @@ class Operation:
         name.
         """
         # Most operations have no extension: `hints` is imported, and called, only for those that have one.
-        from nlapi.openapi.hints import hints
+        from nlapi.openapi.hints import read_hints
 
-        return bool(self.extensions) and hints(self.extensions).hide
+        return bool(self.extensions) and read_hints(self.extensions).hide
 
     @cached_property
-    def details(self) -> Details:
+    def details(self) -> RequestDetails:
         """Return the parts that a request needs; parsed on first use."""
-        return self.load(self)
+        return self.load_details(self)
 
     @cached_property
-    def answers(self) -> Answers:
+    def response_details(self) -> ResponseDetails:
         """Return the responses with their issues; parsed on first use."""
-        return self.load_answers(self)
+        return self.load_response_details(self)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         return self.details.parameters
 
     @cached_property
-    def _by_place(self) -> dict[tuple[str, str], Parameter]:
-        return {(parameter.where, parameter.name): parameter for parameter in self.parameters}
+    def _by_location(self) -> dict[tuple[str, str], Parameter]:
+        return {(parameter.location, parameter.name): parameter for parameter in self.parameters}
 
-    def parameter(self, where: str, name: str) -> Parameter | None:
+    def parameter(self, location: str, name: str) -> Parameter | None:
         """Return the parameter at `location` (path, query, header, cookie) with this name, or None."""
-        return self._by_place.get((where, name))
+        return self._by_location.get((location, name))
 
     @property
     def body(self) -> Body | None:
@@ -144,7 +144,7 @@ class Operation:
 
     @property
     def responses(self) -> tuple[Response, ...]:
-        return self.answers.responses
+        return self.response_details.responses
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -164,9 +164,9 @@ class Operation:
     def issues(self) -> tuple[Issue, ...]:
         """Return everything wrong with it. Parses details and responses."""
         # Imported here: only a check of the whole description needs it, not a call.
-        from nlapi.openapi.contradictions import contradictions
+        from nlapi.openapi.contradictions import unsatisfiable_schemas
 
-        return (*self.details.issues, *contradictions(self), *self.answers.issues, *self.spec.review(self))
+        return (*self.details.issues, *unsatisfiable_schemas(self), *self.response_details.issues, *self.spec.review(self))
 
     @property
     def usable(self) -> bool:
@@ -183,8 +183,8 @@ class Operation:
                 if key in by_status:
                     return by_status[key]
             return None
-        good = sorted(key for key in by_status if key.startswith("2"))
-        return by_status[good[0]] if good else by_status.get("DEFAULT")
+        success_statuses = sorted(key for key in by_status if key.startswith("2"))
+        return by_status[success_statuses[0]] if success_statuses else by_status.get("DEFAULT")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -206,7 +206,7 @@ class Spec:
     resolve: Callable[[str], Any] = field(repr=False)
     classify: Callable[[Operation], Effect] = field(default=effect_by_method, repr=False)
     review: Callable[[Operation], Iterable[Issue]] = field(default=no_review, repr=False)
-    found: tuple[Issue, ...] = ()
+    parse_issues: tuple[Issue, ...] = ()
     cache: Cache | None = field(default=None, repr=False)
     files: tuple[str, ...] = field(default=(), repr=False)
     registered: str = ""
@@ -226,7 +226,7 @@ class Spec:
         return self.document.get(EFFECTS_KEY) == "stated"
 
     @cached_property
-    def shown(self) -> tuple[Operation, ...]:
+    def visible_operations(self) -> tuple[Operation, ...]:
         """Return the operations that planners may see: all but the hidden ones."""
         return tuple(operation for operation in self.operations if not operation.hidden)
 
@@ -238,8 +238,8 @@ class Spec:
     def issues(self) -> tuple[Issue, ...]:
         """Return every Issue, worst first. Parses every operation."""
         order = list(Level)
-        every = (*self.found, *(issue for operation in self.operations for issue in operation.issues))
-        return tuple(sorted(every, key=lambda issue: order.index(issue.level)))
+        collected = (*self.parse_issues, *(issue for operation in self.operations for issue in operation.issues))
+        return tuple(sorted(collected, key=lambda issue: order.index(issue.level)))
 
     def has(self, id: str) -> bool:
         """Return whether there is an operation with this id."""
@@ -247,15 +247,15 @@ class Spec:
 
     def operation(self, id: str) -> Operation:
         """Return the operation with this id; UsageError names the nearest ids."""
-        found = self._by_id.get(id)
-        if found is None:
+        operation = self._by_id.get(id)
+        if operation is None:
             # Imported here: only the error needs it.
             import difflib
 
             near = difflib.get_close_matches(id, self._by_id, n=3, cutoff=0.5)
             hint = f"did you mean {', '.join(near)}?" if near else "`nlapi find SOURCE WORDS` finds one"
             raise UsageError(f"{self.source} has no operation {id!r}", hint=hint)
-        return found
+        return operation
 
     def lookup(self, ref: str) -> Any:
         """Return the target of a `$ref`; a schema is in the 3.1 dialect. LookupError when there is none."""
@@ -263,12 +263,12 @@ class Spec:
 
     def follow(self, schema: Any) -> Any:
         """Return the schema with the `$ref`s at its top followed; siblings win. {} when they are unresolved."""
-        seen = set()
+        visited = set()
         while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
             ref = schema["$ref"]
-            if ref in seen:
+            if ref in visited:
                 return {}
-            seen.add(ref)
+            visited.add(ref)
             siblings = {key: value for key, value in schema.items() if key != "$ref"}
             try:
                 target = self.lookup(ref)

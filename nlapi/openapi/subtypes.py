@@ -12,52 +12,52 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.openapi.parts import as_list, as_map, escape_step
-from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE, MAX_DISCRIMINATED, discriminate
+from nlapi.openapi.upgrade import SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS, SCHEMA_KEYWORDS, MAX_DISCRIMINATOR_CHOICES, describe_discriminator
 
-SECTIONS = ("components", "schemas"), ("definitions",)
+SCHEMA_SECTIONS = ("components", "schemas"), ("definitions",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class SubtypeFamily:
     """A base schema and the `$ref`s of its subtypes; `values` are those of its discriminator, `name` the property."""
 
     base: str
-    made: tuple[str, ...]
+    subtypes: tuple[str, ...]
     name: str
     values: Mapping[str, str]
 
-    def choice(self, beside: Mapping[str, Any]) -> dict[str, Any]:
+    def any_of(self, siblings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the replacement of a `$ref` to the base, with its sibling keywords. The base is last: it accepts any
         rest.
         """
-        made = [{"$ref": ref} for ref in self.made]
-        schema: dict[str, Any] = {"anyOf": [*made, {"$ref": self.base}], **beside}
-        discriminate(schema, {"propertyName": self.name, "mapping": dict(self.values)}, made)
+        choices = [{"$ref": ref} for ref in self.subtypes]
+        schema: dict[str, Any] = {"anyOf": [*choices, {"$ref": self.base}], **siblings}
+        describe_discriminator(schema, {"propertyName": self.name, "mapping": dict(self.values)}, choices)
         return schema
 
 
-def families(tree: Mapping[str, Any]) -> Mapping[str, Family]:
+def subtype_families(tree: Mapping[str, Any]) -> Mapping[str, SubtypeFamily]:
     """Return the families of a description by the `$ref` of their base, without those of over MAX_DISCRIMINATED
     subtypes.
     """
-    schemas = dict(_schemas(tree))
+    schemas = dict(_named_schemas(tree))
     bases = {
-        ref: one for ref, one in schemas.items() if one.get("discriminator") and not {"oneOf", "anyOf"} & one.keys()
+        ref: base_schema for ref, base_schema in schemas.items() if base_schema.get("discriminator") and not {"oneOf", "anyOf"} & base_schema.keys()
     }
     # Most descriptions have no discriminator: only they pay for the search of subtypes.
     if not bases:
         return {}
-    below: dict[str, list[str]] = defaultdict(list)
+    direct_subtypes: dict[str, list[str]] = defaultdict(list)
     for ref, schema in schemas.items():
         for part in as_list(schema.get("allOf")):
             if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
-                below[part["$ref"]].append(ref)
-    found = (_family(ref, one["discriminator"], schemas, below) for ref, one in bases.items())
-    return {family.base: family for family in found if family and 0 < len(family.made) <= MAX_DISCRIMINATED}
+                direct_subtypes[part["$ref"]].append(ref)
+    candidates = (_subtype_family(ref, base_schema["discriminator"], schemas, direct_subtypes) for ref, base_schema in bases.items())
+    return {family.base: family for family in candidates if family and 0 < len(family.subtypes) <= MAX_DISCRIMINATOR_CHOICES}
 
 
-def _schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for section in SECTIONS:
+def _named_schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for section in SCHEMA_SECTIONS:
         node = tree
         for key in section:
             node = node.get(key) if isinstance(node, Mapping) else None
@@ -66,33 +66,33 @@ def _schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield f"#/{'/'.join(section)}/{escape_step(name)}", schema
 
 
-def _family(
-    base: str, discriminator: Any, schemas: Mapping[str, Mapping[str, Any]], below: Mapping[str, list[str]]
-) -> Family | None:
-    given = discriminator if isinstance(discriminator, Mapping) else {"propertyName": discriminator}
-    name, mapping = given.get("propertyName"), given.get("mapping")
+def _subtype_family(
+    base: str, discriminator: Any, schemas: Mapping[str, Mapping[str, Any]], direct_subtypes: Mapping[str, list[str]]
+) -> SubtypeFamily | None:
+    definition = discriminator if isinstance(discriminator, Mapping) else {"propertyName": discriminator}
+    name, mapping = definition.get("propertyName"), definition.get("mapping")
     if not isinstance(name, str):
         return None
     section = base.rpartition("/")[0]
-    named = {
-        value: to if to.startswith("#") else f"{section}/{to}"
-        for value, to in as_map(mapping).items()
-        if isinstance(to, str)
+    mapped_refs = {
+        value: target if target.startswith("#") else f"{section}/{target}"
+        for value, target in as_map(mapping).items()
+        if isinstance(target, str)
     }
-    made: dict[str, None] = {}
-    todo = [*below.get(base, ()), *(to for to in named.values() if to in schemas)]
-    while todo and len(made) <= MAX_DISCRIMINATED:
+    subtypes: dict[str, None] = {}
+    todo = [*direct_subtypes.get(base, ()), *(target for target in mapped_refs.values() if target in schemas)]
+    while todo and len(subtypes) <= MAX_DISCRIMINATOR_CHOICES:
         ref = todo.pop(0)
-        if ref != base and ref not in made:
-            made[ref] = None
-            todo.extend(below.get(ref, ()))
-    stated = {ref: schemas[ref].get("x-ms-discriminator-value") for ref in made}  # as Azure's descriptions have it
-    own = {value: ref for ref, value in stated.items() if isinstance(value, str)}
-    values = own | {value: to for value, to in named.items() if to in made}
-    return Family(base=base, made=tuple(made), name=name, values=values)
+        if ref != base and ref not in subtypes:
+            subtypes[ref] = None
+            todo.extend(direct_subtypes.get(ref, ()))
+    stated = {ref: schemas[ref].get("x-ms-discriminator-value") for ref in subtypes}  # as Azure's descriptions have it
+    stated_values = {value: ref for ref, value in stated.items() if isinstance(value, str)}
+    values = stated_values | {value: target for value, target in mapped_refs.items() if target in subtypes}
+    return SubtypeFamily(base=base, subtypes=tuple(subtypes), name=name, values=values)
 
 
-def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) -> Any:
+def expand_subtypes(schema: Any, families_by_ref: Mapping[str, SubtypeFamily], *, is_component: bool = False) -> Any:
     """Return an upgraded schema in which each use of a base allows its subtypes.
 
     With `is_component` the bases in the `allOf` at its top stay: the schema is made from them.
@@ -100,18 +100,18 @@ def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) ->
     if not isinstance(schema, dict):
         return schema
     if isinstance(schema.get("$ref"), str):
-        family = known.get(schema["$ref"])
-        return family.choice({key: one for key, one in schema.items() if key != "$ref"}) if family else schema
+        family = families_by_ref.get(schema["$ref"])
+        return family.any_of({key: child for key, child in schema.items() if key != "$ref"}) if family else schema
     result = dict(schema)
     for key, value in schema.items():
-        if key in IN_MAPS and isinstance(value, dict):
-            result[key] = {name: widened(one, known) for name, one in value.items()}
-        elif key in IN_LISTS and isinstance(value, list):
+        if key in SCHEMA_MAP_KEYWORDS and isinstance(value, dict):
+            result[key] = {name: expand_subtypes(child, families_by_ref) for name, child in value.items()}
+        elif key in SCHEMA_LIST_KEYWORDS and isinstance(value, list):
             # A subtype includes its base by `allOf`; widening that would make it include itself.
-            own = named and key == "allOf"
+            lists_bases = is_component and key == "allOf"
             result[key] = [
-                one if own and isinstance(one, dict) and "$ref" in one else widened(one, known) for one in value
+                child if lists_bases and isinstance(child, dict) and "$ref" in child else expand_subtypes(child, families_by_ref) for child in value
             ]
-        elif key in IN_PLACE:
-            result[key] = widened(value, known)
+        elif key in SCHEMA_KEYWORDS:
+            result[key] = expand_subtypes(value, families_by_ref)
     return result

@@ -19,11 +19,11 @@ JSON = "application/json"
 BYTES = "application/octet-stream"
 
 # Fields of a Parameter Object that are not part of its schema.
-ABOUT_PARAMETER = frozenset(("name", "in", "required", "collectionFormat", "allowEmptyValue", "schema", "x-example"))
+NON_SCHEMA_FIELDS = frozenset(("name", "in", "required", "collectionFormat", "allowEmptyValue", "schema", "x-example"))
 
 # collectionFormat -> (location -> style, else `simple`), explode; Swagger 2.0, Parameter Object, "Fixed Fields".
 # Lists with spaces, pipes or tabs exist in more locations than OpenAPI 3 has styles for, so the inner form is wider.
-COLLECTIONS = {
+COLLECTION_FORMATS = {
     "csv": ({"query": "form", "cookie": "form", "formData": "form"}, False),
     "multi": ({"query": "form", "formData": "form"}, True),
     "ssv": (dict.fromkeys(("query", "path", "header", "formData"), "spaceDelimited"), False),
@@ -32,18 +32,18 @@ COLLECTIONS = {
 }
 
 # The OAuth flows that OpenAPI 3 renamed.
-FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
+FLOW_NAMES = {"accessCode": "authorizationCode", "application": "clientCredentials"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upgraded:
+class UpgradedOperation:
     """One operation in the form of OpenAPI 3, including the parameters of its path item, and its issues."""
 
     node: Mapping[str, Any]
     issues: tuple[Issue, ...] = ()
 
 
-def servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[dict[str, Any]]:
+def swagger_servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[dict[str, Any]]:
     """Return a `servers` list made of `host`, `basePath` and `schemes`; `schemes` are those of an operation.
 
     A scheme in the host itself is first, then https. Absent parts are taken from the description's own URL (Swagger
@@ -52,19 +52,19 @@ def servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[d
     base = tree.get("basePath")
     path = f"/{base.strip().strip('/')}" if isinstance(base, str) else "/"
     origin = urlsplit(source) if source.startswith(("http://", "https://")) else None
-    scheme, host = _host(tree.get("host"))
+    scheme, host = _scheme_and_host(tree.get("host"))
     if not host and origin is None:
         return [{"url": path}]
-    named = _texts(schemes) or _texts(tree.get("schemes"))
-    known = [one.lower() for one in named if one.lower() in ("http", "https")]
-    if not known:
-        known = [scheme or (origin.scheme if origin else "https")]
+    stated_schemes = _texts(schemes) or _texts(tree.get("schemes"))
+    http_schemes = [name.lower() for name in stated_schemes if name.lower() in ("http", "https")]
+    if not http_schemes:
+        http_schemes = [scheme or (origin.scheme if origin else "https")]
     host = host or (origin.netloc if origin else "")
-    first = sorted(dict.fromkeys(known), key=lambda one: (one == scheme, one), reverse=True)
-    return [{"url": f"{one}://{host}{path}"} for one in first]
+    ordered = sorted(dict.fromkeys(http_schemes), key=lambda name: (name == scheme, name), reverse=True)
+    return [{"url": f"{name}://{host}{path}"} for name in ordered]
 
 
-def _host(value: Any) -> tuple[str, str]:
+def _scheme_and_host(value: Any) -> tuple[str, str]:
     """Return scheme and host: some descriptions have a whole URL as the host."""
     scheme, mark, host = value.strip().rpartition("://") if isinstance(value, str) else ("", "", "")
     return (scheme.lower() if mark else ""), host.strip("/")
@@ -72,7 +72,7 @@ def _host(value: Any) -> tuple[str, str]:
 
 def security_schemes(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `securityDefinitions` in the form of OpenAPI 3."""
-    return {id: _security_scheme(one) for id, one in as_map(tree.get("securityDefinitions")).items()}
+    return {id: _security_scheme(node) for id, node in as_map(tree.get("securityDefinitions")).items()}
 
 
 def _security_scheme(node: Any) -> Any:
@@ -84,147 +84,147 @@ def _security_scheme(node: Any) -> Any:
     if kind == "oauth2" and "flows" not in node:
         flow = str(node.get("flow"))
         fields = {key: node[key] for key in ("authorizationUrl", "tokenUrl", "scopes") if key in node}
-        return {**node, "flows": {FLOWS.get(flow, flow): fields}}
+        return {**node, "flows": {FLOW_NAMES.get(flow, flow): fields}}
     return node
 
 
-def upgrade_operation(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], where: str) -> Upgraded:
+def upgrade_operation(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], location: str) -> UpgradedOperation:
     """Return the operation `node` of the path item `item`. An unresolved `$ref` stays, to be reported by the parser."""
-    upgrade = _Upgrade(document, node, where)
+    upgrade = _OperationUpgrade(document, node, location)
     parameters = upgrade.parameters(item)
     upgraded = {key: value for key, value in node.items() if key not in ("consumes", "produces", "schemes")}
-    upgraded["parameters"] = [upgrade.parameter(one) for one in parameters if not _in_body(one)]
-    if body := upgrade.body([one for one in parameters if _in_body(one)]):
+    upgraded["parameters"] = [upgrade.parameter(parameter) for parameter in parameters if not _is_in_body(parameter)]
+    if body := upgrade.body([parameter for parameter in parameters if _is_in_body(parameter)]):
         upgraded["requestBody"] = body
     if "schemes" in node:
-        upgraded["servers"] = servers(document.tree, document.source, node["schemes"])
-    return Upgraded(node=upgraded, issues=tuple(upgrade.issues))
+        upgraded["servers"] = swagger_servers(document.tree, document.source, node["schemes"])
+    return UpgradedOperation(node=upgraded, issues=tuple(upgrade.issues))
 
 
-def upgrade_answers(document: Document, node: Mapping[str, Any]) -> Mapping[str, Any]:
+def upgrade_responses(document: Document, node: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an operation `node` that has only its responses, in the form of OpenAPI 3."""
     produces = _media_types(document, node, "produces")
     responses = as_map(node.get("responses"))
-    return {"responses": {status: _response(document, one, produces) for status, one in responses.items()}}
+    return {"responses": {status: _upgrade_response(document, response, produces) for status, response in responses.items()}}
 
 
-class _Upgrade:
+class _OperationUpgrade:
     """The conversion of one operation. `issues` holds the faults found so far."""
 
-    def __init__(self, document: Document, node: Mapping[str, Any], where: str) -> None:
+    def __init__(self, document: Document, node: Mapping[str, Any], location: str) -> None:
         self.document = document
         self.node = node
-        self.where = where
+        self.location = location
         self.issues: list[Issue] = []
 
-    def issue(self, level: Level, where: str, message: str, hint: str = "") -> None:
-        self.issues.append(Issue(level=level, where=f"{self.where}.{where}", message=message, hint=hint))
+    def add_issue(self, level: Level, location: str, message: str, hint: str = "") -> None:
+        self.issues.append(Issue(level=level, where=f"{self.location}.{location}", message=message, hint=hint))
 
     def parameters(self, item: Mapping[str, Any]) -> list[Any]:
         """Return the parameters of path item and operation, with `$ref`s followed where possible."""
-        found: dict[Any, Any] = {}
+        parameters: dict[Any, Any] = {}
         for owner in (item, self.node):
             for value in entries(owner.get("parameters")):
-                one = _followed(self.document, value)
-                named = isinstance(one, Mapping) and isinstance(one.get("name"), str)
-                key = (str(one.get("in")), one["name"]) if named else (len(found), id(value))
-                if isinstance(one, Mapping) and one.get("in") == "body":
+                parameter = _follow_refs(self.document, value)
+                has_name = isinstance(parameter, Mapping) and isinstance(parameter.get("name"), str)
+                key = (str(parameter.get("in")), parameter["name"]) if has_name else (len(parameters), id(value))
+                if isinstance(parameter, Mapping) and parameter.get("in") == "body":
                     # There is one body parameter at most, whatever its name (Swagger 2.0, Parameter Object).
                     key = ("body", "")
-                found[key] = one
-        return list(found.values())
+                parameters[key] = parameter
+        return list(parameters.values())
 
     def parameter(self, node: Any) -> Any:
         """Return a path, query or header parameter in the form of OpenAPI 3."""
         if not isinstance(node, Mapping) or "$ref" in node:
             return node
-        schema = _schema(node)
-        kept = {key: value for key, value in node.items() if key in ABOUT_PARAMETER or key.startswith("x-nlapi")}
-        upgraded = {**kept, "description": node.get("description"), "deprecated": node.get("deprecated")}
+        schema = _schema_of_fields(node)
+        parameter_fields = {key: value for key, value in node.items() if key in NON_SCHEMA_FIELDS or key.startswith("x-nlapi")}
+        upgraded = {**parameter_fields, "description": node.get("description"), "deprecated": node.get("deprecated")}
         upgraded["schema"] = {k: v for k, v in schema.items() if k != "description" and not k.startswith("x-nlapi")}
         if "x-example" in node:
             upgraded["example"] = node["x-example"]
-        return {**upgraded, **self.collection(node, schema)}
+        return {**upgraded, **self.list_style(node, schema)}
 
-    def collection(self, node: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    def list_style(self, node: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return `style` and `explode` of a list; empty for other types."""
-        place, name = node.get("in"), node.get("name")
+        location, name = node.get("in"), node.get("name")
         if schema.get("type") != "array" and "items" not in schema:
             return {}
         # Some descriptions write the format under `items`, where it is for nested lists only.
-        given = node.get("collectionFormat", as_map(node.get("items")).get("collectionFormat", "csv"))
-        wanted = str(given).lower()
-        if wanted not in COLLECTIONS or (wanted == "multi" and place not in ("query", "formData")):
-            message = f"collectionFormat {given!r} is not for {place}; csv is used"
-            self.issue(Level.WARNING, f"parameters.{name}", message)
-            wanted = "csv"
-        styles, explode = COLLECTIONS[wanted]
-        if wanted == "tsv":
+        stated = node.get("collectionFormat", as_map(node.get("items")).get("collectionFormat", "csv"))
+        collection_format = str(stated).lower()
+        if collection_format not in COLLECTION_FORMATS or (collection_format == "multi" and location not in ("query", "formData")):
+            message = f"collectionFormat {stated!r} is not for {location}; csv is used"
+            self.add_issue(Level.WARNING, f"parameters.{name}", message)
+            collection_format = "csv"
+        styles, explode = COLLECTION_FORMATS[collection_format]
+        if collection_format == "tsv":
             message = "collectionFormat tsv has no style in OpenAPI 3; the values are sent with tabs between them"
-            self.issue(Level.INFO, f"parameters.{name}", message)
-        return {"style": styles.get(str(place), "simple"), "explode": explode}
+            self.add_issue(Level.INFO, f"parameters.{name}", message)
+        return {"style": styles.get(str(location), "simple"), "explode": explode}
 
     def body(self, nodes: list[Mapping[str, Any]]) -> dict[str, Any] | None:
         """Return the `requestBody` for the body parameter, or else for the form parameters."""
-        whole = [one for one in nodes if one["in"] == "body"]
-        fields = [one for one in nodes if one["in"] != "body"]
-        if not whole:
+        body_parameters = [entry for entry in nodes if entry["in"] == "body"]
+        fields = [entry for entry in nodes if entry["in"] != "body"]
+        if not body_parameters:
             return self.form(fields) if fields else None
         if fields:
-            names = ", ".join(str(one.get("name")) for one in fields)
+            names = ", ".join(str(entry.get("name")) for entry in fields)
             message = f"a body and form fields cannot both be sent; left out: {names}"
-            self.issue(Level.WARNING, "parameters", message)
-        node = whole[0]
-        schema = node["schema"] if "schema" in node else _schema(node)
-        types = [one for one in _media_types(self.document, self.node, "consumes") if one] or [JSON]
-        about = {key: value for key, value in node.items() if key in ("description", "required")}
+            self.add_issue(Level.WARNING, "parameters", message)
+        node = body_parameters[0]
+        schema = node["schema"] if "schema" in node else _schema_of_fields(node)
+        types = [entry for entry in _media_types(self.document, self.node, "consumes") if entry] or [JSON]
+        body_fields = {key: value for key, value in node.items() if key in ("description", "required")}
         example = {"example": node["x-example"]} if "x-example" in node else {}
-        return {**about, "content": {one: {"schema": schema, **example} for one in types}}
+        return {**body_fields, "content": {entry: {"schema": schema, **example} for entry in types}}
 
     def form(self, fields: list[Mapping[str, Any]]) -> dict[str, Any]:
         """Return a form body: multipart if it has a file or nothing else is consumed, else urlencoded."""
-        named = {name: one for one in fields if isinstance(name := one.get("name"), str)}
-        if any(not isinstance(one.get("name"), str) for one in fields):
-            self.issue(Level.WARNING, "parameters", "a form field without a name is left out")
-        styles = {name: self.collection(one, _schema(one)) for name, one in named.items()}
+        fields_by_name = {name: entry for entry in fields if isinstance(name := entry.get("name"), str)}
+        if any(not isinstance(entry.get("name"), str) for entry in fields):
+            self.add_issue(Level.WARNING, "parameters", "a form field without a name is left out")
+        styles = {name: self.list_style(entry, _schema_of_fields(entry)) for name, entry in fields_by_name.items()}
         encoding = {name: style for name, style in styles.items() if style}
-        properties = {name: _schema(one) for name, one in named.items()}
-        required = [name for name, one in named.items() if one.get("required") is True]
+        properties = {name: _schema_of_fields(entry) for name, entry in fields_by_name.items()}
+        required = [name for name, entry in fields_by_name.items() if entry.get("required") is True]
         schema = {"type": "object", "properties": properties, "required": required}
         media = {"schema": schema, "encoding": encoding}
-        types = [essence(one) for one in _media_types(self.document, self.node, "consumes")]
+        types = [essence(entry) for entry in _media_types(self.document, self.node, "consumes")]
         # Only multipart can carry a file, even where `consumes` names urlencoded first.
-        has_file = any("file" in (one.get("type"), as_map(one.get("items")).get("type")) for one in named.values())
+        has_file = any("file" in (entry.get("type"), as_map(entry.get("items")).get("type")) for entry in fields_by_name.values())
         multipart = has_file or (MULTIPART in types and FORM not in types)
         return {"required": bool(required), "content": {MULTIPART if multipart else FORM: media}}
 
 
-def _in_body(node: Any) -> bool:
+def _is_in_body(node: Any) -> bool:
     return isinstance(node, Mapping) and node.get("in") in ("body", "formData", "form")
 
 
-def _schema(node: Mapping[str, Any]) -> dict[str, Any]:
+def _schema_of_fields(node: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema made of the fields of a parameter, of its `items` or of a header."""
-    own = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
+    schema_fields = {key: value for key, value in node.items() if key not in NON_SCHEMA_FIELDS}
     if "x-example" in node:
-        own["example"] = node["x-example"]
-    return {**as_map(node.get("schema")), **own}
+        schema_fields["example"] = node["x-example"]
+    return {**as_map(node.get("schema")), **schema_fields}
 
 
-def _response(document: Document, value: Any, produces: list[str]) -> Any:
-    node = _followed(document, value)
+def _upgrade_response(document: Document, value: Any, produces: list[str]) -> Any:
+    node = _follow_refs(document, value)
     if not isinstance(node, Mapping) or "$ref" in node or "content" in node:
         return node
-    examples = {key: one for key, one in as_map(node.get("examples")).items() if "/" in key}
+    examples = {key: entry for key, entry in as_map(node.get("examples")).items() if "/" in key}
     types = list(dict.fromkeys([*produces, *examples])) if "schema" in node else list(examples)
     # Without `produces` a response has no media type in 2.0; OpenAPI 3 needs one to hold the schema.
     if not types and "schema" in node:
         types = [BYTES if as_map(node["schema"]).get("type") == "file" else JSON]
     schema = {"schema": node["schema"]} if "schema" in node else {}
-    headers = {name: {"schema": _schema(as_map(one))} for name, one in as_map(node.get("headers")).items()}
+    headers = {name: {"schema": _schema_of_fields(as_map(entry))} for name, entry in as_map(node.get("headers")).items()}
     return {
-        **{key: one for key, one in node.items() if key not in ("schema", "examples")},
-        "content": {one: {**schema, **({"example": examples[one]} if one in examples else {})} for one in types},
+        **{key: entry for key, entry in node.items() if key not in ("schema", "examples")},
+        "content": {entry: {**schema, **({"example": examples[entry]} if entry in examples else {})} for entry in types},
         "headers": headers,
     }
 
@@ -234,20 +234,20 @@ def _media_types(document: Document, node: Mapping[str, Any], key: str) -> list[
     return _texts(node[key] if isinstance(node.get(key), list | str) else document.tree.get(key))
 
 
-def _followed(document: Document, node: Any) -> Any:
+def _follow_refs(document: Document, node: Any) -> Any:
     """Return the target of a chain of `$ref`s, or the first node when it is unresolved."""
-    found, seen = node, set[str]()
-    while isinstance(found, Mapping) and isinstance(found.get("$ref"), str):
-        if found["$ref"] in seen:
+    target, visited = node, set[str]()
+    while isinstance(target, Mapping) and isinstance(target.get("$ref"), str):
+        if target["$ref"] in visited:
             return node
-        seen.add(found["$ref"])
+        visited.add(target["$ref"])
         try:
-            found = document.lookup(found["$ref"])
+            target = document.lookup(target["$ref"])
         except LookupError:
             return node
-    return found
+    return target
 
 
 def _texts(value: Any) -> list[str]:
-    listed = [value] if isinstance(value, str) else as_list(value)
-    return [one for one in listed if isinstance(one, str)]
+    entries = [value] if isinstance(value, str) else as_list(value)
+    return [entry for entry in entries if isinstance(entry, str)]

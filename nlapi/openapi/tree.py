@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from nlapi.errors import DescriptionError
-from nlapi.openapi.cache import Cache, Doubles
+from nlapi.openapi.cache import Cache, DuplicateKeys
 
 # Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million.
 MAX_NODES = 5_000_000
@@ -37,43 +37,43 @@ ENCODINGS = {
 }
 
 # Bytes of a JSON text up to which its duplicate keys are searched, which takes 3 s at this size.
-MAX_TOLD = 32_000_000
+MAX_DUPLICATE_SEARCH = 32_000_000
 
 # Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser.
 MAX_FLOW_YAML = 1_000_000
 
 
-def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, Doubles]:
+def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, DuplicateKeys]:
     """Return the tree of the JSON or YAML in `data`, and its duplicate keys; DescriptionError when it is neither."""
-    kept = cache.tree(data) if cache else None
-    if kept is not None:
-        return kept
-    tree, doubles = _large_json(data, source) or _tree(_decode(data, source), source)
+    cached = cache.load_tree(data) if cache else None
+    if cached is not None:
+        return cached
+    tree, duplicates = _large_json(data, source) or _read_text(_decode(data, source), source)
     if cache:
-        cache.keep_tree(data, tree, doubles)
-    return tree, doubles
+        cache.store_tree(data, tree, duplicates)
+    return tree, duplicates
 
 
-def _large_json(data: bytes, source: str) -> tuple[Any, Doubles] | None:
+def _large_json(data: bytes, source: str) -> tuple[Any, DuplicateKeys] | None:
     """Return the tree of a large plain JSON text in UTF-8, read without a copy of it; None for any other text."""
     if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
         return None
     # Counted in the bytes, before parsing: the memory would be taken already.
     if (objects := data.count(b"{") + data.count(b"[")) > MAX_OBJECTS or (values := data.count(b",")) > MAX_VALUES:
-        much, most = (objects, MAX_OBJECTS) if objects > MAX_OBJECTS else (values, MAX_VALUES)
-        what = "objects and lists" if objects > MAX_OBJECTS else "values"
+        count, limit = (objects, MAX_OBJECTS) if objects > MAX_OBJECTS else (values, MAX_VALUES)
+        unit = "objects and lists" if objects > MAX_OBJECTS else "values"
         raise DescriptionError(
-            f"{source} is too large: about {much:,} {what}; nlapi reads up to {most:,}", hint="split it"
+            f"{source} is too large: about {count:,} {unit}; nlapi reads up to {limit:,}", hint="split it"
         )
     try:
         tree = orjson.loads(data)
     except orjson.JSONDecodeError:
         return None
-    keys = _bounded_keys(tree, source)
-    return tree, _json_doubles(data) if len(data) <= MAX_TOLD and _may_be_doubled(data, keys) else Doubles()
+    keys = _count_keys(tree, source)
+    return tree, _json_duplicate_keys(data) if len(data) <= MAX_DUPLICATE_SEARCH and _may_have_duplicates(data, keys) else DuplicateKeys()
 
 
-def _bounded_keys(tree: Any, source: str) -> int:
+def _count_keys(tree: Any, source: str) -> int:
     """Return the number of keys of a tree without aliases; DescriptionError when it is too deep."""
     level, depth, keys = [tree], 0, 0
     while level:
@@ -82,11 +82,11 @@ def _bounded_keys(tree: Any, source: str) -> int:
             raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
         keys += sum(len(node) for node in level if type(node) is dict)
         children = [node.values() if type(node) is dict else node for node in level]
-        level = [one for group in children for one in group if type(one) is dict or type(one) is list]
+        level = [child for group in children for child in group if type(child) is dict or type(child) is list]
     return keys
 
 
-def _may_be_doubled(data: bytes, keys: int) -> bool:
+def _may_have_duplicates(data: bytes, keys: int) -> bool:
     """Return whether a JSON text has more keys than its tree. Counts quotes before colons: 20 ms for 13 MB.
 
     Unusual white space, or a key that ends in a backslash, gives True, which costs an exact search.
@@ -119,33 +119,33 @@ def _decode(data: bytes, source: str) -> str:
     return text
 
 
-def _tree(text: str, source: str) -> tuple[Any, Doubles]:
+def _read_text(text: str, source: str) -> tuple[Any, DuplicateKeys]:
     """Return the tree of a text: as JSON if it looks like it, else, or if it is small flow style, as YAML."""
     if text.lstrip()[:1] not in ("{", "["):
-        return _yaml(text, source)
+        return _read_yaml(text, source)
     try:
         tree = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if len(text) < MAX_FLOW_YAML and _parses_as_yaml(text):
-            return _yaml(text, source)
+            return _read_yaml(text, source)
         raise DescriptionError(
             f"{source}, line {error.lineno}, column {error.colno}: {error.msg}", hint="is the file complete?"
         ) from None
-    _bounded_keys(tree, source)
-    return tree, _json_doubles(text)
+    _count_keys(tree, source)
+    return tree, _json_duplicate_keys(text)
 
 
-def _json_doubles(text: str | bytes) -> Doubles:
+def _json_duplicate_keys(text: str | bytes) -> DuplicateKeys:
     """Return the keys that occur twice in one object of a JSON text, without their lines."""
-    found = Doubles()
+    duplicates = DuplicateKeys()
 
     def note(pairs: list[tuple[str, Any]]) -> None:
         if len({key for key, _ in pairs}) < len(pairs):
-            found.extend((key, 0) for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+            duplicates.extend((key, 0) for key, times in Counter(key for key, _ in pairs).items() if times > 1)
 
     with suppress(ValueError, RecursionError):
         json.loads(text, object_pairs_hook=note)
-    return found
+    return duplicates
 
 
 def _parses_as_yaml(text: str) -> bool:
@@ -160,32 +160,32 @@ def _parses_as_yaml(text: str) -> bool:
     return True
 
 
-def _yaml(text: str, source: str) -> tuple[Any, Doubles]:
+def _read_yaml(text: str, source: str) -> tuple[Any, DuplicateKeys]:
     import yaml
 
     from nlapi.openapi.yaml import load
 
     try:
-        tree, doubles = load(text)
+        tree, duplicates = load(text)
     except yaml.MarkedYAMLError as error:
-        if (spaced := _spaced(text)) != text:
-            return _yaml(spaced, source)
-        raise _broken(error, text, source) from None
+        if (with_spaces := _tabs_to_spaces(text)) != text:
+            return _read_yaml(with_spaces, source)
+        raise _yaml_error(error, text, source) from None
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())[:200]
-        raise DescriptionError(f"{source} is neither JSON nor YAML: {said}") from None
-    _bound(tree, source)
-    return tree, doubles
+        message = " ".join(str(error).split())[:200]
+        raise DescriptionError(f"{source} is neither JSON nor YAML: {message}") from None
+    _check_size(tree, source)
+    return tree, duplicates
 
 
-def _spaced(text: str) -> str:
+def _tabs_to_spaces(text: str) -> str:
     """Return the text with spaces instead of tabs as indentation, if it has only tabs there."""
     if re.search(r"^\t* ", text, re.MULTILINE):
         return text
     return re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), text, flags=re.MULTILINE)
 
 
-def _broken(error: Any, text: str, source: str) -> DescriptionError:
+def _yaml_error(error: Any, text: str, source: str) -> DescriptionError:
     """Return the error of a YAML text, with its position and a hint."""
     mark = error.problem_mark or error.context_mark
     place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -197,10 +197,10 @@ def _broken(error: Any, text: str, source: str) -> DescriptionError:
     return DescriptionError(f"{source}{place}: {problem}", hint=hint)
 
 
-def _bound(tree: Any, source: str) -> None:
+def _check_size(tree: Any, source: str) -> None:
     """Refuse a tree that is too deep, or too large once its aliases are followed, without following each one."""
     sizes: dict[int, int] = {}
-    open_now: set[int] = set()
+    in_progress: set[int] = set()
 
     def size(node: Any, depth: int) -> int:
         if not isinstance(node, (dict, list)):
@@ -208,12 +208,12 @@ def _bound(tree: Any, source: str) -> None:
         # Each shared node is sized once: a "billion laughs" text has few nodes and grows by its aliases.
         if id(node) in sizes:
             return sizes[id(node)]
-        if depth > MAX_DEPTH or id(node) in open_now:
+        if depth > MAX_DEPTH or id(node) in in_progress:
             raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
-        open_now.add(id(node))
+        in_progress.add(id(node))
         children = node.values() if isinstance(node, dict) else node
         total = 1 + sum(size(child, depth + 1) for child in children)
-        open_now.discard(id(node))
+        in_progress.discard(id(node))
         sizes[id(node)] = total
         return total
 

@@ -27,7 +27,7 @@ class _Loader(_Base):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.doubles: list[tuple[str, int]] = []
+        self.duplicates: list[tuple[str, int]] = []
         self.spread = 0
 
     def flatten_mapping(self, node: Any) -> None:
@@ -36,7 +36,7 @@ class _Loader(_Base):
         if not merged:
             return
         node.value = [pair for pair in node.value if pair[0].tag != f"{_TAG}merge"]
-        own = {str(key.value) for key, _ in node.value}
+        local_keys = {str(key.value) for key, _ in node.value}
         pairs: dict[str, Any] = {}
         for value in merged:
             for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
@@ -45,7 +45,7 @@ class _Loader(_Base):
                 self.flatten_mapping(source)
                 for pair in source.value:
                     pairs.setdefault(str(pair[0].value), pair)
-        node.value += [pair for name, pair in pairs.items() if name not in own]
+        node.value += [pair for name, pair in pairs.items() if name not in local_keys]
         self.spread += len(pairs)
         if self.spread > MAX_SPREAD:
             raise yaml.constructor.ConstructorError(None, None, "its merge keys grow too large", node.start_mark)
@@ -59,7 +59,7 @@ class _Loader(_Base):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
             key = key_node.value
             if key in mapping:
-                self.doubles.append((key, key_node.start_mark.line + 1))
+                self.duplicates.append((key, key_node.start_mark.line + 1))
             mapping[key] = self.construct_object(value_node, deep=deep)
         return mapping
 
@@ -97,7 +97,7 @@ def _text(loader: Any, node: Any) -> str:
     return str(loader.construct_scalar(node))
 
 
-def _refused(loader: Any, node: Any) -> None:
+def _reject(loader: Any, node: Any) -> None:
     loader.construct_undefined(node)
 
 
@@ -113,14 +113,14 @@ _Loader.add_constructor(f"{_TAG}map", _mapping)
 for _name in ("binary", "timestamp"):
     _Loader.add_constructor(f"{_TAG}{_name}", _text)
 for _name in ("set", "omap", "pairs"):  # JSON has none of them
-    _Loader.add_constructor(f"{_TAG}{_name}", _refused)
+    _Loader.add_constructor(f"{_TAG}{_name}", _reject)
 
 
 def load(text: str) -> tuple[Any, list[tuple[str, int]]]:
     """Return the one document in `text`, and its duplicate keys as (key, line). yaml.YAMLError when it is not YAML."""
     loader = _Loader(text)
     try:
-        return loader.get_single_data(), loader.doubles
+        return loader.get_single_data(), loader.duplicates
     except (
         LookupError,
         TypeError,

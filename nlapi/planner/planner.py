@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from nlapi.changes.commands import commanded_change
+from nlapi.changes.commands import find_change_command
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import plainly_ordered
 from nlapi.planner.language.english import foreign
@@ -52,9 +52,9 @@ from nlapi.planner.steps.followup import follow
 from nlapi.planner.steps.goal import Goal, final
 from nlapi.planner.steps.multi_intent import begun, chained, next_clause, unrelated
 from nlapi.planner.steps.steps import go_on, plan_for
-from nlapi.resources.naming import IMPERATIVES, MAY_READ, VERBS, Intent, stem
+from nlapi.resources.naming import IMPERATIVES, POSSIBLE_READS, VERBS, Intent, stem
 from nlapi.tools.plan import Conversation, Plan
-from nlapi.tools.spelling import corrected
+from nlapi.tools.spelling import correct_spelling
 from nlapi.tools.tool import Missing, Tool
 
 LONGEST = 2000
@@ -92,7 +92,7 @@ class OfflinePlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """The next Plan, and no text before it."""
-        turn, known = conversation.current, conversation.known
+        turn, known = conversation.current, conversation.known_values
         if any(round.steps for round in turn.rounds):
             made = go_on(turn, self.catalogue, known, today=self.today)
             ended = not made.calls and not made.missing
@@ -159,16 +159,16 @@ class OfflinePlanner:
             made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
         if language and (made.confidence < least or made.missing):
-            few = len(catalogue.operations) < FEW and not catalogue.index.changes(best.operation)
+            few = len(catalogue.operations) < FEW and not catalogue.index.is_change(best.operation)
             return half_read(made, language) if few else unmatched(catalogue, found, language)
         return made
 
     def _refused(self, best: Candidate, found: Sequence[Candidate], catalogue: Catalogue) -> Plan | None:
         """The Plan that says why the likeliest operation must not be planned, or what contradicts itself in it."""
-        changes = catalogue.index.changes(best.operation)
+        changes = catalogue.index.is_change(best.operation)
         if what := unlisted(best, catalogue) or _uncarried(best, catalogue):
             return nothing_does(best.operation.spec, what, found)
-        if (changes and (why := refusal(best, catalogue.index.names))) or (why := _forbidden(best)):
+        if (changes and (why := refusal(best, catalogue.index.is_entity))) or (why := _forbidden(best)):
             return no_plan(f"{CLAUDE}{why}", (), 0.1)
         return None
 
@@ -188,18 +188,18 @@ class OfflinePlanner:
 
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """A question taken apart, its slips mended and its command in words that the API has."""
-    said = corrected(question[:LONGEST], catalogue.index)
+    said = correct_spelling(question[:LONGEST], catalogue.index)
     chooses = partial(catalogue.chooses, said)
     said = with_kinds(said, catalogue.kinds)
-    said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.knows, chooses)
-    return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
+    said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.has_word, chooses)
+    return read_sentence(as_command(said, catalogue.index.is_entity, catalogue.operations), today)
 
 
 def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
     """The command of a sentence that surely is for a change, where the likeliest operation only reads."""
-    if not catalogue.index.changes(best.operation):
+    if not catalogue.index.is_change(best.operation):
         text = best.scene.sentence.text
-        command = commanded_change(text, best.operation, catalogue.index.names)
+        command = find_change_command(text, best.operation, catalogue.index.is_entity)
         if command and not _is_choice(best, command):
             return command
     word = uncommanded(best, catalogue).lower()
@@ -207,7 +207,7 @@ def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
         return ""
     after = best.scene.sentence.text.lower().partition(word)[2].split()[:1]
     phrase = " ".join((word, *after)) if after and stem(word + after[0]) in IMPERATIVES else word
-    return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - MAY_READ else ""
+    return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - POSSIBLE_READS else ""
 
 
 def _is_choice(best: Candidate, command: str) -> bool:
@@ -227,7 +227,7 @@ def _planned(
     sure: float,
     live: bool,
 ) -> Plan:
-    changes = catalogue.index.changes(best.operation)
+    changes = catalogue.index.is_change(best.operation)
     best = completed(best, catalogue, known, question)
     best = replace(best, filling=in_wire_form(best))
     if live:

@@ -5,140 +5,140 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from nlapi.openapi.hints import hints
+from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.ids import MAX_SOURCES, Ids
+from nlapi.plugin.ids import MAX_SOURCES, IdGuide
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.reference import summary
-from nlapi.plugin.samples import sample, words
-from nlapi.plugin.text import code, inert, listed, template
+from nlapi.plugin.samples import sample_arguments, argument_words
+from nlapi.plugin.markdown import code_span, inert_line, join_names, fill_template
 from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.units import SAID, SCALES
-from nlapi.tools.walk import schema_at
+from nlapi.tools.units import HUMAN_UNITS, SCALES
+from nlapi.tools.walk import argument_schema
 
 # A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
 # references.
-MAX_LISTED = 60
+MAX_LISTED_OPERATIONS = 60
 MAX_UNITS = 8
 MAX_CONSENT = 20
-EXAMPLES = 3
+MAX_EXAMPLES = 3
 
 # Operations of a kind that are tried for an example: each try compiles a tool and checks values against its schema.
-TRIED = 12
+MAX_TRIED = 12
 
 
 def area_body(
-    area: Area, areas: Sequence[Area], files: Mapping[str, str], ids: Ids, values: Mapping[str, str], name: str
+    area: Area, areas: Sequence[Area], files: Mapping[str, str], ids: IdGuide, values: Mapping[str, str], name: str
 ) -> str:
     """Return the text of an area's skill below its heading. `files` are its references."""
-    homes = {one: other for other in areas for one in other.operations}
-    return template(
+    area_of = {operation: candidate for candidate in areas for operation in candidate.operations}
+    return fill_template(
         "area.md",
         **values,
         references=", ".join(f"[{file}](references/{file})" for file in files),
-        operations=_operations(area),
-        consent=_consent(area),
-        ids=_ids(
-            area, ids, {one: f"{name}:{name}-{at.slug}" for one, at in homes.items() if at is not area}, values["main"]
+        operations=_operation_lines(area),
+        consent=_consent_section(area),
+        ids=_ids_section(
+            area, ids, {operation: f"{name}:{name}-{home.slug}" for operation, home in area_of.items() if home is not area}, values["main"]
         ),
-        units=_units(area),
+        units=_units_section(area),
         examples=examples(area.operations, ids, values["command"]),
     )
 
 
-def said(operation: Operation, limit: int) -> str:
+def safe_summary(operation: Operation, limit: int) -> str:
     """Return the summary of an operation for a skill."""
-    return inert(summary(operation, limit), limit)
+    return inert_line(summary(operation, limit), limit)
 
 
-def _operations(area: Area) -> str:
-    likely = set(_likely(area.operations))
-    lines = [_line(one) for one in area.operations if one in likely]
+def _operation_lines(area: Area) -> str:
+    main = set(_main_operations(area.operations))
+    lines = [_operation_line(operation) for operation in area.operations if operation in main]
     more = len(area.operations) - len(lines)
     return "\n".join([*lines, *([f"- and {more} more, in the references"] if more else [])])
 
 
-def _likely(operations: Sequence[Operation]) -> list[Operation]:
+def _main_operations(operations: Sequence[Operation]) -> list[Operation]:
     """Return the operations that a skill lists: of many, those that are not deprecated and least deep in the API."""
-    order = sorted(operations, key=lambda one: (one.deprecated, one.path.count("/")))
-    return order[:MAX_LISTED]
+    order = sorted(operations, key=lambda operation: (operation.deprecated, operation.path.count("/")))
+    return order[:MAX_LISTED_OPERATIONS]
 
 
-def _line(operation: Operation) -> str:
-    required = [code(name, 40) for name in compile_tool(operation).required]
-    takes = f"; {listed(required, 4)}" if required else ""
+def _operation_line(operation: Operation) -> str:
+    required = [code_span(name, 40) for name in compile_tool(operation).required]
+    arguments = f"; {join_names(required, 4)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
-    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{takes}): {said(operation, 100)}"
+    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {safe_summary(operation, 100)}"
 
 
-def _consent(area: Area) -> str:
+def _consent_section(area: Area) -> str:
     lines = []
-    for effect, does in ((Effect.WRITE, "Changes something"), (Effect.DESTROY, "Takes something away")):
-        names = [f"`{callable_id(one)}`" for one in area.operations if one.effect is effect]
-        lines += [f"{does}: {listed(names, MAX_CONSENT)}."] if names else []
+    for effect, effect_text in ((Effect.WRITE, "Changes something"), (Effect.DESTROY, "Takes something away")):
+        names = [f"`{callable_id(operation)}`" for operation in area.operations if operation.effect is effect]
+        lines += [f"{effect_text}: {join_names(names, MAX_CONSENT)}."] if names else []
     return "\n".join(["## What needs consent", "", *lines] if lines else ["Nothing here changes anything."])
 
 
-def _ids(area: Area, ids: Ids, elsewhere: Mapping[Operation, str], main: str) -> str:
+def _ids_section(area: Area, ids: IdGuide, elsewhere: Mapping[Operation, str], main: str) -> str:
     lines = list(ids.lines(area.operations, MAX_SOURCES, elsewhere))
-    common = [code(name, 64) for name in ids.taken(area.operations)]
+    common = [code_span(name, 64) for name in ids.common_names(area.operations)]
     if common and elsewhere:
-        lines.insert(0, f"- {listed(common, 8)}: the same in most operations, see the skill `{main}`")
+        lines.insert(0, f"- {join_names(common, 8)}: the same in most operations, see the skill `{main}`")
     elif common:
         lines = [*ids.common_lines(), *lines]
     return "\n".join(["## Where ids come from", "", *lines]) if lines else ""
 
 
-def _units(area: Area) -> str:
-    found: dict[str, dict[str, None]] = {}
+def _units_section(area: Area) -> str:
+    names_by_unit: dict[str, dict[str, None]] = {}
     for operation in area.operations:
         for name in compile_tool(operation).places:
-            if (unit := hints(schema_at(compile_tool(operation), name)).unit) in SCALES:
-                found.setdefault(unit, {})[code(name, 64)] = None
+            if (unit := read_hints(argument_schema(compile_tool(operation), name)).unit) in SCALES:
+                names_by_unit.setdefault(unit, {})[code_span(name, 64)] = None
     lines = []
-    for unit, names in list(found.items())[:MAX_UNITS]:
-        whole, example = SAID.get(unit, ("unit of the currency", "50 USD"))
-        how = f"a number is in {unit.replace('_', ' ')}, {SCALES[unit]:,f} to one {whole}; say `'{example}'` instead"
-        lines.append(f"- {listed(list(names), 8)}: {how}")
+    for unit, names in list(names_by_unit.items())[:MAX_UNITS]:
+        unit_noun, example = HUMAN_UNITS.get(unit, ("unit of the currency", "50 USD"))
+        explanation = f"a number is in {unit.replace('_', ' ')}, {SCALES[unit]:,f} to one {unit_noun}; say `'{example}'` instead"
+        lines.append(f"- {join_names(list(names), 8)}: {explanation}")
     return "\n".join(["## Units", "", *lines]) if lines else ""
 
 
-def examples(operations: Sequence[Operation], ids: Ids, command: str) -> str:
+def examples(operations: Sequence[Operation], ids: IdGuide, command: str) -> str:
     """Return up to three examples with their commands: a list, one item of it, a change."""
-    shown: list[str] = []
-    used: set[str] = set()
+    texts: list[str] = []
+    used_ids: set[str] = set()
     kinds = (
-        [one for one in operations if one.effect is Effect.READ and not compile_tool(one).required],
-        [one for one in operations if one.effect is Effect.READ and compile_tool(one).required],
-        [one for one in operations if one.effect is Effect.WRITE and compile_tool(one).required],
-        [one for one in operations if one.effect is Effect.DESTROY],
+        [candidate for candidate in operations if candidate.effect is Effect.READ and not compile_tool(candidate).required],
+        [candidate for candidate in operations if candidate.effect is Effect.READ and compile_tool(candidate).required],
+        [candidate for candidate in operations if candidate.effect is Effect.WRITE and compile_tool(candidate).required],
+        [candidate for candidate in operations if candidate.effect is Effect.DESTROY],
         list(operations),
     )
     # Twice through the kinds, as an API of three lists has three examples all the same; placeholders in capitals only
     # where no values could be derived.
     for kind, blank in (*((kind, False) for kind in (*kinds, *kinds)), *((kind, True) for kind in (*kinds, *kinds))):
-        for operation in [one for one in kind if one.id not in used and not one.deprecated][:TRIED]:
-            if len(shown) < EXAMPLES and (text := _example(operation, ids, command, blank=blank)):
-                shown.append(text)
-                used.add(operation.id)
+        for operation in [candidate for candidate in kind if candidate.id not in used_ids and not candidate.deprecated][:MAX_TRIED]:
+            if len(texts) < MAX_EXAMPLES and (text := _example(operation, ids, command, blank=blank)):
+                texts.append(text)
+                used_ids.add(operation.id)
                 break
-    return "\n\n".join([*(["## Examples"] if shown else []), *shown])
+    return "\n\n".join([*(["## Examples"] if texts else []), *texts])
 
 
-def _example(operation: Operation, ids: Ids, command: str, *, blank: bool) -> str:
-    given = sample(operation, blank=blank)
-    if given is None:
+def _example(operation: Operation, ids: IdGuide, command: str, *, blank: bool) -> str:
+    arguments = sample_arguments(operation, blank=blank)
+    if arguments is None:
         return ""
-    sources = {name: one for name, one in ids.of(operation).items() if name in given and name not in ids.common}
-    firsts = ((one.operation, sample(one.operation)) for one in sources.values())
-    lines = list(dict.fromkeys(f"{command} {callable_id(one)}{words(got)}" for one, got in firsts if got is not None))
-    call = f"{command} {callable_id(operation)}{words(given)}"
-    asks = operation.effect is not Effect.READ
-    lines += [f"{call} --dry-run", f"{call} --yes"] if asks else [call]
-    told = [f"{name} {value}" for name, value in given.items() if isinstance(value, str) and not value.isupper()]
-    wish = re.sub(r'["“”]', "'", said(operation, 90)) + (f" ({', '.join(told[:3])})" if told and asks else "")
+    sources = {name: source for name, source in ids.for_operation(operation).items() if name in arguments and name not in ids.common}
+    lookups = ((source.operation, sample_arguments(source.operation)) for source in sources.values())
+    lines = list(dict.fromkeys(f"{command} {callable_id(source)}{argument_words(lookup_arguments)}" for source, lookup_arguments in lookups if lookup_arguments is not None))
+    call = f"{command} {callable_id(operation)}{argument_words(arguments)}"
+    is_change = operation.effect is not Effect.READ
+    lines += [f"{call} --dry-run", f"{call} --yes"] if is_change else [call]
+    values = [f"{name} {value}" for name, value in arguments.items() if isinstance(value, str) and not value.isupper()]
+    goal = re.sub(r'["“”]', "'", safe_summary(operation, 90)) + (f" ({', '.join(values[:3])})" if values and is_change else "")
     block = "\n".join(lines)
-    after = "\nThe last line only after a yes." if asks else ""
-    by_name = ", by a name that is looked up first" if len(lines) > 1 + asks else ""
-    return f'"{inert(wish, 160)}"{by_name}:\n\n```\n{block}\n```{after}'
+    note = "\nThe last line only after a yes." if is_change else ""
+    by_name = ", by a name that is looked up first" if len(lines) > 1 + is_change else ""
+    return f'"{inert_line(goal, 160)}"{by_name}:\n\n```\n{block}\n```{note}'

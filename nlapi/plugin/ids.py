@@ -8,81 +8,81 @@ from functools import cached_property
 
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
-from nlapi.plugin.text import code, listed
+from nlapi.plugin.markdown import code_span, join_names
 from nlapi.resources.id_fields import Words
 from nlapi.resources.id_sources import IdSource, IdSources
-from nlapi.resources.nouns import thing_words
+from nlapi.resources.nouns import singular_noun
 from nlapi.tools.compile import compile_tool
 
 MAX_SOURCES = 15
 
 # Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
-MAX_LISTED = 3
+MAX_LISTED_SOURCES = 3
 
 
-class Ids:
+class IdGuide:
     """The sources of the ids that some operations of one Spec take, all among these operations."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._sources = IdSources(operations[0].spec, operations)
-        self._found: dict[Operation, dict[str, IdSource]] = {}
+        self._by_operation: dict[Operation, dict[str, IdSource]] = {}
 
-    def of(self, operation: Operation) -> Mapping[str, IdSource]:
+    def for_operation(self, operation: Operation) -> Mapping[str, IdSource]:
         """Return the sources of an operation's ids by argument, required arguments first."""
-        if operation not in self._found:
+        if operation not in self._by_operation:
             tool = compile_tool(operation)
-            found = {}
+            sources = {}
             for name in sorted(tool.places, key=lambda name: name not in tool.required):
                 place = tool.places[name]
                 # A value that the body repeats from the path, or the id of a new thing, has no source.
                 repeated = place[0] == "body" and (place[1] == "id" or operation.parameter("path", place[1]))
-                source = None if repeated else self._sources.first(operation, place)
+                source = None if repeated else self._sources.best_source(operation, place)
                 if source is not None:
-                    found[name] = source
-            self._found[operation] = found
-        return self._found[operation]
+                    sources[name] = source
+            self._by_operation[operation] = sources
+        return self._by_operation[operation]
 
     @cached_property
     def common(self) -> Mapping[str, IdSource | None]:
         """The values that most operations take, by the name of the argument."""
         return self._sources.common_values()
 
-    def taken(self, operations: Sequence[Operation]) -> list[str]:
+    def common_names(self, operations: Sequence[Operation]) -> list[str]:
         """Return the values that most operations take, as far as some operations take them."""
-        taken = {name for one in operations for name in compile_tool(one).places}
-        return [name for name in self.common if name in taken]
+        arguments = {name for operation in operations for name in compile_tool(operation).places}
+        return [name for name in self.common if name in arguments]
 
     def common_lines(self) -> list[str]:
         """Return a line for each value that most operations take: its source, and what that needs itself."""
         lines = []
         for name, source in self.common.items():
-            above = self.of(source.operation).items() if source is not None else ()
-            after = [f", where {code(first, 64)} is from {self._from(other)}" for first, other in above]
-            lines.append(f"- {code(name, 64)}: {self._from(source)}{''.join(after[:1])}")
+            prerequisites = self.for_operation(source.operation).items() if source is not None else ()
+            clauses = [f", where {code_span(argument, 64)} is from {self._source_text(prerequisite)}" for argument, prerequisite in prerequisites]
+            lines.append(f"- {code_span(name, 64)}: {self._source_text(source)}{''.join(clauses[:1])}")
         return lines
 
-    def lines(self, operations: Sequence[Operation], limit: int, elsewhere: Mapping[Operation, str]) -> Iterator[str]:
-        """Yield a line for each kind of id that operations take, most frequent first; `elsewhere` has their skills."""
-        wanted: dict[tuple[str, Words], Counter[IdSource]] = {}
+    def lines(self, operations: Sequence[Operation], limit: int, skill_of: Mapping[Operation, str]) -> Iterator[str]:
+        """Yield a line for each kind of id that operations take, most frequent first; `skill_of` has their skills."""
+        usage: dict[tuple[str, Words], Counter[IdSource]] = {}
         for operation in operations:
-            for name, source in self.of(operation).items():
+            for name, source in self.for_operation(operation).items():
                 if name not in self.common:
-                    wanted.setdefault((name, thing_words(source.operation)), Counter())[source] += 1
+                    usage.setdefault((name, singular_noun(source.operation)), Counter())[source] += 1
         # `id` may be that of a project here and of a user there: the noun is added only where one name has several.
-        names = Counter(name for name, _ in wanted)
-        for (name, noun), sources in sorted(wanted.items(), key=lambda one: -one[1].total())[:limit]:
+        names = Counter(name for name, _ in usage)
+        for (name, noun), sources in sorted(usage.items(), key=lambda entry: -entry[1].total())[:limit]:
             kind = f" ({' '.join(noun)})" if names[name] > 1 else ""
             needs = "1 operation needs it" if sources.total() == 1 else f"{sources.total()} operations need it"
-            skills = {one: f", skill `{elsewhere[one.operation]}`" for one in sources if one.operation in elsewhere}
-            given = list(dict.fromkeys(f"{self._from(one)}{skills.get(one, '')}" for one, _ in sources.most_common()))
-            yield f"- {code(name, 64)}{kind} from {listed(given, MAX_LISTED)}; {needs}"
+            skills = {entry: f", skill `{skill_of[entry.operation]}`" for entry in sources if entry.operation in skill_of}
+            source_texts = list(dict.fromkeys(f"{self._source_text(entry)}{skills.get(entry, '')}" for entry, _ in sources.most_common()))
+            yield f"- {code_span(name, 64)}{kind} from {join_names(source_texts, MAX_LISTED_SOURCES)}; {needs}"
 
-    def _from(self, source: IdSource | None) -> str:
+    def _source_text(self, source: IdSource | None) -> str:
         if source is None:
             return "ask the user"
-        field = f" ({code(source.field, 40)})" if source.field else ""
+        field = f" ({code_span(source.field, 40)})" if source.field else ""
         field = " (the end of `uri`)" if source.field == "uri" else field
         kinds = (
             f"{name}={','.join(value) if isinstance(value, list) else value}" for (_, name), value in source.narrowing
         )
-        return f"`{callable_id(source.operation)}`{''.join(f' with {code(kind, 60)}' for kind in kinds)}{field}"
+        return f"`{callable_id(source.operation)}`{''.join(f' with {code_span(kind, 60)}' for kind in kinds)}{field}"

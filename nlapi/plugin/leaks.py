@@ -9,7 +9,7 @@ from nlapi.issue import Issue, Level
 from nlapi.plugin.build import DESCRIPTION
 
 # Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
-_KINDS = {
+_SECRET_PATTERNS = {
     "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
     "a key of Anthropic's": r"\bsk-ant-[\w-]{20,}",
     "a key that begins with sk-": r"\bsk-(?:proj-|live-)?[A-Za-z0-9]{32,}",
@@ -22,12 +22,12 @@ _KINDS = {
     "a bearer token": r"(?i)\bbearer [a-z0-9._~+/-]{24,}=*",
     "a password in an address": r"https?://[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}@",
 }
-KINDS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
+SECRET_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _SECRET_PATTERNS.items()}
 # A shorter credential is likely to occur in a text by chance.
 MIN_SECRET = 8
 
 
-def leaks(files: Mapping[str, bytes], values: Mapping[str, str]) -> Iterator[Issue]:
+def find_secrets(files: Mapping[str, bytes], values: Mapping[str, str]) -> Iterator[Issue]:
     """Yield an Issue for each text that looks like a credential.
 
     `values` are the credentials themselves, by variable: none may be in a file. A warning where the description has the
@@ -38,16 +38,16 @@ def leaks(files: Mapping[str, bytes], values: Mapping[str, str]) -> Iterator[Iss
         text = content.decode("utf-8", "replace")
         for variable, value in values.items():
             if len(value) >= MIN_SECRET and value in text:
-                yield _issue(path, f"holds the credential that is in {variable}", Level.ERROR)
-        for kind, pattern in KINDS.items():
-            found = pattern.search(text)
-            if found:
-                given = path == DESCRIPTION or found[0] in described
-                yield _issue(path, f"has {kind} in it", Level.WARNING if given else Level.ERROR)
+                yield _secret_issue(path, f"holds the credential that is in {variable}", Level.ERROR)
+        for kind, pattern in SECRET_PATTERNS.items():
+            match = pattern.search(text)
+            if match:
+                is_example = path == DESCRIPTION or match[0] in described
+                yield _secret_issue(path, f"has {kind} in it", Level.WARNING if is_example else Level.ERROR)
 
 
-def _issue(where: str, message: str, level: Level) -> Issue:
+def _secret_issue(location: str, message: str, level: Level) -> Issue:
     hint = (
         "its description has it as well: is it an example?" if level is Level.WARNING else "take it out and revoke it"
     )
-    return Issue(level=level, where=where, message=message, hint=hint, rule="secret")
+    return Issue(level=level, where=location, message=message, hint=hint, rule="secret")

@@ -12,15 +12,15 @@ from nlapi.client.credentials import shared_ids
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.slugs import RESERVED, joined, unique
+from nlapi.tools.slugs import RESERVED_WORDS, join_words, unique_name
 
-# In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.command.tool_length).
+# In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.programs.max_tool_length).
 MAX_NAME = 30
 
 MAX_SKILL = 64
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 # Words of a title that do not distinguish one API from another.
-EMPTY = frozenset("api apis rest restful http https openapi swagger spec specification the official web and of".split())
+GENERIC_WORDS = frozenset("api apis rest restful http https openapi swagger spec specification the official web and of".split())
 
 BASE_URL = "base_url"
 """The option for where an API runs."""
@@ -33,34 +33,34 @@ PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")
 def plugin_name(title: str) -> str:
     """Return a name made from the title of an API: `Spotify Ads API` -> spotify-ads."""
     plain = unicodedata.normalize("NFKD", re.sub(r"['’]s\b", "", title)).encode("ascii", "ignore").decode().lower()
-    words = [word for word in re.findall("[a-z0-9]+", plain) if word not in RESERVED]
-    telling = [word for word in words if word not in EMPTY and not re.fullmatch(r"v?\d+", word)]
-    name = joined(telling or words, MAX_NAME)
-    return name if KEBAB.fullmatch(name) else joined(["api", *words], MAX_NAME)
+    words = [word for word in re.findall("[a-z0-9]+", plain) if word not in RESERVED_WORDS]
+    specific = [word for word in words if word not in GENERIC_WORDS and not re.fullmatch(r"v?\d+", word)]
+    name = join_words(specific or words, MAX_NAME)
+    return name if KEBAB.fullmatch(name) else join_words(["api", *words], MAX_NAME)
 
 
-def checked(name: str) -> str:
+def check_name(name: str) -> str:
     """Return `name`, or raise UsageError with the reason why a plugin cannot have it."""
     if not KEBAB.fullmatch(name) or len(name) > MAX_NAME:
         hint = f"lower-case letters, digits and single dashes, a letter first, at most {MAX_NAME}: my-api"
         raise UsageError(f"{name[:80]!r} cannot be the name of a plugin", hint=hint)
-    if RESERVED & set(name.split("-")):
+    if RESERVED_WORDS & set(name.split("-")):
         raise UsageError(
-            f"{name!r} is reserved: only Anthropic's own plugins have {' or '.join(sorted(RESERVED))} in it"
+            f"{name!r} is reserved: only Anthropic's own plugins have {' or '.join(sorted(RESERVED_WORDS))} in it"
         )
     return name
 
 
-def variables(spec: Spec, operations: Iterable[Operation], name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Return security scheme -> the environment variable for its credential; `given` overrides generated names.
+def credential_variables(spec: Spec, operations: Iterable[Operation], name: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return security scheme -> the environment variable for its credential; `chosen` overrides generated names.
 
     Schemes that are one credential for some of `operations` have one variable.
     """
-    prefix = shell(name)
+    prefix = variable_form(name)
     usable = [
         id for id, scheme in spec.security_schemes.items() if not scheme.fault and id.isprintable() and "=" not in id
     ]
-    for id, variable in given.items():
+    for id, variable in chosen.items():
         if id not in usable:
             raise UsageError(
                 f"{spec.title} has no security scheme {id!r} that works", hint=f"it has {', '.join(usable)}"
@@ -71,13 +71,13 @@ def variables(spec: Spec, operations: Iterable[Operation], name: str, given: Map
     groups: dict[str, list[str]] = {}
     for id in usable:
         groups.setdefault(shared.get(id, id), []).append(id)
-    made: dict[str, str] = {}
+    variable_of: dict[str, str] = {}
     for ids in groups.values():
         # A user sees one credential as "the token", whatever the description calls its scheme.
-        own = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
-        named = next((given[id] for id in ids if id in given), "") or shell(unique(f"{prefix}_{own}", made.values()))
-        made |= {id: given.get(id, named) for id in ids}
-    return {id: made[id] for id in usable}
+        suffix = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
+        shared_variable = next((chosen[id] for id in ids if id in chosen), "") or variable_form(unique_name(f"{prefix}_{suffix}", variable_of.values()))
+        variable_of |= {id: chosen.get(id, shared_variable) for id in ids}
+    return {id: variable_of[id] for id in usable}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,25 +89,25 @@ class CredentialSetting:
     schemes: tuple[str, ...]
 
 
-def credential_settings(named: Mapping[str, str]) -> tuple[CredentialSetting, ...]:
-    """Return the settings for credentials, named apart from `base_url`; `named` is the result of `variables`."""
+def credential_settings(variable_of: Mapping[str, str]) -> tuple[CredentialSetting, ...]:
+    """Return the settings for credentials, named apart from `base_url`; `variable_of` is that of `credential_variables`."""
     schemes: dict[str, list[str]] = {}
-    for id, variable in named.items():
+    for id, variable in variable_of.items():
         schemes.setdefault(variable, []).append(id)
     options: dict[str, str] = {}
     for variable, ids in schemes.items():
         stem = re.sub(r"[^a-z0-9]+", "_", ids[0].lower()).strip("_") or "key"
         stem = "token" if len(schemes) == 1 else stem if stem[0].isalpha() else f"key_{stem}"
-        taken = (BASE_URL, *options.values())
+        used_options = (BASE_URL, *options.values())
         names = (stem if n == 1 else f"{stem}_{n}" for n in count(1))
-        options[variable] = next(option for option in names if option not in taken)
+        options[variable] = next(option for option in names if option not in used_options)
     return tuple(
         CredentialSetting(variable=variable, option=options[variable], schemes=tuple(ids))
         for variable, ids in schemes.items()
     )
 
 
-def shell(name: str) -> str:
+def variable_form(name: str) -> str:
     """Return a name in the form of a variable: spotify-ads -> SPOTIFY_ADS."""
     return name.upper().replace("-", "_")
 

@@ -13,9 +13,9 @@ import yaml
 from nlapi.issue import Issue
 from nlapi.openapi.parts import as_list
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
-from nlapi.plugin.command import HOOKS, MCP
+from nlapi.plugin.programs import HOOKS, MCP
 from nlapi.plugin.names import KEBAB, MAX_SKILL
-from nlapi.tools.slugs import RESERVED
+from nlapi.tools.slugs import RESERVED_WORDS
 
 MAX_DESCRIPTION = 1024
 
@@ -25,83 +25,83 @@ MAX_LINES = 200
 # Of a README, as Claude Code's plugin directory requires.
 MIN_WORDS = 40
 
-KNOWN = frozenset(("name", "description", "allowed-tools", "license", "metadata", "version"))
+FRONT_MATTER_KEYS = frozenset(("name", "description", "allowed-tools", "license", "metadata", "version"))
 """The keys of a skill's front matter."""
 
 _FRONT = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 # Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
-_RUN = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
+_CLIENT_SYNTAX = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
 
 
-def broken(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
+def broken_rules(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
     """Return an Issue for every rule that the files of a plugin (path -> bytes) break."""
     return tuple(
-        Issue.error(where, message, hint, "client")
-        for found in (
-            _manifests(files),
-            _settings(files),
-            _skills(files),
-            _agents(files),
-            _links(files),
-            _others(files),
+        Issue.error(location, message, hint, "client")
+        for faults in (
+            _manifest_faults(files),
+            _settings_faults(files),
+            _skill_faults(files),
+            _agent_faults(files),
+            _link_faults(files),
+            _file_faults(files),
         )
-        for where, message, hint in found
+        for location, message, hint in faults
     )
 
 
 Fault = tuple[str, str, str]
 
 
-def _object(files: Mapping[str, bytes], path: str) -> dict[str, Any] | None:
+def _read_object(files: Mapping[str, bytes], path: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(files[path])
+        data = json.loads(files[path])
     except (KeyError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return data if isinstance(data, dict) else None
 
 
-def _manifests(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    plugin, market = _object(files, PLUGIN), _object(files, MARKETPLACE)
-    for path, found, keys in (
+def _manifest_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
+    plugin, market = _read_object(files, PLUGIN), _read_object(files, MARKETPLACE)
+    for path, data, keys in (
         (PLUGIN, plugin, ("name", "version", "description", "author")),
         (MARKETPLACE, market, ("name", "owner", "plugins")),
-        (HOOKS, _object(files, HOOKS), ("hooks",)),
+        (HOOKS, _read_object(files, HOOKS), ("hooks",)),
     ):
-        if found is None:
+        if data is None:
             yield path, "no JSON object", "build the plugin again"
-        yield from ((path, f"has no {key}", "") for key in keys if found is not None and not found.get(key))
-    for path, found in ((PLUGIN, plugin), (MARKETPLACE, market)):
-        name = (found or {}).get("name")
+        yield from ((path, f"has no {key}", "") for key in keys if data is not None and not data.get(key))
+    for path, data in ((PLUGIN, plugin), (MARKETPLACE, market)):
+        name = (data or {}).get("name")
         if isinstance(name, str) and (fault := _name_fault(name)):
             yield path, f"the name {name[:80]!r} {fault}", ""
         for key in ("author", "owner"):
-            if not isinstance((found or {}).get(key, {}), dict):
+            if not isinstance((data or {}).get(key, {}), dict):
                 yield path, f"{key} is no object", '{"name": ...}'
     listed = (market or {}).get("plugins")
-    for one in as_list(listed):
-        source = one.get("source") if isinstance(one, dict) else None
+    for entry in as_list(listed):
+        source = entry.get("source") if isinstance(entry, dict) else None
         if isinstance(source, str) and not source.startswith("./"):
             yield MARKETPLACE, f"source {source!r} does not start with ./", ""
 
 
-def _settings(files: Mapping[str, bytes]) -> Iterator[Fault]:
+def _settings_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     """Yield faults of the options that a plugin asks for, and of their use in hooks and servers."""
-    asked = (_object(files, PLUGIN) or {}).get("userConfig", {})
-    asked = asked if isinstance(asked, dict) else {}
-    for key, one in asked.items():
+    options = (_read_object(files, PLUGIN) or {}).get("userConfig", {})
+    options = options if isinstance(options, dict) else {}
+    for key, option in options.items():
         for part in ("type", "title", "description"):
-            if not isinstance(one, dict) or not one.get(part):
+            if not isinstance(option, dict) or not option.get(part):
                 yield PLUGIN, f"userConfig.{key} has no {part}", ""
-        if isinstance(one, dict) and re.search(r"token|secret|password|api_?key", key) and not one.get("sensitive"):
+        if isinstance(option, dict) and re.search(r"token|secret|password|api_?key", key) and not option.get("sensitive"):
             yield PLUGIN, f"userConfig.{key} is not said to be sensitive", '"sensitive": true'
     for path in (MCP, HOOKS):
         for name in dict.fromkeys(
             re.findall(r"\$\{user_config\.([^}]*)\}", files.get(path, b"").decode("utf-8", "replace"))
         ):
-            if name not in asked:
+            if name not in options:
                 yield path, f"uses ${{user_config.{name}}}, which plugin.json does not declare", ""
-    servers = (_object(files, MCP) or {}).get("mcpServers") if MCP in files else {}
+    servers = (_read_object(files, MCP) or {}).get("mcpServers") if MCP in files else {}
     if not isinstance(servers, dict):
         yield MCP, "has no mcpServers", "build the plugin again"
 
@@ -109,10 +109,10 @@ def _settings(files: Mapping[str, bytes]) -> Iterator[Fault]:
 def _name_fault(name: str) -> str:
     if not KEBAB.fullmatch(name) or len(name) > MAX_SKILL:
         return f"is not lower-case words with dashes, at most {MAX_SKILL} characters"
-    return "is reserved" if RESERVED & set(name.split("-")) else ""
+    return "is reserved" if RESERVED_WORDS & set(name.split("-")) else ""
 
 
-def _skills(files: Mapping[str, bytes]) -> Iterator[Fault]:
+def _skill_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     paths = [path for path in files if re.fullmatch(r"skills/[^/]+/SKILL\.md", path)]
     if not paths:
         yield "skills", "there is no skill", "build the plugin again"
@@ -128,7 +128,7 @@ def _skills(files: Mapping[str, bytes]) -> Iterator[Fault]:
         if "---" in front[1]:
             yield path, "has --- within its front matter, where the client ends it", "write it otherwise"
         yield from ((path, message, "") for message in _head_faults(head, path.split("/")[1]))
-        if run := _RUN.search(front[2]):
+        if run := _CLIENT_SYNTAX.search(front[2]):
             yield path, f"{run[0]!r} in the text is something that the client acts on", "write it otherwise"
 
 
@@ -146,11 +146,11 @@ def _head_faults(head: Mapping[Any, Any], folder: str, kind: str = "folder") -> 
         yield "the description has a tag in it"
     elif re.match(r"(?i)(i|you|we|my|your|our)\b", description):
         yield "the description is not in the third person"
-    for key in sorted(map(str, head.keys() - KNOWN)) if kind == "folder" else ():
+    for key in sorted(map(str, head.keys() - FRONT_MATTER_KEYS)) if kind == "folder" else ():
         yield f"the front matter has {key[:40]!r}, which no client knows"
 
 
-def _agents(files: Mapping[str, bytes]) -> Iterator[Fault]:
+def _agent_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for path in files:
         if re.fullmatch(r"agents/[^/]+\.md", path):
             head = front_matter(files[path].decode("utf-8", "replace"))
@@ -170,7 +170,7 @@ def front_matter(text: str) -> dict[str, Any] | None:
     return head if isinstance(head, dict) else None
 
 
-def _links(files: Mapping[str, bytes]) -> Iterator[Fault]:
+def _link_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for path, content in files.items():
         if not path.endswith(".md"):
             continue
@@ -186,10 +186,10 @@ def _links(files: Mapping[str, bytes]) -> Iterator[Fault]:
                 yield path, f"the link to {target} is a second level below its skill", "a model may read only the first"
 
 
-def _others(files: Mapping[str, bytes]) -> Iterator[Fault]:
+def _file_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     if len(files.get("README.md", b"").split()) < MIN_WORDS:
         yield "README.md", f"has fewer than {MIN_WORDS} words", "say what the plugin does and what it needs"
-    if "LICENSE" not in files and not (_object(files, PLUGIN) or {}).get("license"):
+    if "LICENSE" not in files and not (_read_object(files, PLUGIN) or {}).get("license"):
         yield "LICENSE", "there is none", "put one there, or `license` into plugin.json"
     if "CLAUDE.md" in files:
         yield "CLAUDE.md", "the client does not read it in a plugin", "make it a skill"

@@ -12,18 +12,18 @@ from nlapi.errors import NlapiError
 from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.id_fields import takes_id
+from nlapi.resources.id_fields import is_id_argument
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.check import check
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.patterns import bounded
+from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.tool import Tool
-from nlapi.tools.walk import schema_at
+from nlapi.tools.walk import argument_schema
 
 # Values that a shell, a client and a reader take literally.
-PLAIN = re.compile(r"[\w .,:@/+-]{1,60}")
+PLAIN_VALUE = re.compile(r"[\w .,:@/+-]{1,60}")
 
-FORMATS = {
+FORMAT_SAMPLES = {
     "date": "2026-06-01",
     "date-time": "2026-06-01T09:00:00Z",
     "email": "ada@example.com",
@@ -33,130 +33,130 @@ FORMATS = {
     "ipv4": "192.0.2.1",
 }
 # Nobody is shown how to type these arguments: a secret on a command line is in the history of the shell.
-SECRET = re.compile(r"(?i)token|secret|passw|api_?key|credential")
+SECRET_ARGUMENT = re.compile(r"(?i)token|secret|passw|api_?key|credential")
 
 MAX_ARGUMENTS = 8
 MAX_DEPTH = 3
 # A repetition of what repeats, or a long pattern: `(a+)+` may take exponential time on a short text.
-_SLOW = re.compile(r'"pattern": "(?:[^"\\]|\\.)*[)\]][*+{](?:[^"\\]|\\.)*[*+{]|"pattern": "(?:[^"\\]|\\.){200}')
+_SLOW_PATTERN = re.compile(r'"pattern": "(?:[^"\\]|\\.)*[)\]][*+{](?:[^"\\]|\\.)*[*+{]|"pattern": "(?:[^"\\]|\\.){200}')
 
 
-def sample(operation: Operation, *, blank: bool = False) -> dict[str, Any] | None:
+def sample_arguments(operation: Operation, *, blank: bool = False) -> dict[str, Any] | None:
     """Return valid values for what an operation requires; None where some cannot be derived.
 
     With `blank`, a text that cannot be derived is the name of its argument in capitals, for a person to fill in.
     """
     tool = compile_tool(operation)
-    if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET.search, tool.required)):
+    if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET_ARGUMENT.search, tool.required)):
         return None
-    given = {name: _value(operation, name) for name in _given(tool)}
-    if _fitting(tool, given):
-        return given
-    if not blank or not all(isinstance(value, str) for value in given.values()):
+    arguments = {name: _sample_value(operation, name) for name in _sample_names(tool)}
+    if _accepts(tool, arguments):
+        return arguments
+    if not blank or not all(isinstance(value, str) for value in arguments.values()):
         return None
-    return {name: _capitals(name) for name in given}
+    return {name: _placeholder(name) for name in arguments}
 
 
-def _fitting(tool: Tool, given: Mapping[str, Any]) -> bool:
+def _accepts(tool: Tool, arguments: Mapping[str, Any]) -> bool:
     """Return whether the description accepts these values; False where a pattern may be too slow to try."""
-    known = tool.input_schema["properties"]
-    shapes = json.dumps([known[name] for name in given], default=str)
+    properties = tool.input_schema["properties"]
+    shapes = json.dumps([properties[name] for name in arguments], default=str)
     if "$ref" in shapes:
         shapes += json.dumps(tool.input_schema.get("$defs", {}), default=str)
-    if _SLOW.search(shapes):
+    if _SLOW_PATTERN.search(shapes):
         return False
     try:
-        check(tool, given)
+        check(tool, arguments)
     except NlapiError:
         return False
     return True
 
 
-def _given(tool: Tool) -> list[str]:
+def _sample_names(tool: Tool) -> list[str]:
     """Return the arguments of a sample: the required ones, and one for a body that would be empty."""
     names = list(tool.required)
-    in_body = [name for name, (where, _) in tool.places.items() if where == "body"]
+    in_body = [name for name, (location, _) in tool.places.items() if location == "body"]
     if in_body and not set(in_body) & set(names):
-        names += [name for name in in_body if not SECRET.search(name)][:1]
+        names += [name for name in in_body if not SECRET_ARGUMENT.search(name)][:1]
     return names
 
 
-def words(given: Mapping[str, Any]) -> str:
+def argument_words(arguments: Mapping[str, Any]) -> str:
     """Return the arguments as typed after an operation."""
-    return "".join(f" {_word(name, value)}" for name, value in given.items())
+    return "".join(f" {_argument_word(name, value)}" for name, value in arguments.items())
 
 
-def _word(name: str, value: Any) -> str:
-    plain = isinstance(value, str) and value not in ("true", "false", "null") and not re.fullmatch(r"[\d.-]+", value)
-    if plain:
-        return f"{name}={_quoted(value)}"
-    if isinstance(value, list) and all(isinstance(one, str) and "," not in one for one in value):
-        return f"{name}={_quoted(','.join(value))}"
+def _argument_word(name: str, value: Any) -> str:
+    is_plain = isinstance(value, str) and value not in ("true", "false", "null") and not re.fullmatch(r"[\d.-]+", value)
+    if is_plain:
+        return f"{name}={_quote(value)}"
+    if isinstance(value, list) and all(isinstance(item, str) and "," not in item for item in value):
+        return f"{name}={_quote(','.join(value))}"
     if isinstance(value, bool | int | float):
         return f"{name}={json.dumps(value)}"
-    return f"{name}:={_quoted(json.dumps(value))}"
+    return f"{name}:={_quote(json.dumps(value))}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     # shlex.quote writes '"'"' for an apostrophe, which is hard to read in an example.
     return shlex.quote(text) if re.fullmatch(r"[\w.,:@/+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _value(operation: Operation, name: str) -> Any:
+def _sample_value(operation: Operation, name: str) -> Any:
     tool = compile_tool(operation)
-    where, wire = tool.places.get(name, ("body", name))
-    described = schema_at(tool, name)
-    told = _told(described)
-    if told is not None:
-        return told
+    location, wire = tool.places.get(name, ("body", name))
+    schema = argument_schema(tool, name)
+    example = _described_example(schema)
+    if example is not None:
+        return example
     # An id that nobody has would read like a real one, so it is a placeholder.
-    if where == "path" or takes_id((where, wire)):
-        kind = described.get("type")
-        if kind == "string" and not described.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
-            return _capitals(wire)
-    return _made(answer_schemas(operation.spec).reader, described, name, 0)
+    if location == "path" or is_id_argument((location, wire)):
+        kind = schema.get("type")
+        if kind == "string" and not schema.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
+            return _placeholder(wire)
+    return _schema_value(answer_schemas(operation.spec).reader, schema, name, 0)
 
 
-def _capitals(name: str) -> str:
+def _placeholder(name: str) -> str:
     """Return the name of an argument as a placeholder: campaignId -> CAMPAIGN_ID."""
     return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()).strip("_") or "VALUE"
 
 
-def _told(schema: Mapping[str, Any]) -> Any:
+def _described_example(schema: Mapping[str, Any]) -> Any:
     """Return an example from the description, if it is plain."""
-    for one in (schema.get("example"), *as_list(schema.get("examples")), schema.get("default")):
-        if isinstance(one, bool | int | float) or (isinstance(one, str) and PLAIN.fullmatch(one)):
-            return one
-        if isinstance(one, list) and one and all(isinstance(each, str) and PLAIN.fullmatch(each) for each in one):
-            return one
+    for example in (schema.get("example"), *as_list(schema.get("examples")), schema.get("default")):
+        if isinstance(example, bool | int | float) or (isinstance(example, str) and PLAIN_VALUE.fullmatch(example)):
+            return example
+        if isinstance(example, list) and example and all(isinstance(item, str) and PLAIN_VALUE.fullmatch(item) for item in example):
+            return example
     return None
 
 
-def _made(reader: SchemaReader, schema: Any, name: str, depth: int) -> Any:
-    """Return a value of a schema, or an arbitrary one where none can be derived; `_fitting` rejects that."""
+def _schema_value(reader: SchemaReader, schema: Any, name: str, depth: int) -> Any:
+    """Return a value of a schema, or an arbitrary one where none can be derived; `_accepts` rejects that."""
     schema = reader.flat(schema)
     if depth > MAX_DEPTH:
         return "x"
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
-        return next((one for one in schema["enum"] if not isinstance(one, str) or PLAIN.fullmatch(one)), None)
-    if (told := _told(schema)) is not None:
-        return told
+        return next((choice for choice in schema["enum"] if not isinstance(choice, str) or PLAIN_VALUE.fullmatch(choice)), None)
+    if (example := _described_example(schema)) is not None:
+        return example
     for key in ("oneOf", "anyOf"):
         if schema.get(key) and "properties" not in schema:
-            return _made(reader, schema[key][0], name, depth + 1)
+            return _schema_value(reader, schema[key][0], name, depth + 1)
     kinds = schema.get("type")
-    kind = kinds if isinstance(kinds, str) else next((one for one in kinds or () if one != "null"), "string")
-    return _of_type(reader, kind, schema, name, depth)
+    kind = kinds if isinstance(kinds, str) else next((choice for choice in kinds or () if choice != "null"), "string")
+    return _typed_value(reader, kind, schema, name, depth)
 
 
-def _text(schema: Mapping[str, Any], name: str) -> str:
+def _sample_text(schema: Mapping[str, Any], name: str) -> str:
     """Return a text that fits a format, a pattern and a length, if one of a few does."""
-    if (known := FORMATS.get(str(schema.get("format")))) is not None:
-        return known
+    if (format_sample := FORMAT_SAMPLES.get(str(schema.get("format")))) is not None:
+        return format_sample
     plain = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()).strip()
-    likely = (
+    candidates = (
         f"Example {plain}".strip(),
         "example",
         "Example",
@@ -165,33 +165,33 @@ def _text(schema: Mapping[str, Any], name: str) -> str:
         "example-1",
         "1",
         "a1b2c3d4",
-        *FORMATS.values(),
+        *FORMAT_SAMPLES.values(),
     )
-    return next((one for one in likely if _fits(one, schema)), likely[0])
+    return next((candidate for candidate in candidates if _fits(candidate, schema)), candidates[0])
 
 
 def _fits(text: str, schema: Mapping[str, Any]) -> bool:
     if not schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)):
         return False
     pattern = schema.get("pattern")
-    if not isinstance(pattern, str) or _SLOW.search(json.dumps({"pattern": pattern})):
+    if not isinstance(pattern, str) or _SLOW_PATTERN.search(json.dumps({"pattern": pattern})):
         return pattern is None
-    return bounded(pattern).matches(text)
+    return bounded_pattern(pattern).matches(text)
 
 
-def _of_type(reader: SchemaReader, kind: str, schema: Mapping[str, Any], name: str, depth: int) -> Any:
+def _typed_value(reader: SchemaReader, kind: str, schema: Mapping[str, Any], name: str, depth: int) -> Any:
     if kind == "boolean":
         return True
     if kind in ("integer", "number"):
-        least = schema.get("minimum", schema.get("exclusiveMinimum"))
-        return max(int(least) + ("exclusiveMinimum" in schema), 1) if isinstance(least, int | float) else 1
+        minimum = schema.get("minimum", schema.get("exclusiveMinimum"))
+        return max(int(minimum) + ("exclusiveMinimum" in schema), 1) if isinstance(minimum, int | float) else 1
     if kind == "array":
-        return [_made(reader, schema.get("items"), name, depth + 1)]
+        return [_schema_value(reader, schema.get("items"), name, depth + 1)]
     if kind == "object":
         properties = schema.get("properties") or {}
         return {
-            one: _made(reader, properties[one], one, depth + 1)
-            for one in schema.get("required", ())
-            if one in properties
+            property_name: _schema_value(reader, properties[property_name], property_name, depth + 1)
+            for property_name in schema.get("required", ())
+            if property_name in properties
         }
-    return _text(schema, name)
+    return _sample_text(schema, name)

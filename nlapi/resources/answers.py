@@ -9,21 +9,21 @@ from typing import Any
 from nlapi.openapi.parts import Media, Schema, may_be_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.envelope import (
-    ANY,
+    ANY_NOUN,
     Keys,
     ListEnvelope,
     Noun,
     find_list,
-    find_thing,
-    total_in,
+    find_item,
+    extract_total,
     unwrap_entry,
     value_at,
 )
-from nlapi.resources.fields import Thing
+from nlapi.resources.fields import Item
 from nlapi.resources.naming import name_words, singular, singular_words, stem
-from nlapi.resources.nouns import is_single, thing_words
+from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.resources.schemas import SchemaReader, ref_of
-from nlapi.resources.views import DataView, Form, SchemaView
+from nlapi.resources.views import DataView, ViewForm, SchemaView
 
 # Levels of objects in which an object of another kind is looked for: GitHub's `pull_requests[].head.repo` is the third.
 _HOLDER_DEPTH = 3
@@ -38,7 +38,7 @@ class ListAnswer:
     total: int | None = None
 
     @property
-    def things(self) -> list[Thing]:
+    def object_entries(self) -> list[Item]:
         """The entries that are objects."""
         return [entry for entry in self.entries if isinstance(entry, Mapping)]
 
@@ -61,16 +61,16 @@ class AnswerSchemas:
         self._lists: dict[Operation, ListEnvelope | None] = {}
         self._entries: dict[Operation, Any] = {}
 
-    def view(self, operation: Operation) -> SchemaView | None:
+    def schema_view(self, operation: Operation) -> SchemaView | None:
         """Return the schema of the JSON answer of success; None where none is described."""
         media = json_media(operation)
         return SchemaView(media.schema, self.reader) if media is not None and media.schema else None
 
-    def list_of(self, operation: Operation) -> ListEnvelope | None:
+    def list_envelope(self, operation: Operation) -> ListEnvelope | None:
         """Return the envelope of the list in an operation's answer, by its schema; None where it describes none."""
         if operation not in self._lists:
-            view = self.view(operation)
-            self._lists[operation] = find_list(view, noun(operation)) if view is not None else None
+            view = self.schema_view(operation)
+            self._lists[operation] = find_list(view, expected_noun(operation)) if view is not None else None
         return self._lists[operation]
 
     def field_schema(self, operation: Operation, path: str) -> Schema | None:
@@ -79,18 +79,18 @@ class AnswerSchemas:
         for depth, key in enumerate(path.split(".")):
             inner = self._property(schema, key)
             if inner is None and depth == 0:  # JSON:API has the fields of a thing in `attributes`
-                held = self.reader.properties(schema).values()
-                inner = next((found for one in held if (found := self._property(one, key)) is not None), None)
+                objects = self.reader.properties(schema).values()
+                inner = next((match for candidate in objects if (match := self._property(candidate, key)) is not None), None)
             if inner is None:
                 return None
             schema = inner
         return self.reader.flat(schema)
 
-    def inner(self, schema: Any) -> Schema | None:
+    def object_schema(self, schema: Any) -> Schema | None:
         """Return the schema of the objects in a field: of itself or of its array's items; None for plain values."""
         flat = self.reader.flat(schema)
-        held = self.reader.flat(flat["items"]) if isinstance(flat.get("items"), Mapping) else flat
-        return held if self.reader.properties(held) else None
+        items = self.reader.flat(flat["items"]) if isinstance(flat.get("items"), Mapping) else flat
+        return items if self.reader.properties(items) else None
 
     def _property(self, schema: Any, name: str) -> Any:
         values = self.reader.flat(schema).get("additionalProperties")
@@ -98,31 +98,31 @@ class AnswerSchemas:
 
     def list_part(self, operation: Operation) -> AnswerPart | None:
         """Return the list in an operation's answer, with the schema of an entry in its wrapper; None without a list."""
-        view, envelope = self.view(operation), self.list_of(operation)
+        view, envelope = self.schema_view(operation), self.list_envelope(operation)
         return self._part(view, envelope) if view is not None and envelope is not None else None
 
-    def thing_part(self, operation: Operation, refs: Collection[str] = ()) -> AnswerPart | None:
+    def item_part(self, operation: Operation, refs: Collection[str] = ()) -> AnswerPart | None:
         """Return the item in an operation's answer: by one of the schemas `refs`, else by its envelope."""
-        media, view = json_media(operation), self.view(operation)
+        media, view = json_media(operation), self.schema_view(operation)
         if view is None or ref_of(view.schema) in refs:
             return AnswerPart(keys=(), schema=media.schema) if media is not None else None
-        described = self.reader.properties(view.schema).items() if refs else ()
-        named = next((name for name, inner in described if ref_of(inner) in refs), None)
-        keys = find_thing(view, noun(operation)) if named is None else (named,)
-        return AnswerPart(keys=keys, schema=_inside(view, keys).schema)
+        properties = self.reader.properties(view.schema).items() if refs else ()
+        field = next((name for name, inner in properties if ref_of(inner) in refs), None)
+        keys = find_item(view, expected_noun(operation)) if field is None else (field,)
+        return AnswerPart(keys=keys, schema=_view_at(view, keys).schema)
 
-    def searched_schema(self, operation: Operation, kind: tuple[str, ...]) -> Any:
+    def search_entry_schema(self, operation: Operation, kind: tuple[str, ...]) -> Any:
         """Return the entry schema of one kind in the answer of a search over several kinds; {} for none."""
-        view = self.view(operation)
+        view = self.schema_view(operation)
         name = next((name for name in view.names if singular_words(name) == kind), None) if view is not None else None
-        inside = view.field(name) if view is not None and name is not None else None
-        envelope = find_list(inside) if inside is not None else None
-        return self._part(inside, envelope).schema if inside is not None and envelope is not None else {}
+        list_view = view.field(name) if view is not None and name is not None else None
+        envelope = find_list(list_view) if list_view is not None else None
+        return self._part(list_view, envelope).schema if list_view is not None and envelope is not None else {}
 
     def _part(self, view: SchemaView, envelope: ListEnvelope) -> AnswerPart:
-        inside = _inside(view, envelope.keys)
-        values = self.reader.flat(inside.schema).get("additionalProperties", {})
-        schema = values if envelope.is_map else inside.items
+        list_view = _view_at(view, envelope.keys)
+        values = self.reader.flat(list_view.schema).get("additionalProperties", {})
+        schema = values if envelope.is_map else list_view.items
         return AnswerPart(keys=envelope.keys, schema=schema, is_list=True, is_map=envelope.is_map)
 
     def entry_schema(self, operation: Operation) -> Any:
@@ -131,7 +131,7 @@ class AnswerSchemas:
         A wrapper around the item is left out: of `{"campaign": {...}}` it is the schema of campaign.
         """
         if operation not in self._entries:
-            part = self.list_part(operation) or self.thing_part(operation)
+            part = self.list_part(operation) or self.item_part(operation)
             schema = part.schema if part is not None else {}
             inner = list(self.reader.properties(schema).values())
             # Such a wrapper has one property, which is an object (`campaigns wrapped one by one` in tests/resources).
@@ -140,7 +140,7 @@ class AnswerSchemas:
         return self._entries[operation]
 
 
-def _inside(view: SchemaView, keys: Keys) -> SchemaView:
+def _view_at(view: SchemaView, keys: Keys) -> SchemaView:
     for key in keys:
         view = view.field(key)
     return view
@@ -159,17 +159,17 @@ def field_schema(operation: Operation, path: str) -> Schema | None:
     return answer_schemas(operation.spec).field_schema(operation, path)
 
 
-def holder_of(operation: Operation, kind: Sequence[str]) -> str:
+def parent_field(operation: Operation, kind: Sequence[str]) -> str:
     """Return the field, in the singular, with an object of a kind (stems) in an answer; "" where none has one."""
     schemas = answer_schemas(operation.spec)
     level: list[Any] = [schemas.entry_schema(operation)]
     for _ in range(_HOLDER_DEPTH):
         properties = [pair for schema in level for pair in schemas.reader.properties(schema).items()]
-        held = [(name, inner) for name, schema in properties if (inner := schemas.inner(schema)) is not None]
-        for name, _ in held:
+        objects = [(name, inner) for name, schema in properties if (inner := schemas.object_schema(schema)) is not None]
+        for name, _ in objects:
             if tuple(map(stem, name_words(name))) == tuple(kind):
                 return singular(name.lower())
-        level = [inner for _, inner in held]
+        level = [inner for _, inner in objects]
     return ""
 
 
@@ -186,17 +186,17 @@ def answer_schema(operation: Operation) -> Any:
     return first.schema if first is not None else {}
 
 
-def noun(operation: Operation) -> Noun:
+def expected_noun(operation: Operation) -> Noun:
     """Return the noun that the answer of an operation is expected to be about."""
-    return Noun(words=thing_words(operation), single=is_single(operation))
+    return Noun(words=singular_noun(operation), is_single=is_single(operation))
 
 
-def list_schema(operation: Operation) -> ListEnvelope | None:
+def list_envelope(operation: Operation) -> ListEnvelope | None:
     """Return the envelope of the list in an operation's answer, by its schema; None where it describes none."""
-    return answer_schemas(operation.spec).list_of(operation)
+    return answer_schemas(operation.spec).list_envelope(operation)
 
 
-def list_in(
+def extract_list(
     data: Any, operation: Operation | None = None, headers: Mapping[str, str] | None = None
 ) -> ListAnswer | None:
     """Return the list in an answer: where its schema has it, else where the data has it; None for no list.
@@ -205,29 +205,29 @@ def list_in(
     """
     if is_failure(data):
         return None
-    described = list_schema(operation) if operation is not None else None
-    envelope, entries = described, described.entries(data) if described is not None else None
-    if entries is None and described is not None and _is_left_out(data, described.keys):
+    schema_envelope = list_envelope(operation) if operation is not None else None
+    envelope, entries = schema_envelope, schema_envelope.entries(data) if schema_envelope is not None else None
+    if entries is None and schema_envelope is not None and _is_absent(data, schema_envelope.keys):
         entries = []
     if entries is None:
-        envelope = find_list(DataView(data), noun(operation) if operation is not None else ANY)
+        envelope = find_list(DataView(data), expected_noun(operation) if operation is not None else ANY_NOUN)
         # An item may have an array of its own, such as the tags of a ticket: that is no list of the answer.
-        if operation is not None and described is None and envelope is not None and envelope.keys:
+        if operation is not None and schema_envelope is None and envelope is not None and envelope.keys:
             envelope = None if _is_described(operation, envelope.keys[0]) else envelope
         entries = envelope.entries(data) if envelope is not None else None
     if envelope is None or entries is None:
         return None
-    return ListAnswer(envelope=envelope, entries=tuple(entries), total=total_in(data, envelope.keys, headers))
+    return ListAnswer(envelope=envelope, entries=tuple(entries), total=extract_total(data, envelope.keys, headers))
 
 
-def thing_in(data: Any, operation: Operation | None = None) -> Thing | None:
+def extract_item(data: Any, operation: Operation | None = None) -> Item | None:
     """Return the one item in an answer, without the envelope around it; None where it is no object."""
     if not isinstance(data, Mapping):
         return None
-    keys: Keys = () if is_failure(data) else find_thing(DataView(data), noun(operation) if operation else ANY)
+    keys: Keys = () if is_failure(data) else find_item(DataView(data), expected_noun(operation) if operation else ANY_NOUN)
     # Elasticsearch's `_source` is beside the id and not around it, so that no keys lead to it.
-    inside = unwrap_entry(value_at(data, keys)) if keys or "_source" in data else data
-    return inside if isinstance(inside, Mapping) else data
+    item = unwrap_entry(value_at(data, keys)) if keys or "_source" in data else data
+    return item if isinstance(item, Mapping) else data
 
 
 def is_failure(data: Any) -> bool:
@@ -239,25 +239,25 @@ def is_failure(data: Any) -> bool:
         return True
     # GraphQL answers with data beside errors (GraphQL specification §7.1); such an answer is no failure.
     errors = data.get("errors") or data.get("error")
-    carried = any(
+    has_data = any(
         isinstance(data.get(key), list | Mapping) and data[key] for key in data if key not in ("errors", "error")
     )
-    return bool(errors) and not carried
+    return bool(errors) and not has_data
 
 
-def _is_left_out(data: Any, keys: Keys) -> bool:
+def _is_absent(data: Any, keys: Keys) -> bool:
     """Return whether an answer has nothing in the place of its list: null, or a missing property on the way."""
-    inside = data
+    value = data
     for key in keys:
-        if not isinstance(inside, Mapping):
+        if not isinstance(value, Mapping):
             return False
-        if inside.get(key) is None:
-            return key in inside or not inside or len(keys) == 1
-        inside = inside[key]
-    return inside is None
+        if value.get(key) is None:
+            return key in value or not value or len(keys) == 1
+        value = value[key]
+    return value is None
 
 
 def _is_described(operation: Operation, name: str) -> bool:
     """Return whether a schema without a list has a property of that name, which is then a part of an item."""
-    view = answer_schemas(operation.spec).view(operation)
-    return view is not None and view.form is Form.OBJECT and name in view.names
+    view = answer_schemas(operation.spec).schema_view(operation)
+    return view is not None and view.form is ViewForm.OBJECT and name in view.names

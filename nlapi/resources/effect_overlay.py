@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from nlapi.openapi.overlay import target_of
+from nlapi.openapi.overlay import operation_jsonpath
 from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation
 from nlapi.resources.effect import Basis, EffectEvidence, evidence_of
 
@@ -22,10 +22,10 @@ MAX_TITLE = 60
 
 def reads_by_evidence(operations: Iterable[Operation]) -> tuple[tuple[Operation, EffectEvidence], ...]:
     """Return the POSTs that are reads by evidence, each with the evidence."""
-    judged = ((one, evidence_of(one)) for one in operations if one.method == "POST")
+    classified = ((operation, evidence_of(operation)) for operation in operations if operation.method == "POST")
     return tuple(
-        (one, evidence)
-        for one, evidence in judged
+        (operation, evidence)
+        for operation, evidence in classified
         if evidence.effect is Effect.READ and evidence.basis is Basis.EVIDENCE
     )
 
@@ -35,30 +35,30 @@ def effect_overlay(operations: Iterable[Operation]) -> str:
 
     An operation of a path item behind a `$ref` is left out, as no target of the overlay's JSONPath reaches it.
     """
-    reads = [(one, evidence) for one, evidence in reads_by_evidence(operations) if _is_in_place(one)]
+    reads = [(operation, evidence) for operation, evidence in reads_by_evidence(operations) if _has_path_item(operation)]
     if not reads:
         return ""
     title = " ".join(reads[0][0].spec.title.split())[:MAX_TITLE]
     head = {"overlay": "1.1.0", "info": {"title": f"Reads of {title}", "version": "1"}}
     # See `evidence_of`: with this statement at the root, evidence counts for no other POST.
-    pinned = {
+    pin = {
         "target": "$",
         "description": "No other POST is classified by evidence.",
         "update": {EFFECTS_KEY: "stated"},
     }
-    actions = [pinned, *(_action(one, evidence) for one, evidence in reads)]
+    actions = [pin, *(_action(operation, evidence) for operation, evidence in reads)]
     document = {**head, "actions": actions}
     return COMMENT + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _action(operation: Operation, evidence: EffectEvidence) -> dict[str, Any]:
     return {
-        "target": target_of(operation.path, operation.method),
+        "target": operation_jsonpath(operation.path, operation.method),
         "description": "; ".join(evidence.reasons),
         "update": {"x-nlapi-effect": Effect.READ.value},
     }
 
 
-def _is_in_place(operation: Operation) -> bool:
+def _has_path_item(operation: Operation) -> bool:
     item = operation.spec.document.get("paths", {}).get(operation.path)
     return isinstance(item, Mapping) and isinstance(item.get("post"), Mapping)

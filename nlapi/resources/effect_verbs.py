@@ -110,19 +110,19 @@ ACTIONS: dict[str, Action] = {
 }
 """A verb in its base form -> its effect."""
 
-NOUNS = frozenset(_ALSO_NOUNS.split())
+VERB_NOUNS = frozenset(_ALSO_NOUNS.split())
 """Verbs that are also nouns, or parts of names: only their position tells them apart."""
 
-TITLES = frozenset(_TITLES.split())
+RESOURCE_NOUNS = frozenset(_TITLES.split())
 """Verbs among VERB_NOUNS that name resources: `transfersGet` gets transfers, where `updateEstimate` updates."""
 
-HARD = frozenset(verb for verb, action in ACTIONS.items() if action is Action.CHANGE) - NOUNS
+STRICT_VERBS = frozenset(verb for verb, action in ACTIONS.items() if action is Action.CHANGE) - VERB_NOUNS
 """Verbs of a change at any position in a name."""
 
-VAGUE = frozenset(_VAGUE.split())
+VAGUE_VERBS = frozenset(_VAGUE.split())
 """Verbs that the text of a read may have: they are evidence of a change only as the operation's own verb."""
 
-WORK = frozenset(
+COMPUTATION_NOUNS = frozenset(
     """
     analysis calculation calculations detection recognition classification validation estimation prediction translation
     comparison recommendation simulation similarity sentiment extraction forecast
@@ -130,7 +130,7 @@ WORK = frozenset(
 )
 """Nouns of computations."""
 
-COMPUTED = WORK | frozenset(
+RESULT_NOUNS = COMPUTATION_NOUNS | frozenset(
     """
     search query lookup estimate inquiry enquiry autocomplete suggestions recommendations preview count summary
     statistics stats metrics history availability eligibility status info details metadata
@@ -138,7 +138,7 @@ COMPUTED = WORK | frozenset(
 )
 """Nouns of results that are only computed or looked up."""
 
-RUN = frozenset(("execute", "run", "perform"))
+RUN_VERBS = frozenset(("execute", "run", "perform"))
 """Verbs whose object decides: a query is run, and so is a job."""
 
 
@@ -157,7 +157,7 @@ class Verb:
         return ACTIONS[self.base]
 
 
-def verb_of(word: str) -> Verb | None:
+def parse_verb(word: str) -> Verb | None:
     """Return the verb of a word in lower case, of a verb of change also behind a prefix: resends, unassign."""
     verb = _FORMS.get(word)
     if verb is not None:
@@ -165,15 +165,15 @@ def verb_of(word: str) -> Verb | None:
     for prefix in _PREFIXES:
         inner = _FORMS.get(word.removeprefix(prefix)) if word.startswith(prefix) else None
         # Only with verbs of change: `research` is no form of search.
-        if inner is not None and inner.base in HARD:
+        if inner is not None and inner.base in STRICT_VERBS:
             return inner
     return None
 
 
-def is_hard(word: str) -> bool:
+def is_strict(word: str) -> bool:
     """Return whether a word is the base form of a verb of change."""
-    verb = verb_of(word)
-    return verb is not None and verb.form is VerbForm.BASE and verb.base in HARD
+    verb = parse_verb(word)
+    return verb is not None and verb.form is VerbForm.BASE and verb.base in STRICT_VERBS
 
 
 def _forms() -> Iterator[tuple[str, Verb]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.views import DataView as DataView
-from nlapi.resources.views import Form, View
+from nlapi.resources.views import ViewForm, View
 from nlapi.resources.views import SchemaView as SchemaView
 
 Keys = tuple[str, ...]
@@ -32,7 +32,7 @@ WRAPPERS = (
 )
 """Usual names of the object around the list or the item of an answer."""
 
-TOTALS = (
+TOTAL_NAMES = (
     *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
     *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
     *("hydratotalitems", "hits"),
@@ -40,7 +40,7 @@ TOTALS = (
 """Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
 
 # Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.
-_PAGING = frozenset(
+_PAGING_WORDS = frozenset(
     """
     after aggregations api ascending at batch before bookmark code constraints context continuation copyright count
     cursor cursors date debug details direction done duration elapsed embedded error errors etag expand facets filter
@@ -54,18 +54,18 @@ _PAGING = frozenset(
 )
 
 # Names of arrays and objects beside the content, which are the content only where the noun says so.
-_NEVER = frozenset("errors error errormessages detail warnings warning links link shards notices debug".split())
+_SECONDARY_NAMES = frozenset("errors error errormessages detail warnings warning links link shards notices debug".split())
 
 # Those, and names of arrays that are the list of an answer only where no other array is.
-_BESIDE = _NEVER | frozenset(
+_LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
     "facets aggregations included includes order sort orderby constraints meta metadata infos messages".split()
 )
 
 # Names of the field by which an object identifies itself.
-_IDENTITIES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
+_IDENTITY_NAMES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
 
 # Words in the names of fields that only the envelope of a list has.
-_PAGE_SIGNS = frozenset(
+_ENVELOPE_WORDS = frozenset(
     """
     total totals count next previous prev cursor offset limit page pages paging pagination token more pageinfo pageable
     etag kind took nextlink
@@ -73,10 +73,10 @@ _PAGE_SIGNS = frozenset(
 )
 
 # Levels of objects that are searched; GraphQL's `data.repositories.edges` is the deepest common one.
-_DEEPEST = 4
+_MAX_DEPTH = 4
 
 
-_ARRAYS = (Form.THINGS, Form.VALUES, Form.BARE)
+_ARRAY_FORMS = (ViewForm.OBJECT_ARRAY, ViewForm.VALUE_ARRAY, ViewForm.ANY_ARRAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +84,10 @@ class Noun:
     """The noun of an operation: `words` in the singular, and whether it is about a single item by its id."""
 
     words: tuple[str, ...] = ()
-    single: bool = False
+    is_single: bool = False
 
 
-ANY = Noun()
+ANY_NOUN = Noun()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,144 +99,144 @@ class ListEnvelope:
 
     def entries(self, data: Any) -> list[Any] | None:
         """Return the list in `data`, each entry without the wrapper around it; None where `data` has no list there."""
-        inside = value_at(data, self.keys)
-        if self.is_map and isinstance(inside, Mapping):
-            return [_keyed(key, entry) for key, entry in inside.items()]
-        return [unwrap_entry(entry) for entry in inside] if isinstance(inside, list) else None
+        content = value_at(data, self.keys)
+        if self.is_map and isinstance(content, Mapping):
+            return [_with_key(key, entry) for key, entry in content.items()]
+        return [unwrap_entry(entry) for entry in content] if isinstance(content, list) else None
 
 
-def find_list(view: View, noun: Noun = ANY) -> ListEnvelope | None:
+def find_list(view: View, noun: Noun = ANY_NOUN) -> ListEnvelope | None:
     """Return the position of the list; None where the answer is an item or a value, or several lists fit.
 
     An array named like the noun goes before one with a usual name of lists.
     """
-    keys = _list_keys(view, noun, _DEEPEST)
+    keys = _list_keys(view, noun, _MAX_DEPTH)
     if keys is not None:
         return ListEnvelope(keys=keys)
     # Consul lists services as a map by name. Arrays go first, as two objects in an item may look like a map.
-    for keys in ((), *((name,) for name in view.names if name_key(name) in WRAPPERS and view.form is Form.OBJECT)):
-        inside = view.field(keys[0]) if keys else view
-        if not noun.single and inside.form is Form.OBJECT and inside.is_map and not _identifies(inside):
+    for keys in ((), *((name,) for name in view.names if name_key(name) in WRAPPERS and view.form is ViewForm.OBJECT)):
+        content = view.field(keys[0]) if keys else view
+        if not noun.is_single and content.form is ViewForm.OBJECT and content.is_map and not _has_identity(content):
             return ListEnvelope(keys=keys, is_map=True)
     return None
 
 
 def _list_keys(view: View, noun: Noun, depth: int) -> Keys | None:
-    if view.form in _ARRAYS:
+    if view.form in _ARRAY_FORMS:
         return ()
-    if view.form is not Form.OBJECT or depth == 0:
+    if view.form is not ViewForm.OBJECT or depth == 0:
         return None
     fields = {name: view.field(name) for name in view.names}
-    arrays = {name: field for name, field in fields.items() if field.form in _ARRAYS}
-    if (named := _like_noun(arrays, noun)) is not None:
-        return (named,)
-    if _identifies(view):
+    arrays = {name: field for name, field in fields.items() if field.form in _ARRAY_FORMS}
+    if (noun_array := _array_with_noun(arrays, noun)) is not None:
+        return (noun_array,)
+    if _has_identity(view):
         return None
-    carried = [name for name in arrays if not _is_beside(name, _BESIDE)]
+    candidates = [name for name in arrays if not _is_secondary(name, _LESS_LIKELY_NAMES)]
     # Facets or messages may be all that an answer lists.
-    carried = carried or [name for name in arrays if not _is_beside(name, _NEVER)]
-    chosen = _chosen(fields, carried, noun)
-    if chosen is not None:
-        return (chosen,)
-    return _inner_keys(fields, noun, depth) if not carried else None
+    candidates = candidates or [name for name in arrays if not _is_secondary(name, _SECONDARY_NAMES)]
+    content_name = _content_array(fields, candidates, noun)
+    if content_name is not None:
+        return (content_name,)
+    return _inner_keys(fields, noun, depth) if not candidates else None
 
 
-def _chosen(fields: Mapping[str, View], carried: Sequence[str], noun: Noun) -> str | None:
+def _content_array(fields: Mapping[str, View], candidates: Sequence[str], noun: Noun) -> str | None:
     """Return the array that is the content of an object; None where the object is more than an envelope."""
-    things = [name for name in carried if fields[name].form is not Form.VALUES]
-    usual = [name for listed in LIST_NAMES for name in things if name_key(name) == listed]
+    object_arrays = [name for name in candidates if fields[name].form is not ViewForm.VALUE_ARRAY]
+    usual_names = [name for usual_name in LIST_NAMES for name in object_arrays if name_key(name) == usual_name]
     # Other arrays may be side-loaded beside the list; `data`, `items` and `results` name it even then.
-    if usual and not noun.single and (len(things) == 1 or name_key(usual[0]) in LIST_NAMES[:3]):
-        return usual[0]
-    arrays = things or carried
+    if usual_names and not noun.is_single and (len(object_arrays) == 1 or name_key(usual_names[0]) in LIST_NAMES[:3]):
+        return usual_names[0]
+    arrays = object_arrays or candidates
     if len(arrays) != 1:
         return None
-    spare = [name for name, field in fields.items() if name not in arrays and _is_spare(name, field)]
-    signs = sum(not _PAGE_SIGNS.isdisjoint(name_words(name)) for name in fields if name not in arrays)
-    sure = fields[arrays[0]].form is Form.THINGS and not noun.single
-    return arrays[0] if not spare or (sure and signs and len(spare) <= 2) else None
+    content_names = [name for name, field in fields.items() if name not in arrays and _is_content(name, field)]
+    envelope_fields = sum(not _ENVELOPE_WORDS.isdisjoint(name_words(name)) for name in fields if name not in arrays)
+    is_certain = fields[arrays[0]].form is ViewForm.OBJECT_ARRAY and not noun.is_single
+    return arrays[0] if not content_names or (is_certain and envelope_fields and len(content_names) <= 2) else None
 
 
 def _inner_keys(fields: Mapping[str, View], noun: Noun, depth: int) -> Keys | None:
     """Return the keys into the one object of an envelope that has a list; None where several or none have."""
-    objects = {name: field for name, field in fields.items() if field.form is Form.OBJECT}
-    named = [name for name in objects if is_called(name, noun.words)]
-    spare = [name for name in objects if not _is_beside(name, _BESIDE)]
-    wrapping = [name for name in objects if name_key(name) in WRAPPERS]
-    more = any(field.form is Form.VALUE and _is_spare(name, field) for name, field in fields.items())
-    for names in (named, wrapping, spare if len(spare) == 1 and not more else []):
-        ways = [(name, *keys) for name in names if (keys := _list_keys(objects[name], noun, depth - 1)) is not None]
-        if len(ways) == 1:
-            return ways[0]
+    objects = {name: field for name, field in fields.items() if field.form is ViewForm.OBJECT}
+    with_noun = [name for name in objects if has_noun(name, noun.words)]
+    contents = [name for name in objects if not _is_secondary(name, _LESS_LIKELY_NAMES)]
+    wrappers = [name for name in objects if name_key(name) in WRAPPERS]
+    has_values = any(field.form is ViewForm.VALUE and _is_content(name, field) for name, field in fields.items())
+    for names in (with_noun, wrappers, contents if len(contents) == 1 and not has_values else []):
+        paths = [(name, *keys) for name in names if (keys := _list_keys(objects[name], noun, depth - 1)) is not None]
+        if len(paths) == 1:
+            return paths[0]
     return None
 
 
-def _like_noun(arrays: Mapping[str, View], noun: Noun) -> str | None:
+def _array_with_noun(arrays: Mapping[str, View], noun: Noun) -> str | None:
     """Return the array named like the noun: `campaign_drafts` for drafts, `drafts` for campaign drafts."""
-    if not noun.words or noun.single:
+    if not noun.words or noun.is_single:
         return None
     exact = [name for name in arrays if singular_words(name) == noun.words]
-    alike = exact or [name for name in arrays if is_called(name, noun.words) and arrays[name].form is not Form.VALUES]
-    return alike[0] if len(alike) == 1 or exact else None
+    similar = exact or [name for name in arrays if has_noun(name, noun.words) and arrays[name].form is not ViewForm.VALUE_ARRAY]
+    return similar[0] if len(similar) == 1 or exact else None
 
 
-def is_called(name: str, noun: Sequence[str]) -> bool:
+def has_noun(name: str, noun: Sequence[str]) -> bool:
     """Return whether the shorter of a name and a noun ends the longer: `campaign_drafts` and draft."""
     words = singular_words(name)
     size = min(len(words), len(noun))
     return size > 0 and tuple(words[-size:]) == tuple(noun[-size:])
 
 
-def _identifies(view: View) -> bool:
+def _has_identity(view: View) -> bool:
     """Return whether an object has a field that identifies it; JSON-LD's `@id` is that of the answer."""
     return any(
-        name_key(name) in _IDENTITIES
+        name_key(name) in _IDENTITY_NAMES
         and not name.startswith("@")
-        and view.field(name).form in (Form.VALUE, Form.NOTHING)
+        and view.field(name).form in (ViewForm.VALUE, ViewForm.NULL)
         for name in view.names
     )
 
 
-def _is_beside(name: str, names: frozenset[str]) -> bool:
+def _is_secondary(name: str, names: frozenset[str]) -> bool:
     return name_key(name) in names or name.startswith(("_links", "@"))
 
 
-def _is_spare(name: str, field: View) -> bool:
+def _is_content(name: str, field: View) -> bool:
     """Return whether a field is content: neither about the list nor empty."""
-    if field.form is Form.NOTHING or _is_beside(name, _BESIDE):
+    if field.form is ViewForm.NULL or _is_secondary(name, _LESS_LIKELY_NAMES):
         return False
-    if field.form is Form.OBJECT and name_key(name) in WRAPPERS:
+    if field.form is ViewForm.OBJECT and name_key(name) in WRAPPERS:
         return True
-    return _PAGING.isdisjoint(name_words(name)) and not name.startswith(("@", "_"))
+    return _PAGING_WORDS.isdisjoint(name_words(name)) and not name.startswith(("@", "_"))
 
 
-def find_thing(view: View, noun: Noun = ANY) -> Keys:
+def find_item(view: View, noun: Noun = ANY_NOUN) -> Keys:
     """Return the keys that lead to the item in an answer about one item: () where the answer is the item itself."""
     keys: Keys = ()
-    for _ in range(_DEEPEST):
-        if view.form is not Form.OBJECT or _identifies(view):
+    for _ in range(_MAX_DEPTH):
+        if view.form is not ViewForm.OBJECT or _has_identity(view):
             break
-        name = _thing_name(view, noun)
+        name = _item_name(view, noun)
         if name is None:
             break
         keys, view = (*keys, name), view.field(name)
     return keys
 
 
-def _thing_name(view: View, noun: Noun) -> str | None:
+def _item_name(view: View, noun: Noun) -> str | None:
     fields = {name: view.field(name) for name in view.names}
-    objects = [name for name, field in fields.items() if field.form is Form.OBJECT and not _is_beside(name, _BESIDE)]
-    spare = [name for name, field in fields.items() if name not in objects and _is_spare(name, field)]
-    named = [name for name in objects if noun.words and singular_words(name) == noun.words]
-    wrapping = [name for name in objects if name_key(name) in WRAPPERS]
+    objects = [name for name, field in fields.items() if field.form is ViewForm.OBJECT and not _is_secondary(name, _LESS_LIKELY_NAMES)]
+    content_names = [name for name, field in fields.items() if name not in objects and _is_content(name, field)]
+    with_noun = [name for name in objects if noun.words and singular_words(name) == noun.words]
+    wrappers = [name for name in objects if name_key(name) in WRAPPERS]
     # An object named like the noun may have two other fields of content beside it, another object none.
-    for names, most in ((named, 2), (wrapping, 0), (objects, 0)):
-        if len(names) == 1 and len(spare) <= most and (names is not objects or len(fields) == 1 or _has_signs(fields)):
+    for names, limit in ((with_noun, 2), (wrappers, 0), (objects, 0)):
+        if len(names) == 1 and len(content_names) <= limit and (names is not objects or len(fields) == 1 or _reports_outcome(fields)):
             return names[0]
     return None
 
 
-def _has_signs(fields: Mapping[str, View]) -> bool:
+def _reports_outcome(fields: Mapping[str, View]) -> bool:
     """Return whether fields beside the item report the outcome (`ok`, `success`, `status`), as only an envelope has."""
     return any(name_key(name) in ("ok", "success", "status", "code", "requestid", "meta") for name in fields)
 
@@ -255,7 +255,7 @@ def wrap(value: Any, keys: Keys) -> Any:
     return value
 
 
-def _keyed(key: str, entry: Any) -> Any:
+def _with_key(key: str, entry: Any) -> Any:
     """Return an entry of a map of items with its key as `key`, unless one of its fields has the key."""
     return entry if not isinstance(entry, Mapping) or key in entry.values() else {"key": key, **entry}
 
@@ -268,44 +268,44 @@ def unwrap_entry(entry: Any) -> Any:
     if not isinstance(entry, Mapping):
         return entry
     if len(entry) == 1 or (len(entry) == 2 and "cursor" in entry):
-        inside = next((value for key, value in entry.items() if key != "cursor"), None)
-        return inside if isinstance(inside, Mapping) else entry
-    for holder in ("attributes", "_source"):
-        held = entry.get(holder)
-        if isinstance(held, Mapping) and not {"type", "id", "_id"}.isdisjoint(entry):
-            return {**{key: value for key, value in entry.items() if key != holder}, **held}
+        item = next((value for key, value in entry.items() if key != "cursor"), None)
+        return item if isinstance(item, Mapping) else entry
+    for wrapper in ("attributes", "_source"):
+        fields = entry.get(wrapper)
+        if isinstance(fields, Mapping) and not {"type", "id", "_id"}.isdisjoint(entry):
+            return {**{key: value for key, value in entry.items() if key != wrapper}, **fields}
     return entry
 
 
-def total_in(data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None) -> int | None:
+def extract_total(data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None) -> int | None:
     """Return the number of items over all pages, where the envelope or a header (X-Total-Count) has it; else None.
 
     Also of `Content-Range: items 0-9/45` (RFC 9110 §14.4).
     """
-    counted = {name.lower(): value for name, value in (headers or {}).items()}
+    header_values = {name.lower(): value for name, value in (headers or {}).items()}
     for name in ("x-total-count", "x-total", "x-wp-total", "total-count", "content-range"):
-        text = counted.get(name, "").rpartition("/")[2] if name == "content-range" else counted.get(name, "")
+        text = header_values.get(name, "").rpartition("/")[2] if name == "content-range" else header_values.get(name, "")
         if text.isdecimal():
             return int(text)
-    around = list(_around(data, keys))
+    objects = list(_envelope_objects(data, keys))
     # Some APIs name the total after the list: `totalTickets` beside `tickets`.
-    for total in (f"total{''.join(keys[-1:]).lower()}", *TOTALS):
-        for place in around:
-            for name, value in place.items():
+    for total in (f"total{''.join(keys[-1:]).lower()}", *TOTAL_NAMES):
+        for container in objects:
+            for name, value in container.items():
                 if name_key(name) == total and (number := _count(value)) is not None:
                     return number
     return None
 
 
-def _around(data: Any, keys: Keys) -> Iterator[Mapping[str, Any]]:
+def _envelope_objects(data: Any, keys: Keys) -> Iterator[Mapping[str, Any]]:
     """Yield the objects on the way to a list, the nearest first, each with the objects in it about the list."""
-    places = [value_at(data, keys[:size]) for size in range(len(keys), -1, -1)]
-    for place in places:
-        if isinstance(place, Mapping):
-            yield place
-            for name, value in place.items():
-                about = name.startswith("@") or not _PAGING.isdisjoint(name_words(name))
-                if isinstance(value, Mapping) and name not in keys and about:
+    objects = [value_at(data, keys[:size]) for size in range(len(keys), -1, -1)]
+    for container in objects:
+        if isinstance(container, Mapping):
+            yield container
+            for name, value in container.items():
+                is_about_list = name.startswith("@") or not _PAGING_WORDS.isdisjoint(name_words(name))
+                if isinstance(value, Mapping) and name not in keys and is_about_list:
                     yield value
 
 

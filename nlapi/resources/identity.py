@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
-from nlapi.resources.fields import HOLDERS, Thing, fields_of, is_empty, text_key
+from nlapi.resources.fields import FIELD_OBJECTS, Item, fields_of, is_empty, text_key
 from nlapi.resources.fields import field_at as field_at
 from nlapi.resources.naming import name_key, name_words, same_name, singular
 
@@ -24,7 +24,7 @@ IDS = ("id", "uuid", "guid", "gid", "sid", "uid", "objectid", "number", "key", "
 LONGEST_NAME = 120
 """Characters from which a text is a description and no name."""
 
-_NAME_HOLDERS = HOLDERS - {"annotations", "status", "spec"}
+_NAME_HOLDERS = FIELD_OBJECTS - {"annotations", "status", "spec"}
 _CODES = ("slug", "key", "symbol", "code", "text", "names", "repotags")
 # Fields that people write instead of an id: Jira's `key`, the `number` of a pull request.
 _HANDLES = frozenset(("key", "number", "code", "sku"))
@@ -44,7 +44,7 @@ _TIMES = "start started starts created date time published due scheduled end end
 _OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class Rank(IntEnum):
+class FieldRank(IntEnum):
     """The meaning of a field for a person, the most identifying first."""
 
     NAME = 0
@@ -62,39 +62,39 @@ class Rank(IntEnum):
     NESTED = 11
 
 
-def name_path(thing: Thing, noun: Sequence[str] = ()) -> str:
+def name_path(item: Item, noun: Sequence[str] = ()) -> str:
     """Return the path of the field with the name of an item; "" where it has none.
 
     `noun` is the noun of the item, in the singular: `hotel_name` names a hotel.
     """
-    local = {name_key(str(key)): str(key) for key in reversed(list(thing))}
-    named = "".join(noun) + "name"
-    candidates = (*NAMES[:3], named, *NAMES[3:]) if noun else NAMES
+    keys = {name_key(str(key)): str(key) for key in reversed(list(item))}
+    noun_name = "".join(noun) + "name"
+    candidates = (*NAMES[:3], noun_name, *NAMES[3:]) if noun else NAMES
     for name in candidates:
-        if name in local and name not in _CODES and (path := _text_path(thing, local[name])):
+        if name in keys and name not in _CODES and (path := _text_path(item, keys[name])):
             return path
     # A name one level down (`metadata.name`) goes before a code, and before a field such as `sourceName`.
-    if held := next(_held_names(thing), ""):
-        return held
-    ends = [path for key in thing if name_words(str(key))[-1:] == ("name",) and (path := _text_path(thing, str(key)))]
-    codes = [path for name in _CODES if name in local and (path := _text_path(thing, local[name]))]
+    if nested := next(_nested_names(item), ""):
+        return nested
+    ends = [path for key in item if name_words(str(key))[-1:] == ("name",) and (path := _text_path(item, str(key)))]
+    codes = [path for name in _CODES if name in keys and (path := _text_path(item, keys[name]))]
     return next(iter((*ends, *codes)), "")
 
 
-def _held_names(thing: Thing) -> Iterator[str]:
+def _nested_names(item: Item) -> Iterator[str]:
     """Yield the paths of names one level down, in the objects that describe an item, the likeliest first."""
-    held = [(str(holder), inner) for holder, inner in thing.items() if isinstance(inner, Mapping)]
-    held = [(holder, inner) for holder, inner in held if name_key(holder) in _NAME_HOLDERS]
+    objects = [(str(parent), content) for parent, content in item.items() if isinstance(content, Mapping)]
+    objects = [(parent, content) for parent, content in objects if name_key(parent) in _NAME_HOLDERS]
     for name in (name for name in NAMES if name not in _CODES):
-        for holder, inner in held:
-            local = {name_key(str(key)): str(key) for key in inner}
-            if name in local and not text_key(inner, holder) and (path := _text_path(inner, local[name])):
-                yield f"{holder}.{path}"
+        for parent, content in objects:
+            keys = {name_key(str(key)): str(key) for key in content}
+            if name in keys and not text_key(content, parent) and (path := _text_path(content, keys[name])):
+                yield f"{parent}.{path}"
 
 
-def _text_path(thing: Thing, key: str) -> str:
+def _text_path(item: Item, key: str) -> str:
     """Return the path of the text in a field: the field itself, the first of its list, or the text of its object."""
-    value = thing.get(key)
+    value = item.get(key)
     if isinstance(value, str) and value:
         return key if len(value) <= LONGEST_NAME else ""
     if isinstance(value, list) and value and isinstance(value[0], str) and value[0]:
@@ -104,47 +104,47 @@ def _text_path(thing: Thing, key: str) -> str:
     return ""
 
 
-def text_at(thing: Thing, path: str) -> str:
+def text_at(item: Item, path: str) -> str:
     """Return the text at a path of `name_path`: of `Names.0` the first of the list, without the slash before it."""
-    holder, _, last = path.rpartition(".")
-    if last == "0" and isinstance(listed := field_at(thing, holder), list):
+    parent, _, last = path.rpartition(".")
+    if last == "0" and isinstance(texts := field_at(item, parent), list):
         # Docker lists container names as ["/web"].
-        return str(listed[0]).removeprefix("/") if listed else ""
-    value = field_at(thing, path)
+        return str(texts[0]).removeprefix("/") if texts else ""
+    value = field_at(item, path)
     return value if isinstance(value, str) else ""
 
 
-def name_of(thing: Thing, noun: Sequence[str] = ()) -> str:
+def name_of(item: Item, noun: Sequence[str] = ()) -> str:
     """Return the name of an item; "" where it has none."""
-    path = name_path(thing, noun)
-    return text_at(thing, path) if path else ""
+    path = name_path(item, noun)
+    return text_at(item, path) if path else ""
 
 
-def id_path(thing: Thing, argument: str = "", noun: Sequence[str] = ()) -> str:
+def id_path(item: Item, argument: str = "", noun: Sequence[str] = ()) -> str:
     """Return the path of the field that identifies an item among those of its kind; "" where none does.
 
     `argument` takes the id: for `pull_number` the field `number` goes before all others, for `name` the name, and for
     `campaign_id` the field of that name before all others but `id`.
     """
-    local = {name_key(str(key)): str(key) for key in reversed(list(thing)) if _is_key(thing[key])}
-    one, whole, last = "".join(noun), name_key(argument), "".join(name_words(argument)[-1:])
-    first = () if last in ("id", "ids") else (whole, last) if last in (*IDS, *NAMES) else (whole,)
-    for key in (*first, "id", whole, whole.removesuffix("s"), f"{one}id", f"{one}uuid", *IDS[1:]):
-        if key and key in local:
-            return local[key]
-    ids = [path for key, path in local.items() if key.endswith("id")]
-    return ids[0] if len(ids) == 1 else _held_id(thing, argument)
+    keys = {name_key(str(key)): str(key) for key in reversed(list(item)) if _is_key(item[key])}
+    noun_key, argument_key, last = "".join(noun), name_key(argument), "".join(name_words(argument)[-1:])
+    first = () if last in ("id", "ids") else (argument_key, last) if last in (*IDS, *NAMES) else (argument_key,)
+    for key in (*first, "id", argument_key, argument_key.removesuffix("s"), f"{noun_key}id", f"{noun_key}uuid", *IDS[1:]):
+        if key and key in keys:
+            return keys[key]
+    ids = [path for key, path in keys.items() if key.endswith("id")]
+    return ids[0] if len(ids) == 1 else _nested_id(item, argument)
 
 
-def _held_id(thing: Thing, argument: str) -> str:
+def _nested_id(item: Item, argument: str) -> str:
     """Return the path of the id one level down: `sys.id`, and `metadata.name`, by which Kubernetes identifies."""
-    for holder, inner in thing.items():
-        if name_key(str(holder)) in HOLDERS and isinstance(inner, Mapping):
-            local = {name_key(str(key)): str(key) for key in inner if _is_key(inner[key])}
-            names = ("name",) if name_key(str(holder)) == "metadata" else ()
-            found = next((local[key] for key in (name_key(argument), "id", *names, "uid") if key in local), None)
-            if found is not None:
-                return f"{holder}.{found}"
+    for parent, content in item.items():
+        if name_key(str(parent)) in FIELD_OBJECTS and isinstance(content, Mapping):
+            keys = {name_key(str(key)): str(key) for key in content if _is_key(content[key])}
+            names = ("name",) if name_key(str(parent)) == "metadata" else ()
+            id_key = next((keys[key] for key in (name_key(argument), "id", *names, "uid") if key in keys), None)
+            if id_key is not None:
+                return f"{parent}.{id_key}"
     return ""
 
 
@@ -152,61 +152,61 @@ def _is_key(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
-def id_of(thing: Thing, argument: str = "", noun: Sequence[str] = ()) -> Any:
+def id_of(item: Item, argument: str = "", noun: Sequence[str] = ()) -> Any:
     """Return the id of an item, for an argument of that name which takes the id of `noun`; None where it has none."""
-    path = id_path(thing, argument, noun)
-    return field_at(thing, path) if path else None
+    path = id_path(item, argument, noun)
+    return field_at(item, path) if path else None
 
 
-def columns(things: Sequence[Thing], noun: Sequence[str] = ()) -> list[str]:
+def columns(items: Sequence[Item], noun: Sequence[str] = ()) -> list[str]:
     """Return the paths of the fields that describe items in a table, the most identifying first.
 
     A field that is empty in all items is left out; one with the same value in all, a link or a nested object comes
     last.
     """
-    rows = [fields_of(thing) for thing in things]
+    rows = [fields_of(item) for item in items]
     paths = dict.fromkeys(path for row in rows for path in row)
     filled = [path for path in paths if any(not is_empty(row.get(path)) for row in rows)]
-    name = _common([name_path(thing, noun) for thing in things])
-    id = _common([id_path(thing, "", noun) for thing in things])
+    name = _most_frequent([name_path(item, noun) for item in items])
+    id = _most_frequent([id_path(item, "", noun) for item in items])
     label = name if name in paths else name.rpartition(".")[0]
 
-    def order(path: str) -> tuple[Rank, int, int]:
+    def order(path: str) -> tuple[FieldRank, int, int]:
         values = [row.get(path) for row in rows]
         if path == label:
-            return Rank.NAME, 0, 0
+            return FieldRank.NAME, 0, 0
         if path == id:
-            return (Rank.OPAQUE_ID if label and _is_opaque(values) else Rank.ID), 0, 0
+            return (FieldRank.OPAQUE_ID if label and _is_opaque(values) else FieldRank.ID), 0, 0
         return _rank(path, values, noun)
 
     return _without_repetition(sorted(filled, key=order), rows)
 
 
-def _without_repetition(paths: Sequence[str], rows: Sequence[Thing]) -> list[str]:
+def _without_repetition(paths: Sequence[str], rows: Sequence[Item]) -> list[str]:
     """Return the paths, with those last whose texts an earlier path also has: `id` beside the same `name`."""
-    seen: set[str] = set()
+    earlier_texts: set[str] = set()
     repeated: list[str] = []
     for path in paths:
         values = repr([row[path] for row in rows if isinstance(row.get(path), str)])
-        if values in seen and values != "[]":
+        if values in earlier_texts and values != "[]":
             repeated.append(path)
-        seen.add(values)
+        earlier_texts.add(values)
     return [*(path for path in paths if path not in repeated), *repeated]
 
 
-def field_sort(path: str) -> Rank | None:
+def label_rank(path: str) -> FieldRank | None:
     """Return STATE, KIND or OWNER for a field that sorts items as a label does; None for another field."""
     holder, _, name = path.rpartition(".")
     words = name_words(name)
     last = singular(words[-1]) if words else ""
     if last in _STATES:
-        return Rank.STATE
+        return FieldRank.STATE
     if last in _KINDS or last.endswith("type"):
-        return Rank.KIND
-    return Rank.OWNER if last in _OWNERS or name_key(holder.rpartition(".")[2]) == "labels" else None
+        return FieldRank.KIND
+    return FieldRank.OWNER if last in _OWNERS or name_key(holder.rpartition(".")[2]) == "labels" else None
 
 
-def _common(paths: Sequence[str]) -> str:
+def _most_frequent(paths: Sequence[str]) -> str:
     return max(filter(None, dict.fromkeys(paths)), key=paths.count, default="")
 
 
@@ -214,54 +214,54 @@ def _is_opaque(values: Sequence[Any]) -> bool:
     return all(isinstance(value, str) and _OPAQUE.fullmatch(value) for value in values if value is not None)
 
 
-def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[Rank, int, int]:
+def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[FieldRank, int, int]:
     """Return the rank of a field with its values, its depth and its order among fields of that rank."""
     present = [value for value in values if not is_empty(value)]
     holder, _, name = path.rpartition(".")
-    depth = 0 if name_key(holder) in HOLDERS else path.count(".")
+    depth = 0 if name_key(holder) in FIELD_OBJECTS else path.count(".")
     words = name_words(name)
     if any(isinstance(value, Mapping | list) and not _is_short(value) for value in present):
-        return Rank.NESTED, depth, 0
+        return FieldRank.NESTED, depth, 0
     # Links and hashes fill a column without telling a person anything.
     if any(is_link(value) or (isinstance(value, str) and len(value) > LONGEST_NAME) for value in present):
-        return Rank.LINK, depth, 0
+        return FieldRank.LINK, depth, 0
     if present and _is_opaque(present):
-        return Rank.LINK, depth, 0
-    time = _time(words, present)
-    if depth == 0 and (rank := _meaning(words, holder, values, noun, has_time=time is not None)) is not None:
+        return FieldRank.LINK, depth, 0
+    time = _time_order(words, present)
+    if depth == 0 and (rank := _rank_by_name(words, holder, values, noun, has_time=time is not None)) is not None:
         return rank, path.count("."), 0
     if time is not None and depth == 0:
-        return Rank.TIME, path.count("."), time
-    return Rank.CONSTANT if _is_constant(values) else Rank.PLAIN, depth, 0
+        return FieldRank.TIME, path.count("."), time
+    return FieldRank.CONSTANT if _is_constant(values) else FieldRank.PLAIN, depth, 0
 
 
 def _is_constant(values: Sequence[Any]) -> bool:
     return len(values) > 1 and all(value == values[0] for value in values)
 
 
-def _meaning(
+def _rank_by_name(
     words: Sequence[str], holder: str, values: Sequence[Any], noun: Sequence[str], *, has_time: bool
-) -> Rank | None:
+) -> FieldRank | None:
     """Return the rank of a field by its name; None where the name has no meaning for it."""
     words = [word for word in words if word not in _UNITS]
     last = singular(words[-1]) if words else ""
-    short = len(words) <= 2
+    is_short = len(words) <= 2
     if last in _HANDLES and len(words) == 1:
-        return Rank.ID
-    if (last in _STATES and short) or (last in _FLAGS and len(words) <= 2):
-        return Rank.STATE
-    if (last in _KINDS or last.endswith("type")) and short:
-        return Rank.CONSTANT if _is_constant(values) else Rank.KIND
-    if last in _OWNERS and short and not same_name(last, "".join(noun)):
-        return Rank.OWNER
+        return FieldRank.ID
+    if (last in _STATES and is_short) or (last in _FLAGS and len(words) <= 2):
+        return FieldRank.STATE
+    if (last in _KINDS or last.endswith("type")) and is_short:
+        return FieldRank.CONSTANT if _is_constant(values) else FieldRank.KIND
+    if last in _OWNERS and is_short and not same_name(last, "".join(noun)):
+        return FieldRank.OWNER
     if name_key(holder) == "labels":
-        return Rank.OWNER if all(value is not None for value in values) else None
-    if last in _AMOUNTS and short and not has_time:
-        return Rank.AMOUNT
+        return FieldRank.OWNER if all(value is not None for value in values) else None
+    if last in _AMOUNTS and is_short and not has_time:
+        return FieldRank.AMOUNT
     return None
 
 
-def _time(words: Sequence[str], present: Sequence[Any]) -> int | None:
+def _time_order(words: Sequence[str], present: Sequence[Any]) -> int | None:
     """Return the position of a time among times, by its name; None for another field."""
     places = [_TIMES.index(word) for word in words if word in _TIMES]
     return min(places) if places and all(map(_may_be_time, present)) else None
@@ -281,4 +281,4 @@ def _is_short(value: Any) -> bool:
     """Return whether a list is of a few plain values, or an object represents a text."""
     if isinstance(value, Mapping):
         return bool(text_key(value))
-    return isinstance(value, list) and len(value) <= 3 and all(isinstance(one, str | int | float) for one in value)
+    return isinstance(value, list) and len(value) <= 3 and all(isinstance(entry, str | int | float) for entry in value)

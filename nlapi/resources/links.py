@@ -11,7 +11,7 @@ from nlapi.openapi.parts import as_map
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.paths import Place
 
-Linked = tuple[Operation, str, bool]
+LinkedSource = tuple[Operation, str, bool]
 """An operation, the field in its answer or in each entry, and whether it lists."""
 
 _BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
@@ -24,42 +24,42 @@ class LinkedSources:
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = tuple(operations)
 
-    def of(self, operation: Operation, place: Place) -> Iterator[Linked]:
+    def find_sources(self, operation: Operation, place: Place) -> Iterator[LinkedSource]:
         """Yield the sources that Links name for the value of a place of an operation."""
-        for where in (place[0], ""):
-            yield from self._found.get((operation.id, where, place[1]), ())
+        for location in (place[0], ""):
+            yield from self._sources.get((operation.id, location, place[1]), ())
 
-    def all(self) -> Iterator[tuple[str, str, Linked]]:
+    def all_sources(self) -> Iterator[tuple[str, str, LinkedSource]]:
         """Yield every source, after the id of the operation that takes its value, and the name of the parameter."""
-        for (id, _, name), sources in self._found.items():
+        for (id, _, name), sources in self._sources.items():
             yield from ((id, name, source) for source in sources)
 
     @cached_property
-    def _found(self) -> Mapping[tuple[str, str, str], list[Linked]]:
-        found: dict[tuple[str, str, str], list[Linked]] = {}
+    def _sources(self) -> Mapping[tuple[str, str, str], list[LinkedSource]]:
+        sources: dict[tuple[str, str, str], list[LinkedSource]] = {}
         spec = self._operations[0].spec if self._operations else None
         if spec is None or not _has_links(spec.document):
-            return found
+            return sources
         for operation in self._operations:
             # The answer of a creation has the id of the new item, which nobody looks up.
             for link in operation.links if operation.effect is Effect.READ else ():
                 for name, expression in link.parameters.items():
-                    source = _source(operation, expression)
+                    source = _parse_source(operation, expression)
                     if source is not None:
                         # A parameter may be qualified by its location, as in `path.id` (OpenAPI 3.1.1 §4.8.20).
-                        where, _, bare = name.partition(".")
-                        key = (where, bare) if bare and where in _PLACES else ("", name)
-                        found.setdefault((link.operation_id, *key), []).append(source)
-        return found
+                        location, _, parameter = name.partition(".")
+                        key = (location, parameter) if parameter and location in _PLACES else ("", name)
+                        sources.setdefault((link.operation_id, *key), []).append(source)
+        return sources
 
 
-def _source(operation: Operation, expression: Any) -> Linked | None:
+def _parse_source(operation: Operation, expression: Any) -> LinkedSource | None:
     """Return the source in a runtime expression: in `$response.body#/data/0/id` of an entry, in `#/id` of the item."""
-    found = _BODY.match(expression) if isinstance(expression, str) else None
-    if found is None:
+    match = _BODY.match(expression) if isinstance(expression, str) else None
+    if match is None:
         return None
-    steps = found["path"].strip("/").split("/")
-    numbers = [at for at, step in enumerate(steps) if step.isdecimal()]
+    steps = match["path"].strip("/").split("/")
+    numbers = [index for index, step in enumerate(steps) if step.isdecimal()]
     field = ".".join(steps[numbers[-1] + 1 :] if numbers else steps)
     return (operation, field, bool(numbers)) if field else None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 
-_RUN = re.compile(r"[^\W_]+")
+_ALPHANUMERIC = re.compile(r"[^\W_]+")
 # Parts of a camel-case name; `IDs` and `URLs` stay one part each.
 _PIECE = re.compile(r"[A-Z]{2,}s?(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+|[^\W_]")
 _VOWEL = re.compile(r"[aeiouy]")
@@ -69,15 +69,15 @@ STOPWORDS = frozenset(
 """Words without meaning for the subject of a sentence."""
 
 
-def pieces(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of an identifier or of prose, in lower case: `getAdSetById` -> get ad set by id."""
-    found: list[str] = []
-    for run in _RUN.findall(text):
-        if run.islower():
-            found.extend(_PIECE.findall(run) if not run.isalpha() else (run,))
+    words: list[str] = []
+    for part in _ALPHANUMERIC.findall(text):
+        if part.islower():
+            words.extend(_PIECE.findall(part) if not part.isalpha() else (part,))
         else:
-            found.extend(piece.lower() for piece in _PIECE.findall(run))
-    return found
+            words.extend(piece.lower() for piece in _PIECE.findall(part))
+    return words
 
 
 def singular(word: str) -> str:
@@ -94,7 +94,7 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
-_PLURALS = {one: many for many, one in _IRREGULAR.items()}
+_PLURALS = {singular_word: plural_word for plural_word, singular_word in _IRREGULAR.items()}
 _UNCOUNTABLE = frozenset("data metadata information info news weather traffic inventory feedback content media".split())
 
 
@@ -111,7 +111,7 @@ def plural(word: str) -> str:
 @lru_cache(maxsize=65536)
 def name_words(name: str) -> tuple[str, ...]:
     """Return the words of an identifier: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""
-    return tuple(pieces(name))
+    return tuple(split_words(name))
 
 
 @lru_cache(maxsize=65536)
@@ -130,9 +130,9 @@ def singular_last(words: tuple[str, ...]) -> tuple[str, ...]:
     return (*words[:-1], singular(words[-1])) if words else ()
 
 
-def same_name(left: str, right: str) -> bool:
+def same_name(first: str, second: str) -> bool:
     """Return whether two identifiers are the same name, in whatever case and number."""
-    return "".join(singular_words(left)) == "".join(singular_words(right))
+    return "".join(singular_words(first)) == "".join(singular_words(second))
 
 
 @lru_cache(maxsize=65536)
@@ -149,15 +149,15 @@ def stem(word: str) -> str:
     if word.endswith("ification"):
         return word[:-7] + "i"
     # The least lengths keep words that only look derived: `nation`, `string`, `feed`.
-    for ending, least in (("ation", 3), ("ition", 3), ("ion", 4), ("ing", 3), ("ed", 3)):
-        rest = word[: -len(ending)]
-        if word.endswith(ending) and len(rest) >= least and _VOWEL.search(rest):
-            word = rest + ("at" if ending == "ation" else "it" if ending == "ition" else "")
+    for ending, min_length in (("ation", 3), ("ition", 3), ("ion", 4), ("ing", 3), ("ed", 3)):
+        base = word[: -len(ending)]
+        if word.endswith(ending) and len(base) >= min_length and _VOWEL.search(base):
+            word = base + ("at" if ending == "ation" else "it" if ending == "ition" else "")
             break
-    return _ending(word)
+    return _unify_ending(word)
 
 
-def _ending(word: str) -> str:
+def _unify_ending(word: str) -> str:
     """Return a word without its suffix in one form: doubled consonants, final e, -at and y are unified."""
     if _DOUBLED.search(word):
         word = word[:-1]
@@ -192,7 +192,7 @@ IMPERATIVES = frozenset(
     )
 )
 """Verbs that may command a change besides those in VERBS; many are nouns as well."""
-MAY_READ = frozenset(
+POSSIBLE_READS = frozenset(
     map(
         stem,
         """define give tell report review watch track name rate return use call ask inform log mail text comment note
@@ -203,7 +203,7 @@ MAY_READ = frozenset(
 """Verbs among IMPERATIVES that as often ask for information."""
 
 
-_DEEDS: dict[str, str] = {
+_ACTION_VERBS: dict[str, str] = {
     "find": """find search look lookup browse discover locate available option recommend suggest explore seek interest
         query list show get fetch retrieve view display see read give tell provide obtain know return which what any""",
     "buy": "book buy purchase reserve order rent pay checkout",
@@ -220,27 +220,27 @@ _DEEDS: dict[str, str] = {
     "help": "help assist guide explain support",
     "log": "log record track report save store remember",
 }
-DEEDS = {stem(word): deed for deed, words in reversed(_DEEDS.items()) for word in words.split()}
+ACTION_KINDS = {stem(word): kind for kind, words in reversed(_ACTION_VERBS.items()) for word in words.split()}
 """Stem of a word -> the kind of action, finer than an Intent: to buy is not to make."""
 
 
-_PLAIN = """
+_PLAIN_WORDS = """
     get list show find search lookup fetch retrieve view read see give tell check query create add make new insert
     update change edit modify set put patch delete remove use need want provide return
 """
-PLAIN_VERBS = frozenset(map(stem, _PLAIN.split()))
+PLAIN_VERBS = frozenset(map(stem, _PLAIN_WORDS.split()))
 """Stems of the verbs that any operation may have; other verbs identify an operation by themselves."""
 
 
-def intents(stemmed: Iterable[str]) -> dict[Intent, float]:
+def intents(stems: Iterable[str]) -> dict[Intent, float]:
     """Return the weight of each Intent in a sentence; the first verb counts most."""
-    found: dict[Intent, float] = {}
+    weights: dict[Intent, float] = {}
     weight = 1.0
-    for word in stemmed:
+    for word in stems:
         intent = VERBS.get(word)
         if intent is None:
             continue
-        found[intent] = max(found.get(intent, 0.0), weight)
+        weights[intent] = max(weights.get(intent, 0.0), weight)
         # In `show me how to delete a pet` the first verb is the intent.
         weight *= 0.6
-    return found
+    return weights

@@ -23,7 +23,7 @@ VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 # The segment before a placeholder that names its field: /variables/name/{name}, /users/by-username/{username}.
-_TOLD_BY = re.compile(
+_FIELD_SEGMENT = re.compile(
     r"(?<=[^/{}])/(?:by[-_]?)?(?:name|slug|key|id|uuid|code|email|login|username|handle|tag)(?=/\{[^{}]*\})",
     re.IGNORECASE,
 )
@@ -44,10 +44,10 @@ def path_noun(operation: Operation) -> tuple[str, ...]:
 
 def home_route(route: str) -> str:
     """Return a route without the segments that name the field of a placeholder: /variables[/name]/{name}."""
-    return _TOLD_BY.sub("", route)
+    return _FIELD_SEGMENT.sub("", route)
 
 
-def thing_words(operation: Operation) -> tuple[str, ...]:
+def singular_noun(operation: Operation) -> tuple[str, ...]:
     """Return the noun of an operation in the singular: ("ad", "set")."""
     return singular_last(noun_of(operation))
 
@@ -56,13 +56,13 @@ def thing_words(operation: Operation) -> tuple[str, ...]:
 def _path_noun(route: str, reads: bool, verb: str) -> tuple[str, ...]:
     """Return the noun of a path; `verb` is the first word of the id, with which `/shelves/{id}/resolve` may end."""
     parts = list(_literal_parts(home_route(route)))
-    for place in range(len(parts) - 1, -1, -1):
-        words = name_words(parts[place])
-        if not words or set(words) <= FORMATS or VERSION.fullmatch(parts[place]):
+    for index in range(len(parts) - 1, -1, -1):
+        words = name_words(parts[index])
+        if not words or set(words) <= FORMATS or VERSION.fullmatch(parts[index]):
             continue
-        if words == (verb,) and singular(verb) == verb and 0 < place == len(parts) - 1:
+        if words == (verb,) and singular(verb) == verb and 0 < index == len(parts) - 1:
             continue
-        noun = _without_verb(words, reads=reads, alone=place == 0)
+        noun = _without_verb(words, reads=reads, is_first=index == 0)
         if noun:
             return noun
     return ()
@@ -71,24 +71,24 @@ def _path_noun(route: str, reads: bool, verb: str) -> tuple[str, ...]:
 def _literal_parts(route: str) -> Iterator[str]:
     """Yield the literal parts of a path in order, also divided at dots and colons: /chat.post, /runs/{id}:cancel."""
     for segment in route.split("/"):
-        bare = EXTENSION.sub("", _PLACEHOLDER.sub("", segment))
-        yield from (part for part in re.split(r"[.:()]", bare) if part)
+        literal = EXTENSION.sub("", _PLACEHOLDER.sub("", segment))
+        yield from (part for part in re.split(r"[.:()]", literal) if part)
 
 
-def _without_verb(words: Sequence[str], *, reads: bool, alone: bool) -> tuple[str, ...]:
+def _without_verb(words: Sequence[str], *, reads: bool, is_first: bool) -> tuple[str, ...]:
     """Return the words of a segment without its leading verb; () for a segment that is a verb."""
     first = words[0]
     if len(words) == 1:
-        plural = singular(first) != first
+        is_plural_word = singular(first) != first
         # A GET has the verb of its method, so that /{id}/schedule ends in a noun there.
-        verb = first in QUERY_WORDS or (stem(first) in VERBS and not plural and not reads)
-        return () if verb and not alone else tuple(words)
+        is_verb = first in QUERY_WORDS or (stem(first) in VERBS and not is_plural_word and not reads)
+        return () if is_verb and not is_first else tuple(words)
     if words[-1] == "count" and singular(words[-2]) != words[-2]:
         words = words[:-1]  # collections_count
     if stem(first) in _IMPERATIVES:
-        rest = words[1:]
-        by = next((place for place, word in enumerate(rest) if word in ("by", "for", "with", "from")), len(rest))
-        return tuple(rest[:by])
+        noun_words = words[1:]
+        end = next((index for index, word in enumerate(noun_words) if word in ("by", "for", "with", "from")), len(noun_words))
+        return tuple(noun_words[:end])
     return tuple(words)
 
 
@@ -98,8 +98,8 @@ def id_noun(id: str) -> tuple[str, ...]:
     words = [word for part in parts[-1:] for word in name_words(part) if word.isalpha()]
     while words and (stem(words[0]) in VERBS or words[0] in STOPWORDS):
         words = words[1:]
-    by = next((place for place, word in enumerate(words) if word in ("by", "for", "with", "from")), len(words))
-    return tuple(words[:by]) or (name_words(parts[-2]) if len(parts) > 1 else ())
+    end = next((index for index, word in enumerate(words) if word in ("by", "for", "with", "from")), len(words))
+    return tuple(words[:end]) or (name_words(parts[-2]) if len(parts) > 1 else ())
 
 
 def is_single(operation: Operation) -> bool:

@@ -10,9 +10,9 @@ FORMATS = frozenset("json jsonl ndjson xml csv html txt text rss atom jsonp yaml
 """Segments and endings of paths for the format of the answer: /containers/json, /tickets.json."""
 
 EXTENSION = re.compile(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
-WHOLE = re.compile(r"\{([^{}]+)\}(\.\w+)?")
+WHOLE_PLACEHOLDER = re.compile(r"\{([^{}]+)\}(\.\w+)?")
 # A custom method (Google AIP-136): /operations/{name}:cancel.
-VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
+CUSTOM_VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
 
 
 Place = tuple[str, str]
@@ -35,28 +35,28 @@ Shape = tuple[str | None, ...]
 @lru_cache(maxsize=16384)
 def segments(template: str) -> Path:
     """Return the segments of a template: `/a/{x}.json` -> a, {x}; `/a/{x}:pause` -> a, {x}, pause."""
-    found: list[Segment] = []
+    result: list[Segment] = []
     # `{x}-{y}` has two values in one segment, neither of which identifies an item by itself.
     for text in EXTENSION.sub("", template.strip("/")).split("/"):
-        if verb := VERB.fullmatch(text):
-            found += [Segment(text, verb.group(1)), Segment(verb.group(2))]
-        elif whole := WHOLE.fullmatch(text):
-            found.append(Segment(text, whole.group(1)))
+        if verb := CUSTOM_VERB.fullmatch(text):
+            result += [Segment(text, verb.group(1)), Segment(verb.group(2))]
+        elif placeholder := WHOLE_PLACEHOLDER.fullmatch(text):
+            result.append(Segment(text, placeholder.group(1)))
         elif text:
-            found.append(Segment(text))
-    return tuple(found)
+            result.append(Segment(text))
+    return tuple(result)
 
 
 def position(path: Path, name: str) -> int:
     """Return the index of the placeholder of that name in a path; 0 where it has none."""
-    return next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+    return next((index for index, segment in enumerate(path) if segment.parameter == name), 0)
 
 
 def shape(path: Path) -> Shape:
     return tuple(None if segment.parameter else segment.text for segment in path)
 
 
-def compound(path: Path) -> str:
+def literal_suffix(path: Path) -> str:
     """Return the literal segments at the end: `drafts/campaigns` of `/accounts/{id}/drafts/campaigns`."""
     literal: list[str] = []
     for segment in reversed(path):
@@ -68,10 +68,10 @@ def compound(path: Path) -> str:
 
 def common_prefix(paths: list[Path]) -> int:
     """Return the number of leading literal segments (`/api/v1`) that all of several paths have."""
-    count = 0
+    length = 0
     # One more segment is left to each path, so that `/api` alone still names a collection.
-    while len(paths) > 1 and all(len(path) > count + 1 and not path[count].parameter for path in paths):
-        if len({path[count].text for path in paths}) > 1:
+    while len(paths) > 1 and all(len(path) > length + 1 and not path[length].parameter for path in paths):
+        if len({path[length].text for path in paths}) > 1:
             break
-        count += 1
-    return count
+        length += 1
+    return length

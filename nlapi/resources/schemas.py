@@ -28,24 +28,24 @@ class SchemaReader:
 
     def flat(self, schema: Any) -> Schema:
         """Return the schema with its `$ref` and `allOf` merged into one; unions stay."""
-        known = self._flat.get(id(schema))
-        if known is None:
-            known = (schema, self._merged(schema, frozenset()))
-            self._flat[id(schema)] = known
-        return known[1]
+        cached = self._flat.get(id(schema))
+        if cached is None:
+            cached = (schema, self._merge(schema, frozenset()))
+            self._flat[id(schema)] = cached
+        return cached[1]
 
-    def _merged(self, schema: Any, seen: frozenset[str]) -> Schema:
+    def _merge(self, schema: Any, visited: frozenset[str]) -> Schema:
         if isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
-            if schema["$ref"] in seen:
+            if schema["$ref"] in visited:
                 return {}
-            seen = seen | {schema["$ref"]}
-        found = self.follow(schema)
-        if "allOf" not in found:
-            return found
+            visited = visited | {schema["$ref"]}
+        followed = self.follow(schema)
+        if "allOf" not in followed:
+            return followed
         merged: Schema = {}
-        for part in found["allOf"]:
-            merged = merge(merged, self._merged(part, seen))
-        return merge(merged, {key: value for key, value in found.items() if key != "allOf"})
+        for part in followed["allOf"]:
+            merged = merge(merged, self._merge(part, visited))
+        return merge(merged, {key: value for key, value in followed.items() if key != "allOf"})
 
     def branches(self, schema: Schema) -> tuple[Schema, ...]:
         """Return the branches of a flat schema's union, each flat and without null; () without a union."""
@@ -55,37 +55,37 @@ class SchemaReader:
                 return tuple(branch for branch in flat if schema_types(branch) != ("null",)) or flat
         return ()
 
-    def narrowed(self, schema: Schema, branch: Schema) -> Schema:
+    def with_branch(self, schema: Schema, branch: Schema) -> Schema:
         """Return a flat schema with one branch of its union merged in."""
-        rest = {key: value for key, value in schema.items() if key not in UNIONS}
-        return merge(rest, branch)
+        without_unions = {key: value for key, value in schema.items() if key not in UNIONS}
+        return merge(without_unions, branch)
 
     def properties(self, schema: Any, depth: int = 3) -> dict[str, Schema]:
         """Return every property that an object of this schema may have, over all branches of its unions."""
         flat = self.flat(schema)
-        found = dict(flat.get("properties") or {})
+        properties = dict(flat.get("properties") or {})
         # Depth is limited, as a branch of a recursive schema may lead back to it.
         for branch in self.branches(flat) if depth else ():
-            found = {**self.properties(branch, depth - 1), **found}
-        return found
+            properties = {**self.properties(branch, depth - 1), **properties}
+        return properties
 
     def types(self, schema: Any, depth: int = 4) -> tuple[str, ...]:
         """Return the JSON types that the schema allows, over its unions; () where it allows any."""
         flat = self.flat(schema)
-        own = schema_types(flat)
-        if own or not depth:
-            return own
-        found = [name for key in UNIONS for branch in flat.get(key) or () for name in self.types(branch, depth - 1)]
-        return tuple(dict.fromkeys(found))
+        stated_types = schema_types(flat)
+        if stated_types or not depth:
+            return stated_types
+        branch_types = [name for key in UNIONS for branch in flat.get(key) or () for name in self.types(branch, depth - 1)]
+        return tuple(dict.fromkeys(branch_types))
 
 
 def schema_types(schema: Schema) -> tuple[str, ...]:
     """Return the types of a flat schema, stated or implied by its keywords; () where it allows any."""
-    given = schema.get("type")
-    if isinstance(given, str):
-        return (given,)
-    if isinstance(given, list):
-        return tuple(given)
+    stated_type = schema.get("type")
+    if isinstance(stated_type, str):
+        return (stated_type,)
+    if isinstance(stated_type, list):
+        return tuple(stated_type)
     if "properties" in schema or "additionalProperties" in schema:
         return ("object",)
     if "items" in schema or "prefixItems" in schema:
@@ -107,11 +107,11 @@ def merge(left: Schema, right: Schema) -> Schema:
         if old is None or old == value:
             merged[key] = value
         elif key == "properties":
-            merged[key] = {**old, **{name: _both(old.get(name), one) for name, one in value.items()}}
+            merged[key] = {**old, **{name: _combine(old.get(name), item) for name, item in value.items()}}
         elif key == "required":
             merged[key] = [*old, *(name for name in value if name not in old)]
         elif key == "enum":
-            merged[key] = [one for one in value if one in old] or value
+            merged[key] = [item for item in value if item in old] or value
         elif key.startswith("min") and isinstance(value, int | float):
             merged[key] = max(old, value)
         elif key.startswith("max") and isinstance(value, int | float):
@@ -121,7 +121,7 @@ def merge(left: Schema, right: Schema) -> Schema:
     return merged
 
 
-def _both(old: Any, new: Any) -> Any:
+def _combine(old: Any, new: Any) -> Any:
     return new if old is None or old == new else {"allOf": [old, new]}
 
 

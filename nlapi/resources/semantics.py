@@ -11,12 +11,12 @@ from typing import Any
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import AnswerPart
 from nlapi.resources.envelope import Keys
-from nlapi.resources.grouping import Grouping, Resource
-from nlapi.resources.id_fields import named_noun, takes_id, wider_nouns
+from nlapi.resources.grouping import ResourceGrouping, Resource
+from nlapi.resources.id_fields import noun_in_name, is_id_argument, wider_nouns
 from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.paths import Path, Shape, segments, shape
-from nlapi.resources.resource import Collection, resources_of
+from nlapi.resources.collection_index import Collection, collection_index
 from nlapi.resources.schemas import ref_of
 
 
@@ -34,7 +34,7 @@ class OperationKind(StrEnum):
     COMPUTE = "compute"
 
 
-_ON_THING = {
+_KINDS_BY_METHOD = {
     "GET": OperationKind.READ,
     "HEAD": OperationKind.READ,
     "PATCH": OperationKind.MERGE,
@@ -67,17 +67,17 @@ class OperationSemantics:
     key: str | None = None
     part: AnswerPart | None = None
     verb: str = ""
-    makes: Resource | None = None
+    created_resource: Resource | None = None
 
 
 class Semantics:
     """A cache of the semantics of the operations of one Spec."""
 
     def __init__(self, spec: Spec) -> None:
-        self.paths = resources_of(spec)
-        self.answers = self.paths.schemas
-        self._grouping = Grouping(self.paths)
-        self._known: dict[Operation, OperationSemantics] = {}
+        self.index = collection_index(spec)
+        self.answers = self.index.schemas
+        self._grouping = ResourceGrouping(self.index)
+        self._semantics: dict[Operation, OperationSemantics] = {}
         self._singletons: dict[Shape, Resource] = {}
         self._references: dict[Resource, tuple[tuple[str, Resource], ...]] = {}
 
@@ -88,202 +88,202 @@ class Semantics:
 
     @cached_property
     def _by_shape(self) -> Mapping[Shape, Resource]:
-        return {collection.shape: one for one in self.resources for collection in one.collections}
+        return {collection.shape: resource for resource in self.resources for collection in resource.collections}
 
     @cached_property
     def _by_ref(self) -> Mapping[str, tuple[Resource, ...]]:
-        refs = dict.fromkeys(ref for one in self.resources for ref in one.refs)
-        return {ref: tuple(one for one in self.resources if ref in one.refs) for ref in refs}
+        refs = dict.fromkeys(ref for resource in self.resources for ref in resource.refs)
+        return {ref: tuple(resource for resource in self.resources if ref in resource.refs) for ref in refs}
 
-    def at(self, path: Path) -> Resource | None:
+    def resource_at(self, path: Path) -> Resource | None:
         """Return the resource whose collection is at exactly this path."""
         return self._by_shape.get(shape(path))
 
-    def named(self, name: str) -> Resource | None:
+    def resource_by_name(self, name: str) -> Resource | None:
         """Return the resource that a property or argument of that name (`parentAccountId`, `ad_ids`) refers to."""
         words = name_words(name)
         # A name without a noun (`id`) refers to nothing, and `account` alone may be a nested object.
-        if len(words) < 2 or not (takes_id(("body", name)) or words[-1] == "key"):
+        if len(words) < 2 or not (is_id_argument(("body", name)) or words[-1] == "key"):
             return None
-        for noun in map("".join, wider_nouns(named_noun(name))):
-            found = [one for one in self.resources if noun in one.aliases]
-            if found:
-                return min(found, key=lambda one: (noun != "".join(one.noun), one.is_open, len(one.name)))
+        for noun in map("".join, wider_nouns(noun_in_name(name))):
+            matches = [resource for resource in self.resources if noun in resource.aliases]
+            if matches:
+                return min(matches, key=lambda resource: (noun != "".join(resource.noun), resource.is_open, len(resource.name)))
         return None
 
     def references(self, resource: Resource) -> tuple[tuple[str, Resource], ...]:
         """Return the properties with ids of other items, each with the resource, by Links and by name."""
         if resource not in self._references:
-            linked = self._linked.get(resource, {})
+            linked_resources = self._linked_resources.get(resource, {})
             names = (name for name in resource.properties if name != resource.id_name)
-            found = ((name, linked.get(name) or self.named(name)) for name in names)
-            self._references[resource] = tuple((name, one) for name, one in found if one and one is not resource)
+            targets = ((name, linked_resources.get(name) or self.resource_by_name(name)) for name in names)
+            self._references[resource] = tuple((name, target) for name, target in targets if target and target is not resource)
         return self._references[resource]
 
     @cached_property
-    def _linked(self) -> Mapping[Resource, Mapping[str, Resource]]:
+    def _linked_resources(self) -> Mapping[Resource, Mapping[str, Resource]]:
         """The resources that properties refer to according to Links, by the resource of the property."""
-        found: dict[Resource, dict[str, Resource]] = {}
-        spec = self.paths.spec
-        for id, parameter, (source, field, listed) in LinkedSources(self.paths.operations).all():
-            own, target = self.of(source), self.of(spec.operation(id)) if spec.has(id) else None
-            above = own.part.keys if own.part is not None and not listed else ()
+        resources: dict[Resource, dict[str, Resource]] = {}
+        spec = self.index.spec
+        for id, parameter, (source, field, is_listed) in LinkedSources(self.index.operations).all_sources():
+            source_semantics, target_semantics = self.classify(source), self.classify(spec.operation(id)) if spec.has(id) else None
+            part_keys = source_semantics.part.keys if source_semantics.part is not None and not is_listed else ()
             keys = tuple(field.split("."))
-            if own.resource is None or target is None or len(keys) != len(above) + 1 or keys[: len(above)] != above:
+            if source_semantics.resource is None or target_semantics is None or len(keys) != len(part_keys) + 1 or keys[: len(part_keys)] != part_keys:
                 continue
-            named = (one.resource for one in target.parents if one.parameter == parameter)
-            other = target.resource if target.key == parameter else next(named, None)
-            if other is not None:
-                found.setdefault(own.resource, {})[keys[-1]] = other
-        return found
+            parent_resources = (parent.resource for parent in target_semantics.parents if parent.parameter == parameter)
+            target_resource = target_semantics.resource if target_semantics.key == parameter else next(parent_resources, None)
+            if target_resource is not None:
+                resources.setdefault(source_semantics.resource, {})[keys[-1]] = target_resource
+        return resources
 
     def parents(self, path: Path) -> Iterator[Parent]:
         """Yield the parents that the placeholders of a path name."""
-        for at, segment in enumerate(path):
+        for index, segment in enumerate(path):
             if segment.parameter:
-                owner = self._owner(path, at)
+                owner = self._owner(path, index)
                 name = owner.name if owner else f"parameter:{name_key(segment.parameter)}"
                 yield Parent(name=name, parameter=segment.parameter, resource=owner)
 
-    def above(self, resource: Resource) -> tuple[Parent, ...]:
+    def all_parents(self, resource: Resource) -> tuple[Parent, ...]:
         """Return the parents that the placeholders of the paths of a resource name."""
         return tuple(parent for collection in resource.collections for parent in self.parents(collection.path))
 
-    def of(self, operation: Operation) -> OperationSemantics:
-        if operation not in self._known:
-            self._known[operation] = self._judge(operation, segments(operation.route))
-        return self._known[operation]
+    def classify(self, operation: Operation) -> OperationSemantics:
+        if operation not in self._semantics:
+            self._semantics[operation] = self._classify(operation, segments(operation.route))
+        return self._semantics[operation]
 
-    def _judge(self, operation: Operation, path: Path) -> OperationSemantics:
-        resource = self.at(path)
-        if resource is not None and (found := self._on_collection(operation, path, resource)):
-            return found
-        if path and path[-1].parameter and (owner := self.at(path[:-1])) is not None:
+    def _classify(self, operation: Operation, path: Path) -> OperationSemantics:
+        resource = self.resource_at(path)
+        if resource is not None and (semantics := self._on_collection(operation, path, resource)):
+            return semantics
+        if path and path[-1].parameter and (owner := self.resource_at(path[:-1])) is not None:
             return self._on_item(operation, path, owner)
         # A list by its schema goes before a creation: POST /campaigns/search answers with campaigns too.
-        if found := self._lists(operation, path):
-            return found
-        if made := self._creates(operation, path):
-            return self._made(OperationKind.CREATE, operation, path, made, part=self._thing(operation, made))
+        if semantics := self._list_semantics(operation, path):
+            return semantics
+        if created_resource := self._creation_resource(operation, path):
+            return self._build_semantics(OperationKind.CREATE, operation, path, created_resource, part=self._item_part(operation, created_resource))
         if singleton := self._singleton(path):
-            kind = _kind_on_thing(operation, OperationKind.MERGE)
-            return self._made(kind, operation, path, singleton, part=self._thing(operation, singleton))
-        return self._otherwise(operation, path)
+            kind = _item_kind(operation, OperationKind.MERGE)
+            return self._build_semantics(kind, operation, path, singleton, part=self._item_part(operation, singleton))
+        return self._act_or_compute(operation, path)
 
     def _on_collection(self, operation: Operation, path: Path, resource: Resource) -> OperationSemantics | None:
-        part, there = self.answers.list_part(operation), self.paths.collection(path)
+        part, collection = self.answers.list_part(operation), self.index.collection(path)
         # A POST with a body beside a GET creates, even where it answers with the whole list.
-        searches = there is None or "GET" not in there.at or operation.body is None or self.paths.is_query(operation)
-        posted = operation.method == "POST" and searches
-        if part and (operation.method in READ_METHODS or (posted and ref_of(part.schema) in resource.refs)):
-            return self._made(OperationKind.LIST, operation, path, resource, part=part)
+        searches = collection is None or "GET" not in collection.operations or operation.body is None or self.index.is_query(operation)
+        is_search = operation.method == "POST" and searches
+        if part and (operation.method in READ_METHODS or (is_search and ref_of(part.schema) in resource.refs)):
+            return self._build_semantics(OperationKind.LIST, operation, path, resource, part=part)
         if _reads_by_post(operation):
             return None
         if operation.method == "POST":
-            return self._made(OperationKind.CREATE, operation, path, resource, part=self._thing(operation, resource))
+            return self._build_semantics(OperationKind.CREATE, operation, path, resource, part=self._item_part(operation, resource))
         if operation.method == "DELETE":
-            return self._made(OperationKind.CLEAR, operation, path, resource, part=part)
+            return self._build_semantics(OperationKind.CLEAR, operation, path, resource, part=part)
         return None
 
     def _on_item(self, operation: Operation, path: Path, resource: Resource) -> OperationSemantics:
-        kind = _kind_on_thing(operation, OperationKind.ACT)
-        verb, makes, part = "", None, self._thing(operation, resource)
+        kind = _item_kind(operation, OperationKind.ACT)
+        verb, created_resource, part = "", None, self._item_part(operation, resource)
         if kind is OperationKind.ACT:
             verb = (name_words(operation.id) or ("",))[0]
-            part, makes = self._brings_forth(operation, resource, part)
+            part, created_resource = self._result_resource(operation, resource, part)
         key = path[-1].parameter
-        return self._made(kind, operation, path[:-1], resource, key=key, part=part, verb=verb, makes=makes)
+        return self._build_semantics(kind, operation, path[:-1], resource, key=key, part=part, verb=verb, makes=created_resource)
 
-    def _lists(self, operation: Operation, path: Path) -> OperationSemantics | None:
+    def _list_semantics(self, operation: Operation, path: Path) -> OperationSemantics | None:
         """Return the semantics of a list at a path of its own: /pets/findByStatus, POST /campaigns/search."""
         part = self.answers.list_part(operation) if operation.method in ("GET", "POST", "QUERY") else None
         owners = self._by_ref.get(ref_of(part.schema), ()) if part is not None else ()
-        above = self.at(path[:-1])
-        owner = above if above in owners else owners[0] if len(owners) == 1 and operation.method == "GET" else None
-        return self._made(OperationKind.LIST, operation, path, owner, part=part) if owner is not None else None
+        parent = self.resource_at(path[:-1])
+        owner = parent if parent in owners else owners[0] if len(owners) == 1 and operation.method == "GET" else None
+        return self._build_semantics(OperationKind.LIST, operation, path, owner, part=part) if owner is not None else None
 
-    def _creates(self, operation: Operation, path: Path) -> Resource | None:
+    def _creation_resource(self, operation: Operation, path: Path) -> Resource | None:
         """Return the resource of which a POST creates an item at a path below another: /accounts/{id}/campaigns."""
-        part = self.answers.thing_part(operation) if operation.method == "POST" and len(path) > 1 else None
+        part = self.answers.item_part(operation) if operation.method == "POST" and len(path) > 1 else None
         # The schema alone may be that of an unrelated answer, so that the path has to end in the plural noun as well.
         owners = self._by_ref.get(ref_of(part.schema), ()) if part is not None else ()
         return next(
-            (one for one in owners if one.noun == singular_words(path[-1].text) != name_words(path[-1].text)), None
+            (owner for owner in owners if owner.noun == singular_words(path[-1].text) != name_words(path[-1].text)), None
         )
 
     def _singleton(self, path: Path) -> Resource | None:
         """Return the one item at a path that can be read and changed: /account/settings."""
-        there = self.paths.collection(path)
-        shown = there.at.get("GET") if there is not None else None
+        collection = self.index.collection(path)
+        item_read = collection.operations.get("GET") if collection is not None else None
         # What can only be read, as /status, is a computation and no stored item.
-        if there is None or shown is None or not {"PUT", "PATCH", "DELETE"} & there.at.keys():
+        if collection is None or item_read is None or not {"PUT", "PATCH", "DELETE"} & collection.operations.keys():
             return None
-        view = self.answers.view(shown)
+        view = self.answers.schema_view(item_read)
         if view is None or "object" not in self.answers.reader.types(view.schema):
             return None
-        if there.shape not in self._singletons:
-            self._singletons[there.shape] = Resource(
-                name="/".join("{}" if one.parameter else one.text for one in path),
-                collections=(Collection(path=path, item=there.at),),
+        if collection.shape not in self._singletons:
+            self._singletons[collection.shape] = Resource(
+                name="/".join("{}" if segment.parameter else segment.text for segment in path),
+                collections=(Collection(path=path, item_operations=collection.operations),),
                 schemas=(view.schema,),
                 properties=self.answers.reader.properties(view.schema),
                 is_singleton=True,
             )
-        return self._singletons[there.shape]
+        return self._singletons[collection.shape]
 
-    def _otherwise(self, operation: Operation, path: Path) -> OperationSemantics:
+    def _act_or_compute(self, operation: Operation, path: Path) -> OperationSemantics:
         """Return the semantics of an action on the nearest item above, or of a computation."""
-        places = [at for at, segment in enumerate(path) if segment.parameter]
-        owner = self._owner(path, places[-1]) if places else None
+        indexes = [index for index, segment in enumerate(path) if segment.parameter]
+        owner = self._owner(path, indexes[-1]) if indexes else None
         if owner is None or operation.effect is Effect.READ:
-            return self._made(OperationKind.COMPUTE, operation, path, None)
-        part, makes = self._brings_forth(operation, owner, self._thing(operation, owner))
-        more: dict[str, Any] = {"part": part, "verb": path[-1].text, "makes": makes}
+            return self._build_semantics(OperationKind.COMPUTE, operation, path, None)
+        part, created_resource = self._result_resource(operation, owner, self._item_part(operation, owner))
+        fields: dict[str, Any] = {"part": part, "verb": path[-1].text, "makes": created_resource}
         if path[-1].parameter is not None:
-            return self._made(OperationKind.COMPUTE, operation, path, None, **more)
-        key = path[places[-1]].parameter
-        return self._made(OperationKind.ACT, operation, path[: places[-1]], owner, key=key, **more)
+            return self._build_semantics(OperationKind.COMPUTE, operation, path, None, **fields)
+        key = path[indexes[-1]].parameter
+        return self._build_semantics(OperationKind.ACT, operation, path[: indexes[-1]], owner, key=key, **fields)
 
-    def _owner(self, path: Path, at: int) -> Resource | None:
+    def _owner(self, path: Path, index: int) -> Resource | None:
         """Return the resource of a placeholder: that of the path before it, else that of its name."""
-        return self.at(path[:at]) or self.named(path[at].parameter or "")
+        return self.resource_at(path[:index]) or self.resource_by_name(path[index].parameter or "")
 
-    def _brings_forth(
-        self, operation: Operation, owner: Resource, whole: AnswerPart | None
+    def _result_resource(
+        self, operation: Operation, owner: Resource, item_part: AnswerPart | None
     ) -> tuple[AnswerPart | None, Resource | None]:
         """Return the part and resource in an action's answer, where they are not the target's: a draft's campaign."""
-        view = self.answers.view(operation)
-        if view is None or whole is None or ref_of(whole.schema) in owner.refs:
-            return whole, None
-        described = self.answers.reader.properties(view.schema).items()
-        inside: list[tuple[Keys, Any]] = [((), view.schema), *(((name,), one) for name, one in described)]
-        for keys, schema in inside:
-            other = next((one for one in self._by_ref.get(ref_of(schema), ()) if one is not owner), None)
-            if other is not None:
-                return AnswerPart(keys=keys, schema=schema), other
-        return whole, None
+        view = self.answers.schema_view(operation)
+        if view is None or item_part is None or ref_of(item_part.schema) in owner.refs:
+            return item_part, None
+        properties = self.answers.reader.properties(view.schema).items()
+        candidates: list[tuple[Keys, Any]] = [((), view.schema), *(((name,), candidate) for name, candidate in properties)]
+        for keys, schema in candidates:
+            result_resource = next((candidate for candidate in self._by_ref.get(ref_of(schema), ()) if candidate is not owner), None)
+            if result_resource is not None:
+                return AnswerPart(keys=keys, schema=schema), result_resource
+        return item_part, None
 
-    def _thing(self, operation: Operation, resource: Resource) -> AnswerPart | None:
+    def _item_part(self, operation: Operation, resource: Resource) -> AnswerPart | None:
         """Return the position of the item in the answer, which some APIs return as a list of one."""
-        listed = self.answers.list_part(operation)
+        list_part = self.answers.list_part(operation)
         # Some APIs answer a creation with a list of the one new item.
-        if listed is not None and (ref_of(listed.schema) in resource.refs or not (listed.keys or listed.is_map)):
-            return listed
-        return self.answers.thing_part(operation, resource.refs)
+        if list_part is not None and (ref_of(list_part.schema) in resource.refs or not (list_part.keys or list_part.is_map)):
+            return list_part
+        return self.answers.item_part(operation, resource.refs)
 
-    def _made(
-        self, kind: OperationKind, operation: Operation, path: Path, resource: Resource | None, **more: Any
+    def _build_semantics(
+        self, kind: OperationKind, operation: Operation, path: Path, resource: Resource | None, **fields: Any
     ) -> OperationSemantics:
         parents = tuple(self.parents(path))
-        return OperationSemantics(kind=kind, operation=operation, resource=resource, parents=parents, **more)
+        return OperationSemantics(kind=kind, operation=operation, resource=resource, parents=parents, **fields)
 
 
 def _reads_by_post(operation: Operation) -> bool:
     return operation.method == "POST" and operation.effect is Effect.READ
 
 
-def _kind_on_thing(operation: Operation, otherwise: OperationKind) -> OperationKind:
-    return OperationKind.READ if _reads_by_post(operation) else _ON_THING.get(operation.method, otherwise)
+def _item_kind(operation: Operation, default: OperationKind) -> OperationKind:
+    return OperationKind.READ if _reads_by_post(operation) else _KINDS_BY_METHOD.get(operation.method, default)
 
 
 def semantics_of(spec: Spec) -> Semantics:

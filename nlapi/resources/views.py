@@ -15,15 +15,15 @@ from nlapi.resources.schemas import SchemaReader
 _MAP_LIKENESS = 0.8
 
 
-class Form(StrEnum):
+class ViewForm(StrEnum):
     """The form of a part of an answer; an OBJECT_ARRAY has only objects, an ANY_ARRAY is empty or unknown."""
 
     OBJECT = "object"
-    THINGS = "things"
-    VALUES = "values"
-    BARE = "bare"
+    OBJECT_ARRAY = "things"
+    VALUE_ARRAY = "values"
+    ANY_ARRAY = "bare"
     VALUE = "value"
-    NOTHING = "nothing"
+    NULL = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class DataView:
     value: Any
 
     @property
-    def form(self) -> Form:
+    def form(self) -> ViewForm:
         value = self.value
         if isinstance(value, Mapping):
-            return Form.OBJECT
+            return ViewForm.OBJECT
         if isinstance(value, list):
-            return Form.BARE if not value else Form.THINGS if all(map(_is_object, value)) else Form.VALUES
-        return Form.NOTHING if value is None else Form.VALUE
+            return ViewForm.ANY_ARRAY if not value else ViewForm.OBJECT_ARRAY if all(map(_is_object, value)) else ViewForm.VALUE_ARRAY
+        return ViewForm.NULL if value is None else ViewForm.VALUE
 
     @property
     def names(self) -> Iterable[str]:
@@ -48,13 +48,13 @@ class DataView:
     @property
     def is_map(self) -> bool:
         """Whether it is an object whose property names are keys of items of one kind."""
-        things = list(self.value.values()) if isinstance(self.value, Mapping) else []
+        items = list(self.value.values()) if isinstance(self.value, Mapping) else []
         # One object in another may be anything; two of one kind show a map.
-        if len(things) < 2 or not all(map(_is_object, things)):
+        if len(items) < 2 or not all(map(_is_object, items)):
             return False
-        shared = set.intersection(*(set(thing) for thing in things))
-        alike = len(shared) > 1 and all(len(shared) >= _MAP_LIKENESS * len(thing) for thing in things)
-        return alike and all(_is_key(key, thing) for key, thing in self.value.items())
+        shared = set.intersection(*(set(item) for item in items))
+        are_similar = len(shared) > 1 and all(len(shared) >= _MAP_LIKENESS * len(item) for item in items)
+        return are_similar and all(_is_key(key, item) for key, item in self.value.items())
 
     def field(self, name: str) -> DataView:
         return DataView(self.value[name])
@@ -68,14 +68,14 @@ class SchemaView:
     reader: SchemaReader
 
     @property
-    def form(self) -> Form:
+    def form(self) -> ViewForm:
         types = self.reader.types(self.schema)
         if "array" in types:
             inner = self.reader.types(self.items)
-            return Form.THINGS if "object" in inner else Form.VALUES if inner else Form.BARE
+            return ViewForm.OBJECT_ARRAY if "object" in inner else ViewForm.VALUE_ARRAY if inner else ViewForm.ANY_ARRAY
         if "object" in types or (not types and self.reader.properties(self.schema)):
-            return Form.OBJECT
-        return Form.VALUE if types != ("null",) else Form.NOTHING
+            return ViewForm.OBJECT
+        return ViewForm.VALUE if types != ("null",) else ViewForm.NULL
 
     @property
     def items(self) -> Schema:
@@ -92,8 +92,8 @@ class SchemaView:
     def is_map(self) -> bool:
         flat = self.reader.flat(self.schema)
         values = flat.get("additionalProperties")
-        described = "object" in self.reader.types(values) if isinstance(values, Mapping) else False
-        return described and not flat.get("properties")
+        has_objects = "object" in self.reader.types(values) if isinstance(values, Mapping) else False
+        return has_objects and not flat.get("properties")
 
     def field(self, name: str) -> SchemaView:
         return SchemaView(self.reader.properties(self.schema)[name], self.reader)
@@ -107,6 +107,6 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _is_key(key: str, thing: Mapping[str, Any]) -> bool:
+def _is_key(key: str, item: Mapping[str, Any]) -> bool:
     """Return whether the name of a property is the key of the item in it: a field has it too, or it has a digit."""
-    return key in thing.values() or any(map(str.isdigit, key))
+    return key in item.values() or any(map(str.isdigit, key))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 from nlapi.errors import UsageError
-from nlapi.routing import words
+from nlapi.routing import describe
 from nlapi.routing.nouns import (
     Canary,
     Client,
@@ -28,9 +28,9 @@ from nlapi.routing.nouns import (
 )
 from nlapi.routing.split import allocate, allocate_layer
 
-Noun: TypeAlias = Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
+Entity: TypeAlias = Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
 
-KINDS: Mapping[type[Noun], str] = {
+ENTITY_KINDS: Mapping[type[Entity], str] = {
     Objective: "objectives",
     Model: "models",
     Version: "versions",
@@ -48,64 +48,64 @@ KINDS: Mapping[type[Noun], str] = {
 
 # Characters of two values that a difference spells out; for longer ones it only says that they changed, to stay one
 # line.
-LONGEST = 200
+MAX_CHANGE_CHARACTERS = 200
 
 
-def put(configuration: Configuration, noun: Noun) -> Configuration:
+def upsert_entity(configuration: Configuration, entity: Entity) -> Configuration:
     """Return the configuration with the entity, which replaces the one of the same name; shares keep their buckets.
 
     The entity's own buckets count only when there was none of its name, as when a configuration is read again.
     """
-    kind = KINDS[type(noun)]
+    kind = ENTITY_KINDS[type(entity)]
     # A client may send buckets it read earlier; only the current revision knows who holds them now.
-    if isinstance(noun, Rule):
-        old = configuration.rules.get(noun.name)
-        noun = replace(noun, shares=allocate(old.shares if old else noun.shares, noun.shares))
-    if isinstance(noun, Experiment):
-        return _put_experiment(configuration, noun)
-    return _with(configuration, kind, {**getattr(configuration, kind), key(noun): noun})
+    if isinstance(entity, Rule):
+        old = configuration.rules.get(entity.name)
+        entity = replace(entity, shares=allocate(old.shares if old else entity.shares, entity.shares))
+    if isinstance(entity, Experiment):
+        return _upsert_experiment(configuration, entity)
+    return _replace_kind(configuration, kind, {**getattr(configuration, kind), entity_key(entity): entity})
 
 
-def _put_experiment(configuration: Configuration, experiment: Experiment) -> Configuration:
+def _upsert_experiment(configuration: Configuration, experiment: Experiment) -> Configuration:
     old = configuration.experiments.get(experiment.name)
     cells = allocate(old.cells if old else experiment.cells, experiment.cells)
     # Buckets belong to a layer: an experiment that moves to another layer starts without any.
     buckets = (old or experiment).buckets if old is None or old.layer == experiment.layer else ()
-    made = replace(experiment, cells=cells, buckets=buckets if experiment.layer else ())
-    experiments = {**configuration.experiments, experiment.name: made}
+    updated = replace(experiment, cells=cells, buckets=buckets if experiment.layer else ())
+    experiments = {**configuration.experiments, experiment.name: updated}
     if experiment.layer:
         experiments |= allocate_layer(experiments, experiment.layer)
     return replace(configuration, experiments=experiments)
 
 
-def remove(configuration: Configuration, kind: str, name: str | VersionRef) -> Configuration:
+def remove_entity(configuration: Configuration, kind: str, name: str | VersionRef) -> Configuration:
     """Return the configuration without the entity; `kind` is the configuration's field, such as "rules".
 
     UsageError when there is no such entity. Remaining references to it are found by `check`.
     """
-    nouns = _nouns(configuration, kind)
-    if name not in nouns:
-        near = difflib.get_close_matches(str(name), map(str, nouns), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(map(str, nouns)) or 'none'}"[:200]
+    entities = _entities_of_kind(configuration, kind)
+    if name not in entities:
+        near = difflib.get_close_matches(str(name), map(str, entities), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(map(str, entities)) or 'none'}"[:200]
         raise UsageError(f"there is no {str(name)!r} in {kind}", hint=hint)
-    return _with(configuration, kind, {one: noun for one, noun in nouns.items() if one != name})
+    return _replace_kind(configuration, kind, {other_key: entity for other_key, entity in entities.items() if other_key != name})
 
 
-def key(noun: Noun) -> str | VersionRef:
+def entity_key(entity: Entity) -> str | VersionRef:
     """Return the key of an entity in its mapping: its name, or a version's model and name."""
-    return noun.ref if isinstance(noun, Version) else noun.name
+    return entity.ref if isinstance(entity, Version) else entity.name
 
 
-def _nouns(configuration: Configuration, kind: str) -> Mapping[Any, Noun]:
-    if kind not in KINDS.values():
-        near = difflib.get_close_matches(kind, KINDS.values(), n=1)
+def _entities_of_kind(configuration: Configuration, kind: str) -> Mapping[Any, Entity]:
+    if kind not in ENTITY_KINDS.values():
+        near = difflib.get_close_matches(kind, ENTITY_KINDS.values(), n=1)
         raise UsageError(f"a configuration has no {kind!r}", hint=f"did you mean {near[0]!r}?" if near else "")
-    found: Mapping[Any, Noun] = getattr(configuration, kind)
-    return found
+    entities: Mapping[Any, Entity] = getattr(configuration, kind)
+    return entities
 
 
-def _with(configuration: Configuration, kind: str, nouns: Mapping[Any, Noun]) -> Configuration:
-    return replace(configuration, **{kind: nouns})  # type: ignore[arg-type]
+def _replace_kind(configuration: Configuration, kind: str, entities: Mapping[Any, Entity]) -> Configuration:
+    return replace(configuration, **{kind: entities})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +114,8 @@ class Difference:
 
     kind: str
     name: str
-    before: Noun | None
-    after: Noun | None
+    before: Entity | None
+    after: Entity | None
     fields: tuple[str, ...] = ()
     """Fields that changed, of an entity that is in both."""
     text: str = ""
@@ -131,51 +131,51 @@ class Difference:
 
 def diff(before: Configuration, after: Configuration) -> list[Difference]:
     """Return the differences, in the order of the kinds, then of the names."""
-    found = []
-    for kind in KINDS.values():
+    differences = []
+    for kind in ENTITY_KINDS.values():
         old, new = getattr(before, kind), getattr(after, kind)
         if old is new:
             continue
         # Identity first: a revision shares its unchanged entities with the one before, which need no comparison then.
         names = (name for name in {*old, *new} if old.get(name) is not new.get(name) and old.get(name) != new.get(name))
-        found += [_difference(kind, str(name), old.get(name), new.get(name)) for name in sorted(names, key=str)]
-    return found
+        differences += [_difference(kind, str(name), old.get(name), new.get(name)) for name in sorted(names, key=str)]
+    return differences
 
 
-def _difference(kind: str, name: str, before: Noun | None, after: Noun | None) -> Difference:
-    one = {"canaries": "canary"}.get(kind, kind.removesuffix("s"))
+def _difference(kind: str, name: str, before: Entity | None, after: Entity | None) -> Difference:
+    label = {"canaries": "canary"}.get(kind, kind.removesuffix("s"))
     changed: tuple[str, ...] = ()
     if before is None or after is None:
-        text = f"{one} {name} {'added' if before is None else 'removed'}"
+        text = f"{label} {name} {'added' if before is None else 'removed'}"
     else:
         changed = tuple(
             field.name for field in fields(before) if getattr(before, field.name) != getattr(after, field.name)
         )
-        told = [_told(name, getattr(before, name), getattr(after, name)) for name in changed if name not in UNTOLD]
-        moved = "its buckets moved" if "buckets" in changed else "reason changed"
-        text = f"{one} {name}: {'; '.join(told) or moved}"
+        field_changes = [_field_change(name, getattr(before, name), getattr(after, name)) for name in changed if name not in UNREPORTED_FIELDS]
+        fallback_text = "its buckets moved" if "buckets" in changed else "reason changed"
+        text = f"{label} {name}: {'; '.join(field_changes) or fallback_text}"
     return Difference(kind=kind, name=name, before=before, after=after, fields=changed, text=text)
 
 
 # Fields that change as a consequence of others; a canary's reason is the cause of the revision itself.
-UNTOLD = ("buckets", "reason")
+UNREPORTED_FIELDS = ("buckets", "reason")
 
 
-def _told(name: str, before: Any, after: Any) -> str:
-    old, new = _value(before), _value(after)
-    if "" in (old, new) or old == new or len(old) + len(new) > LONGEST:
+def _field_change(name: str, before: Any, after: Any) -> str:
+    old, new = _format_field(before), _format_field(after)
+    if "" in (old, new) or old == new or len(old) + len(new) > MAX_CHANGE_CHARACTERS:
         return f"{name} changed"
     return f"{name} from {old} to {new}"
 
 
-def _value(one: Any) -> str:
+def _format_field(value: Any) -> str:
     """Return a value in words; "" for one that takes too many."""
-    if isinstance(one, Match):
-        return words.conditions(one)
-    if isinstance(one, tuple) and one and all(isinstance(share, Share) for share in one):
-        return words.shares(one)
-    if isinstance(one, Mapping | tuple):
+    if isinstance(value, Match):
+        return describe.format_conditions(value)
+    if isinstance(value, tuple) and value and all(isinstance(share, Share) for share in value):
+        return describe.format_shares(value)
+    if isinstance(value, Mapping | tuple):
         return ""
-    if isinstance(one, float):
-        return words.number(one)
-    return "none" if one in (None, "") else str(one)
+    if isinstance(value, float):
+        return describe.format_number(value)
+    return "none" if value in (None, "") else str(value)

@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from nlapi.issue import Issue, Level
-from nlapi.routing import words
-from nlapi.routing.covering import Covering
+from nlapi.routing import describe
+from nlapi.routing.covering import CoverageIndex
 from nlapi.routing.match import Domains, intersect
 from nlapi.routing.nouns import CanaryState, Configuration, FieldType, Objective, Rule
-from nlapi.routing.order import Nouns, by_objective
+from nlapi.routing.order import ObjectiveParts, group_by_objective
 
 
 def check_overlaps(configuration: Configuration) -> Iterator[Issue]:
     """Yield faults of rules duplicate-override, overlapping-experiments, overlapping-canaries, duplicate-position and
     unreachable-rule.
     """
-    for name, nouns in by_objective(configuration).items():
+    for name, parts in group_by_objective(configuration).items():
         domains = _domains(configuration.objectives[name])
-        yield from _overrides(nouns)
-        yield from _experiments(nouns, domains)
-        yield from _canaries(nouns, domains)
-        yield from _rules(nouns.rules, domains)
+        yield from _check_overrides(parts)
+        yield from _check_experiments(parts, domains)
+        yield from _check_canaries(parts, domains)
+        yield from _check_rules(parts.rules, domains)
 
 
 def _domains(objective: Objective) -> Domains:
@@ -35,55 +35,55 @@ def _domains(objective: Objective) -> Domains:
     return domains
 
 
-def _overrides(nouns: Nouns) -> Iterator[Issue]:
-    first: dict[tuple[str, object], str] = {}
-    for override in nouns.overrides:
-        name = first.setdefault((override.field, override.value), override.name)
+def _check_overrides(parts: ObjectiveParts) -> Iterator[Issue]:
+    names: dict[tuple[str, object], str] = {}
+    for override in parts.overrides:
+        name = names.setdefault((override.field, override.value), override.name)
         if name != override.name:
             message = f"overrides {name!r} and {override.name!r} are both of {override.field} {override.value}"
             yield Issue.error(f"overrides.{override.name}", message, "remove one of them", "duplicate-override")
 
 
-def _experiments(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
-    for one, other in combinations(nouns.experiments, 2):
+def _check_experiments(parts: ObjectiveParts, domains: Domains) -> Iterator[Issue]:
+    for first, second in combinations(parts.experiments, 2):
         # Experiments of one layer hold different buckets of it, so they never share a unit.
-        apart = one.layer and one.layer == other.layer
-        if not apart and intersect(one.match, other.match, domains):
-            message = f"experiments {one.name!r} and {other.name!r} both give cells to the same requests"
+        apart = first.layer and first.layer == second.layer
+        if not apart and intersect(first.match, second.match, domains):
+            message = f"experiments {first.name!r} and {second.name!r} both give cells to the same requests"
             hint = "put both in one layer, or narrow what one of them matches"
-            yield Issue.error(f"experiments.{other.name}", message, hint, "overlapping-experiments")
+            yield Issue.error(f"experiments.{second.name}", message, hint, "overlapping-experiments")
 
 
-def _canaries(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
+def _check_canaries(parts: ObjectiveParts, domains: Domains) -> Iterator[Issue]:
     # A canary that is done keeps its share as a new base, which a later canary may build on.
-    moving = [canary for canary in nouns.canaries if canary.state is not CanaryState.DONE]
-    for one, other in combinations(moving, 2):
-        if (one.base == other.base or None in (one.base, other.base)) and intersect(one.match, other.match, domains):
-            message = f"canaries {one.name!r} and {other.name!r} both move the same requests"
+    moving = [canary for canary in parts.canaries if canary.state is not CanaryState.DONE]
+    for first, second in combinations(moving, 2):
+        if (first.base == second.base or None in (first.base, second.base)) and intersect(first.match, second.match, domains):
+            message = f"canaries {first.name!r} and {second.name!r} both move the same requests"
             hint = "finish or roll back the one before the other starts, or narrow what it matches"
-            yield Issue.error(f"canaries.{other.name}", message, hint, "overlapping-canaries")
+            yield Issue.error(f"canaries.{second.name}", message, hint, "overlapping-canaries")
 
 
-def _rules(rules: Sequence[Rule], domains: Domains) -> Iterator[Issue]:
-    covering = Covering([rule.match for rule in rules], domains)
+def _check_rules(rules: Sequence[Rule], domains: Domains) -> Iterator[Issue]:
+    covering = CoverageIndex([rule.match for rule in rules], domains)
     for number, rule in enumerate(rules):
-        earlier = covering.first(number)
+        earlier = covering.first_covering(number)
         if earlier is not None:
             wide = rules[earlier]
             message = f"rule {rule.name!r} is never reached: rule {wide.name!r} before it matches all that it does"
-            hint = f"move it before position {wide.position}, or remove it ({words.conditions(wide.match)})"
+            hint = f"move it before position {wide.position}, or remove it ({describe.format_conditions(wide.match)})"
             yield Issue.error(f"rules.{rule.name}", message, hint, "unreachable-rule")
         elif number and rules[number - 1].position == rule.position:
-            yield from _position(rules[number - 1], rule, domains)
+            yield from _position_issue(rules[number - 1], rule, domains)
 
 
-def _position(before: Rule, rule: Rule, domains: Domains) -> Iterator[Issue]:
+def _position_issue(earlier: Rule, rule: Rule, domains: Domains) -> Iterator[Issue]:
     """Yield an ERROR when two rules of one position overlap, as their names would decide; else a warning."""
-    matters = intersect(before.match, rule.match, domains)
+    matters = intersect(earlier.match, rule.match, domains)
     yield Issue(
         level=Level.ERROR if matters else Level.WARNING,
         where=f"rules.{rule.name}.position",
-        message=f"rules {before.name!r} and {rule.name!r} have the same position, {rule.position}",
+        message=f"rules {earlier.name!r} and {rule.name!r} have the same position, {rule.position}",
         hint="give each its own: the first match by position wins",
         rule="duplicate-position",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from nlapi.issue import Issue
-from nlapi.routing.context import CLIENT_FIELD, nearest, unknown_field, wrong_value
+from nlapi.routing.context import CLIENT_FIELD, nearest_hint, unknown_field_issue, value_issue
 from nlapi.routing.nouns import (
     Configuration,
     Field,
@@ -23,56 +23,56 @@ def check_references(configuration: Configuration) -> Iterator[Issue]:
     """Yield faults of rules missing-default, unknown-objective, unknown-model, unknown-version, unknown-shard,
     unknown-field, unknown-layer, wrong-type, wrong-value and empty-range.
     """
-    yield from _objectives(configuration)
+    yield from _check_objectives(configuration)
     for version in configuration.versions.values():
-        yield from _version(configuration, version)
-    targets = _Targets(configuration)
+        yield from _check_version(configuration, version)
+    checker = _ReferenceChecker(configuration)
     for kind in ("rules", "experiments", "canaries", "shadows", "overrides"):
-        for name, noun in getattr(configuration, kind).items():
-            yield from targets.issues(f"{kind}.{name}", noun)
+        for name, entity in getattr(configuration, kind).items():
+            yield from checker.issues(f"{kind}.{name}", entity)
 
 
-def _objectives(configuration: Configuration) -> Iterator[Issue]:
+def _check_objectives(configuration: Configuration) -> Iterator[Issue]:
     for objective in configuration.objectives.values():
-        where = f"objectives.{objective.name}"
+        location = f"objectives.{objective.name}"
         if objective.default is None:
             hint = "name the version that serves it when no rule matches"
             yield Issue.error(
-                f"{where}.default", f"objective {objective.name!r} has no default", hint, "missing-default"
+                f"{location}.default", f"objective {objective.name!r} has no default", hint, "missing-default"
             )
         for name in ("default", "fallback"):
             ref = getattr(objective, name)
             if ref is not None:
-                yield from known_version(f"{where}.{name}", configuration, ref)
+                yield from check_version_ref(f"{location}.{name}", configuration, ref)
 
 
-def _version(configuration: Configuration, version: Version) -> Iterator[Issue]:
-    where = f"versions.{version.ref}"
+def _check_version(configuration: Configuration, version: Version) -> Iterator[Issue]:
+    location = f"versions.{version.ref}"
     if version.model not in configuration.models:
         message = f"there is no model {version.model!r}"
-        yield Issue.error(f"{where}.model", message, nearest(version.model, configuration.models), "unknown-model")
+        yield Issue.error(f"{location}.model", message, nearest_hint(version.model, configuration.models), "unknown-model")
     if version.shard not in configuration.shards:
         message = f"there is no shard {version.shard!r}"
-        yield Issue.error(f"{where}.shard", message, nearest(version.shard, configuration.shards), "unknown-shard")
+        yield Issue.error(f"{location}.shard", message, nearest_hint(version.shard, configuration.shards), "unknown-shard")
 
 
-def known_version(where: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
+def check_version_ref(location: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
     """Yield an Issue when there is no such version, or no such model."""
     if ref in configuration.versions:
         return
     # The nearest name is searched in the same model first: a wrong version is likelier than a wrong model.
-    of_model = [str(one) for one in configuration.versions if one.model == ref.model]
+    of_model = [str(version_ref) for version_ref in configuration.versions if version_ref.model == ref.model]
     if of_model:
-        yield Issue.error(where, f"there is no version {str(ref)!r}", nearest(str(ref), of_model), "unknown-version")
+        yield Issue.error(location, f"there is no version {str(ref)!r}", nearest_hint(str(ref), of_model), "unknown-version")
     elif ref.model in configuration.models:
         hint = f"model {ref.model!r} has no versions yet"
-        yield Issue.error(where, f"there is no version {str(ref)!r}", hint, "unknown-version")
+        yield Issue.error(location, f"there is no version {str(ref)!r}", hint, "unknown-version")
     else:
-        hint = nearest(ref.model, configuration.models)
-        yield Issue.error(where, f"there is no model {ref.model!r}", hint, "unknown-model")
+        hint = nearest_hint(ref.model, configuration.models)
+        yield Issue.error(location, f"there is no model {ref.model!r}", hint, "unknown-model")
 
 
-class _Targets:
+class _ReferenceChecker:
     """Checks the references of one rule, experiment, canary, shadow or override."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -83,77 +83,77 @@ class _Targets:
             for name, objective in configuration.objectives.items()
         }
 
-    def issues(self, where: str, noun: object) -> Iterator[Issue]:
+    def issues(self, location: str, entity: object) -> Iterator[Issue]:
         # By attribute and not by class: five kinds of entities have these fields in different combinations.
-        for share in (*getattr(noun, "shares", ()), *getattr(noun, "cells", ())):
+        for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
             if share.version not in self._configuration.versions:
-                yield from known_version(f"{where}.{share.version}", self._configuration, share.version)
+                yield from check_version_ref(f"{location}.{share.version}", self._configuration, share.version)
         for name in ("version", "base"):
-            ref = getattr(noun, name, None)
+            ref = getattr(entity, name, None)
             if ref is not None:
-                yield from known_version(f"{where}.{name}", self._configuration, ref)
-        layer = getattr(noun, "layer", "")
+                yield from check_version_ref(f"{location}.{name}", self._configuration, ref)
+        layer = getattr(entity, "layer", "")
         if layer and layer not in self._configuration.layers:
             message = f"there is no layer {layer!r}"
-            yield Issue.error(f"{where}.layer", message, nearest(layer, self._configuration.layers), "unknown-layer")
-        name = noun.objective  # type: ignore[attr-defined]
+            yield Issue.error(f"{location}.layer", message, nearest_hint(layer, self._configuration.layers), "unknown-layer")
+        name = entity.objective  # type: ignore[attr-defined]
         objective = self._configuration.objectives.get(name)
         if objective is None:
             message = f"there is no objective {name!r}"
-            hint = nearest(name, self._configuration.objectives)
-            yield Issue.error(f"{where}.objective", message, hint, "unknown-objective")
+            hint = nearest_hint(name, self._configuration.objectives)
+            yield Issue.error(f"{location}.objective", message, hint, "unknown-objective")
         else:
-            yield from self._of_context(where, noun, objective)
+            yield from self._check_fields(location, entity, objective)
 
-    def _of_context(self, where: str, noun: object, objective: Objective) -> Iterator[Issue]:
+    def _check_fields(self, location: str, entity: object, objective: Objective) -> Iterator[Issue]:
         declared = self._fields[objective.name]
-        match: Match = getattr(noun, "match", Match())
-        yield from _values(f"{where}.match.when", match.when, objective, declared)
-        yield from _values(f"{where}.match.unless", match.unless, objective, declared)
-        yield from _ranges(f"{where}.match.between", match.between, objective, declared)
-        unit = getattr(noun, "unit", None)
-        if unit is not None and unit not in declared and _needs_unit(noun):
-            yield unknown_field(f"{where}.unit", unit, objective, declared)
-        field = getattr(noun, "field", None)
+        match: Match = getattr(entity, "match", Match())
+        yield from _check_values(f"{location}.match.when", match.when, objective, declared)
+        yield from _check_values(f"{location}.match.unless", match.unless, objective, declared)
+        yield from _check_ranges(f"{location}.match.between", match.between, objective, declared)
+        unit = getattr(entity, "unit", None)
+        if unit is not None and unit not in declared and _splits_units(entity):
+            yield unknown_field_issue(f"{location}.unit", unit, objective, declared)
+        field = getattr(entity, "field", None)
         if field is not None:
-            yield from _values(where, {field: (noun.value,)}, objective, declared)  # type: ignore[attr-defined]
+            yield from _check_values(location, {field: (entity.value,)}, objective, declared)  # type: ignore[attr-defined]
 
 
-def _needs_unit(noun: object) -> bool:
+def _splits_units(entity: object) -> bool:
     """Return whether an entity splits units; a rule with one version does not."""
-    shares = getattr(noun, "shares", None)
+    shares = getattr(entity, "shares", None)
     return shares is None or len(shares) > 1
 
 
-def _values(
-    where: str, wanted: Mapping[str, Collection[Scalar]], objective: Objective, declared: Mapping[str, Field]
+def _check_values(
+    location: str, conditions: Mapping[str, Collection[Scalar]], objective: Objective, declared: Mapping[str, Field]
 ) -> Iterator[Issue]:
-    for name, values in wanted.items():
+    for name, values in conditions.items():
         field = declared.get(name)
         if field is None:
-            yield unknown_field(f"{where}.{name}", name, objective, declared)
+            yield unknown_field_issue(f"{location}.{name}", name, objective, declared)
             continue
         for value in values:
-            issue = wrong_value(f"{where}.{name}", field, value)
+            issue = value_issue(f"{location}.{name}", field, value)
             if issue:
                 yield issue
         if not values:
             yield Issue.error(
-                f"{where}.{name}", f"no value of {name!r} is named", "name one, or leave it out", "no-values"
+                f"{location}.{name}", f"no value of {name!r} is named", "name one, or leave it out", "no-values"
             )
 
 
-def _ranges(
-    where: str, wanted: Mapping[str, Range], objective: Objective, declared: Mapping[str, Field]
+def _check_ranges(
+    location: str, conditions: Mapping[str, Range], objective: Objective, declared: Mapping[str, Field]
 ) -> Iterator[Issue]:
-    for name, between in wanted.items():
+    for name, between in conditions.items():
         field = declared.get(name)
         if field is None:
-            yield unknown_field(f"{where}.{name}", name, objective, declared)
+            yield unknown_field_issue(f"{location}.{name}", name, objective, declared)
         elif field.type not in (FieldType.NUMBER, FieldType.INTEGER):
             message = f"{name!r} is of type {field.type}, which has no ranges"
-            yield Issue.error(f"{where}.{name}", message, "list its values under `when`", "wrong-type")
+            yield Issue.error(f"{location}.{name}", message, "list its values under `when`", "wrong-type")
         # An empty range is a mistake in every case: two bounds in the wrong order.
         elif between.least is not None and between.below is not None and not between.least < between.below:
             message = f"no number is at least {between.least:g} and below {between.below:g}"
-            yield Issue.error(f"{where}.{name}", message, "put the smaller number first", "empty-range")
+            yield Issue.error(f"{location}.{name}", message, "put the smaller number first", "empty-range")

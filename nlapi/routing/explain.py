@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from nlapi.routing import words
-from nlapi.routing.match import fields, fits, holds
+from nlapi.routing import describe
+from nlapi.routing.match import match_fields, matches_context, allows_value
 from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
-from nlapi.routing.order import Nouns
-from nlapi.routing.outcome import complete, in_layer, moves
-from nlapi.routing.split import bucket, holder, size
-from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, salt
+from nlapi.routing.order import ObjectiveParts
+from nlapi.routing.outcome import with_buckets, layer_test, takes_from
+from nlapi.routing.split import bucket, holding_share, bucket_count
+from nlapi.routing.verdict import DecisionBuilder, canary_salt, largest_share, rule_salt, experiment_salt
 
 
-class Fate(StrEnum):
+class StepStatus(StrEnum):
     """The result of a step: it DECIDED, it did not match or take the unit (PASSED), or an earlier one had decided."""
 
     DECIDED = "decided"
@@ -24,12 +24,12 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Considered:
+class ExplainedStep:
     """One step of a decision. `kind`: override, experiment, rule, default, canary or shadow."""
 
     kind: str
     name: str
-    fate: Fate
+    status: StepStatus
     text: str
 
 
@@ -39,196 +39,196 @@ class Explanation:
 
     decision: Decision
     context: Context
-    steps: tuple[Considered, ...]
+    steps: tuple[ExplainedStep, ...]
 
     def __str__(self) -> str:
         """Return one line per step, the decision last; steps that were not reached are only counted."""
         lines = [
-            f"{'->' if step.fate is Fate.DECIDED else '  '} {step.text}"
+            f"{'->' if step.status is StepStatus.DECIDED else '  '} {step.text}"
             for step in self.steps
-            if step.fate is not Fate.NOT_REACHED
+            if step.status is not StepStatus.NOT_REACHED
         ]
         # 10,000 rules may follow the one that decided, so they are not listed.
-        late = sum(step.fate is Fate.NOT_REACHED for step in self.steps)
-        lines += [f"   {late} more {'was' if late == 1 else 'were'} not reached"] if late else []
+        unreached_count = sum(step.status is StepStatus.NOT_REACHED for step in self.steps)
+        lines += [f"   {unreached_count} more {'was' if unreached_count == 1 else 'were'} not reached"] if unreached_count else []
         decision = self.decision
         place = f" on shard {decision.shard}" if decision.shard else ""
         return "\n".join([*lines, f"= {decision.version}{place}, revision {decision.revision}"])
 
 
-def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
+def explain(parts: ObjectiveParts, builder: DecisionBuilder, context: Context) -> Explanation:
     """Return the explanation of one decision; `context` has "client", if there is one.
 
     The entities are visited one by one, independently of the compiled program.
     """
-    shadows = tuple(shadow.name for shadow in nouns.shadows if fits(shadow.match, context))
-    walk = _Walk(replace(verdicts, shadows=shadows), context)
-    for override in nouns.overrides:
-        walk.override(override)
-    for experiment in nouns.experiments:
-        walk.experiment(experiment)
-    for rule in nouns.rules:
-        walk.rule(rule)
-    decision = walk.default()
-    for canary in nouns.canaries:
-        decision = walk.canary(canary, decision)
-    for shadow in nouns.shadows:
-        walk.shadow(shadow)
-    return Explanation(decision=decision, context=context, steps=tuple(walk.steps))
+    shadows = tuple(shadow.name for shadow in parts.shadows if matches_context(shadow.match, context))
+    explainer = _Explainer(replace(builder, shadows=shadows), context)
+    for override in parts.overrides:
+        explainer.override(override)
+    for experiment in parts.experiments:
+        explainer.experiment(experiment)
+    for rule in parts.rules:
+        explainer.rule(rule)
+    decision = explainer.default()
+    for canary in parts.canaries:
+        decision = explainer.canary(canary, decision)
+    for shadow in parts.shadows:
+        explainer.shadow(shadow)
+    return Explanation(decision=decision, context=context, steps=tuple(explainer.steps))
 
 
 # Shares only the wording with the compiled way: a property test compares both, so each is the other's oracle
 # (docs/design/010).
-class _Walk:
+class _Explainer:
     """The steps so far, and the decision once there is one."""
 
-    def __init__(self, verdicts: Verdicts, context: Context) -> None:
-        self._verdicts = verdicts
+    def __init__(self, builder: DecisionBuilder, context: Context) -> None:
+        self._builder = builder
         self._context = context
         self._decision: Decision | None = None
-        self.steps: list[Considered] = []
+        self.steps: list[ExplainedStep] = []
 
-    def _step(self, kind: str, name: str, fate: Fate, text: str) -> None:
-        self.steps.append(Considered(kind=kind, name=name, fate=fate, text=text))
+    def _add_step(self, kind: str, name: str, status: StepStatus, text: str) -> None:
+        self.steps.append(ExplainedStep(kind=kind, name=name, status=status, text=text))
 
-    def _late(self, kind: str, name: str) -> bool:
+    def _skip_if_decided(self, kind: str, name: str) -> bool:
         if self._decision is not None:
-            self._step(kind, name, Fate.NOT_REACHED, f"{kind} {name} was not reached")
+            self._add_step(kind, name, StepStatus.NOT_REACHED, f"{kind} {name} was not reached")
         return self._decision is not None
 
     def override(self, override: Override) -> None:
-        if self._late("override", override.name):
+        if self._skip_if_decided("override", override.name):
             return
         match = Match(when={override.field: (override.value,)})
-        if not fits(match, self._context):
-            text = f"override {override.name} did not match: {'; '.join(unmet(match, self._context))}"
-            self._step("override", override.name, Fate.PASSED, text)
+        if not matches_context(match, self._context):
+            text = f"override {override.name} did not match: {'; '.join(unmet_conditions(match, self._context))}"
+            self._add_step("override", override.name, StepStatus.PASSED, text)
             return
-        self._decision = self._verdicts.override(override)
-        self._step("override", override.name, Fate.DECIDED, f"{self._decision.reason}: {override.version}")
+        self._decision = self._builder.override(override)
+        self._add_step("override", override.name, StepStatus.DECIDED, f"{self._decision.reason}: {override.version}")
 
     def experiment(self, experiment: Experiment) -> None:
         name = experiment.name
-        if self._late("experiment", name):
+        if self._skip_if_decided("experiment", name):
             return
-        cell, why = self._cell(experiment)
+        cell, reason = self._cell(experiment)
         if cell is None:
-            self._step("experiment", name, Fate.PASSED, f"experiment {name} {why}")
+            self._add_step("experiment", name, StepStatus.PASSED, f"experiment {name} {reason}")
             return
-        self._decision = self._verdicts.cell(experiment, experiment.cells[cell])
-        self._step("experiment", name, Fate.DECIDED, f"experiment {name} matched: {why}")
+        self._decision = self._builder.cell(experiment, experiment.cells[cell])
+        self._add_step("experiment", name, StepStatus.DECIDED, f"experiment {name} matched: {reason}")
 
     def _cell(self, experiment: Experiment) -> tuple[int | None, str]:
-        if not fits(experiment.match, self._context):
-            return None, f"did not match: {'; '.join(unmet(experiment.match, self._context))}"
+        if not matches_context(experiment.match, self._context):
+            return None, f"did not match: {'; '.join(unmet_conditions(experiment.match, self._context))}"
         unit = self._context.get(experiment.unit)
         if unit is None:
             return None, f"gives no cell: there is no {experiment.unit} in the context"
-        held = in_layer(experiment)
-        if held and not held(unit):
+        is_in_layer = layer_test(experiment)
+        if is_in_layer and not is_in_layer(unit):
             return (
                 None,
-                f"gives no cell: {experiment.unit} {words.value(unit)} is not in its part of layer {experiment.layer}",
+                f"gives no cell: {experiment.unit} {describe.format_value(unit)} is not in its part of layer {experiment.layer}",
             )
-        cells = complete(experiment.cells)
-        number = bucket(salt(experiment), unit)
-        index = holder(cells, number)
-        place = f"{experiment.unit} {words.value(unit)} is in bucket {number}"
+        cells = with_buckets(experiment.cells)
+        number = bucket(experiment_salt(experiment), unit)
+        index = holding_share(cells, number)
+        place = f"{experiment.unit} {describe.format_value(unit)} is in bucket {number}"
         if index < 0:
             return None, f"gives no cell: {place}, which no cell holds"
-        return index, f"{met(experiment.match, self._context)}; {place}, {words.cell(cells[index])}"
+        return index, f"{met_conditions(experiment.match, self._context)}; {place}, {describe.format_cell(cells[index])}"
 
     def rule(self, rule: Rule) -> None:
-        if self._late("rule", rule.name):
+        if self._skip_if_decided("rule", rule.name):
             return
-        if not fits(rule.match, self._context):
-            text = f"rule {rule.name} did not match: {'; '.join(unmet(rule.match, self._context))}"
-            self._step("rule", rule.name, Fate.PASSED, text)
+        if not matches_context(rule.match, self._context):
+            text = f"rule {rule.name} did not match: {'; '.join(unmet_conditions(rule.match, self._context))}"
+            self._add_step("rule", rule.name, StepStatus.PASSED, text)
             return
-        share, why = self._share(rule)
+        share, detail = self._share(rule)
         unit = self._context.get(rule.unit)
-        self._decision = self._verdicts.rule(rule, share, absent=unit is None and len(rule.shares) > 1)
-        text = f"rule {rule.name} matched: {met(rule.match, self._context)}{why}"
-        self._step("rule", rule.name, Fate.DECIDED, text)
+        self._decision = self._builder.rule(rule, share, absent=unit is None and len(rule.shares) > 1)
+        text = f"rule {rule.name} matched: {met_conditions(rule.match, self._context)}{detail}"
+        self._add_step("rule", rule.name, StepStatus.DECIDED, text)
 
     def _share(self, rule: Rule) -> tuple[Share, str]:
-        whole = largest(rule.shares)
+        default_share = largest_share(rule.shares)
         if len(rule.shares) == 1:
-            return whole, f": {whole.version}"
+            return default_share, f": {default_share.version}"
         unit = self._context.get(rule.unit)
         if unit is None:
-            return whole, f"; there is no {rule.unit} in the context, so its largest share: {whole.version}"
+            return default_share, f"; there is no {rule.unit} in the context, so its largest share: {default_share.version}"
         # A configuration that was never published has no buckets yet.
-        shares = complete(rule.shares)
+        shares = with_buckets(rule.shares)
         number = bucket(rule_salt(rule), unit)
-        index = holder(shares, number)
-        index = rule.shares.index(whole) if index < 0 else index
-        return shares[index], f"; {rule.unit} {words.value(unit)} is in bucket {number}, {words.cell(shares[index])}"
+        index = holding_share(shares, number)
+        index = rule.shares.index(default_share) if index < 0 else index
+        return shares[index], f"; {rule.unit} {describe.format_value(unit)} is in bucket {number}, {describe.format_cell(shares[index])}"
 
     def default(self) -> Decision:
         if self._decision is None:
-            self._decision = self._verdicts.default()
+            self._decision = self._builder.default()
             text = f"no override, experiment or rule decided: the objective's default, {self._decision.version}"
-            self._step("default", "", Fate.DECIDED, text)
+            self._add_step("default", "", StepStatus.DECIDED, text)
         return self._decision
 
     def canary(self, canary: Canary, decision: Decision) -> Decision:
-        why = self._unmoved(canary, decision)
-        if why:
-            self._step("canary", canary.name, Fate.PASSED, f"canary {canary.name} {why}")
+        reason = self._unmoved_reason(canary, decision)
+        if reason:
+            self._add_step("canary", canary.name, StepStatus.PASSED, f"canary {canary.name} {reason}")
             return decision
-        share = words.percent(canary.percent)
+        share = describe.format_percent(canary.percent)
         text = f"canary {canary.name} moved its {share} from {decision.version} to {canary.version}"
-        self._step("canary", canary.name, Fate.DECIDED, text)
-        return self._verdicts.moved(decision, canary)
+        self._add_step("canary", canary.name, StepStatus.DECIDED, text)
+        return self._builder.after_canary(decision, canary)
 
-    def _unmoved(self, canary: Canary, decision: Decision) -> str:
+    def _unmoved_reason(self, canary: Canary, decision: Decision) -> str:
         """Return the reason why the canary leaves the decision unchanged, or ""."""
         unit = self._context.get(canary.unit)
         # docs/routing.md, "Order": no canary moves what an override decided.
         if decision.override:
             return "does not move what an override decided"
-        if not fits(canary.match, self._context):
-            return f"did not match: {'; '.join(unmet(canary.match, self._context))}"
-        if not moves(canary, decision):
+        if not matches_context(canary.match, self._context):
+            return f"did not match: {'; '.join(unmet_conditions(canary.match, self._context))}"
+        if not takes_from(canary, decision):
             return f"moves {canary.base or 'other versions'}, not {decision.version}"
         if unit is None:
             return f"moves nobody without a unit: there is no {canary.unit} in the context"
         number = bucket(canary_salt(canary), unit)
-        if number >= size(canary.percent):
-            return f"leaves this {canary.unit}: bucket {number} is not in its {words.percent(canary.percent)}"
+        if number >= bucket_count(canary.percent):
+            return f"leaves this {canary.unit}: bucket {number} is not in its {describe.format_percent(canary.percent)}"
         return ""
 
     def shadow(self, shadow: Shadow) -> None:
-        if fits(shadow.match, self._context):
-            part = "a copy" if shadow.percent >= 100 else f"a copy of {words.percent(shadow.percent)} of such requests"
-            self._step("shadow", shadow.name, Fate.DECIDED, f"shadow {shadow.name}: {shadow.version} gets {part}")
+        if matches_context(shadow.match, self._context):
+            part = "a copy" if shadow.percent >= 100 else f"a copy of {describe.format_percent(shadow.percent)} of such requests"
+            self._add_step("shadow", shadow.name, StepStatus.DECIDED, f"shadow {shadow.name}: {shadow.version} gets {part}")
         else:
-            text = f"shadow {shadow.name} did not match: {'; '.join(unmet(shadow.match, self._context))}"
-            self._step("shadow", shadow.name, Fate.PASSED, text)
+            text = f"shadow {shadow.name} did not match: {'; '.join(unmet_conditions(shadow.match, self._context))}"
+            self._add_step("shadow", shadow.name, StepStatus.PASSED, text)
 
 
-def met(match: Match, context: Context) -> str:
+def met_conditions(match: Match, context: Context) -> str:
     """Return the values of the context that the match requires: "country is BR, device is tv"."""
-    parts = [f"{name} is {words.value(context.get(name))}" for name in fields(match)]
+    parts = [f"{name} is {describe.format_value(context.get(name))}" for name in match_fields(match)]
     return ", ".join(parts) or "every request does"
 
 
-def unmet(match: Match, context: Context) -> Iterator[str]:
+def unmet_conditions(match: Match, context: Context) -> Iterator[str]:
     """Yield the conditions that do not hold: "country is US, where it wants country is BR"."""
-    for name in fields(match):
+    for name in match_fields(match):
         value = context.get(name)
-        if holds(match, name, value):
+        if allows_value(match, name, value):
             continue
-        is_now = f"{name} is {words.value(value)}"
+        current = f"{name} is {describe.format_value(value)}"
         if value in match.unless.get(name, ()):
-            yield f"{is_now}, which it leaves out"
+            yield f"{current}, which it leaves out"
         else:
-            yield f"{is_now}, where it wants {words.conditions(_only(match, name))}"
+            yield f"{current}, where it wants {describe.format_conditions(_field_conditions(match, name))}"
 
 
-def _only(match: Match, name: str) -> Match:
+def _field_conditions(match: Match, name: str) -> Match:
     """Return the match reduced to its conditions on one field."""
-    when = {name: match.when[name]} if name in match.when else {}
-    between = {name: match.between[name]} if name in match.between else {}
-    return Match(when=when, between=between)
+    values = {name: match.when[name]} if name in match.when else {}
+    ranges = {name: match.between[name]} if name in match.between else {}
+    return Match(when=values, between=ranges)

@@ -6,11 +6,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from nlapi.routing.match import fields
+from nlapi.routing.match import match_fields
 from nlapi.routing.nouns import Match, Range
 
 # Up to this many bits are set by shifting; for more, one bytearray avoids a new large int for each bit.
-FEW = 8
+MAX_SHIFTED_BITS = 8
 
 
 class FieldIndex:
@@ -36,55 +36,55 @@ class FieldIndex:
 
     def __init__(self, name: str, matches: Sequence[tuple[int, Match]], count: int) -> None:
         """Index the matches with a condition on the field, each given with its bit, out of `count` bits."""
-        when: dict[Any, list[int]] = {}
-        unless: dict[Any, list[int]] = {}
+        when_bits: dict[Any, list[int]] = {}
+        unless_bits: dict[Any, list[int]] = {}
         for bit, match in matches:
             for value in match.when.get(name, ()):
-                when.setdefault(value, []).append(bit)
+                when_bits.setdefault(value, []).append(bit)
             for value in match.unless.get(name, ()):
-                unless.setdefault(value, []).append(bit)
+                unless_bits.setdefault(value, []).append(bit)
         self.name = name
-        self._when, self._unless, self._bits = when, unless, count
-        self._neutral = ((1 << count) - 1) ^ bits((bit for bit, match in matches if name in match.when), count)
+        self._when, self._unless, self._bits = when_bits, unless_bits, count
+        self._neutral = ((1 << count) - 1) ^ bit_mask((bit for bit, match in matches if name in match.when), count)
         # Masks are made on demand: with 10,000 rules most values are never asked for.
         self._masks: dict[int, int] = {}
         self._examples: dict[int, Any] = {}
         ranges = [(bit, match.between[name]) for bit, match in matches if name in match.between]
-        self.cuts, self._spans = _spans(ranges, count) if ranges else ([], [])
+        self.cuts, self._spans = _interval_masks(ranges, count) if ranges else ([], [])
         # The bounds of all ranges; the mask of each interval between them, and last that of values without a number.
-        self._codes = self._coded()
+        self._codes = self._classify_values()
 
-    def _coded(self) -> dict[Any, int]:
+    def _classify_values(self) -> dict[Any, int]:
         """Return each named value with the number of its class, from 1."""
         classes: dict[Any, int] = {}
-        coded = {}
+        classified = {}
         for value in {**self._when, **self._unless}:
-            alike = (tuple(self._when.get(value, ())), tuple(self._unless.get(value, ())), self._span(value))
-            coded[value] = classes.setdefault(alike, len(classes) + 1)
-            self._examples.setdefault(coded[value], value)
-        return coded
+            signature = (tuple(self._when.get(value, ())), tuple(self._unless.get(value, ())), self._interval(value))
+            classified[value] = classes.setdefault(signature, len(classes) + 1)
+            self._examples.setdefault(classified[value], value)
+        return classified
 
-    def possible(self, value: Any) -> int:
+    def possible_matches(self, value: Any) -> int:
         """Return the mask of matches that this value leaves possible; None means that the field is absent."""
         code = self._codes.get(value)
         if code is None:
-            return self.unnamed(self._span(value))
+            return self.unlisted_mask(self._interval(value))
         mask = self._masks.get(code)
         if mask is None:
-            mask = self._masks[code] = self._named(self._examples[code])
+            mask = self._masks[code] = self._class_mask(self._examples[code])
         return mask
 
-    def _named(self, value: Any) -> int:
-        mask = self._neutral | bits(self._when.get(value, ()), self._bits)
+    def _class_mask(self, value: Any) -> int:
+        mask = self._neutral | bit_mask(self._when.get(value, ()), self._bits)
         if self._spans:
-            mask &= self._spans[self._span(value)]
-        return mask & ~bits(self._unless.get(value, ()), self._bits)
+            mask &= self._spans[self._interval(value)]
+        return mask & ~bit_mask(self._unless.get(value, ()), self._bits)
 
-    def unnamed(self, span: int) -> int:
+    def unlisted_mask(self, span: int) -> int:
         """Return the mask of matches that a value which no match names leaves possible, by its interval."""
         return self._neutral & self._spans[span] if self._spans else self._neutral
 
-    def _span(self, value: Any) -> int:
+    def _interval(self, value: Any) -> int:
         """Return the index of the interval of a value; -1 for a value that is no number."""
         kind = type(value)
         return bisect_right(self.cuts, value) if kind is int or kind is float else -1
@@ -96,19 +96,19 @@ class FieldIndex:
         if not self._spans:
             # The bare `dict.get` is the fastest coder there is: no Python frame at all.
             return codes.get, radix * width
-        named, cuts = codes.get, self.cuts
+        code_of, cuts = codes.get, self.cuts
 
-        def code(value: Any, nothing: int) -> int:
-            found = named(value)
-            if found is not None:
-                return found
+        def code(value: Any, default: int) -> int:
+            known_code = code_of(value)
+            if known_code is not None:
+                return known_code
             kind = type(value)
-            return (bisect_right(cuts, value) + width) * radix if kind is int or kind is float else nothing
+            return (bisect_right(cuts, value) + width) * radix if kind is int or kind is float else default
 
         return code, radix * (width + len(self._spans))
 
 
-def _spans(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[list[float], list[int]]:
+def _interval_masks(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[list[float], list[int]]:
     """Return the bounds of all ranges, ascending, and the mask of each interval between them; the last is for no
     number.
     """
@@ -122,36 +122,36 @@ def _spans(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[list[float]
         if low < high:
             starts.setdefault(low, []).append(bit)
             ends.setdefault(high, []).append(bit)
-    nowhere = ((1 << count) - 1) ^ bits(bounded, count)
+    no_number_mask = ((1 << count) - 1) ^ bit_mask(bounded, count)
     cuts = sorted(bound for bound in {*starts, *ends} if bound not in (float("-inf"), float("inf")))
-    mask = nowhere | bits(starts.get(float("-inf"), ()), count)
+    mask = no_number_mask | bit_mask(starts.get(float("-inf"), ()), count)
     spans = [mask]
     for cut in cuts:
-        mask = mask & ~bits(ends.get(cut, ()), count) | bits(starts.get(cut, ()), count)
+        mask = mask & ~bit_mask(ends.get(cut, ()), count) | bit_mask(starts.get(cut, ()), count)
         spans.append(mask)
-    return cuts, [*spans, nowhere]
+    return cuts, [*spans, no_number_mask]
 
 
-def bits(positions: Iterable[int], count: int) -> int:
+def bit_mask(positions: Iterable[int], count: int) -> int:
     """Return an int with these bits set, of `count`."""
-    found = list(positions)
-    if len(found) <= FEW:
+    bit_positions = list(positions)
+    if len(bit_positions) <= MAX_SHIFTED_BITS:
         mask = 0
-        for position in found:
+        for position in bit_positions:
             mask |= 1 << position
         return mask
     packed = bytearray(count // 8 + 1)
-    for position in found:
+    for position in bit_positions:
         packed[position >> 3] |= 1 << (position & 7)
     return int.from_bytes(packed, "little")
 
 
-def index(matches: Sequence[Match]) -> tuple[FieldIndex, ...]:
+def index_fields(matches: Sequence[Match]) -> tuple[FieldIndex, ...]:
     """Return an index for each field with conditions; the field that most matches use comes first."""
     by_field: dict[str, list[tuple[int, Match]]] = {}
     for numbered in enumerate(matches):
-        for name in fields(numbered[1]):
+        for name in match_fields(numbered[1]):
             by_field.setdefault(name, []).append(numbered)
-    made = [FieldIndex(name, those, len(matches)) for name, those in by_field.items()]
+    indexes = [FieldIndex(name, numbered_matches, len(matches)) for name, numbered_matches in by_field.items()]
     # The field that most matches use empties the mask soonest; names make the order stable.
-    return tuple(sorted(made, key=lambda one: (-len(by_field[one.name]), one.name)))
+    return tuple(sorted(indexes, key=lambda field_index: (-len(by_field[field_index.name]), field_index.name)))

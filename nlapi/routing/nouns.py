@@ -11,10 +11,10 @@ Scalar: TypeAlias = str | int | float | bool
 Context: TypeAlias = Mapping[str, Scalar]
 """The fields of one request: field name -> value. Only declared fields."""
 
-CLIENT = "client"
+CLIENT_NAME_FIELD = "client"
 """The field that every context has without declaring it: the name of the calling client."""
 
-OUTPUT = "output."
+OUTPUT_PREFIX = "output."
 """The prefix of a guard's metric that is a field of the output."""
 
 # Fixed for good: with another number every unit would get another bucket, and every share other users.
@@ -110,7 +110,7 @@ class Version:
         return VersionRef(model=self.model, version=self.name)
 
 
-class Protocol(StrEnum):
+class ShardProtocol(StrEnum):
     """The protocol of a shard."""
 
     LOCAL = "local"
@@ -124,7 +124,7 @@ class Shard:
     """A named place where versions run: this process, or the addresses of a cluster's replicas."""
 
     name: str
-    protocol: Protocol = Protocol.LOCAL
+    protocol: ShardProtocol = ShardProtocol.LOCAL
     # Empty for LOCAL only.
     endpoints: tuple[str, ...] = ()
     concurrency: int = 64
@@ -149,7 +149,7 @@ class Match:
     between: Mapping[str, Range] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Match:
+    def from_mapping(cls, data: Mapping[str, Any]) -> Match:
         """Return the Match in `when`, `unless` and `between` of a parsed document."""
         return cls(
             when={name: tuple(values) for name, values in data.get("when", {}).items()},
@@ -158,7 +158,7 @@ class Match:
         )
 
 
-EVERYTHING = Match()
+MATCH_ALL = Match()
 """The match of every context."""
 
 
@@ -182,7 +182,7 @@ class Rule:
 
     name: str
     objective: str
-    match: Match = EVERYTHING
+    match: Match = MATCH_ALL
     # A single share is the plain case; it needs no unit.
     shares: tuple[Share, ...]
     unit: str = "user"
@@ -206,7 +206,7 @@ class Experiment:
     name: str
     objective: str
     cells: tuple[Share, ...]
-    match: Match = EVERYTHING
+    match: Match = MATCH_ALL
     unit: str = "user"
     salt: str = ""
     """Hashed before the unit; the experiment's name when empty."""
@@ -220,7 +220,7 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class CanaryStep:
     """One stage of a canary: a share in percent that lasts `bake_s` seconds."""
 
     percent: float
@@ -268,9 +268,9 @@ class Canary:
     base: VersionRef | None = None
     """None means any version that was decided."""
     percent: float = 10.0
-    match: Match = EVERYTHING
+    match: Match = MATCH_ALL
     unit: str = "user"
-    steps: tuple[Step, ...] = ()
+    steps: tuple[CanaryStep, ...] = ()
     guards: tuple[Guard, ...] = ()
     # Part of the configuration, so that a rollback is a revision like any other change.
     state: CanaryState = CanaryState.RUNNING
@@ -292,7 +292,7 @@ class Shadow:
     objective: str
     version: VersionRef
     percent: float = 100.0
-    match: Match = EVERYTHING
+    match: Match = MATCH_ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from nlapi.routing.nouns import Canary, CanaryState, Configuration, Experiment, 
 
 
 @dataclass(slots=True, kw_only=True)
-class Nouns:
+class ObjectiveParts:
     """The entities that decide for one objective, each kind in its order."""
 
     overrides: list[Override] = field(default_factory=list)
@@ -20,31 +20,31 @@ class Nouns:
     def sort(self) -> None:
         """Sort rules by position, other kinds by name; canaries that are done go before those that build on them."""
         for kind in (self.overrides, self.experiments, self.shadows):
-            kind.sort(key=lambda one: one.name)
+            kind.sort(key=lambda entity: entity.name)
         # By name where positions are equal: the order never depends on when an entity was made.
         self.rules.sort(key=lambda rule: (rule.position, rule.name))
         self.canaries.sort(key=lambda canary: (canary.state is not CanaryState.DONE, canary.name))
 
 
-def by_objective(configuration: Configuration) -> dict[str, Nouns]:
+def group_by_objective(configuration: Configuration) -> dict[str, ObjectiveParts]:
     """Return the entities that take part in decisions, for each objective."""
-    found = {name: Nouns() for name in configuration.objectives}
+    grouped = {name: ObjectiveParts() for name in configuration.objectives}
 
-    def of(one: Override | Experiment | Rule | Canary | Shadow) -> Nouns:
-        return found.get(one.objective) or Nouns()
+    def parts_of(entity: Override | Experiment | Rule | Canary | Shadow) -> ObjectiveParts:
+        return grouped.get(entity.objective) or ObjectiveParts()
 
     for override in configuration.overrides.values():
-        of(override).overrides.append(override)
+        parts_of(override).overrides.append(override)
     for experiment in configuration.experiments.values():
         if experiment.running:
-            of(experiment).experiments.append(experiment)
+            parts_of(experiment).experiments.append(experiment)
     for rule in configuration.rules.values():
-        of(rule).rules.append(rule)
+        parts_of(rule).rules.append(rule)
     for canary in configuration.canaries.values():
         if canary.moves:
-            of(canary).canaries.append(canary)
+            parts_of(canary).canaries.append(canary)
     for shadow in configuration.shadows.values():
-        of(shadow).shadows.append(shadow)
-    for nouns in found.values():
-        nouns.sort()
-    return found
+        parts_of(shadow).shadows.append(shadow)
+    for parts in grouped.values():
+        parts.sort()
+    return grouped

@@ -9,32 +9,32 @@ from operator import itemgetter
 from sys import intern
 from typing import Any, TypeAlias, TypeVar
 
-from nlapi.routing.fields import index
-from nlapi.routing.nouns import CLIENT, Context, Decision, Match
-from nlapi.routing.order import Nouns
-from nlapi.routing.outcome import Decide, Split, outcome
-from nlapi.routing.verdict import Verdicts
+from nlapi.routing.fields import index_fields
+from nlapi.routing.nouns import CLIENT_NAME_FIELD, Context, Decision, Match
+from nlapi.routing.order import ObjectiveParts
+from nlapi.routing.outcome import DecideFunction, Split, compile_decision
+from nlapi.routing.verdict import DecisionBuilder
 
 # Keys stored for one objective; at more they are all dropped and computed again, which bounds memory (docs/design/010).
-MOST_KNOWN = 65_536
+MAX_KEYS = 65_536
 
 # Slots per match in a list of all codes, which is looked up faster than a dict of the codes met.
-MOST_SLOTS = 16
+MAX_SLOTS_PER_MATCH = 16
 
 # Contexts computed before an objective's plain keys are given up: its fields are then often absent, or have values
 # without end. Plain keys cost 0.32 us a decision over 10 rules, sums of codes 0.43 (docs/design/010).
-MOST_PLAIN = 16_384
+MAX_PLAIN_CONTEXTS = 16_384
 
 T = TypeVar("T")
 
-Found: TypeAlias = Decision | Split | Decide
+MatchOutcome: TypeAlias = Decision | Split | DecideFunction
 """The outcome of a set of matches: one Decision, a rule's split, or a function."""
 
 
-Known: TypeAlias = Any
+OutcomeMap: TypeAlias = Any
 """A dict of the keys met, or a list of all codes, with the outcome of each; None where it is not computed yet."""
 
-Entry: TypeAlias = tuple[Callable[[Context], Hashable], Known, Callable[[Context], Found], bool]
+Entry: TypeAlias = tuple[Callable[[Context], Hashable], OutcomeMap, Callable[[Context], MatchOutcome], bool]
 """The way `Table.decide` gets an outcome: key, outcomes, compute, and whether the context needs the client's name.
 
 The outcome is `outcomes[key(context)]`; where that is a KeyError or None, `compute(context)` computes and stores it. A
@@ -42,7 +42,7 @@ plain tuple, because unpacking one costs least.
 """
 
 
-class Program:
+class ObjectiveProgram:
     """The decision program of one objective.
 
     Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
@@ -51,47 +51,47 @@ class Program:
     matches treat alike.
     """
 
-    def __init__(self, nouns: Nouns, verdicts: Verdicts, entries: dict[str, Entry]) -> None:
+    def __init__(self, parts: ObjectiveParts, builder: DecisionBuilder, entries: dict[str, Entry]) -> None:
         """Put its Entry into `entries`, and replace it when another kind of key proves better."""
-        self._nouns = nouns
-        self._verdicts = verdicts
-        matches: list[Match] = [Match(when={one.field: (one.value,)}) for one in nouns.overrides]
+        self._parts = parts
+        self._builder = builder
+        matches: list[Match] = [Match(when={entity.field: (entity.value,)}) for entity in parts.overrides]
         starts = []
-        for kind in (nouns.experiments, nouns.rules, nouns.canaries, nouns.shadows):
+        for kind in (parts.experiments, parts.rules, parts.canaries, parts.shadows):
             starts.append(len(matches))
-            matches += [one.match for one in kind]
+            matches += [entity.match for entity in kind]
         self._starts = tuple(starts)
         self._everything = (1 << len(matches)) - 1
-        self._fields = index(matches)
+        self._fields = index_fields(matches)
         self._code, codes = self._coder()
-        listed = codes <= MOST_SLOTS * len(matches)
-        self._coded: Known = [None] * codes if listed else {}
-        self._outcomes: dict[tuple[int, ...], Found] = {}
-        self._plain: dict[Hashable, Found] = {}
-        self._met = 0
+        listed = codes <= MAX_SLOTS_PER_MATCH * len(matches)
+        self._coded: OutcomeMap = [None] * codes if listed else {}
+        self._outcomes: dict[tuple[int, ...], MatchOutcome] = {}
+        self._plain: dict[Hashable, MatchOutcome] = {}
+        self._computed_count = 0
         self._names = [field.name for field in self._fields]
         self._entries = entries
-        self._enter(plain=self._few())
+        self._register_entry(plain=self._has_few_values())
 
-    def _enter(self, *, plain: bool) -> None:
-        asks_client = CLIENT in {*self._names, *self._units()}
+    def _register_entry(self, *, plain: bool) -> None:
+        needs_client = CLIENT_NAME_FIELD in {*self._names, *self._units()}
         if plain:
-            self._key: Callable[[Context], Hashable] = _getter(*self._names)
-            entry: Entry = (self._key, self._plain, self._meet_plain, asks_client)
+            self._key: Callable[[Context], Hashable] = _context_getter(*self._names)
+            entry: Entry = (self._key, self._plain, self._compute_plain, needs_client)
         else:
-            entry = (self._code, self._coded, self._meet, asks_client)
-        self._entries[self._verdicts.objective] = entry
+            entry = (self._code, self._coded, self._compute, needs_client)
+        self._entries[self._builder.objective] = entry
 
     def _units(self) -> set[str]:
         """Return the fields that identify units."""
-        nouns = self._nouns
-        return {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
+        parts = self._parts
+        return {entity.unit for kind in (parts.experiments, parts.rules, parts.canaries) for entity in kind}
 
-    def _few(self) -> bool:
+    def _has_few_values(self) -> bool:
         """Return whether the fields with conditions seem to have few values each."""
         # A user id has values without end, and a range suggests numbers: such fields would fill the plain keys.
-        many = self._units() | {one.field for one in self._nouns.overrides}
-        return bool(self._fields) and not any(field.cuts or field.name in many for field in self._fields)
+        unbounded_fields = self._units() | {override.field for override in self._parts.overrides}
+        return bool(self._fields) and not any(field.cuts or field.name in unbounded_fields for field in self._fields)
 
     def _coder(self) -> tuple[Callable[[Context], int], int]:
         """Return a function from a context to the sum of the codes of its values, and the number of possible sums."""
@@ -105,85 +105,85 @@ class Program:
         def code(context: Context) -> int:
             get = context.get
             key = 0
-            for name, of in fields:
-                key += of(get(name), 0)
+            for name, coder_of in fields:
+                key += coder_of(get(name), 0)
             return key
 
         return code, radix
 
-    def _meet_plain(self, context: Context) -> Found:
+    def _compute_plain(self, context: Context) -> MatchOutcome:
         """Return the outcome of a context whose values are new, or absent, and store it."""
         key, coded = self._code(context), self._coded
-        found = (coded.get(key) if isinstance(coded, dict) else coded[key]) or self._meet(context)
-        self._met += 1
-        if self._met > MOST_PLAIN:
+        result = (coded.get(key) if isinstance(coded, dict) else coded[key]) or self._compute(context)
+        self._computed_count += 1
+        if self._computed_count > MAX_PLAIN_CONTEXTS:
             self._plain.clear()
-            self._enter(plain=False)
+            self._register_entry(plain=False)
         elif all(name in context for name in self._names):
-            self._plain[self._key({name: _shared(context[name]) for name in self._names})] = found
-        return found
+            self._plain[self._key({name: _interned(context[name]) for name in self._names})] = result
+        return result
 
-    def _meet(self, context: Context) -> Found:
+    def _compute(self, context: Context) -> MatchOutcome:
         """Return the outcome of a context whose code is new, and store it."""
-        if isinstance(self._coded, dict) and len(self._coded) >= MOST_KNOWN:
+        if isinstance(self._coded, dict) and len(self._coded) >= MAX_KEYS:
             self._coded.clear()
             self._outcomes.clear()
         matched = self._everything
         for field in self._fields:
-            matched &= field.possible(context.get(field.name))
-        found = self._coded[self._code(context)] = self._outcome(matched)
-        return found
+            matched &= field.possible_matches(context.get(field.name))
+        result = self._coded[self._code(context)] = self._outcome_of(matched)
+        return result
 
-    def _outcome(self, matched: int) -> Found:
+    def _outcome_of(self, matched: int) -> MatchOutcome:
         """Return the outcome of a set of matches, shared by all contexts with the same set."""
         experiments, rules, canaries, shadows = self._starts
-        parts = (
+        key = (
             # Only the first override and the first rule count, so sets that differ in later ones share an outcome.
-            _lowest(_section(matched, 0, experiments)),
-            _section(matched, experiments, rules),
-            _lowest(_section(matched, rules, canaries)),
-            _section(matched, canaries, shadows),
+            _lowest_bit(_bit_range(matched, 0, experiments)),
+            _bit_range(matched, experiments, rules),
+            _lowest_bit(_bit_range(matched, rules, canaries)),
+            _bit_range(matched, canaries, shadows),
             matched >> shadows,
         )
-        found = self._outcomes.get(parts)
-        if found is None:
-            found = self._outcomes[parts] = self._made(*parts)
-        return found
+        result = self._outcomes.get(key)
+        if result is None:
+            result = self._outcomes[key] = self._compile(*key)
+        return result
 
-    def _made(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> Found:
-        nouns = self._nouns
-        names = tuple(one.name for one in _chosen(nouns.shadows, shadows))
-        verdicts = replace(self._verdicts, shadows=names) if names else self._verdicts
+    def _compile(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> MatchOutcome:
+        parts = self._parts
+        names = tuple(shadow.name for shadow in _select_by_mask(parts.shadows, shadows))
+        builder = replace(self._builder, shadows=names) if names else self._builder
         if override >= 0:
-            return verdicts.override(nouns.overrides[override])
-        made = outcome(
-            _chosen(nouns.experiments, experiments),
-            nouns.rules[rule] if rule >= 0 else None,
-            _chosen(nouns.canaries, canaries),
-            verdicts,
+            return builder.override(parts.overrides[override])
+        compiled = compile_decision(
+            _select_by_mask(parts.experiments, experiments),
+            parts.rules[rule] if rule >= 0 else None,
+            _select_by_mask(parts.canaries, canaries),
+            builder,
         )
-        return made.least
+        return compiled.cheapest
 
 
 @lru_cache(maxsize=1024)
-def _getter(*names: str) -> Callable[[Context], Hashable]:
+def _context_getter(*names: str) -> Callable[[Context], Hashable]:
     """Return one getter for all objectives with the same fields, so that it stays in the processor's cache."""
     return itemgetter(*names)
 
 
-def _shared(value: Any) -> Any:
+def _interned(value: Any) -> Any:
     """Return the value as one object for all keys: 10,000 keys of few values then stay in the processor's cache."""
     return intern(value) if value.__class__ is str else value
 
 
-def _section(mask: int, start: int, end: int) -> int:
+def _bit_range(mask: int, start: int, end: int) -> int:
     return (mask >> start) & ((1 << (end - start)) - 1)
 
 
-def _lowest(mask: int) -> int:
+def _lowest_bit(mask: int) -> int:
     """Return the index of the lowest bit that is set; -1 when none is."""
     return (mask & -mask).bit_length() - 1
 
 
-def _chosen(nouns: Sequence[T], mask: int) -> list[T]:
-    return [noun for number, noun in enumerate(nouns) if mask >> number & 1]
+def _select_by_mask(entities: Sequence[T], mask: int) -> list[T]:
+    return [entity for number, entity in enumerate(entities) if mask >> number & 1]

@@ -6,21 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from nlapi.routing import words
+from nlapi.routing import describe
 from nlapi.routing.nouns import Context, Decision, VersionRef
 from nlapi.routing.table import Table, UnknownObjectiveError
 
 # Slices reported for each objective, those with the most moved requests.
-MOST_SLICES = 20
+MAX_SLICES = 20
 
 # A field with more values than these limits allow, such as a user id, makes no slices: each would be a few requests.
-MOST_VALUES = 1_000
-FEW_VALUES = 10
+MAX_FIELD_VALUES = 1_000
+MIN_VALUE_LIMIT = 10
 VALUES_PER_REQUEST = 0.05
 
 
 # Requests reported as examples of each movement.
-SAMPLES = 5
+MAX_SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +39,15 @@ class Slice:
 
     field: str
     value: str
-    seen: int
+    requests: int
     moved: int
 
     @property
     def percent(self) -> float:
-        return 100 * self.moved / self.seen
+        return 100 * self.moved / self.requests
 
     def __str__(self) -> str:
-        return f"{self.field}={self.value}: {self.percent:.1f} % of {self.seen:,} move"
+        return f"{self.field}={self.value}: {self.percent:.1f} % of {self.requests:,} move"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +61,11 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moves:
+class ObjectiveMoves:
     """The effect of a revision on the requests of one objective."""
 
     objective: str
-    seen: int
+    requests: int
     moved: int
     movements: tuple[Movement, ...]
     """The largest first."""
@@ -73,9 +73,9 @@ class Moves:
     samples: tuple[Sample, ...]
 
     def __str__(self) -> str:
-        lines = [f"{self.objective}: {_part(self.moved, self.seen)} requests move"]
-        lines += [f"  {one.source} -> {one.target}: {one.percent:.1f} %" for one in self.movements]
-        return "\n".join([*lines, *(f"  {one}" for one in self.slices)])
+        lines = [f"{self.objective}: {_count_of_total(self.moved, self.requests)} requests move"]
+        lines += [f"  {entry.source} -> {entry.target}: {entry.percent:.1f} %" for entry in self.movements]
+        return "\n".join([*lines, *(f"  {entry}" for entry in self.slices)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,27 +85,27 @@ class Simulation:
     `lost` counts requests of objectives that it removes; `gained` those of objectives that only it has.
     """
 
-    seen: int
+    requests: int
     moved: int
     lost: int
     gained: int
-    objectives: tuple[Moves, ...]
+    objectives: tuple[ObjectiveMoves, ...]
 
     def __str__(self) -> str:
         """Return the movements in words."""
-        lines = [f"{_part(self.moved, self.seen)} requests move"]
+        lines = [f"{_count_of_total(self.moved, self.requests)} requests move"]
         if self.lost:
             lines.append(f"{self.lost:,} ask for an objective that is removed")
         if self.gained:
             lines.append(f"{self.gained:,} ask for an objective that is new")
-        return "\n".join([*lines, *(str(one) for one in self.objectives if one.moved)])
+        return "\n".join([*lines, *(str(entry) for entry in self.objectives if entry.moved)])
 
 
-def simulate(current: Table, proposed: Table, seen: Iterable[tuple[str, Context, str]]) -> Simulation:
+def simulate(current: Table, proposed: Table, requests: Iterable[tuple[str, Context, str]]) -> Simulation:
     """Replay `requests` as (objective, context, client). One that neither table knows is not counted."""
     tallies: dict[str, _Tally] = {}
     lost = gained = 0
-    for objective, context, client in seen:
+    for objective, context, client in requests:
         before, after = _decision(current, objective, context, client), _decision(proposed, objective, context, client)
         if before and after:
             tallies.setdefault(objective, _Tally()).add(context, client, before, after)
@@ -113,8 +113,8 @@ def simulate(current: Table, proposed: Table, seen: Iterable[tuple[str, Context,
         gained += bool(after and not before)
     moves = tuple(tallies[name].moves(name) for name in sorted(tallies))
     return Simulation(
-        seen=sum(one.seen for one in moves) + lost + gained,
-        moved=sum(one.moved for one in moves),
+        requests=sum(entry.requests for entry in moves) + lost + gained,
+        moved=sum(entry.moved for entry in moves),
         lost=lost,
         gained=gained,
         objectives=moves,
@@ -128,62 +128,62 @@ def _decision(table: Table, objective: str, context: Context, client: str) -> De
         return None
 
 
-def _part(count: int, whole: int) -> str:
-    share = 100 * count / whole if whole else 0.0
-    return f"{count:,} of {whole:,} ({share:.1f} %)"
+def _count_of_total(count: int, total: int) -> str:
+    share = 100 * count / total if total else 0.0
+    return f"{count:,} of {total:,} ({share:.1f} %)"
 
 
 @dataclass(slots=True)
 class _Tally:
     """The counts of one objective while requests are replayed."""
 
-    seen: int = 0
+    requests: int = 0
     moved: Counter[tuple[VersionRef, VersionRef]] = field(default_factory=Counter)
     values: dict[str, Counter[str]] = field(default_factory=dict)
     moved_values: dict[str, Counter[str]] = field(default_factory=dict)
     samples: dict[tuple[VersionRef, VersionRef], list[Sample]] = field(default_factory=dict)
 
     def add(self, context: Context, client: str, before: Decision, after: Decision) -> None:
-        self.seen += 1
-        _count(self.values, context, client)
+        self.requests += 1
+        _count_values(self.values, context, client)
         if before.version == after.version:
             return
         pair = (before.version, after.version)
         self.moved[pair] += 1
-        _count(self.moved_values, context, client)
-        shown = self.samples.setdefault(pair, [])
-        if len(shown) < SAMPLES:
-            shown.append(Sample(context=dict(context), client=client, before=before, after=after))
+        _count_values(self.moved_values, context, client)
+        samples = self.samples.setdefault(pair, [])
+        if len(samples) < MAX_SAMPLES:
+            samples.append(Sample(context=dict(context), client=client, before=before, after=after))
 
-    def moves(self, objective: str) -> Moves:
+    def moves(self, objective: str) -> ObjectiveMoves:
         movements = (
-            Movement(source=source, target=target, count=count, percent=100 * count / self.seen)
+            Movement(source=source, target=target, count=count, percent=100 * count / self.requests)
             for (source, target), count in self.moved.items()
         )
         # Ties are broken by name, so that two runs print the same.
-        slices = sorted(self._slices(), key=lambda one: (-one.moved, -one.percent, one.field, one.value))
-        return Moves(
+        slices = sorted(self._slices(), key=lambda entry: (-entry.moved, -entry.percent, entry.field, entry.value))
+        return ObjectiveMoves(
             objective=objective,
-            seen=self.seen,
+            requests=self.requests,
             moved=self.moved.total(),
-            movements=tuple(sorted(movements, key=lambda one: (-one.count, one.source, one.target))),
-            slices=tuple(slices[:MOST_SLICES]),
-            samples=tuple(one for pair in sorted(self.samples) for one in self.samples[pair]),
+            movements=tuple(sorted(movements, key=lambda entry: (-entry.count, entry.source, entry.target))),
+            slices=tuple(slices[:MAX_SLICES]),
+            samples=tuple(entry for pair in sorted(self.samples) for entry in self.samples[pair]),
         )
 
     def _slices(self) -> Iterator[Slice]:
-        most = min(MOST_VALUES, max(FEW_VALUES, int(self.seen * VALUES_PER_REQUEST)))
+        limit = min(MAX_FIELD_VALUES, max(MIN_VALUE_LIMIT, int(self.requests * VALUES_PER_REQUEST)))
         for name, counts in self.moved_values.items():
-            if len(self.values[name]) <= most:
+            if len(self.values[name]) <= limit:
                 for value, moved in counts.items():
-                    yield Slice(field=name, value=value, seen=self.values[name][value], moved=moved)
+                    yield Slice(field=name, value=value, requests=self.values[name][value], moved=moved)
 
 
-def _count(values: dict[str, Counter[str]], context: Context, client: str) -> None:
+def _count_values(values: dict[str, Counter[str]], context: Context, client: str) -> None:
     for name, value in {**context, "client": client}.items():
         if value != "":
             counts = values.setdefault(name, Counter())
             # One more than the limit is enough to know that the field makes no slices; a million users would fill
             # memory.
-            if len(counts) <= MOST_VALUES:
-                counts[words.value(value)] += 1
+            if len(counts) <= MAX_FIELD_VALUES:
+                counts[describe.format_value(value)] += 1

@@ -11,22 +11,22 @@ from xxhash import xxh3_64_intdigest as digest
 
 from nlapi.errors import UsageError
 from nlapi.routing.explain import Explanation, explain
-from nlapi.routing.nouns import BUCKETS, CLIENT, Configuration, Context, Decision
-from nlapi.routing.order import Nouns, by_objective
-from nlapi.routing.outcome import HOLDING
-from nlapi.routing.program import Entry, Program
-from nlapi.routing.split import allocate_layer, text
-from nlapi.routing.verdict import Verdicts
+from nlapi.routing.nouns import BUCKETS, CLIENT_NAME_FIELD, Configuration, Context, Decision
+from nlapi.routing.order import ObjectiveParts, group_by_objective
+from nlapi.routing.outcome import FIRST_DECISION
+from nlapi.routing.program import Entry, ObjectiveProgram
+from nlapi.routing.split import allocate_layer, unit_text
+from nlapi.routing.verdict import DecisionBuilder
 
 
 class UnknownObjectiveError(UsageError):
     """There is no objective of that name; `nearest` is the most similar name, or ""."""
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    def __init__(self, name: str, objectives: tuple[str, ...]) -> None:
+        near = difflib.get_close_matches(name, objectives, n=1, cutoff=0.5)
         self.name = name
         self.nearest = near[0] if near else ""
-        hint = f"did you mean {self.nearest!r}?" if near else f"there are: {', '.join(sorted(known)[:10]) or 'none'}"
+        hint = f"did you mean {self.nearest!r}?" if near else f"there are: {', '.join(sorted(objectives)[:10]) or 'none'}"
         super().__init__(f"there is no objective {name!r}", hint=hint)
 
 
@@ -38,7 +38,7 @@ class Table:
     def __init__(self, configuration: Configuration, revision: int) -> None:
         self.configuration = configuration
         self.revision = revision
-        self._nouns = by_objective(configuration)
+        self._nouns = group_by_objective(configuration)
         self._entries: dict[str, Entry] = {}
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
@@ -47,68 +47,68 @@ class Table:
         `context` has fields that the objective declares, of their types; an absent field matches no value.
         """
         try:
-            key, known, meet, asks_client = self._entries[objective]
+            key, outcomes, compute, needs_client = self._entries[objective]
         except KeyError:
-            key, known, meet, asks_client = self._entry(objective)
-        if asks_client:
+            key, outcomes, compute, needs_client = self._entry(objective)
+        if needs_client:
             context = with_client(context, client)
-        found: Any  # mypy does not narrow the union MatchOutcome by `__class__`
+        result: Any  # mypy does not narrow the union MatchOutcome by `__class__`
         try:
-            found = known[key(context)]
+            result = outcomes[key(context)]
         except KeyError:
-            found = meet(context)
+            result = compute(context)
         decision: Decision
         # Written out with `__class__` tests and without helpers: this is the hot path of every request, 0.2 to 0.4 us.
-        if found.__class__ is Decision:
-            decision = found
-        elif found.__class__ is tuple:
-            name, before, bounds = found[0]
+        if result.__class__ is Decision:
+            decision = result
+        elif result.__class__ is tuple:
+            name, before, bounds = result[0]
             unit = context.get(name)
             if unit is None:
-                decision = found[-1]
+                decision = result[-1]
             else:
-                data = unit if unit.__class__ is str else text(unit)
+                data = unit if unit.__class__ is str else unit_text(unit)
                 number = digest(before + data.encode("utf-8", "surrogatepass")) % BUCKETS
-                decision = found[HOLDING + bisect_right(bounds, number)]
-        elif found is None:
-            meet(context)
+                decision = result[FIRST_DECISION + bisect_right(bounds, number)]
+        elif result is None:
+            compute(context)
             decision = self.decide(objective, context, client)
         else:
-            decision = found(context)
+            decision = result(context)
         return decision
 
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
         """Return the same decision, with each step on the way to it."""
-        nouns = self._known(objective)
-        return explain(nouns, self._verdicts(objective), with_client(context, client))
+        parts = self._parts_of(objective)
+        return explain(parts, self._decision_builder(objective), with_client(context, client))
 
     def _entry(self, objective: str) -> Entry:
         """Return the entry of an objective, which is compiled on first use."""
-        Program(self._known(objective), self._verdicts(objective), self._entries)
+        ObjectiveProgram(self._parts_of(objective), self._decision_builder(objective), self._entries)
         return self._entries[objective]
 
-    def _known(self, objective: str) -> Nouns:
-        nouns = self._nouns.get(objective)
-        if nouns is None:
+    def _parts_of(self, objective: str) -> ObjectiveParts:
+        parts = self._nouns.get(objective)
+        if parts is None:
             raise UnknownObjectiveError(objective, tuple(self._nouns))
-        return nouns
+        return parts
 
-    def _verdicts(self, objective: str) -> Verdicts:
-        return Verdicts(configuration=self.configuration, revision=self.revision, objective=objective)
+    def _decision_builder(self, objective: str) -> DecisionBuilder:
+        return DecisionBuilder(configuration=self.configuration, revision=self.revision, objective=objective)
 
 
 def with_client(context: Context, client: str) -> Context:
     """Return the context with the client's name; without that field when the client has no name."""
     if client:
-        return {**context, CLIENT: client}
-    return {name: value for name, value in context.items() if name != CLIENT} if CLIENT in context else context
+        return {**context, CLIENT_NAME_FIELD: client}
+    return {name: value for name, value in context.items() if name != CLIENT_NAME_FIELD} if CLIENT_NAME_FIELD in context else context
 
 
-def compile(configuration: Configuration, revision: int) -> Table:
+def compile_table(configuration: Configuration, revision: int) -> Table:
     """Return the table of a checked configuration. Missing buckets are allocated."""
     experiments = dict(configuration.experiments)
     # Published configurations have buckets; one from a file or a test may not.
-    layers = {one.layer for one in experiments.values() if one.layer and one.percent and not one.buckets}
+    layers = {experiment.layer for experiment in experiments.values() if experiment.layer and experiment.percent and not experiment.buckets}
     for layer in layers:
         experiments |= allocate_layer(experiments, layer)
     return Table(replace(configuration, experiments=experiments) if layers else configuration, revision)

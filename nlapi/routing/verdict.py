@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nlapi.errors import NlapiError
-from nlapi.routing import words
+from nlapi.routing import describe
 from nlapi.routing.nouns import Canary, Configuration, Decision, Experiment, Override, Rule, Share, VersionRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdicts:
+class DecisionBuilder:
     """Makes the Decisions of one objective at one revision; `shadows` are part of each."""
 
     configuration: Configuration
@@ -21,21 +21,21 @@ class Verdicts:
 
     def override(self, override: Override) -> Decision:
         """Return the Decision of an override."""
-        reason = f"override {override.name}: {override.field} is {words.value(override.value)}"
+        reason = f"override {override.name}: {override.field} is {describe.format_value(override.value)}"
         return self._decision(override.version, reason, override=override.name)
 
     def cell(self, experiment: Experiment, cell: Share) -> Decision:
         """Return the Decision of a cell of an experiment."""
-        reason = f"experiment {experiment.name}: {experiment.unit} is in {words.cell(cell)}"
+        reason = f"experiment {experiment.name}: {experiment.unit} is in {describe.format_cell(cell)}"
         return self._decision(cell.version, reason, experiment=experiment.name, cell=cell.name)
 
     def rule(self, rule: Rule, share: Share, *, matched: str = "", absent: bool = False) -> Decision:
         """Return a rule's Decision. `matched` is its match in words, if known; `absent`: the unit is missing."""
-        reason = f"rule {rule.name} matched: {matched or words.conditions(rule.match)}"
+        reason = f"rule {rule.name} matched: {matched or describe.format_conditions(rule.match)}"
         if absent:
             reason += f"; there is no {rule.unit} in the context, so its largest share, {share.version}"
         elif len(rule.shares) > 1:
-            reason += f"; {rule.unit} is in {words.cell(share)}"
+            reason += f"; {rule.unit} is in {describe.format_cell(share)}"
         return self._decision(share.version, reason, rule=rule.name)
 
     def default(self) -> Decision:
@@ -49,10 +49,10 @@ class Verdicts:
             )
         return self._decision(version, "no rule matched: the objective's default")
 
-    def moved(self, decision: Decision, canary: Canary) -> Decision:
+    def after_canary(self, decision: Decision, canary: Canary) -> Decision:
         """Return the decision after a canary moved it."""
         reason = (
-            f"{decision.reason}; canary {canary.name} moved its {words.percent(canary.percent)} from {decision.version}"
+            f"{decision.reason}; canary {canary.name} moved its {describe.format_percent(canary.percent)} from {decision.version}"
         )
         shard = self._shard(canary.version)
         return replace(decision, version=canary.version, shard=shard, canary=canary.name, reason=reason)
@@ -69,16 +69,16 @@ class Verdicts:
         )
 
     def _shard(self, version: VersionRef) -> str:
-        known = self.configuration.versions.get(version)
-        return known.shard if known else ""
+        entry = self.configuration.versions.get(version)
+        return entry.shard if entry else ""
 
 
-def largest(shares: Sequence[Share]) -> Share:
+def largest_share(shares: Sequence[Share]) -> Share:
     """Return the share for requests without a unit: the largest, the first of equals."""
     return max(shares, key=lambda share: share.percent)
 
 
-def salt(experiment: Experiment) -> str:
+def experiment_salt(experiment: Experiment) -> str:
     """Return the salt of an experiment."""
     return experiment.salt or experiment.name
 

@@ -11,14 +11,14 @@ from typing import Any
 from nlapi.resources.naming import singular_words
 
 # The absence of a value, where None is a value (JSON null).
-NOTHING: Any = object()
+ABSENT: Any = object()
 
 # (property name, index) -> the id of an existing item, or NOTHING.
-Refer = Callable[[str, int], Any]
+FindReference = Callable[[str, int], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class At:
+class SampleContext:
     """The context of a sample value. `index` is the number of the item, `branch` that of a union to try first.
 
     `sparse` leaves out optional properties; so does a partly known value, unless `full`.
@@ -27,14 +27,14 @@ class At:
     seed: int
     path: str
     name: str = ""
-    thing: str = "item"
+    noun: str = "item"
     index: int = 0
     depth: int = 0
     refs: tuple[str, ...] = ()
-    pick: int = 0
+    branch: int = 0
     sparse: bool = False
     full: bool = False
-    refer: Refer | None = None
+    find_reference: FindReference | None = None
 
     @property
     def rng(self) -> Random:
@@ -42,25 +42,25 @@ class At:
         return Random(f"{self.seed}/{self.path}/{self.index}")  # noqa: S311 - samples that are the same each time, no secret
 
     @property
-    def turn(self) -> int:
+    def rotation(self) -> int:
         """Return the index shifted by the property's name, for values that rotate."""
         # Two enums of one item would otherwise change in step. crc32, because hash() differs between processes.
         return self.index + zlib.crc32(self.name.encode()) % 7
 
-    def under(self, name: str, ref: Any) -> At:
+    def child(self, name: str, ref: Any) -> SampleContext:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
-        thing = "".join(singular_words(self.name)[-1:]) if self.depth else ""
+        noun = "".join(singular_words(self.name)[-1:]) if self.depth else ""
         return replace(
             self,
             path=f"{self.path}.{name}",
             name=name,
-            thing=thing or self.thing,
+            noun=noun or self.noun,
             depth=self.depth + 1,
             refs=refs,
             full=False,
         )
 
-    def item(self, position: int, ref: Any) -> At:
+    def item(self, position: int, ref: Any) -> SampleContext:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
         index = self.index + position
         return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs, full=False)

@@ -8,22 +8,22 @@ from urllib.parse import quote
 from nlapi.openapi.parts import FORM, MULTIPART, Body, Encoding, Media, Parameter, essence, may_be_json
 from nlapi.sandbox.coerce import coerce, coerce_tree
 from nlapi.sandbox.multipart import Part, split_multipart
-from nlapi.sandbox.parameters import MISSING, Pairs, decoded, nests, read_query, shape, split_pairs, take_brackets
-from nlapi.sandbox.problem import Fault, Problem, unprocessable
+from nlapi.sandbox.parameters import MISSING, QueryPairs, percent_decode, may_nest, read_query, wire_shape, split_pairs, take_brackets
+from nlapi.sandbox.problem import Fault, RequestProblem, unprocessable
 from nlapi.sandbox.schemas import Schemas
 
 
-def choose(body: Body, content_type: str) -> Media:
+def select_media(body: Body, content_type: str) -> Media:
     """Return the described Media for a Content-Type, ranges such as `text/*` last; Problem 415 when there is none."""
-    wanted = essence(content_type)
-    ranges = (wanted, wanted.partition("/")[0] + "/*", "*/*")
-    for one in ranges if wanted else ():
+    media_type = essence(content_type)
+    ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
+    for pattern in ranges if media_type else ():
         for media in body.media:
-            if essence(media.content_type) == one:
+            if essence(media.content_type) == pattern:
                 return media
     described = ", ".join(media.content_type for media in body.media)
-    given = content_type or "no Content-Type"
-    raise Problem(415, f"the body is described as {described}; the request has {given}")
+    sent_type = content_type or "no Content-Type"
+    raise RequestProblem(415, f"the body is described as {described}; the request has {sent_type}")
 
 
 def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas) -> Any:
@@ -36,7 +36,7 @@ def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas)
     if kind == MULTIPART:
         return _multipart(media, split_multipart(content, content_type), schemas)
     if kind.startswith("text/"):
-        return coerce(_text(content), media.schema, schemas)
+        return coerce(_utf8_text(content), media.schema, schemas)
     return MISSING
 
 
@@ -48,31 +48,31 @@ def read_json(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        raise RequestProblem(400, f"the body is not JSON: {error}") from None
 
 
-def _text(content: bytes) -> str:
+def _utf8_text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise Problem(400, "the body is not UTF-8 text") from None
+        raise RequestProblem(400, "the body is not UTF-8 text") from None
 
 
 def _urlencoded(media: Media, content: bytes, schemas: Schemas) -> dict[str, Any]:
-    pairs = split_pairs(_text(content))
+    pairs = split_pairs(_utf8_text(content))
     value: dict[str, Any] = {}
     for name, schema in schemas.properties(media.schema).items():
-        found = _form_property(name, schema, media.encoding.get(name), pairs, schemas)
-        if found is not MISSING:
-            value[name] = found
+        property_value = _form_property(name, schema, media.encoding.get(name), pairs, schemas)
+        if property_value is not MISSING:
+            value[name] = property_value
     for name in dict.fromkeys(pairs.unused):
         raw = pairs.take(name)
-        value[name] = _plain(raw)
+        value[name] = _single_or_list(raw)
     return value
 
 
-def _plain(raw: list[str]) -> Any:
-    texts = [decoded(one) for one in raw]
+def _single_or_list(raw: list[str]) -> Any:
+    texts = [percent_decode(text) for text in raw]
     return texts[0] if len(texts) == 1 else texts
 
 
@@ -81,29 +81,29 @@ def _has_style(encoding: Encoding | None) -> bool:
     return encoding is not None and (encoding.style is not None or encoding.explode is not None)
 
 
-def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: Pairs, schemas: Schemas) -> Any:
+def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: QueryPairs, schemas: Schemas) -> Any:
     """Return a property of a form: by its style if it has one, else as brackets, JSON or repeated names."""
     if not _has_style(encoding):
         # An object is JSON by default (OpenAPI 3.1.1 §4.8.15.1.1), but many clients write brackets without `encoding`.
-        bracketed = take_brackets(name, pairs) if nests(schema, schemas) else MISSING
+        bracketed = take_brackets(name, pairs) if may_nest(schema, schemas) else MISSING
         if bracketed is not MISSING:
             return coerce_tree(bracketed, schema, schemas)
-        if shape(schema, schemas) == "object" or may_be_json(encoding.content_type or "" if encoding else ""):
+        if wire_shape(schema, schemas) == "object" or may_be_json(encoding.content_type or "" if encoding else ""):
             return _json_property(name, pairs)
     style = (encoding.style if encoding else None) or "form"
     explode = encoding.explode if encoding and encoding.explode is not None else style == "form"
-    parameter = Parameter(name=name, where="body", required=False, schema=schema, style=style, explode=explode)
+    parameter = Parameter(name=name, location="body", required=False, schema=schema, style=style, explode=explode)
     return read_query(parameter, pairs, schemas)
 
 
-def _json_property(name: str, pairs: Pairs) -> Any:
+def _json_property(name: str, pairs: QueryPairs) -> Any:
     texts = pairs.take(name)
     if not texts:
         return MISSING
     try:
-        return read_json(_plain(texts[:1]).encode())
-    except Problem as problem:
-        raise unprocessable([Fault(where=f"body.{name}", message=problem.detail)]) from None
+        return read_json(_single_or_list(texts[:1]).encode())
+    except RequestProblem as problem:
+        raise unprocessable([Fault(location=f"body.{name}", message=problem.detail)]) from None
 
 
 def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, Any]:
@@ -114,17 +114,17 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
     for part in parts:
         schema = described.get(part.name, {})
         encoding = media.encoding.get(part.name)
-        many = shape(schema, schemas) == "array"
-        item = schemas.flat(schema).get("items", {}) if many else schema
-        found = _part_value(part, item, encoding, schemas)
-        if many:
+        is_array = wire_shape(schema, schemas) == "array"
+        item = schemas.flat(schema).get("items", {}) if is_array else schema
+        part_value = _part_value(part, item, encoding, schemas)
+        if is_array:
             # Each item is a part of its own (RFC 7578 §4.3); one JSON part for the whole list is common as well.
-            whole = isinstance(found, list) and shape(item, schemas) != "array"
-            value.setdefault(part.name, []).extend(found if whole else [found])
+            is_whole_list = isinstance(part_value, list) and wire_shape(item, schemas) != "array"
+            value.setdefault(part.name, []).extend(part_value if is_whole_list else [part_value])
         elif part.name in value:
-            raise unprocessable([Fault(where=f"body.{part.name}", message="given twice; it is one value")])
+            raise unprocessable([Fault(location=f"body.{part.name}", message="given twice; it is one value")])
         else:
-            value[part.name] = found
+            value[part.name] = part_value
     return value
 
 
@@ -135,26 +135,26 @@ def _take_styled(
     described = schemas.properties(media.schema)
     fields = [part for part in parts if part.filename is None]
     # The reader of queries expects percent-encoding, which parts do not have. The comma stays, as it separates values.
-    pairs = Pairs(pairs=[(part.name, quote(part.content, safe=",")) for part in fields])
+    pairs = QueryPairs(pairs=[(part.name, quote(part.content, safe=",")) for part in fields])
     for name in names:
-        found = _form_property(name, described[name], media.encoding.get(name), pairs, schemas)
-        if found is not MISSING:
-            value[name] = found
-    used = {id(fields[place]) for place in pairs.used}
+        property_value = _form_property(name, described[name], media.encoding.get(name), pairs, schemas)
+        if property_value is not MISSING:
+            value[name] = property_value
+    used = {id(fields[position]) for position in pairs.used}
     return [part for part in parts if id(part) not in used]
 
 
 def _part_value(part: Part, schema: Any, encoding: Encoding | None, schemas: Schemas) -> Any:
-    where = f"body.{part.name}"
-    wanted = [essence(one) for one in (encoding.content_type or "").split(",")] if encoding else []
-    given = essence(part.content_type) or "text/plain"
-    if any(wanted) and given not in wanted and given.partition("/")[0] + "/*" not in wanted and "*/*" not in wanted:
-        raise unprocessable([Fault(where=where, message=f"the part is described as {', '.join(wanted)}, not {given}")])
-    if may_be_json(part.content_type) or shape(schema, schemas) == "object":
+    location = f"body.{part.name}"
+    described_types = [essence(text) for text in (encoding.content_type or "").split(",")] if encoding else []
+    sent_type = essence(part.content_type) or "text/plain"
+    if any(described_types) and sent_type not in described_types and sent_type.partition("/")[0] + "/*" not in described_types and "*/*" not in described_types:
+        raise unprocessable([Fault(location=location, message=f"the part is described as {', '.join(described_types)}, not {sent_type}")])
+    if may_be_json(part.content_type) or wire_shape(schema, schemas) == "object":
         try:
             return read_json(part.content)
-        except Problem as problem:
-            raise unprocessable([Fault(where=where, message=problem.detail)]) from None
+        except RequestProblem as problem:
+            raise unprocessable([Fault(location=location, message=problem.detail)]) from None
     if part.filename is not None:
         # One character for each byte, so that minLength and maxLength count bytes.
         return part.content.decode("latin-1")

@@ -11,18 +11,18 @@ from typing import Any
 from nlapi.openapi.parts import FORM, Media, Parameter, essence, may_be_json
 from nlapi.openapi.spec import Operation
 from nlapi.sandbox import parameters as wire
-from nlapi.sandbox.bodies import choose, read_body, read_json
-from nlapi.sandbox.parameters import MISSING, Pairs, split_pairs
-from nlapi.sandbox.problem import Fault, Problem, unprocessable
+from nlapi.sandbox.bodies import select_media, read_body, read_json
+from nlapi.sandbox.parameters import MISSING, QueryPairs, split_pairs
+from nlapi.sandbox.problem import Fault, RequestProblem, unprocessable
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.variants import take_fixed
+from nlapi.sandbox.variants import take_path_query
 
 # Header parameters of these names are ignored; OpenAPI 3.1.1 §4.8.12.1.
 IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class RawRequest:
     """A request before it is checked: `path` and `query` percent-encoded, header names in lower case."""
 
     method: str
@@ -46,7 +46,7 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class ValidRequest:
     """The values of a valid request. `body` is MISSING without a body, or when it is only bytes."""
 
     path: Mapping[str, Any]
@@ -56,170 +56,170 @@ class Checked:
     body: Any = MISSING
 
 
-def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, schemas: Schemas) -> Checked:
+def check_request(operation: Operation, raw: Mapping[str, str], incoming: RawRequest, schemas: Schemas) -> ValidRequest:
     """Return the values of a request; Problem 400, 404, 415 or 422 when the description forbids it."""
     pairs = split_pairs(incoming.query)
-    raw = {**raw, **take_fixed(operation, pairs)}
+    raw = {**raw, **take_path_query(operation, pairs)}
     values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     faults: list[Fault] = []
     for parameter in operation.parameters:
-        if parameter.where == "header" and parameter.name.lower() in IGNORED_HEADERS:
+        if parameter.location == "header" and parameter.name.lower() in IGNORED_HEADERS:
             continue
         value = _read(parameter, raw, pairs, incoming, schemas)
-        if value is MISSING and parameter.required and wire.spreads(parameter, schemas):
+        if value is MISSING and parameter.required and wire.is_spread(parameter, schemas):
             # An empty object has no pairs in the query, so its absence cannot be told from it.
             value = {}
         if value is MISSING:
             if parameter.required:
-                faults.append(Fault(where=f"{parameter.where}.{parameter.name}", message="is required"))
+                faults.append(Fault(location=f"{parameter.location}.{parameter.name}", message="is required"))
             continue
-        values[parameter.where][parameter.name] = value
-        faults += _judge(parameter, value, schemas)
-    _take_rest(operation, pairs, values["query"], faults, schemas)
+        values[parameter.location][parameter.name] = value
+        faults += _value_faults(parameter, value, schemas)
+    _take_unmatched(operation, pairs, values["query"], faults, schemas)
     body = _body(operation, incoming, schemas, faults)
     if faults:
         raise unprocessable(faults)
-    return Checked(
+    return ValidRequest(
         path=values["path"], query=values["query"], headers=values["header"], cookies=values["cookie"], body=body
     )
 
 
-def _read(parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming, schemas: Schemas) -> Any:
+def _read(parameter: Parameter, raw: Mapping[str, str], pairs: QueryPairs, incoming: RawRequest, schemas: Schemas) -> Any:
     if parameter.content_type is not None:
         return _read_content(parameter, raw, pairs, incoming, schemas)
-    if parameter.where == "query":
+    if parameter.location == "query":
         return wire.read_query(parameter, pairs, schemas)
-    text = _carried(parameter, raw, incoming)
+    text = _raw_value(parameter, raw, incoming)
     if text is None:
         return MISSING
-    if parameter.where == "path":
+    if parameter.location == "path":
         return wire.read_path(parameter, text, schemas)
-    if parameter.where == "header":
+    if parameter.location == "header":
         return wire.read_header(parameter, text, schemas)
     return wire.read_cookie(parameter, text, schemas)
 
 
-def _carried(parameter: Parameter, raw: Mapping[str, str], incoming: Incoming) -> str | None:
-    if parameter.where == "path":
+def _raw_value(parameter: Parameter, raw: Mapping[str, str], incoming: RawRequest) -> str | None:
+    if parameter.location == "path":
         return raw.get(parameter.name)
-    if parameter.where == "header":
+    if parameter.location == "header":
         return incoming.headers.get(parameter.name.lower())
     return incoming.cookies.get(parameter.name)
 
 
 def _read_content(
-    parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming, schemas: Schemas
+    parameter: Parameter, raw: Mapping[str, str], pairs: QueryPairs, incoming: RawRequest, schemas: Schemas
 ) -> Any:
     """Return the value of a parameter with `content`, a text of that media type; OpenAPI 3.1.1 §4.8.12.4."""
     if parameter.style == "querystring":
-        return _read_whole_query(parameter, pairs, incoming, schemas)
-    if parameter.where == "query":
-        found = pairs.take(parameter.name)
-        text = wire.decoded(found[-1]) if found else None
+        return _read_querystring(parameter, pairs, incoming, schemas)
+    if parameter.location == "query":
+        raw_values = pairs.take(parameter.name)
+        text = wire.percent_decode(raw_values[-1]) if raw_values else None
     else:
-        text = _carried(parameter, raw, incoming)
-        if text is not None and parameter.where == "path":
-            text = wire.decoded(text, plus=False)
+        text = _raw_value(parameter, raw, incoming)
+        if text is not None and parameter.location == "path":
+            text = wire.percent_decode(text, plus=False)
     if text is None:
         return MISSING
     if not may_be_json(parameter.content_type or ""):
         return text
     try:
         return read_json(text.encode())
-    except Problem:
-        where = f"{parameter.where}.{parameter.name}"
-        raise unprocessable([Fault(where=where, message=f"is not JSON: {text[:80]}")]) from None
+    except RequestProblem:
+        location = f"{parameter.location}.{parameter.name}"
+        raise unprocessable([Fault(location=location, message=f"is not JSON: {text[:80]}")]) from None
 
 
-def _read_whole_query(parameter: Parameter, pairs: Pairs, incoming: Incoming, schemas: Schemas) -> Any:
+def _read_querystring(parameter: Parameter, pairs: QueryPairs, incoming: RawRequest, schemas: Schemas) -> Any:
     """Return the value of a `querystring` parameter, which is the whole query; OpenAPI 3.2.0 §4.12.2.2."""
     pairs.used.update(range(len(pairs.pairs)))
     if not incoming.query:
         return MISSING
     kind = essence(parameter.content_type or "")
     is_form = kind == FORM
-    text = incoming.query if is_form else wire.decoded(incoming.query, plus=False)
+    text = incoming.query if is_form else wire.percent_decode(incoming.query, plus=False)
     return read_body(Media(content_type=kind, schema=parameter.schema), text.encode(), kind, schemas)
 
 
-def _judge(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fault]:
+def _value_faults(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fault]:
     if value == "" and parameter.allow_empty:
         return []
-    where = f"{parameter.where}.{parameter.name}"
-    faults = schemas.faults(parameter.schema, value, where)
+    location = f"{parameter.location}.{parameter.name}"
+    faults = schemas.faults(parameter.schema, value, location)
     # The mistake of many clients: a list is sent as `a%2Cb`, one value with a comma in it.
-    joined = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    if faults and any(isinstance(one, str) and "," in one for one in joined):
+    texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    if faults and any(isinstance(text, str) and "," in text for text in texts):
         hint = "; a comma between values is written plain, not percent-encoded"
-        return [Fault(where=fault.where, message=fault.message + hint) for fault in faults]
+        return [Fault(location=fault.location, message=fault.message + hint) for fault in faults]
     return faults
 
 
-def _take_rest(
-    operation: Operation, pairs: Pairs, query: dict[str, Any], faults: list[Fault], schemas: Schemas
+def _take_unmatched(
+    operation: Operation, pairs: QueryPairs, query: dict[str, Any], faults: list[Fault], schemas: Schemas
 ) -> None:
     """Assign query names without a parameter to a credential or a free-form object; Problem 400 for the others."""
     for requirement in operation.security:
         for id in requirement:
             scheme = operation.spec.security_schemes.get(id)
-            if scheme is not None and scheme.kind == "apiKey" and scheme.where == "query":
+            if scheme is not None and scheme.kind == "apiKey" and scheme.location == "query":
                 pairs.take(scheme.name)
-    described = [parameter for parameter in operation.parameters if parameter.where == "query"]
-    owner = next((one for one in described if not one.content_type and wire.owns_any(one, schemas)), None)
+    described = [parameter for parameter in operation.parameters if parameter.location == "query"]
+    owner = next((candidate for candidate in described if not candidate.content_type and wire.takes_any_name(candidate, schemas)), None)
     if pairs.unused and owner is not None:
-        value = {**query.get(owner.name, {}), **wire.take_free(owner, pairs, schemas)}
+        value = {**query.get(owner.name, {}), **wire.take_free_properties(owner, pairs, schemas)}
         query[owner.name] = value
-        faults[:] = [fault for fault in faults if fault.where != f"query.{owner.name}"]
-        faults += _judge(owner, value, schemas)
+        faults[:] = [fault for fault in faults if fault.location != f"query.{owner.name}"]
+        faults += _value_faults(owner, value, schemas)
     if pairs.unused:
-        raise _unknown(pairs.unused, [parameter.name for parameter in described], operation)
+        raise _unknown_names(pairs.unused, [parameter.name for parameter in described], operation)
 
 
-def _unknown(names: list[str], described: list[str], operation: Operation) -> Problem:
+def _unknown_names(names: list[str], described: list[str], operation: Operation) -> RequestProblem:
     faults = []
     for name in dict.fromkeys(names):
-        near = difflib.get_close_matches(name, described, n=1, cutoff=0.6)
-        message = f"is no query parameter of {operation.id}" + (f"; did you mean {near[0]}?" if near else "")
-        faults.append(Fault(where=f"query.{name}", message=message))
-    known = f"; it has {', '.join(described)}" if described else "; it has none"
-    return Problem(400, f"{faults[0].where}: {faults[0].message}{known}", faults=faults)
+        suggestions = difflib.get_close_matches(name, described, n=1, cutoff=0.6)
+        message = f"is no query parameter of {operation.id}" + (f"; did you mean {suggestions[0]}?" if suggestions else "")
+        faults.append(Fault(location=f"query.{name}", message=message))
+    suffix = f"; it has {', '.join(described)}" if described else "; it has none"
+    return RequestProblem(400, f"{faults[0].location}: {faults[0].message}{suffix}", faults=faults)
 
 
-def _body(operation: Operation, incoming: Incoming, schemas: Schemas, faults: list[Fault]) -> Any:
+def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: list[Fault]) -> Any:
     body, content = operation.body, incoming.content
     if body is None:
         if content:
-            raise Problem(400, f"{operation.id} takes no request body")
+            raise RequestProblem(400, f"{operation.id} takes no request body")
         return MISSING
     if not content and (body.required or may_be_json(incoming.content_type)):
         if body.required:
-            raise Problem(400, f"{operation.id} needs a request body ({body.content_type})")
+            raise RequestProblem(400, f"{operation.id} needs a request body ({body.content_type})")
         return MISSING
     if not content:
         return MISSING
-    media = choose(body, incoming.content_type)
+    media = select_media(body, incoming.content_type)
     value = read_body(media, content, incoming.content_type, schemas)
     if value is MISSING:
         return MISSING
-    value = writable(value, media.schema, schemas)
+    value = without_read_only(value, media.schema, schemas)
     try:
         faults += schemas.faults(media.schema, value, "body")
     except RecursionError:
         # jsonschema recurses with the value: a few thousand brackets are enough.
-        raise Problem(400, "the body is nested too deeply") from None
+        raise RequestProblem(400, "the body is nested too deeply") from None
     return value
 
 
-def writable(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
+def without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
     """Return a value without its readOnly properties."""
     # Ignored and not refused: many clients send back the whole item that they read.
     if isinstance(value, list) and depth:
         items = schemas.flat(schema).get("items", {})
-        return [writable(one, items, schemas, depth - 1) for one in value]
+        return [without_read_only(item, items, schemas, depth - 1) for item in value]
     if not isinstance(value, dict) or not depth:
         return value
     described = schemas.properties(schema)
-    kept = {
-        name: one for name, one in value.items() if schemas.flat(described.get(name, {})).get("readOnly") is not True
+    writable_fields = {
+        name: item for name, item in value.items() if schemas.flat(described.get(name, {})).get("readOnly") is not True
     }
-    return {name: writable(one, described.get(name, {}), schemas, depth - 1) for name, one in kept.items()}
+    return {name: without_read_only(item, described.get(name, {}), schemas, depth - 1) for name, item in writable_fields.items()}

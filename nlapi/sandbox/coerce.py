@@ -41,13 +41,13 @@ def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
 
 
 def coerce_array(texts: Sequence[str], schema: Any, schemas: Schemas) -> list[Any]:
-    items = _facet(schema, "items", schemas)
+    items = _subschema(schema, "items", schemas)
     return [coerce(text, items, schemas) for text in texts]
 
 
 def coerce_object(pairs: Mapping[str, Any], schema: Any, schemas: Schemas) -> dict[str, Any]:
     """Return texts, lists and maps by property name as an object with the types of its schema."""
-    return {name: coerce_tree(value, _property(schema, name, schemas), schemas) for name, value in pairs.items()}
+    return {name: coerce_tree(value, _property_schema(schema, name, schemas), schemas) for name, value in pairs.items()}
 
 
 def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
@@ -60,23 +60,23 @@ def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
             value = value[""] if isinstance(value[""], list) else [value[""]]
         else:
             return coerce_object(value, schema, schemas)
-    wants = schemas.types(schema)
+    types = schemas.types(schema)
     if isinstance(value, list):
-        items = _facet(schema, "items", schemas)
-        return [coerce_tree(one, items, schemas) for one in value]
-    if "array" in wants and "string" not in wants and isinstance(value, str):
+        items = _subschema(schema, "items", schemas)
+        return [coerce_tree(item, items, schemas) for item in value]
+    if "array" in types and "string" not in types and isinstance(value, str):
         return coerce_array([value], schema, schemas)
     return coerce(value, schema, schemas) if isinstance(value, str) else value
 
 
-def _facet(schema: Any, key: str, schemas: Schemas) -> Any:
+def _subschema(schema: Any, key: str, schemas: Schemas) -> Any:
     flat = schemas.flat(schema)
-    for one in (flat, *schemas.branches(flat)):
-        if isinstance(one.get(key), Mapping):
-            return one[key]
+    for branch in (flat, *schemas.branches(flat)):
+        if isinstance(branch.get(key), Mapping):
+            return branch[key]
     return {}
 
 
-def _property(schema: Any, name: str, schemas: Schemas) -> Any:
+def _property_schema(schema: Any, name: str, schemas: Schemas) -> Any:
     described = schemas.properties(schema)
-    return described[name] if name in described else _facet(schema, "additionalProperties", schemas)
+    return described[name] if name in described else _subschema(schema, "additionalProperties", schemas)

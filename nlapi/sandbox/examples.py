@@ -17,48 +17,48 @@ class Examples:
     def __init__(self, answers: AnswerSchemas) -> None:
         self.answers = answers
         self.reader = answers.reader
-        self._found: dict[str, tuple[dict[str, Any], ...]] = {}
+        self._cache: dict[str, tuple[dict[str, Any], ...]] = {}
 
     def of(self, resource: Resource, index: int) -> dict[str, Any]:
         """Return the example with that index; {} when there are fewer."""
-        found = self._found.get(resource.name)
-        if found is None:
-            found = self._found[resource.name] = tuple(self._distinct(resource))
-        return found[index] if index < len(found) else {}
+        examples = self._cache.get(resource.name)
+        if examples is None:
+            examples = self._cache[resource.name] = tuple(self._distinct(resource))
+        return examples[index] if index < len(examples) else {}
 
     def _distinct(self, resource: Resource) -> Iterator[dict[str, Any]]:
         """Yield each example item once, by its id."""
         # A description often shows one item in a list, alone and in its schema.
-        seen = set()
+        keys = set()
         for example in self._all(resource):
-            mark = str(example.get(resource.id_name or "", example))
-            if mark not in seen:
-                seen.add(mark)
+            key = str(example.get(resource.id_name or "", example))
+            if key not in keys:
+                keys.add(key)
                 yield example
 
     def _all(self, resource: Resource) -> Iterator[dict[str, Any]]:
-        for example in (*self._listed(resource), *self._read(resource), *self._beside(resource)):
+        for example in (*self._list_examples(resource), *self._item_examples(resource), *self._resource_examples(resource)):
             if isinstance(example, dict):
                 yield example
 
-    def _listed(self, resource: Resource) -> Iterator[Any]:
+    def _list_examples(self, resource: Resource) -> Iterator[Any]:
         for collection in resource.collections:
             # A list of another schema (search results, summaries) has examples of other items.
-            part = self.answers.list_part(collection.at["GET"]) if "GET" in collection.at else None
-            media = json_media(collection.at["GET"]) if part and ref_of(part.schema) in {"", *resource.refs} else None
-            for example in (*media.examples, *self._examples(media.schema)) if part and media else ():
-                listed = value_at(example, part.keys) if part else None
-                yield from listed if isinstance(listed, list) else ()
+            part = self.answers.list_part(collection.operations["GET"]) if "GET" in collection.operations else None
+            media = json_media(collection.operations["GET"]) if part and ref_of(part.schema) in {"", *resource.refs} else None
+            for example in (*media.examples, *self._schema_examples(media.schema)) if part and media else ():
+                items = value_at(example, part.keys) if part else None
+                yield from items if isinstance(items, list) else ()
 
-    def _read(self, resource: Resource) -> Iterator[Any]:
+    def _item_examples(self, resource: Resource) -> Iterator[Any]:
         for collection in resource.collections:
-            media = json_media(collection.item["GET"]) if "GET" in collection.item else None
-            part = self.answers.thing_part(collection.item["GET"], resource.refs) if media else None
+            media = json_media(collection.item_operations["GET"]) if "GET" in collection.item_operations else None
+            part = self.answers.item_part(collection.item_operations["GET"], resource.refs) if media else None
             yield from (value_at(example, part.keys) for example in media.examples) if media and part else ()
 
-    def _beside(self, resource: Resource) -> Iterator[Any]:
+    def _resource_examples(self, resource: Resource) -> Iterator[Any]:
         for schema in resource.schemas:
-            yield from self._examples(schema)
+            yield from self._schema_examples(schema)
 
-    def _examples(self, schema: Any) -> list[Any]:
+    def _schema_examples(self, schema: Any) -> list[Any]:
         return self.reader.flat(schema).get("examples") or []

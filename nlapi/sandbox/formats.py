@@ -71,16 +71,16 @@ STRINGS: dict[str, Callable[[str], object]] = {
 INTEGERS = {"int32": 2**31, "int64": 2**63}
 
 
-def checker() -> FormatChecker:
+def build_format_checker() -> FormatChecker:
     """Return a jsonschema FormatChecker of these formats; any other format passes."""
     from jsonschema import FormatChecker
 
-    found = FormatChecker(formats=())
+    formats = FormatChecker(formats=())
     for name, check in STRINGS.items():
-        found.checks(name, raises=ValueError)(_of_strings(check))
+        formats.checks(name, raises=ValueError)(_of_strings(check))
     for name, limit in INTEGERS.items():
-        found.checks(name)(_within(limit))
-    return found
+        formats.checks(name)(_within(limit))
+    return formats
 
 
 def _of_strings(check: Callable[[str], object]) -> Callable[[Any], bool]:

@@ -7,7 +7,7 @@ from importlib import import_module
 from random import Random
 from typing import Any
 
-from nlapi.tools.patterns import bounded
+from nlapi.tools.patterns import bounded_pattern
 
 # The standard library's own parser of expressions: private, but stable since Python 2 and used by hypothesis.
 _parser: Any = import_module("re._parser")
@@ -22,11 +22,11 @@ CATEGORIES = {
     _constants.CATEGORY_NOT_WORD: "-",
 }
 PRINTABLE = "".join(map(chr, range(0x30, 0x7B))) + " -_.!"
-MOST_REPEATS = 12
+MAX_REPEATS = 12
 ATTEMPTS = 12
 
 
-def match(pattern: str, rng: Random, *, least: int = 0, most: int | None = None) -> str | None:
+def generate_match(pattern: str, rng: Random, *, min_length: int = 0, max_length: int | None = None) -> str | None:
     """Return a match of the pattern with `min_length` to `max_length` characters; None after ATTEMPTS failures."""
     try:
         tree = _parser.parse(pattern)
@@ -34,19 +34,19 @@ def match(pattern: str, rng: Random, *, least: int = 0, most: int | None = None)
         return None
     for attempt in range(ATTEMPTS):
         # Every second attempt repeats as much as the length needs: short texts look natural, long ones may be required.
-        text = _sequence(tree, rng, least if attempt % 2 else 0)
-        if len(text) < least and not pattern.endswith("$"):
-            text += "".join(rng.choice("abcdefghij") for _ in range(least - len(text)))
-        if len(text) >= least and (most is None or len(text) <= most) and bounded(pattern).matches(text):
+        text = _sequence(tree, rng, min_length if attempt % 2 else 0)
+        if len(text) < min_length and not pattern.endswith("$"):
+            text += "".join(rng.choice("abcdefghij") for _ in range(min_length - len(text)))
+        if len(text) >= min_length and (max_length is None or len(text) <= max_length) and bounded_pattern(pattern).matches(text):
             return text
     return None
 
 
-def _sequence(nodes: Any, rng: Random, want: int) -> str:
-    return "".join(_node(op, argument, rng, want) for op, argument in nodes)
+def _sequence(nodes: Any, rng: Random, repeats: int) -> str:
+    return "".join(_node(op, argument, rng, repeats) for op, argument in nodes)
 
 
-def _node(op: Any, argument: Any, rng: Random, want: int) -> str:
+def _node(op: Any, argument: Any, rng: Random, repeats: int) -> str:
     if op is _constants.LITERAL:
         return chr(argument)
     if op is _constants.NOT_LITERAL:
@@ -56,13 +56,13 @@ def _node(op: Any, argument: Any, rng: Random, want: int) -> str:
     if op is _constants.IN:
         return rng.choice(_members(argument))
     if op is _constants.BRANCH:
-        return _sequence(rng.choice(argument[1]), rng, want)
+        return _sequence(rng.choice(argument[1]), rng, repeats)
     if op is _constants.SUBPATTERN:
-        return _sequence(argument[3], rng, want)
+        return _sequence(argument[3], rng, repeats)
     if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
         low, high, inner = argument
-        top = min(int(high), max(low, want, low + 6 if low < MOST_REPEATS else low))
-        return "".join(_sequence(inner, rng, 0) for _ in range(rng.randint(max(low, min(want, top)), top)))
+        top = min(int(high), max(low, repeats, low + 6 if low < MAX_REPEATS else low))
+        return "".join(_sequence(inner, rng, 0) for _ in range(rng.randint(max(low, min(repeats, top)), top)))
     return ""
 
 

@@ -12,11 +12,11 @@ from typing import Any
 class Fault:
     """A fault of a request at a location such as `query.status[0]` or `body.budget.amount`."""
 
-    where: str
+    location: str
     message: str
 
 
-class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
+class RequestProblem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
     """A refusal. `detail` states the problem and the correct form; `faults` have one entry for each location."""
 
     def __init__(
@@ -33,13 +33,13 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
         title = HTTPStatus(self.status).phrase
         problem = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
         if self.faults:
-            problem["errors"] = [{"where": fault.where, "message": fault.message} for fault in self.faults]
+            problem["errors"] = [{"where": fault.location, "message": fault.message} for fault in self.faults]
         return problem
 
 
-def unprocessable(faults: Iterable[Fault]) -> Problem:
+def unprocessable(faults: Iterable[Fault]) -> RequestProblem:
     """Return the Problem 422 for values that break their schemas."""
     # Clients print `detail` alone, so it has the first fault and the number of the others.
-    found = tuple(faults)
-    rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return Problem(422, f"{found[0].where}: {found[0].message}{rest}", faults=found)
+    fault_list = tuple(faults)
+    suffix = f" (and {len(fault_list) - 1} more)" if len(fault_list) > 1 else ""
+    return RequestProblem(422, f"{fault_list[0].location}: {fault_list[0].message}{suffix}", faults=fault_list)

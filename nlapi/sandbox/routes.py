@@ -10,15 +10,15 @@ from urllib.parse import unquote, urlsplit
 
 from nlapi.openapi.parts import Server
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.sandbox.problem import Problem
-from nlapi.sandbox.variants import chosen
+from nlapi.sandbox.problem import RequestProblem
+from nlapi.sandbox.variants import select_operation
 
 NO_HEADERS: Mapping[str, str] = {}
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class RouteMatch:
     """An Operation and the percent-encoded values of its path parameters; `prefix` is the server's path or ""."""
 
     operation: Operation
@@ -37,7 +37,7 @@ class _Template:
 Candidate = tuple[str, _Template, Mapping[str, str]]
 
 
-class Routes:
+class RouteTable:
     """The path templates of a Spec, most concrete first; OpenAPI 3.1.1 §4.8.8.2.
 
     A path is also accepted below the path of a described server (`/v1/pets` when a server ends in `/v1`).
@@ -52,51 +52,51 @@ class Routes:
         self._spec = spec
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
-    def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> Match:
+    def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> RouteMatch:
         """Return the Match of a percent-encoded path; Problem 404 for an unknown path, 405 with Allow for a method.
 
         `query` (raw) and `headers` (names in lower case) distinguish operations on one path.
         """
         allowed: dict[str, None] = {}
-        lacking: list[Operation] = []
+        without_query: list[Operation] = []
         for prefix, template, raw in self._candidates(path):
             operations = template.operations.get(method, ())
             if not operations and method == "HEAD":
                 # HEAD is GET without its body (RFC 9110 §9.3.2), and described almost nowhere.
                 operations = template.operations.get("GET", ())
-            if (operation := chosen(operations, query, headers)) is not None:
-                return Match(operation=operation, raw=raw, prefix=prefix)
-            lacking += operations
+            if (operation := select_operation(operations, query, headers)) is not None:
+                return RouteMatch(operation=operation, raw=raw, prefix=prefix)
+            without_query += operations
             allowed |= dict.fromkeys(template.operations)
-        if lacking:
-            wanted = " or ".join(f"?{one.fixed_query}" for one in lacking[:3])
-            raise Problem(404, f"{method} {unquote(path)} is only described with {wanted}")
+        if without_query:
+            queries = " or ".join(f"?{candidate.fixed_query}" for candidate in without_query[:3])
+            raise RequestProblem(404, f"{method} {unquote(path)} is only described with {queries}")
         if not allowed:
-            raise Problem(404, f"{unquote(path)} is no path of this API")
+            raise RequestProblem(404, f"{unquote(path)} is no path of this API")
         methods = [*allowed, *(["HEAD"] if "GET" in allowed and "HEAD" not in allowed else ()), "OPTIONS"]
         allow = ", ".join(dict.fromkeys(methods))
-        raise Problem(405, f"{method} is not described for {unquote(path)}; it has {allow}", headers=[("Allow", allow)])
+        raise RequestProblem(405, f"{method} is not described for {unquote(path)}; it has {allow}", headers=[("Allow", allow)])
 
     def _candidates(self, path: str) -> Iterator[Candidate]:
-        found = False
+        has_match = False
         for prefix in ("", *self._prefixes):
-            for candidate in self._under(prefix, path):
-                found = True
+            for candidate in self._matches_under(prefix, path):
+                has_match = True
                 yield candidate
-        if not found:
-            for prefix in self._own_prefixes:
-                yield from self._under(prefix, path)
+        if not has_match:
+            for prefix in self._operation_prefixes:
+                yield from self._matches_under(prefix, path)
 
-    def _under(self, prefix: str, path: str) -> Iterator[Candidate]:
+    def _matches_under(self, prefix: str, path: str) -> Iterator[Candidate]:
         if path != prefix and not path.startswith(prefix + "/"):
             return
         for template in self._templates:
-            found = template.pattern.fullmatch(path[len(prefix) :] or "/")
-            if found:
-                yield prefix, template, dict(zip(template.names, found.groups(), strict=True))
+            path_match = template.pattern.fullmatch(path[len(prefix) :] or "/")
+            if path_match:
+                yield prefix, template, dict(zip(template.names, path_match.groups(), strict=True))
 
     @cached_property
-    def _own_prefixes(self) -> tuple[str, ...]:
+    def _operation_prefixes(self) -> tuple[str, ...]:
         """The server paths of single operations."""
         # Used only when nothing else matches, as they need every operation to be parsed.
         return tuple({prefix for operation in self._spec.operations for prefix in _prefixes(operation.servers)})
@@ -105,11 +105,11 @@ class Routes:
 def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Template:
     pattern, end = "", 0
     names = []
-    for found in PLACEHOLDER.finditer(path):
+    for placeholder in PLACEHOLDER.finditer(path):
         # A later literal in the same segment ends the value early: `{name}.json`, `{from}-{to}`.
-        pattern += _literal(path[end : found.start()]) + "([^/]+?)"
-        names.append(found.group(1))
-        end = found.end()
+        pattern += _literal(path[end : placeholder.start()]) + "([^/]+?)"
+        names.append(placeholder.group(1))
+        end = placeholder.end()
     pattern += _literal(path[end:])
     return _Template(path=path, pattern=re.compile(pattern), names=tuple(names), operations=operations)
 

@@ -11,14 +11,14 @@ from nlapi.openapi.parts import Schema
 from nlapi.resources.naming import name_words, singular
 from nlapi.resources.schemas import json_type, schema_types
 from nlapi.sandbox import vocabulary
-from nlapi.sandbox.at import NOTHING, At
+from nlapi.sandbox.at import ABSENT, SampleContext
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.texts import number, scaled, text, vary
+from nlapi.sandbox.texts import fake_number, scale_example, fake_text, vary_example
 
 # The depth at which nested values end, for schemas that require themselves.
-DEEPEST = 8
+MAX_DEPTH = 8
 # The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
-RICH = 2
+OPTIONAL_DEPTH = 2
 
 
 class Sampler:
@@ -27,31 +27,31 @@ class Sampler:
     def __init__(self, schemas: Schemas) -> None:
         self.schemas = schemas
 
-    def sample(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
+    def sample(self, schema: Any, context: SampleContext, known_value: Any = ABSENT) -> Any:
         """Return a valid value that contains what is known of it; the first attempt when none is valid."""
         # From the fullest form to the barest: optional and known values are dropped only when they break the schema.
-        first = NOTHING
-        for sparse, given in ((at.sparse, known), (True, known), (True, NOTHING)):
+        first_value = ABSENT
+        for sparse, partial_value in ((context.sparse, known_value), (True, known_value), (True, ABSENT)):
             for pick in range(4):
-                value = self.make(schema, replace(at, pick=pick, sparse=sparse), given)
-                first = value if first is NOTHING else first
-                value = self.mended(schema, value)
-                if value is not NOTHING:
+                value = self.generate(schema, replace(context, branch=pick, sparse=sparse), partial_value)
+                first_value = value if first_value is ABSENT else first_value
+                value = self.repair(schema, value)
+                if value is not ABSENT:
                     return value
                 if not self._has_choice(schema):
                     break
-        return first
+        return first_value
 
     def _has_choice(self, schema: Any) -> bool:
         flat = self.schemas.flat(schema)
-        return any(self.schemas.branches(self.schemas.flat(one)) for one in (flat, *self._parts(flat)))
+        return any(self.schemas.branches(self.schemas.flat(part)) for part in (flat, *self._parts(flat)))
 
     def _parts(self, flat: Schema) -> Iterator[Any]:
         yield from (flat.get("properties") or {}).values()
         if isinstance(flat.get("items"), Mapping):
             yield flat["items"]
 
-    def mended(self, schema: Any, value: Any) -> Any:
+    def repair(self, schema: Any, value: Any) -> Any:
         """Return the value without the optional parts that break the schema; NOTHING when that is not enough."""
         # Removing a part may break another rule (minProperties, dependentRequired), hence several rounds.
         for _ in range(8):
@@ -60,172 +60,172 @@ class Sampler:
                 return value
             paths = {tuple(error.absolute_path) for error, _ in errors}
             if () in paths:
-                return NOTHING
+                return ABSENT
             for path in paths:
                 _prune(value, path)
-        return NOTHING
+        return ABSENT
 
-    def make(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
+    def generate(self, schema: Any, context: SampleContext, known_value: Any = ABSENT) -> Any:
         """Return a value by the schema's keywords, without validating it."""
         flat = self.schemas.flat(schema)
         branches = self.schemas.branches(flat)
-        if branches and at.depth < DEEPEST and "enum" not in flat and "const" not in flat:
-            return self.make(self.schemas.narrowed(flat, self._branch(branches, at, known)), at, known)
-        if known is not NOTHING and not isinstance(known, dict | list):
-            return known
+        if branches and context.depth < MAX_DEPTH and "enum" not in flat and "const" not in flat:
+            return self.generate(self.schemas.with_branch(flat, self._branch(branches, context, known_value)), context, known_value)
+        if known_value is not ABSENT and not isinstance(known_value, dict | list):
+            return known_value
         if "const" in flat:
             return flat["const"]
         kinds = [kind for kind in schema_types(flat) if kind != "null"] or list(schema_types(flat))
-        kind = json_type(known) if known is not NOTHING else kinds[0] if kinds else "string"
+        kind = json_type(known_value) if known_value is not ABSENT else kinds[0] if kinds else "string"
         if kind == "object":
-            return self._object(flat, at, known)
+            return self._object(flat, context, known_value)
         if kind == "array":
-            return self._array(flat, at, known)
-        return self._scalar(flat, kind, at)
+            return self._array(flat, context, known_value)
+        return self._scalar(flat, kind, context)
 
-    def _branch(self, branches: tuple[Schema, ...], at: At, known: Any) -> Schema:
-        if known is NOTHING:
+    def _branch(self, branches: tuple[Schema, ...], context: SampleContext, known_value: Any) -> Schema:
+        if known_value is ABSENT:
             # A union of single values is an enum whose values are explained.
-            turn = at.turn if all("const" in branch for branch in branches) else 0
-            return branches[(turn + at.pick) % len(branches)]
-        ranked = sorted(branches, key=lambda branch: -self._kinship(branch, known))
-        return ranked[at.pick % len(ranked)]
+            turn = context.rotation if all("const" in branch for branch in branches) else 0
+            return branches[(turn + context.branch) % len(branches)]
+        ranked = sorted(branches, key=lambda branch: -self._fit_score(branch, known_value))
+        return ranked[context.branch % len(ranked)]
 
-    def _kinship(self, branch: Schema, known: Any) -> int:
+    def _fit_score(self, branch: Schema, known_value: Any) -> int:
         """Return a score for how well a known value fits a branch of a union, higher is better."""
         kinds = self.schemas.types(branch)
-        kind = json_type(known)
+        kind = json_type(known_value)
         if kinds and kind not in kinds and not (kind == "integer" and "number" in kinds):
             return -1000
-        if not isinstance(known, dict):
-            return 1 if self.schemas.valid(branch, known) else 0
+        if not isinstance(known_value, dict):
+            return 1 if self.schemas.valid(branch, known_value) else 0
         described = self.schemas.properties(branch)
-        score = sum(1 for name in known if name in described) - sum(
-            1 for name in branch.get("required") or () if name not in known
+        score = sum(1 for name in known_value if name in described) - sum(
+            1 for name in branch.get("required") or () if name not in known_value
         )
-        for name in known.keys() & described.keys():
-            one = self.schemas.flat(described[name])
+        for name in known_value.keys() & described.keys():
+            property_schema = self.schemas.flat(described[name])
             # A discriminator's value decides more than any number of shared properties.
-            if ("const" in one or "enum" in one) and not self.schemas.valid(one, known[name]):
+            if ("const" in property_schema or "enum" in property_schema) and not self.schemas.valid(property_schema, known_value[name]):
                 score -= 100
         return score
 
-    def _object(self, flat: Schema, at: At, known: Any) -> dict[str, Any]:
-        given, made = self._given(flat, at, known), dict[str, Any]()
+    def _object(self, flat: Schema, context: SampleContext, known_value: Any) -> dict[str, Any]:
+        known_fields, result = self._known_fields(flat, context, known_value), dict[str, Any]()
         required = frozenset(flat.get("required") or ())
-        sparse = at.sparse or (known is not NOTHING and not at.full)
+        sparse = context.sparse or (known_value is not ABSENT and not context.full)
         described = flat.get("properties") or {}
         for name, schema in described.items():
-            one = self.schemas.flat(schema)
-            if one.get("writeOnly") is True:
+            flat_property = self.schemas.flat(schema)
+            if flat_property.get("writeOnly") is True:
                 continue
-            ref = _ref(schema)
-            inner = at.under(name, ref)
-            if name in given:
-                made[name] = self.make(schema, inner, given[name])
-            elif name in required or (not sparse and self._wanted(one, ref, at)):
-                made[name] = self.make(schema, inner)
-        more = flat.get("additionalProperties")
-        if given and (more not in (None, False) or (not described and more is not False)):
-            made.update({name: value for name, value in given.items() if name not in described})
-        self._fill_map(flat, made, required, at, sparse)
-        return made
+            ref = _reference_of(schema)
+            inner = context.child(name, ref)
+            if name in known_fields:
+                result[name] = self.generate(schema, inner, known_fields[name])
+            elif name in required or (not sparse and self._is_filled(flat_property, ref, context)):
+                result[name] = self.generate(schema, inner)
+        additional = flat.get("additionalProperties")
+        if known_fields and (additional not in (None, False) or (not described and additional is not False)):
+            result.update({name: value for name, value in known_fields.items() if name not in described})
+        self._fill_map(flat, result, required, context, sparse)
+        return result
 
-    def _given(self, flat: Schema, at: At, known: Any) -> dict[str, Any]:
+    def _known_fields(self, flat: Schema, context: SampleContext, known_value: Any) -> dict[str, Any]:
         """Return what is known of an object, merged over the schema's example for this index."""
-        examples = [one for one in flat.get("examples") or () if isinstance(one, dict)]
-        example = examples[at.index] if at.index < len(examples) else {}
-        if not isinstance(known, dict):
+        examples = [candidate for candidate in flat.get("examples") or () if isinstance(candidate, dict)]
+        example = examples[context.index] if context.index < len(examples) else {}
+        if not isinstance(known_value, dict):
             return example
-        return {**example, **known} if at.full else known
+        return {**example, **known_value} if context.full else known_value
 
-    def _wanted(self, flat: Schema, ref: str | None, at: At) -> bool:
+    def _is_filled(self, flat: Schema, ref: str | None, context: SampleContext) -> bool:
         """Return whether to fill an optional property: it is not its own ancestor, and not too deep."""
-        if ref in at.refs or flat.get("deprecated") is True:
+        if ref in context.refs or flat.get("deprecated") is True:
             return False
         simple = not {"object", "array"} & set(self.schemas.types(flat))
-        return at.depth < RICH + 1 if simple else at.depth < RICH
+        return context.depth < OPTIONAL_DEPTH + 1 if simple else context.depth < OPTIONAL_DEPTH
 
-    def _fill_map(self, flat: Schema, made: dict[str, Any], required: frozenset[str], at: At, sparse: bool) -> None:
-        more = flat.get("additionalProperties")
-        inner = more if isinstance(more, Mapping) else {"type": "string"}
-        for name in required - made.keys():
+    def _fill_map(self, flat: Schema, result: dict[str, Any], required: frozenset[str], context: SampleContext, sparse: bool) -> None:
+        additional = flat.get("additionalProperties")
+        inner = additional if isinstance(additional, Mapping) else {"type": "string"}
+        for name in required - result.keys():
             if name not in (flat.get("properties") or {}):
-                made[name] = self.make(inner, at.under(name, _ref(inner)))
-        least = int(flat.get("minProperties", 0))
-        wanted = max(least, 0 if sparse or not isinstance(more, Mapping) or at.depth >= RICH or made else 2)
+                result[name] = self.generate(inner, context.child(name, _reference_of(inner)))
+        min_count = int(flat.get("minProperties", 0))
+        count = max(min_count, 0 if sparse or not isinstance(additional, Mapping) or context.depth >= OPTIONAL_DEPTH or result else 2)
         names = self.schemas.flat(flat.get("propertyNames", {})).get("enum") or ()
-        for position in range(wanted - len(made) if more is not False else 0):
+        for position in range(count - len(result) if additional is not False else 0):
             name = str(names[position]) if position < len(names) else f"key{position + 1}"
-            made.setdefault(name, self.make(inner, at.under(name, _ref(inner))))
+            result.setdefault(name, self.generate(inner, context.child(name, _reference_of(inner))))
 
-    def _array(self, flat: Schema, at: At, known: Any) -> list[Any]:
+    def _array(self, flat: Schema, context: SampleContext, known_value: Any) -> list[Any]:
         items = flat.get("items", {}) if flat.get("items") is not False else {}
-        ref = _ref(items)
-        if known is not NOTHING:
-            return [self.make(items, at.item(place, ref), one) for place, one in enumerate(known)]
+        ref = _reference_of(items)
+        if known_value is not ABSENT:
+            return [self.generate(items, context.item(position, ref), item) for position, item in enumerate(known_value)]
         leading = flat.get("prefixItems") or []
-        made = [self.make(schema, at.item(place, _ref(schema))) for place, schema in enumerate(leading)]
-        examples = next((one for one in flat.get("examples") or () if isinstance(one, list)), [])
-        count = self._count(flat, ref, at, len(examples))
-        for place in range(len(made), count):
-            given = examples[place] if place < len(examples) else NOTHING
-            value = self.make(items, at.item(place, ref), given)
-            if flat.get("uniqueItems") and value in made:
-                value = self._fresh(items, at, ref, made, place)
-            if value is not NOTHING:
-                made.append(value)
-        return made
+        result = [self.generate(schema, context.item(position, _reference_of(schema))) for position, schema in enumerate(leading)]
+        examples = next((item for item in flat.get("examples") or () if isinstance(item, list)), [])
+        count = self._count(flat, ref, context, len(examples))
+        for position in range(len(result), count):
+            example = examples[position] if position < len(examples) else ABSENT
+            value = self.generate(items, context.item(position, ref), example)
+            if flat.get("uniqueItems") and value in result:
+                value = self._distinct_item(items, context, ref, result, position)
+            if value is not ABSENT:
+                result.append(value)
+        return result
 
-    def _count(self, flat: Schema, ref: str | None, at: At, examples: int) -> int:
-        least, most = int(flat.get("minItems", 0)), flat.get("maxItems")
-        quiet = name_words(at.name) and singular(name_words(at.name)[-1]) in vocabulary.QUIET
-        wanted = 0 if ref in at.refs or quiet else 2 if at.depth <= RICH else 1
-        wanted = max(examples, wanted) if wanted else 0
-        if at.depth >= DEEPEST:
-            wanted = 0
-        return max(least, wanted if most is None else min(wanted, int(most)))
+    def _count(self, flat: Schema, ref: str | None, context: SampleContext, examples: int) -> int:
+        min_items, max_items = int(flat.get("minItems", 0)), flat.get("maxItems")
+        is_empty = name_words(context.name) and singular(name_words(context.name)[-1]) in vocabulary.EMPTY_LISTS
+        count = 0 if ref in context.refs or is_empty else 2 if context.depth <= OPTIONAL_DEPTH else 1
+        count = max(examples, count) if count else 0
+        if context.depth >= MAX_DEPTH:
+            count = 0
+        return max(min_items, count if max_items is None else min(count, int(max_items)))
 
-    def _fresh(self, items: Any, at: At, ref: str | None, made: list[Any], place: int) -> Any:
+    def _distinct_item(self, items: Any, context: SampleContext, ref: str | None, existing: list[Any], position: int) -> Any:
         """Return an item that the list does not contain, or NOTHING after a few attempts."""
         for jump in range(1, 12):
-            value = self.make(items, at.item(place + jump, ref))
-            if value not in made:
+            value = self.generate(items, context.item(position + jump, ref))
+            if value not in existing:
                 return value
-        return NOTHING
+        return ABSENT
 
-    def _scalar(self, flat: Schema, kind: str, at: At) -> Any:
-        if at.refer is not None and kind in ("string", "integer"):
-            found = at.refer(at.name, at.index)
-            if found is not NOTHING and self.schemas.valid(flat, found):
-                return found
-        choices = [one for one in flat.get("enum") or () if one is not None]
+    def _scalar(self, flat: Schema, kind: str, context: SampleContext) -> Any:
+        if context.find_reference is not None and kind in ("string", "integer"):
+            reference = context.find_reference(context.name, context.index)
+            if reference is not ABSENT and self.schemas.valid(flat, reference):
+                return reference
+        choices = [candidate for candidate in flat.get("enum") or () if candidate is not None]
         if choices:
-            return choices[at.turn % len(choices)]
+            return choices[context.rotation % len(choices)]
         if kind == "boolean":
-            return _boolean(at)
+            return _boolean(context)
         if kind == "null":
             return None
-        examples = [one for one in (*(flat.get("examples") or ()), *_default(flat)) if self.schemas.valid(flat, one)]
-        examples = [one for one in examples if one is not None]
-        made = self._from(examples, flat, kind, at)
-        return made if not examples or self.schemas.valid(flat, made) else examples[0]
+        examples = [candidate for candidate in (*(flat.get("examples") or ()), *_default(flat)) if self.schemas.valid(flat, candidate)]
+        examples = [candidate for candidate in examples if candidate is not None]
+        generated = self._from_examples(examples, flat, kind, context)
+        return generated if not examples or self.schemas.valid(flat, generated) else examples[0]
 
-    def _from(self, examples: list[Any], flat: Schema, kind: str, at: At) -> Any:
-        rng = at.rng
+    def _from_examples(self, examples: list[Any], flat: Schema, kind: str, context: SampleContext) -> Any:
+        rng = context.rng
         if kind == "string":
-            strings = [one for one in examples if isinstance(one, str)]
-            if at.index < len(strings) or (len(strings) > 1 and not _telling(at.name)):
-                return strings[at.index % len(strings)]
+            strings = [example for example in examples if isinstance(example, str)]
+            if context.index < len(strings) or (len(strings) > 1 and not _is_identifying(context.name)):
+                return strings[context.index % len(strings)]
             if strings:
-                return vary(strings[0], flat, at.name, at.thing, at.index, rng)
-            return text(flat, at.name, at.thing, at.index, rng)
-        is_id = name_words(at.name)[-1:] == ("id",)
-        whole = kind == "integer" or (kind == "number" and is_id)
-        numbers = [one for one in examples if isinstance(one, int | float) and not isinstance(one, bool)]
-        if numbers and not (is_id and at.index):
-            return scaled(numbers[0], flat, at.index, whole=whole)
-        return number(flat, at.name, at.index, rng, whole=whole)
+                return vary_example(strings[0], flat, context.name, context.noun, context.index, rng)
+            return fake_text(flat, context.name, context.noun, context.index, rng)
+        is_id = name_words(context.name)[-1:] == ("id",)
+        is_integer = kind == "integer" or (kind == "number" and is_id)
+        numbers = [example for example in examples if isinstance(example, int | float) and not isinstance(example, bool)]
+        if numbers and not (is_id and context.index):
+            return scale_example(numbers[0], flat, context.index, is_integer=is_integer)
+        return fake_number(flat, context.name, context.index, rng, is_integer=is_integer)
 
 
 def _prune(value: Any, path: tuple[Any, ...]) -> None:
@@ -236,7 +236,7 @@ def _prune(value: Any, path: tuple[Any, ...]) -> None:
         del value[path[-1]]
 
 
-def _ref(schema: Any) -> str | None:
+def _reference_of(schema: Any) -> str | None:
     """Return the `$ref` of a schema or of its array's items, by which a recursion is found; else None."""
     if not isinstance(schema, Mapping):
         return None
@@ -244,22 +244,22 @@ def _ref(schema: Any) -> str | None:
     if isinstance(ref, str):
         return ref
     items = schema.get("items")
-    found = items.get("$ref") if isinstance(items, Mapping) else None
-    return found if isinstance(found, str) else None
+    item_ref = items.get("$ref") if isinstance(items, Mapping) else None
+    return item_ref if isinstance(item_ref, str) else None
 
 
 def _default(flat: Schema) -> tuple[Any, ...]:
     return (flat["default"],) if "default" in flat else ()
 
 
-def _boolean(at: At) -> bool:
-    parts = set(name_words(at.name))
-    if parts & vocabulary.NO:
+def _boolean(context: SampleContext) -> bool:
+    parts = set(name_words(context.name))
+    if parts & vocabulary.FALSE_WORDS:
         return False
-    return True if parts & vocabulary.YES else at.turn % 2 == 0
+    return True if parts & vocabulary.TRUE_WORDS else context.rotation % 2 == 0
 
 
-def _telling(name: str) -> bool:
+def _is_identifying(name: str) -> bool:
     """Return whether a property identifies an item by its name, so that its values should not repeat."""
     parts = name_words(name)
     return bool(parts) and parts[-1] in ("id", "name", "title", "key", "email")

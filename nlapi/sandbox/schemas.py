@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.openapi.spec import Spec
 from nlapi.resources.schemas import SchemaReader
-from nlapi.sandbox.formats import checker
+from nlapi.sandbox.formats import build_format_checker
 from nlapi.sandbox.problem import Fault
 from nlapi.tools.validator import VALIDATOR
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 # Faults in one refusal: a list of a thousand wrong items needs no thousand lines.
-MOST_FAULTS = 20
+MAX_FAULTS = 20
 
 
 class Schemas(SchemaReader):
@@ -26,14 +26,14 @@ class Schemas(SchemaReader):
         super().__init__(spec)
         self._validators: dict[tuple[int, str], tuple[Any, Validator]] = {}
 
-    def faults(self, schema: Any, value: Any, where: str, *, written: bool = True) -> list[Fault]:
+    def faults(self, schema: Any, value: Any, location: str, *, is_write: bool = True) -> list[Fault]:
         """Return the faults of a value; with `is_write` its readOnly properties are not required."""
-        found = []
-        for error in self.errors(schema, value, "write" if written else "read"):
-            found.append(_fault(error, where))
-            if len(found) == MOST_FAULTS:
+        faults = []
+        for error in self.errors(schema, value, "write" if is_write else "read"):
+            faults.append(_fault(error, location))
+            if len(faults) == MAX_FAULTS:
                 break
-        return found
+        return faults
 
     def valid(self, schema: Any, value: Any, mode: str = "read") -> bool:
         return next(self.errors(schema, value, mode), None) is None
@@ -42,19 +42,19 @@ class Schemas(SchemaReader):
         """Yield jsonschema's ValidationErrors; none for a schema that is itself broken."""
         import re
 
-        known = self._validators.get((id(schema), mode))
-        if known is None:
+        entry = self._validators.get((id(schema), mode))
+        if entry is None:
             # The schema is stored with its validator, since an id is reused once its object is gone.
-            known = (schema, self._classes[mode](schema, format_checker=self._formats))
-            self._validators[id(schema), mode] = known
+            entry = (schema, self._classes[mode](schema, format_checker=self._formats))
+            self._validators[id(schema), mode] = entry
         try:
-            yield from known[1].iter_errors(value)
+            yield from entry[1].iter_errors(value)
         except (re.error, LookupError, TypeError):
             return
 
     @cached_property
     def _formats(self) -> Any:
-        return checker()
+        return build_format_checker()
 
     @cached_property
     def _classes(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Schemas(SchemaReader):
         return derive(VALIDATOR, {"$ref": ref, "required": required})
 
 
-def _fault(error: Any, where: str) -> Fault:
+def _fault(error: Any, location: str) -> Fault:
     """Return a ValidationError as a Fault; for a union, the error of the nearest branch."""
     from jsonschema.exceptions import best_match
 
@@ -89,6 +89,6 @@ def _fault(error: Any, where: str) -> Fault:
             break
         nearer.parent = error
         error = nearer
-    place = where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+    path = location + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     message = error.message if len(error.message) <= 300 else error.message[:300] + "..."
-    return Fault(where=place, message=message)
+    return Fault(location=path, message=message)

@@ -8,50 +8,50 @@ from typing import Any
 
 from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key
-from nlapi.resources.resource import Collection
+from nlapi.resources.collection_index import Collection
 from nlapi.resources.semantics import Parent, Semantics
-from nlapi.sandbox.at import NOTHING, At
+from nlapi.sandbox.at import ABSENT, SampleContext
 from nlapi.sandbox.examples import Examples
-from nlapi.sandbox.keys import Keys
+from nlapi.sandbox.keys import IdGenerator
 from nlapi.sandbox.samples import Sampler
-from nlapi.sandbox.store import SINGLE, Row, Scope, Store, agree
+from nlapi.sandbox.store import SINGLETON_KEY, StoredItem, Scope, ItemStore, scopes_agree
 
 # Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
 # below the others a tree of four kinds stays small.
-MANY, FEW = 6, 2
+SAMPLES_BELOW_FIRST, SAMPLES_BELOW_EACH = 6, 2
 # The largest number of sample items of one kind.
-MOST = 120
+MAX_SAMPLES = 120
 
 
-class Seeds:
+class Fixtures:
     """The maker of sample rows. A kind is filled once below each parent; parents that a client created stay empty."""
 
-    def __init__(self, semantics: Semantics, store: Store, sampler: Sampler, keys: Keys) -> None:
+    def __init__(self, semantics: Semantics, store: ItemStore, sampler: Sampler, ids: IdGenerator) -> None:
         self.semantics = semantics
         self.store = store
         self.sampler = sampler
-        self.keys = keys
+        self.ids = ids
         self.examples = Examples(semantics.answers)
         self._filling: list[Resource] = []
 
-    def get(self, resource: Resource, key: str, scope: Scope) -> Row | None:
+    def get(self, resource: Resource, key: str, scope: Scope) -> StoredItem | None:
         """Return the item with an id below its parents, or None; an item of an open kind is created at once."""
         # An open kind cannot be listed, so nobody could know its ids: any id is accepted until it is deleted.
         self.fill(resource, scope)
         row = self.store.find(resource.name, key, scope)
-        if row is None and resource.is_open and not self.store.is_gone(resource.name, key, scope):
-            typed = self.keys.typed(resource, key)
+        if row is None and resource.is_open and not self.store.is_deleted(resource.name, key, scope):
+            typed = self.ids.typed_id(resource, key)
             return self._add(resource, self.store.count(resource.name), typed, dict(scope))
         return row
 
     def exists(self, resource: Resource, key: str, scope: Scope) -> bool:
         """Return whether an item with that id exists; parents that do not belong to its kind are ignored."""
         if resource.is_open:
-            return not self.store.is_gone(resource.name, key, {})
-        names = {parent.name for parent in self.semantics.above(resource)}
+            return not self.store.is_deleted(resource.name, key, {})
+        names = {parent.name for parent in self.semantics.all_parents(resource)}
         self.fill(resource, scope)
         row = self.store.find(resource.name, key)
-        return row is not None and agree({name: value for name, value in scope.items() if name in names}, row.scope)
+        return row is not None and scopes_agree({name: value for name, value in scope.items() if name in names}, row.scope)
 
     def fill(self, resource: Resource, scope: Scope | None = None) -> None:
         """Create the samples of a kind below the given parents, or below all of them, unless it has been done."""
@@ -60,181 +60,181 @@ class Seeds:
         self._filling.append(resource)
         try:
             # Where no parent can be listed (its kind is open, or not stored), samples are below the requested parents.
-            for one in list(self._homes(resource, scope or {})) or [dict(scope or {})]:
-                self._fill_below(resource, one)
+            for parent_scope in list(self._parent_scopes(resource, scope or {})) or [dict(scope or {})]:
+                self._fill_below(resource, parent_scope)
         finally:
             self._filling.remove(resource)
 
-    def rows(self, resource: Resource, scope: Scope) -> list[Row]:
+    def rows(self, resource: Resource, scope: Scope) -> list[StoredItem]:
         self.fill(resource, scope)
         return self.store.rows(resource.name, scope)
 
     def _is_single(self, resource: Resource) -> bool:
         return resource.is_singleton or resource.is_open
 
-    def home(self, resource: Resource) -> Collection:
+    def main_collection(self, resource: Resource) -> Collection:
         """Return the collection whose parents the samples have: a nested one, preferably one with POST."""
-        nested = [one for one in resource.collections if any(segment.parameter for segment in one.path)]
-        listing = [one for one in nested if {"GET", "POST"} & one.at.keys()]
-        ranked = sorted(listing, key=lambda one: ("POST" not in one.at, not one.item, len(one.path)))
+        nested = [collection for collection in resource.collections if any(segment.parameter for segment in collection.path)]
+        listing = [collection for collection in nested if {"GET", "POST"} & collection.operations.keys()]
+        ranked = sorted(listing, key=lambda collection: ("POST" not in collection.operations, not collection.item_operations, len(collection.path)))
         return ranked[0] if ranked else resource.collections[0]
 
-    def _homes(self, resource: Resource, scope: Scope) -> Iterator[Scope]:
+    def _parent_scopes(self, resource: Resource, scope: Scope) -> Iterator[Scope]:
         """Yield each combination of parents to create samples below."""
-        parents = list(self.semantics.parents(self.home(resource).path))
+        parents = list(self.semantics.parents(self.main_collection(resource).path))
         if all(parent.name in scope for parent in parents):
             yield {parent.name: scope[parent.name] for parent in parents}
             return
-        yield from self._combined(parents, {}, scope)
+        yield from self._parent_combinations(parents, {}, scope)
 
-    def _combined(self, parents: list[Parent], so_far: dict[str, str], scope: Scope) -> Iterator[Scope]:
+    def _parent_combinations(self, parents: list[Parent], parent_scope: dict[str, str], scope: Scope) -> Iterator[Scope]:
         if not parents:
-            yield so_far
+            yield parent_scope
             return
-        first, rest = parents[0], parents[1:]
+        first, remaining = parents[0], parents[1:]
         if first.name in scope:
-            yield from self._combined(rest, {**so_far, first.name: scope[first.name]}, scope)
+            yield from self._parent_combinations(remaining, {**parent_scope, first.name: scope[first.name]}, scope)
         elif first.resource is not None:
-            self.fill(first.resource, so_far)
+            self.fill(first.resource, parent_scope)
             for row in self.store.rows(first.resource.name):
-                if row.sampled and agree(so_far, row.scope):
-                    yield from self._combined(rest, {**so_far, first.name: row.key}, scope)
+                if row.sampled and scopes_agree(parent_scope, row.scope):
+                    yield from self._parent_combinations(remaining, {**parent_scope, first.name: row.key}, scope)
 
     def _fill_below(self, resource: Resource, scope: Scope) -> None:
-        if not self.store.mark(f"{resource.name} {sorted(scope.items())}") or self._made_by_client(resource, scope):
+        if not self.store.mark(f"{resource.name} {sorted(scope.items())}") or self._is_below_client_item(resource, scope):
             return
         first = self.store.count(resource.name)
-        if first >= MOST:
+        if first >= MAX_SAMPLES:
             return
-        for index in range(first, first + (MANY if first == 0 or not self._all_kept(resource) else FEW)):
-            key = self._example_key(resource, index)
-            key = self._unused(resource, index) if key is NOTHING else key
-            if key is NOTHING:
+        for index in range(first, first + (SAMPLES_BELOW_FIRST if first == 0 or not self._has_stored_parents(resource) else SAMPLES_BELOW_EACH)):
+            key = self._example_id(resource, index)
+            key = self._unused_id(resource, index) if key is ABSENT else key
+            if key is ABSENT:
                 return
             self._add(resource, index, key, dict(scope))
 
-    def _example_key(self, resource: Resource, index: int) -> Any:
+    def _example_id(self, resource: Resource, index: int) -> Any:
         """Return the description's example id for the item with that index, or NOTHING when it is in use."""
-        shown = self.examples.of(resource, index).get(resource.id_name or "", NOTHING)
-        for key in (shown, self.keys.example(resource, index)):
-            if key is not NOTHING and self.keys.fits(resource, key) and not self.store.find(resource.name, str(key)):
+        example_id = self.examples.of(resource, index).get(resource.id_name or "", ABSENT)
+        for key in (example_id, self.ids.example_id(resource, index)):
+            if key is not ABSENT and self.ids.is_valid_id(resource, key) and not self.store.find(resource.name, str(key)):
                 return key
-        return NOTHING
+        return ABSENT
 
-    def _all_kept(self, resource: Resource) -> bool:
-        return all(parent.resource for parent in self.semantics.parents(self.home(resource).path))
+    def _has_stored_parents(self, resource: Resource) -> bool:
+        return all(parent.resource for parent in self.semantics.parents(self.main_collection(resource).path))
 
-    def _made_by_client(self, resource: Resource, scope: Scope) -> bool:
-        above = [parent for parent in self.semantics.above(resource) if parent.name in scope]
+    def _is_below_client_item(self, resource: Resource, scope: Scope) -> bool:
+        above = [parent for parent in self.semantics.all_parents(resource) if parent.name in scope]
         rows = [self.store.find(parent.resource.name, scope[parent.name]) for parent in above if parent.resource]
         return any(row is not None and not row.sampled for row in rows)
 
-    def _unused(self, resource: Resource, index: int) -> Any:
+    def _unused_id(self, resource: Resource, index: int) -> Any:
         """Return an id that no item of this kind has; NOTHING when its schema leaves none (an enum)."""
         for jump in range(20):
-            key = self.keys.new(resource, index + jump * 1000)
+            key = self.ids.new_id(resource, index + jump * 1000)
             if self.store.find(resource.name, str(key)) is None:
                 return key
-        return NOTHING
+        return ABSENT
 
-    def new_key(self, resource: Resource) -> Any:
+    def new_id(self, resource: Resource) -> Any:
         """Return an id for the next item of a kind, or NOTHING."""
-        return self._unused(resource, self.store.count(resource.name))
+        return self._unused_id(resource, self.store.count(resource.name))
 
-    def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> Row:
-        self.relate(resource, index, scope, like=self.examples.of(resource, index))
+    def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> StoredItem:
+        self.add_references(resource, index, scope, preferred=self.examples.of(resource, index))
         # The kind may have other paths below other parents (`/accounts/1/ads`, `/campaigns/2/ads`): all have to agree.
-        for parent in self.semantics.above(resource):
-            other = self._relative(resource, parent.resource, index, scope) if parent.resource is not None else None
-            if other is not None:
-                scope.setdefault(parent.name, other.key)
-        data = self._data(resource, index, key, scope)
-        key = self.keys.inner(resource, data, key)
-        row = Row(entity=resource.name, key=str(key), place=index, scope=scope, data=data, sampled=True)
+        for parent in self.semantics.all_parents(resource):
+            parent_row = self._referenced_row(resource, parent.resource, index, scope) if parent.resource is not None else None
+            if parent_row is not None:
+                scope.setdefault(parent.name, parent_row.key)
+        data = self._sample_data(resource, index, key, scope)
+        key = self.ids.nested_id(resource, data, key)
+        row = StoredItem(entity=resource.name, key=str(key), index=index, scope=scope, data=data, sampled=True)
         return self.store.add(row)
 
-    def relate(
+    def add_references(
         self,
         resource: Resource,
         index: int,
         scope: dict[str, str],
         *,
         skip: Container[str] = (),
-        like: Mapping[str, Any] = MappingProxyType({}),
+        preferred: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Add to the scope an item of each kind that this one refers to.
 
         All belong together: an ad's ad set is in the ad's campaign. Properties in `skip` are not used; ids in
         `preferred` come first.
         """
-        for name, target in sorted(self.semantics.references(resource), key=lambda one: self._standing(one[1], scope)):
-            row = self._relative(resource, target, index, scope, free=name not in skip, wanted=like.get(name))
+        for name, target in sorted(self.semantics.references(resource), key=lambda reference: self._reference_order(reference[1], scope)):
+            row = self._referenced_row(resource, target, index, scope, may_choose=name not in skip, preferred_id=preferred.get(name))
             if row is not None:
                 for name, value in {**row.scope, target.name: row.key}.items():
                     scope.setdefault(name, value)
 
-    def related(self, resource: Resource, scope: Scope) -> dict[str, Any]:
+    def reference_values(self, resource: Resource, scope: Scope) -> dict[str, Any]:
         """Return the properties of an item that follow from its parents and references: ids, and lists of one id."""
-        known: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for name, target in self.semantics.references(resource):
             if target.name in scope:
-                key = self.keys.typed(target, scope[target.name])
-                known[name] = [key] if "array" in self.keys.schemas.types(resource.properties[name]) else key
-        own = {name_key(name): name for name in resource.properties if name not in ("id", resource.id_name)}
-        for parent in self.semantics.above(resource):
-            name = own.get(name_key(parent.parameter), "")
-            if parent.name in scope and name and name not in known:
+                key = self.ids.typed_id(target, scope[target.name])
+                values[name] = [key] if "array" in self.ids.schemas.types(resource.properties[name]) else key
+        property_names = {name_key(name): name for name in resource.properties if name not in ("id", resource.id_name)}
+        for parent in self.semantics.all_parents(resource):
+            name = property_names.get(name_key(parent.parameter), "")
+            if parent.name in scope and name and name not in values:
                 above = scope[parent.name]
-                known[name] = self.keys.typed(parent.resource, above) if parent.resource else above
-        return known
+                values[name] = self.ids.typed_id(parent.resource, above) if parent.resource else above
+        return values
 
-    def relations(self, resource: Resource, data: Mapping[str, Any]) -> dict[str, str]:
+    def references_in(self, resource: Resource, data: Mapping[str, Any]) -> dict[str, str]:
         """Return the ids of other items in an item's properties, by their kind."""
-        named = ((target.name, data.get(name)) for name, target in self.semantics.references(resource))
-        return {name: str(id) for name, id in named if isinstance(id, str | int) and not isinstance(id, bool)}
+        ids = ((target.name, data.get(name)) for name, target in self.semantics.references(resource))
+        return {name: str(id) for name, id in ids if isinstance(id, str | int) and not isinstance(id, bool)}
 
-    def _standing(self, target: Resource, scope: Scope) -> tuple[bool, int]:
+    def _reference_order(self, target: Resource, scope: Scope) -> tuple[bool, int]:
         """Return a key that sorts fixed references first, then those with most parents, which determine the others."""
-        above = {parent.name for parent in self.semantics.above(target)}
-        above |= {other.name for _, other in self.semantics.references(target)}
+        above = {parent.name for parent in self.semantics.all_parents(target)}
+        above |= {referenced.name for _, referenced in self.semantics.references(target)}
         return target.name not in scope, -len(above)
 
-    def _relative(
-        self, resource: Resource, target: Resource, index: int, scope: Scope, *, free: bool = True, wanted: Any = None
-    ) -> Row | None:
+    def _referenced_row(
+        self, resource: Resource, target: Resource, index: int, scope: Scope, *, may_choose: bool = True, preferred_id: Any = None
+    ) -> StoredItem | None:
         if target is resource or self._is_single(target):
             return None
         if target.name in scope:
             return self.store.find(target.name, scope[target.name])
-        if not free or target in self._filling:
+        if not may_choose or target in self._filling:
             return None
-        rows = [row for row in self.rows(target, self._within(target, scope)) if agree(row.scope, scope)]
-        shown = next((row for row in rows if row.key == str(wanted)), None)
-        return shown or (rows[index % len(rows)] if rows else None)
+        rows = [row for row in self.rows(target, self._parent_scope(target, scope)) if scopes_agree(row.scope, scope)]
+        preferred = next((row for row in rows if row.key == str(preferred_id)), None)
+        return preferred or (rows[index % len(rows)] if rows else None)
 
-    def _within(self, target: Resource, scope: Scope) -> Scope:
-        names = {parent.name for parent in self.semantics.parents(self.home(target).path)}
+    def _parent_scope(self, target: Resource, scope: Scope) -> Scope:
+        names = {parent.name for parent in self.semantics.parents(self.main_collection(target).path)}
         return {name: value for name, value in scope.items() if name in names}
 
-    def _data(self, resource: Resource, index: int, key: Any, scope: Scope) -> dict[str, Any]:
-        def refer(name: str, place: int) -> Any:
-            target = self.semantics.named(name)
+    def _sample_data(self, resource: Resource, index: int, key: Any, scope: Scope) -> dict[str, Any]:
+        def refer(name: str, position: int) -> Any:
+            target = self.semantics.resource_by_name(name)
             if target is None or target is resource or target.name not in scope:
-                return NOTHING
-            return self.keys.typed(target, scope[target.name])
+                return ABSENT
+            return self.ids.typed_id(target, scope[target.name])
 
-        known = self.related(resource, scope)
-        if resource.id_name and str(key) != SINGLE:
-            known[resource.id_name] = key
-        at = At(seed=self.keys.seed, path=resource.name, thing=resource.label, index=index, full=True, refer=refer)
+        known_values = self.reference_values(resource, scope)
+        if resource.id_name and str(key) != SINGLETON_KEY:
+            known_values[resource.id_name] = key
+        context = SampleContext(seed=self.ids.seed, path=resource.name, noun=resource.label, index=index, full=True, find_reference=refer)
         example = self.examples.of(resource, index)
-        data: dict[str, Any] = {**example, **known}
-        for place, schema in enumerate(resource.schemas):
+        data: dict[str, Any] = {**example, **known_values}
+        for position, schema in enumerate(resource.schemas):
             described = self.sampler.schemas.properties(schema).keys()
-            if place and described <= data.keys():
+            if position and described <= data.keys():
                 continue
-            made = self.sampler.sample(schema, at, data)
-            if isinstance(made, dict):
+            sampled = self.sampler.sample(schema, context, data)
+            if isinstance(sampled, dict):
                 # Described properties come from the valid sample, since an example may break its own schema.
-                data = {**{name: value for name, value in data.items() if name not in described}, **made}
+                data = {**{name: value for name, value in data.items() if name not in described}, **sampled}
         return data

@@ -13,10 +13,10 @@ from typing import Any
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Spec
 from nlapi.sandbox.app import OnRequest, Sandbox
-from nlapi.serving import listening
+from nlapi.serving import open_listener
 
 # Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
-READY_WITHIN = 20.0
+START_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +43,20 @@ def running(
     """
     with (
         Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox,
-        listening(host, port) as (listener, url),
+        open_listener(host, port) as (listener, url),
     ):
         ready = threading.Event()
         server = _server(sandbox, ready.set)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), name="sandbox", daemon=True)
         thread.start()
         try:
-            if not ready.wait(READY_WITHIN):
+            if not ready.wait(START_TIMEOUT_S):
                 raise NlapiError("the sandbox did not start", hint="try again, or another port")
             yield Running(url=url, sandbox=sandbox)
         finally:
             if ready.is_set():
                 server.stop()
-            thread.join(READY_WITHIN)
+            thread.join(START_TIMEOUT_S)
 
 
 def serve(
@@ -72,7 +72,7 @@ def serve(
     """Serve until KeyboardInterrupt, which is passed on. `on_ready` is called with the URL when it answers."""
     with (
         Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox,
-        listening(host, port) as (listener, url),
+        open_listener(host, port) as (listener, url),
     ):
         server = _server(sandbox, lambda: on_ready(url) if on_ready else None)
         asyncio.run(server.serve([listener]))

@@ -26,19 +26,19 @@ Scope = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class StoredItem:
     """A stored item. `index` is its number among its kind; a `sampled` row is a fixture, not created by a client."""
 
     number: int = 0
     entity: str
     key: str
-    place: int = 0
+    index: int = 0
     scope: Scope = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     sampled: bool = False
 
 
-class Store:
+class ItemStore:
     """Rows by kind and id, in a database file or ":memory:"."""
 
     def __init__(self, database: str = ":memory:") -> None:
@@ -58,47 +58,47 @@ class Store:
     def rollback(self) -> None:
         self._db.execute("ROLLBACK")
 
-    def rows(self, entity: str, scope: Scope | None = None) -> list[Row]:
+    def rows(self, entity: str, scope: Scope | None = None) -> list[StoredItem]:
         """Return the rows of a kind below all parents in `scope`, in the order of their creation."""
-        found = self._db.execute(f"{SELECT} WHERE entity = ? ORDER BY number", (entity,))
-        return [row for row in map(_row, found) if _below(row, scope or {})]
+        cursor = self._db.execute(f"{SELECT} WHERE entity = ? ORDER BY number", (entity,))
+        return [row for row in map(_row, cursor) if _is_below(row, scope or {})]
 
-    def find(self, entity: str, key: str, scope: Scope | None = None) -> Row | None:
-        found = self._db.execute(f"{SELECT} WHERE entity = ? AND key = ?", (entity, key))
-        return next((row for row in map(_row, found) if _below(row, scope or {})), None)
+    def find(self, entity: str, key: str, scope: Scope | None = None) -> StoredItem | None:
+        cursor = self._db.execute(f"{SELECT} WHERE entity = ? AND key = ?", (entity, key))
+        return next((row for row in map(_row, cursor) if _is_below(row, scope or {})), None)
 
     def count(self, entity: str) -> int:
         """Return the number of items of a kind, deleted ones included: the `index` of the next one."""
-        found = self._db.execute("SELECT next FROM counter WHERE entity = ?", (entity,)).fetchone()
-        return int(found[0]) if found else 0
+        record = self._db.execute("SELECT next FROM counter WHERE entity = ?", (entity,)).fetchone()
+        return int(record[0]) if record else 0
 
-    def add(self, row: Row) -> Row:
-        values = (row.entity, row.key, row.place, _text(row.scope), _text(row.data), row.sampled)
+    def add(self, row: StoredItem) -> StoredItem:
+        values = (row.entity, row.key, row.index, _text(row.scope), _text(row.data), row.sampled)
         cursor = self._db.execute(
             "INSERT INTO thing (entity, key, place, scope, data, sampled) VALUES (?, ?, ?, ?, ?, ?)", values
         )
-        counted = (row.entity, row.place + 1)
+        counted = (row.entity, row.index + 1)
         self._db.execute("INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next", counted)
         self._db.execute("DELETE FROM gone WHERE entity = ? AND key = ? AND scope = ?", (*values[:2], values[3]))
         return _row((cursor.lastrowid, *values))
 
-    def change(self, row: Row, data: Mapping[str, Any], scope: Scope | None = None) -> Row:
+    def change(self, row: StoredItem, data: Mapping[str, Any], scope: Scope | None = None) -> StoredItem:
         scope = row.scope if scope is None else scope
         values = (_text(scope), _text(data), row.number)
         self._db.execute("UPDATE thing SET scope = ?, data = ? WHERE number = ?", values)
-        return _row((row.number, row.entity, row.key, row.place, values[0], values[1], row.sampled))
+        return _row((row.number, row.entity, row.key, row.index, values[0], values[1], row.sampled))
 
-    def remove(self, row: Row) -> None:
+    def remove(self, row: StoredItem) -> None:
         self._db.execute("DELETE FROM thing WHERE number = ?", (row.number,))
-        self.bury(row.entity, row.key, row.scope)
+        self.mark_deleted(row.entity, row.key, row.scope)
 
-    def bury(self, entity: str, key: str, scope: Scope) -> None:
+    def mark_deleted(self, entity: str, key: str, scope: Scope) -> None:
         """Record that an item is deleted, so that an open kind does not create it again."""
         self._db.execute("INSERT INTO gone VALUES (?, ?, ?)", (entity, key, _text(scope)))
 
-    def is_gone(self, entity: str, key: str, scope: Scope) -> bool:
-        found = self._db.execute("SELECT scope FROM gone WHERE entity = ? AND key = ?", (entity, key))
-        return any(scope.items() <= json.loads(one).items() for (one,) in found)
+    def is_deleted(self, entity: str, key: str, scope: Scope) -> bool:
+        cursor = self._db.execute("SELECT scope FROM gone WHERE entity = ? AND key = ?", (entity, key))
+        return any(scope.items() <= json.loads(text).items() for (text,) in cursor)
 
     def mark(self, name: str) -> bool:
         """Set a mark, and return whether it is new."""
@@ -106,29 +106,29 @@ class Store:
 
 
 # The key of a singleton such as `/account/settings`.
-SINGLE = "-"
+SINGLETON_KEY = "-"
 
 SELECT = "SELECT number, entity, key, place, scope, data, sampled FROM thing"
 
 
-def _row(values: tuple[Any, ...]) -> Row:
-    number, entity, key, place, scope, data, sampled = values
-    return Row(
+def _row(values: tuple[Any, ...]) -> StoredItem:
+    number, entity, key, index, scope, data, sampled = values
+    return StoredItem(
         number=number,
         entity=entity,
         key=key,
-        place=place,
+        index=index,
         scope=json.loads(scope),
         data=json.loads(data),
         sampled=bool(sampled),
     )
 
 
-def _below(row: Row, scope: Scope) -> bool:
+def _is_below(row: StoredItem, scope: Scope) -> bool:
     return all(row.scope.get(name) == value for name, value in scope.items())
 
 
-def agree(left: Scope, right: Scope) -> bool:
+def scopes_agree(left: Scope, right: Scope) -> bool:
     """Return whether two scopes have the same parent for each kind that both contain."""
     return all(right.get(name, value) == value for name, value in left.items())
 

@@ -9,7 +9,7 @@ from nlapi.resources.naming import name_key, name_words
 from nlapi.sandbox.schemas import Schemas
 
 # Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
-OUTCOMES = {
+STATUS_BY_VERB = {
     "publish": ("published", "live", "active"),
     "activate": ("active", "enabled"),
     "enable": ("enabled", "active"),
@@ -32,44 +32,44 @@ OUTCOMES = {
     "delete": ("deleted",),
 }
 # Statuses of a new item, the likeliest first.
-FRESH = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
+NEW_STATUSES = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
 
 
-def statuses(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
+def status_properties(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
     """Yield the status properties of a schema, with their enum values."""
-    for name, one in schemas.properties(schema).items():
+    for name, property_schema in schemas.properties(schema).items():
         if set(name_words(name)) & {"status", "state"}:
-            flat = schemas.flat(one)
+            flat = schemas.flat(property_schema)
             values = [value for value in flat.get("enum") or () if isinstance(value, str)]
             if values:
                 yield name, values
 
 
-def after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
+def statuses_after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
     """Return the status properties that an action sets, by name."""
     stem = name_words(verb)[0] if name_words(verb) else ""
-    found = {}
-    for name, values in statuses(schema, schemas):
-        value = _outcome(stem, values)
+    new_values = {}
+    for name, values in status_properties(schema, schemas):
+        value = _status_after(stem, values)
         if value is not None:
-            found[name] = value
-    return found
+            new_values[name] = value
+    return new_values
 
 
-def _outcome(verb: str, values: list[str]) -> str | None:
+def _status_after(verb: str, values: list[str]) -> str | None:
     if len(verb) < 3:
         return None
     stem = verb[:-1] if verb.endswith(("e", "y")) else verb
     by_word = {name_key(value): value for value in values}
-    same = [value for word, value in by_word.items() if word.startswith(stem) and len(word) <= len(verb) + 4]
-    named = [by_word[word] for word in OUTCOMES.get(verb, ()) if word in by_word]
-    return next(iter((*same, *named)), None)
+    similar = [value for word, value in by_word.items() if word.startswith(stem) and len(word) <= len(verb) + 4]
+    listed = [by_word[word] for word in STATUS_BY_VERB.get(verb, ()) if word in by_word]
+    return next(iter((*similar, *listed)), None)
 
 
-def fresh(name: str, schema: Mapping[str, Any]) -> Any:
+def new_status(name: str, schema: Mapping[str, Any]) -> Any:
     """Return the status of a new item: the default, the likeliest value, or the first."""
     if "default" in schema:
         return schema["default"]
     values = [value for value in schema.get("enum") or () if isinstance(value, str)]
     by_word = {name_key(value): value for value in values}
-    return next((by_word[word] for word in FRESH if word in by_word), values[0] if values else None)
+    return next((by_word[word] for word in NEW_STATUSES if word in by_word), values[0] if values else None)

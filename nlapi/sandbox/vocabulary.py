@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-KINDS = (
+NAME_PREFIXES = (
     "Summer", "Autumn", "Winter", "Spring", "Northern", "Coastal", "Evening", "Morning", "Central", "Golden",
     "Riverside", "Harbour", "Highland", "Midnight", "Silver", "Garden",
 )  # fmt: skip
-GIVEN = ("Ada", "Grace", "Alan", "Edith", "Niels", "Chien", "Rosa", "Omar", "Ines", "Tomas", "Leila", "Kofi")
-FAMILY = (
+GIVEN_NAMES = ("Ada", "Grace", "Alan", "Edith", "Niels", "Chien", "Rosa", "Omar", "Ines", "Tomas", "Leila", "Kofi")
+FAMILY_NAMES = (
     "Lovelace", "Hopper", "Turing", "Clarke", "Bohr", "Wu", "Parks", "Haddad", "Castro", "Novak", "Rahimi", "Mensah",
 )  # fmt: skip
 CITIES = ("London", "Paris", "Berlin", "Madrid", "Lisbon", "Oslo", "Vienna", "Dublin", "Prague", "Athens")
@@ -32,7 +32,7 @@ PEOPLE = frozenset(
 
 # Values of a text property, by the last word of its name. Addresses and phone numbers are fictional: +44 20 7946 0xxx
 # is Ofcom's range for drama.
-WORDS_OF: dict[str, tuple[str, ...]] = {
+VALUES_BY_NAME: dict[str, tuple[str, ...]] = {
     "city": CITIES,
     "town": CITIES,
     "location": CITIES,
@@ -82,13 +82,13 @@ WORDS_OF: dict[str, tuple[str, ...]] = {
 }
 
 # Lists of these are empty in a successful answer.
-QUIET = frozenset("error warning violation problem issue failure".split())
+EMPTY_LISTS = frozenset("error warning violation problem issue failure".split())
 
 # Booleans of an ordinary item: not deleted, but enabled. `more` is False, so that a client does not page forever.
-NO = frozenset("deleted archived removed disabled hidden locked blocked banned expired truncated more".split())
-YES = frozenset("success ok valid enabled active visible available".split())
+FALSE_WORDS = frozenset("deleted archived removed disabled hidden locked blocked banned expired truncated more".split())
+TRUE_WORDS = frozenset("success ok valid enabled active visible available".split())
 
-START = frozenset("start starts begin begins from since open opens launch".split())
-END = frozenset("end ends until to expires expiry expiration due close closes deadline finish".split())
-MADE = frozenset("created added registered inserted joined".split())
-UPDATED = frozenset("updated modified changed".split())
+START_WORDS = frozenset("start starts begin begins from since open opens launch".split())
+END_WORDS = frozenset("end ends until to expires expiry expiration due close closes deadline finish".split())
+CREATED_WORDS = frozenset("created added registered inserted joined".split())
+UPDATED_WORDS = frozenset("updated modified changed".split())

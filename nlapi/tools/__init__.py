@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # `import nlapi.tools.x` binds the attribute `tools` of `nlapi` to this package, in place of the function that
 # `nlapi.__init__` exports under the same name. So the package itself has to behave as that function.
-class _Callable(ModuleType):
+class _CallablePackage(ModuleType):
     """A module type that makes the package callable."""
 
     def __call__(self, spec: Spec, *, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> tuple[Tool, ...]:
@@ -23,13 +23,13 @@ class _Callable(ModuleType):
 
         A filter that matches no operation is a UserWarning.
         """
-        from nlapi.openapi.select import select
+        from nlapi.openapi.select import select_operations
         from nlapi.tools.compile import tools
 
-        chosen = select(spec, include, exclude)
+        chosen = select_operations(spec, include, exclude)
         for issue in chosen.issues:
             warnings.warn(str(issue), stacklevel=2)
         return tools(spec, chosen.operations)
 
 
-sys.modules[__name__].__class__ = _Callable
+sys.modules[__name__].__class__ = _CallablePackage

@@ -30,13 +30,13 @@ class Origin(StrEnum):
 # The policy lets a change run under `--yes` only where every value has one of these origins
 # (docs/design/026-tracing.md). ANSWER and NOBODY are absent: an API's answer is untrusted and may be written to steer
 # the model.
-SAID = frozenset(
+TRUSTED_ORIGINS = frozenset(
     {Origin.WORDS, Origin.LOOKUP, Origin.SETTING, Origin.REPLY, Origin.DESCRIPTION, Origin.VERB},
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ValueSource:
     """The source of the value of one argument.
 
     `argument` is the argument's name, dotted where the value is inside of one (`budget.amount`). `words` are the user's
@@ -65,12 +65,12 @@ class Account:
     which words it read for which value. `answered` is True where an API had answered before the model wrote the call.
     """
 
-    sources: tuple[Source, ...] = ()
+    sources: tuple[ValueSource, ...] = ()
     unused: tuple[str, ...] = ()
     sentence: str = ""
     traced: bool = False
     answered: bool = False
 
-    def of(self, argument: str) -> tuple[Source, ...]:
+    def of(self, argument: str) -> tuple[ValueSource, ...]:
         """Return the sources of an argument and of everything inside it."""
-        return tuple(one for one in self.sources if one.argument == argument or one.argument.startswith(f"{argument}."))
+        return tuple(source for source in self.sources if source.argument == argument or source.argument.startswith(f"{argument}."))

@@ -17,8 +17,8 @@ from nlapi.errors import (
     UsageError,
 )
 from nlapi.openapi.spec import Operation
-from nlapi.tools.rules import forbids, ruling
-from nlapi.tools.run import Auth, Consent, run, target_of
+from nlapi.tools.rules import is_denied, deciding_rule
+from nlapi.tools.run import Auth, Consent, run, registered_target
 from nlapi.tools.tool import Call, Tool
 
 
@@ -35,7 +35,7 @@ async def answer(
 
     `nlapi.answer` documents which errors are returned as text and which are raised.
     """
-    from nlapi.client.shrink import shrink
+    from nlapi.client.truncate import truncate
 
     tools = tuple(tools)
     # The same scheme id may stand in two descriptions, so a credential given for one API could be sent to another.
@@ -45,17 +45,17 @@ async def answer(
             hint="give the tools of one API",
         )
     try:
-        call = Call(tool=_named(tools, name), arguments=_read(arguments))
-        target = target_of(call.tool.operation.spec, base_url=base_url, auth=auth)
-        return shrink(await run(call, target, consent, for_model=True))
+        call = Call(tool=_find_tool(tools, name), arguments=_parse_arguments(arguments))
+        target = registered_target(call.tool.operation.spec, base_url=base_url, auth=auth)
+        return truncate(await run(call, target, consent, for_model=True))
     except ConsentError as error:
-        if forbids(ruling(target.rules, call.tool.operation)):
+        if is_denied(deciding_rule(target.rules, call.tool.operation)):
             return f"not sent: {error.message}"
         return f"not sent: {name} would {call.tool.effect} something, and the user has not agreed to that"
     except ArgumentError as error:
         return f"not sent: {error}"
     except MissingCredentialError as error:
-        return f"not sent: {error.message}. {_how_to_give(call.tool.operation)}"
+        return f"not sent: {error.message}. {_credential_hint(call.tool.operation)}"
     except OutcomeUnknownError as error:
         return f"failed: {error}"
     # The hint of a SendError is about the base URL, which the model cannot change, so the text leaves it out.
@@ -63,36 +63,36 @@ async def answer(
         return f"failed: {error.message}"
 
 
-def _how_to_give(operation: Operation) -> str:
+def _credential_hint(operation: Operation) -> str:
     """Return the sentence that tells the user how to pass a credential to the program."""
     # A secret in the conversation would reach the model's provider and every later request, so the text forbids it.
     first = next(iter(alternatives(operation)), ())
-    auth = ", ".join(f"{one.id!r}: ..." for one in first)
+    auth = ", ".join(f"{credential.id!r}: ..." for credential in first)
     return (
         "The user has not given it. It is given to the program that makes this call, as "
         f"auth={{{auth}}} or with `nlapi api add`, and never in this conversation; auth=False calls without."
     )
 
 
-def _named(tools: Iterable[Tool], name: str) -> Tool:
+def _find_tool(tools: Iterable[Tool], name: str) -> Tool:
     """Return the tool of a name; ArgumentError for an unknown one, UsageError where two tools of the name differ."""
-    known: dict[str, Tool] = {}
+    tools_by_name: dict[str, Tool] = {}
     for tool in tools:
-        if known.setdefault(tool.name, tool).operation is not tool.operation and tool.name == name:
+        if tools_by_name.setdefault(tool.name, tool).operation is not tool.operation and tool.name == name:
             hint = "give one of them another name: dataclasses.replace(tool, name=...)"
             raise UsageError(f"two of these tools are called {name}, and which one is meant cannot be told", hint=hint)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        raise ArgumentError(f"there is no tool {name[:64]!r}", hint=f"did you mean {near[0]!r}?" if near else "")
-    return known[name]
+    if name not in tools_by_name:
+        similar = difflib.get_close_matches(name, tools_by_name, n=1)
+        raise ArgumentError(f"there is no tool {name[:64]!r}", hint=f"did you mean {similar[0]!r}?" if similar else "")
+    return tools_by_name[name]
 
 
-def _read(arguments: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
+def _parse_arguments(arguments: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
     """Return the arguments as a mapping; some models pass JSON text, which may be cut off or not be an object."""
     try:
-        read = json.loads(arguments or "{}") if arguments is None or isinstance(arguments, str) else arguments
+        parsed = json.loads(arguments or "{}") if arguments is None or isinstance(arguments, str) else arguments
     except (ValueError, RecursionError) as error:
         raise ArgumentError("the arguments are not JSON", hint=str(error)) from None
-    if not isinstance(read, Mapping):
+    if not isinstance(parsed, Mapping):
         raise ArgumentError("the arguments are not a JSON object")
-    return read
+    return parsed

@@ -8,25 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.resources.naming import pieces, singular_words
+from nlapi.resources.naming import split_words, singular_words
 from nlapi.resources.nouns import id_noun
 from nlapi.resources.paths import segments
-from nlapi.tools.groups import MAX_GROUPS, Group, groups, literals, resource, sorted_into
-from nlapi.tools.slugs import group_slug, unique
+from nlapi.tools.groups import MAX_GROUPS, Group, groups, literal_segments, resource_segment, group_by_label
+from nlapi.tools.slugs import group_slug, unique_name
 
 # A plugin has one main skill and at most 19 for areas, 20 in all (docs/design/015-plugins.md).
-MOST = 19
+MAX_AREAS = 19
 # A single group is split into areas of about three operations, so with fewer than six there is nothing to split.
-ENOUGH = 6
+MIN_SPLIT_OPERATIONS = 6
 
-MAX_SLUG = 28
-MAX_NAMED = 4
+MAX_AREA_SLUG = 28
+MAX_LABELS = 4
 # Least cosine similarity at which two groups are merged for their likeness; under it, the smallest two are merged.
-LIKE = 0.15
+MIN_SIMILARITY = 0.15
 
 # A part that would exceed this many times the average size accepts no other by likeness, so that the largest area does
 # not absorb most of the API.
-CROWDED = 3
+MAX_SIZE_FACTOR = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,141 +43,141 @@ class Area:
         return tuple(operation for group in self.groups for operation in group.operations)
 
 
-def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tuple[Area, ...]:
+def areas(spec: Spec, operations: Sequence[Operation], limit: int = MAX_AREAS) -> tuple[Area, ...]:
     """Return at most `limit` areas, in the order of the description; each operation is in exactly one.
 
     Groups are tags or resources. The smallest is merged with the group whose name, paths and path parameters are most
     similar. A single group of at least MIN_SPLIT_OPERATIONS is split: by resource, by the second path segment, by the
     noun in the ids, by effect.
     """
-    found = list(groups(spec, operations))
-    if len(found) == 1 and len(operations) >= ENOUGH and (parts := _apart(operations)):
-        found, most = parts, min(most, max(2, len(operations) // 3))
-    merged = _merged(_bucketed(found), most)
-    made: dict[str, Area] = {}
-    firsts = Counter(word for members in merged for word in {_first(one.label) for one in members})
+    operation_groups = list(groups(spec, operations))
+    if len(operation_groups) == 1 and len(operations) >= MIN_SPLIT_OPERATIONS and (parts := _split(operations)):
+        operation_groups, limit = parts, min(limit, max(2, len(operations) // 3))
+    merged = _merge(_buckets(operation_groups), limit)
+    areas_by_slug: dict[str, Area] = {}
+    first_words = Counter(word for members in merged for word in {_first_word(group.label) for group in members})
     for members in merged:
-        label, name = _named(members, firsts)
-        slug = unique(group_slug(name, MAX_SLUG), made)
+        label, name = _label_and_name(members, first_words)
+        slug = unique_name(group_slug(name, MAX_AREA_SLUG), areas_by_slug)
         about = members[0].about if len(members) == 1 else ""
-        made[slug] = Area(slug=slug, label=label, about=about, groups=tuple(members))
-    return tuple(made.values())
+        areas_by_slug[slug] = Area(slug=slug, label=label, about=about, groups=tuple(members))
+    return tuple(areas_by_slug.values())
 
 
-def _apart(operations: Sequence[Operation]) -> list[Group]:
+def _split(operations: Sequence[Operation]) -> list[Group]:
     """Split one group by the first criterion that distinguishes its operations; [] where none does."""
-    for sort in (lambda one: resource(one.route), _within, _thing, _does):
-        split = sorted_into(operations, sort)
-        if len(split) > 1:
-            return split
+    for label_of in (lambda operation: resource_segment(operation.route), _second_segment, _id_noun, _effect_label):
+        split_groups = group_by_label(operations, label_of)
+        if len(split_groups) > 1:
+            return split_groups
     return []
 
 
-def _within(operation: Operation) -> str:
+def _second_segment(operation: Operation) -> str:
     """Return the second literal segment of a path, or the first where there is no second."""
-    names, first = literals(operation.route), resource(operation.route)
+    names, first = literal_segments(operation.route), resource_segment(operation.route)
     return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
 
 
-def _thing(operation: Operation) -> str:
+def _id_noun(operation: Operation) -> str:
     """Return the noun of an operation's id, after its verb: `DescribeGlobalTables` -> table."""
     return "".join(singular_words("_".join(id_noun(operation.id)))[-1:]) or "other"
 
 
-def _does(operation: Operation) -> str:
+def _effect_label(operation: Operation) -> str:
     return "reading" if operation.effect is Effect.READ else "changing"
 
 
-def _bucketed(found: list[Group]) -> list[list[Group]]:
+def _buckets(operation_groups: list[Group]) -> list[list[Group]]:
     """Return the groups as lists to merge, at most MAX_GROUPS.
 
     Of more groups, those whose labels share the first word form a list; of still more, neighbours do.
     """
-    if len(found) <= MAX_GROUPS:
-        return [[one] for one in found]
+    if len(operation_groups) <= MAX_GROUPS:
+        return [[group] for group in operation_groups]
     by_word: dict[str, list[Group]] = {}
-    for one in found:
-        by_word.setdefault(_first(one.label), []).append(one)
-    buckets = list(by_word.values()) if 1 < len(by_word) <= MAX_GROUPS else [[one] for one in found]
+    for group in operation_groups:
+        by_word.setdefault(_first_word(group.label), []).append(group)
+    buckets = list(by_word.values()) if 1 < len(by_word) <= MAX_GROUPS else [[group] for group in operation_groups]
     step = math.ceil(len(buckets) / MAX_GROUPS)
-    return [[one for bucket in buckets[at : at + step] for one in bucket] for at in range(0, len(buckets), step)]
+    return [[group for bucket in buckets[at : at + step] for group in bucket] for at in range(0, len(buckets), step)]
 
 
-def _merged(parts: list[list[Group]], most: int) -> list[list[Group]]:
+def _merge(parts: list[list[Group]], limit: int) -> list[list[Group]]:
     """Merge the smallest part with its most similar one, else the two smallest, until `limit` parts are left."""
-    room = CROWDED * sum(map(_size, parts)) / most
-    rare = Counter(feature for part in parts for feature in set(_features(part)))
-    vectors = [_weighed(_features(part), rare, len(parts)) for part in parts]
-    while len(parts) > most:
-        order = sorted(range(len(parts)), key=lambda one: (_size(parts[one]), one))
-        first, second = sorted(_nearest(parts, vectors, order, room) or order[:2])
+    max_size = MAX_SIZE_FACTOR * sum(map(_size, parts)) / limit
+    document_counts = Counter(feature for part in parts for feature in set(_features(part)))
+    vectors = [_weighted(_features(part), document_counts, len(parts)) for part in parts]
+    while len(parts) > limit:
+        order = sorted(range(len(parts)), key=lambda index: (_size(parts[index]), index))
+        first, second = sorted(_nearest_parts(parts, vectors, order, max_size) or order[:2])
         parts[first] = [*parts[first], *parts[second]]
         vectors[first] = dict(Counter(vectors[first]) + Counter(vectors[second]))
         del parts[second], vectors[second]
     return parts
 
 
-def _nearest(
-    parts: Sequence[Sequence[Group]], vectors: Sequence[Mapping[str, float]], order: Sequence[int], room: float
+def _nearest_parts(
+    parts: Sequence[Sequence[Group]], vectors: Sequence[Mapping[str, float]], order: Sequence[int], max_size: float
 ) -> tuple[int, int] | None:
     """Return the indices of the smallest part that is similar to another, and of that other; None where none is."""
-    for one in order:
-        others = [other for other in order if other != one and _size(parts[one]) + _size(parts[other]) <= room]
-        likeness = [(_alike(vectors[one], vectors[other]), -other) for other in others]
-        if likeness and max(likeness)[0] >= LIKE:
-            return one, -max(likeness)[1]
+    for index in order:
+        candidates = [candidate for candidate in order if candidate != index and _size(parts[index]) + _size(parts[candidate]) <= max_size]
+        similarities = [(_cosine(vectors[index], vectors[candidate]), -candidate) for candidate in candidates]
+        if similarities and max(similarities)[0] >= MIN_SIMILARITY:
+            return index, -max(similarities)[1]
     return None
 
 
 def _size(part: Sequence[Group]) -> int:
-    return sum(len(one.operations) for one in part)
+    return sum(len(group.operations) for group in part)
 
 
 def _features(part: Sequence[Group]) -> Counter[str]:
     """Count the features of a part: words of its label, literals of its paths, and its path parameters."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for group in part:
-        words = pieces(group.label)
+        words = split_words(group.label)
         weight = len(group.operations)
-        found.update({f"word {word}": weight for word in words[1:]})
-        found.update(
+        counts.update({f"word {word}": weight for word in words[1:]})
+        counts.update(
             # The first word of a label counts three times: `issues` and `issue events` belong together more than `push
             # events` do.
             {f"first {word}": 3 * weight for word in words[:1]} | {f"word {word}": weight for word in words[:1]}
         )
         for operation in group.operations:
             parts = segments(operation.route)
-            found.update(f"takes {one.text}" if one.text.startswith("{") else f"path {one.text}" for one in parts)
-    return found
+            counts.update(f"takes {segment.text}" if segment.text.startswith("{") else f"path {segment.text}" for segment in parts)
+    return counts
 
 
-def _weighed(found: Counter[str], rare: Counter[str], count: int) -> dict[str, float]:
+def _weighted(counts: Counter[str], document_counts: Counter[str], count: int) -> dict[str, float]:
     """Return the features weighted by rarity (tf-idf): a feature that all parts share distinguishes none."""
-    return {one: times * math.log(1 + count / rare[one]) for one, times in found.items()}
+    return {feature: occurrences * math.log(1 + count / document_counts[feature]) for feature, occurrences in counts.items()}
 
 
-def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    shared = sum(weight * other[feature] for feature, weight in one.items() if feature in other)
-    return shared / (_length(one) * _length(other)) if shared else 0.0
+def _cosine(first: Mapping[str, float], second: Mapping[str, float]) -> float:
+    shared = sum(weight * second[feature] for feature, weight in first.items() if feature in second)
+    return shared / (_length(first) * _length(second)) if shared else 0.0
 
 
 def _length(vector: Mapping[str, float]) -> float:
     return math.sqrt(sum(weight * weight for weight in vector.values()))
 
 
-def _first(label: str) -> str:
-    return next(iter(pieces(label)), "")
+def _first_word(label: str) -> str:
+    return next(iter(split_words(label)), "")
 
 
-def _named(members: Sequence[Group], firsts: Mapping[str, int]) -> tuple[str, str]:
+def _label_and_name(members: Sequence[Group], first_words: Mapping[str, int]) -> tuple[str, str]:
     """Return a label that lists the groups, and the text to make the slug of.
 
     That text is the first word that all labels share where no other area has it, else the label of the largest group.
     """
-    labels = [one.label for one in sorted(members, key=lambda one: -len(one.operations))]
-    more = len(labels) - MAX_NAMED
-    listed = f"{', '.join(labels[:MAX_NAMED])}{f' and {more} more' if more > 0 else ''}"
-    words = {_first(label) for label in labels}
+    labels = [group.label for group in sorted(members, key=lambda group: -len(group.operations))]
+    remaining = len(labels) - MAX_LABELS
+    listed = f"{', '.join(labels[:MAX_LABELS])}{f' and {remaining} more' if remaining > 0 else ''}"
+    words = {_first_word(label) for label in labels}
     if len(labels) == 1 or len(words) > 1:
         return listed, " ".join(labels[:2])
-    return listed, next(iter(words)) if firsts[next(iter(words))] == 1 else labels[0]
+    return listed, next(iter(words)) if first_words[next(iter(words))] == 1 else labels[0]

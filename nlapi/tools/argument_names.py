@@ -11,9 +11,9 @@ from nlapi.openapi.spec import Operation
 
 # The index reads every operation of an API (GitHub's 1,223 in 81 ms, benchmarks/RESULTS.md), so `allOf` and `$ref` are
 # followed two levels only.
-_DEPTH = 2
+_MAX_SCHEMA_DEPTH = 2
 # The names of a larger body say little about what the operation does, and would lengthen the document in BM25.
-_MOST = 40
+_MAX_PROPERTIES = 40
 
 
 def argument_names(operation: Operation) -> list[str]:
@@ -29,26 +29,26 @@ def argument_names(operation: Operation) -> list[str]:
         if not isinstance(parameter, Mapping):
             continue
         if parameter.get("in") == "body":
-            names += _properties(document, parameter.get("schema"), _DEPTH)
+            names += _properties(document, parameter.get("schema"), _MAX_SCHEMA_DEPTH)
         else:
             names.append(str(parameter.get("name") or str(parameter.get("$ref", "")).rpartition("/")[2]))
     if body := node.get("requestBody"):
-        media = next(iter(as_map(_followed(document, body).get("content")).values()), None)
-        names += _properties(document, as_map(media).get("schema"), _DEPTH)
+        media = next(iter(as_map(_resolve(document, body).get("content")).values()), None)
+        names += _properties(document, as_map(media).get("schema"), _MAX_SCHEMA_DEPTH)
     return names
 
 
 def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[str]:
-    schema = _followed(document, schema)
-    names = [str(name) for name in islice(as_map(schema.get("properties")), _MOST)]
+    schema = _resolve(document, schema)
+    names = [str(name) for name in islice(as_map(schema.get("properties")), _MAX_PROPERTIES)]
     for part in as_list(schema.get("allOf")) if depth else ():
         names += _properties(document, part, depth - 1)
     return names
 
 
-def _followed(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
+def _resolve(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
     """Return a node with its `$ref` resolved within the document; {} where the target is no object."""
-    for _ in range(_DEPTH):
+    for _ in range(_MAX_SCHEMA_DEPTH):
         ref = as_map(node).get("$ref")
         if not isinstance(ref, str):
             break

@@ -12,12 +12,12 @@ from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
 
 # Types are tried from the strictest to the loosest: as an array any text can be read, so it comes last.
-ORDER = ("boolean", "integer", "number", "object", "array")
+TYPE_ORDER = ("boolean", "integer", "number", "object", "array")
 
 # Steps of `$ref`s, and of unions inside unions, that are followed to find a type; a schema may refer to itself.
-MAX_DEPTH = 8
+MAX_TYPE_DEPTH = 8
 
-TRUE, FALSE = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
+TRUE_TEXTS, FALSE_TEXTS = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
 
 
 def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> Any:
@@ -27,18 +27,18 @@ def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] 
     the other types is converted.
     """
     definitions = definitions or {}
-    schema = _followed(schema, definitions)
-    kinds = _types(schema, definitions)
+    schema = _resolve(schema, definitions)
+    kinds = _allowed_types(schema, definitions)
     if not kinds:
-        return _json(text, text)
+        return _parse_json(text, text)
     if text == "null" and "null" in kinds:
         return None
     if "string" in kinds:
-        value = _json(text, text)
+        value = _parse_json(text, text)
         kind = json_type(value)
         fits = kind in kinds or (kind == "integer" and "number" in kinds)
         return value if fits and kind != "string" else text
-    values = (_as(text, kind, schema, definitions) for kind in ORDER if kind in kinds)
+    values = (_convert(text, kind, schema, definitions) for kind in TYPE_ORDER if kind in kinds)
     return next((value for value in values if value is not None), text)
 
 
@@ -52,42 +52,42 @@ def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
     }
 
 
-def _followed(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    seen = 0
-    while isinstance(schema.get("$ref"), str) and seen < MAX_DEPTH:
+def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    steps = 0
+    while isinstance(schema.get("$ref"), str) and steps < MAX_TYPE_DEPTH:
         schema = as_map(definitions.get(schema["$ref"].rpartition("/")[2]))
-        seen += 1
+        steps += 1
     return schema
 
 
-def _types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
+def _allowed_types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
     """Return the types that a schema allows; an empty set where it restricts none."""
-    if depth > MAX_DEPTH or not isinstance(schema, Mapping):
+    if depth > MAX_TYPE_DEPTH or not isinstance(schema, Mapping):
         return frozenset()
-    schema = _followed(schema, definitions)
-    given = schema.get("type") or ()
-    types = {given} if isinstance(given, str) else set(given)
+    schema = _resolve(schema, definitions)
+    declared = schema.get("type") or ()
+    types = {declared} if isinstance(declared, str) else set(declared)
     for combiner in ("oneOf", "anyOf", "allOf"):
-        for part in schema.get(combiner, ()) if not given else ():
-            types |= _types(part, definitions, depth + 1)
+        for part in schema.get(combiner, ()) if not declared else ():
+            types |= _allowed_types(part, definitions, depth + 1)
     return frozenset(types or {json_type(value) for value in schema.get("enum", ())})
 
 
-def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+def _convert(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
     if kind == "boolean":
         folded = text.strip().lower()
-        return True if folded in TRUE else False if folded in FALSE else None
+        return True if folded in TRUE_TEXTS else False if folded in FALSE_TEXTS else None
     if kind in ("integer", "number"):
-        return _number(text, kind)
+        return _parse_number(text, kind)
     if kind == "object":
-        value = _json(text, None)
+        value = _parse_json(text, None)
         return value if isinstance(value, dict) else None
     if kind == "array":
-        value = _json(text, None) if text.lstrip().startswith("[") else None
+        value = _parse_json(text, None) if text.lstrip().startswith("[") else None
         if isinstance(value, list):
             return value
         items = schema.get("items", {})
-        if "array" in _types(items, definitions):  # commas cannot say where an inner list ends
+        if "array" in _allowed_types(items, definitions):  # commas cannot say where an inner list ends
             return None
         # Commas are the separator that people know from URLs (OpenAPI's style `form` without `explode`).
         pieces = text.split(",") if text else []
@@ -95,7 +95,7 @@ def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[st
     return None
 
 
-def _number(text: str, kind: str) -> int | float | None:
+def _parse_number(text: str, kind: str) -> int | float | None:
     try:
         return int(text)
     except ValueError:
@@ -109,8 +109,8 @@ def _number(text: str, kind: str) -> int | float | None:
     return number if math.isfinite(number) else None
 
 
-def _json(text: str, otherwise: Any) -> Any:
+def _parse_json(text: str, default: Any) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return otherwise
+        return default

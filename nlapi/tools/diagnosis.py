@@ -7,25 +7,25 @@ from collections.abc import Iterator
 from contextlib import suppress
 from html import unescape
 
-from nlapi.client.auth import alternative
-from nlapi.client.clean import one_line
+from nlapi.client.auth import choose_alternative
+from nlapi.client.safe_text import single_line
 from nlapi.client.message import Result
-from nlapi.client.server import example_base_url, names_server, server_url
+from nlapi.client.server import example_base_url, declares_server, server_url
 from nlapi.errors import UsageError
-from nlapi.openapi.address import shown
+from nlapi.openapi.urls import redact_url
 from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.run import Target
 
-_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title>", re.IGNORECASE)
-_PAGES = ("text/html", "application/xhtml+xml")
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
 # A gateway in front of the right base URL answers with these statuses too, often with an HTML page of its own, so they
 # are no evidence of a wrong address.
-_OF_THE_SERVER = (403, 429, 500, 502, 503, 504)
+_GATEWAY_STATUSES = (403, 429, 500, 502, 503, 504)
 
 # Words of the errors that web frameworks return for an unknown path: `Cannot GET /x`, `about:blank` (RFC 9457 §4.2.1).
-_OF_A_STATUS = frozenset(
+_ROUTING_ERROR_WORDS = frozenset(
     "a about allowed any be blank cannot could delete does error exist exists for found get http match matched method"
     " no not page patch path post put requested resource route the those to type url values was were with".split()
 )
@@ -39,10 +39,10 @@ def is_foreign_page(result: Result, operation: Operation) -> bool:
     """
     if not _is_page(result):
         return False
-    every = [media.content_type.lower() for response in operation.responses for media in response.media]
-    if any(kind.partition(";")[0].strip() in (*_PAGES, "text/*", "*/*") for kind in every):
+    media_types = [media.content_type.lower() for response in operation.responses for media in response.media]
+    if any(media_type.partition(";")[0].strip() in (*_HTML_TYPES, "text/*", "*/*") for media_type in media_types):
         return False
-    return bool(every) or operation.effect is not Effect.READ
+    return bool(media_types) or operation.effect is not Effect.READ
 
 
 def diagnose(result: Result, operation: Operation, target: Target) -> str:
@@ -52,30 +52,30 @@ def diagnose(result: Result, operation: Operation, target: Target) -> str:
     a status that the description lists, gets none.
     """
     if result.status == 401:
-        return _refused(operation, target)
+        return _credential_note(operation, target)
     base_url = target.base_url or ""
     with suppress(UsageError):
         base_url = server_url(operation, target.base_url)
     redirected = _was_redirected(result, operation, base_url)
-    if not redirected and result.status in _OF_THE_SERVER:
+    if not redirected and result.status in _GATEWAY_STATUSES:
         return ""
     if is_foreign_page(result, operation) or (redirected and _is_page(result)):
-        reason = _page(result, redirected=redirected)
+        reason = _page_note(result, redirected=redirected)
     elif _is_described(result, operation):
         return ""
     elif 300 <= result.status < 400 and (location := result.header("location")):
-        reason = f"It is a redirect to {one_line(shown(location))}, which is not followed for a change."
+        reason = f"It is a redirect to {single_line(redact_url(location))}, which is not followed for a change."
     elif _is_routing_error(result, certain="{" not in operation.route or _is_assumed(operation, target)):
-        reason = f"The server seems to have no {operation.method} {one_line(operation.path)[:100]}."
+        reason = f"The server seems to have no {operation.method} {single_line(operation.path)[:100]}."
     else:
         return ""
-    return f"{reason} {_other(operation, target, base_url)}"
+    return f"{reason} {_base_url_note(operation, target, base_url)}"
 
 
 def _is_page(result: Result) -> bool:
-    if result.content_type in _PAGES:
+    if result.content_type in _HTML_TYPES:
         return bool(result.content.strip())
-    return not result.content_type and bool(_PAGE.match(result.content))
+    return not result.content_type and bool(_HTML_START.match(result.content))
 
 
 def _is_described(result: Result, operation: Operation) -> bool:
@@ -86,8 +86,8 @@ def _is_described(result: Result, operation: Operation) -> bool:
 
 def _is_assumed(operation: Operation, target: Target) -> bool:
     """Return whether the base URL is the host that the description came from, as nothing names another."""
-    named = operation.servers is not operation.spec.servers or names_server(operation.spec)
-    return target.base_url is None and not named
+    has_server = operation.servers is not operation.spec.servers or declares_server(operation.spec)
+    return target.base_url is None and not has_server
 
 
 def _is_routing_error(result: Result, *, certain: bool) -> bool:
@@ -99,7 +99,7 @@ def _is_routing_error(result: Result, *, certain: bool) -> bool:
     # RFC 9110 §15.5.6 and §15.6.2: the method is not supported here, which no described operation should get.
     if result.status in (405, 501):
         return True
-    return result.status == 404 and certain and not any(map(_says_more, _texts(result)))
+    return result.status == 404 and certain and not any(map(_has_details, _texts(result)))
 
 
 def _texts(result: Result) -> Iterator[str]:
@@ -114,55 +114,55 @@ def _texts(result: Result) -> Iterator[str]:
         nodes += node.values() if isinstance(node, dict) else as_list(node)
 
 
-def _says_more(text: str) -> bool:
+def _has_details(text: str) -> bool:
     """Return whether an error text has more in it than a status, a path, a time or a code."""
     words = re.findall(r"[^\W\d_]+", re.sub(r"\S*[/\d]\S*", " ", text.lower()))
-    return not _OF_A_STATUS.issuperset(words)
+    return not _ROUTING_ERROR_WORDS.issuperset(words)
 
 
-def _page(result: Result, *, redirected: bool) -> str:
+def _page_note(result: Result, *, redirected: bool) -> str:
     title = _TITLE.search(result.text[:20_000])
-    named = f" titled {one_line(unescape(title[1]))[:60]!r}" if title and title[1].strip() else ""
+    title_note = f" titled {single_line(unescape(title[1]))[:60]!r}" if title and title[1].strip() else ""
     if redirected:
-        return f"It was redirected to {one_line(shown(result.url))}, a web page{named}: perhaps one to sign in on."
-    return f"The answer is a web page{named}, of which the description says nothing."
+        return f"It was redirected to {single_line(redact_url(result.url))}, a web page{title_note}: perhaps one to sign in on."
+    return f"The answer is a web page{title_note}, of which the description says nothing."
 
 
 def _was_redirected(result: Result, operation: Operation, base_url: str) -> bool:
     parts = re.split(r"\{[^{}]*\}", operation.route)
-    there = re.compile(re.escape(base_url) + "[^?#]*".join(map(re.escape, parts)))
-    return bool(result.url) and not there.fullmatch(re.split("[?#]", result.url)[0])
+    expected = re.compile(re.escape(base_url) + "[^?#]*".join(map(re.escape, parts)))
+    return bool(result.url) and not expected.fullmatch(re.split("[?#]", result.url)[0])
 
 
-def _other(operation: Operation, target: Target, base_url: str) -> str:
+def _base_url_note(operation: Operation, target: Target, base_url: str) -> str:
     """Return the sentence that names the base URL, its origin and the option that sets another."""
     if target.base_url is not None:
-        why = "as you gave it"
+        origin = "as you gave it"
     elif _is_assumed(operation, target):
-        why = "where the description came from, as it names no server"
+        origin = "where the description came from, as it names no server"
     else:
-        why = "as the description says"
-    example = one_line(example_base_url(operation.spec, base_url))
+        origin = "as the description says"
+    example = single_line(example_base_url(operation.spec, base_url))
     return (
-        f"Is the base URL right? It was {one_line(shown(base_url))}, {why}. "
+        f"Is the base URL right? It was {single_line(redact_url(base_url))}, {origin}. "
         f"--base-url gives another, such as --base-url {example}"
     )
 
 
-def _refused(operation: Operation, target: Target) -> str:
+def _credential_note(operation: Operation, target: Target) -> str:
     """Return the likely reason why an API refused a credential, or the lack of one."""
     if target.no_auth:
         return "The API wants a credential after all: leave out --no-auth, and give it with --auth"
-    used = alternative(operation, target.credentials) or ()
+    used = choose_alternative(operation, target.credentials) or ()
     if not used:
         return "The API wants a credential, and its description says nothing of one for this operation"
     names = " and ".join(credential.id for credential in used)
-    said = (
-        f"The credential for {names} was not accepted: is it whole, current, and for {one_line(operation.spec.title)}?"
+    note = (
+        f"The credential for {names} was not accepted: is it whole, current, and for {single_line(operation.spec.title)}?"
     )
     # Descriptions often declare an apiKey in the header Authorization for what is a bearer token in practice.
-    bare = any(
-        credential.location.field == ("header", "authorization") and not credential.location.prefix
+    is_bare_authorization = any(
+        credential.location.key == ("header", "authorization") and not credential.location.prefix
         for credential in used
     )
-    return f"{said} It is sent as it is; some APIs want `Bearer ` before it" if bare else said
+    return f"{note} It is sent as it is; some APIs want `Bearer ` before it" if is_bare_authorization else note

@@ -15,21 +15,21 @@ MAX_FIELDS = 16
 MAX_DEPTH = 2
 
 
-def fields(operation: Operation, written: Callable[[str], str]) -> str:
+def answer_fields(operation: Operation, spell: Callable[[str], str]) -> str:
     """Return the field names of a success answer, passed through `spell`; for a list, those of its items."""
-    return _fields(answer_schemas(operation.spec).reader, answer_schema(operation), written, 0)
+    return _field_names(answer_schemas(operation.spec).reader, answer_schema(operation), spell, 0)
 
 
-def _fields(reader: SchemaReader, schema: Any, written: Callable[[str], str], depth: int) -> str:
+def _field_names(reader: SchemaReader, schema: Any, spell: Callable[[str], str], depth: int) -> str:
     if depth > MAX_DEPTH:
         return ""
     if "array" in reader.types(schema):
-        inner = _fields(reader, SchemaView(schema, reader).items, written, depth + 1)
-        return f"a list of ({inner})" if inner else "a list"
-    found = reader.properties(schema)
+        items = _field_names(reader, SchemaView(schema, reader).items, spell, depth + 1)
+        return f"a list of ({items})" if items else "a list"
+    properties = reader.properties(schema)
     names = []
-    for name, below in list(found.items())[:MAX_FIELDS]:
-        inside = _fields(reader, below, written, depth + 1) if "array" in reader.types(below) else ""
-        names.append(f"{written(name)}: {inside}" if inside.startswith("a list of") else written(name))
-    more = len(found) - MAX_FIELDS
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    for name, field_schema in list(properties.items())[:MAX_FIELDS]:
+        nested = _field_names(reader, field_schema, spell, depth + 1) if "array" in reader.types(field_schema) else ""
+        names.append(f"{spell(name)}: {nested}" if nested.startswith("a list of") else spell(name))
+    remaining = len(properties) - MAX_FIELDS
+    return ", ".join(names) + (f" and {remaining} more" if remaining > 0 else "")

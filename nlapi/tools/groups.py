@@ -10,13 +10,13 @@ from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import segments
-from nlapi.tools.slugs import group_slug, unique
+from nlapi.tools.slugs import group_slug, unique_name
 
 # Least share of operations that have a tag for tags to define the groups. Some descriptions tag a few operations and
 # leave the others, which would all fall into one group.
-TAGGED = 0.8
+MIN_TAGGED_SHARE = 0.8
 
-MAX_SLUG = 31
+MAX_GROUP_SLUG = 31
 # Each pair of groups is compared before a merge, so the time is quadratic; more groups than this are bucketed first.
 MAX_GROUPS = 200
 
@@ -34,39 +34,39 @@ class Group:
 def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     """Return the groups of operations, in the order of the description; each operation is in exactly one."""
     tags = [operation.tags[0] for operation in operations if operation.tags]
-    by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
-    about = _abouts(spec.document) if by_tag else {}
+    by_tag = len(tags) >= MIN_TAGGED_SHARE * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
+    descriptions = _tag_descriptions(spec.document) if by_tag else {}
     return tuple(
-        sorted_into(
-            operations, lambda operation: (*operation.tags, "other")[0] if by_tag else resource(operation.route), about
+        group_by_label(
+            operations, lambda operation: (*operation.tags, "other")[0] if by_tag else resource_segment(operation.route), descriptions
         )
     )
 
 
-def sorted_into(
-    operations: Sequence[Operation], sort: Callable[[Operation], str], about: Mapping[str, str] | None = None
+def group_by_label(
+    operations: Sequence[Operation], label_of: Callable[[Operation], str], descriptions: Mapping[str, str] | None = None
 ) -> list[Group]:
     """Group operations by the label that `label_of` returns for each; `descriptions` are those of the labels."""
-    sorted_in: dict[str, list[Operation]] = {}
+    by_label: dict[str, list[Operation]] = {}
     for operation in operations:
-        sorted_in.setdefault(sort(operation), []).append(operation)
-    made: dict[str, Group] = {}
-    for label, members in sorted_in.items():
-        slug = unique(group_slug(label, MAX_SLUG - 3), made)
-        made[slug] = Group(slug=slug, label=label, about=(about or {}).get(label, ""), operations=tuple(members))
-    return list(made.values())
+        by_label.setdefault(label_of(operation), []).append(operation)
+    groups_by_slug: dict[str, Group] = {}
+    for label, members in by_label.items():
+        slug = unique_name(group_slug(label, MAX_GROUP_SLUG - 3), groups_by_slug)
+        groups_by_slug[slug] = Group(slug=slug, label=label, about=(descriptions or {}).get(label, ""), operations=tuple(members))
+    return list(groups_by_slug.values())
 
 
-def resource(path: str) -> str:
+def resource_segment(path: str) -> str:
     """Return the first segment of a path that names a resource: `/api/v1/campaigns/{id}` -> campaigns."""
-    texts = literals(path)
+    texts = literal_segments(path)
     return next((text for text in texts if not VERSION.fullmatch(text)), texts[0] if texts else "root")
 
 
-def literals(route: str) -> list[str]:
+def literal_segments(route: str) -> list[str]:
     return [segment.text for segment in segments(route) if not segment.text.startswith("{")]
 
 
-def _abouts(document: Mapping[str, Any]) -> dict[str, str]:
+def _tag_descriptions(document: Mapping[str, Any]) -> dict[str, str]:
     nodes = [node for node in as_list(document.get("tags")) if isinstance(node, Mapping)]
     return {str(node.get("name")): node["description"] for node in nodes if isinstance(node.get("description"), str)}

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nlapi.client.digest import is_key_header
+from nlapi.client.digest import is_idempotency_header
 from nlapi.openapi.spec import Effect
 from nlapi.tools.tool import Tool
 
@@ -23,11 +23,11 @@ def key_argument(tool: Tool) -> str | None:
     if tool.effect is Effect.READ:
         return None
     return next(
-        (name for name, (where, wire) in tool.places.items() if where == "header" and is_key_header(wire)), None
+        (name for name, (location, wire_name) in tool.places.items() if location == "header" and is_idempotency_header(wire_name)), None
     )
 
 
-def any_key(tool: Tool) -> Mapping[str, Any]:
+def provisional_key(tool: Tool) -> Mapping[str, Any]:
     """Return a provisional key as an argument where the header is required, else {}."""
     # The digest that names the intention is that of a built request, and none is built without a required header.
     return new_key(tool, "") if key_argument(tool) in tool.required else {}
@@ -49,8 +49,8 @@ def new_key(tool: Tool, intention: str) -> Mapping[str, Any]:
     key = uuid.UUID(bytes=hashed[:16], version=4)
     # The key is checked alone; the other arguments are not known to be complete here.
     validator = VALIDATOR({**tool.input_schema, "required": [], "minProperties": 0})
-    fitting = (text for text in (str(key), key.hex) if validator.is_valid({name: text}))
-    text = next(fitting, None)
+    candidates = (text for text in (str(key), key.hex) if validator.is_valid({name: text}))
+    text = next(candidates, None)
     return {} if text is None else {name: text}
 
 

@@ -12,18 +12,18 @@ from itertools import chain, pairwise
 
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.tools.argument_names import argument_names
-from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
-from nlapi.tools.index_shape import BRACED, CALLERS, STATES, Shape, shape_of
+from nlapi.tools.index_file import FORMAT_VERSION, IndexData, Postings, serialize, deserialize
+from nlapi.tools.index_shape import PATH_PARAMETER, CALLER_STEMS, STATE_STEMS, OperationTerms, operation_terms
 from nlapi.tools.meaning import neighbours
-from nlapi.tools.phrase import Phrase, Word, WordRole, read_phrase
+from nlapi.tools.phrase import Phrase, PhraseWord, WordRole, read_phrase
 from nlapi.tools.phrase_words import STATE_VERBS
 from nlapi.tools.relevance import PhraseTerms, Relevance, idf
-from nlapi.tools.synonyms import SAME, SYNONYMS
+from nlapi.tools.synonyms import SPELLINGS, SYNONYMS
 
 # Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
-WEIGHTS = {
+FIELD_WEIGHTS = {
     "id": 3.0,
     "path": 2.0,
     "path parameters": 1.0,
@@ -36,35 +36,35 @@ WEIGHTS = {
 
 # Least number of operations for which reading a cached Index is quicker than building it: 16 ms and 81 ms for GitHub's
 # 1,223 (benchmarks/RESULTS.md).
-WORTH_KEEPING = 200
+MIN_CACHED_OPERATIONS = 200
 # Candidates that BM25 passes on to be rated in full. With 50, the right one is among them for 3 more of 2,473 phrases.
-RATED = 40
+MAX_CANDIDATES = 40
 # The usual saturation constant of BM25 (Robertson and Zaragoza, 2009).
 _K1 = 1.2
 # Characters of a description that are read: later text is rarely about what the operation does.
-_LONGEST = 400
+_MAX_DESCRIPTION = 400
 # Weight of a word of the phrase by its role; the verb and the words of the object count 1.
-_ROLES = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
-_SAME = 0.9
+_ROLE_WEIGHTS = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
+_SPELLING_WEIGHT = 0.9
 # Weight of a synonym that an operation has in place of a word, and of the nearest words where no operation has the
 # word.
-_OTHERWISE = 0.5
+_SYNONYM_WEIGHT = 0.5
 # Least similarity at which one word may stand for another.
-_ALIKE = 0.6
+_MIN_SIMILARITY = 0.6
 # Weight of the words for the caller (`me`, `self`) where the phrase asks for what is the user's own.
-_CALLER = 0.5
-_STATE = 0.3
-_IMPLIED = 0.5
+_CALLER_WEIGHT = 0.5
+_STATE_WEIGHT = 0.3
+_IMPLIED_WEIGHT = 0.5
 # Penalty per logarithm of the number of words in id and path when BM25 passes on: `delete a namespace` against the many
 # operations inside a namespace.
-_SHORTER = 0.8
+_LENGTH_PENALTY = 0.8
 # Longest stem for which -er and -or form no word for who does it.
-_SHORT = 3
+_MAX_STEM_WITHOUT_AGENT = 3
 # Part of the best score that a candidate needs, as long as enough candidates have it.
-_NEAR = 0.4
+_MIN_SCORE_SHARE = 0.4
 # Share of the operations that have a word from which on it distinguishes so little that no synonym is looked for.
-_COMMON = 0.3
-_NOWHERE: tuple[list[int], list[float]] = ([], [])
+_COMMON_SHARE = 0.3
+_NO_POSTINGS: tuple[list[int], list[float]] = ([], [])
 
 
 class Index:
@@ -81,32 +81,32 @@ class Index:
         cache: Cache | None = None,
     ) -> None:
         self.operations: tuple[Operation, ...] = tuple(operations)
-        learned = _kept(self.operations, cache) if cache is not None and extra is None else None
-        if learned is None:
-            texts = [_fields(operation, extra) for operation in self.operations]
-            learned = Learned(shapes=list(map(shape_of, self.operations)), postings=_weigh(texts))
+        data = _cached_data(self.operations, cache) if cache is not None and extra is None else None
+        if data is None:
+            texts = [_weighted_fields(operation, extra) for operation in self.operations]
+            data = IndexData(operations=list(map(operation_terms, self.operations)), postings=_build_postings(texts))
             if cache is not None and extra is None:
-                cache.put(_key(self.operations), packed(learned))
-        self._shapes, self._postings = learned.shapes, learned.postings
-        self._relevance = Relevance(self._shapes, {word: len(docs) for word, (docs, _) in self._postings.items()})
-        self._things = frozenset(word for shape in self._shapes for word in shape.entities)
-        self.nouns = frozenset(noun for shape in self._shapes for noun in shape.nouns)
+                cache.store(_cache_key(self.operations), serialize(data))
+        self._terms, self._postings = data.operations, data.postings
+        self._relevance = Relevance(self._terms, {word: len(docs) for word, (docs, _) in self._postings.items()})
+        self._entity_stems = frozenset(word for terms in self._terms for word in terms.entities)
+        self.nouns = frozenset(noun for terms in self._terms for noun in terms.nouns)
         """stems that look like verbs and are nouns of the API: orders"""
-        self.honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        self.has_read_methods = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
         """whether some method reads, so that methods tell reads from changes"""
-        self._by_operation = dict(zip(self.operations, self._shapes, strict=True))
+        self._by_operation = dict(zip(self.operations, self._terms, strict=True))
 
     @classmethod
     def of(cls, operations: Iterable[Operation]) -> Index:
         """Return an Index, cached where its Spec was loaded with a cache and is large enough."""
         operations = tuple(operations)
-        worth = len(operations) >= WORTH_KEEPING
-        return cls(operations, cache=operations[0].spec.cache if worth else None)
+        is_cached = len(operations) >= MIN_CACHED_OPERATIONS
+        return cls(operations, cache=operations[0].spec.cache if is_cached else None)
 
     def __len__(self) -> int:
         return len(self.operations)
 
-    def knows(self, word: str) -> bool:
+    def has_word(self, word: str) -> bool:
         """Return whether the stem `word` is anywhere in the operations."""
         return word in self._postings
 
@@ -115,165 +115,165 @@ class Index:
         """The stems of all words in the operations."""
         return self._postings
 
-    def changes(self, operation: Operation) -> bool:
+    def is_change(self, operation: Operation) -> bool:
         """Return whether an operation changes something; in an API that only POSTs, its verb decides."""
-        shape = self._by_operation.get(operation)
-        return shape is not None and _changes(operation, shape, self.honest)
+        terms = self._by_operation.get(operation)
+        return terms is not None and _is_change(operation, terms, self.has_read_methods)
 
     def weight(self, word: str) -> float:
         """Return how distinctive the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
-        found = self._postings.get(word)
-        if not found:
+        posting = self._postings.get(word)
+        if not posting:
             return 0.0
-        return 1.0 - math.log(1 + len(found[0])) / math.log(2 + len(self.operations)) * 0.8
+        return 1.0 - math.log(1 + len(posting[0])) / math.log(2 + len(self.operations)) * 0.8
 
-    def search(self, query: str, k: int = 10, *, every: bool = False) -> list[tuple[Operation, float]]:
+    def search(self, query: str, limit: int = 10, *, include_all: bool = False) -> list[tuple[Operation, float]]:
         """Return at most `limit` operations with their scores, best first; none when no word of `query` is known.
 
         With `include_all`, operations that share no word with `query` are included.
         """
         phrase = read_phrase(query, self.nouns)
-        asked, rate = PhraseTerms.of(phrase, self._postings), self._relevance.score
-        ranked = [(rate(asked, doc, bm25), doc) for doc, bm25 in self._candidates(phrase, k, every)]
+        terms, score_of = PhraseTerms.of(phrase, self._postings), self._relevance.score
+        ranked = [(score_of(terms, doc, bm25), doc) for doc, bm25 in self._candidates(phrase, limit, include_all)]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
-        return [(self.operations[doc], score) for score, doc in ranked[:k]]
+        return [(self.operations[doc], score) for score, doc in ranked[:limit]]
 
-    def evidence(self, query: str) -> Iterator[tuple[Operation, Shape, tuple[float, ...]]]:
+    def features(self, query: str) -> Iterator[tuple[Operation, OperationTerms, tuple[float, ...]]]:
         """Yield the candidates for `query` with the feature values that their rating is made of, for training."""
         phrase = read_phrase(query, self.nouns)
-        asked = PhraseTerms.of(phrase, self._postings)
-        for doc, bm25 in self._candidates(phrase, RATED, every=False):
-            yield self.operations[doc], self._shapes[doc], self._relevance.evidence(asked, doc, bm25)
+        terms = PhraseTerms.of(phrase, self._postings)
+        for doc, bm25 in self._candidates(phrase, MAX_CANDIDATES, include_all=False):
+            yield self.operations[doc], self._terms[doc], self._relevance.features(terms, doc, bm25)
 
-    def _candidates(self, phrase: Phrase, k: int, every: bool) -> list[tuple[int, float]]:
+    def _candidates(self, phrase: Phrase, limit: int, include_all: bool) -> list[tuple[int, float]]:
         """Return the operations that BM25 selects for rating, with their scores."""
         scores, lengths = self._bm25(phrase), self._relevance.lengths
-        if every:
+        if include_all:
             return list(enumerate(scores))
-        few, least = max(k, RATED), max(scores, default=0.0) * _NEAR
-        near = [(score - _SHORTER * lengths[doc], -doc) for doc, score in enumerate(scores) if score > least]
-        if len(near) < few:
-            near = [(score - _SHORTER * lengths[doc], -doc) for doc, score in enumerate(scores) if score > 0.0]
-        return [(-doc, scores[-doc]) for _, doc in heapq.nlargest(few, near)]
+        count, min_score = max(limit, MAX_CANDIDATES), max(scores, default=0.0) * _MIN_SCORE_SHARE
+        candidates = [(score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > min_score]
+        if len(candidates) < count:
+            candidates = [(score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > 0.0]
+        return [(-doc, scores[-doc]) for _, doc in heapq.nlargest(count, candidates)]
 
     def _bm25(self, phrase: Phrase) -> list[float]:
         scores = [0.0] * len(self.operations)
         # A repeated word counts once, in its most important role, so that a long question does not outweigh its
         # command.
-        postings, rated = self._postings, set[str]()
-        for word in sorted(phrase.words, key=_importance):
-            if word.stem in rated:
+        postings, visited = self._postings, set[str]()
+        for word in sorted(phrase.words, key=_role_order):
+            if word.stem in visited:
                 continue
-            rated.add(word.stem)
-            share = _ROLES.get(word.role, 1.0)
-            docs, weights = postings.get(word.stem, _NOWHERE)
+            visited.add(word.stem)
+            share = _ROLE_WEIGHTS.get(word.role, 1.0)
+            docs, weights = postings.get(word.stem, _NO_POSTINGS)
             for doc, weight in zip(docs, weights, strict=True):
                 scores[doc] += share * weight
-            if len(docs) < _COMMON * len(scores):
-                for doc, weight in self._otherwise(word.stem, phrase.stems).items():
+            if len(docs) < _COMMON_SHARE * len(scores):
+                for doc, weight in self._synonym_scores(word.stem, phrase.stems).items():
                     scores[doc] += share * weight
-        for word, after in pairwise(phrase.words):
-            for doc, weight in zip(*postings.get(self._joined(word.stem, after.stem), _NOWHERE), strict=True):
+        for word, following in pairwise(phrase.words):
+            for doc, weight in zip(*postings.get(self._compound(word.stem, following.stem), _NO_POSTINGS), strict=True):
                 scores[doc] += weight
         hints = (
-            (CALLERS, _CALLER * phrase.mine),
-            (STATES, _STATE * (phrase.verb in STATE_VERBS)),
-            (phrase.implied, _IMPLIED),
+            (CALLER_STEMS, _CALLER_WEIGHT * phrase.is_about_caller),
+            (STATE_STEMS, _STATE_WEIGHT * (phrase.verb in STATE_VERBS)),
+            (phrase.implied, _IMPLIED_WEIGHT),
         )
         for terms, share in hints:
-            for doc, weight in self._best(dict.fromkeys(terms, share)).items() if share and terms else ():
+            for doc, weight in self._best_scores(dict.fromkeys(terms, share)).items() if share and terms else ():
                 # Hints alone select nothing unless the phrase names a possession: `tell me the weather` finds no
                 # operation on `me`.
-                if scores[doc] or phrase.owned or not phrase.words:
+                if scores[doc] or phrase.has_possessive or not phrase.words:
                     scores[doc] += weight
         return scores
 
-    def _joined(self, word: str, after: str) -> str:
+    def _compound(self, first: str, second: str) -> str:
         """Return two words as one: a config map may be a configmap, and garbage collection gc."""
-        whole, initials = word + after, word[:1] + after[:1]
-        unknown = word not in self._postings or after not in self._postings
-        return initials if unknown and whole not in self._postings else whole
+        compound, initials = first + second, first[:1] + second[:1]
+        is_unknown = first not in self._postings or second not in self._postings
+        return initials if is_unknown and compound not in self._postings else compound
 
-    def _otherwise(self, term: str, said: frozenset[str]) -> dict[int, float]:
+    def _synonym_scores(self, word: str, phrase_stems: frozenset[str]) -> dict[int, float]:
         """Return the scores of operations that lack a word and have another in its place."""
-        likes: Mapping[str, float] = {}
-        if term in SAME and not SAME[term].isdisjoint(self._postings):
-            likes = dict.fromkeys(SAME[term], _SAME)
-        elif term in SYNONYMS:
-            likes = dict.fromkeys(SYNONYMS[term] - said, _OTHERWISE)
-        elif term not in self._postings:
-            likes = {other: _OTHERWISE * likeness for other, likeness in neighbours(term) if likeness > _ALIKE}
-        if len(term) > _SHORT and not said.issuperset(doers := (f"{term}er", f"{term}or")):
-            likes = {**likes, **dict.fromkeys(doers, _OTHERWISE)}
-        return self._best(likes, self._postings.get(term, _NOWHERE)[0]) if likes else {}
+        substitutes: Mapping[str, float] = {}
+        if word in SPELLINGS and not SPELLINGS[word].isdisjoint(self._postings):
+            substitutes = dict.fromkeys(SPELLINGS[word], _SPELLING_WEIGHT)
+        elif word in SYNONYMS:
+            substitutes = dict.fromkeys(SYNONYMS[word] - phrase_stems, _SYNONYM_WEIGHT)
+        elif word not in self._postings:
+            substitutes = {substitute: _SYNONYM_WEIGHT * similarity for substitute, similarity in neighbours(word) if similarity > _MIN_SIMILARITY}
+        if len(word) > _MAX_STEM_WITHOUT_AGENT and not phrase_stems.issuperset(agent_nouns := (f"{word}er", f"{word}or")):
+            substitutes = {**substitutes, **dict.fromkeys(agent_nouns, _SYNONYM_WEIGHT)}
+        return self._best_scores(substitutes, self._postings.get(word, _NO_POSTINGS)[0]) if substitutes else {}
 
-    def _best(self, likes: Mapping[str, float], without: Collection[int] = ()) -> dict[int, float]:
+    def _best_scores(self, substitutes: Mapping[str, float], excluded: Collection[int] = ()) -> dict[int, float]:
         """Return the scores of operations by their best word of `substitutes`, except for those `excluded`."""
         best: dict[int, float] = {}
-        for other, share in likes.items():
-            for doc, weight in zip(*self._postings.get(other, _NOWHERE), strict=True):
+        for substitute, share in substitutes.items():
+            for doc, weight in zip(*self._postings.get(substitute, _NO_POSTINGS), strict=True):
                 if share * weight > best.get(doc, 0.0):
                     best[doc] = share * weight
-        for doc in without if best else ():
+        for doc in excluded if best else ():
             best.pop(doc, None)
         return best
 
-    def names(self, word: str) -> bool:
+    def is_entity(self, word: str) -> bool:
         """Return whether the stem `word` is in the last literal path segment of some operation."""
-        return word in self._things
+        return word in self._entity_stems
 
 
-def _importance(word: Word) -> int:
+def _role_order(word: PhraseWord) -> int:
     """Return the sort key of a word's role: the object's words first, the verb last."""
     return word.role or len(WordRole)
 
 
-def _key(operations: Sequence[Operation]) -> str:
+def _cache_key(operations: Sequence[Operation]) -> str:
     """Return the cache key of an Index: a hash of everything that is read from the operations."""
-    texts = "\x1e".join(map(_text, operations))
-    return f"index {FORM} {hashlib.sha256(texts.encode()).hexdigest()}"
+    texts = "\x1e".join(map(_indexed_text, operations))
+    return f"index {FORMAT_VERSION} {hashlib.sha256(texts.encode()).hexdigest()}"
 
 
-def _text(one: Operation) -> str:
-    stated = one.stated_effect.value if one.stated_effect is not None else ""
-    parts = (one.method, one.path, one.id, stated, one.summary, *one.tags, one.description[:_LONGEST])
-    return "\x1f".join((*parts, *argument_names(one)))
+def _indexed_text(operation: Operation) -> str:
+    stated_effect = operation.stated_effect.value if operation.stated_effect is not None else ""
+    parts = (operation.method, operation.path, operation.id, stated_effect, operation.summary, *operation.tags, operation.description[:_MAX_DESCRIPTION])
+    return "\x1f".join((*parts, *argument_names(operation)))
 
 
-def _kept(operations: Sequence[Operation], cache: Cache) -> Learned | None:
-    data = cache.get(_key(operations))
-    learned = unpacked(data) if data is not None else None
-    return learned if learned is not None and len(learned.shapes) == len(operations) else None
+def _cached_data(operations: Sequence[Operation], cache: Cache) -> IndexData | None:
+    data = cache.load(_cache_key(operations))
+    index_data = deserialize(data) if data is not None else None
+    return index_data if index_data is not None and len(index_data.operations) == len(operations) else None
 
 
-def _fields(operation: Operation, extra: Callable[[Operation], str] | None) -> list[tuple[float, list[str]]]:
+def _weighted_fields(operation: Operation, extra: Callable[[Operation], str] | None) -> list[tuple[float, list[str]]]:
     fields = [
-        (WEIGHTS["id"], operation.id),
-        (WEIGHTS["path"], BRACED.sub("", operation.path)),
-        (WEIGHTS["path parameters"], " ".join(BRACED.findall(operation.path))),
-        (WEIGHTS["summary"], operation.summary),
-        (WEIGHTS["tags"], " ".join(operation.tags)),
-        (WEIGHTS["description"], operation.description[:_LONGEST]),
+        (FIELD_WEIGHTS["id"], operation.id),
+        (FIELD_WEIGHTS["path"], PATH_PARAMETER.sub("", operation.path)),
+        (FIELD_WEIGHTS["path parameters"], " ".join(PATH_PARAMETER.findall(operation.path))),
+        (FIELD_WEIGHTS["summary"], operation.summary),
+        (FIELD_WEIGHTS["tags"], " ".join(operation.tags)),
+        (FIELD_WEIGHTS["description"], operation.description[:_MAX_DESCRIPTION]),
     ]
     if extra is not None:
-        fields.append((WEIGHTS["extra"], extra(operation)))
+        fields.append((FIELD_WEIGHTS["extra"], extra(operation)))
     texts = ((weight, text.replace("/", " ").split()) for weight, text in fields if text)
     arguments = dict.fromkeys(chain.from_iterable(map(_word_terms, argument_names(operation))))
     return [
         *((weight, [term for word in words for term in _word_terms(word)]) for weight, words in texts),
-        (WEIGHTS["arguments"], [*arguments]),
+        (FIELD_WEIGHTS["arguments"], [*arguments]),
     ]
 
 
 @lru_cache(maxsize=16384)
 def _word_terms(word: str) -> tuple[str, ...]:
-    return tuple(stem(piece) for piece in pieces(word) if piece not in STOPWORDS)
+    return tuple(stem(piece) for piece in split_words(word) if piece not in STOPWORDS)
 
 
-def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
+def _build_postings(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
     """Return the postings with the BM25F scores computed beforehand."""
     counts: list[dict[str, float]] = []
-    have: Counter[str] = Counter()
+    document_counts: Counter[str] = Counter()
     for fields in documents:
         tally: dict[str, float] = defaultdict(float)
         for weight, terms in fields:
@@ -282,10 +282,10 @@ def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
             for term in terms:
                 tally[term] += share
         counts.append(tally)
-        have.update(tally.keys())
+        document_counts.update(tally.keys())
     total = len(documents)
-    rarity = {term: idf(total, count) for term, count in have.items()}
-    postings: Postings = {term: ([], []) for term in have}
+    rarity = {term: idf(total, count) for term, count in document_counts.items()}
+    postings: Postings = {term: ([], []) for term in document_counts}
     for doc, tally in enumerate(counts):
         for term, amount in tally.items():
             docs, amounts = postings[term]
@@ -294,8 +294,8 @@ def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
     return postings
 
 
-def _changes(operation: Operation, shape: Shape, honest: bool) -> bool:
+def _is_change(operation: Operation, terms: OperationTerms, has_read_methods: bool) -> bool:
     # Where every method is POST, as in RPC-like APIs, the effect WRITE is only the default and the verb decides.
-    if operation.effect is not Effect.WRITE or honest:
+    if operation.effect is not Effect.WRITE or has_read_methods:
         return operation.effect is not Effect.READ
-    return any(VERBS.get(verb, Intent.READ) is not Intent.READ for verb in shape.verbs)
+    return any(VERBS.get(verb, Intent.READ) is not Intent.READ for verb in terms.verbs)

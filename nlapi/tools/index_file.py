@@ -6,75 +6,75 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.tools.index_shape import DeedKind, Shape
+from nlapi.tools.index_shape import ActionKind, OperationTerms
 
 # Version of the stored form: raise it when the content changes, so that older files are rebuilt.
-FORM = 2
+FORMAT_VERSION = 2
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the operations that have it, and its part of the score of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class IndexData:
     """The parts of an Index that take long to compute; `operations` has the terms of each of its operations."""
 
-    shapes: list[Shape]
+    operations: list[OperationTerms]
     postings: Postings
 
 
-def packed(learned: Learned) -> bytes:
+def serialize(data: IndexData) -> bytes:
     """Return the JSON form of `data`, with every word stored once."""
     import orjson
 
-    words = sorted({word for shape in learned.shapes for part in _parts(shape) for word in part})
-    number = {word: at for at, word in enumerate(words)}
-    shapes = [[_plain(shape), *([number[word] for word in part] for part in _parts(shape))] for shape in learned.shapes]
-    return orjson.dumps({"words": words, "shapes": shapes, "postings": learned.postings})
+    words = sorted({word for terms in data.operations for part in _word_fields(terms) for word in part})
+    numbers = {word: position for position, word in enumerate(words)}
+    rows = [[_numeric_fields(terms), *([numbers[word] for word in part] for part in _word_fields(terms))] for terms in data.operations]
+    return orjson.dumps({"words": words, "shapes": rows, "postings": data.postings})
 
 
-def unpacked(data: bytes) -> Learned | None:
+def deserialize(data: bytes) -> IndexData | None:
     """Return the inverse of `serialize`; None where the data is anything else."""
     import orjson
 
     try:
-        kept = orjson.loads(data)
-        words = kept["words"]
-        shapes = [_shape(row, words) for row in kept["shapes"]]
-        postings = kept["postings"]
+        stored = orjson.loads(data)
+        words = stored["words"]
+        operations = [_read_terms(row, words) for row in stored["shapes"]]
+        postings = stored["postings"]
         # A cache file may be damaged or written by another version: an index out of range must not surface in a search.
-        fits = all(len(docs) == len(amounts) and max(docs) < len(shapes) for docs, amounts in postings.values())
+        fits = all(len(docs) == len(amounts) and max(docs) < len(operations) for docs, amounts in postings.values())
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
-    return Learned(shapes=shapes, postings=postings) if fits else None
+    return IndexData(operations=operations, postings=postings) if fits else None
 
 
-def _plain(shape: Shape) -> list[int]:
+def _numeric_fields(terms: OperationTerms) -> list[int]:
     """Return the numeric parts of a Shape."""
-    return [shape.kind, shape.length, shape.counts, shape.callers, shape.own, shape.states]
+    return [terms.kind, terms.length, terms.is_count, terms.is_about_caller, terms.is_possessive, terms.sets_state]
 
 
-def _parts(shape: Shape) -> tuple[Sequence[str], ...]:
+def _word_fields(terms: OperationTerms) -> tuple[Sequence[str], ...]:
     """Return the words of a Shape by field; sets are sorted, so that equal ones have equal bytes."""
     sets = (
-        shape.name,
-        shape.qualifiers,
-        shape.inner,
-        shape.verbs,
-        shape.spoken,
-        shape.nouns,
-        shape.summary,
-        shape.object,
+        terms.name,
+        terms.qualifiers,
+        terms.inner,
+        terms.verbs,
+        terms.spoken,
+        terms.nouns,
+        terms.summary,
+        terms.object,
     )
-    return (shape.entities, *map(sorted, sets))
+    return (terms.entities, *map(sorted, sets))
 
 
-def _shape(row: list[Any], words: list[str]) -> Shape:
+def _read_terms(row: list[Any], words: list[str]) -> OperationTerms:
     """Return the Shape in a row. ValueError for a row of another form."""
-    (kind, length, counts, callers, own, states), entities, *parts = row
-    sets = [frozenset([words[number] for number in part]) for part in parts]
-    name, qualifiers, inner, verbs, spoken, nouns, summary, object = sets
-    return Shape(
-        kind=DeedKind(kind),
+    (kind, length, is_count, is_about_caller, is_possessive, sets_state), entities, *set_columns = row
+    sets = [frozenset([words[number] for number in part]) for part in set_columns]
+    name, qualifiers, inner, verbs, spoken, nouns, summary, object_stems = sets
+    return OperationTerms(
+        kind=ActionKind(kind),
         entities=tuple([words[number] for number in entities]),
         name=name,
         qualifiers=qualifiers,
@@ -83,10 +83,10 @@ def _shape(row: list[Any], words: list[str]) -> Shape:
         spoken=spoken,
         nouns=nouns,
         summary=summary,
-        object=object,
+        object=object_stems,
         length=length,
-        counts=counts,
-        callers=callers,
-        own=own,
-        states=states,
+        is_count=is_count,
+        is_about_caller=is_about_caller,
+        is_possessive=is_possessive,
+        sets_state=sets_state,
     )

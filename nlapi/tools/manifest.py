@@ -8,8 +8,8 @@ from typing import Any
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.strict import MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS
-from nlapi.tools.strict import strict as strict_schema
-from nlapi.tools.terse import terse
+from nlapi.tools.strict import strict_schema as strict_schema
+from nlapi.tools.terse import compact
 from nlapi.tools.tool import Tool
 
 FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
@@ -20,26 +20,26 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
 
     With `strict`, in the strict form where the schema fits strict mode and the form has one.
     """
-    fit = strict_schema(tool.input_schema) if strict else None
-    head = {"name": tool.name, "description": tool.description}
+    strict_form = strict_schema(tool.input_schema) if strict else None
+    common = {"name": tool.name, "description": tool.description}
     if format == "anthropic":
         return (
-            {**head, "input_schema": terse(tool)}
-            if fit is None
-            else {**head, "strict": True, "input_schema": fit.schema}
+            {**common, "input_schema": compact(tool)}
+            if strict_form is None
+            else {**common, "strict": True, "input_schema": strict_form.schema}
         )
     if format in ("openai", "openai-responses"):
-        function: dict[str, Any] = {**head, "parameters": tool.input_schema}
+        function: dict[str, Any] = {**common, "parameters": tool.input_schema}
         # OpenAI's strict mode requires every argument.
-        if fit is not None and not fit.optional:
-            function |= {"strict": True, "parameters": fit.schema}
+        if strict_form is not None and not strict_form.optional:
+            function |= {"strict": True, "parameters": strict_form.schema}
         if format == "openai":
             return {"type": "function", "function": function}
         # The Responses API takes a tool for strict unless told otherwise (docs/design/017-answers-to-a-model.md).
         return {"type": "function", "strict": False, **function}
     if format == "mcp":
         return {
-            **head,
+            **common,
             "inputSchema": tool.input_schema,
             "annotations": {
                 "readOnlyHint": tool.effect is Effect.READ,
@@ -49,7 +49,7 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
             },
         }
     if format == "gemini":
-        return {**head, "parametersJsonSchema": tool.input_schema}
+        return {**common, "parametersJsonSchema": tool.input_schema}
     raise UsageError(f"no manifest format {format!r}", hint=f"one of {', '.join(FORMATS)}")
 
 
@@ -60,14 +60,14 @@ def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> lis
     with 24 optional arguments and 16 unions in all.
     """
     tools = tuple(tools)
-    chosen: set[str] = set()
+    strict_names: set[str] = set()
     optional = unions = 0
     # A wrong argument costs most in a change, so changes use the allowance before reads.
     for tool in sorted(tools, key=lambda tool: tool.effect is Effect.READ) if strict else ():
-        fit = strict_schema(tool.input_schema)
-        if fit is None or len(chosen) == MAX_TOOLS:
+        strict_form = strict_schema(tool.input_schema)
+        if strict_form is None or len(strict_names) == MAX_TOOLS:
             continue
-        if optional + fit.optional <= MAX_OPTIONAL and unions + fit.unions <= MAX_UNIONS:
-            chosen.add(tool.name)
-            optional, unions = optional + fit.optional, unions + fit.unions
-    return [tool.as_dict(format, strict=tool.name in chosen) for tool in tools]
+        if optional + strict_form.optional <= MAX_OPTIONAL and unions + strict_form.unions <= MAX_UNIONS:
+            strict_names.add(tool.name)
+            optional, unions = optional + strict_form.optional, unions + strict_form.unions
+    return [tool.as_dict(format, strict=tool.name in strict_names) for tool in tools]

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Container, Iterable, Sequence
 
-from nlapi.openapi.hints import hints
+from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Operation
 
 # The Messages API takes `^[a-zA-Z0-9_-]{1,64}$` for tools and `^[a-zA-Z0-9_.-]{1,64}$` for arguments; one bad name
@@ -16,57 +16,57 @@ MAX_LENGTH = 64
 
 
 def tool_names(
-    operations: Sequence[Operation], *, longest: int = MAX_LENGTH, reserved: Iterable[str] = ()
+    operations: Sequence[Operation], *, max_length: int = MAX_LENGTH, reserved: Iterable[str] = ()
 ) -> tuple[str, ...]:
     """Return a name for each operation: `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, all different, none of them `reserved`.
 
     An operationId that fits stays, unless `x-nlapi` has another name. Any other is rewritten, and gets a hash of its
     method and path where it is cut to `max_length` characters or already used.
     """
-    given = {operation.id: name for operation in operations if (name := hints(operation.extensions).name)}
-    ids = {operation.id for operation in operations if operation.id not in given}
-    taken = set(reserved)
-    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", id) and len(id) <= longest} - taken
-    taken |= kept
+    hinted_names = {operation.id: name for operation in operations if (name := read_hints(operation.extensions).name)}
+    ids = {operation.id for operation in operations if operation.id not in hinted_names}
+    used_names = set(reserved)
+    fitting_ids = {id for id in ids if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", id) and len(id) <= max_length} - used_names
+    used_names |= fitting_ids
     names = []
     for operation in operations:
-        name = given.get(operation.id, operation.id)
-        if operation.id not in kept:
-            name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_-")
+        name = hinted_names.get(operation.id, operation.id)
+        if operation.id not in fitting_ids:
+            name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _to_ascii(name)).strip("_-")
             # Gemini refuses a whole list of tools for one name that begins with a digit
             # (docs/design/017-answers-to-a-model.md).
-            name = _fitted(f"_{name}" if name[:1].isdigit() else name, operation, taken, longest)
-            taken.add(name)
+            name = _fit_name(f"_{name}" if name[:1].isdigit() else name, operation, used_names, max_length)
+            used_names.add(name)
         names.append(name)
     return tuple(names)
 
 
-def _fitted(name: str, operation: Operation, taken: set[str], longest: int) -> str:
+def _fit_name(name: str, operation: Operation, used_names: set[str], max_length: int) -> str:
     """Return `name` where it is short enough and free, else its beginning with a hash."""
-    if name and len(name) <= longest and name not in taken:
+    if name and len(name) <= max_length and name not in used_names:
         return name
     # A hash and no counter: the name must not change when the description gains another operation.
     digest = _digest(operation.method, operation.path, operation.id)
-    return f"{(name or operation.method.lower())[: longest - 9]}_{digest}"
+    return f"{(name or operation.method.lower())[: max_length - 9]}_{digest}"
 
 
-def argument_name(name: str, place: str, taken: Container[str]) -> str:
+def argument_name(name: str, location: str, used_names: Container[str]) -> str:
     """Return a name for an argument: `^[a-zA-Z0-9_.-]{1,64}$` and not among `used_names`.
 
     `filter[name]` becomes `filter_name`, and `$top` becomes `top`. A name in use gets the location: `id_query`.
     """
-    plain = name
+    safe_name = name
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
-        plain = re.sub(r"[^a-zA-Z0-9_.-]+", "_", _plain(name)).strip("_") or f"{place}_{_digest(name)}"
-        if len(plain) > MAX_LENGTH:
-            plain = f"{plain[: MAX_LENGTH - 9]}_{_digest(name)}"
-    if plain not in taken:
-        return plain
-    placed = f"{plain[: MAX_LENGTH - 7]}_{place}"
-    return placed if placed not in taken else f"{plain[: MAX_LENGTH - 9]}_{_digest(place, name)}"
+        safe_name = re.sub(r"[^a-zA-Z0-9_.-]+", "_", _to_ascii(name)).strip("_") or f"{location}_{_digest(name)}"
+        if len(safe_name) > MAX_LENGTH:
+            safe_name = f"{safe_name[: MAX_LENGTH - 9]}_{_digest(name)}"
+    if safe_name not in used_names:
+        return safe_name
+    located_name = f"{safe_name[: MAX_LENGTH - 7]}_{location}"
+    return located_name if located_name not in used_names else f"{safe_name[: MAX_LENGTH - 9]}_{_digest(location, name)}"
 
 
-def _plain(name: str) -> str:
+def _to_ascii(name: str) -> str:
     """Return the name without accents and other characters beyond ASCII."""
     return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
 

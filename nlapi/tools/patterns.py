@@ -11,7 +11,7 @@ import regex
 PATTERN_SECONDS = 0.5
 
 
-def matches(expression: str, text: str) -> bool:
+def pattern_matches(expression: str, text: str) -> bool:
     """Return whether `expression` is found in `text`; True for an expression that is invalid in Python.
 
     TimeoutError when it takes longer than PATTERN_SECONDS. A search and not a full match: JSON Schema 2020-12
@@ -37,13 +37,13 @@ class BoundedPattern:
         if self.is_slow:
             return False
         try:
-            return matches(self.expression, text)
+            return pattern_matches(self.expression, text)
         except TimeoutError:
             self.is_slow = True
             return False
 
 
 @lru_cache(maxsize=1024)
-def bounded(expression: str) -> BoundedPattern:
+def bounded_pattern(expression: str) -> BoundedPattern:
     """Return the BoundedPattern of an expression, shared by all callers."""
     return BoundedPattern(expression)

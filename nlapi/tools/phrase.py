@@ -8,40 +8,40 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, singular, stem
 from nlapi.tools.phrase_words import (
-    ACTS,
-    ASKS,
-    BEHIND_NOUNS,
-    BELONGS,
-    CREATES,
+    ACTION_VERBS,
+    QUESTION_WORDS,
+    NOUN_FOLLOWERS,
+    PLACE_PREPOSITIONS,
+    CREATE_VERBS,
     DETERMINERS,
-    EVERY,
-    FILTERS,
-    FRAMES,
-    GETS,
-    HINTING,
-    IMPLIED,
-    JOINED,
-    LIKES,
-    MINE,
-    OPENS,
-    OWNERS,
-    PARTED,
-    QUALIFIES,
-    READS,
-    REQUESTS,
-    SEARCHES,
+    UNIVERSAL_WORDS,
+    FILTER_STEMS,
+    FRAME_NOUNS,
+    PLAIN_READ_VERBS,
+    HINT_WORDS,
+    IMPLIED_STEMS,
+    PHRASAL_VERBS,
+    INITIAL_VERBS,
+    CALLER_WORDS,
+    OPENING_WORDS,
+    POSSESSIVES,
+    PHRASAL_VERB_STARTS,
+    QUALIFIERS,
+    READ_VERBS,
+    REQUEST_VERBS,
+    SEARCH_VERBS,
     STATE_VERBS,
 )
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-_'’/][^\W_]+)*|[.;:,()?!]")
-_ENDS = frozenset(".?!")
-_BREAKS = frozenset(",;:")
+_SENTENCE_ENDS = frozenset(".?!")
+_CLAUSE_BREAKS = frozenset(",;:")
 # Tokens at the beginning of a phrase in which `my` and `me` are looked for.
-_NEAR = 12
+_POSSESSIVE_WINDOW = 12
 # Characters that are read: the operation is named in the first sentence.
-_LONGEST = 600
+_MAX_CHARS = 600
 
 
 class WordRole(IntEnum):
@@ -63,23 +63,23 @@ class SearchIntent(StrEnum):
     """The kind of request that a phrase makes."""
 
     COUNT = "count"
-    MANY = "many"
+    LIST = "many"
     """a verb that reads, and an object in the plural"""
-    ONE = "one"
+    ITEM = "one"
     SEARCH = "search"
     """a search for several, or for one by its name"""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    OTHER = "other"
+    UNCLASSIFIED = "other"
     """a verb of another kind"""
-    MANY_NOUNS = "many nouns"
+    PLURAL_NOUN = "many nouns"
     """no verb, and an object in the plural"""
     NOUN = "noun"
 
 
 # A tuple and no dataclass: building an index makes ten thousands of them.
-class Word(NamedTuple):
+class PhraseWord(NamedTuple):
     """A word of a phrase that is no stopword; words are compared by `stem`."""
 
     stem: str
@@ -91,7 +91,7 @@ class Word(NamedTuple):
 class Phrase:
     """A parsed instruction."""
 
-    words: tuple[Word, ...]
+    words: tuple[PhraseWord, ...]
     verb: str
     """stem of the verb; "" without one"""
     intent: SearchIntent
@@ -104,186 +104,186 @@ class Phrase:
     """stem of the last word of an object in the plural: pull [requests]; "" in the singular"""
     implied: frozenset[str]
     """stems of what the phrase means without saying it: `who can push` is about permissions"""
-    mine: bool
+    is_about_caller: bool
     """whether it is about what belongs to the caller"""
-    owned: bool
+    has_possessive: bool
     """whether a possessive says so: my runs"""
-    valued: bool
+    has_value: bool
     """whether a number or an id follows the object: issue 7"""
-    filters: bool
+    has_filter: bool
     """whether it mentions a filter or a match"""
 
 
-def read_phrase(text: str, nouns: Collection[str] = ()) -> Phrase:
+def read_phrase(sentence: str, nouns: Collection[str] = ()) -> Phrase:
     """Return the phrase in `sentence`. `nouns` are stems that look like verbs and are nouns of the API: orders."""
-    tokens = _tokens(text)
-    start, verb, words = _opening(tokens, nouns)
-    reader = _Reader(words, every=not EVERY.isdisjoint(tokens[:start]))
+    tokens = _tokens(sentence)
+    start, verb, words = _read_opening(tokens, nouns)
+    reader = _PhraseReader(words, is_universal=not UNIVERSAL_WORDS.isdisjoint(tokens[:start]))
     for token in tokens[start:]:
         reader.read(token)
-    return _phrase(tokens, verb, reader)
+    return _build_phrase(tokens, verb, reader)
 
 
 def _tokens(text: str) -> list[str]:
     """Return the words in lower case, and the punctuation marks."""
-    found: list[str] = []
-    for token in _TOKEN.findall(text[:_LONGEST]):
+    tokens: list[str] = []
+    for token in _TOKEN.findall(text[:_MAX_CHARS]):
         # Splitting identifiers is the slow part, and most tokens of a sentence are plain words that need none.
-        whole = (token.isalpha() and token.islower()) or not token[0].isalnum()
-        found += [token] if whole else pieces(token)
-    if not PARTED.isdisjoint(found):
-        for at in range(len(found) - 2, -1, -1):
-            if (joined := JOINED.get((found[at], found[at + 1]))) is not None:
-                found[at : at + 2] = [joined]
-    return found
+        is_plain_word = (token.isalpha() and token.islower()) or not token[0].isalnum()
+        tokens += [token] if is_plain_word else split_words(token)
+    if not PHRASAL_VERB_STARTS.isdisjoint(tokens):
+        for position in range(len(tokens) - 2, -1, -1):
+            if (joined := PHRASAL_VERBS.get((tokens[position], tokens[position + 1]))) is not None:
+                tokens[position : position + 2] = [joined]
+    return tokens
 
 
-def _opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, str, list[Word]]:
+def _read_opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, str, list[PhraseWord]]:
     """Return the position at which the object begins, and the verb with the words before it."""
-    determined = asks = False
-    for at, token in enumerate(tokens):
-        determined = determined or token in DETERMINERS
-        asks = asks or token in ASKS
-        after = tokens[at + 1] if at + 1 < len(tokens) else ""
-        polite = token in OPENS or (token in STOPWORDS and token not in GETS) or not token[0].isalnum()
-        if polite and not (at == 0 and token in LIKES):
+    has_determiner = is_question = False
+    for position, token in enumerate(tokens):
+        has_determiner = has_determiner or token in DETERMINERS
+        is_question = is_question or token in QUESTION_WORDS
+        following = tokens[position + 1] if position + 1 < len(tokens) else ""
+        is_filler = token in OPENING_WORDS or (token in STOPWORDS and token not in PLAIN_READ_VERBS) or not token[0].isalnum()
+        if is_filler and not (position == 0 and token in INITIAL_VERBS):
             continue
         # Behind a determiner or a question word, and before the end of the sentence, the word is a noun.
-        verb, end = stem(token), at + 1
-        if determined or asks or after in ("", *_ENDS):
-            return at, "", []
+        verb, end = stem(token), position + 1
+        if has_determiner or is_question or following in ("", *_SENTENCE_ENDS):
+            return position, "", []
         words = []
-        if verb in REQUESTS and (inner := _requested(tokens, end)):
-            words.append(Word(stem("request"), WordRole.FRAME, plural=False))
-            verb, end = stem(tokens[inner]), inner + 1
-        elif not _is_verb(token, after, nouns):
-            return at, "", []
-        return end, verb, [*words, Word(verb, WordRole.VERB, plural=False)]
+        if verb in REQUEST_VERBS and (inner_verb := _requested_verb(tokens, end)):
+            words.append(PhraseWord(stem("request"), WordRole.FRAME, plural=False))
+            verb, end = stem(tokens[inner_verb]), inner_verb + 1
+        elif not _is_verb(token, following, nouns):
+            return position, "", []
+        return end, verb, [*words, PhraseWord(verb, WordRole.VERB, plural=False)]
     return len(tokens), "", []
 
 
-def _requested(tokens: Sequence[str], start: int) -> int:
+def _requested_verb(tokens: Sequence[str], start: int) -> int:
     """Return the position of the verb of `a request to cancel`; 0 where there is none."""
-    for at in range(start, min(start + 4, len(tokens) - 2)):
-        if tokens[at] == "request" and tokens[at + 1] == "to":
-            return at + 2
+    for position in range(start, min(start + 4, len(tokens) - 2)):
+        if tokens[position] == "request" and tokens[position + 1] == "to":
+            return position + 2
     return 0
 
 
-def _is_verb(token: str, after: str, nouns: Collection[str]) -> bool:
+def _is_verb(token: str, following: str, nouns: Collection[str]) -> bool:
     """Return whether the first word commands: `[list] pods`, not `[pods] of a node` and not `[failed] runs`."""
-    root, one = stem(token), singular(token)
-    familiar = root in VERBS or root in READS or root in CREATES or root in STATE_VERBS
-    if one != token:
-        third_person = root in ACTS or after in DETERMINERS
-        return root not in nouns and (root in VERBS or (after not in BEHIND_NOUNS and (familiar or third_person)))
+    root, singular_form = stem(token), singular(token)
+    is_common_verb = root in VERBS or root in READ_VERBS or root in CREATE_VERBS or root in STATE_VERBS
+    if singular_form != token:
+        is_third_person = root in ACTION_VERBS or following in DETERMINERS
+        return root not in nouns and (root in VERBS or (following not in NOUN_FOLLOWERS and (is_common_verb or is_third_person)))
     if token.endswith(("ed", "ing")):
         return root in VERBS and root not in nouns and not token.endswith("ed")
     return (
-        familiar
-        or after in DETERMINERS
-        or after in ("on", "to")
-        or (root in ACTS and after not in BEHIND_NOUNS and after != "")
+        is_common_verb
+        or following in DETERMINERS
+        or following in ("on", "to")
+        or (root in ACTION_VERBS and following not in NOUN_FOLLOWERS and following != "")
     )
 
 
-class _Reader:
+class _PhraseReader:
     """The state of reading the words behind the verb, token by token, which assigns their roles.
 
     The object follows a frame such as `details of`.
     """
 
-    def __init__(self, words: list[Word], *, every: bool) -> None:
+    def __init__(self, words: list[PhraseWord], *, is_universal: bool) -> None:
         self.words = words
-        self.every = every
+        self.is_universal = is_universal
         """whether all of a kind are meant"""
-        self.noun, self.many = "", False
+        self.noun, self.is_plural = "", False
         """the last noun of the object, and whether it is in the plural"""
-        self.valued = False
-        self._role, self._first, self._bracketed = WordRole.OBJECT, len(words), False
+        self.has_value = False
+        self._role, self._object_start, self._bracketed = WordRole.OBJECT, len(words), False
 
     def read(self, token: str) -> None:
-        if token in BELONGS:
-            self._belongs()
-        elif token in QUALIFIES:
-            if self._started and self._role < WordRole.MODIFIER:
+        if token in PLACE_PREPOSITIONS:
+            self._read_preposition()
+        elif token in QUALIFIERS:
+            if self._has_object and self._role < WordRole.MODIFIER:
                 self._role = WordRole.MODIFIER
-        elif token in EVERY:
-            self.every = self.every or self._role is WordRole.OBJECT
+        elif token in UNIVERSAL_WORDS:
+            self.is_universal = self.is_universal or self._role is WordRole.OBJECT
         elif token[0].isalnum():
             if token not in STOPWORDS:
-                self._word(token)
+                self._read_word(token)
         elif self.words:
-            self._mark(token)
+            self._read_mark(token)
 
     @property
-    def _started(self) -> bool:
-        return len(self.words) > self._first
+    def _has_object(self) -> bool:
+        return len(self.words) > self._object_start
 
-    def _belongs(self) -> None:
-        own = self.words[self._first :]
-        if not own or self._role is not WordRole.OBJECT:
+    def _read_preposition(self) -> None:
+        object_words = self.words[self._object_start :]
+        if not object_words or self._role is not WordRole.OBJECT:
             return
         # In `details of a task` the noun before `of` only frames the object, which begins behind it.
-        if all(word.stem in FRAMES for word in own):
-            self.every = self.every or any(word.stem == "list" for word in own)
-            self.words[self._first :] = [Word(word.stem, WordRole.FRAME, word.plural) for word in own]
-            self._first = len(self.words)
+        if all(word.stem in FRAME_NOUNS for word in object_words):
+            self.is_universal = self.is_universal or any(word.stem == "list" for word in object_words)
+            self.words[self._object_start :] = [PhraseWord(word.stem, WordRole.FRAME, word.plural) for word in object_words]
+            self._object_start = len(self.words)
         else:
             self._role = WordRole.COMPLEMENT
 
-    def _word(self, text: str) -> None:
+    def _read_word(self, text: str) -> None:
         root, plural = stem(text), singular(text) != text
         if self._role is WordRole.OBJECT and not self._bracketed:
-            self.valued = self.valued or (self._started and not text.isalpha())
+            self.has_value = self.has_value or (self._has_object and not text.isalpha())
             # An adverb at the end (`list runs daily`) is not the noun that shows the number.
             if text.isalpha() and not text.endswith("ly"):
-                self.noun, self.many = root, plural
-        self.words.append(Word(root, WordRole.ASIDE if self._bracketed else self._role, plural))
+                self.noun, self.is_plural = root, plural
+        self.words.append(PhraseWord(root, WordRole.ASIDE if self._bracketed else self._role, plural))
 
-    def _mark(self, mark: str) -> None:
+    def _read_mark(self, mark: str) -> None:
         self._bracketed = mark == "(" or (self._bracketed and mark != ")")
-        if mark in _ENDS:
+        if mark in _SENTENCE_ENDS:
             self._role = WordRole.ASIDE
-        elif mark in _BREAKS and self._role < WordRole.MODIFIER:
+        elif mark in _CLAUSE_BREAKS and self._role < WordRole.MODIFIER:
             self._role = WordRole.MODIFIER
 
 
-def _phrase(tokens: Sequence[str], verb: str, reader: _Reader) -> Phrase:
+def _build_phrase(tokens: Sequence[str], verb: str, reader: _PhraseReader) -> Phrase:
     words = reader.words
-    subject = frozenset([word.stem for word in words if word.role is WordRole.OBJECT])
-    subject = subject or frozenset([word.stem for word in words if word.role is WordRole.FRAME])
+    object_stems = frozenset([word.stem for word in words if word.role is WordRole.OBJECT])
+    object_stems = object_stems or frozenset([word.stem for word in words if word.role is WordRole.FRAME])
     stems = frozenset([word.stem for word in words])
     plurals = frozenset([word.stem for word in words if word.plural])
     # Most phrases have none of these words, and the searches below are by substring.
-    plain = "" if HINTING.isdisjoint(tokens) else " ".join(tokens)
-    implied = [meaning for said, meaning in IMPLIED.items() if said in plain] if plain else ()
+    hint_text = "" if HINT_WORDS.isdisjoint(tokens) else " ".join(tokens)
+    implied = [meaning for expression, meaning in IMPLIED_STEMS.items() if expression in hint_text] if hint_text else ()
     return Phrase(
         words=tuple(words),
         verb=verb,
-        intent=_intent(plain, verb, reader.every or reader.many),
-        object=subject,
+        intent=_search_intent(hint_text, verb, reader.is_universal or reader.is_plural),
+        object=object_stems,
         stems=stems,
-        plurals=plurals | subject if reader.every else plurals,
-        head=reader.noun if reader.every or reader.many else "",
+        plurals=plurals | object_stems if reader.is_universal else plurals,
+        head=reader.noun if reader.is_universal or reader.is_plural else "",
         implied=frozenset().union(*implied),
-        mine=not MINE.isdisjoint(tokens[:_NEAR]) and list(tokens[:2]) != ["i", "want"],
-        owned=not OWNERS.isdisjoint(tokens[:_NEAR]),
-        valued=reader.valued,
-        filters=not FILTERS.isdisjoint(stems),
+        is_about_caller=not CALLER_WORDS.isdisjoint(tokens[:_POSSESSIVE_WINDOW]) and list(tokens[:2]) != ["i", "want"],
+        has_possessive=not POSSESSIVES.isdisjoint(tokens[:_POSSESSIVE_WINDOW]),
+        has_value=reader.has_value,
+        has_filter=not FILTER_STEMS.isdisjoint(stems),
     )
 
 
-def _intent(plain: str, verb: str, many: bool) -> SearchIntent:
-    if plain.startswith(("count ", "number of")) or "how many" in plain or "the number of" in plain:
+def _search_intent(hint_text: str, verb: str, is_plural: bool) -> SearchIntent:
+    if hint_text.startswith(("count ", "number of")) or "how many" in hint_text or "the number of" in hint_text:
         return SearchIntent.COUNT
     if not verb:
-        return SearchIntent.MANY_NOUNS if many else SearchIntent.NOUN
+        return SearchIntent.PLURAL_NOUN if is_plural else SearchIntent.NOUN
     intent = VERBS.get(verb)
-    if verb in SEARCHES:
+    if verb in SEARCH_VERBS:
         return SearchIntent.SEARCH
-    if intent is None and verb in CREATES:
+    if intent is None and verb in CREATE_VERBS:
         return SearchIntent.CREATE
-    if intent is not Intent.READ and verb not in READS:
-        return SearchIntent(intent.value) if intent is not None else SearchIntent.OTHER
-    return SearchIntent.MANY if many or verb == "list" else SearchIntent.ONE
+    if intent is not Intent.READ and verb not in READ_VERBS:
+        return SearchIntent(intent.value) if intent is not None else SearchIntent.UNCLASSIFIED
+    return SearchIntent.LIST if is_plural or verb == "list" else SearchIntent.ITEM

@@ -43,13 +43,13 @@ class Plan:
 class Outcome(StrEnum):
     """The outcome of a Call. The values stand in transcripts and ndjson events."""
 
-    DONE = "done"
+    ANSWERED = "done"
     """an answer came; its status may still be an error"""
     REFUSED = "refused"
     """the user said no"""
     FAILED = "failed"
     """it could not be built or sent, or got no complete answer"""
-    SHOWN = "shown"
+    PREVIEWED = "shown"
     """a dry run: built and shown, not sent"""
 
 
@@ -112,9 +112,9 @@ class KnownValues(Mapping[str, Any]):
         return len({**self.remembered, **self.fixed})
 
 
-def is_remembered(known: Mapping[str, Any], name: str) -> bool:
+def is_remembered(known_values: Mapping[str, Any], name: str) -> bool:
     """Return whether a known value is an earlier reply of the user and not fixed."""
-    return isinstance(known, KnownValues) and name not in known.fixed
+    return isinstance(known_values, KnownValues) and name not in known_values.fixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class Conversation:
     """
 
     turns: tuple[Turn, ...]
-    known: Mapping[str, Any] = field(default_factory=dict)
+    known_values: Mapping[str, Any] = field(default_factory=dict)
     # Idempotency keys are derived from the id, so a resumed conversation has to have the same one.
     id: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
@@ -143,7 +143,7 @@ class Conversation:
         """The steps of all turns, in order."""
         return tuple(step for turn in self.turns for step in turn.steps)
 
-    def asked(self, question: str) -> Conversation:
+    def with_question(self, question: str) -> Conversation:
         """Return this conversation with a new turn for a question."""
         return replace(self, turns=(*self.turns, Turn(question=question)))
 
@@ -152,18 +152,18 @@ class Conversation:
         current = replace(self.current, rounds=(*self.current.rounds, round))
         return replace(self, turns=(*self.turns[:-1], current))
 
-    def choosing(self, operation: Operation) -> Conversation:
+    def with_choice(self, operation: Operation) -> Conversation:
         """Return this conversation with the operation that the user picked for the current question."""
         return replace(self, turns=(*self.turns[:-1], replace(self.current, chosen=operation)))
 
-    def with_known(self, values: Mapping[str, Any]) -> Conversation:
+    def with_replies(self, values: Mapping[str, Any]) -> Conversation:
         """Return this conversation with the user's replies, which override earlier ones."""
         # `known_values` may be a plain mapping from a caller of `nlapi.plan`; all of that counts as fixed.
-        fixed = self.known.fixed if isinstance(self.known, KnownValues) else self.known
-        remembered = self.known.remembered if isinstance(self.known, KnownValues) else {}
-        return replace(self, known=KnownValues(fixed=fixed, remembered={**remembered, **values}))
+        fixed = self.known_values.fixed if isinstance(self.known_values, KnownValues) else self.known_values
+        remembered = self.known_values.remembered if isinstance(self.known_values, KnownValues) else {}
+        return replace(self, known_values=KnownValues(fixed=fixed, remembered={**remembered, **values}))
 
 
-def ask(question: str, known: Mapping[str, Any] | None = None) -> Conversation:
+def ask(question: str, known_values: Mapping[str, Any] | None = None) -> Conversation:
     """Return a new conversation with one question."""
-    return Conversation(turns=(Turn(question=question),), known=dict(known or {}))
+    return Conversation(turns=(Turn(question=question),), known_values=dict(known_values or {}))

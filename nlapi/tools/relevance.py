@@ -12,14 +12,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 
-from nlapi.tools.index_shape import DeedKind, Shape
+from nlapi.tools.index_shape import ActionKind, OperationTerms
 from nlapi.tools.phrase import Phrase, SearchIntent
 from nlapi.tools.phrase_words import STATE_VERBS
-from nlapi.tools.synonyms import SAME, SYNONYMS
+from nlapi.tools.synonyms import SPELLINGS, SYNONYMS
 
 # `python -m benchmarks.find_train` prints this table and KIND_WEIGHTS as they stand here. A penalty of 3 or 30 in place
 # of 10 changes the shares of right operations by less than 0.005.
-EVIDENCE: Mapping[str, float] = {
+FEATURE_WEIGHTS: Mapping[str, float] = {
     "bm25": 0.806,
     "length log": 1.402,
     "length": -0.412,
@@ -41,24 +41,24 @@ EVIDENCE: Mapping[str, float] = {
     "qualifier unsaid": -0.489,
     "qualifier said": 0.658,
 }
-KINDS: Mapping[SearchIntent, tuple[float, ...]] = {
+KIND_WEIGHTS: Mapping[SearchIntent, tuple[float, ...]] = {
     SearchIntent.COUNT: (-0.10, 0.78, 3.88, -1.37, -6.77, 0.58, -2.39),
-    SearchIntent.MANY: (1.83, 2.31, 0.88, -3.58, -2.39, -3.42, -2.79),
-    SearchIntent.ONE: (1.08, 2.60, 1.48, -2.85, -3.70, -3.09, -1.14),
+    SearchIntent.LIST: (1.83, 2.31, 0.88, -3.58, -2.39, -3.42, -2.79),
+    SearchIntent.ITEM: (1.08, 2.60, 1.48, -2.85, -3.70, -3.09, -1.14),
     SearchIntent.SEARCH: (2.38, -0.66, 1.65, -1.99, -2.99, -3.14, -3.60),
     SearchIntent.CREATE: (-1.05, -2.32, -0.12, 2.44, 1.64, 0.96, -2.68),
     SearchIntent.UPDATE: (-2.19, -4.73, -1.62, 0.70, 2.92, 3.54, 0.04),
     SearchIntent.DELETE: (-2.00, -2.92, -0.17, 0.19, -3.11, -1.23, 3.14),
-    SearchIntent.OTHER: (-0.30, -1.71, -0.30, 1.18, 1.27, 0.34, -0.10),
-    SearchIntent.MANY_NOUNS: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
+    SearchIntent.UNCLASSIFIED: (-0.30, -1.71, -0.30, 1.18, 1.27, 0.34, -0.10),
+    SearchIntent.PLURAL_NOUN: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
     SearchIntent.NOUN: (0.91, 0.12, 1.27, -0.51, 0.33, -1.03, -1.38),
 }
 """SearchIntent -> the term that it adds for each ActionKind of operation, in the order of ActionKind."""
-_WEIGHTS = tuple(EVIDENCE.values())
-_NUMBERED = (DeedKind.COLLECTION, DeedKind.ITEM)
-_VALUED = {DeedKind.COLLECTION: -1.0, DeedKind.ITEM: 1.0, DeedKind.UPDATE: 1.0, DeedKind.DELETE: 1.0}
-_FILTERED = {DeedKind.COLLECTION: 1.0, DeedKind.ITEM: -1.0}
-_MADE = (DeedKind.CREATE, DeedKind.UPDATE)
+_WEIGHTS = tuple(FEATURE_WEIGHTS.values())
+_NUMBER_KINDS = (ActionKind.COLLECTION, ActionKind.ITEM)
+_VALUE_SIGNS = {ActionKind.COLLECTION: -1.0, ActionKind.ITEM: 1.0, ActionKind.UPDATE: 1.0, ActionKind.DELETE: 1.0}
+_FILTER_SIGNS = {ActionKind.COLLECTION: 1.0, ActionKind.ITEM: -1.0}
+_WRITE_KINDS = (ActionKind.CREATE, ActionKind.UPDATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,100 +66,100 @@ class PhraseTerms:
     """A phrase, with its words also in their other spellings."""
 
     phrase: Phrase
-    said: frozenset[str]
+    stems: frozenset[str]
     object: frozenset[str]
     plurals: frozenset[str]
 
     @classmethod
-    def of(cls, phrase: Phrase, known: Collection[str]) -> PhraseTerms:
+    def of(cls, phrase: Phrase, api_stems: Collection[str]) -> PhraseTerms:
         """Return the phrase with the synonyms of its words; `api_stems` are the stems that the API uses."""
-        same = {word: _otherwise(word, known) for word in phrase.stems if word in SYNONYMS}
+        synonyms = {word: _spellings(word, api_stems) for word in phrase.stems if word in SYNONYMS}
         return cls(
             phrase=phrase,
-            said=_widened(phrase.stems, same) | phrase.implied,
-            object=_widened(phrase.object, same),
-            plurals=_widened(phrase.plurals, same),
+            stems=_with_synonyms(phrase.stems, synonyms) | phrase.implied,
+            object=_with_synonyms(phrase.object, synonyms),
+            plurals=_with_synonyms(phrase.plurals, synonyms),
         )
 
 
-def _otherwise(word: str, known: Collection[str]) -> frozenset[str]:
+def _spellings(word: str, api_stems: Collection[str]) -> frozenset[str]:
     """Return the other spellings of a word that the API uses, or the synonyms of one that it does not."""
-    return SAME.get(word, frozenset()) if word in known else SYNONYMS[word]
+    return SPELLINGS.get(word, frozenset()) if word in api_stems else SYNONYMS[word]
 
 
-def _widened(words: frozenset[str], same: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    others = [same[word] for word in words if word in same]
-    return words.union(*others) if others else words
+def _with_synonyms(words: frozenset[str], synonyms: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    additions = [synonyms[word] for word in words if word in synonyms]
+    return words.union(*additions) if additions else words
 
 
 class Relevance:
     """The relevance of each of several operations to a phrase. `frequency` counts the operations that have a stem."""
 
-    def __init__(self, shapes: Sequence[Shape], frequency: Mapping[str, int]) -> None:
-        total = len(shapes)
-        self._shapes = shapes
-        self._apart = _apartness(shapes)
-        words = {word for shape in shapes for word in shape.summary}
-        self._idf = rarity = {word: idf(total, frequency.get(word, 0)) for word in words}
-        self.lengths = [math.log(1 + len(_own_words(shape))) for shape in shapes]
+    def __init__(self, terms: Sequence[OperationTerms], frequency: Mapping[str, int]) -> None:
+        total = len(terms)
+        self._terms = terms
+        self._distinctiveness = _distinctiveness(terms)
+        words = {word for operation in terms for word in operation.summary}
+        self._idf = idf_by_word = {word: idf(total, frequency.get(word, 0)) for word in words}
+        self.lengths = [math.log(1 + len(_path_and_name(operation))) for operation in terms]
         """for each operation, the logarithm of the number of words in its id and path"""
-        self._names = [sum([self._apart[word] for word in shape.name]) for shape in shapes]
-        self._summaries = [sum([rarity[word] for word in shape.summary]) for shape in shapes]
-        self._objects = [sum([rarity[word] for word in shape.object]) for shape in shapes]
+        self._names = [sum([self._distinctiveness[word] for word in operation.name]) for operation in terms]
+        self._summaries = [sum([idf_by_word[word] for word in operation.summary]) for operation in terms]
+        self._objects = [sum([idf_by_word[word] for word in operation.object]) for operation in terms]
 
-    def score(self, asked: PhraseTerms, place: int, bm25: float) -> float:
+    def score(self, phrase_terms: PhraseTerms, index: int, bm25: float) -> float:
         """Return the score of the operation at `index`; only differences between scores mean anything."""
-        kind = KINDS[asked.phrase.intent][self._shapes[place].kind]
-        total: float = sum(map(mul, _WEIGHTS, self.evidence(asked, place, bm25)), kind)
+        kind = KIND_WEIGHTS[phrase_terms.phrase.intent][self._terms[index].kind]
+        total: float = sum(map(mul, _WEIGHTS, self.features(phrase_terms, index, bm25)), kind)
         return total
 
-    def evidence(self, asked: PhraseTerms, place: int, bm25: float) -> tuple[float, ...]:
+    def features(self, phrase_terms: PhraseTerms, index: int, bm25: float) -> tuple[float, ...]:
         """Return the feature values of an operation, in the order of FEATURE_WEIGHTS."""
-        shape, phrase, said, object = self._shapes[place], asked.phrase, asked.said, asked.object
-        apart, rarity, kind, entities = self._apart, self._idf, shape.kind, shape.entities
-        named = summed = subject = inner = entity = number = value = unsaid = 0.0
+        terms, phrase, stems, object = self._terms[index], phrase_terms.phrase, phrase_terms.stems, phrase_terms.object
+        distinctiveness, rarity, kind, entities = self._distinctiveness, self._idf, terms.kind, terms.entities
+        name_sum = summary_sum = object_sum = inner_sum = entity_count = number_sign = value_sign = unmentioned = 0.0
         # Plain loops: this runs 40 times a query, and generator expressions cost more than the additions in them.
-        for word in shape.name & said:
-            named += apart[word]
-        for word in shape.summary & said:
-            summed += rarity[word]
-        for word in shape.object & object:
-            subject += rarity[word]
-        for word in shape.inner:
-            if word in said:
-                inner += apart[word]
-            elif apart[word] > unsaid:
-                unsaid = apart[word]
+        for word in terms.name & stems:
+            name_sum += distinctiveness[word]
+        for word in terms.summary & stems:
+            summary_sum += rarity[word]
+        for word in terms.object & object:
+            object_sum += rarity[word]
+        for word in terms.inner:
+            if word in stems:
+                inner_sum += distinctiveness[word]
+            elif distinctiveness[word] > unmentioned:
+                unmentioned = distinctiveness[word]
         for word in entities:
-            entity += word in object
-        if entities and entities[-1] in said:
-            if kind in _NUMBERED:
-                many = entities[-1] in asked.plurals or (entities[-1] in object and phrase.head in shape.object)
-                number = 1.0 if many is (kind is DeedKind.COLLECTION) else -1.0
-            if phrase.valued and entities[-1] in object:
-                value = _VALUED.get(kind, 0.0)
-        qualifiers, summary, verb = shape.qualifiers, self._summaries[place], phrase.verb
+            entity_count += word in object
+        if entities and entities[-1] in stems:
+            if kind in _NUMBER_KINDS:
+                is_plural = entities[-1] in phrase_terms.plurals or (entities[-1] in object and phrase.head in terms.object)
+                number_sign = 1.0 if is_plural is (kind is ActionKind.COLLECTION) else -1.0
+            if phrase.has_value and entities[-1] in object:
+                value_sign = _VALUE_SIGNS.get(kind, 0.0)
+        qualifiers, summary, verb = terms.qualifiers, self._summaries[index], phrase.verb
         return (
             bm25,
-            self.lengths[place],
-            shape.length,
-            number,
-            entity / len(entities) if entities else 0.0,
-            self._names[place] - named,
-            unsaid,
-            inner,
-            verb in shape.spoken if verb else 0.0,
-            verb in entities and kind in _MADE,
-            subject / self._objects[place] if subject else 0.0,
-            summed / summary if summed else 0.0,
-            summary - summed,
-            float(shape.callers) if phrase.mine else -float(shape.own),
-            shape.states and verb in STATE_VERBS,
-            (1.0 if phrase.intent is SearchIntent.COUNT else -1.0) if shape.counts else 0.0,
-            value,
-            _FILTERED.get(kind, 0.0) if phrase.filters else 0.0,
-            len(qualifiers - said) if qualifiers else 0.0,
-            not qualifiers.isdisjoint(said) if qualifiers else 0.0,
+            self.lengths[index],
+            terms.length,
+            number_sign,
+            entity_count / len(entities) if entities else 0.0,
+            self._names[index] - name_sum,
+            unmentioned,
+            inner_sum,
+            verb in terms.spoken if verb else 0.0,
+            verb in entities and kind in _WRITE_KINDS,
+            object_sum / self._objects[index] if object_sum else 0.0,
+            summary_sum / summary if summary_sum else 0.0,
+            summary - summary_sum,
+            float(terms.is_about_caller) if phrase.is_about_caller else -float(terms.is_possessive),
+            terms.sets_state and verb in STATE_VERBS,
+            (1.0 if phrase.intent is SearchIntent.COUNT else -1.0) if terms.is_count else 0.0,
+            value_sign,
+            _FILTER_SIGNS.get(kind, 0.0) if phrase.has_filter else 0.0,
+            len(qualifiers - stems) if qualifiers else 0.0,
+            not qualifiers.isdisjoint(stems) if qualifiers else 0.0,
         )
 
 
@@ -169,14 +169,14 @@ def idf(total: int, count: int) -> float:
     return math.log(1 + (total - count + 0.5) / (count + 0.5))
 
 
-def _own_words(shape: Shape) -> frozenset[str]:
-    return shape.name.union(shape.inner, shape.entities)
+def _path_and_name(terms: OperationTerms) -> frozenset[str]:
+    return terms.name.union(terms.inner, terms.entities)
 
 
-def _apartness(shapes: Iterable[Shape]) -> dict[str, float]:
+def _distinctiveness(terms: Iterable[OperationTerms]) -> dict[str, float]:
     """Return for each word of the ids and paths how well it distinguishes operations, from 0 to 1."""
-    have, total = Counter[str](), 0
-    for shape in shapes:
+    counts, total = Counter[str](), 0
+    for operation in terms:
         total += 1
-        have.update(_own_words(shape))
-    return {word: (1.0 - count / total) ** 2 for word, count in have.items()}
+        counts.update(_path_and_name(operation))
+    return {word: (1.0 - count / total) ** 2 for word, count in counts.items()}

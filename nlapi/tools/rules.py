@@ -46,11 +46,11 @@ class Rule:
     effect: tuple[str, ...] = ("*",)
     location: str = ""
 
-    def is_about_api(self, names: Iterable[str]) -> bool:
+    def applies_to_api(self, names: Iterable[str]) -> bool:
         """Return whether the rule applies to an API that has these names."""
         return any(_matches(self.api, name) for name in names)
 
-    def is_about(self, operation: Operation) -> bool:
+    def applies_to(self, operation: Operation) -> bool:
         """Return whether the rule applies to an operation of an API that it applies to."""
         return _matches(self.operation, operation.id) and _matches(self.effect, operation.effect)
 
@@ -60,24 +60,24 @@ class Rule:
         return f"{self.verdict} {', '.join(limits) or 'everything'}"
 
 
-def ruling(rules: Iterable[Rule], operation: Operation) -> Rule | None:
+def deciding_rule(rules: Iterable[Rule], operation: Operation) -> Rule | None:
     """Return the rule that decides on an operation: the most restrictive that applies, the first of equals."""
     order = list(Ruling)
-    about = (rule for rule in rules if rule.is_about(operation))
-    return min(about, key=lambda rule: order.index(rule.verdict), default=None)
+    applicable = (rule for rule in rules if rule.applies_to(operation))
+    return min(applicable, key=lambda rule: order.index(rule.verdict), default=None)
 
 
-def forbids(rule: Rule | None) -> bool:
+def is_denied(rule: Rule | None) -> bool:
     """Return whether a rule denies a call."""
     return rule is not None and rule.verdict is Ruling.DENY
 
 
-def forbidden(operation: Operation, rule: Rule) -> str:
+def denial_message(operation: Operation, rule: Rule) -> str:
     """Return the reason why a call is never sent, for the user and for a model."""
     return f"{operation.id} is never sent: the user's policy says {rule}"
 
 
-def rules_of(spec: Spec, name: str = "") -> tuple[Rule, ...]:
+def read_rules(spec: Spec, name: str = "") -> tuple[Rule, ...]:
     """Return the rules of the user's policy that apply to an API; `name` is the user's name for it.
 
     Its title, its source and each name that its source is registered under count as its names too. UsageError when the
@@ -87,13 +87,13 @@ def rules_of(spec: Spec, name: str = "") -> tuple[Rule, ...]:
     if document is None:
         return ()
     names = api_names(spec, name)
-    return tuple(rule for rule in parse_rules(document, file) if rule.is_about_api(names))
+    return tuple(rule for rule in parse_rules(document, file) if rule.applies_to_api(names))
 
 
 def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
     """Return the names by which a rule may call an API."""
     sources = (spec.source, str(Path(spec.source).expanduser().resolve()))
-    registered = (known for known, entry in read_registrations().items() if entry.source in sources)
+    registered = (registered_name for registered_name, entry in read_registrations().items() if entry.source in sources)
     return tuple(dict.fromkeys(text for text in (name, spec.registered, *registered, spec.title, spec.source) if text))
 
 
@@ -105,7 +105,7 @@ def parse_rules(document: Mapping[str, Any], file: str) -> tuple[Rule, ...]:
     entries = document.get("rules", [])
     if not isinstance(entries, list):
         raise UsageError(f"{file}: rules is not a list", hint="each begins with [[rules]]")
-    return tuple(_rule(entry, f"{file}, rule {number}") for number, entry in enumerate(entries, 1))
+    return tuple(_parse_rule(entry, f"{file}, rule {number}") for number, entry in enumerate(entries, 1))
 
 
 def unmatched(rules: Iterable[Rule], operations: Iterable[Operation]) -> Iterator[str]:
@@ -116,13 +116,13 @@ def unmatched(rules: Iterable[Rule], operations: Iterable[Operation]) -> Iterato
             continue
         for glob in rule.operation:
             if not any(_matches((glob,), id) for id in ids):
-                near = difflib.get_close_matches(glob, ids, n=3, cutoff=0.5)
+                similar = difflib.get_close_matches(glob, ids, n=3, cutoff=0.5)
                 yield f"{rule.location}: no operation is called {glob!r}" + (
-                    f" (did you mean {', '.join(near)}?)" if near else ""
+                    f" (did you mean {', '.join(similar)}?)" if similar else ""
                 )
 
 
-def _rule(entry: Any, location: str) -> Rule:
+def _parse_rule(entry: Any, location: str) -> Rule:
     if not isinstance(entry, Mapping):
         raise UsageError(f"{location} is not a table", hint=HINT)
     for key in entry:
@@ -130,17 +130,17 @@ def _rule(entry: Any, location: str) -> Rule:
             raise UsageError(f"{location}: {key!r} is not known", hint=HINT)
     verdict = entry.get("verdict")
     if verdict not in list(Ruling):
-        known = ", ".join(sorted(Ruling))
-        said = "there is no verdict" if verdict is None else f"the verdict {verdict!r} is not known"
-        raise UsageError(f"{location}: {said}", hint=f"it is one of {known}")
-    globs = {name: _globs(entry[name], f"{location}: {name}") for name in GLOBS if name in entry}
+        verdicts = ", ".join(sorted(Ruling))
+        fault = "there is no verdict" if verdict is None else f"the verdict {verdict!r} is not known"
+        raise UsageError(f"{location}: {fault}", hint=f"it is one of {verdicts}")
+    globs = {name: _parse_globs(entry[name], f"{location}: {name}") for name in GLOBS if name in entry}
     for glob in globs.get("effect", ()):
         if not any(_matches((glob,), effect) for effect in Effect):
             raise UsageError(f"{location}: the effect {glob!r} is not known", hint=f"it is one of {', '.join(Effect)}")
     return Rule(verdict=Ruling(verdict), location=location, **globs)
 
 
-def _globs(value: Any, location: str) -> tuple[str, ...]:
+def _parse_globs(value: Any, location: str) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not values or not all(isinstance(text, str) and text for text in values):
         raise UsageError(f"{location} is not a text or a list of texts", hint='such as "delete*"')

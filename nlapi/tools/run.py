@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlapi.client.auth import Authorized, authorize, same_api, secrets_in
+from nlapi.client.auth import AuthorizedRequest, authorize, is_same_api, header_secrets
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest
@@ -16,14 +16,14 @@ from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.check import check
-from nlapi.tools.idempotency import Intention, any_key, key_argument, new_key, single_intention
-from nlapi.tools.rules import Rule, Ruling, forbidden, forbids, rules_of, ruling
+from nlapi.tools.idempotency import Intention, provisional_key, key_argument, new_key, single_intention
+from nlapi.tools.rules import Rule, Ruling, denial_message, is_denied, read_rules, deciding_rule
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.walk import filled, on_the_wire
+from nlapi.tools.walk import with_defaults, to_wire_units
 
 if TYPE_CHECKING:
-    from nlapi.client.streaming.body import Watch
-    from nlapi.client.wire import Client
+    from nlapi.client.streaming.body import PieceListener
+    from nlapi.client.transport import HttpClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +50,20 @@ Auth = Mapping[str, str] | Literal[False] | None
 """Credentials by scheme id; False sends none, whatever the description requires."""
 
 
-def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> Target:
+def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> Target:
     """Return the Target of a call from Python: `base_url` and `auth`, which override what is registered for the Spec.
 
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
     cannot be read.
     """
-    rules = rules_of(spec)
+    rules = read_rules(spec)
     registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
     if auth is False or (registered.no_auth and not auth):
         return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules)
-    given = dict(auth or {})
-    stored = {id: resolve_credential(id, text) for id, text in registered.auth.items() if id not in given}
-    return Target(spec=spec, base_url=base_url, credentials={**stored, **given}, rules=rules)
+    credentials = dict(auth or {})
+    stored = {id: resolve_credential(id, text) for id, text in registered.auth.items() if id not in credentials}
+    return Target(spec=spec, base_url=base_url, credentials={**stored, **credentials}, rules=rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Prepared:
     rule: Rule | None = None
 
     @property
-    def asks_always(self) -> bool:
+    def requires_question(self) -> bool:
         """Whether the user's policy requires a question, whatever was consented to in advance."""
         return self.rule is not None and self.rule.verdict is Ruling.ASK
 
@@ -90,13 +90,13 @@ class Prepared:
 Consent = Callable[[Prepared], Awaitable[bool]]
 
 
-def place(tool: Tool, arguments: Mapping[str, Any]) -> Values:
+def locate_arguments(tool: Tool, arguments: Mapping[str, Any]) -> Values:
     """Return the arguments by their location in the request, with defaults for what is hidden and required.
 
     An argument that the schema merely allows belongs to the body.
     """
     values = {tool.places.get(name, ("body", name)): value for name, value in arguments.items()}
-    return filled(tool.operation, values)
+    return with_defaults(tool.operation, values)
 
 
 def prepare(call: Call, target: Target, *, intention: Intention | None = None) -> Prepared:
@@ -108,54 +108,54 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
     operation, written = call.tool.operation, call
-    call = replace(call, arguments=on_the_wire(call.tool, call.arguments))
+    call = replace(call, arguments=to_wire_units(call.tool, call.arguments))
     name = key_argument(call.tool)
-    fills = intention is not None and name is not None and name not in call.arguments
-    request = _request(call, target, any_key(call.tool) if fills else {})
+    needs_key = intention is not None and name is not None and name not in call.arguments
+    request = _build_request(call, target, provisional_key(call.tool) if needs_key else {})
     # The key is a hash of the request without it, so the request is built once to be hashed and once more with its key.
-    if intention is not None and fills and (key := new_key(call.tool, intention(digest(request)))):
-        request = _request(call, target, key)
-    secured = None if target.no_auth else operation
-    curl = to_curl(request, secured, target.credentials, base_url=target.base_url, variables=target.variables)
-    rule = ruling(target.rules, operation)
+    if intention is not None and needs_key and (key := new_key(call.tool, intention(digest(request)))):
+        request = _build_request(call, target, key)
+    described = None if target.no_auth else operation
+    curl = to_curl(request, described, target.credentials, base_url=target.base_url, variables=target.variables)
+    rule = deciding_rule(target.rules, operation)
     return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, written=written, rule=rule)
 
 
-def _request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
+def _build_request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
     """Return the request of a call with an idempotency key, which is no argument of the call: no one gave it."""
     arguments = {**call.arguments, **key}
     check(call.tool, arguments)
     try:
-        return build(call.tool.operation, place(call.tool, arguments), base_url=target.base_url)
+        return build(call.tool.operation, locate_arguments(call.tool, arguments), base_url=target.base_url)
     except ArgumentError as error:
         raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
 
 
-def sketch(call: Call, target: Target) -> Request:
+def build_partial(call: Call, target: Target) -> Request:
     """Return the request as far as it is known while arguments are missing; for previews, never for sending."""
-    values = place(call.tool, on_the_wire(call.tool, call.arguments))
+    values = locate_arguments(call.tool, to_wire_units(call.tool, call.arguments))
     return build(call.tool.operation, values, base_url=target.base_url, partial=True)
 
 
-def permit(prepared: Prepared, target: Target) -> Authorized:
+def authorize_call(prepared: Prepared, target: Target) -> AuthorizedRequest:
     """Return the request with its credentials.
 
     CredentialError when one is missing, or would go to a server that it is not for. ConsentError when the user's policy
     denies the call: every way to the API passes here, so no interface can forget the policy (docs/design/024).
     """
     operation = prepared.call.tool.operation
-    if prepared.rule is not None and forbids(prepared.rule):
-        raise ConsentError(forbidden(operation, prepared.rule), hint=prepared.rule.location)
-    ready = Authorized(request=prepared.request)
+    if prepared.rule is not None and is_denied(prepared.rule):
+        raise ConsentError(denial_message(operation, prepared.rule), hint=prepared.rule.location)
+    authorized = AuthorizedRequest(request=prepared.request)
     if not target.no_auth:
-        ready = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
-    if not target.headers or not same_api(operation, ready.request.url, target.base_url):
-        return ready
+        authorized = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
+    if not target.headers or not is_same_api(operation, authorized.request.url, target.base_url):
+        return authorized
     # Configured headers replace those of the request, and are masked in output like credentials.
-    named = {name.lower() for name in target.headers}
-    headers = (*(pair for pair in ready.request.headers if pair[0].lower() not in named), *target.headers.items())
+    header_names = {name.lower() for name in target.headers}
+    headers = (*(pair for pair in authorized.request.headers if pair[0].lower() not in header_names), *target.headers.items())
     return replace(
-        ready, request=replace(ready.request, headers=headers), secrets=(*ready.secrets, *secrets_in(target.headers))
+        authorized, request=replace(authorized.request, headers=headers), secrets=(*authorized.secrets, *header_secrets(target.headers))
     )
 
 
@@ -164,8 +164,8 @@ async def perform(
     target: Target,
     *,
     limits: Limits | None = None,
-    client: Client | None = None,
-    watch: Watch | None = None,
+    client: HttpClient | None = None,
+    watch: PieceListener | None = None,
     for_model: bool = False,
 ) -> Result:
     """Authorise a call and send it. CredentialError before anything is sent, SendError when no answer came.
@@ -179,27 +179,27 @@ async def perform(
     it; a change is read to its end, as closing its connection may stop it half way.
     """
     from nlapi.client.send import send
-    from nlapi.client.streaming.rule import expectation
+    from nlapi.client.streaming.rule import expect_stream
 
-    call, ready = prepared.call, permit(prepared, target)
-    reads = prepared.effect is Effect.READ
-    safe = reads and prepared.request.method in READ_METHODS
-    asked = limits is not None and limits.items is not None
+    call, authorized = prepared.call, authorize_call(prepared, target)
+    is_read = prepared.effect is Effect.READ
+    is_repeatable = is_read and prepared.request.method in READ_METHODS
+    is_requested = limits is not None and limits.items is not None
     return await send(
-        ready.request,
-        limits=bound_for_model(limits) if for_model and reads else limits,
-        secrets=ready.secrets,
-        repeat=safe,
-        client=client if safe else None,
-        expected=expectation(call.tool.operation, place(call.tool, call.arguments), asked=asked),
+        authorized.request,
+        limits=bound_for_model(limits) if for_model and is_read else limits,
+        secrets=authorized.secrets,
+        repeat=is_repeatable,
+        client=client if is_repeatable else None,
+        expected=expect_stream(call.tool.operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested),
         watch=watch,
     )
 
 
-def unconsented(prepared: Prepared) -> ConsentError:
+def consent_error(prepared: Prepared) -> ConsentError:
     """Return the error for a call that needs consent, with the way to give it."""
     name = prepared.call.operation_id
-    if prepared.asks_always:
+    if prepared.requires_question:
         return ConsentError(
             f"{name} needs your consent each time, as your policy says {prepared.rule}; nothing was sent",
             hint="run it in a terminal, where you are asked (in Python: give yes a function)",
@@ -216,7 +216,7 @@ async def run(
     consent: Consent,
     *,
     limits: Limits | None = None,
-    watch: Watch | None = None,
+    watch: PieceListener | None = None,
     for_model: bool = False,
 ) -> Result:
     """Run one call from its arguments to its result; `consent` is asked before a change. ConsentError when it refuses.
@@ -226,9 +226,9 @@ async def run(
     """
     prepared = prepare(call, target, intention=single_intention())
     # A missing credential or a denied call has to fail before the user is asked for consent.
-    permit(prepared, target)
-    allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
-    asks = prepared.asks_always or (prepared.effect is not Effect.READ and not allowed)
-    if asks and not await consent(prepared):
-        raise unconsented(prepared)
+    authorize_call(prepared, target)
+    is_allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
+    needs_consent = prepared.requires_question or (prepared.effect is not Effect.READ and not is_allowed)
+    if needs_consent and not await consent(prepared):
+        raise consent_error(prepared)
     return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)

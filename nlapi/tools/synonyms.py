@@ -262,16 +262,16 @@ count amount
 """
 
 
-def _table(groups: str) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
+def _parse_groups(groups: str) -> dict[str, frozenset[str]]:
+    synonyms: dict[str, set[str]] = {}
     for line in groups.split("\n"):
         group = set(map(stem, line.split()))
         for word in group:
-            found.setdefault(word, set()).update(group - {word})
-    return {word: frozenset(others) for word, others in found.items()}
+            synonyms.setdefault(word, set()).update(group - {word})
+    return {word: frozenset(group_stems) for word, group_stems in synonyms.items()}
 
 
-SYNONYMS = _table(_ABBREVIATIONS + _GROUPS)
+SYNONYMS = _parse_groups(_ABBREVIATIONS + _GROUPS)
 """Stem -> the stems of its synonyms."""
-SAME = _table(_ABBREVIATIONS)
+SPELLINGS = _parse_groups(_ABBREVIATIONS)
 """Stem -> the stems of its other spellings: a repo is a repository in every context."""

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from nlapi.client.clean import clean
+from nlapi.client.safe_text import strip_control
 
 # Characters of a description; Claude Code cuts near 4,100.
 MAX_DESCRIPTION = 4000
 
 # Characters that are read at all; the markup that is removed rarely is four fifths of a text.
-MAX_READ = 5 * MAX_DESCRIPTION
+MAX_INPUT = 5 * MAX_DESCRIPTION
 
 _URL = r"\((?:https?://|mailto:|[/#.])[^()\s]{0,500}(?:\([^()\s]{0,99}\)[^()\s]{0,500})?(?:\s\"[^\"\n]{0,99}\")?\)"
 _LINKED = rf"\[[^\[\]\n]{{1,300}}\]{_URL}"
 LINK = re.compile(rf"!?\[([^\[\]\n]{{1,300}})\]{_URL}")
 # A sentence that only points to a web page, which a model cannot open. Links and pointers were 167 of 1,526 characters
 # a tool on GitHub's description (docs/design/007-what-a-model-is-sent.md).
-POINTER = re.compile(
+LINK_SENTENCE = re.compile(
     r"(?:(?<=[.!?:\"”)\n])|^)[ \t]*"
     r"(?:For (?:more|further|additional) (?:information|details|info)|To learn more|(?:Learn|Read) more)\b"
     rf"[^\[\n.]{{0,160}}[\"“]?{_LINKED}(?:(?:,|,? and|,? or)[^\[\n.]{{0,40}}{_LINKED})*[.\"”]{{0,2}}"
@@ -32,7 +32,7 @@ TAG = re.compile(
 )
 _DASHES = r"[ \t]*(?::-+:?|-+:|-{2,})[ \t]*"
 # The line under the head of a Markdown table.
-RULER = re.compile(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
+TABLE_RULE = re.compile(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
 
 
 # The repetitions here are bounded, since descriptions come from elsewhere and a pattern must not take quadratic time.
@@ -42,15 +42,15 @@ ALERT = re.compile(r"^> ?\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*\n> ?", re.
 
 
 @lru_cache(maxsize=20_000)
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Return text without invisible characters, addresses of links and HTML tags, at most MAX_DESCRIPTION long."""
-    text = clean(text[:MAX_READ])
+    text = strip_control(text[:MAX_INPUT])
     if "](" in text:
-        text = LINK.sub(r"\1", POINTER.sub("", text).strip() or text)
+        text = LINK.sub(r"\1", LINK_SENTENCE.sub("", text).strip() or text)
     if "<" in text:
-        text = TAG.sub(_without_tag, text)
+        text = TAG.sub(_replace_tag, text)
     if "--" in text:
-        text = RULER.sub("", text)
+        text = TABLE_RULE.sub("", text)
     if " \n" in text or "\t\n" in text:
         text = re.sub(r"(?<![ \t])[ \t]+\n", "\n", text)
     if "\n\n\n" in text:
@@ -63,7 +63,7 @@ def plain(text: str) -> str:
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
 
 
-def _without_tag(match: re.Match[str]) -> str:
+def _replace_tag(match: re.Match[str]) -> str:
     name, closing = match[2].lower(), bool(match[1])
     if name == "code":
         return "`"
@@ -74,9 +74,9 @@ def _without_tag(match: re.Match[str]) -> str:
     return " " if name in ("td", "th") else "\n"
 
 
-def says(sentence: str, summary: str) -> bool:
+def has_words_of(sentence: str, summary: str) -> bool:
     """Return whether `sentence` has every word of `summary`, in any order and inflection."""
-    return _stems(summary) <= _stems(sentence)
+    return _content_words(summary) <= _content_words(sentence)
 
 
 def first_sentence(text: str) -> str:
@@ -88,6 +88,6 @@ _WORD = re.compile(r"\w+")
 _SMALL_WORDS = frozenset(("a", "an", "the", "for", "of", "to", "in", "on", "by", "with", "and"))
 
 
-def _stems(text: str) -> set[str]:
+def _content_words(text: str) -> set[str]:
     words = _WORD.findall(text.lower())
     return {word[:-1].removesuffix("e") if word[-1] == "s" else word for word in words} - _SMALL_WORDS

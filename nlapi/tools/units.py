@@ -13,33 +13,33 @@ from typing import Any
 
 from nlapi.errors import ArgumentError
 from nlapi.openapi.hints import SCALES as SCALES
-from nlapi.openapi.hints import hints
+from nlapi.openapi.hints import read_hints
 from nlapi.resources.schemas import schema_types
 
-CURRENCY = r"[$€£¥]|[A-Z]{3}"
+CURRENCY_PATTERN = r"[$€£¥]|[A-Z]{3}"
 # Pattern of the unit behind a number; for a wire unit that is not listed it is a currency. A number without a unit is
 # refused and not guessed at: "50" may be dollars or micros.
-MARKS = {"milliseconds": r"s|sec|seconds?", "fraction": "%", "basis_points": "%"}
+UNIT_PATTERNS = {"milliseconds": r"s|sec|seconds?", "fraction": "%", "basis_points": "%"}
 
 # The unit that people use where it is no currency, with an example.
-SAID = {
+HUMAN_UNITS = {
     "milliseconds": ("second", "90 s"),
     "fraction": ("per cent", "12.5%"),
     "basis_points": ("per cent", "2%"),
 }
 
-NUMBER = "-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:[.][0-9]+)?"
+NUMBER_PATTERN = "-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:[.][0-9]+)?"
 
 # Decimal places of currencies whose smallest unit is not a hundredth (ISO 4217).
-DECIMALS = {
+CURRENCY_DECIMALS = {
     **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
 
 
-def unit_of(*places: Mapping[str, Any]) -> str:
+def unit_of(*schemas: Mapping[str, Any]) -> str:
     """Return the wire unit that `x-nlapi: {unit: ...}` of a schema or of a parameter names; "" for none."""
-    return next((unit for place in places if (unit := hints(place).unit)), "")
+    return next((unit for schema in schemas if (unit := read_hints(schema).unit)), "")
 
 
 def to_wire(amount: int | float | str | Decimal, unit: str, currency: str = "") -> int | float:
@@ -61,7 +61,7 @@ def to_wire(amount: int | float | str | Decimal, unit: str, currency: str = "") 
 
 def _scale(unit: str, currency: str) -> Decimal:
     if unit in ("cents", "minor") and currency:
-        return Decimal(10) ** DECIMALS.get("JPY" if currency == "¥" else currency, 2)
+        return Decimal(10) ** CURRENCY_DECIMALS.get("JPY" if currency == "¥" else currency, 2)
     return SCALES.get(unit, Decimal(1))
 
 
@@ -71,33 +71,33 @@ def from_wire(value: int | float, unit: str) -> int | float:
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
-def spoken(text: str, unit: str) -> int | float | None:
+def parse_amount(text: str, unit: str) -> int | float | None:
     """Return a text with its unit ("$50") in the wire's `unit`; None where it has no unit that fits."""
     if unit not in SCALES:
         return None
-    mark = MARKS.get(unit, CURRENCY)
-    before = "" if unit in MARKS else f"(?P<before>{mark})?"
-    found = re.fullmatch(rf"\s*{before}\s*(?P<number>{NUMBER})\s*(?P<after>{mark})?\s*", text)
-    said = found and (found.groupdict().get("before") or found["after"])
-    return to_wire(found["number"], unit, said) if found and said else None
+    unit_pattern = UNIT_PATTERNS.get(unit, CURRENCY_PATTERN)
+    before = "" if unit in UNIT_PATTERNS else f"(?P<before>{unit_pattern})?"
+    match = re.fullmatch(rf"\s*{before}\s*(?P<number>{NUMBER_PATTERN})\s*(?P<after>{unit_pattern})?\s*", text)
+    currency = match and (match.groupdict().get("before") or match["after"])
+    return to_wire(match["number"], unit, currency) if match and currency else None
 
 
-def as_amount(schema: dict[str, Any], unit: str) -> dict[str, Any]:
+def amount_schema(schema: dict[str, Any], unit: str) -> dict[str, Any]:
     """Return the schema of an amount for a model: a number in wire units, or a text with its unit."""
     if unit not in SCALES:
         return schema
     kinds = {"integer", "number", "string"}.intersection(schema_types(schema))
-    whole, example = SAID.get(unit, ("unit of the currency", "$50"))
-    how = f"A number is in {unit.replace('_', ' ')}: {SCALES[unit]:,f} to one {whole}"
-    how += f'; a text carries its unit: "{example}".' if kinds else "."
-    result = {**schema, "description": f"{schema.get('description', '').strip()} {how}".strip()}
+    human_unit, example = HUMAN_UNITS.get(unit, ("unit of the currency", "$50"))
+    note = f"A number is in {unit.replace('_', ' ')}: {SCALES[unit]:,f} to one {human_unit}"
+    note += f'; a text carries its unit: "{example}".' if kinds else "."
+    result = {**schema, "description": f"{schema.get('description', '').strip()} {note}".strip()}
     if kinds and "string" not in kinds:
         result["type"] = [*([schema["type"]] if isinstance(schema["type"], str) else schema["type"]), "string"]
-        result["pattern"] = _pattern(unit)
+        result["pattern"] = _amount_pattern(unit)
     return result
 
 
-def _pattern(unit: str) -> str:
-    mark = MARKS.get(unit, CURRENCY)
-    after = rf"{NUMBER}\s*(?:{mark})"
-    return rf"^(?:{after})$" if unit in MARKS else rf"^(?:(?:{mark})\s*{NUMBER}|{after})$"
+def _amount_pattern(unit: str) -> str:
+    unit_pattern = UNIT_PATTERNS.get(unit, CURRENCY_PATTERN)
+    after = rf"{NUMBER_PATTERN}\s*(?:{unit_pattern})"
+    return rf"^(?:{after})$" if unit in UNIT_PATTERNS else rf"^(?:(?:{unit_pattern})\s*{NUMBER_PATTERN}|{after})$"

@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from nlapi.tools.patterns import matches
+from nlapi.tools.patterns import pattern_matches
 
 Faults = Iterator[ValidationError]
 
@@ -35,26 +35,26 @@ def _pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Fa
                 yield from validator.descend(item, schema, path=name, schema_path=expression)
 
 
-def _additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Faults:
-    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+def _additional_properties(validator: Any, additional: Any, value: Any, schema: Any) -> Faults:
+    declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name, item in value.items() if isinstance(value, dict) else ():
-        if name in known or not all(_mismatch(expression, name) for expression in patterns):
+        if name in declared or not all(_mismatch(expression, name) for expression in patterns):
             continue
-        if rest is False:
+        if additional is False:
             yield ValidationError(f"{name!r} is not one of its properties")
         else:
-            yield from validator.descend(item, rest, path=name)
+            yield from validator.descend(item, additional, path=name)
 
 
-def _one_of(validator: Any, choices: Any, value: Any, _: Any) -> Faults:
+def _any_choice(validator: Any, choices: Any, value: Any, _: Any) -> Faults:
     """Yield a fault unless at least one choice fits.
 
     JSON Schema asks for exactly one. Choices overlap in most descriptions (objects that allow other properties), so
     that rule would leave no way to call such an operation; the API decides which choice it takes a value for.
     """
     context: list[ValidationError] = []
-    for place, choice in enumerate(choices):
-        faults = list(validator.descend(value, choice, schema_path=place))
+    for index, choice in enumerate(choices):
+        faults = list(validator.descend(value, choice, schema_path=index))
         if not faults:
             return
         context.extend(faults)
@@ -64,10 +64,10 @@ def _one_of(validator: Any, choices: Any, value: Any, _: Any) -> Faults:
 def _mismatch(expression: str, value: str) -> str:
     """Return the reason why `value` does not match, or "". A pattern that takes too long is a fault."""
     try:
-        fits = matches(expression, value)
+        is_match = pattern_matches(expression, value)
     except TimeoutError:
         return f"{value!r} takes too long to check against {expression!r}"
-    return "" if fits else f"{value!r} does not match {expression!r}"
+    return "" if is_match else f"{value!r} does not match {expression!r}"
 
 
 # jsonschema's class for Draft 2020-12, with patterns that are bounded in time and choices that may overlap.
@@ -76,7 +76,7 @@ VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs 
     {
         "multipleOf": _multiple_of,
         "pattern": _pattern,
-        "oneOf": _one_of,
+        "oneOf": _any_choice,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
     },

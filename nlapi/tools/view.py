@@ -8,15 +8,15 @@ from typing import Any
 
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Operation
-from nlapi.resources.answers import list_in, thing_in
-from nlapi.resources.fields import Thing, field_at, fields_of, is_empty, text_of
+from nlapi.resources.answers import extract_list, extract_item
+from nlapi.resources.fields import Item, field_at, fields_of, is_empty, text_of
 from nlapi.resources.identity import columns
-from nlapi.resources.nouns import thing_words
+from nlapi.resources.nouns import singular_noun
 
 # Largest object two levels deep whose fields are shown one by one; larger ones are shown as one field.
-MOST_OPENED = 16
+MAX_EXPANDED = 16
 
-VALUE = "value"
+VALUE_COLUMN = "value"
 """The column of a list of plain values."""
 
 
@@ -30,10 +30,10 @@ class AnswerView:
     """
 
     text: str = ""
-    rows: tuple[Thing, ...] = ()
+    rows: tuple[Item, ...] = ()
     columns: tuple[str, ...] = ()
     fixed: int = 1
-    is_thing: bool = False
+    is_single: bool = False
     operation: Operation | None = None
     raw: str = ""
     is_certain: bool = True
@@ -43,52 +43,52 @@ class AnswerView:
         return [{path: field_at(row, path) for path in self.columns} for row in self.rows]
 
 
-def headers_of(result: Result) -> dict[str, str]:
+def lowercase_headers(result: Result) -> dict[str, str]:
     """Return the headers of an answer by their names in lower case."""
     return {name.lower(): value for name, value in result.headers}
 
 
-def things_view(things: Sequence[Thing], operation: Operation | None) -> AnswerView:
+def table_view(items: Sequence[Item], operation: Operation | None) -> AnswerView:
     """Return the table of several resources."""
-    noun = thing_words(operation) if operation is not None else ()
-    return AnswerView(rows=tuple(things), columns=tuple(columns(things, noun)), operation=operation)
+    noun = singular_noun(operation) if operation is not None else ()
+    return AnswerView(rows=tuple(items), columns=tuple(columns(items, noun)), operation=operation)
 
 
-def thing_view(thing: Thing, operation: Operation | None) -> AnswerView:
+def item_view(item: Item, operation: Operation | None) -> AnswerView:
     """Return the fields of one resource; empty fields come last."""
-    noun = thing_words(operation) if operation is not None else ()
-    paths = [inner for path in columns([thing], noun) for inner in _opened(path, field_at(thing, path))]
-    empty = [path for path, field in fields_of(thing).items() if is_empty(field)]
-    return AnswerView(rows=(thing,), columns=(*paths, *empty), is_thing=True, operation=operation)
+    noun = singular_noun(operation) if operation is not None else ()
+    paths = [inner for path in columns([item], noun) for inner in _expanded_paths(path, field_at(item, path))]
+    empty = [path for path, field in fields_of(item).items() if is_empty(field)]
+    return AnswerView(rows=(item,), columns=(*paths, *empty), is_single=True, operation=operation)
 
 
-def _opened(path: str, value: Any) -> list[str]:
+def _expanded_paths(path: str, value: Any) -> list[str]:
     """Return the paths of an object's fields where they are few and plain, else the path of the object itself."""
     fields = value if isinstance(value, Mapping) and not text_of(value, path.rpartition(".")[2]) else {}
     plain = not any(isinstance(field, Mapping | list) for field in fields.values())
-    return [f"{path}.{name}" for name in fields] if plain and 0 < len(fields) <= MOST_OPENED else [path]
+    return [f"{path}.{name}" for name in fields] if plain and 0 < len(fields) <= MAX_EXPANDED else [path]
 
 
 def answer_view(result: Result, operation: Operation | None = None) -> AnswerView:
     """Return the view of an answer to a call without a question."""
-    listed = list_in(result.data, operation, headers_of(result))
-    if listed is not None and (view := entries_view(listed.entries, operation)) is not None:
+    listing = extract_list(result.data, operation, lowercase_headers(result))
+    if listing is not None and (view := entries_view(listing.entries, operation)) is not None:
         return view
-    thing = thing_in(result.data, operation) if listed is None else None
-    if thing is None or is_empty(thing):
+    item = extract_item(result.data, operation) if listing is None else None
+    if item is None or is_empty(item):
         return AnswerView(raw=raw_text(result), operation=operation)
-    return thing_view(thing, operation)
+    return item_view(item, operation)
 
 
 def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> AnswerView | None:
     """Return the table of the entries of a list; None where they are neither all objects nor all plain values."""
-    things = [entry for entry in entries if isinstance(entry, Mapping)]
-    if len(things) == len(entries):
-        return things_view(things, operation)
+    objects = [entry for entry in entries if isinstance(entry, Mapping)]
+    if len(objects) == len(entries):
+        return table_view(objects, operation)
     # A table of objects beside plain values would have empty cells that look like missing data.
     if any(isinstance(entry, list | Mapping) for entry in entries):
         return None
-    return AnswerView(rows=tuple({VALUE: entry} for entry in entries), columns=(VALUE,), operation=operation)
+    return AnswerView(rows=tuple({VALUE_COLUMN: entry} for entry in entries), columns=(VALUE_COLUMN,), operation=operation)
 
 
 def raw_text(result: Result) -> str:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from nlapi.openapi.hints import hints
+from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.schemas import schema_types
 from nlapi.tools.tool import Place, Tool
-from nlapi.tools.units import spoken
+from nlapi.tools.units import parse_amount
 
 # Levels of nested values that are transformed.
-MAX_DEPTH = 32
+MAX_VALUE_DEPTH = 32
 
 # Levels of nested `allOf`, `anyOf` and `oneOf` that are followed; a schema may contain itself.
-MAX_COMBINED = 4
+MAX_COMBINER_DEPTH = 4
 
 # Called with the schema and the value of each part; returns the new value.
 Change = Callable[[Mapping[str, Any], Any], Any]
 
 
-def on_the_wire(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def to_wire_units(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with every amount that is a text with its unit as a number in wire units.
 
     A whole number that a model wrote as `2.0` becomes `2` where the description has an integer.
@@ -33,101 +33,101 @@ def on_the_wire(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
         types = schema_types(schema)
         if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
             return int(value)
-        unit = hints(schema).unit if isinstance(value, str) else ""
-        number = spoken(value, unit) if unit else None
+        unit = read_hints(schema).unit if isinstance(value, str) else ""
+        number = parse_amount(value, unit) if unit else None
         if number is None:
             return value
         return str(number) if "string" in types else number
 
-    return {name: _changed(spec, schema_at(tool, name), value, amount, 0) for name, value in arguments.items()}
+    return {name: _transform(spec, argument_schema(tool, name), value, amount, 0) for name, value in arguments.items()}
 
 
-def filled(operation: Operation, values: dict[Place, Any]) -> dict[Place, Any]:
+def with_defaults(operation: Operation, values: dict[Place, Any]) -> dict[Place, Any]:
     """Return values by location, with the defaults of values that are required and hidden (`x-nlapi: {hide:
     true}`).
     """
     spec, body = operation.spec, operation.body
 
     def complete(schema: Mapping[str, Any], value: Any) -> Any:
-        return {**_defaults(spec, schema, value), **value} if isinstance(value, Mapping) else value
+        return {**_hidden_defaults(spec, schema, value), **value} if isinstance(value, Mapping) else value
 
-    fixed = {
-        (parameter.where, parameter.name): schema["default"]
+    defaults = {
+        (parameter.location, parameter.name): schema["default"]
         for parameter in operation.parameters
-        if parameter.required and hints(schema := spec.follow(parameter.schema)).hide and "default" in schema
+        if parameter.required and read_hints(schema := spec.follow(parameter.schema)).hide and "default" in schema
     }
-    result = {**fixed, **values}
+    result = {**defaults, **values}
     if body is None:
         return result
     if ("body", "") in result:
-        return {**result, ("body", ""): _changed(spec, body.schema, result["body", ""], complete, 0)}
-    given = {name: value for (where, name), value in result.items() if where == "body"}
-    if given or body.required:
-        whole = _changed(spec, body.schema, given, complete, 0)
-        result |= {("body", name): value for name, value in whole.items()}
+        return {**result, ("body", ""): _transform(spec, body.schema, result["body", ""], complete, 0)}
+    body_values = {name: value for (location, name), value in result.items() if location == "body"}
+    if body_values or body.required:
+        completed = _transform(spec, body.schema, body_values, complete, 0)
+        result |= {("body", name): value for name, value in completed.items()}
     return result
 
 
-def _defaults(spec: Spec, schema: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
-    parts = list(_parts(spec, schema))
+def _hidden_defaults(spec: Spec, schema: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = {}
+    parts = list(_combined_schemas(spec, schema))
     required = {name for part in parts for name in part.get("required", ())}
     for part in parts:
-        for name, one in part.get("properties", {}).items():
+        for name, property_schema in part.get("properties", {}).items():
             if name in required and name not in value:
-                one = spec.follow(one)
-                if hints(one).hide and "default" in one:
-                    found[name] = one["default"]
-    return found
+                property_schema = spec.follow(property_schema)
+                if read_hints(property_schema).hide and "default" in property_schema:
+                    defaults[name] = property_schema["default"]
+    return defaults
 
 
-def _changed(spec: Spec, schema: Any, value: Any, change: Change, depth: int) -> Any:
+def _transform(spec: Spec, schema: Any, value: Any, change: Change, depth: int) -> Any:
     """Return `value` with `change` applied to every part of it, innermost first."""
     schema = spec.follow(schema)
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+    if not isinstance(schema, Mapping) or depth > MAX_VALUE_DEPTH:
         return value
     if isinstance(value, Mapping):
         value = {
-            name: _changed(spec, property_of(spec, schema, name), one, change, depth + 1) for name, one in value.items()
+            name: _transform(spec, property_schema(spec, schema, name), item, change, depth + 1) for name, item in value.items()
         }
     elif isinstance(value, list):
-        items: Any = next((part["items"] for part in _parts(spec, schema, any_of=True) if "items" in part), {})
-        value = [_changed(spec, items, one, change, depth + 1) for one in value]
-    for part in _parts(spec, schema, any_of=True):
+        items: Any = next((part["items"] for part in _combined_schemas(spec, schema, any_of=True) if "items" in part), {})
+        value = [_transform(spec, items, item, change, depth + 1) for item in value]
+    for part in _combined_schemas(spec, schema, any_of=True):
         value = change(part, value)
     return value
 
 
-def _parts(spec: Spec, schema: Any, *, any_of: bool = False, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+def _combined_schemas(spec: Spec, schema: Any, *, any_of: bool = False, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     """Yield a schema and the schemas in its `allOf`; with `any_of`, also those of `anyOf` and `oneOf`."""
     schema = spec.follow(schema)
-    if not isinstance(schema, Mapping) or depth > MAX_COMBINED:
+    if not isinstance(schema, Mapping) or depth > MAX_COMBINER_DEPTH:
         return
     yield schema
     for key in ("allOf", "anyOf", "oneOf") if any_of else ("allOf",):
         for part in schema.get(key, ()):
-            yield from _parts(spec, part, any_of=any_of, depth=depth + 1)
+            yield from _combined_schemas(spec, part, any_of=any_of, depth=depth + 1)
 
 
-def property_of(spec: Spec, schema: Any, name: str) -> Mapping[str, Any]:
+def property_schema(spec: Spec, schema: Any, name: str) -> Mapping[str, Any]:
     """Return the schema of a property, `$ref`s at its top followed; {} where the schema does not declare it."""
-    for part in _parts(spec, schema, any_of=True):
-        found = spec.follow(part.get("properties", {}).get(name))
-        if isinstance(found, Mapping):
-            return found
+    for part in _combined_schemas(spec, schema, any_of=True):
+        declared = spec.follow(part.get("properties", {}).get(name))
+        if isinstance(declared, Mapping):
+            return declared
     return {}
 
 
-def schema_at(tool: Tool, argument: str, *inside: str) -> Mapping[str, Any]:
+def argument_schema(tool: Tool, argument: str, *path: str) -> Mapping[str, Any]:
     """Return the description's schema (not `input_schema`) for an argument, or for a property inside it."""
     operation = tool.operation
-    where, wire = tool.places.get(argument, ("body", argument))
-    if where != "body":
-        found = operation.parameter(where, wire)
-        schema: Any = found.schema if found else {}
+    location, wire_name = tool.places.get(argument, ("body", argument))
+    if location != "body":
+        parameter = operation.parameter(location, wire_name)
+        schema: Any = parameter.schema if parameter else {}
     else:
         schema = operation.body.schema if operation.body else {}
-        inside = (wire, *inside) if wire else inside
-    for name in inside:
-        schema = property_of(operation.spec, schema, name)
+        path = (wire_name, *path) if wire_name else path
+    for name in path:
+        schema = property_schema(operation.spec, schema, name)
     return operation.spec.schema(schema)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nlapi.agent.consent import Reply
-from nlapi.agent.events import Event, Proposed
+from nlapi.agent.consent import ConsentReply
+from nlapi.agent.events import Event, CallProposed
 from nlapi.agent.loop import converse
 from nlapi.agent.planner import Planner
-from nlapi.agent.policy import Judgement, Policy
+from nlapi.agent.policy import PolicyDecision, Policy
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
 from nlapi.tools.account import Account
@@ -114,9 +114,9 @@ def prepared(made: Call, base_url: str = "http://127.0.0.1:9") -> Prepared:
 
 def judge(
     policy: Policy, made: Call, conversation: Conversation, *, base_url: str = "http://127.0.0.1:9", **more: Any
-) -> Judgement:
+) -> PolicyDecision:
     """What the policy says of a call, by the request that it becomes."""
-    return policy.judge(prepared(made, base_url), conversation, **more)
+    return policy.decide(prepared(made, base_url), conversation, **more)
 
 
 class Scripted:
@@ -139,15 +139,15 @@ class Scripted:
             yield step if isinstance(step, Plan) else step(conversation)
 
 
-async def yes(_: tuple[Proposed, ...]) -> Reply:
-    return Reply(agreed=True)
+async def yes(_: tuple[CallProposed, ...]) -> ConsentReply:
+    return ConsentReply(is_agreed=True)
 
 
-async def no(_: tuple[Proposed, ...]) -> Reply:
-    return Reply(agreed=False)
+async def no(_: tuple[CallProposed, ...]) -> ConsentReply:
+    return ConsentReply(is_agreed=False)
 
 
-async def nobody(_: tuple[Proposed, ...]) -> Reply:
+async def nobody(_: tuple[CallProposed, ...]) -> ConsentReply:
     raise AssertionError("consent was sought")
 
 
@@ -157,7 +157,7 @@ def events(
     base_url: str = "http://127.0.0.1:9",
     *,
     conversation: Conversation | None = None,
-    consent: Callable[[tuple[Proposed, ...]], Any] = nobody,
+    consent: Callable[[tuple[CallProposed, ...]], Any] = nobody,
     policy: Policy | None = None,
     see: Callable[[Event], None] = lambda event: None,
     no_auth: bool = False,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nlapi.agent.auto import AutoPlanner
-from nlapi.agent.events import Answered, Needed, Offered, Planned, PlannerChosen, Proposed
+from nlapi.agent.events import TurnAnswered, InputNeeded, ChoiceOffered, PlanCreated, PlannerChosen, CallProposed
 from nlapi.agent.policy import Policy
-from nlapi.agent.routes import built_in
+from nlapi.agent.routes import default_routes
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
@@ -38,10 +38,10 @@ def test_the_embedded_planner_goes_on_where_it_is_sure_and_claude_is_not_made(tm
     spec = boards(tmp_path)
     embedded = Named("offline", Plan(calls=(call(spec, "listBoards"),), confidence=0.9), "One board.")
     with boards_api() as api:
-        seen = events(AutoPlanner(embedded, _never, routes=built_in(0.4)), [spec], api.url)
+        seen = events(AutoPlanner(embedded, _never, routes=default_routes(0.4)), [spec], api.url)
     (chosen,) = of(PlannerChosen, seen)
     assert (chosen.planner, chosen.why) == ("offline", "it is 90% sure and nothing is missing")
-    assert {event.planner for event in of(Planned, seen)} == {"offline"}
+    assert {event.planner for event in of(PlanCreated, seen)} == {"offline"}
     assert seen[-1].text == "One board."
 
 
@@ -70,10 +70,10 @@ def test_claude_goes_on_where_the_embedded_planner_is_not_sure(tmp_path: Path, p
     assert isinstance(plan, Plan)
     claude = Named("claude", Plan(calls=(call(spec, "listBoards"),)), "Claude says one.")
     with boards_api() as api:
-        seen = events(AutoPlanner(Named("offline", plan), lambda _: claude, routes=built_in(0.4)), [spec], api.url)
+        seen = events(AutoPlanner(Named("offline", plan), lambda _: claude, routes=default_routes(0.4)), [spec], api.url)
     (chosen,) = of(PlannerChosen, seen)
     assert (chosen.planner, chosen.why) == ("claude", f"the embedded planner {why}")
-    assert {event.planner for event in of(Planned, seen)} == {"claude"}
+    assert {event.planner for event in of(PlanCreated, seen)} == {"claude"}
     assert seen[-1].text == "Claude says one."
 
 
@@ -81,10 +81,10 @@ def test_without_a_key_the_embedded_planners_question_is_asked_and_the_stream_sa
     spec = boards(tmp_path)
     cards = call(spec, "listCards")
     plan = Plan(calls=(cards,), confidence=0.9, missing=(Missing(tool=cards.tool, argument="board"),))
-    chosen, planned, needed = events(AutoPlanner(Named("offline", plan), None, routes=built_in(0.4)), [spec])
+    chosen, planned, needed = events(AutoPlanner(Named("offline", plan), None, routes=default_routes(0.4)), [spec])
     assert chosen.why == "it lacks board, and there is no ANTHROPIC_API_KEY to ask Claude with"
     assert planned.planner == "offline"
-    assert isinstance(needed, Needed)
+    assert isinstance(needed, InputNeeded)
 
 
 def test_claude_takes_over_where_the_embedded_planner_is_stuck_on_the_way(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_claude_takes_over_where_the_embedded_planner_is_stuck_on_the_way(tmp_pa
     embedded = Named("offline", Plan(calls=(call(spec, "listBoards"),), confidence=0.9), stuck)
     claude = Named("claude", "It is Roadmap.")
     with boards_api() as api:
-        seen = events(AutoPlanner(embedded, lambda _: claude, routes=built_in(0.4)), [spec], api.url)
+        seen = events(AutoPlanner(embedded, lambda _: claude, routes=default_routes(0.4)), [spec], api.url)
     assert [event.planner for event in of(PlannerChosen, seen)] == ["offline", "claude"]
     assert seen[-1].text == "It is Roadmap."
 
@@ -106,10 +106,10 @@ def test_a_guess_is_offered_beside_its_alternatives_and_nothing_of_it_is_propose
         alternatives=(call(spec, "listCards"), call(spec, "createCard")),
     )
     seen = events(Scripted(guess), [spec], policy=Policy(offer_below=0.2))
-    assert not of(Proposed, seen)
-    assert isinstance(seen[-1], Offered)
+    assert not of(CallProposed, seen)
+    assert isinstance(seen[-1], ChoiceOffered)
     assert [one.operation_id for one in seen[-1].choices] == ["listBoards", "listCards", "createCard"]
-    going_on = seen[-1].conversation.choosing(seen[-1].choices[1].tool.operation)
+    going_on = seen[-1].conversation.with_choice(seen[-1].choices[1].tool.operation)
     planner = Scripted("Done.")
     events(planner, [spec], conversation=going_on)
     chosen = planner.seen[0].current.chosen
@@ -122,4 +122,4 @@ def test_a_guess_without_alternatives_is_proposed(tmp_path: Path) -> None:
     guess = Plan(calls=(call(spec, "listBoards"),), confidence=0.1)
     with boards_api() as api:
         seen = events(Scripted(guess, "Done."), [spec], api.url, policy=Policy(offer_below=0.2))
-    assert isinstance(seen[-1], Answered)
+    assert isinstance(seen[-1], TurnAnswered)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.claude import ClaudePlanner, spent
-from nlapi.agent.events import Answered, Proposed, Said, Stepped
+from nlapi.agent.claude import ClaudePlanner, turn_usage
+from nlapi.agent.events import TurnAnswered, CallProposed, TextReceived, StepFinished
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
@@ -115,13 +115,13 @@ def test_three_steps_with_one_write(spec: Spec) -> None:
     assert [request.method for request in api.received] == ["GET", "POST"]
     assert api.received[1].target == "/boards/b7/cards"
     assert api.received[1].json() == {"title": "Ship", "points": 3}
-    assert [event.asks for event in of(Proposed, seen)] == [False, True]
-    assert isinstance(seen[-1], Answered) and seen[-1].text == "Added card c1."
-    assert "".join(event.text for event in of(Said, seen)) == "Looking for the board.Adding it.Added card c1."
+    assert [event.asks for event in of(CallProposed, seen)] == [False, True]
+    assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == "Added card c1."
+    assert "".join(event.text for event in of(TextReceived, seen)) == "Looking for the board.Adding it.Added card c1."
     assert seen[-1].conversation.current.rounds[1].plan.calls[0].reason == "Adding it."
     # what Claude thought is given back as it was
     assert server.requests[2]["messages"][3]["content"][0] == thinking("The board is known.")
-    assert spent(seen[-1].conversation.current) == "300 tokens in, 60 out, about $0.0012 (prices of 2026-11)"
+    assert turn_usage(seen[-1].conversation.current) == "300 tokens in, 60 out, about $0.0012 (prices of 2026-11)"
 
 
 def test_calls_side_by_side_are_answered_together(spec: Spec) -> None:
@@ -146,7 +146,7 @@ def test_arguments_that_do_not_fit_are_corrected_by_the_model(spec: Spec) -> Non
         seen = events(planner(server, spec), [spec], api.url)
     assert "limit" in results(server.requests[1])[0]
     assert api.only.target == "/boards?limit=5"
-    assert of(Stepped, seen)[0].step.outcome is Outcome.FAILED
+    assert of(StepFinished, seen)[0].step.outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize("stop", ["max_tokens", "refusal", "model_context_window_exceeded"])
@@ -156,9 +156,9 @@ def test_calls_of_an_answer_that_was_cut_or_refused_are_not_run(spec: Spec, stop
         seen = events(planner(server, spec), [spec], api.url, consent=yes)
         assert api.received == []
         answer = seen[-1]
-        assert isinstance(answer, Answered)
+        assert isinstance(answer, TurnAnswered)
         assert "was run" in answer.text and answer.text.startswith("Deleting.")
-        plan(planner(server, spec), answer.conversation.asked("and now?"))
+        plan(planner(server, spec), answer.conversation.with_question("and now?"))
     assert server.refused == []
 
 
@@ -173,16 +173,16 @@ def test_the_reason_of_a_refusal_is_told(spec: Spec) -> None:
 def test_what_a_turn_took_is_told_without_a_price_when_none_is_known(spec: Spec) -> None:
     with MessagesServer([say("Fine.")], key=KEY) as server:
         _, made = plan(planner(server, spec, model="claude-next"), ask("?"))
-    assert spent(ask("?").with_round(Round(plan=made)).current) == "100 tokens in, 20 out"
-    assert spent(ask("?").with_round(Round(plan=Plan(text="Fine."))).current) == ""
+    assert turn_usage(ask("?").with_round(Round(plan=made)).current) == "100 tokens in, 20 out"
+    assert turn_usage(ask("?").with_round(Round(plan=Plan(text="Fine."))).current) == ""
 
 
 def test_an_empty_answer_is_no_end_of_the_conversation(spec: Spec) -> None:
     with MessagesServer([message(stop="end_turn"), say("Here.")], key=KEY) as server:
         claude = planner(server, spec)
         seen = events(claude, [spec])
-        assert isinstance(seen[-1], Answered) and seen[-1].text == ""
-        _, made = plan(claude, seen[-1].conversation.asked("hello?"))
+        assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == ""
+        _, made = plan(claude, seen[-1].conversation.with_question("hello?"))
     assert made.text == "Here."
     assert server.refused == []
 
@@ -247,7 +247,7 @@ def test_of_many_operations_the_likely_ones_are_sent_and_others_can_be_found(man
     assert "lock_vehicle" in results(server.requests[1])[0]
     assert api.only.path == "/vehicles/lock"
     assert "find_operations" in server.requests[0]["system"][0]["text"]
-    assert isinstance(seen[-1], Answered) and seen[-1].text == "Locked."
+    assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == "Locked."
     assert server.refused == []
 
 
@@ -256,7 +256,7 @@ def test_what_was_used_stays_at_hand_in_later_turns(many: Spec) -> None:
     with MessagesServer(script, key=KEY) as server, boards_api() as api:
         claude = planner(server, many)
         seen = events(claude, [many], api.url, conversation=ask("approve the invoice"))
-        plan(claude, seen[-1].conversation.asked("again").asked("and again").asked("and once more").asked("please"))
+        plan(claude, seen[-1].conversation.with_question("again").with_question("and again").with_question("and once more").with_question("please"))
     assert "lock_vehicle" in [tool["name"] for tool in server.requests[-1]["tools"]]
 
 
@@ -265,7 +265,7 @@ def test_with_two_apis_the_tools_say_which_is_which(tmp_path: Path) -> None:
     with MessagesServer([use("beta_listBoards", {}), say("Done.")], key=KEY) as server, boards_api() as api:
         seen = events(planner(server, alpha, beta), [alpha, beta], api.url)
     assert {"alpha_listBoards", "beta_listBoards"} <= {tool["name"] for tool in server.requests[0]["tools"]}
-    assert of(Proposed, seen)[0].call.tool.operation.spec is beta
+    assert of(CallProposed, seen)[0].call.tool.operation.spec is beta
 
 
 def test_values_that_the_user_gave_are_told(spec: Spec) -> None:
@@ -278,9 +278,9 @@ def test_rounds_of_another_planner_are_retold(spec: Spec) -> None:
     made = call(spec, "listBoards", limit=1)
     round = Round(
         plan=Plan(calls=(made, made), raw="its own"),
-        steps=(Step(call=made, outcome=Outcome.DONE, result=Result(status=500, content=b"oops")),),
+        steps=(Step(call=made, outcome=Outcome.ANSWERED, result=Result(status=500, content=b"oops")),),
     )
-    conversation = ask("boards?").with_round(round).with_round(Round(plan=Plan(text="There are some."))).asked("more?")
+    conversation = ask("boards?").with_round(round).with_round(Round(plan=Plan(text="There are some."))).with_question("more?")
     with MessagesServer([say("No.")], key=KEY) as server:
         plan(planner(server, spec), conversation)
     assert server.refused == []

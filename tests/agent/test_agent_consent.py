@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.consent import Reply
-from nlapi.agent.events import Answered, Event, Fate, Planned, Proposed, Reported, Stepped
-from nlapi.agent.log import encode
+from nlapi.agent.consent import ConsentReply
+from nlapi.agent.events import TurnAnswered, Event, ChangeOutcome, PlanCreated, CallProposed, ChangesReported, StepFinished
+from nlapi.agent.log import encode_event
 from nlapi.agent.policy import Policy
 from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.api import load
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.plan import Outcome, Plan, ask
 from tests.agent.kit import Scripted, boards, boards_api, call, events, nobody, of, yes
 from tests.servers import Echo, Received, closed_port
 from tests.servers import Reply as Response
 
-Asked = tuple[Proposed, ...]
+Asked = tuple[CallProposed, ...]
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def spec(tmp_path: Path) -> Spec:
     return boards(tmp_path)
 
 
-def replying(*replies: Reply) -> tuple[list[Asked], Callable[[Asked], Awaitable[Reply]]]:
+def replying(*replies: ConsentReply) -> tuple[list[Asked], Callable[[Asked], Awaitable[ConsentReply]]]:
     """Somebody who gives these replies, and what he was asked about each time."""
     asked: list[Asked] = []
     left = list(replies)
 
-    async def consent(proposed: Asked) -> Reply:
+    async def consent(proposed: Asked) -> ConsentReply:
         asked.append(proposed)
         return left.pop(0)
 
@@ -50,17 +50,17 @@ def three(spec: Spec) -> Plan:
 
 
 def test_several_changes_are_shown_before_one_question_and_reported(spec: Spec) -> None:
-    asked, consent = replying(Reply(agreed=True))
+    asked, consent = replying(ConsentReply(is_agreed=True))
     with boards_api() as api:
         seen = events(Scripted(three(spec), "Done."), [spec], api.url, consent=consent)
     assert [[one.call.operation_id for one in each] for each in asked] == [["createCard", "createCard", "deleteCard"]]
-    assert [type(event) for event in seen[:8]] == [Planned, *[Proposed] * 3, *[Stepped] * 3, Reported]
-    (report,) = of(Reported, seen)
-    assert len(report.of(Fate.DONE)) == 3
+    assert [type(event) for event in seen[:8]] == [PlanCreated, *[CallProposed] * 3, *[StepFinished] * 3, ChangesReported]
+    (report,) = of(ChangesReported, seen)
+    assert len(report.of(ChangeOutcome.SUCCEEDED)) == 3
 
 
 def test_a_no_is_to_all_of_them_and_its_reason_goes_to_the_planner(spec: Spec) -> None:
-    _, consent = replying(Reply(agreed=False, reason="wrong board"))
+    _, consent = replying(ConsentReply(is_agreed=False, reason="wrong board"))
     planner = Scripted(three(spec), "Left.")
     with boards_api() as api:
         seen = events(planner, [spec], api.url, consent=consent)
@@ -69,20 +69,20 @@ def test_a_no_is_to_all_of_them_and_its_reason_goes_to_the_planner(spec: Spec) -
     assert {(step.outcome, step.message) for step in steps} == {
         (Outcome.REFUSED, "the user said no: wrong board; nothing was sent")
     }
-    (report,) = of(Reported, seen)
-    assert len(report.of(Fate.REFUSED)) == 3
+    (report,) = of(ChangesReported, seen)
+    assert len(report.of(ChangeOutcome.REFUSED)) == 3
 
 
 def test_what_comes_after_a_change_that_failed_is_not_tried(spec: Spec) -> None:
     with Echo([Response(201, {}), Response(422, {"title": "full"})]) as api:
         seen = events(Scripted(three(spec), "Half."), [spec], api.url, consent=yes)
     assert len(api.received) == 2
-    (report,) = of(Reported, seen)
-    assert [len(report.of(fate)) for fate in (Fate.DONE, Fate.FAILED, Fate.NOT_TRIED)] == [1, 1, 1]
-    record = encode(report)
+    (report,) = of(ChangesReported, seen)
+    assert [len(report.of(fate)) for fate in (ChangeOutcome.SUCCEEDED, ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)] == [1, 1, 1]
+    record = encode_event(report)
     assert [one["operation"] for one in record["not_tried"]] == ["deleteCard"]
     assert record["not_tried"][0]["message"].startswith("not run, as a change before it in the plan failed")
-    assert [step.outcome for step in report.steps] == [Outcome.DONE, Outcome.DONE, Outcome.FAILED]
+    assert [step.outcome for step in report.steps] == [Outcome.ANSWERED, Outcome.ANSWERED, Outcome.FAILED]
 
 
 def test_reads_of_a_plan_keep_their_place_among_its_changes(spec: Spec) -> None:
@@ -90,12 +90,12 @@ def test_reads_of_a_plan_keep_their_place_among_its_changes(spec: Spec) -> None:
     reads = call(spec, "listBoards"), call(spec, "listCards", board="b7")
     plan = Plan(calls=(reads[0], create, reads[1], delete))
     planner = Scripted(plan, "Done.")
-    asked, consent = replying(Reply(agreed=True))
+    asked, consent = replying(ConsentReply(is_agreed=True))
     with boards_api() as api:
         seen = events(planner, [spec], api.url, consent=consent)
     assert [request.method for request in api.received] == ["GET", "POST", "GET", "DELETE"]
     assert len(asked) == 1 and len(asked[0]) == 2
-    told = [(type(event), event.call.operation_id) for event in seen if isinstance(event, Proposed)]
+    told = [(type(event), event.call.operation_id) for event in seen if isinstance(event, CallProposed)]
     assert [name for _, name in told] == ["listBoards", "createCard", "deleteCard", "listCards"]
     assert [step.call.operation_id for step in planner.seen[1].current.steps] == [
         one.operation_id for one in plan.calls
@@ -112,7 +112,7 @@ def test_under_yes_nothing_of_a_plan_is_sent_where_one_change_of_it_asks(spec: S
     assert api.received == []
     assert "the plan has the same change twice" in str(refused.value)
     assert "none of the 3 changes of the plan was sent" in str(refused.value)
-    assert [event.step.outcome for event in of(Stepped, seen)] == [Outcome.REFUSED] * 3
+    assert [event.step.outcome for event in of(StepFinished, seen)] == [Outcome.REFUSED] * 3
 
 
 def test_where_one_change_cannot_be_built_nothing_of_the_plan_is_sent(spec: Spec) -> None:
@@ -120,7 +120,7 @@ def test_where_one_change_cannot_be_built_nothing_of_the_plan_is_sent(spec: Spec
     planner = Scripted(plan, "It needs a title.")
     with boards_api() as api:
         seen = events(planner, [spec], api.url, consent=nobody)
-    assert api.received == [] and of(Proposed, seen) == []
+    assert api.received == [] and of(CallProposed, seen) == []
     first, second = planner.seen[1].current.steps
     assert first.message == "not run, as createCard of the same plan cannot be built"
     assert second.message.startswith("not sent: ")
@@ -130,25 +130,25 @@ def test_an_error_while_it_sends_leaves_a_step_for_every_change_and_a_report(spe
     seen: list[Event] = []
     with closed_port() as url:
         events(Scripted(three(spec), "It is down."), [spec], url, consent=yes, see=seen.append)
-    (report,) = of(Reported, seen)
-    assert [len(report.of(fate)) for fate in (Fate.FAILED, Fate.NOT_TRIED)] == [1, 2]
+    (report,) = of(ChangesReported, seen)
+    assert [len(report.of(fate)) for fate in (ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)] == [1, 2]
 
 
 def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) -> None:
     account = Account(
-        sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5),), traced=True
+        sources=(ValueSource(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5),), traced=True
     )
     change = call(spec, "createCard", board="b7", title="A")
     change = type(change)(tool=change.tool, arguments=change.arguments, account=account)
     broken, mended = {"board": "b7", "points": "many"}, {"board": "b7", "title": "Z", "points": 3}
     _, consent = replying(
-        Reply(agreed=False, arguments=(broken,)), Reply(agreed=False, arguments=(mended,)), Reply(agreed=True)
+        ConsentReply(is_agreed=False, arguments=(broken,)), ConsentReply(is_agreed=False, arguments=(mended,)), ConsentReply(is_agreed=True)
     )
     planner = Scripted(Plan(calls=(change,)), "Done.")
     with boards_api() as api:
         seen = events(planner, [spec], api.url, consent=consent, conversation=ask("add A to the cards of the board b7"))
     assert api.only.json() == {"title": "Z", "points": 3}
-    first, second, third = of(Proposed, seen)
+    first, second, third = of(CallProposed, seen)
     assert not first.reason
     assert second.reason.startswith("your arguments were not sent: ") and second.call.arguments["title"] == "A"
     assert third.call.arguments == mended and not third.reason
@@ -161,7 +161,7 @@ def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) ->
 
 
 def test_edited_arguments_are_judged_again(spec: Spec) -> None:
-    _, consent = replying(Reply(agreed=False, arguments=({"board": "b7", "title": "s3cret-token"},)))
+    _, consent = replying(ConsentReply(is_agreed=False, arguments=({"board": "b7", "title": "s3cret-token"},)))
     planner = Scripted(Plan(calls=(call(spec, "createCard", board="b7", title="A"),)), "No.")
     with boards_api() as api:
         events(planner, [spec], api.url, consent=consent, policy=Policy(secrets=("s3cret-token",)))
@@ -171,14 +171,14 @@ def test_edited_arguments_are_judged_again(spec: Spec) -> None:
 
 
 def test_the_account_is_in_the_proposed_event(spec: Spec) -> None:
-    source = Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5)
+    source = ValueSource(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5)
     change = call(spec, "createCard", board="b7", title="A")
     change = type(change)(
         tool=change.tool, arguments=change.arguments, account=Account(sources=(source,), unused=("soon",))
     )
     with boards_api() as api:
-        (proposed,) = of(Proposed, events(Scripted(Plan(calls=(change,)), "Done."), [spec], api.url, consent=yes))
-    written = json.loads(json.dumps(encode(proposed)))["account"]
+        (proposed,) = of(CallProposed, events(Scripted(Plan(calls=(change,)), "Done."), [spec], api.url, consent=yes))
+    written = json.loads(json.dumps(encode_event(proposed)))["account"]
     (told,) = written["sources"]
     assert (told["argument"], told["value"], told["origin"], told["words"]) == ("title", "A", "words", "A")
     assert (told["start"], told["end"]) == (4, 5)
@@ -227,7 +227,7 @@ def shown(
     spec = item(folder, *methods)
     given = {"status": "PAUSED"} if body is None else body
     plan = Plan(calls=(replace(call(spec, f"{methods[-1]}Card", card="c1", **given), account=None),))
-    (proposed,) = of(Proposed, events(Scripted(plan, "Done."), [spec], api.url, **{"consent": yes, **more}))
+    (proposed,) = of(CallProposed, events(Scripted(plan, "Done."), [spec], api.url, **{"consent": yes, **more}))
     return proposed.changes
 
 
@@ -285,15 +285,15 @@ def test_in_a_dry_run_nothing_is_read(tmp_path: Path) -> None:
 def test_the_state_is_read_once_however_often_it_is_asked_about(tmp_path: Path) -> None:
     spec = item(tmp_path, "get", "patch")
     _, consent = replying(
-        Reply(agreed=False, arguments=({"card": 5, "status": "X"},)),
-        Reply(agreed=False, arguments=({"card": "c1", "status": "DONE"},)),
-        Reply(agreed=True),
+        ConsentReply(is_agreed=False, arguments=({"card": 5, "status": "X"},)),
+        ConsentReply(is_agreed=False, arguments=({"card": "c1", "status": "DONE"},)),
+        ConsentReply(is_agreed=True),
     )
     plan = Plan(calls=(call(spec, "patchCard", card="c1", status="PAUSED"),))
     with cards() as api:
         seen = events(Scripted(plan, "Done."), [spec], api.url, consent=consent)
-    assert isinstance(seen[-1], Answered)
-    assert [(p.changes[0].before, p.changes[0].after) for p in of(Proposed, seen)] == [
+    assert isinstance(seen[-1], TurnAnswered)
+    assert [(p.changes[0].before, p.changes[0].after) for p in of(CallProposed, seen)] == [
         ("ACTIVE", "PAUSED"),
         ("ACTIVE", "PAUSED"),
         ("ACTIVE", "DONE"),
@@ -319,6 +319,6 @@ def test_what_takes_all_away_says_how_many_that_are(tmp_path: Path) -> None:
     with cards([{"id": "c1"}, {"id": "c2"}]) as api:
         plan = Plan(calls=(replace(call(spec, "deleteCards"), account=None),))
         question = ask("delete all cards")
-        (proposed,) = of(Proposed, events(Scripted(plan, "Done."), [spec], api.url, consent=yes, conversation=question))
+        (proposed,) = of(CallProposed, events(Scripted(plan, "Done."), [spec], api.url, consent=yes, conversation=question))
     assert proposed.reason.startswith("listCards lists 2 now; ")
     assert "how many that are is not known" in proposed.reason

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.agent.events import Answered, Stepped
-from nlapi.agent.log import MAX_BODY, Log, content, encode, entries, read
+from nlapi.agent.events import TurnAnswered, StepFinished
+from nlapi.agent.log import MAX_BODY, Log, record_body, encode_event, list_transcripts, read_records
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
 from nlapi.agent.resume import resume
 from nlapi.api import load
@@ -42,10 +42,10 @@ def path(tmp_path: Path) -> Path:
 
 def logged(log: Log, spec: Spec, *plans: str | Plan, url: str, question: str = "add A to Roadmap") -> Conversation:
     """A turn carried out and written to the log."""
-    log.asked(question, known={"account": "acc-1"})
+    log.write_question(question, known_values={"account": "acc-1"})
     asked, policy = ask(question), Policy(yes=True)
     answers = events(Scripted(*plans), [spec], url, conversation=asked, policy=policy, see=log.write, no_auth=True)
-    assert isinstance(answers[-1], Answered)
+    assert isinstance(answers[-1], TurnAnswered)
     return answers[-1].conversation
 
 
@@ -66,14 +66,14 @@ def plans(spec: Spec) -> tuple[Plan | str, ...]:
 def test_each_event_is_a_line_in_order(spec: Spec, path: Path) -> None:
     with boards_api() as api, Log.open(path) as log:
         logged(log, spec, *plans(spec), url=api.url)
-    records = read(path)
+    records = read_records(path)
     kinds = [record["event"] for record in records]
     assert kinds == ["asked", *["planned", "proposed", "stepped"] * 2, "planned", "answered"]
     assert all(record["at"] for record in records)
     assert records[0]["known"] == {"account": "acc-1"}
     proposed = records[5]
     assert (proposed["method"], proposed["url"]) == ("POST", f"{api.url}/boards/b7/cards")
-    assert json.loads(content(proposed)) == {"title": "Ä"}
+    assert json.loads(record_body(proposed)) == {"title": "Ä"}
     assert (proposed["effect"], proposed["asks"]) == ("write", False)
     assert proposed["call"]["operation"] == "createCard"
     assert records[6]["result"]["status"] == 201
@@ -84,7 +84,7 @@ def test_the_intention_of_a_change_is_on_disk_before_the_change_is_sent(spec: Sp
     found = []
 
     def answer(request: Received) -> Reply:
-        found.append([record["event"] for record in read(path)])
+        found.append([record["event"] for record in read_records(path)])
         return Reply(201, {"id": "c1"})
 
     with Echo(answer) as api, Log.open(path) as log:
@@ -98,11 +98,11 @@ def test_a_line_that_a_kill_cut_short_is_ignored_and_does_not_swallow_the_next(s
     whole = path.read_bytes()
     for length in range(len(whole) - 40, len(whole)):
         path.write_bytes(whole[:length])
-        kept = read(path)
+        kept = read_records(path)
         assert len(kept) in (whole.count(b"\n"), whole.count(b"\n") - 1)
         with Log.open(path) as log:
-            log.asked("and now?")
-        assert [record["event"] for record in read(path)] == [*(record["event"] for record in kept), "asked"]
+            log.write_question("and now?")
+        assert [record["event"] for record in read_records(path)] == [*(record["event"] for record in kept), "asked"]
 
 
 def test_secrets_are_masked_wherever_they_turn_up(spec: Spec, path: Path) -> None:
@@ -125,7 +125,7 @@ def test_secrets_are_masked_wherever_they_turn_up(spec: Spec, path: Path) -> Non
 
 def test_a_password_is_masked_without_its_user_name_and_a_token_without_its_bearer(path: Path) -> None:
     with Log.open(path, secrets=["ada:correct horse", "Bearer sk-test-12345678"]) as log:
-        log.asked("I am ada, correct horse, sk-test-12345678")
+        log.write_question("I am ada, correct horse, sk-test-12345678")
     assert "I am ada, ***, ***" in path.read_text()
 
 
@@ -139,16 +139,16 @@ def test_a_log_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="cannot write the log"):
         Log.open(tmp_path / "file" / "log.jsonl")
     with pytest.raises(UsageError, match="cannot read the log"):
-        read(tmp_path / "missing.jsonl")
+        read_records(tmp_path / "missing.jsonl")
 
 
 def test_a_conversation_comes_back_from_its_log(spec: Spec, path: Path) -> None:
     with boards_api() as api, Log.open(path) as log:
         before = logged(log, spec, *plans(spec), url=api.url)
-    after = resume(read(path), tools(spec))
-    assert after.known == {"account": "acc-1"}
+    after = resume(read_records(path), tools(spec))
+    assert after.known_values == {"account": "acc-1"}
     assert after.question == before.question
-    assert [step.outcome for step in after.current.steps] == [Outcome.DONE] * 2
+    assert [step.outcome for step in after.current.steps] == [Outcome.ANSWERED] * 2
     for old, new in zip(before.current.rounds, after.current.rounds, strict=True):
         assert (new.plan.text, new.plan.raw, new.plan.confidence) == (old.plan.text, old.plan.raw, old.plan.confidence)
         assert new.plan.calls == old.plan.calls
@@ -165,7 +165,7 @@ def test_a_killed_change_comes_back_as_what_is_known_of_it(spec: Spec, path: Pat
     write = Plan(calls=(call(spec, "createCard", board="b7", title="A"), call(spec, "deleteCard", card="c9")))
     with boards_api() as api, Log.open(path) as log:
         logged(log, spec, write, "Done.", url=api.url)
-    records = read(path)
+    records = read_records(path)
     kept = records[: [record["event"] for record in records].index(last) + 1]
     first, second = resume(kept, tools(spec)).current.steps
     assert (first.outcome, second.outcome) == (Outcome.FAILED, Outcome.FAILED)
@@ -180,7 +180,7 @@ def test_a_killed_change_is_known_by_what_was_proposed_and_not_by_what_was_writt
     written = call(ads, "createCampaign", "t1", **campaign, daily_budget_micros="$50")
     with Echo(Reply(201, {})) as api, Log.open(path) as log:
         logged(log, ads, Plan(calls=(written,)), "Done.", url=api.url)
-    records = read(path)
+    records = read_records(path)
     killed = records[: [record["event"] for record in records].index("proposed") + 1]
     conversation = resume(killed, lambda source, operation: compile_tool(ads.operation(operation)))
     (step,) = conversation.current.steps
@@ -195,7 +195,7 @@ def test_a_change_is_known_again_where_the_log_has_not_all_of_it(spec: Spec, pat
     written = call(spec, "createCard", board="b7", title=title)
     with boards_api() as api, Log.open(path, secrets=[SECRET]) as log:
         logged(log, spec, Plan(calls=(written,)), "Done.", url=api.url)
-        judged = judge(Policy(yes=True), written, resume(read(path), tools(spec)), base_url=api.url)
+        judged = judge(Policy(yes=True), written, resume(read_records(path), tools(spec)), base_url=api.url)
     assert SECRET not in path.read_text()
     assert judged.verdict is Verdict.ASK and judged.reason.startswith("the same change was sent before")
 
@@ -204,7 +204,7 @@ def test_a_resumed_log_goes_on_in_the_same_file(spec: Spec, path: Path) -> None:
     for question in ("first", "second"):
         with boards_api() as api, Log.open(path) as log:
             logged(log, spec, "Fine.", url=api.url, question=question)
-    assert [turn.question for turn in resume(read(path), tools(spec)).turns] == ["first", "second"]
+    assert [turn.question for turn in resume(read_records(path), tools(spec)).turns] == ["first", "second"]
 
 
 def test_the_logs_of_a_folder_are_listed_newest_first(spec: Spec, tmp_path: Path) -> None:
@@ -213,10 +213,10 @@ def test_the_logs_of_a_folder_are_listed_newest_first(spec: Spec, tmp_path: Path
         logged(log, spec, *plans(spec), url=api.url)
     (folder / "20990101T000000Z-ffffff.jsonl").write_text('{"event": "asked", "question": "later?", "at": "2099"}\n')
     (folder / "20250101T000000Z-aaaaaa.jsonl").write_text("torn")
-    later, mine = entries(folder)
+    later, mine = list_transcripts(folder)
     assert (later.question, later.turns, later.changes) == ("later?", 1, 0)
     assert (mine.question, mine.changes, mine.id) == ("add A to Roadmap", 1, log.path.stem)
-    assert entries(tmp_path / "none") == ()
+    assert list_transcripts(tmp_path / "none") == ()
 
 
 @pytest.mark.parametrize(("status", "changes"), [(201, 3), (422, 1)])
@@ -224,16 +224,16 @@ def test_what_was_not_tried_is_no_change(spec: Spec, tmp_path: Path, status: int
     three = Plan(calls=tuple(call(spec, "createCard", "one", board="b7", title=title) for title in "ABC"))
     with Echo(Reply(status, {})) as api, Log.create(tmp_path) as log:
         logged(log, spec, three, "Done.", url=api.url)
-    (entry,) = entries(tmp_path)
+    (entry,) = list_transcripts(tmp_path)
     assert entry.changes == changes
-    assert [record["event"] for record in read(log.path)].count("reported") == 1
+    assert [record["event"] for record in read_records(log.path)].count("reported") == 1
 
 
 @settings(max_examples=50)
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 def test_any_body_comes_back_as_it_was(spec: Spec, body: bytes) -> None:
     record = result_in_log(spec, body)
-    assert content(record) == body
+    assert record_body(record) == body
     assert "cut" not in record
 
 
@@ -243,12 +243,12 @@ def test_a_long_text_is_cut_between_characters(spec: Spec, character: str, shift
     body = b"x" * shift + character.encode() * (MAX_BODY + 1)
     record = result_in_log(spec, body)
     assert record["cut"] == len(body)
-    assert MAX_BODY - 4 < len(content(record)) <= MAX_BODY
+    assert MAX_BODY - 4 < len(record_body(record)) <= MAX_BODY
     assert set(record["text"]) <= {"x", character}
 
 
 def result_in_log(spec: Spec, body: bytes) -> dict[str, Any]:
     """A Result with this body, as it stands in the log."""
-    step = Step(call=call(spec, "listBoards"), outcome=Outcome.DONE, result=Result(status=200, content=body))
-    result: dict[str, Any] = json.loads(json.dumps(encode(Stepped(step=step))))["result"]
+    step = Step(call=call(spec, "listBoards"), outcome=Outcome.ANSWERED, result=Result(status=200, content=body))
+    result: dict[str, Any] = json.loads(json.dumps(encode_event(StepFinished(step=step))))["result"]
     return result

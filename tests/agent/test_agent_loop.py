@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.agent.consent import Reply as UserReply
-from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Reported, Said, Stepped
+from nlapi.agent.consent import ConsentReply as UserReply
+from nlapi.agent.events import TurnAnswered, Event, InputNeeded, PlanCreated, CallProposed, ChangesReported, TextReceived, StepFinished
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
-from nlapi.agent.terms import AT_ONCE
+from nlapi.agent.terms import MAX_CONCURRENT
 from nlapi.api import load
 from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
-from nlapi.openapi.parts import Details, Parameter
+from nlapi.openapi.parts import RequestDetails, Parameter
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
@@ -36,7 +36,7 @@ def spec(tmp_path: Path) -> Spec:
 
 def test_an_answer_without_calls_is_said_planned_and_answered(spec: Spec) -> None:
     seen = events(Scripted("Two boards."), [spec])
-    assert [type(event) for event in seen] == [Said, Said, Planned, Answered]
+    assert [type(event) for event in seen] == [TextReceived, TextReceived, PlanCreated, TurnAnswered]
     assert seen[2].planner == "scripted"
     assert seen[3].text == "Two boards."
     assert [round.plan.text for round in seen[3].conversation.current.rounds] == ["Two boards."]
@@ -46,11 +46,11 @@ def test_a_read_runs_unasked_and_its_answer_goes_back_to_the_planner(spec: Spec)
     planner = Scripted(Plan(calls=(call(spec, "listBoards", limit=2),)), "One board.")
     with boards_api() as api:
         seen = events(planner, [spec], api.url)
-    assert [type(event) for event in seen] == [Planned, Proposed, Stepped, Said, Said, Planned, Answered]
+    assert [type(event) for event in seen] == [PlanCreated, CallProposed, StepFinished, TextReceived, TextReceived, PlanCreated, TurnAnswered]
     assert api.only.target == "/boards?limit=2"
     assert not seen[1].asks
     (step,) = planner.seen[1].current.steps
-    assert step.outcome is Outcome.DONE
+    assert step.outcome is Outcome.ANSWERED
     assert step.result and step.result.data == [{"id": "b7", "name": "Roadmap"}]
 
 
@@ -59,14 +59,14 @@ def test_a_write_is_shown_before_it_is_asked_for_and_sent(spec: Spec) -> None:
     order = []
     with boards_api() as api:
 
-        async def consent(asked: tuple[Proposed, ...]) -> UserReply:
+        async def consent(asked: tuple[CallProposed, ...]) -> UserReply:
             (proposed,) = asked
             order.append(("asked", proposed.request.method, len(api.received)))
-            return UserReply(agreed=True)
+            return UserReply(is_agreed=True)
 
         seen = events(planner, [spec], api.url, consent=consent, see=lambda event: order.append(type(event)))
-    assert order[:4] == [Planned, Proposed, ("asked", "POST", 0), Stepped]
-    (proposed,) = of(Proposed, seen)
+    assert order[:4] == [PlanCreated, CallProposed, ("asked", "POST", 0), StepFinished]
+    (proposed,) = of(CallProposed, seen)
     assert proposed.asks and proposed.effect is Effect.WRITE
     assert "curl" in proposed.curl
     assert api.only.json() == {"title": "Ship"}
@@ -86,7 +86,7 @@ def test_consent_in_advance_is_not_asked_for_again(spec: Spec) -> None:
     with boards_api() as api:
         seen = events(planner, [spec], api.url, policy=Policy(yes=True, interactive=False))
     assert api.only.method == "DELETE"
-    assert not of(Proposed, seen)[0].asks
+    assert not of(CallProposed, seen)[0].asks
 
 
 def test_with_nobody_to_ask_a_write_is_shown_and_raises(spec: Spec) -> None:
@@ -97,7 +97,7 @@ def test_with_nobody_to_ask_a_write_is_shown_and_raises(spec: Spec) -> None:
     assert api.received == []
     assert refused.value.exit_code == 6
     assert "deleteCard" in str(refused.value) and "--yes" in refused.value.hint
-    assert len(of(Proposed, shown)) == 1
+    assert len(of(CallProposed, shown)) == 1
 
 
 def test_a_call_with_a_credential_in_it_never_runs(spec: Spec) -> None:
@@ -115,7 +115,7 @@ def test_arguments_that_do_not_fit_go_back_to_the_planner_for_correction(spec: S
     with boards_api() as api:
         seen = events(planner, [spec], api.url)
     assert api.only.target == "/boards?limit=5"
-    assert len(of(Proposed, seen)) == 1
+    assert len(of(CallProposed, seen)) == 1
     (step,) = planner.seen[1].current.steps
     assert step.outcome is Outcome.FAILED and "limit" in step.message
 
@@ -132,7 +132,7 @@ def test_reads_run_side_by_side(spec: Spec) -> None:
     planner = Scripted(Plan(calls=tuple(call(spec, "listCards", board=f"b{n}") for n in range(3))), "Nothing.")
     with Patient(Reply(200, [])) as api:
         seen = events(planner, [spec], api.url)
-    assert [type(event) for event in seen[1:7]] == [Proposed] * 3 + [Stepped] * 3
+    assert [type(event) for event in seen[1:7]] == [CallProposed] * 3 + [StepFinished] * 3
     assert [step.call.arguments["board"] for step in planner.seen[1].current.steps] == ["b0", "b1", "b2"]
 
 
@@ -142,7 +142,7 @@ def test_changes_are_shown_together_and_run_in_their_order(spec: Spec) -> None:
     with boards_api() as api:
         seen = events(planner, [spec], api.url, consent=yes)
     assert [request.method for request in api.received] == ["POST", "DELETE"]
-    assert [type(event) for event in seen[1:6]] == [Proposed, Proposed, Stepped, Stepped, Reported]
+    assert [type(event) for event in seen[1:6]] == [CallProposed, CallProposed, StepFinished, StepFinished, ChangesReported]
 
 
 def test_what_follows_a_change_that_failed_is_not_run(spec: Spec) -> None:
@@ -151,8 +151,8 @@ def test_what_follows_a_change_that_failed_is_not_run(spec: Spec) -> None:
     with Echo(Reply(422, {"title": "too short"})) as api:
         seen = events(planner, [spec], api.url, consent=yes)
     assert api.only.method == "POST"
-    first, second = (event.step for event in of(Stepped, seen))
-    assert first.outcome is Outcome.DONE and first.result.status == 422
+    first, second = (event.step for event in of(StepFinished, seen))
+    assert first.outcome is Outcome.ANSWERED and first.result.status == 422
     assert second.outcome is Outcome.FAILED and second.message.startswith("not run")
 
 
@@ -161,29 +161,29 @@ def test_a_dry_run_sends_nothing_and_ends_after_the_first_calls(spec: Spec) -> N
     with boards_api() as api:
         seen = events(Scripted(Plan(calls=calls)), [spec], api.url, dry_run=True)
     assert api.received == []
-    assert [event.step.outcome for event in of(Stepped, seen)] == [Outcome.SHOWN] * 2
-    assert not any(event.asks for event in of(Proposed, seen))
-    assert isinstance(seen[-1], Answered) and "nothing was sent" in seen[-1].text
+    assert [event.step.outcome for event in of(StepFinished, seen)] == [Outcome.PREVIEWED] * 2
+    assert not any(event.asks for event in of(CallProposed, seen))
+    assert isinstance(seen[-1], TurnAnswered) and "nothing was sent" in seen[-1].text
 
 
 def test_a_dry_run_names_the_call_that_would_follow(spec: Spec) -> None:
     plan = Plan(calls=(call(spec, "listBoards"),), goal=call(spec, "deleteCard"))
     ended = events(Scripted(plan), [spec], dry_run=True)[-1]
-    assert isinstance(ended, Answered)
+    assert isinstance(ended, TurnAnswered)
     assert ended.text.endswith("nothing was sent. deleteCard would follow, with what it answers.")
 
 
 def test_in_a_dry_run_too_wrong_arguments_are_corrected(spec: Spec) -> None:
     wrong, right = (Plan(calls=(call(spec, "listBoards", limit=limit),)) for limit in ("many", 5))
     seen = events(Scripted(wrong, right), [spec], dry_run=True)
-    assert [event.step.outcome for event in of(Stepped, seen)] == [Outcome.FAILED, Outcome.SHOWN]
+    assert [event.step.outcome for event in of(StepFinished, seen)] == [Outcome.FAILED, Outcome.PREVIEWED]
 
 
 def test_what_is_missing_ends_the_turn(spec: Spec) -> None:
     found = call(spec, "listCards")
     missing = Missing(tool=found.tool, argument="board", description="which board")
     seen = events(Scripted(Plan(calls=(found,), missing=(missing,))), [spec])
-    assert [type(event) for event in seen] == [Planned, Needed]
+    assert [type(event) for event in seen] == [PlanCreated, InputNeeded]
     assert seen[1].missing == (missing,)
 
 
@@ -192,7 +192,7 @@ def test_rounds_come_to_an_end(spec: Spec) -> None:
     with boards_api() as api:
         seen = events(Scripted(*[again] * 5), [spec], api.url, max_rounds=3)
     assert len(api.received) == 3
-    assert isinstance(seen[-1], Answered) and "3 rounds" in seen[-1].text
+    assert isinstance(seen[-1], TurnAnswered) and "3 rounds" in seen[-1].text
 
 
 def test_a_refused_connection_is_told_to_the_planner(spec: Spec) -> None:
@@ -201,7 +201,7 @@ def test_a_refused_connection_is_told_to_the_planner(spec: Spec) -> None:
         seen = events(planner, [spec], url, consent=yes)
     (step,) = planner.seen[1].current.steps
     assert step.outcome is Outcome.FAILED and not step.message.startswith(OUTCOME_UNKNOWN)
-    assert isinstance(seen[-1], Answered)
+    assert isinstance(seen[-1], TurnAnswered)
 
 
 def test_a_write_without_an_answer_has_an_unknown_outcome_and_is_not_repeated_unasked(spec: Spec) -> None:
@@ -239,7 +239,7 @@ def test_a_change_of_unknown_outcome_is_looked_for_before_it_is_asked_about_agai
         assert [(request.method, request.path) for request in api.received] == [
             *(("POST", "/boards/b7/cards"), ("GET", "/boards/b7/cards"), ("POST", "/boards/b7/cards"))
         ]
-    first, again, bread, bread_again = of(Proposed, seen)
+    first, again, bread, bread_again = of(CallProposed, seen)
     assert first.reason == bread.reason == ""
     assert 'listCards lists one named "milk": it seems to have been carried out' in again.reason
     assert 'listCards lists none named "Bread"' in bread_again.reason
@@ -266,7 +266,7 @@ def test_what_became_of_a_thing_is_seen_at_the_thing(
     same = Plan(calls=(call(things, operation, **arguments),))
     with Echo(lambda request: answer if request.method == "GET" else Reply(503)) as api:
         seen = events(Scripted(same, same, "Hm."), [things], api.url, consent=yes)
-    first, again = of(Proposed, seen)
+    first, again = of(CallProposed, seen)
     assert evidence in again.reason and evidence not in first.reason
 
 
@@ -330,7 +330,7 @@ def test_cancelled_during_a_write_the_step_says_so_before_the_loop_ends(spec: Sp
 
     with Script(note(), Script.SILENCE) as api:
         asyncio.run(run(api.url))
-    assert isinstance(seen[-1], Stepped)
+    assert isinstance(seen[-1], StepFinished)
     assert seen[-1].step.outcome is Outcome.FAILED
     assert seen[-1].step.message.startswith(OUTCOME_UNKNOWN)
 
@@ -359,11 +359,11 @@ SECURED = {
 def carrying(spec: Spec, effect: Effect) -> Call:
     """A call whose request is one that HTTP cannot carry, as no check of the arguments foresees it."""
 
-    def details(operation: Operation) -> Details:
-        header = Parameter(name="Upgrade", where="header", style="simple", required=True, schema={"type": "string"})
+    def details(operation: Operation) -> RequestDetails:
+        header = Parameter(name="Upgrade", location="header", style="simple", required=True, schema={"type": "string"})
         return replace(spec.operation("listBoards").details, parameters=(header,))
 
-    operation = replace(spec.operation("listBoards"), load=details, stated_effect=effect)
+    operation = replace(spec.operation("listBoards"), load_details=details, stated_effect=effect)
     return Call(tool=compile_tool(operation), arguments={"Upgrade": "h2c"})
 
 
@@ -377,7 +377,7 @@ def test_a_call_that_cannot_be_sent_goes_back_to_the_planner(spec: Spec, effect:
     (step,) = planner.seen[1].current.steps
     assert step.outcome is Outcome.FAILED
     assert step.message.startswith("not sent: ") and "Upgrade" in step.message
-    assert isinstance(seen[-1], Answered)
+    assert isinstance(seen[-1], TurnAnswered)
 
 
 def test_a_missing_credential_ends_the_turn_after_every_step(tmp_path: Path) -> None:
@@ -388,8 +388,8 @@ def test_a_missing_credential_ends_the_turn_after_every_step(tmp_path: Path) -> 
     with boards_api() as api, pytest.raises(CredentialError):
         events(planner, [spec, secured], api.url, see=seen.append)
     assert api.received == []
-    assert [type(event) for event in seen] == [Planned, Stepped, Stepped]
-    first, second = (event.step for event in of(Stepped, seen))
+    assert [type(event) for event in seen] == [PlanCreated, StepFinished, StepFinished]
+    first, second = (event.step for event in of(StepFinished, seen))
     assert first.message.startswith("not run")
     assert second.outcome is Outcome.FAILED and second.message.startswith("not sent: ")
 
@@ -398,7 +398,7 @@ def test_a_missing_credential_ends_the_turn_after_every_step(tmp_path: Path) -> 
 def test_a_change_that_was_never_consented_to_has_a_step_that_says_so(spec: Spec, gone: BaseException) -> None:
     """A resumed transcript would take a change without a step for one that may have been carried out."""
 
-    async def consent(_: tuple[Proposed, ...]) -> UserReply:
+    async def consent(_: tuple[CallProposed, ...]) -> UserReply:
         raise gone
 
     seen: list[Event] = []
@@ -407,7 +407,7 @@ def test_a_change_that_was_never_consented_to_has_a_step_that_says_so(spec: Spec
         events(planner, [spec], api.url, consent=consent, see=seen.append)
     assert api.received == []
     last = seen[-1]
-    assert isinstance(last, Stepped)
+    assert isinstance(last, StepFinished)
     assert last.step.outcome is Outcome.REFUSED and "nothing was sent" in last.step.message
 
 
@@ -425,7 +425,7 @@ def test_reads_that_were_over_when_the_rest_was_cancelled_are_done(spec: Spec) -
             self.stopping.wait(10)
 
     async def run(url: str) -> None:
-        names = ["quick", *(f"slow{n}" for n in range(AT_ONCE - 1)), "last"]
+        names = ["quick", *(f"slow{n}" for n in range(MAX_CONCURRENT - 1)), "last"]
         planner = Scripted(Plan(calls=tuple(call(spec, "listCards", board=name) for name in names)))
         targets = {spec: Target(spec=spec, base_url=url)}
 
@@ -441,9 +441,9 @@ def test_reads_that_were_over_when_the_rest_was_cancelled_are_done(spec: Spec) -
 
     with Uneven() as api:
         asyncio.run(run(api.url))
-    quick, *others = (event.step for event in of(Stepped, seen))
-    assert quick.outcome is Outcome.DONE
-    assert len(others) == AT_ONCE
+    quick, *others = (event.step for event in of(StepFinished, seen))
+    assert quick.outcome is Outcome.ANSWERED
+    assert len(others) == MAX_CONCURRENT
     assert all(step.outcome is Outcome.FAILED and "interrupted" in step.message for step in others)
 
 
@@ -464,7 +464,7 @@ def test_the_reads_of_a_conversation_share_a_few_connections(spec: Spec) -> None
     with Counting() as api:
         events(Scripted(many, many, "Nothing."), [spec], api.url)
     assert len(api.received) == 120
-    assert api.connections <= AT_ONCE
+    assert api.connections <= MAX_CONCURRENT
 
 
 def test_a_change_has_a_connection_of_its_own(spec: Spec) -> None:

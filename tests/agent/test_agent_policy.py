@@ -11,7 +11,7 @@ import pytest
 
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
 from nlapi.api import load
-from nlapi.client.message import Ended, Framing, Result
+from nlapi.client.message import EndReason, Framing, Result
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.tool import Call
@@ -28,7 +28,7 @@ def two(tmp_path: Path) -> Two:
 
 def after(question: str, *calls: Call, known: dict[str, Any] | None = None, **step: Any) -> Conversation:
     """A conversation in which these calls were made and answered."""
-    step = {"outcome": Outcome.DONE, "result": Result(status=200, content=b'[{"id": "b7"}]'), **step}
+    step = {"outcome": Outcome.ANSWERED, "result": Result(status=200, content=b'[{"id": "b7"}]'), **step}
     steps = tuple(Step(call=(sent := prepared(made)).call, request=sent.request, **step) for made in calls)
     return ask(question, known).with_round(Round(plan=Plan(calls=calls), steps=steps))
 
@@ -100,13 +100,13 @@ def test_an_id_from_an_api_may_go_back_to_it(two: Two) -> None:
 
 def test_steps_of_the_round_that_is_under_way_count_too(two: Two) -> None:
     alpha, beta = two
-    done = Step(call=call(alpha, "listBoards"), outcome=Outcome.DONE, result=Result(status=200))
+    done = Step(call=call(alpha, "listBoards"), outcome=Outcome.ANSWERED, result=Result(status=200))
     judged = judge(Policy(yes=True), call(beta, "createCard", title="x"), ask("?"), during=(done,))
     assert judged.verdict is Verdict.ASK
 
 
 UNKNOWN = {"outcome": Outcome.FAILED, "result": None, "message": f"{OUTCOME_UNKNOWN}: no answer"}
-CUT = Result(status=200, items=(), framing=Framing.LINES, ended=Ended.BROKEN)
+CUT = Result(status=200, items=(), framing=Framing.LINES, ended=EndReason.BROKEN)
 NOT_SENT = {"outcome": Outcome.FAILED, "result": None, "message": "cannot connect"}
 DECLINED = {"outcome": Outcome.REFUSED, "result": None, "message": "the user said no"}
 
@@ -186,7 +186,7 @@ def test_amounts_are_compared_as_they_go_on_the_wire() -> None:
 
 def test_a_change_that_a_later_refusal_followed_may_still_have_been_carried_out(two: Two) -> None:
     made = call(two[0], "createCard", board="b7", title="A")
-    steps = tuple(Step(call=made, outcome=Outcome.DONE, result=Result(status=status)) for status in (502, 409))
+    steps = tuple(Step(call=made, outcome=Outcome.ANSWERED, result=Result(status=status)) for status in (502, 409))
     assert judge(Policy(yes=True), made, ask("?"), during=steps).verdict is Verdict.ASK
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from nlapi.agent.auto import AutoPlanner
-from nlapi.agent.events import Answered, Planned, PlannerChosen
-from nlapi.agent.log import encode
+from nlapi.agent.events import TurnAnswered, PlanCreated, PlannerChosen
+from nlapi.agent.log import encode_event
 from nlapi.agent.planner import Planner
-from nlapi.agent.routes import OBJECTIVE, built_in, read_routes
-from nlapi.agent.spending import spent
+from nlapi.agent.routes import OBJECTIVE, default_routes, read_routes
+from nlapi.agent.spending import spent_by_period
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Plan
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
@@ -24,7 +24,7 @@ SONNET = "claude-sonnet-5-5"
 
 def version(document: Any, **context: Any) -> str:
     """Which version a context is routed to by a user's document; by the built-in one when it is None."""
-    routes = built_in(0.4) if document is None else read_routes(document, "routing.json", sure=0.4)
+    routes = default_routes(0.4) if document is None else read_routes(document, "routing.json", min_confidence=0.4)
     plain = {"question": "q", "confidence": 0.9, "complete": True, "key": True, "chosen": False, "operations": 5}
     return routes.table.decide(OBJECTIVE, {**plain, **context}).version.version
 
@@ -100,7 +100,7 @@ def test_a_split_gives_questions_to_versions_and_the_same_question_to_the_same()
 )
 def test_a_faulty_routing_is_refused_with_its_fault(document: Any, fault: str) -> None:
     with pytest.raises(UsageError) as refused:
-        read_routes(document, "my-routing.json", sure=0.4)
+        read_routes(document, "my-routing.json", min_confidence=0.4)
     assert "my-routing.json" in str(refused.value)
     assert fault in refused.value.message
 
@@ -127,11 +127,11 @@ def test_the_decision_and_its_context_are_told_and_recorded(tmp_path: Path) -> N
         made.append(model)
         return Paid(model, 0.01, "None.")
 
-    routes = read_routes(SIZES, "routing.json", sure=0.4)
+    routes = read_routes(SIZES, "routing.json", min_confidence=0.4)
     planner = AutoPlanner(Scripted(Plan(text="Which?", confidence=0.1)), claude, routes=routes, operations=9)
     (chosen,) = of(PlannerChosen, events(planner, [spec]))
     assert made == ["claude-haiku-5-5"]
-    record = encode(chosen)
+    record = encode_event(chosen)
     assert record["decision"]["version"] == "haiku"
     assert (record["decision"]["objective"], record["decision"]["rule"]) == ("nlapi.plan", "small")
     assert record["context"]["operations"] == 9
@@ -142,17 +142,17 @@ def test_the_decision_and_its_context_are_told_and_recorded(tmp_path: Path) -> N
 def test_a_turn_of_claude_ends_where_it_comes_to_the_cap_of_a_question(tmp_path: Path) -> None:
     spec = boards(tmp_path)
     claude = Paid(SONNET, 0.02, *[Plan(calls=(call(spec, "listBoards"),))] * 5)
-    routes = read_routes({"rules": [], "most": {"question": 0.05}}, "routing.json", sure=0.4)
+    routes = read_routes({"rules": [], "most": {"question": 0.05}}, "routing.json", min_confidence=0.4)
     planner = AutoPlanner(Scripted(Plan(text="Hm.", confidence=0.1)), lambda _: claude, routes=routes)
     with boards_api() as api:
         seen = events(planner, [spec], api.url)
-    assert len([event for event in of(Planned, seen) if event.plan.calls]) == 3
-    assert isinstance(seen[-1], Answered)
+    assert len([event for event in of(PlanCreated, seen) if event.plan.calls]) == 3
+    assert isinstance(seen[-1], TurnAnswered)
     assert seen[-1].text == "Stopped: this question has cost $0.0600, and $0.05 is the most that it may."
 
 
 def test_past_the_cap_of_a_day_the_embedded_planner_plans_and_says_so(tmp_path: Path) -> None:
-    routes = read_routes({"rules": [], "most": {"day": 1}}, "routing.json", sure=0.4)
+    routes = read_routes({"rules": [], "most": {"day": 1}}, "routing.json", min_confidence=0.4)
     embedded = Scripted(Plan(text="Hm.", confidence=0.1))
     planner = AutoPlanner(embedded, _never, routes=routes, spent=lambda: (1.25, 3.0))
     (chosen,) = of(PlannerChosen, events(planner, [boards(tmp_path)]))
@@ -176,5 +176,5 @@ def test_what_was_spent_is_read_from_the_transcripts(tmp_path: Path) -> None:
         {"at": "2026-11-25T09:00:00+00:00", "event": "answered", "text": ""},
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(record) for record in records))
-    assert spent(tmp_path, now) == (0.5, 2.75)
-    assert spent(tmp_path / "none", now) == (0, 0)
+    assert spent_by_period(tmp_path, now) == (0.5, 2.75)
+    assert spent_by_period(tmp_path / "none", now) == (0, 0)

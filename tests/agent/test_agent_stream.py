@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.events import Event, ItemsReceived, Stepped
-from nlapi.agent.log import Log, read
+from nlapi.agent.events import Event, ItemsReceived, StepFinished
+from nlapi.agent.log import Log, read_records
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
 from nlapi.client.limits import Limits
-from nlapi.client.message import Ended, Framing
+from nlapi.client.message import EndReason, Framing
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Plan, ask
@@ -37,11 +37,11 @@ def test_items_are_told_before_the_step_that_has_them_all(spec: Spec) -> None:
     planner = Scripted(Plan(calls=(call(spec, "listBoards"),)), "two came")
     with Script(head(SSE), TWO, END) as server:
         seen = events(planner, [spec], server.url)
-    told = [event for event in seen if isinstance(event, ItemsReceived | Stepped)]
+    told = [event for event in seen if isinstance(event, ItemsReceived | StepFinished)]
     assert [item for event in told[:-1] for item in event.items] == list(ITEMS)
     assert told[0].framing is Framing.EVENTS
     result = told[-1].step.result
-    assert (result.items, result.ended) == (ITEMS, Ended.COMPLETE)
+    assert (result.items, result.ended) == (ITEMS, EndReason.COMPLETE)
 
 
 def test_interrupted_the_step_has_what_came(spec: Spec) -> None:
@@ -54,14 +54,14 @@ def test_interrupted_the_step_has_what_came(spec: Spec) -> None:
         assert task is not None
         async for event in converse(Scripted(plan), ask("?"), targets, policy=Policy(), consent=nobody):
             seen.append(event)
-            if sum(len(one.items) for one in of(ItemsReceived, seen)) == 4 and not of(Stepped, seen):
+            if sum(len(one.items) for one in of(ItemsReceived, seen)) == 4 and not of(StepFinished, seen):
                 task.cancel()
 
     with Script(head(SSE), TWO, Script.SILENCE) as server, pytest.raises(asyncio.CancelledError):
         asyncio.run(turn(server.url))
-    steps = [event.step for event in of(Stepped, seen)]
+    steps = [event.step for event in of(StepFinished, seen)]
     assert [(step.outcome, step.result.items, step.result.ended) for step in steps] == [
-        (Outcome.DONE, ITEMS, Ended.INTERRUPTED)
+        (Outcome.ANSWERED, ITEMS, EndReason.INTERRUPTED)
     ] * 2
 
 
@@ -70,8 +70,8 @@ def test_what_follows_a_change_that_did_not_end_is_not_run(spec: Spec) -> None:
     with Script(head(SSE), TWO, Script.SILENCE) as server:
         limits = Limits(deadline=1)
         seen = events(Scripted(plan, "so"), [spec], server.url, consent=yes, limits=limits)
-    done, left = (event.step for event in of(Stepped, seen))
-    assert (done.outcome, done.result.ended) == (Outcome.DONE, Ended.DEADLINE)
+    done, left = (event.step for event in of(StepFinished, seen))
+    assert (done.outcome, done.result.ended) == (Outcome.ANSWERED, EndReason.DEADLINE)
     assert (left.outcome, left.result) == (Outcome.FAILED, None)
     assert "failed or did not end" in left.message
     assert len(server.received) == 1
@@ -83,19 +83,19 @@ def test_a_plan_of_a_model_reads_a_bounded_number_of_items(spec: Spec) -> None:
     for plan_raw, count in ((raw, 100), (None, 150)):
         plan = Plan(calls=(call(spec, "listBoards"),), raw=plan_raw)
         with Script(head(SSE), many, END) as server:
-            (event,) = of(Stepped, events(Scripted(plan, "so"), [spec], server.url))
+            (event,) = of(StepFinished, events(Scripted(plan, "so"), [spec], server.url))
         assert len(event.step.result.items) == count
     with Script(head(SSE), many, END) as server:
         seen = events(Scripted(Plan(calls=plan.calls, raw=raw), "so"), [spec], server.url, limits=Limits(items=120))
-    assert len(of(Stepped, seen)[0].step.result.items) == 120
+    assert len(of(StepFinished, seen)[0].step.result.items) == 120
 
 
 def test_a_change_of_a_models_plan_is_read_to_its_end(spec: Spec) -> None:
     raw = {"planner": "claude", "messages": [], "results": {}}
     plan = Plan(calls=(call(spec, "createCard", board="b7", title="x"),), raw=raw)
     with Script(head(SSE), chunk(b"data: 1\n\n" * 150), END) as server:
-        (event,) = of(Stepped, events(Scripted(plan, "so"), [spec], server.url, consent=yes))
-    assert (len(event.step.result.items), event.step.result.ended) == (150, Ended.COMPLETE)
+        (event,) = of(StepFinished, events(Scripted(plan, "so"), [spec], server.url, consent=yes))
+    assert (len(event.step.result.items), event.step.result.ended) == (150, EndReason.COMPLETE)
 
 
 def test_a_transcript_keeps_the_items_and_gives_them_back(spec: Spec, tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_a_transcript_keeps_the_items_and_gives_them_back(spec: Spec, tmp_path: 
         Script(head("application/x-ndjson"), chunk((body + b"\n") * 5), Script.SILENCE) as server,
         Log.create(tmp_path / "log") as log,
     ):
-        log.asked("what is there?")
+        log.write_question("what is there?")
         events(planner, [spec], server.url, see=log.write, limits=Limits(deadline=1))
-    records = read(log.path)
+    records = read_records(log.path)
     assert not [record for record in records if record["event"] == "items"]
     (step,) = [record["result"] for record in records if record["event"] == "stepped"]
     assert (len(step["items"]), step["left_out"], step["ended"]) == (3, 2, "deadline")
     conversation = resume(records, lambda _, operation: compile_tool(spec.operation(operation)))
     result: Any = conversation.current.steps[0].result
-    assert (len(result.items), result.framing, result.ended) == (3, Framing.JSON_LINES, Ended.DEADLINE)
+    assert (len(result.items), result.framing, result.ended) == (3, Framing.JSON_LINES, EndReason.DEADLINE)
     assert result.data == list(result.items)

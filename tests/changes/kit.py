@@ -103,7 +103,7 @@ def call(spec: Spec, operation: str, **arguments: Any) -> Call:
 
 def answered(made: Call, data: Any, status: int = 200) -> Step:
     """The step of a call that was answered with this."""
-    return Step(call=made, outcome=Outcome.DONE, result=Result(status=status, content=json.dumps(data).encode()))
+    return Step(call=made, outcome=Outcome.ANSWERED, result=Result(status=status, content=json.dumps(data).encode()))
 
 
 def recorder(answers: Mapping[str, Any]) -> Echo:

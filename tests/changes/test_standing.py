@@ -9,7 +9,7 @@ import pytest
 import nlapi
 from nlapi.changes.standing import reasons_against
 from nlapi.openapi.spec import Spec
-from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 
@@ -75,7 +75,7 @@ def api() -> Spec:
     )
 
 
-def reasons(api: Spec, operation: str, question: str, *sources: Source, **more: Any) -> str:
+def reasons(api: Spec, operation: str, question: str, *sources: ValueSource, **more: Any) -> str:
     """Why the call of an operation with the values of `sources` does not stand, in one text."""
     tool = next(one for one in nlapi.tools(api) if one.operation.id == operation)
     arguments = {one.argument: one.value for one in sources}
@@ -83,12 +83,12 @@ def reasons(api: Spec, operation: str, question: str, *sources: Source, **more: 
     return "; ".join(reasons_against(call, Account(sources=sources, **more), question))
 
 
-def said(question: str, argument: str, words: str, value: Any = None, **more: Any) -> Source:
+def said(question: str, argument: str, words: str, value: Any = None, **more: Any) -> ValueSource:
     """A value that the question says with `words`."""
     start = question.index(words)
     given = words.strip("\"'") if value is None else value
     end = start + len(words)
-    return Source(argument=argument, value=given, origin=Origin.WORDS, words=words, start=start, end=end, **more)
+    return ValueSource(argument=argument, value=given, origin=Origin.WORDS, words=words, start=start, end=end, **more)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_what_stood_by_chance_does_not(
 
 def test_a_default_of_the_description_is_nothing_that_the_user_said(shop: Spec) -> None:
     question = "create a campaign called Winter"
-    default = Source(argument="goal", value="EVEN", origin=Origin.DESCRIPTION)
+    default = ValueSource(argument="goal", value="EVEN", origin=Origin.DESCRIPTION)
     assert "nobody said goal" in reasons(shop, "createCampaign", question, said(question, "name", "Winter"), default)
 
 
@@ -235,7 +235,7 @@ def test_a_flag_that_is_false_excuses_no_other_negation(api: Spec) -> None:
 def test_a_piece_of_a_quoted_text_does_not_stand(api: Spec) -> None:
     question = 'create a job called "Back to School"'
     start = question.index('"')
-    half = Source(
+    half = ValueSource(
         argument="name", value="Back", origin=Origin.WORDS, words='"Back', start=start, end=start + len('"Back')
     )
     assert "has only" in reasons(api, "createJob", question, half)
@@ -243,9 +243,9 @@ def test_a_piece_of_a_quoted_text_does_not_stand(api: Spec) -> None:
 
 def test_a_state_may_be_set_by_the_verb_and_not_by_its_opposite(api: Spec) -> None:
     question = "pause the job j-7"
-    job, verb = said(question, "id", "j-7"), Source(argument="status", value="PAUSED", origin=Origin.VERB)
+    job, verb = said(question, "id", "j-7"), ValueSource(argument="status", value="PAUSED", origin=Origin.VERB)
     assert reasons(api, "updateJob", question, job, verb) == ""
-    opposite = Source(argument="status", value="ACTIVE", origin=Origin.VERB)
+    opposite = ValueSource(argument="status", value="ACTIVE", origin=Origin.VERB)
     assert reasons(api, "updateJob", question, job, opposite)
 
 
@@ -254,12 +254,12 @@ def test_a_value_that_nobody_said_does_not_stand(api: Spec, origin: Origin) -> N
     question = 'create a job called "nightly"'
     name = said(question, "name", '"nightly"')
     assert reasons(api, "createJob", question, name) == ""
-    assert "nobody said" in reasons(api, "createJob", question, name, Source(argument="x", value="y", origin=origin))
+    assert "nobody said" in reasons(api, "createJob", question, name, ValueSource(argument="x", value="y", origin=origin))
 
 
 def test_a_flag_needs_all_of_its_words(api: Spec) -> None:
     question = "create a job called nightly"
-    flag = Source(argument="archived", value=True, origin=Origin.WORDS, words="job")
+    flag = ValueSource(argument="archived", value=True, origin=Origin.WORDS, words="job")
     assert "nobody said archived" in reasons(api, "createJob", question, said(question, "name", "nightly"), flag)
 
 
@@ -287,9 +287,9 @@ def test_a_name_that_goes_on_does_not_stand(api: Spec) -> None:
 def test_a_thing_that_is_only_called_alike_does_not_stand(api: Spec) -> None:
     question = "delete the job nightly"
     start = question.index("nightly")
-    found = Source(argument="id", value="j1", origin=Origin.LOOKUP, words="nightly", start=start, end=len(question))
+    found = ValueSource(argument="id", value="j1", origin=Origin.LOOKUP, words="nightly", start=start, end=len(question))
     assert reasons(api, "deleteJob", question, found) == ""
-    like = Source(
+    like = ValueSource(
         argument="id",
         value="j1",
         origin=Origin.LOOKUP,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nlapi.changes.mentions import Sentence
-from nlapi.changes.tracing import traced
+from nlapi.changes.mentions import UserSentence
+from nlapi.changes.tracing import trace_call
 from nlapi.openapi.spec import Spec
-from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.plan import Conversation, Plan, Round, Step, ask
 from nlapi.tools.tool import Call
 from tests.changes.kit import BACK_TO_SCHOOL, LISTED, SUMMER, answered, call, loaded
@@ -28,10 +28,10 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
 
 
 def account(made: Call, question: str, *steps: Step) -> Account:
-    return traced(made, ask(question), steps, today=TODAY)
+    return trace_call(made, ask(question), steps, today=TODAY)
 
 
-def source(made: Call, question: str, argument: str, *steps: Step) -> Source:
+def source(made: Call, question: str, argument: str, *steps: Step) -> ValueSource:
     found = account(made, question, *steps).of(argument)
     assert len(found) == 1
     return found[0]
@@ -127,9 +127,9 @@ def test_each_item_of_a_list_has_its_source(spec: Spec) -> None:
 
 
 def test_what_is_set_and_what_was_replied(spec: Spec) -> None:
-    conversation = ask("create a campaign", {"owner_email": "ada@example.org"}).with_known({"name": "Fall"})
+    conversation = ask("create a campaign", {"owner_email": "ada@example.org"}).with_replies({"name": "Fall"})
     made = call(spec, "createCampaign", name="Fall", owner_email="ada@example.org")
-    found = {one.argument: one.origin for one in traced(made, conversation).sources}
+    found = {one.argument: one.origin for one in trace_call(made, conversation).sources}
     assert found == {"name": Origin.REPLY, "owner_email": Origin.SETTING}
 
 
@@ -179,14 +179,14 @@ def test_an_update_may_repeat_what_is_there(spec: Spec) -> None:
 
 
 def test_an_earlier_question_says_a_value_without_a_place(spec: Spec) -> None:
-    conversation = ask("list the campaigns like Fall").with_round(Round(plan=Plan())).asked("create one of that name")
-    (found,) = traced(call(spec, "createCampaign", name="Fall"), conversation).of("name")
+    conversation = ask("list the campaigns like Fall").with_round(Round(plan=Plan())).with_question("create one of that name")
+    (found,) = trace_call(call(spec, "createCampaign", name="Fall"), conversation).of("name")
     assert (found.origin, found.start, found.end) == (Origin.WORDS, -1, -1)
 
 
 def test_a_bare_yes_is_about_the_question_before(spec: Spec) -> None:
-    conversation: Conversation = ask("delete campaign cmp_1").with_round(Round(plan=Plan())).asked("yes, do it")
-    found = traced(call(spec, "deleteCampaign", campaign_id="cmp_1"), conversation)
+    conversation: Conversation = ask("delete campaign cmp_1").with_round(Round(plan=Plan())).with_question("yes, do it")
+    found = trace_call(call(spec, "deleteCampaign", campaign_id="cmp_1"), conversation)
     assert found.sentence == "delete campaign cmp_1"
     assert found.of("campaign_id")[0].start == len("delete campaign ")
 
@@ -242,19 +242,19 @@ SHAPES = (
 @pytest.mark.parametrize("shape", ["delete {} now", "delete {}", 'delete "{}"', "delete '{}'.", "delete `{}`, please"])
 def test_an_id_between_blanks_or_quotes_is_said(id: str, shape: str) -> None:
     question = shape.format(id)
-    mention = Sentence(text=question).mention(id)
+    mention = UserSentence(text=question).find_mention(id)
     assert mention is not None
     assert question[mention.start : mention.end] == id
 
 
 @pytest.mark.parametrize("id", SHAPES)
 def test_no_piece_of_an_id_is_said(id: str) -> None:
-    sentence = Sentence(text=f"delete {id} now")
+    sentence = UserSentence(text=f"delete {id} now")
     for start in range(len(id)):
         for end in range(start + 1, len(id) + 1):
             piece = id[start:end]
             if piece.strip("#@$.") != id.strip("#@$.") and any(map(str.isalnum, piece)):
-                assert sentence.mention(piece) is None, piece
+                assert sentence.find_mention(piece) is None, piece
 
 
 IDS = st.text(alphabet=string.ascii_letters + string.digits + "-_.:/", min_size=3, max_size=24).filter(
@@ -269,7 +269,7 @@ def test_what_is_cut_out_of_a_word_is_not_said(id: str, cut: st.DataObject) -> N
     assume((start, end) != (0, len(id)))
     piece = id[start:end]
     assume(any(map(str.isalnum, piece)) and piece.lower() not in ("say", "twice"))
-    assert Sentence(text=f"say {id} twice").mention(piece) is None
+    assert UserSentence(text=f"say {id} twice").find_mention(piece) is None
 
 
 @given(id=IDS, quotes=st.sampled_from(["", '""', "''", "“”", "``", "()", "[]"]))
@@ -277,6 +277,6 @@ def test_what_stands_between_blanks_or_quotes_is_said(id: str, quotes: str) -> N
     assume(quotes or id.lower() not in ("the", "and", "for"))
     before, after = (quotes[0], quotes[1]) if quotes else ("", "")
     question = f"delete {before}{id}{after} at once"
-    mention = Sentence(text=question).mention(id)
+    mention = UserSentence(text=question).find_mention(id)
     assert mention is not None or id.isalpha()
     assert mention is None or question[mention.start : mention.end] == id

@@ -12,7 +12,7 @@ import pytest
 import nlapi
 from nlapi.openapi.spec import Effect
 from nlapi.plugin.build import PROPOSED_EFFECTS
-from nlapi.plugin.notes import EFFECTS
+from nlapi.plugin.user_files import EFFECTS
 from nlapi.sandbox import running
 from tests.cli.kit import run
 from tests.mcp.kit import call, served, talk, text

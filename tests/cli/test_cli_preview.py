@@ -9,18 +9,18 @@ import pytest
 import nlapi
 from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.cli import preview
-from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Call
 
 
-def told(operation: str = "createCampaign", *sources: Source, unused: tuple[str, ...] = ()) -> list[str]:
+def told(operation: str = "createCampaign", *sources: ValueSource, unused: tuple[str, ...] = ()) -> list[str]:
     tool = compile_tool(nlapi.load("ads").operation(operation))
     return list(preview.account(Call(tool=tool, arguments={}, account=Account(sources=sources, unused=unused))))
 
 
-def source(argument: str, origin: Origin, words: str = "", value: Any = "x") -> Source:
-    return Source(argument=argument, value=value, origin=origin, words=words)
+def source(argument: str, origin: Origin, words: str = "", value: Any = "x") -> ValueSource:
+    return ValueSource(argument=argument, value=value, origin=origin, words=words)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nlapi
-from nlapi.client.auth import authorize, same_api
+from nlapi.client.auth import authorize, is_same_api
 from nlapi.client.message import Request
 from nlapi.client.redact import redact
 from nlapi.errors import CredentialError
@@ -260,7 +260,7 @@ def test_elsewhere_an_operation_that_may_be_anonymous_goes_without(make: Make) -
 
 
 def test_same_api_is_false_for_what_is_no_url(make: Make) -> None:
-    assert not same_api(make(), "/relative", base_url="also relative")
+    assert not is_same_api(make(), "/relative", base_url="also relative")
 
 
 def test_nothing_prints_a_secret(make: Make) -> None:

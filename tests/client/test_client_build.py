@@ -20,7 +20,7 @@ LIST, MAP = ["blue", "black", "brown"], {"R": 100, "G": 200, "B": 150}
 def url(parameters: list[dict[str, Any]], values: dict[str, Any], path: str = "/x") -> str:
     """What is behind https://api.example; `values` go by name, which is the same in one place only."""
     one = operation({"parameters": parameters}, path=path)
-    places = {(p.where, p.name): values[p.name] for p in one.parameters if p.name in values}
+    places = {(p.location, p.name): values[p.name] for p in one.parameters if p.name in values}
     return build(one, places).url.removeprefix("https://api.example")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.client.digest import digest, is_key_header, loose_leaves, target_path
+from nlapi.client.digest import digest, is_idempotency_header, normalized_leaves, target_path
 from nlapi.client.message import Request
 
 JSON = (("Content-Type", "application/json"),)
@@ -87,10 +87,10 @@ def test_a_place_is_a_path_without_case_and_outer_blanks() -> None:
 
 
 def test_values_are_compared_without_case_and_blanks() -> None:
-    assert loose_leaves(request(b'{"a": {"b": " X  y"}}', *JSON)) == loose_leaves(request(b'{"a":{"b":"x Y"}}', *JSON))
+    assert normalized_leaves(request(b'{"a": {"b": " X  y"}}', *JSON)) == normalized_leaves(request(b'{"a":{"b":"x Y"}}', *JSON))
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "X-Idempotency-Key", "idempotency_key", "Idempotent-Key"])
 def test_what_an_idempotency_key_is_called(name: str) -> None:
-    assert is_key_header(name)
-    assert not is_key_header("X-Request-Id")
+    assert is_idempotency_header(name)
+    assert not is_idempotency_header("X-Request-Id")

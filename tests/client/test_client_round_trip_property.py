@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 import nlapi
 from benchmarks.roundtrip import outcomes
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.receiver import Sent, Server
 from tests.strategies import descriptions
 from tests.worlds import OLD, SHOP, WORLDS
 
-SPECS = {name: parse(read(json.dumps(tree).encode(), "world.json")) for name, tree in WORLDS.items()}
+SPECS = {name: parse_document(read_document(json.dumps(tree).encode(), "world.json")) for name, tree in WORLDS.items()}
 SEEDS = st.integers(0, 2**32)
 
 
@@ -39,14 +39,14 @@ def wrong(tree: Any, spec: Spec, seed: int, seen: Counter[str]) -> list[str]:
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS)
 def test_every_value_comes_back(name: str, seed: int) -> None:
-    assert SPECS[name].found == ()
+    assert SPECS[name].parse_issues == ()
     assert not wrong(WORLDS[name], SPECS[name], seed, Counter())
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tree=descriptions(), seed=SEEDS)
 def test_every_value_comes_back_whatever_the_description(tree: Any, seed: int) -> None:
-    spec = parse(read(json.dumps(tree).encode(), "random.json"))
+    spec = parse_document(read_document(json.dumps(tree).encode(), "random.json"))
     assert not wrong(tree, spec, seed, Counter())
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.client.message import Result
-from nlapi.client.shrink import clean, shrink
+from nlapi.client.truncate import strip_control, truncate
 
 FRAME = 1_000
 """What the frame may add when `limit` is smaller than it."""
@@ -32,7 +32,7 @@ def strict(text: str) -> Any:
 
 
 def shown(*arguments: Any, limit: int = 20_000, fields: tuple[str, ...] = (), **headers: str) -> Any:
-    return strict(shrink(result(*arguments, **headers), limit=limit, fields=fields))
+    return strict(truncate(result(*arguments, **headers), limit=limit, fields=fields))
 
 
 def test_a_small_answer_is_shown_whole_and_marked_as_untrusted() -> None:
@@ -49,7 +49,7 @@ def test_nothing_is_nothing() -> None:
 
 def test_a_long_array_is_cut_with_a_note_and_fills_the_room() -> None:
     rows = [{"id": n, "name": f"campaign {n}", "tags": ["a", "b"]} for n in range(100_000)]
-    text = shrink(result({"rows": rows, "total": 100_000}))
+    text = truncate(result({"rows": rows, "total": 100_000}))
     data = strict(text)["data"]
     count = len(data["rows"]) - 1
     assert data["rows"][:count] == rows[:count]
@@ -68,7 +68,7 @@ def test_what_is_too_deep_is_counted() -> None:
     tree: Any = ["leaf"] * 7
     for _ in range(80):
         tree = [tree]
-    assert '{"nlapi_note":"1 item, too deep to show"}' in shrink(result(tree))
+    assert '{"nlapi_note":"1 item, too deep to show"}' in truncate(result(tree))
 
 
 def test_many_keys_are_cut_with_a_note() -> None:
@@ -90,7 +90,7 @@ def test_a_deeply_nested_answer_does_not_raise(
     depth: int, brackets: tuple[bytes, bytes], fields: tuple[str, ...]
 ) -> None:
     body = brackets[0] * depth + (b"1" if brackets[0] != b"[" else b"") + brackets[1] * depth
-    assert len(shrink(result(body), fields=fields)) <= 20_000
+    assert len(truncate(result(body), fields=fields)) <= 20_000
     shown(body, fields=fields)
 
 
@@ -167,18 +167,18 @@ json_values = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(json_values, st.integers(0, 3_000))
 def test_any_json_becomes_strict_json_within_the_limit(value: Any, limit: int) -> None:
-    text = shrink(result(value), limit=limit)
+    text = truncate(result(value), limit=limit)
     assert len(text) <= max(limit, FRAME)
     parsed = strict(text)
     assert parsed["note"].startswith("untrusted")
-    assert clean(text) == text
+    assert strip_control(text) == text
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=2_000), st.sampled_from(["", "text/plain", "application/json", "x/y; charset=utf-16"]))
 def test_any_bytes_become_strict_json_within_the_limit(body: bytes, content_type: str) -> None:
-    assert len(shrink(result(body, content_type), limit=500)) <= FRAME
-    strict(shrink(result(body, content_type), limit=500))
+    assert len(truncate(result(body, content_type), limit=500)) <= FRAME
+    strict(truncate(result(body, content_type), limit=500))
 
 
 # clean
@@ -186,8 +186,8 @@ def test_any_bytes_become_strict_json_within_the_limit(body: bytes, content_type
 
 def test_clean_keeps_newlines_tabs_and_what_can_be_seen() -> None:
     text = "a\tb\nZoë 日本 👍️ ½ « »"
-    assert clean(text) == text
-    assert clean("a\r\nb\u2028c\rd") == "a\nb\ncd"
+    assert strip_control(text) == text
+    assert strip_control("a\r\nb\u2028c\rd") == "a\nb\ncd"
 
 
 @pytest.mark.parametrize(
@@ -208,14 +208,14 @@ def test_clean_keeps_newlines_tabs_and_what_can_be_seen() -> None:
     ],
 )
 def test_clean_removes_what_acts_or_hides(dirty: str, left: str) -> None:
-    assert clean(dirty) == left
+    assert strip_control(dirty) == left
 
 
 def test_clean_knows_every_invisible_character_of_this_unicode() -> None:
     hidden = [chr(n) for n in range(sys.maxunicode + 1) if unicodedata.category(chr(n)) in ("Cf", "Co", "Cs", "Cc")]
-    assert {char for char in hidden if clean(char)} == {"\n", "\t"}
+    assert {char for char in hidden if strip_control(char)} == {"\n", "\t"}
 
 
 @given(st.text())
 def test_clean_is_done_after_once(text: str) -> None:
-    assert clean(clean(text)) == clean(text)
+    assert strip_control(strip_control(text)) == strip_control(text)

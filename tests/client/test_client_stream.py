@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from nlapi.client.limits import Limits, bound_for_model
-from nlapi.client.message import Ended, Framing, Request, Result
+from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.client.send import open_client, send
-from nlapi.client.shrink import shrink
+from nlapi.client.truncate import truncate
 from nlapi.client.streaming.body import Piece
 from nlapi.client.streaming.rule import Evidence, Expectation
 from nlapi.errors import OutcomeUnknownError, SendError
@@ -107,7 +107,7 @@ def test_what_has_come_by_the_deadline_is_the_answer() -> None:
     }
     results = at_once(cases)
     for (_, _, body), (framing, items), result in zip(cases, cases.values(), results, strict=True):
-        assert (result.items, result.framing, result.ended) == (items, framing, Ended.DEADLINE)
+        assert (result.items, result.framing, result.ended) == (items, framing, EndReason.DEADLINE)
         assert (result.status, result.data, result.content) == (200, list(items), body)
         assert result.is_cut
 
@@ -120,7 +120,7 @@ def test_a_stream_on_which_nothing_comes_is_empty() -> None:
         ("text/plain", REQUESTED, b""),
     ]
     for result in at_once([*silent, (SSE, Expectation(), b"data: cut")]):
-        assert (result.items, result.ended) == ((), Ended.DEADLINE)
+        assert (result.items, result.ended) == ((), EndReason.DEADLINE)
 
 
 def test_an_ordinary_answer_that_stops_half_way_is_an_error() -> None:
@@ -162,7 +162,7 @@ def test_items_are_shown_as_they_come() -> None:
         result = go(server.url, watch=seen)
     assert [piece.items for piece in seen.pieces if piece.items] == [({"data": 1},), ({"data": 2},), ({"data": 3},)]
     assert seen.data == result.content
-    assert (result.ended, len(result.items or ())) == (Ended.COMPLETE, 3)
+    assert (result.ended, len(result.items or ())) == (EndReason.COMPLETE, 3)
     assert (seen.pieces[0].head.status, seen.pieces[0].framing) == (200, Framing.EVENTS)
 
 
@@ -188,7 +188,7 @@ def test_the_limits_hold_a_number_of_items_exactly() -> None:
             result = go(server.url, limits=Limits(items=3), watch=seen)
             assert server.parted.wait(10)
         assert len(result.items or ()) == len(seen.items) == 3
-        assert result.ended is Ended.ITEMS
+        assert result.ended is EndReason.ITEMS
         assert seen.data == result.content
 
 
@@ -196,7 +196,7 @@ def test_done_ends_a_stream_whose_connection_stays_open() -> None:
     with Script(head(SSE) + chunk(b'data: {"n": 1}\n\ndata: [DONE]\n\n'), Script.PARTING) as server:
         result = go(server.url)
         assert server.parted.wait(10)
-    assert (result.items, result.ended) == (({"data": {"n": 1}},), Ended.COMPLETE)
+    assert (result.items, result.ended) == (({"data": {"n": 1}},), EndReason.COMPLETE)
 
 
 def test_a_model_waits_a_few_seconds_and_no_longer() -> None:
@@ -204,7 +204,7 @@ def test_a_model_waits_a_few_seconds_and_no_longer() -> None:
     assert (limits.items, limits.deadline) == (100, 30)
     with Script(head(SSE) + chunk(b"data: 1\n\n"), Script.SILENCE) as server:
         result = go(server.url, limits=limits)
-    assert (result.ended, result.items) == (Ended.DEADLINE, ({"data": 1},))
+    assert (result.ended, result.items) == (EndReason.DEADLINE, ({"data": 1},))
     assert result.elapsed < 20
 
 
@@ -228,7 +228,7 @@ def test_one_json_text_is_an_ordinary_answer(body: bytes, expected: Expectation)
     ):
         with answer as server:
             result = go(server.url, expected=expected)
-        assert (result.items, result.ended, result.data) == (None, Ended.COMPLETE, json.loads(body))
+        assert (result.items, result.ended, result.data) == (None, EndReason.COMPLETE, json.loads(body))
 
 
 def test_a_list_is_not_shown_before_it_is_known_to_be_no_answer_of_its_own() -> None:
@@ -269,7 +269,7 @@ def test_frames_that_end_are_lines_too(content_type: str, expected: Expectation)
     with Script(head(content_type), chunk(FRAME + FRAME[:-1].replace(b"\4", b"\3")), END) as server:
         result = go(server.url, expected=expected)
     assert result.items == (*LOG, *LOG)
-    assert result.ended is Ended.COMPLETE
+    assert result.ended is EndReason.COMPLETE
 
 
 def test_a_description_names_the_framing_of_an_answer_without_a_type() -> None:
@@ -287,10 +287,10 @@ def test_a_coding_that_is_cut_gives_what_can_be_decoded(coding: str) -> None:
     body = packer.compress(b"data: 1\n\ndata: 2\n\n") + packer.flush(zlib.Z_SYNC_FLUSH)
     with Script(head(SSE, Content_Encoding=coding) + chunk(body), Script.SILENCE) as server:
         result = go(server.url, limits=SOON)
-    assert (result.items, result.ended) == (({"data": 1}, {"data": 2}), Ended.DEADLINE)
+    assert (result.items, result.ended) == (({"data": 1}, {"data": 2}), EndReason.DEADLINE)
     with Script(head(SSE, Content_Encoding=coding) + chunk(body) + END) as server:
         result = go(server.url)
-    assert (result.items, result.ended) == (({"data": 1}, {"data": 2}), Ended.BROKEN)
+    assert (result.items, result.ended) == (({"data": 1}, {"data": 2}), EndReason.BROKEN)
     assert result.fault == "the compressed body is cut off"
 
 
@@ -301,7 +301,7 @@ def test_what_came_up_to_the_size_is_given() -> None:
 
     with Script(head(NDJSON), endless()) as server:
         result = go(server.url, limits=Limits(max_bytes=1_000))
-    assert (result.ended, len(result.content)) == (Ended.SIZE, 1_000)
+    assert (result.ended, len(result.content)) == (EndReason.SIZE, 1_000)
     assert result.items == ({"text": "0123456789"},) * (1_000 // 23)
     with Script(head(NDJSON), chunk(b'"' + b"x" * 2_000)) as server, pytest.raises(SendError, match="larger than"):
         go(server.url, limits=Limits(max_bytes=1_000))
@@ -311,7 +311,7 @@ def test_what_came_up_to_the_size_is_given() -> None:
 def test_what_came_before_a_connection_broke_off_is_given_and_not_asked_for_again(ending: Any) -> None:
     with Script(head(SSE) + chunk(b"data: 1\n\ndata: 2"), ending) as server:
         result = go(server.url)
-    assert (result.items, result.ended) == (({"data": 1},), Ended.BROKEN)
+    assert (result.items, result.ended) == (({"data": 1},), EndReason.BROKEN)
     assert result.fault
     assert len(server.received) == 1
 
@@ -328,7 +328,7 @@ def test_a_stream_that_breaks_off_before_anything_came_is_asked_for_again() -> N
 def test_frames_that_go_wrong_end_the_answer() -> None:
     with Script(head(MULTIPLEXED) + chunk(FRAME + b"<html>no frame"), Script.PARTING) as server:
         result = go(server.url)
-    assert (result.items, result.ended, result.fault) == (LOG, Ended.BROKEN, "what follows is not in Docker's frames")
+    assert (result.items, result.ended, result.fault) == (LOG, EndReason.BROKEN, "what follows is not in Docker's frames")
 
 
 def test_other_calls_go_on_beside_a_stream() -> None:
@@ -349,7 +349,7 @@ def test_other_calls_go_on_beside_a_stream() -> None:
 def test_a_change_that_streams_is_sent_once_and_given_as_far_as_it_came() -> None:
     with Script(head("application/json") + chunk(b'{"status":"a"}\n{"status":"b"}\n'), Script.SILENCE) as server:
         result = go(server.url, "POST", limits=SOON)
-    assert (result.items, result.ended) == (({"status": "a"}, {"status": "b"}), Ended.DEADLINE)
+    assert (result.items, result.ended) == (({"status": "a"}, {"status": "b"}), EndReason.DEADLINE)
     assert len(server.received) == 1
 
 
@@ -388,22 +388,22 @@ def test_a_model_is_told_that_an_answer_was_cut() -> None:
     items = ({"data": 1}, {"data": 2})
     common: dict[str, Any] = {"status": 200, "items": items, "framing": Framing.EVENTS, "content": b"x" * 2_000}
     for ended, elapsed, said in (
-        (Ended.DEADLINE, 5.04, "the answer was cut after 5 s with 2 events, while it was still going on"),
-        (Ended.ITEMS, 0.31, "the answer was cut after 2 events in 0.3 s; it may be still going on"),
-        (Ended.SIZE, 9, "the answer was cut after 2,000 bytes with 2 events, while it was still going on"),
-        (Ended.INTERRUPTED, 9, "the answer was stopped after 2 events, while it was still going on"),
+        (EndReason.DEADLINE, 5.04, "the answer was cut after 5 s with 2 events, while it was still going on"),
+        (EndReason.ITEMS, 0.31, "the answer was cut after 2 events in 0.3 s; it may be still going on"),
+        (EndReason.SIZE, 9, "the answer was cut after 2,000 bytes with 2 events, while it was still going on"),
+        (EndReason.INTERRUPTED, 9, "the answer was stopped after 2 events, while it was still going on"),
     ):
-        told = json.loads(shrink(Result(ended=ended, elapsed=elapsed, **common)))
+        told = json.loads(truncate(Result(ended=ended, elapsed=elapsed, **common)))
         assert (told["stream"], told["data"]) == (said, list(items))
-    broken = json.loads(shrink(Result(ended=Ended.BROKEN, fault="the connection broke off", **common)))
+    broken = json.loads(truncate(Result(ended=EndReason.BROKEN, fault="the connection broke off", **common)))
     assert broken["stream"] == "the answer broke off after 2 events: the connection broke off"
-    silent = json.loads(shrink(Result(status=200, items=(), ended=Ended.DEADLINE, elapsed=5)))
+    silent = json.loads(truncate(Result(status=200, items=(), ended=EndReason.DEADLINE, elapsed=5)))
     assert silent["stream"] == "nothing had come of the answer in 5 s, and it was still going on"
-    assert "stream" not in json.loads(shrink(Result(**common)))
+    assert "stream" not in json.loads(truncate(Result(**common)))
 
 
 def test_a_model_is_shown_as_many_items_as_there_is_room_for() -> None:
     lines = tuple(f"line {number} of a long log" for number in range(100_000))
-    told = json.loads(shrink(Result(status=200, items=lines, framing=Framing.LINES, ended=Ended.SIZE)))
+    told = json.loads(truncate(Result(status=200, items=lines, framing=Framing.LINES, ended=EndReason.SIZE)))
     assert told["data"][0] == "line 0 of a long log"
     assert "of 100,000 items" in str(told["data"][-1])

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.client.message import Framing
-from nlapi.client.streaming.docker import Frames, is_framed
+from nlapi.client.streaming.docker import DockerFrames, is_framed
 from nlapi.client.streaming.items import ItemReader
 from nlapi.client.streaming.json_text import JsonLines, JsonValues
-from nlapi.client.streaming.parser import Parser
+from nlapi.client.streaming.parsers import StreamParser
 from nlapi.client.streaming.rule import Evidence, Expectation
 from nlapi.client.streaming.sse import ServerSentEvents
 from nlapi.client.streaming.text import TextLines
 
 
-def parsed(parser: Parser, pieces: Iterable[bytes]) -> list[Any]:
+def parsed(parser: StreamParser, pieces: Iterable[bytes]) -> list[Any]:
     items = [item for piece in pieces for item in parser.feed(piece)]
     return [*items, *parser.finish()]
 
@@ -31,7 +31,7 @@ def frame(stream: int, text: str | bytes) -> bytes:
     return bytes((stream, 0, 0, 0)) + len(payload).to_bytes(4, "big") + payload
 
 
-SAMPLES: list[tuple[Callable[[], Parser], bytes, list[Any]]] = [
+SAMPLES: list[tuple[Callable[[], StreamParser], bytes, list[Any]]] = [
     (
         ServerSentEvents,
         b"\xef\xbb\xbf: hello\nevent: add\ndata: 1\nid: 7\n\r\ndata: caf\xc3\xa9\rdata: two\r\r"
@@ -46,7 +46,7 @@ SAMPLES: list[tuple[Callable[[], Parser], bytes, list[Any]]] = [
     ),
     (JsonValues, b'\x1e{"a":1}\n\x1e12\n\x1e{"cut":\x1e["b"]\n', [{"a": 1}, 12, '{"cut":', ["b"]]),
     (
-        Frames,
+        DockerFrames,
         frame(1, "one\nt") + frame(2, "oops\r\n") + frame(1, "wo\n\n") + frame(1, "") + frame(1, b"caf\xc3")
         + frame(1, b"\xa9"),
         [
@@ -65,7 +65,7 @@ IDS = ["events", "lines", "values", "sequence", "frames", "text", "text in UTF-1
 
 
 @pytest.mark.parametrize(("make", "body", "items"), SAMPLES, ids=IDS)
-def test_a_cut_at_any_byte_changes_no_item(make: Callable[[], Parser], body: bytes, items: list[Any]) -> None:
+def test_a_cut_at_any_byte_changes_no_item(make: Callable[[], StreamParser], body: bytes, items: list[Any]) -> None:
     assert parsed(make(), [body]) == items
     assert parsed(make(), (body[place : place + 1] for place in range(len(body)))) == items
     for place in range(len(body) + 1):
@@ -74,7 +74,7 @@ def test_a_cut_at_any_byte_changes_no_item(make: Callable[[], Parser], body: byt
 
 @pytest.mark.parametrize(("make", "body", "items"), SAMPLES, ids=IDS)
 def test_what_has_come_by_any_byte_is_the_beginning_of_the_items(
-    make: Callable[[], Parser], body: bytes, items: list[Any]
+    make: Callable[[], StreamParser], body: bytes, items: list[Any]
 ) -> None:
     for place in range(len(body) + 1):
         come = make().feed(body[:place])
@@ -173,7 +173,7 @@ def test_any_lines_come_out_of_frames(lines: list[tuple[int, str]], framing: lis
     body = b"".join(
         frame(stream, payload) for stream, text in lines for payload in pieces(f"{text}\n".encode(), framing)
     )
-    read = parsed(Frames(), pieces(body, cuts))
+    read = parsed(DockerFrames(), pieces(body, cuts))
     assert [(one["stream"], one["text"]) for one in read] == [(("stdout", "stderr")[n - 1], text) for n, text in lines]
     assert is_framed(body) == bool(lines)
     assert not any(is_framed(body[:place]) for place in range(1, min(len(body), 9)))
@@ -211,7 +211,7 @@ def test_done_ends_a_stream_and_is_no_event() -> None:
 
 
 def test_what_is_not_in_frames_ends_them() -> None:
-    parser = Frames()
+    parser = DockerFrames()
     assert parser.feed(frame(1, "one\n") + b"<html>oops") == [{"stream": "stdout", "text": "one"}]
     assert (parser.is_over, parser.fault) == (True, "what follows is not in Docker's frames")
 
@@ -228,7 +228,7 @@ def test_a_text_that_is_cut_gives_its_readable_beginning() -> None:
     lines = TextLines()
     assert lines.feed(b"Enter a name \xf0\x9f\x98") == []
     assert lines.remainder() == ["Enter a name "]
-    frames = Frames()
+    frames = DockerFrames()
     assert frames.feed(frame(1, "half")) == []
     assert frames.remainder() == [{"stream": "stdout", "text": "half"}]
 

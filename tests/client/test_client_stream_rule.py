@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nlapi.client.message import Framing
-from nlapi.client.streaming.rule import Evidence, Expectation, classify, expectation
+from nlapi.client.streaming.rule import Evidence, Expectation, classify, expect_stream
 from tests.describe import body, operation, parameter
 
 FOLLOW = {"parameters": [parameter("follow", schema={"type": "boolean"})]}
@@ -40,7 +40,7 @@ CHAT = body({"type": "object", "properties": {"stream": {"type": "boolean", "def
 def test_a_switch_asks_for_a_stream_by_its_value_or_its_default(node: Any, values: Any, evidence: Evidence) -> None:
     path = "/{stream}" if any(one["in"] == "path" for one in node.get("parameters", ())) else "/x"
     method = "post" if "requestBody" in node else "get"
-    assert expectation(operation(node, path=path, method=method, **ON), values).evidence is evidence
+    assert expect_stream(operation(node, path=path, method=method, **ON), values).evidence is evidence
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_a_switch_asks_for_a_stream_by_its_value_or_its_default(node: Any, value
 )
 def test_a_description_says_so_in_words(said: str) -> None:
     for node in ({"summary": said}, {"description": said}, {"responses": {"200": {"description": said}}}):
-        assert expectation(operation(node), {}).evidence is Evidence.DESCRIBED
+        assert expect_stream(operation(node), {}).evidence is Evidence.DESCRIBED
     off = {**FOLLOW, "description": said}
-    assert expectation(operation(off), {("query", "follow"): False}).evidence is Evidence.NONE
+    assert expect_stream(operation(off), {("query", "follow"): False}).evidence is Evidence.NONE
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_a_description_says_so_in_words(said: str) -> None:
     ],
 )
 def test_words_about_other_streams_say_nothing(said: str) -> None:
-    assert expectation(operation({"summary": said, "description": said}), {}).evidence is Evidence.NONE
+    assert expect_stream(operation({"summary": said, "description": said}), {}).evidence is Evidence.NONE
 
 
 def test_whoever_calls_may_know_of_a_stream() -> None:
-    assert expectation(operation(), {}, asked=True).evidence is Evidence.REQUESTED
+    assert expect_stream(operation(), {}, is_requested=True).evidence is Evidence.REQUESTED
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_a_type_counts_for_more_than_what_was_asked_and_said() -> None:
 def test_the_description_names_the_types_of_success() -> None:
     content = {"text/event-stream": {}, "Application/JSON": {}}
     node = {"responses": {"200": {"description": "ok", "content": content}, "400": {"description": "no"}}}
-    assert set(expectation(operation(node), {}).media) == {"text/event-stream", "application/json"}
+    assert set(expect_stream(operation(node), {}).media) == {"text/event-stream", "application/json"}

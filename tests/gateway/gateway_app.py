@@ -16,9 +16,9 @@ from typing import Any
 from nlapi.gateway.access import Audience
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.recording import recorder
-from nlapi.gateway.server import running
-from nlapi.gateway.store import Store
+from nlapi.gateway.recording import decision_sink
+from nlapi.gateway.server import run_in_thread
+from nlapi.gateway.store import GatewayStore
 from nlapi.routing.nouns import Configuration
 from tests.gateway.versions import PATIENCE_S
 
@@ -51,17 +51,17 @@ class Served:
 
     def publish(self, configuration: Configuration) -> int:
         """Commit and publish; the number of the revision, which decides when this comes back."""
-        change = self.app.publisher.change(lambda _: configuration, who="test")
+        change = self.app.publisher.change(lambda _: configuration, author="test")
         return asyncio.run_coroutine_threadsafe(change, self._loop).result(60).number
 
     def roll_back(self, number: int) -> int:
         """A new revision with the configuration of an old one."""
-        back = self.app.publisher.roll_back(number, who="test")
+        back = self.app.publisher.roll_back(number, author="test")
         return asyncio.run_coroutine_threadsafe(back, self._loop).result(60).number
 
     def token(self, client: str) -> str:
         if client not in self._tokens:
-            self._tokens[client] = self.app.access.make(client, Audience.SERVE)[1]
+            self._tokens[client] = self.app.access.create_token(client, Audience.SERVE)[1]
         return self._tokens[client]
 
     def ask(self, document: Any, *, client: str = "web", objective: str = "greet") -> Answer:
@@ -95,9 +95,9 @@ class Asking:
 @contextmanager
 def gateway(folder: Path, configuration: Configuration) -> Iterator[Served]:
     """A gateway whose versions are in `folder`, for as long as the block lasts; the configuration is revision 1."""
-    store = Store()
-    served = Served(Gateway(store, Engine(models=folder, record=recorder(store))))
-    with running(served) as url:
+    store = GatewayStore()
+    served = Served(Gateway(store, Engine(models=folder, record=decision_sink(store))))
+    with run_in_thread(served) as url:
         served.url = url
         served.publish(configuration)
         yield served

@@ -17,12 +17,12 @@ from jsonschema import Draft202012Validator
 
 from nlapi.gateway.access import Audience, Role
 from nlapi.gateway.app import Gateway
-from nlapi.gateway.description import description
+from nlapi.gateway.description import load_description
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.protocol import READ_S
-from nlapi.gateway.recording import recorder
-from nlapi.gateway.server import running
-from nlapi.gateway.store import Store
+from nlapi.gateway.protocol import READ_TIMEOUT_S
+from nlapi.gateway.recording import decision_sink
+from nlapi.gateway.server import run_in_thread
+from nlapi.gateway.store import GatewayStore
 
 STAGES = """
 def predict(value: object) -> object:
@@ -78,7 +78,7 @@ class Reply:
 
 def as_described(method: str, path: str, reply: Reply) -> None:
     """Is this an answer that the description has for this request?"""
-    tree = description().tree
+    tree = load_description().tree
     for template, item in tree["paths"].items():
         if method.lower() in item and re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path):
             responses = item[method.lower()]["responses"]
@@ -159,16 +159,16 @@ class Talk:
 
 @contextmanager
 def gateway(
-    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), read_s: float = READ_S
+    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), read_s: float = READ_TIMEOUT_S
 ) -> Iterator[Talk]:
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
         write_models(folder / "models")
-    store = Store(folder / "gateway.db")
-    engine = Engine(models=folder / "models", record=recorder(store))
+    store = GatewayStore(folder / "gateway.db")
+    engine = Engine(models=folder / "models", record=decision_sink(store))
     app = Gateway(store, engine, hosts=hosts)
     tokens = _tokens(app)
-    with running(app, read_s=read_s) as url:
+    with run_in_thread(app, read_s=read_s) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
         if publish and not app.publisher.revision:
             talk.ok("PUT", "/v1/configuration", document(), why="the first")
@@ -180,9 +180,9 @@ def _tokens(app: Gateway) -> dict[str, str]:
     made = {}
     for role in Role:
         if not any(one.name == role for one in app.store.tokens()):
-            made[str(role)] = app.access.make(str(role), Audience.ADMIN, role=role)[1]
+            made[str(role)] = app.access.create_token(str(role), Audience.ADMIN, role=role)[1]
     if not any(one.name == "web" for one in app.store.tokens()):
-        made["web"] = app.access.make("web", Audience.SERVE)[1]
+        made["web"] = app.access.create_token("web", Audience.SERVE)[1]
     if not made:  # opened again: the old secrets are not known any more
-        made["admin"] = app.access.make(f"again-{len(app.store.tokens())}", Audience.ADMIN, role=Role.ADMIN)[1]
+        made["admin"] = app.access.create_token(f"again-{len(app.store.tokens())}", Audience.ADMIN, role=Role.ADMIN)[1]
     return made

@@ -9,14 +9,14 @@ from dataclasses import replace
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.canary import Watcher
+from nlapi.gateway.canary_watcher import CanaryWatcher
 from nlapi.gateway.metrics import Metrics
-from nlapi.routing.nouns import Canary, CanaryState, Configuration, Guard, Step
+from nlapi.routing.nouns import Canary, CanaryState, Configuration, Guard, CanaryStep
 from tests.gateway.clock import Clock
 from tests.gateway.versions import configuration, ref
 
 CANARY = Canary(name="c", objective="greet", version=ref("v2"), base=ref("v1"), percent=10.0)
-STEPS = (Step(percent=10.0, bake_s=60), Step(percent=50.0, bake_s=30), Step(percent=100.0, bake_s=10))
+STEPS = (CanaryStep(percent=10.0, bake_s=60), CanaryStep(percent=50.0, bake_s=30), CanaryStep(percent=100.0, bake_s=10))
 
 
 class Stage:
@@ -28,7 +28,7 @@ class Stage:
         self.clock = Clock()
         self.said: list[str] = []
         self.refuse = False
-        self._watcher = Watcher(
+        self._watcher = CanaryWatcher(
             configuration=lambda: self.configuration, metrics=self.metrics, commit=self._commit, clock=self.clock
         )
         self.tick()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import Ask, Engine
-from nlapi.gateway.problem import Problem
+from nlapi.gateway.engine import InferenceRequest, Engine
+from nlapi.gateway.problem import GatewayProblem
 from nlapi.routing.nouns import Client
 from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import Answer, gateway
@@ -18,8 +18,8 @@ from tests.gateway.versions import configuration, publish, run, write, write_ech
 
 async def status(engine: Engine, client: str) -> int:
     try:
-        await engine.serve("greet", Ask(input=0, client=client))
-    except Problem as problem:
+        await engine.serve("greet", InferenceRequest(input=0, client=client))
+    except GatewayProblem as problem:
         return problem.status
     return 200
 
@@ -50,8 +50,8 @@ def test_a_refusal_says_when_to_come_back(tmp_path: Path) -> None:
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", clients=[Client(name="web", rate=0.1, burst=1)]))
         assert await status(engine, "web") == 200
-        with pytest.raises(Problem, match=r"client 'web' is over its limit of 0\.1 requests a second") as caught:
-            await engine.serve("greet", Ask(input=0, client="web"))
+        with pytest.raises(GatewayProblem, match=r"client 'web' is over its limit of 0\.1 requests a second") as caught:
+            await engine.serve("greet", InferenceRequest(input=0, client="web"))
         assert caught.value.headers["Retry-After"] == "10"
 
     run(tmp_path, body, clock=Clock())
@@ -100,7 +100,7 @@ def test_calls_in_flight_count_when_the_limits_change(tmp_path: Path) -> None:
         waiting.append(asyncio.create_task(status(engine, "web")))
         await asyncio.sleep(0)
         assert await status(engine, "web") == 429
-        await engine.serve("greet", Ask(input="open"))
+        await engine.serve("greet", InferenceRequest(input="open"))
         assert await asyncio.gather(*waiting) == [200, 200, 200]
         assert await asyncio.gather(*(status(engine, "web") for _ in range(3))) == [200, 200, 200]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.engine import Ask, Engine
+from nlapi.gateway.engine import InferenceRequest, Engine
 from nlapi.gateway.metrics import Metrics
-from nlapi.gateway.problem import Problem
-from nlapi.gateway.server import running
+from nlapi.gateway.problem import GatewayProblem
+from nlapi.gateway.server import run_in_thread
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 
@@ -22,11 +22,11 @@ def test_metrics_count_what_was_served_refused_and_failed(tmp_path: Path) -> Non
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", "v2", fallback=ref("v2")))
         for number in (1, 1, 0):
-            await engine.serve("greet", Ask(input=number))
+            await engine.serve("greet", InferenceRequest(input=number))
         for objective, context in (("greet", {"x": 1}), ('odd"name', {})):
-            with pytest.raises(Problem):
-                await engine.serve(objective, Ask(input=1, context=context))
-        text = engine.metrics.text()
+            with pytest.raises(GatewayProblem):
+                await engine.serve(objective, InferenceRequest(input=1, context=context))
+        text = engine.metrics.prometheus_text()
         labels = 'objective="greet",model="echo",version="v1",canary=""'
         assert f'nlapi_requests_total{{{labels},outcome="ok"}} 2' in text
         assert f'nlapi_requests_total{{{labels},outcome="error"}} 1' in text
@@ -58,7 +58,7 @@ def test_percentiles_are_within_a_bucket_of_the_truth() -> None:
 def test_names_cannot_break_the_metrics() -> None:
     metrics = Metrics()
     metrics.series('a"b\\c\nd', ref("v1")).observe(1, failed=False)
-    assert 'objective="a\\"b\\\\c\\nd"' in metrics.text()
+    assert 'objective="a\\"b\\\\c\\nd"' in metrics.prometheus_text()
 
 
 def test_an_output_that_json_cannot_say_is_the_version_s_fault(tmp_path: Path) -> None:
@@ -71,5 +71,5 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     write_echo(tmp_path, "v1")
     with gateway(tmp_path, configuration("v1")) as served:
         port = int(served.url.rpartition(":")[2])
-        with pytest.raises(UsageError, match="cannot listen"), running(served.app, port=port):
+        with pytest.raises(UsageError, match="cannot listen"), run_in_thread(served.app, port=port):
             pass

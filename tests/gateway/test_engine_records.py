@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nlapi.gateway.engine import Ask, Engine
-from nlapi.gateway.problem import Problem
-from nlapi.gateway.record import LONGEST, Record, Recorder, training_log
+from nlapi.gateway.engine import InferenceRequest, Engine
+from nlapi.gateway.problem import GatewayProblem
+from nlapi.gateway.record import MAX_WAITING_RECORDS, Record, Recorder, training_log
 from tests.gateway.versions import configuration, publish, run, write, write_echo
 
 
@@ -20,11 +20,11 @@ def test_every_request_that_reached_a_version_is_written_down(tmp_path: Path) ->
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"))
         for number in range(1200):
-            await engine.serve("greet", Ask(input=number + 1, context={"user": "u1"}, client="web"))
-        for ask in (Ask(input=0), Ask(input=1, context={"x": 1})):
+            await engine.serve("greet", InferenceRequest(input=number + 1, context={"user": "u1"}, client="web"))
+        for ask in (InferenceRequest(input=0), InferenceRequest(input=1, context={"x": 1})):
             try:
                 await engine.serve("greet", ask)
-            except Problem:
+            except GatewayProblem:
                 continue
 
     run(tmp_path, body, record=batches.append)
@@ -50,7 +50,7 @@ def test_synthetic_traffic_is_flagged_and_kept_from_training(tmp_path: Path) -> 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"))
         for synthetic in (True, False, True):
-            await engine.serve("greet", Ask(input=synthetic, synthetic=synthetic))
+            await engine.serve("greet", InferenceRequest(input=synthetic, synthetic=synthetic))
 
     log = tmp_path / "training.ndjson"
     run(tmp_path, body, record=records.extend, training=training_log(log))
@@ -69,7 +69,7 @@ def test_a_store_that_fails_or_is_slow_stops_nothing(tmp_path: Path) -> None:
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"))
         for number in range(10):
-            await engine.serve("greet", Ask(input=number))
+            await engine.serve("greet", InferenceRequest(input=number))
         await engine.recorder.flush()
         assert engine.recorder.dropped == 10
 
@@ -82,14 +82,14 @@ def test_records_that_nobody_takes_do_not_fill_the_memory(tmp_path: Path) -> Non
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"))
-        await engine.serve("greet", Ask(input=0))
+        await engine.serve("greet", InferenceRequest(input=0))
 
     run(tmp_path, body, record=records.extend)
 
     async def flood() -> None:
         recorder = Recorder(lambda batch: None)
-        for _ in range(LONGEST + 5):
-            recorder.note(records[0])
+        for _ in range(MAX_WAITING_RECORDS + 5):
+            recorder.add(records[0])
         assert recorder.dropped == 5
         await recorder.close()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import Ask, Engine
-from nlapi.gateway.problem import Problem
+from nlapi.gateway.engine import InferenceRequest, Engine
+from nlapi.gateway.problem import GatewayProblem
 from nlapi.routing.nouns import Configuration, Rule, Share
 from tests.gateway.gateway_app import Load, gateway
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
@@ -79,10 +79,10 @@ def test_a_version_that_is_removed_finishes_what_it_has(tmp_path: Path) -> None:
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", "v2", timeout_ms=20_000))
-        waiting = asyncio.create_task(engine.serve("greet", Ask(input="wait")))
+        waiting = asyncio.create_task(engine.serve("greet", InferenceRequest(input="wait")))
         await asyncio.sleep(0)
         await publish(engine, configuration("v2", default=ref("v2"), timeout_ms=20_000), revision=2)
-        assert (await engine.serve("greet", Ask(input=0))).output["version"] == "v2"
+        assert (await engine.serve("greet", InferenceRequest(input=0))).output["version"] == "v2"
         assert not waiting.done()
         module = next(
             one for name, one in sys.modules.items() if name.startswith("nlapi_version_") and hasattr(one, "gate")
@@ -106,7 +106,7 @@ def test_a_version_that_stays_is_not_loaded_again(tmp_path: Path) -> None:
     async def body(engine: Engine) -> None:
         for revision, versions in enumerate([("v1",), ("v1", "v2"), ("v1",)]):
             await publish(engine, configuration(*versions), revision)
-            assert (await engine.serve("greet", Ask(input=0))).output == revision
+            assert (await engine.serve("greet", InferenceRequest(input=0))).output == revision
 
     run(tmp_path, body)
 
@@ -127,13 +127,13 @@ def test_draining_finishes_what_is_in_flight_and_takes_nothing_more(tmp_path: Pa
     async def whole() -> None:
         engine = Engine(models=tmp_path)
         await publish(engine, configuration("v1"))
-        calls = [asyncio.create_task(engine.serve("greet", Ask(input=0))) for _ in range(5)]
+        calls = [asyncio.create_task(engine.serve("greet", InferenceRequest(input=0))) for _ in range(5)]
         await asyncio.sleep(0)
         assert engine.in_flight == 5
         draining = asyncio.create_task(engine.drain())
         await asyncio.sleep(0)
-        with pytest.raises(Problem) as caught:
-            await engine.serve("greet", Ask(input=0))
+        with pytest.raises(GatewayProblem) as caught:
+            await engine.serve("greet", InferenceRequest(input=0))
         assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "1")
         assert await draining
         assert [call.result().output for call in calls] == ["done"] * 5
@@ -164,8 +164,8 @@ def test_a_server_that_is_stopped_answers_what_it_has(tmp_path: Path) -> None:
 
 def test_before_the_first_revision_nothing_is_served(tmp_path: Path) -> None:
     async def body(engine: Engine) -> None:
-        with pytest.raises(Problem, match="nothing is published") as caught:
-            await engine.serve("greet", Ask(input=0))
+        with pytest.raises(GatewayProblem, match="nothing is published") as caught:
+            await engine.serve("greet", InferenceRequest(input=0))
         assert caught.value.status == 503
         assert engine.revision == 0
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import Ask, Engine, LoadError
-from nlapi.gateway.problem import Problem
+from nlapi.gateway.engine import InferenceRequest, Engine, LoadError
+from nlapi.gateway.problem import GatewayProblem
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 
 
@@ -19,7 +19,7 @@ def test_the_default_version_serves(tmp_path: Path) -> None:
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"), revision=7)
-        served = await engine.serve("greet", Ask(input={"a": 1}, context={"user": "u1"}))
+        served = await engine.serve("greet", InferenceRequest(input={"a": 1}, context={"user": "u1"}))
         assert served.output == {"version": "v1", "input": {"a": 1}}
         assert (served.version, served.decision.revision, served.fallback) == (ref("v1"), 7, False)
         assert list(served.stages) == ["predict"]
@@ -50,7 +50,7 @@ def test_stages_run_in_order_and_get_what_they_name(tmp_path: Path) -> None:
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"))
-        served = await engine.serve("greet", Ask(input={"x": 3}, context={"user": "u1"}))
+        served = await engine.serve("greet", InferenceRequest(input={"x": 3}, context={"user": "u1"}))
         assert served.output == {"row": [3, "u1"], "score": 0.5, "of": 3}
         assert list(served.stages) == ["preprocess", "features", "predict", "postprocess"]
 
@@ -72,7 +72,7 @@ def test_a_version_runs_where_its_manifest_says(tmp_path: Path, mode: str) -> No
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", timeout_ms=20_000))
-        process, main_thread = (await engine.serve("greet", Ask(input=0))).output
+        process, main_thread = (await engine.serve("greet", InferenceRequest(input=0))).output
         assert (process == os.getpid()) is (mode != "process")
         assert main_thread is (mode != "thread")
 
@@ -85,7 +85,7 @@ def test_a_version_that_fails_is_replaced_by_the_fallback(tmp_path: Path) -> Non
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", "v2", fallback=ref("v2")))
-        served = await engine.serve("greet", Ask(input=1))
+        served = await engine.serve("greet", InferenceRequest(input=1))
         assert (served.output["version"], served.version, served.fallback, served.attempts) == (
             "v2",
             ref("v2"),
@@ -93,8 +93,8 @@ def test_a_version_that_fails_is_replaced_by_the_fallback(tmp_path: Path) -> Non
             2,
         )
         await publish(engine, configuration("v1", "v2", fallback=ref("v2"), idempotent=False), revision=2)
-        with pytest.raises(Problem, match="stage features raised KeyError") as caught:
-            await engine.serve("greet", Ask(input="secret"))
+        with pytest.raises(GatewayProblem, match="stage features raised KeyError") as caught:
+            await engine.serve("greet", InferenceRequest(input="secret"))
         assert caught.value.status == 502
         assert "secret" not in str(caught.value)
 
@@ -107,11 +107,11 @@ def test_an_output_that_breaks_the_schema_is_a_failure_of_the_version(tmp_path: 
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", "v2", output=schema))
-        with pytest.raises(Problem, match=r"breaks the objective's schema at output\.version") as caught:
-            await engine.serve("greet", Ask(input=1))
+        with pytest.raises(GatewayProblem, match=r"breaks the objective's schema at output\.version") as caught:
+            await engine.serve("greet", InferenceRequest(input=1))
         assert caught.value.status == 502
         await publish(engine, configuration("v1", "v2", output=schema, fallback=ref("v2")), revision=2)
-        assert (await engine.serve("greet", Ask(input=1))).fallback
+        assert (await engine.serve("greet", InferenceRequest(input=1))).fallback
 
     run(tmp_path, body)
 
@@ -133,13 +133,13 @@ def test_a_version_that_takes_too_long_is_left(tmp_path: Path, mode: str) -> Non
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", timeout_ms=20_000))
-        await engine.serve("greet", Ask(input=0))  # the worker is up
+        await engine.serve("greet", InferenceRequest(input=0))  # the worker is up
         await publish(engine, configuration("v1", timeout_ms=50), revision=2)
-        with pytest.raises(Problem) as caught:
-            await engine.serve("greet", Ask(input=0.5))
+        with pytest.raises(GatewayProblem) as caught:
+            await engine.serve("greet", InferenceRequest(input=0.5))
         assert caught.value.status == 504
         await publish(engine, configuration("v1", timeout_ms=20_000), revision=3)
-        await engine.serve("greet", Ask(input=0))
+        await engine.serve("greet", InferenceRequest(input=0))
 
     run(tmp_path, body)
 
@@ -153,9 +153,9 @@ def test_a_worker_process_that_dies_is_replaced(tmp_path: Path) -> None:
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", timeout_ms=20_000))
-        with pytest.raises(Problem, match="worker process died"):
-            await engine.serve("greet", Ask(input="die"))
-        assert (await engine.serve("greet", Ask(input="live"))).output == "live"
+        with pytest.raises(GatewayProblem, match="worker process died"):
+            await engine.serve("greet", InferenceRequest(input="die"))
+        assert (await engine.serve("greet", InferenceRequest(input="live"))).output == "live"
 
     run(tmp_path, body)
 
@@ -180,17 +180,17 @@ def test_a_version_that_hangs_keeps_neither_others_nor_the_end_waiting(tmp_path:
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", timeout_ms=200))
-        with pytest.raises(Problem, match="no answer within"):
-            await engine.serve("greet", Ask(input="hang"))
+        with pytest.raises(GatewayProblem, match="no answer within"):
+            await engine.serve("greet", InferenceRequest(input="hang"))
         answer = None
         while answer is None:  # `run` gives up after a while
             try:
-                answer = await engine.serve("greet", Ask(input="live"))
-            except Problem as problem:
+                answer = await engine.serve("greet", InferenceRequest(input="live"))
+            except GatewayProblem as problem:
                 assert problem.status in (503, 504)
         assert answer.output == "live"
-        with pytest.raises(Problem, match="no answer within"):
-            await engine.serve("greet", Ask(input="hang"))
+        with pytest.raises(GatewayProblem, match="no answer within"):
+            await engine.serve("greet", InferenceRequest(input="hang"))
 
     run(tmp_path, body)
 
@@ -198,18 +198,18 @@ def test_a_version_that_hangs_keeps_neither_others_nor_the_end_waiting(tmp_path:
 @pytest.mark.parametrize(
     ("objective", "ask", "status", "said"),
     [
-        ("great", Ask(input={"n": 1}), 404, "greet"),
-        ("greet", Ask(input={"n": "x"}), 422, "body.input.n"),
-        ("greet", Ask(input={"n": 1}, context={"contry": "BR"}), 422, "country"),
-        ("greet", Ask(input={"n": 1}, context={"country": 5}), 422, "body.context.country"),
+        ("great", InferenceRequest(input={"n": 1}), 404, "greet"),
+        ("greet", InferenceRequest(input={"n": "x"}), 422, "body.input.n"),
+        ("greet", InferenceRequest(input={"n": 1}, context={"contry": "BR"}), 422, "country"),
+        ("greet", InferenceRequest(input={"n": 1}, context={"country": 5}), 422, "body.context.country"),
     ],
 )
-def test_what_is_wrong_with_a_request_is_said(tmp_path: Path, objective: str, ask: Ask, status: int, said: str) -> None:
+def test_what_is_wrong_with_a_request_is_said(tmp_path: Path, objective: str, ask: InferenceRequest, status: int, said: str) -> None:
     write_echo(tmp_path, "v1")
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", input={"properties": {"n": {"type": "integer"}}}))
-        with pytest.raises(Problem) as caught:
+        with pytest.raises(GatewayProblem) as caught:
             await engine.serve(objective, ask)
         assert caught.value.status == status
         assert said in str(caught.value)
@@ -253,7 +253,7 @@ def test_a_version_that_cannot_be_loaded_publishes_nothing(
         with pytest.raises(LoadError, match="echo@v2") as caught:
             await publish(engine, configuration("v1", "v2"), revision=2)
         assert said in str(caught.value)
-        assert (await engine.serve("greet", Ask(input=1))).decision.revision == 1
+        assert (await engine.serve("greet", InferenceRequest(input=1))).decision.revision == 1
 
     run(tmp_path, body)
 
@@ -277,7 +277,7 @@ def test_annotations_that_agree_are_taken(tmp_path: Path) -> None:
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"))
-        assert (await engine.serve("greet", Ask(input=0))).output == {"value": 1.0}
+        assert (await engine.serve("greet", InferenceRequest(input=0))).output == {"value": 1.0}
 
     run(tmp_path, body)
 

@@ -9,13 +9,13 @@ import stat
 from collections import Counter
 from pathlib import Path
 
-from nlapi.gateway.calls import Ask as Asked
-from nlapi.gateway.calls import Failed, FailureKind, Ran
-from nlapi.gateway.engine import Ask, Engine
+from nlapi.gateway.inference import InferenceRequest as Asked
+from nlapi.gateway.inference import InferenceError, FailureKind, InferenceResult
+from nlapi.gateway.engine import InferenceRequest, Engine
 from nlapi.gateway.record import Record, shadow_log
-from nlapi.gateway.shadow import AT_ONCE, LONGEST, Copy, Shadows
-from nlapi.routing.nouns import Protocol, Shadow, Shard
-from nlapi.routing.split import sampled
+from nlapi.gateway.shadow import MAX_RUNNING_COPIES, MAX_WAITING_COPIES, ShadowCopy, ShadowQueue
+from nlapi.routing.nouns import ShardProtocol, Shadow, Shard
+from nlapi.routing.split import is_sampled
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 from tests.servers import Echo, Reply, Script
 
@@ -30,16 +30,16 @@ class Gated:
         self.running = 0
         self.most = 0
 
-    async def run(self, ask: Asked, timeout_s: float, *, repeatable: bool) -> Ran:
+    async def run(self, ask: Asked, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         self.running += 1
         self.most = max(self.most, self.running)
         await self.gate.wait()
         self.running -= 1
         if ask.input == "bad":
-            raise Failed(FailureKind.ERROR, "no", ran=True)
+            raise InferenceError(FailureKind.ERROR, "no", executed=True)
         if ask.input == "odd":
             raise RuntimeError
-        return Ran(output=ask.input, stages={})
+        return InferenceResult(output=ask.input, stages={})
 
     async def close(self) -> None: ...
 
@@ -47,29 +47,29 @@ class Gated:
 def test_a_shadow_has_a_small_line_of_its_own_and_the_rest_is_dropped() -> None:
     async def whole() -> None:
         outcomes: Counter[tuple[str, str]] = Counter()
-        shadows, gated, finished = Shadows(outcomes), Gated(), Counter[str]()
+        shadows, gated, finished = ShadowQueue(outcomes), Gated(), Counter[str]()
 
-        def copy(given: str) -> Copy:
-            return Copy(
+        def copy(given: str) -> ShadowCopy:
+            return ShadowCopy(
                 shadow="s",
-                ask=Ask(input=given),
+                request=InferenceRequest(input=given),
                 runner=gated,
                 timeout_s=1,
-                answered=lambda result: result,
-                finished=lambda: finished.update(["done"]),
+                on_result=lambda result: result,
+                on_finished=lambda: finished.update(["done"]),
             )
 
         taken = [shadows.offer(copy("x")) for _ in range(500)]
-        assert taken.count(True) == AT_ONCE + LONGEST
+        assert taken.count(True) == MAX_RUNNING_COPIES + MAX_WAITING_COPIES
         await asyncio.sleep(0)
-        assert gated.running == AT_ONCE
+        assert gated.running == MAX_RUNNING_COPIES
         gated.gate.set()
-        while outcomes["s", "ok"] < AT_ONCE + LONGEST:
+        while outcomes["s", "ok"] < MAX_RUNNING_COPIES + MAX_WAITING_COPIES:
             await asyncio.sleep(0)
-        assert (gated.most, outcomes["s", "dropped"]) == (AT_ONCE, 500 - AT_ONCE - LONGEST)
+        assert (gated.most, outcomes["s", "dropped"]) == (MAX_RUNNING_COPIES, 500 - MAX_RUNNING_COPIES - MAX_WAITING_COPIES)
         for given in ("bad", "odd", "x"):
             assert shadows.offer(copy(given))
-        while outcomes["s", "ok"] < AT_ONCE + LONGEST + 1:
+        while outcomes["s", "ok"] < MAX_RUNNING_COPIES + MAX_WAITING_COPIES + 1:
             await asyncio.sleep(0)
         assert outcomes["s", "error"] == 2
         assert finished["done"] == 503
@@ -86,10 +86,10 @@ def test_a_shadow_answers_in_another_process_and_is_recorded_only(tmp_path: Path
     async def body(engine: Engine) -> None:
         both = configuration("v1", "v2", shadows=[SHADOW], timeout_ms=20_000)
         await publish(engine, both)
-        served = await engine.serve("greet", Ask(input="x", request_id="r1"))
+        served = await engine.serve("greet", InferenceRequest(input="x", request_id="r1"))
         assert served.output["version"] == "v1"
         assert served.decision.shadows == ("s",)
-        while not engine.metrics.shadows["s", "ok"]:
+        while not engine.metrics.shadow_outcomes["s", "ok"]:
             await asyncio.sleep(0.001)
         await engine.recorder.flush()
 
@@ -106,11 +106,11 @@ def test_a_dead_and_a_silent_shadow_leave_the_requests_alone(tmp_path: Path) -> 
         pass
 
     async def body(engine: Engine, url: str) -> None:
-        shard = Shard(name="far", protocol=Protocol.JSON, endpoints=(url,))
+        shard = Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(url,))
         both = configuration("v1", "v2", shadows=[SHADOW], shards=[shard], remote={"v2": "far"}, timeout_ms=20_000)
         await publish(engine, both)
         for count in range(200):
-            served = await engine.serve("greet", Ask(input=count))
+            served = await engine.serve("greet", InferenceRequest(input=count))
             assert served.output == {"version": "v1", "input": count}
             assert served.attempts == 1
         assert engine.in_flight == 0
@@ -125,14 +125,14 @@ def test_a_shadow_of_a_share_gets_that_share(tmp_path: Path) -> None:
     some = Shadow(name="s", objective="greet", version=ref("v2"), percent=20.0)
 
     def copied(count: int) -> list[str]:
-        return [f"r{number}" for number in range(count) if sampled("s", f"r{number}", 20.0)]
+        return [f"r{number}" for number in range(count) if is_sampled("s", f"r{number}", 20.0)]
 
     async def body(engine: Engine) -> None:
-        shard = Shard(name="far", protocol=Protocol.JSON, endpoints=(server.url,))
+        shard = Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(server.url,))
         await publish(engine, configuration("v1", "v2", shadows=[some], shards=[shard], remote={"v2": "far"}))
         for count in range(300):
-            await engine.serve("greet", Ask(input=0, request_id=f"r{count}"))
-            while sum(engine.metrics.shadows.values()) < len(copied(count + 1)):
+            await engine.serve("greet", InferenceRequest(input=0, request_id=f"r{count}"))
+            while sum(engine.metrics.shadow_outcomes.values()) < len(copied(count + 1)):
                 await asyncio.sleep(0)
 
     with Echo(Reply(200, {})) as server:
@@ -148,20 +148,20 @@ def test_what_a_shadow_answers_is_compared_and_written_down(tmp_path: Path) -> N
     output = {"type": "object", "required": ["version"]}
 
     async def body(engine: Engine) -> None:
-        shard = Shard(name="far", protocol=Protocol.JSON, endpoints=(server.url,))
+        shard = Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(server.url,))
         both = configuration(
             "v1", "v2", shadows=[SHADOW], shards=[shard], remote={"v2": "far"}, output=output, timeout_ms=20_000
         )
         await publish(engine, both)
         for number in (1, 2, 1, 3):
-            await engine.serve("greet", Ask(input=number, request_id=f"r{number}"))
-            while server.received and sum(engine.metrics.shadows.values()) < len(server.received):
+            await engine.serve("greet", InferenceRequest(input=number, request_id=f"r{number}"))
+            while server.received and sum(engine.metrics.shadow_outcomes.values()) < len(server.received):
                 await asyncio.sleep(0)
-        while sum(engine.metrics.shadows.values()) < 4:
+        while sum(engine.metrics.shadow_outcomes.values()) < 4:
             await asyncio.sleep(0)
-        copies = engine.metrics.copies["s"]
-        assert (copies.compared, copies.same) == (3, 2)
-        assert engine.metrics.shadows == {("s", "ok"): 3, ("s", "error"): 1}
+        copies = engine.metrics.shadow_comparisons["s"]
+        assert (copies.compared_count, copies.same_count) == (3, 2)
+        assert engine.metrics.shadow_outcomes == {("s", "ok"): 3, ("s", "error"): 1}
 
     same = {"version": "v1", "input": 1}
     with Echo(lambda request: Reply(200, same if request.body != b"3" else {"odd": 1})) as server:

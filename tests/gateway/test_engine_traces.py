@@ -12,9 +12,9 @@ from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from nlapi.errors import UsageError
-from nlapi.gateway.engine import Ask, Engine
-from nlapi.gateway.problem import Problem
-from nlapi.gateway.trace import Spans, configured
+from nlapi.gateway.engine import InferenceRequest, Engine
+from nlapi.gateway.problem import GatewayProblem
+from nlapi.gateway.trace import SpanTracer, tracer_from_environment
 from tests.gateway.versions import configuration, publish, run, write
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -35,14 +35,14 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
     write(tmp_path / "v1", "def features(value):\n    return 1 / value\n\ndef predict(value):\n    return value\n")
     kept, provider = Kept(), TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(kept))
-    spans = Spans(provider, TraceContextTextMapPropagator())
+    spans = SpanTracer(provider, TraceContextTextMapPropagator())
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"), revision=3)
-        await engine.serve("greet", Ask(input=1, trace=PARENT, request_id="r1"))
+        await engine.serve("greet", InferenceRequest(input=1, traceparent=PARENT, request_id="r1"))
         try:
-            await engine.serve("greet", Ask(input=0))
-        except Problem:
+            await engine.serve("greet", InferenceRequest(input=0))
+        except GatewayProblem:
             return
 
     run(tmp_path, body, tracer=spans)  # what is drained has sent its spans
@@ -65,11 +65,11 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
 
 
 def test_without_a_configured_sdk_nothing_is_traced() -> None:
-    assert configured({}) is None
-    assert configured({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}) is None
+    assert tracer_from_environment({}) is None
+    assert tracer_from_environment({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}) is None
 
 
 def test_the_variables_of_opentelemetry_are_followed() -> None:
-    assert isinstance(configured({"OTEL_TRACES_EXPORTER": "console"}), Spans)
+    assert isinstance(tracer_from_environment({"OTEL_TRACES_EXPORTER": "console"}), SpanTracer)
     with pytest.raises(UsageError, match="'nowhere'"):
-        configured({"OTEL_TRACES_EXPORTER": "nowhere"})
+        tracer_from_environment({"OTEL_TRACES_EXPORTER": "nowhere"})

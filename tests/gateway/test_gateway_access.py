@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.description import description
-from nlapi.gateway.store import Store
+from nlapi.gateway.description import load_description
+from nlapi.gateway.store import GatewayStore
 from tests.gateway.kit import Talk, gateway
 
 RANK = {"viewer": 0, "operator": 1, "admin": 2}
@@ -20,17 +20,17 @@ RANK = {"viewer": 0, "operator": 1, "admin": 2}
 
 def call(talk: Talk, id: str) -> int:
     """The status of an operation with made-up values for all that it needs."""
-    one = description().operations[id]
+    one = load_description().operations[id]
     path = one.path
     for parameter in one.parameters:
-        if parameter.where == "path":
-            path = path.replace(f"{{{parameter.name}}}", "7" if parameter.kind == "integer" else "nothing")
+        if parameter.location == "path":
+            path = path.replace(f"{{{parameter.name}}}", "7" if parameter.json_type == "integer" else "nothing")
     return talk(one.method, path, {} if one.body is not None else None).status
 
 
-@pytest.mark.parametrize("id", description().operations)
+@pytest.mark.parametrize("id", load_description().operations)
 def test_an_operation_is_for_its_audience_and_role_alone(served: Talk, id: str) -> None:
-    one = description().operations[id]
+    one = load_description().operations[id]
     if not one.audiences:
         assert call(served.as_(""), id) == 200
         return
@@ -49,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped
 
 
 def test_roles_are_what_they_are_called() -> None:
-    roles = {id: one.role for id, one in description().operations.items()}
+    roles = {id: one.role for id, one in load_description().operations.items()}
     assert {id for id, role in roles.items() if role == "admin"} == {"listTokens", "createToken", "revokeToken"}
     assert all(role == "viewer" for id, role in roles.items() if id.startswith(("list", "get")) and id != "listTokens")
     assert roles["rampCanary"] == roles["replaceConfiguration"] == "operator"
@@ -137,19 +137,19 @@ def test_no_secret_is_kept_logged_or_told(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_an_expired_token_is_no_good(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store.db")
-    _, secret = Access(store).make("ana", Audience.ADMIN, role=Role.ADMIN, days=1)
+    store = GatewayStore(tmp_path / "store.db")
+    _, secret = Access(store).create_token("ana", Audience.ADMIN, role=Role.ADMIN, days=1)
     with sqlite3.connect(tmp_path / "store.db") as other:
         other.execute("UPDATE tokens SET expires_at = '2020-01-01T00:00:00.000000Z'")
     other.close()
     with pytest.raises(Exception, match="expired"):
-        asyncio.run(Access(store).caller(f"Bearer {secret}"))
+        asyncio.run(Access(store).authenticate(f"Bearer {secret}"))
     store.close()
 
 
 def test_a_token_that_another_process_makes_works_at_once(tmp_path: Path) -> None:
     with gateway(tmp_path) as talk:
-        other = Store(tmp_path / "gateway.db")
-        _, secret = Access(other).make("cli", Audience.ADMIN)
+        other = GatewayStore(tmp_path / "gateway.db")
+        _, secret = Access(other).create_token("cli", Audience.ADMIN)
         other.close()
         assert talk.as_(secret).ok("GET", "/v1/objectives")["page"]["total"] == 3

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nlapi.gateway.app import HANDLERS
-from nlapi.gateway.description import description
+from nlapi.gateway.description import load_description
 from tests.gateway.kit import Talk, gateway
 from tests.servers import Echo, Reply
 
@@ -38,7 +38,7 @@ LIVES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 def test_every_operation_of_the_description_is_carried_out() -> None:
-    assert set(HANDLERS) >= set(description().operations)
+    assert set(HANDLERS) >= set(load_description().operations)
 
 
 @pytest.mark.parametrize("kind", LIVES)
@@ -199,7 +199,7 @@ def test_health_and_the_description_need_no_token(talk: Talk) -> None:
     nobody = talk.as_("")
     assert nobody.ok("GET", "/health") == {"status": "ok", "revision": 1}
     assert nobody.ok("GET", "/ready")["revision"] == 1
-    assert nobody("GET", "/openapi.yaml").content.decode() == description().text
+    assert nobody("GET", "/openapi.yaml").content.decode() == load_description().text
     assert nobody("HEAD", "/health").content == b""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nlapi.gateway.codec import KINDS, decode_configuration, encode_configuration, slug
-from nlapi.gateway.description import description
+from nlapi.gateway.description import load_description
 from nlapi.routing.nouns import Configuration
 from tests.gateway.kit import document
 
@@ -40,7 +40,7 @@ FULL: dict[str, list[dict[str, Any]]] = {
 def test_a_configuration_survives_the_way_there_and_back() -> None:
     configuration = decode_configuration(FULL)
     encoded = encode_configuration(configuration)
-    description().check("Configuration", encoded)
+    load_description().check("Configuration", encoded)
     assert decode_configuration(encoded) == configuration
     for kind, nouns in FULL.items():
         for given, got in zip(sorted(nouns, key=str), sorted(encoded[kind], key=str), strict=True):
@@ -56,7 +56,7 @@ RENAMED = {"requests_per_second": "rate", "bake_seconds": "bake_s"}
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_defaults_of_the_description_are_those_of_the_noun(kind: str) -> None:
-    schemas = description().tree["components"]["schemas"]
+    schemas = load_description().tree["components"]["schemas"]
     name = {"client": "ClientUpdate"}.get(kind, f"{kind.capitalize()}Create")
     noun = type(next(iter(KINDS[kind].of(decode_configuration(FULL)).values())))
     own = {field.name: field.default for field in fields(noun) if field.default is not MISSING}
@@ -68,7 +68,7 @@ def test_defaults_of_the_description_are_those_of_the_noun(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_may_be_changed_is_what_may_be_made(kind: str) -> None:
-    schemas = description().tree["components"]["schemas"]
+    schemas = load_description().tree["components"]["schemas"]
     if kind != "client":
         made, changed = (schemas[f"{kind.capitalize()}{how}"]["properties"] for how in ("Create", "Update"))
         only_made = {"name", "version"} if kind == "version" else {"name"}

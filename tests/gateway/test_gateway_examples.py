@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.engine import Ask, Engine
-from nlapi.gateway.trained import load
-from nlapi.gateway.vet import vet
+from nlapi.gateway.engine import InferenceRequest, Engine
+from nlapi.gateway.model_artifact import load_model
+from nlapi.gateway.vet import validate_configuration
 from nlapi.routing.nouns import Configuration, VersionRef
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import publish
@@ -45,7 +45,7 @@ def configuration() -> Configuration:
 
 
 def test_the_configuration_has_no_fault() -> None:
-    assert vet(configuration()) == []
+    assert validate_configuration(configuration()) == []
 
 
 def test_every_request_of_the_traffic_is_served_by_both_versions(scripts: dict[str, ModuleType]) -> None:
@@ -55,7 +55,7 @@ def test_every_request_of_the_traffic_is_served_by_both_versions(scripts: dict[s
         await publish(engine, given)
         seen: Counter[VersionRef] = Counter()
         for objective, value, context in islice(scripts["data"].requests(seed=3), 600):
-            served = await engine.serve(objective, Ask(input=value, context=context))
+            served = await engine.serve(objective, InferenceRequest(input=value, context=context))
             assert not served.fallback
             seen[served.version] += 1
         assert seen.keys() >= {VersionRef(model="recommender", version=one) for one in ("v1", "v2")}
@@ -73,7 +73,7 @@ def test_the_second_version_is_the_better_model(scripts: dict[str, ModuleType], 
     areas = []
     for version in ("v1", "v2"):
         row = train.features_of(MODELS / model / version)
-        trained = load(MODELS / model / version / "model.json")
+        trained = load_model(MODELS / model / version / "model.json")
         areas.append(learn.auc([trained.predict(row(given, context)) for given, context, _ in examples], labels))
     assert 0.65 < areas[0] < areas[1]
 

@@ -12,8 +12,8 @@ from random import Random
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.store import Store
-from nlapi.gateway.vet import vet
+from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.vet import validate_configuration
 from tests.gateway.kit import document
 
 ROOT = Path(__file__).parents[2]
@@ -59,13 +59,13 @@ def test_the_last_committed_revision_is_in_the_store(tmp_path: Path, seed: int) 
             for line in process.stdout:  # what it told between the last look and its end
                 if line.endswith("\n"):
                     told = (int(line.split()[0]), float(line.split()[1]))
-        store = Store(path)
+        store = GatewayStore(path)
         last = store.last_number()
         assert last in (told[0], told[0] + 1)  # one more may have been committed and not told any more
         for number in range(max(1, last - 5), last + 1):
             kept = store.revision(number)
             assert kept is not None
-            assert not [one for one in vet(decode_configuration(kept.document)) if one.level == "error"]
+            assert not [one for one in validate_configuration(decode_configuration(kept.document)) if one.level == "error"]
         kept = store.revision(told[0])
         assert kept is not None
         assert kept.document["clients"][0]["requests_per_second"] == told[1]

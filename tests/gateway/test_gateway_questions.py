@@ -11,7 +11,7 @@ import yaml
 
 import nlapi
 from nlapi import bundled
-from nlapi.gateway.description import description
+from nlapi.gateway.description import load_description
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
 
@@ -56,7 +56,7 @@ def test_half_of_what_was_never_looked_at_is_understood() -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS + UNSEEN, ids=lambda question: question["ask"])
 def test_a_question_asks_for_a_call_that_exists(question: Mapping[str, Any]) -> None:
-    one = description().operations[question["operation"]]
+    one = load_description().operations[question["operation"]]
     names = {parameter.name for parameter in one.parameters}
     body = {key: value for key, value in question["arguments"].items() if key not in names}
     assert one.body is None or one.body.is_valid(body)

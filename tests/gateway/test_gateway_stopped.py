@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nlapi.gateway.access import Access, Audience
-from nlapi.gateway.store import Store
+from nlapi.gateway.store import GatewayStore
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = 4
@@ -22,7 +22,7 @@ BODY = json.dumps({"input": {"watched": ["t1"], "limit": 3}})
 
 def test_a_process_that_is_told_to_stop_under_load_fails_nothing(tmp_path: Path) -> None:
     database = tmp_path / "gateway.db"
-    _, secret = Access(Store(database)).make("load", Audience.SERVE)
+    _, secret = Access(GatewayStore(database)).create_token("load", Audience.SERVE)
     command = [*COMMAND, "--port", "0", "--database", str(database)]
     statuses: list[int] = []
     ends: list[Exception] = []

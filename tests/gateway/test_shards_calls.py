@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.calls import Ask, Failed, FailureKind, Ran
-from nlapi.gateway.shards import Cluster, Remote
-from nlapi.routing.nouns import Protocol, Shard, Version
+from nlapi.gateway.inference import InferenceRequest, InferenceError, FailureKind, InferenceResult
+from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.routing.nouns import ShardProtocol, Shard, Version
 from tests.gateway.clock import Clock
 from tests.servers import Echo, Received, Reply, Script
 
@@ -28,23 +28,23 @@ def echoed(request: Received) -> Reply:
 
 def asked(
     urls: Iterable[str],
-    *asks: Ask,
+    *asks: InferenceRequest,
     repeatable: bool = True,
     timeout_s: float = 10.0,
-    protocol: Protocol = Protocol.OPEN_INFERENCE,
+    protocol: ShardProtocol = ShardProtocol.OPEN_INFERENCE,
     clock: Clock | None = None,
-) -> list[Ran | Failed]:
+) -> list[InferenceResult | InferenceError]:
     """What becomes of calls of a shard with these replicas, one after the other."""
 
-    async def whole() -> list[Ran | Failed]:
+    async def whole() -> list[InferenceResult | InferenceError]:
         shard = Shard(name="far", protocol=protocol, endpoints=tuple(urls))
         cluster = Cluster(shard, clock) if clock else Cluster(shard)
-        remote = Remote(VERSION, cluster)
-        found: list[Ran | Failed] = []
+        remote = RemoteRunner(VERSION, cluster)
+        found: list[InferenceResult | InferenceError] = []
         for ask in asks:
             try:
                 found.append(await remote.run(ask, timeout_s, repeatable=repeatable))
-            except Failed as failure:
+            except InferenceError as failure:
                 found.append(failure)
         await cluster.close()
         return found
@@ -55,8 +55,8 @@ def asked(
 def test_an_open_inference_request_is_as_the_protocol_says() -> None:
     given = {"user": "u1", "scores": [0.5, 1.5], "grid": [[1, 2], [3, 4]], "on": True, "mixed": [1, "x"], "none": None}
     with Echo(echoed) as server:
-        (ran,) = asked([server.url], Ask(input=given, request_id="r1", context={"country": "BR"}))
-    assert isinstance(ran, Ran)
+        (ran,) = asked([server.url], InferenceRequest(input=given, request_id="r1", context={"country": "BR"}))
+    assert isinstance(ran, InferenceResult)
     assert ran.output == given
     assert list(ran.stages) == ["remote"]
     request = server.only
@@ -86,15 +86,15 @@ def test_an_open_inference_request_is_as_the_protocol_says() -> None:
 )
 def test_an_answer_is_read_however_it_is_framed(answer: bytes) -> None:
     with Script(answer) as server:
-        (ran,) = asked([server.url], Ask(input={}), protocol=Protocol.JSON)
-    assert isinstance(ran, Ran)
+        (ran,) = asked([server.url], InferenceRequest(input={}), protocol=ShardProtocol.JSON)
+    assert isinstance(ran, InferenceResult)
     assert ran.output == [1]
 
 
 def test_a_json_shard_gets_the_input_and_gives_the_output() -> None:
     with Echo(Reply(200, {"score": 1})) as server:
-        (ran,) = asked([server.url + "/predict"], Ask(input={"a": [1, None]}), protocol=Protocol.JSON)
-    assert isinstance(ran, Ran)
+        (ran,) = asked([server.url + "/predict"], InferenceRequest(input={"a": [1, None]}), protocol=ShardProtocol.JSON)
+    assert isinstance(ran, InferenceResult)
     assert ran.output == {"score": 1}
     assert (server.only.target, server.only.json()) == ("/predict", {"a": [1, None]})
 
@@ -115,9 +115,9 @@ def test_a_connection_is_kept_and_one_that_died_is_replaced() -> None:
 
         async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(url,)))
-            remote = Remote(VERSION, cluster)
-            found = [await remote.run(Ask(input={}), 10, repeatable=True) for _ in range(4)]
+            cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(url,)))
+            remote = RemoteRunner(VERSION, cluster)
+            found = [await remote.run(InferenceRequest(input={}), 10, repeatable=True) for _ in range(4)]
             await cluster.close()
         return found, opened
 
@@ -154,15 +154,15 @@ def test_a_call_that_may_have_been_carried_out_goes_to_another_replica_only_when
     with bad() as first, Echo(Reply(200, {"ok": True})) as second:
         # Equals take turns, the second one first: by the second call the bad replica has had its turn.
         found = asked(
-            [second.url, first.url], Ask(input={}), Ask(input={}), repeatable=repeatable, protocol=Protocol.JSON
+            [second.url, first.url], InferenceRequest(input={}), InferenceRequest(input={}), repeatable=repeatable, protocol=ShardProtocol.JSON
         )
-    failures = [one for one in found if isinstance(one, Failed)]
+    failures = [one for one in found if isinstance(one, InferenceError)]
     assert first.received
     if repeatable:
         assert not failures
         assert sorted(one.attempts for one in found) == [1, 2]
     else:
-        assert [failure.ran for failure in failures] == [True]
+        assert [failure.executed for failure in failures] == [True]
 
 
 def test_what_a_replica_sends_beyond_its_answer_is_nobodys_answer() -> None:
@@ -179,9 +179,9 @@ def test_what_a_replica_sends_beyond_its_answer_is_nobodys_answer() -> None:
 
         async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(url,)))
-            remote = Remote(VERSION, cluster)
-            found = [await remote.run(Ask(input={}), 10, repeatable=True) for _ in range(3)]
+            cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(url,)))
+            remote = RemoteRunner(VERSION, cluster)
+            found = [await remote.run(InferenceRequest(input={}), 10, repeatable=True) for _ in range(3)]
             await cluster.close()
             await asyncio.gather(*(one for one in talks if one))
         return [ran.output for ran in found]
@@ -193,30 +193,30 @@ def test_a_refused_connection_goes_to_another_replica_whatever_is_called() -> No
     with Echo(Reply(200, {"ok": True})) as dead:
         pass
     with Echo(Reply(200, {"ok": True})) as server:
-        found = asked([dead.url, server.url], *[Ask(input={})] * 4, repeatable=False, protocol=Protocol.JSON)
-    assert all(isinstance(one, Ran) for one in found)
+        found = asked([dead.url, server.url], *[InferenceRequest(input={})] * 4, repeatable=False, protocol=ShardProtocol.JSON)
+    assert all(isinstance(one, InferenceResult) for one in found)
 
 
 def test_a_refused_request_is_not_sent_again() -> None:
     with Echo(Reply(400, {"error": "no"})) as one, Echo(Reply(400, {"error": "no"})) as other:
-        (failure,) = asked([one.url, other.url], Ask(input={}))
+        (failure,) = asked([one.url, other.url], InferenceRequest(input={}))
         assert len(one.received) + len(other.received) == 1
-    assert isinstance(failure, Failed)
+    assert isinstance(failure, InferenceError)
     assert "answered 400" in failure.message
 
 
 def test_an_answer_that_is_not_of_the_protocol_is_a_failure() -> None:
     with Echo(Reply(200, {"outputs": [{"name": "x", "shape": [3], "datatype": "INT64", "data": [1]}]})) as server:
-        (failure,) = asked([server.url], Ask(input={}))
-    assert isinstance(failure, Failed)
+        (failure,) = asked([server.url], InferenceRequest(input={}))
+    assert isinstance(failure, InferenceError)
     assert failure.kind is FailureKind.INVALID
 
 
 def test_a_replica_that_says_nothing_is_left_when_the_time_is_over() -> None:
     with Script(Script.SILENCE) as server:
-        (failure,) = asked([server.url], Ask(input={}), timeout_s=0.05)
-    assert isinstance(failure, Failed)
-    assert (failure.kind, failure.ran) == (FailureKind.TIMEOUT, True)
+        (failure,) = asked([server.url], InferenceRequest(input={}), timeout_s=0.05)
+    assert isinstance(failure, InferenceError)
+    assert (failure.kind, failure.executed) == (FailureKind.TIMEOUT, True)
 
 
 def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -> None:
@@ -228,13 +228,13 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -
 
     async def whole() -> None:
         nonlocal working
-        cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(server.url,)), clock)
-        remote = Remote(VERSION, cluster)
+        cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(server.url,)), clock)
+        remote = RemoteRunner(VERSION, cluster)
 
         async def call() -> str:
             try:
-                await remote.run(Ask(input={}), 10, repeatable=True)
-            except Failed as failure:
+                await remote.run(InferenceRequest(input={}), 10, repeatable=True)
+            except InferenceError as failure:
                 return failure.message
             return "ok"
 
@@ -242,7 +242,7 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -
             assert "500" in await call()
         assert "no replica" in await call()
         assert len(server.received) == 5
-        assert cluster.health()[0]["breaker"] == "open"
+        assert cluster.replica_health()[0]["breaker"] == "open"
         clock.now += 1.1
         assert "500" in await call()  # the one that tries
         clock.now += 1.1
@@ -250,7 +250,7 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -
         clock.now += 1.0
         working = True
         assert await call() == "ok"
-        assert cluster.health()[0]["breaker"] == "closed"
+        assert cluster.replica_health()[0]["breaker"] == "closed"
         await cluster.close()
 
     with Echo(answer) as server:
@@ -266,14 +266,14 @@ def test_the_request_that_tries_a_replica_again_is_answered_by_another_when_it_h
             release.wait(30)
         return Reply(500, {})
 
-    async def whole() -> list[Ran]:
-        cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(first.url, second.url)), clock)
-        remote = Remote(VERSION, cluster)
-        while cluster.health()[0]["breaker"] == "closed":
-            await remote.run(Ask(input={}), 10, repeatable=True)
+    async def whole() -> list[InferenceResult]:
+        cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(first.url, second.url)), clock)
+        remote = RemoteRunner(VERSION, cluster)
+        while cluster.replica_health()[0]["breaker"] == "closed":
+            await remote.run(InferenceRequest(input={}), 10, repeatable=True)
         clock.now += 1.1
-        found = [await remote.run(Ask(input={}), 0.4, repeatable=True) for _ in range(2)]
-        assert cluster.health()[0]["breaker"] == "open"
+        found = [await remote.run(InferenceRequest(input={}), 0.4, repeatable=True) for _ in range(2)]
+        assert cluster.replica_health()[0]["breaker"] == "open"
         release.set()
         await cluster.close()
         return found
@@ -293,8 +293,8 @@ def test_a_replica_that_fails_half_of_its_calls_is_ejected_while_the_other_works
         return Reply(200 if count % 2 else 500, {})
 
     with Echo(flaky) as bad, Echo(Reply(200, {})) as good:
-        found = asked([bad.url, good.url], *[Ask(input={})] * 80, protocol=Protocol.JSON, clock=Clock())
-        assert all(isinstance(one, Ran) for one in found)
+        found = asked([bad.url, good.url], *[InferenceRequest(input={})] * 80, protocol=ShardProtocol.JSON, clock=Clock())
+        assert all(isinstance(one, InferenceResult) for one in found)
         assert len(bad.received) < 30
         assert len(good.received) > 50
 
@@ -316,14 +316,14 @@ def test_the_least_loaded_replica_is_called_and_none_beyond_its_concurrency() ->
 
         servers = [await asyncio.start_server(talker(index), "127.0.0.1", 0) for index in range(2)]
         urls = tuple(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers)
-        cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=urls, concurrency=3))
-        remote = Remote(VERSION, cluster)
-        calls = [asyncio.create_task(remote.run(Ask(input={}), 10, repeatable=True)) for _ in range(6)]
+        cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=urls, concurrency=3))
+        remote = RemoteRunner(VERSION, cluster)
+        calls = [asyncio.create_task(remote.run(InferenceRequest(input={}), 10, repeatable=True)) for _ in range(6)]
         while sum(served) < 6:
             await asyncio.sleep(0)
         assert served == [3, 3]
-        with pytest.raises(Failed, match="no replica") as caught:
-            await remote.run(Ask(input={}), 10, repeatable=True)
+        with pytest.raises(InferenceError, match="no replica") as caught:
+            await remote.run(InferenceRequest(input={}), 10, repeatable=True)
         assert (caught.value.kind, caught.value.ran) == (FailureKind.UNAVAILABLE, False)
         release.set()
         await asyncio.gather(*calls)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nlapi.routing.nouns import Protocol, Shard
+from nlapi.routing.nouns import ShardProtocol, Shard
 from tests.gateway.gateway_app import Load, gateway
 from tests.gateway.replica import replica
 from tests.gateway.versions import configuration, ref, write_echo
@@ -13,7 +13,7 @@ from tests.gateway.versions import configuration, ref, write_echo
 def test_a_replica_that_is_killed_under_load_fails_nothing_and_comes_back(tmp_path: Path) -> None:
     with replica() as one, replica() as other:
         port = int(other.url.rpartition(":")[2])
-        shard = Shard(name="far", protocol=Protocol.OPEN_INFERENCE, endpoints=(one.url, other.url))
+        shard = Shard(name="far", protocol=ShardProtocol.OPEN_INFERENCE, endpoints=(one.url, other.url))
         served_by = configuration("v1", remote={"v1": "far"}, shards=[shard], timeout_ms=20_000)
         with gateway(tmp_path, served_by) as served, Load(served) as load:
             load.more(100)
@@ -31,7 +31,7 @@ def test_a_replica_that_is_killed_under_load_fails_nothing_and_comes_back(tmp_pa
 def test_when_every_replica_is_dead_the_fallback_version_serves(tmp_path: Path) -> None:
     write_echo(tmp_path, "v2")
     with replica() as one:
-        shard = Shard(name="far", protocol=Protocol.OPEN_INFERENCE, endpoints=(one.url,))
+        shard = Shard(name="far", protocol=ShardProtocol.OPEN_INFERENCE, endpoints=(one.url,))
         both = configuration("v1", "v2", remote={"v1": "far"}, shards=[shard], fallback=ref("v2"), timeout_ms=20_000)
         with gateway(tmp_path, both) as served, Load(served) as load:
             load.more(50)

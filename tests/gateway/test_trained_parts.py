@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.trained import load, sigmoid
+from nlapi.gateway.model_artifact import load_model, sigmoid
 
 NUMBERS = st.lists(st.floats(-5, 5), min_size=3, max_size=3)
 
@@ -28,14 +28,14 @@ def test_a_logistic_regression_is_the_sigmoid_of_its_scaled_sum(
     tmp_path_factory: pytest.TempPathFactory, weights: list[float], mean: list[float], row: list[float], bias: float
 ) -> None:
     document = {"kind": "logistic", "weights": weights, "mean": mean, "scale": [2.0] * 3, "bias": bias}
-    model = load(write(tmp_path_factory.mktemp("model"), document))
+    model = load_model(write(tmp_path_factory.mktemp("model"), document))
     total = bias + sum(w * (x - m) / 2 for w, x, m in zip(weights, row, mean, strict=True))
     assert model.predict(row) == pytest.approx(1 / (1 + math.exp(-total)), abs=1e-9)
 
 
 def test_boosted_trees_add_up_their_leaves(tmp_path: Path) -> None:
     trees = [[0, 0.5, [1, 1.0, -1, 2], 3], 0.25]
-    model = load(write(tmp_path, {"kind": "boosted-trees", "base": 0.5, "trees": trees}))
+    model = load_model(write(tmp_path, {"kind": "boosted-trees", "base": 0.5, "trees": trees}))
     for row, leaf in (([0.5, 1.0], -1), ([0.0, 1.1], 2), ([0.6, 0], 3)):
         assert model.predict(row) == pytest.approx(sigmoid(0.75 + leaf))
 
@@ -59,16 +59,16 @@ def test_the_sigmoid_never_overflows(value: float) -> None:
 )
 def test_what_is_no_model_is_said(tmp_path: Path, document: object) -> None:
     with pytest.raises(DescriptionError, match=r"model\.json is not a model"):
-        load(write(tmp_path, document))
+        load_model(write(tmp_path, document))
 
 
 def test_a_pickled_file_needs_its_extra_or_has_to_be_an_estimator(tmp_path: Path) -> None:
     file = tmp_path / "model.pkl"
     file.write_bytes(pickle.dumps({"weights": [1.0]}))
     with pytest.raises(DescriptionError, match=r"model\.pkl (needs scikit-learn|is a dict, no estimator)"):
-        load(file)
+        load_model(file)
     with pytest.raises(DescriptionError, match=r"model\.joblib (needs scikit-learn|cannot be loaded)"):
-        load(write(tmp_path, "x", "model.joblib"))
+        load_model(write(tmp_path, "x", "model.joblib"))
 
 
 class Half:
@@ -83,9 +83,9 @@ def test_a_classifier_gives_the_probability_of_its_last_class(tmp_path: Path) ->
     pytest.importorskip("numpy")
     file = tmp_path / "model.pkl"
     file.write_bytes(pickle.dumps(Half()))
-    assert load(file).predict([0.5]) == 0.25
+    assert load_model(file).predict([0.5]) == 0.25
 
 
 def test_an_onnx_file_needs_its_extra_or_has_to_be_one(tmp_path: Path) -> None:
     with pytest.raises(DescriptionError, match=r"model\.onnx (needs onnxruntime|is not an ONNX model)"):
-        load(write(tmp_path, "x", "model.onnx"))
+        load_model(write(tmp_path, "x", "model.onnx"))

@@ -21,7 +21,7 @@ from nlapi.routing.nouns import (
     Version,
     VersionRef,
 )
-from nlapi.routing.table import compile as compiled
+from nlapi.routing.table import compile_table as compiled
 
 ECHO = """
     def predict(value: object) -> object:

@@ -101,7 +101,7 @@ def load() -> Any:
     SEEN["warnings"] = [str(issue)[:300] for issue in spec.issues[:50]]
     if not tools:
         raise DescriptionError(f"no operation can be used: {spec.issues[0]}")
-    doubled = [issue for issue in spec.found if "duplicate key" in issue.message]
+    doubled = [issue for issue in spec.parse_issues if "duplicate key" in issue.message]
     if doubled:
         raise DescriptionError(str(doubled[0]))
     SEEN["tools"] = [tool_seen(tool.as_dict("anthropic")) for tool in tools[:200]]
@@ -111,13 +111,13 @@ def load() -> Any:
 
 def call(spec: Any, operation: str, arguments: dict[str, Any]) -> None:
     import nlapi
-    from nlapi.client.shrink import shrink
+    from nlapi.client.truncate import truncate
     from nlapi.errors import NlapiError
 
     credentials = dict.fromkeys(spec.security_schemes, JOB["canaries"][0 if JOB["auth"] == "bearer" else 1])
     base = None if JOB["action"] == "call_default" else JOB["base"]
     result = nlapi.call(spec, operation, arguments, base_url=base, auth=credentials, yes=True)
-    text = shrink(result)
+    text = truncate(result)
     if not result.ok:
         raise NlapiError(f"the API answered {result.status}: {text[:500]}")
     invisible = [char for char in text if unicodedata.category(char) == "Cf" or 0xE0000 <= ord(char) < 0xE0080]

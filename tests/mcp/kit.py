@@ -13,9 +13,9 @@ from typing import Any
 import mcp_types as types
 from mcp import Client, StdioServerParameters
 
-from nlapi.mcp.catalogue import catalogue
-from nlapi.mcp.served import Served
-from nlapi.mcp.server import make
+from nlapi.mcp.tool_listing import build_catalogue
+from nlapi.mcp.server_state import ServerState
+from nlapi.mcp.server import create_server
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.spec import Spec
 from nlapi.tools.run import Target
@@ -27,12 +27,12 @@ ERAS = ("legacy", "2026-07-28")
 SECRET = "sandbox-token-4711"
 
 
-def served(spec: Spec, url: str, *, consent: str = "elicit", **settings: Any) -> Served:
+def served(spec: Spec, url: str, *, consent: str = "elicit", **settings: Any) -> ServerState:
     """The API of a Spec at `url`, offered as `settings` say."""
     chosen = Settings(consent=Consent(consent), **settings)
     credentials = {id: SECRET for id, scheme in spec.security_schemes.items() if not scheme.fault}
     target = Target(spec=spec, base_url=url, credentials=credentials)
-    return Served(target=target, catalogue=catalogue(spec, spec.shown, chosen), settings=chosen, say=told.append)
+    return ServerState(target=target, catalogue=build_catalogue(spec, spec.visible_operations, chosen), settings=chosen, report=told.append)
 
 
 told: list[str] = []
@@ -54,19 +54,19 @@ class User:
 
 
 def talk(
-    api: Served, says: Callable[[Client], Awaitable[Any]], *, mode: str = "legacy", user: User | None = None
+    api: ServerState, says: Callable[[Client], Awaitable[Any]], *, mode: str = "legacy", user: User | None = None
 ) -> Any:
     """What `says` makes of a client of a server in this process."""
 
     async def run() -> Any:
-        async with Client(make(api), mode=mode, elicitation_callback=user) as client:
+        async with Client(create_server(api), mode=mode, elicitation_callback=user) as client:
             return await says(client)
 
     return asyncio.run(run())
 
 
 def call(
-    api: Served,
+    api: ServerState,
     name: str,
     arguments: Mapping[str, Any] | None = None,
     *,

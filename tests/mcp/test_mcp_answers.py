@@ -111,12 +111,12 @@ def test_a_short_answer_is_not_kept(sandbox: str, ads: Spec) -> None:
 def test_few_answers_are_kept_and_each_for_its_session() -> None:
     from nlapi.client.message import Result
     from nlapi.errors import UsageError
-    from nlapi.mcp.kept import MAX_ANSWERS, Kept
+    from nlapi.mcp.kept import MAX_SESSION_ANSWERS, AnswerStore
 
-    kept = Kept()
-    answers = [kept.keep(Result(status=200, content=b"x" * 100), "one", "GET /") for _ in range(MAX_ANSWERS + 5)]
-    other = kept.keep(Result(status=200, content=b"y"), "other", "GET /")
-    assert kept.of("one") == answers[5:]
+    kept = AnswerStore()
+    answers = [kept.add(Result(status=200, content=b"x" * 100), "one", "GET /") for _ in range(MAX_SESSION_ANSWERS + 5)]
+    other = kept.add(Result(status=200, content=b"y"), "other", "GET /")
+    assert kept.for_owner("one") == answers[5:]
     for id, owner in ((answers[0].id, "one"), (answers[9].id, "other"), (other.id, "one"), ("guess", "one")):
         with pytest.raises(UsageError, match="not kept any more"):
             kept.get(id, owner)

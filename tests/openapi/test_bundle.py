@@ -11,8 +11,8 @@ import pytest
 
 import nlapi
 from nlapi.errors import DescriptionError
-from nlapi.openapi.bundle import bundle, may_be_split
-from nlapi.openapi.files import Files
+from nlapi.openapi.bundle import bundle, may_have_external_refs
+from nlapi.openapi.files import DescriptionFiles
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.tree import read_tree
 from tests.describe import messages
@@ -56,7 +56,7 @@ def load(folder: Path, files: Mapping[str, Any]) -> Spec:
 
 def tree(folder: Path, files: Mapping[str, Any], **limits: int) -> tuple[dict[str, Any], dict[str, str]]:
     path = write(folder, files)
-    return bundle(read_tree(path.read_bytes(), str(path))[0], Files(root=str(path), **limits))
+    return bundle(read_tree(path.read_bytes(), str(path))[0], DescriptionFiles(root=str(path), **limits))
 
 
 def body(spec: Spec) -> Any:
@@ -359,7 +359,7 @@ def test_too_deep_is_refused(tmp_path: Path) -> None:
 
 def test_standard_input_has_no_folder() -> None:
     found = root({"/x": takes(ref("Pet.json"))})
-    assert "is in no folder" in bundle(found, Files(root="standard input"))[1]["Pet.json"]
+    assert "is in no folder" in bundle(found, DescriptionFiles(root="standard input"))[1]["Pet.json"]
 
 
 # Above the folder of the root
@@ -512,9 +512,9 @@ def test_another_server_is_never_asked(to: str) -> None:
 
 def test_a_single_file_is_known_at_a_glance() -> None:
     for one in ('{"$ref":"#/a"}', '{"$ref" : "#/a"}', "$ref: '#/a'", '$ref: "#/a"', "a: b", "$ref:\n  '#/a'"):
-        assert not may_be_split(one.encode()), one
+        assert not may_have_external_refs(one.encode()), one
     for one in ('{"$ref":"a.json"}', "$ref: a.yaml", "{$ref: 'a.yaml#/x'}", '$ref: "./a"', "$ref:\n  a.yaml"):
-        assert may_be_split(one.encode()), one
+        assert may_have_external_refs(one.encode()), one
 
 
 def test_museum() -> None:

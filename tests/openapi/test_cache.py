@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.openapi.cache import WORTH_KEEPING, Cache
+from nlapi.openapi.cache import MIN_CACHED_BYTES, Cache
 from nlapi.openapi.fetch import fetch
 from nlapi.openapi.tree import read_tree
 from tests.describe import text
 from tests.servers import Echo, Received, Reply
 
-DATA = text({"/x": {"get": {"operationId": "op", "description": "x" * WORTH_KEEPING, "responses": {}}}})
+DATA = text({"/x": {"get": {"operationId": "op", "description": "x" * MIN_CACHED_BYTES, "responses": {}}}})
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def entries(cache: Cache) -> list[Path]:
 
 
 def test_what_was_put_can_be_had_again(cache: Cache) -> None:
-    assert cache.get("a") is None
-    cache.put("a", b"one\ntwo")
-    cache.put("b", b"")
-    assert (cache.get("a"), cache.get("b"), cache.get("c")) == (b"one\ntwo", b"", None)
+    assert cache.load("a") is None
+    cache.store("a", b"one\ntwo")
+    cache.store("b", b"")
+    assert (cache.load("a"), cache.load("b"), cache.load("c")) == (b"one\ntwo", b"", None)
 
 
 def test_only_the_user_can_read_it(cache: Cache) -> None:
-    cache.put("a", b"x")
+    cache.store("a", b"x")
     assert cache.folder.stat().st_mode & 0o077 == 0
     assert entries(cache)[0].stat().st_mode & 0o077 == 0
 
@@ -49,7 +49,7 @@ def test_a_damaged_entry_is_ignored_and_written_anew(cache: Cache, damage: bytes
     (entry,) = entries(cache)
     entry.write_bytes(damage)
     assert read_tree(DATA, "x.json", cache) == whole
-    assert cache.tree(DATA) == whole
+    assert cache.load_tree(DATA) == whole
 
 
 def test_an_entry_that_is_whole_but_no_tree_is_ignored(cache: Cache) -> None:
@@ -57,9 +57,9 @@ def test_an_entry_that_is_whole_but_no_tree_is_ignored(cache: Cache) -> None:
     (entry,) = entries(cache)
     for content in (b"[]", b'{"tree": 1}', b"not json", b'{"tree": {}, "doubles": [1]}'):
         other = Cache(folder=cache.folder.parent / "other")
-        other.put("x", content)
+        other.store("x", content)
         entry.write_bytes(entries(other)[0].read_bytes())
-        assert cache.tree(DATA) is None
+        assert cache.load_tree(DATA) is None
         assert read_tree(DATA, "x.json")[0] == read_tree(DATA, "x.json", cache)[0]
         entries(other)[0].unlink()
 
@@ -73,7 +73,7 @@ def test_other_content_is_another_entry(cache: Cache) -> None:
 
 def test_what_yaml_says_twice_is_still_told_from_the_cache(tmp_path: Path) -> None:
     file = tmp_path / "api.yaml"
-    padding = "x" * WORTH_KEEPING
+    padding = "x" * MIN_CACHED_BYTES
     file.write_text(
         f"openapi: 3.1.0\ninfo: {{title: {padding}, version: '1'}}\npaths:\n"
         "  /a: {get: {responses: {200: {}}}}\n"
@@ -87,29 +87,29 @@ def test_what_yaml_says_twice_is_still_told_from_the_cache(tmp_path: Path) -> No
 
 def test_small_descriptions_and_those_json_cannot_hold_are_not_kept(cache: Cache) -> None:
     read_tree(text({"/x": {}}), "x.json", cache)
-    read_tree(f"a: {2**70}\nb: {'x' * WORTH_KEEPING}\n".encode(), "x.yaml", cache)
+    read_tree(f"a: {2**70}\nb: {'x' * MIN_CACHED_BYTES}\n".encode(), "x.yaml", cache)
     assert entries(cache) == []
 
 
 def test_the_folder_stays_within_its_bounds_and_keeps_what_was_used_last(cache: Cache) -> None:
     for number in range(10):
-        cache.put(f"k{number}", bytes(200_000))
+        cache.store(f"k{number}", bytes(200_000))
         for age, entry in enumerate(sorted(entries(cache), key=lambda path: path.stat().st_mtime_ns, reverse=True)):
             os.utime(entry, (1_000_000 - age * 100, 1_000_000 - age * 100))
-        assert cache.get("k0") is not None
+        assert cache.load("k0") is not None
     assert sum(entry.stat().st_size for entry in entries(cache)) <= cache.max_bytes
-    cache.put("huge", bytes(900_000))
-    assert cache.get("huge") is None
+    cache.store("huge", bytes(900_000))
+    assert cache.load("huge") is None
 
 
 def test_what_a_killed_process_left_is_swept_up(cache: Cache) -> None:
-    cache.put("a", b"x")
+    cache.store("a", b"x")
     left = cache.folder / "tmp123.part"
     left.write_bytes(b"half")
-    cache.put("b", b"x")
+    cache.store("b", b"x")
     assert left.exists()
     os.utime(left, (1, 1))
-    cache.put("c", b"x")
+    cache.store("c", b"x")
     assert not left.exists()
 
 
@@ -125,8 +125,8 @@ def test_many_at_once_see_whole_entries_or_none(cache: Cache) -> None:
     def work(number: int) -> None:
         for turn in range(30):
             content = bytes([number]) * (1000 + turn)
-            cache.put("same", content)
-            found = cache.get("same")
+            cache.store("same", content)
+            found = cache.load("same")
             if found is not None and len(set(found)) != 1:
                 wrong.append(found)
 

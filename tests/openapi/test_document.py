@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError
 from nlapi.issue import Level
-from nlapi.openapi.document import Document, read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import Document, read_document
+from nlapi.openapi.parse import parse_document
 from tests import describe
 
 YAML = """\
@@ -28,7 +28,7 @@ paths:
 
 
 def document(text: str | bytes) -> Document:
-    return read(text if isinstance(text, bytes) else text.encode(), "api.yaml")
+    return read_document(text if isinstance(text, bytes) else text.encode(), "api.yaml")
 
 
 def with_extra(*lines: str) -> Document:
@@ -103,8 +103,8 @@ def test_a_duplicate_key_is_found_in_a_large_text_too(separators: tuple[str, str
     paths = {"/first": one, **{f"/{n}": {"description": says * 50} for n in range(700)}, "/last": one, "/x\\": one}
     found = json.dumps({"openapi": "3.1.0", "info": {}, "paths": paths}, separators=separators)
     assert len(found) > 1_000_000
-    assert read(found.encode(), "a.json").issues == ()
-    doubled = read(found.replace('"/last"', '"/first"', 1).encode(), "a.json").issues
+    assert read_document(found.encode(), "a.json").issues == ()
+    doubled = read_document(found.replace('"/last"', '"/first"', 1).encode(), "a.json").issues
     assert [issue.message for issue in doubled] == ["duplicate key '/first'; the last one counts"]
 
 
@@ -214,7 +214,7 @@ def test_a_cut_or_broken_file_is_refused_with_its_line(text: str, line: str) -> 
 )
 def test_what_is_not_a_description_is_refused_and_says_what_it_is(text: str, said: str) -> None:
     with pytest.raises(DescriptionError) as caught:
-        parse(document(text))
+        parse_document(document(text))
     assert said in str(caught.value)
     assert "api.yaml" in str(caught.value)
 
@@ -290,27 +290,27 @@ def test_a_ref_that_leads_nowhere_is_a_lookup_error(ref: str) -> None:
 )
 def test_every_encoding_of_unicode_is_read(encoding: str) -> None:
     for text in (YAML, YAML.replace("\n", "\r\n")):
-        assert read(text.encode(encoding), "a.yaml").tree == read(YAML.encode(), "a.yaml").tree
+        assert read_document(text.encode(encoding), "a.yaml").tree == read_document(YAML.encode(), "a.yaml").tree
 
 
 def test_tabs_are_taken_for_indentation_where_nothing_else_is() -> None:
     text = "openapi: 3.1.0\ninfo:\n\ttitle: a\tb\n\tversion: 1\npaths:\n\t/a:\n\t\tget: {responses: {}}\n"
-    tree = read(text.encode(), "a.yaml").tree
+    tree = read_document(text.encode(), "a.yaml").tree
     assert list(tree["paths"]["/a"]) == ["get"]
     with pytest.raises(DescriptionError, match=r"line 3.*this line has a tab"):
-        read(text.replace("\t\tget", "    get").encode(), "a.yaml")
+        read_document(text.replace("\t\tget", "    get").encode(), "a.yaml")
 
 
 def test_a_second_document_is_told() -> None:
     with pytest.raises(DescriptionError, match="a second document begins here"):
-        read(f"{YAML}---\na: b\n".encode(), "a.yaml")
+        read_document(f"{YAML}---\na: b\n".encode(), "a.yaml")
 
 
 def test_keys_are_what_is_written_and_values_are_not_keys() -> None:
     text = (
         "openapi: 3.1.0\npaths: {}\nx: {1: a, true: b, True: c, 1.10: d, on: e, ~: f, 2024-01-01: g, 0x1: h, '1': i}\n"
     )
-    document = read(text.encode(), "a.yaml")
+    document = read_document(text.encode(), "a.yaml")
     assert document.tree["x"] == {
         "1": "i", "true": "b", "True": "c", "1.10": "d", "on": "e", "~": "f", "2024-01-01": "g", "0x1": "h",
     }  # fmt: skip
@@ -318,7 +318,7 @@ def test_keys_are_what_is_written_and_values_are_not_keys() -> None:
 
 
 def test_an_integer_with_more_digits_than_a_number_has_costs_only_itself() -> None:
-    assert read(f"openapi: 3.1.0\npaths: {{}}\nx: {'9' * 5000}\n".encode(), "a.yaml").tree["x"] == "9" * 5000
+    assert read_document(f"openapi: 3.1.0\npaths: {{}}\nx: {'9' * 5000}\n".encode(), "a.yaml").tree["x"] == "9" * 5000
 
 
 def test_methods_in_capitals_and_names_that_are_numbers_are_understood() -> None:

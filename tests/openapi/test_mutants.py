@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from nlapi import bundled
 from nlapi.client.build import build
 from nlapi.errors import NlapiError
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.tools.compile import tools
 from nlapi.tools.lint import lint
 from nlapi.tools.manifest import FORMATS
@@ -185,7 +185,7 @@ def sent(tool: Tool) -> None:
 @given(tree=mutants())
 def test_anything_in_the_wrong_place_ends_in_issues_or_in_an_error_of_ours(tree: Any) -> None:
     try:
-        spec = parse(read(json.dumps(tree).encode(), "mutant.json"))
+        spec = parse_document(read_document(json.dumps(tree).encode(), "mutant.json"))
     except NlapiError as error:
         assert error.message
         return

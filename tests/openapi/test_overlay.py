@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import nlapi
 from nlapi.errors import DescriptionError
-from nlapi.openapi.overlay import apply, overlay
+from nlapi.openapi.overlay import apply_overlays, parse_overlay
 
 PETS = {
     "openapi": "3.1.0",
@@ -31,7 +31,7 @@ PETS = {
 def laid(*actions: dict[str, Any], tree: Any = PETS, version: str = "1.1.0") -> tuple[Any, str]:
     """The description after some actions, and every Issue, a line each."""
     layer = {"overlay": version, "info": {"title": "o", "version": "1"}, "actions": list(actions)}
-    changed, issues = apply(tree, [overlay(layer, "o.yaml")])
+    changed, issues = apply_overlays(tree, [parse_overlay(layer, "o.yaml")])
     return changed, "\n".join(map(str, issues))
 
 
@@ -154,7 +154,7 @@ def test_what_a_yaml_alias_shares_is_changed_only_where_it_was_named() -> None:
 )
 def test_what_is_no_overlay_is_refused(layer: Any, message: str) -> None:
     with pytest.raises(DescriptionError, match=message.replace("`", ".")):
-        overlay(layer, "o.yaml")
+        parse_overlay(layer, "o.yaml")
 
 
 def test_overlays_are_loaded_beside_a_description_and_laid_in_order(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_what_an_overlay_could_not_do_is_among_the_issues_of_the_spec(tmp_path: 
     (tmp_path / "api.json").write_text(json.dumps(PETS))
     (tmp_path / "o.yaml").write_text("overlay: 1.0.0\nactions: [{target: $.nothing, remove: true}]\n")
     spec = nlapi.load(tmp_path / "api.json", overlays=[tmp_path / "o.yaml"])
-    assert [issue.rule for issue in spec.found if "matches nothing" in issue.message] == ["overlay"]
+    assert [issue.rule for issue in spec.parse_issues if "matches nothing" in issue.message] == ["overlay"]
 
 
 trees = st.recursive(

@@ -88,7 +88,7 @@ def test_parameters_of_the_path_item_hold_for_its_operations_which_may_override_
         "get": {**OK, "parameters": [parameter("limit", schema={"type": "integer"}), parameter("limit", "header")]},
     }
     (found,) = spec({"/x/{id}": item}).operations
-    assert [(p.where, p.name, p.schema["type"]) for p in found.parameters] == [
+    assert [(p.location, p.name, p.schema["type"]) for p in found.parameters] == [
         ("path", "id", "string"), ("query", "limit", "integer"), ("header", "limit", "string"),
     ]  # fmt: skip
 
@@ -203,7 +203,7 @@ def test_what_is_no_parameter_is_left_out_and_told(wrong) -> None:
 def test_a_path_parameter_that_is_not_described_is_taken_as_text() -> None:
     found = operation(path="/x/{id}")
     (only,) = found.parameters
-    assert (only.where, only.name, only.required, only.schema) == ("path", "id", True, {"type": "string"})
+    assert (only.location, only.name, only.required, only.schema) == ("path", "id", True, {"type": "string"})
     assert "{id}" in messages(found)
 
 
@@ -507,7 +507,7 @@ def test_a_path_that_tells_operations_apart_by_query_or_fragment_is_sent_without
     assert [(one.route, one.fixed_query) for one in found.operations] == [
         ("/a", "op=x"), ("/a", ""), ("/a b", ""), ("/a", "q={q}"),
     ]  # fmt: skip
-    assert [(one.name, one.where) for one in found.operations[-1].parameters] == [("q", "path")]
+    assert [(one.name, one.location) for one in found.operations[-1].parameters] == [("q", "path")]
 
 
 # Servers and security that are not quite right

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import nlapi
 from benchmarks.hostile import as_json, contradictory, cycle, explosion, gets, inherited, nested, posts, ref, whole
 from nlapi.errors import DescriptionError
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.describe import messages
 from tests.strategies import descriptions
@@ -23,7 +23,7 @@ relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(He
 
 
 def spec_of(data: bytes | dict[str, Any]) -> Spec:
-    return parse(read(data if isinstance(data, bytes) else json.dumps(data).encode(), "hostile"))
+    return parse_document(read_document(data if isinstance(data, bytes) else json.dumps(data).encode(), "hostile"))
 
 
 def survives(data: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.openapi.select import select
+from nlapi.openapi.select import select_operations
 from tests.describe import spec
 
 
@@ -27,7 +27,7 @@ SHOP = spec(
 
 
 def chosen(include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> set[str]:
-    return {operation.id for operation in select(SHOP, include, exclude).operations}
+    return {operation.id for operation in select_operations(SHOP, include, exclude).operations}
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_any_filter_includes_and_any_excludes() -> None:
 
 def test_what_the_description_hides_is_never_chosen() -> None:
     assert "secret" not in chosen() | chosen(("id:*",))
-    issues = select(SHOP, ("id:secret",)).issues
+    issues = select_operations(SHOP, ("id:secret",)).issues
     assert "about no operation" in str(issues[0])
 
 
 def test_a_filter_that_is_about_nothing_is_an_issue_with_what_there_is() -> None:
-    selection = select(SHOP, ["tag:oders", "id:listOrders"], ["method:HEAD"])
+    selection = select_operations(SHOP, ["tag:oders", "id:listOrders"], ["method:HEAD"])
     first, second = map(str, selection.issues)
     assert "--include 'tag:oders' is about no operation" in first
     assert "Orders" in first

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import nlapi
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.subset import subset
 from tests.describe import body, parameter, spec
@@ -16,7 +16,7 @@ from tests.describe import body, parameter, spec
 def part(found: Spec, *ids: str, **renamed: str) -> Spec:
     """The Spec of a subset, read from its JSON; `renamed` are ids with the new ones."""
     chosen = {id: id for id in ids} | renamed
-    return parse(read(json.dumps(subset(found, chosen)).encode(), "part.json"))
+    return parse_document(read_document(json.dumps(subset(found, chosen)).encode(), "part.json"))
 
 
 def get(id: str, **more: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def test_an_operation_that_another_refers_into_stays_hidden() -> None:
     other = get("b", parameters=[parameter("id", "path")])
     for pointer in (inside, "#/components/parameters/Far"):
         found = part(spec({"/a/{id}": get("a", parameters=[ref(pointer)]), "/b/{id}": other}, **more), "a")
-        assert [one.id for one in found.shown] == ["a"]
+        assert [one.id for one in found.visible_operations] == ["a"]
         assert [one.name for one in found.operation("a").parameters] == ["id"]
 
 

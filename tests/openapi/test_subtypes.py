@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import nlapi
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from tests.describe import body, operation
 
@@ -88,6 +88,6 @@ def test_swagger_has_the_name_of_the_property_alone() -> None:
         "paths": {"/x": {"post": {"operationId": "op", "parameters": [taken], "responses": {}}}},
         "definitions": {"Pet": pet, "Cat": cat},
     }  # fmt: skip
-    spec = parse(read(json.dumps(document).encode(), "swagger.json"))
+    spec = parse_document(read_document(json.dumps(document).encode(), "swagger.json"))
     assert "C for Cat" in input_schema(spec)["properties"]["body"]["description"]
     assert nlapi.build(spec, "op", {"body": {"kind": "C", "lives": 9}}).content == b'{"kind":"C","lives":9}'

@@ -13,8 +13,8 @@ from nlapi.client.build import build
 from nlapi.client.message import File
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.check import check
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox import running
 from tests.describe import messages
@@ -27,7 +27,7 @@ LIST = {"type": "array", "items": {"type": "string"}}
 def swagger(paths: Any, *, source: str = "test.json", **more: Any) -> Spec:
     tree = {"swagger": "2.0", "info": {"title": "Test", "version": "1"}, **HOST, "paths": paths, **more}
     kept = {key: value for key, value in tree.items() if value is not None}
-    return parse(read(json.dumps(kept).encode(), source))
+    return parse_document(read_document(json.dumps(kept).encode(), source))
 
 
 def operation(*parameters: Any, path: str = "/x", method: str = "post", top: Any = None, **node: Any) -> Operation:
@@ -271,7 +271,7 @@ def test_security_definitions() -> None:
     )
     schemes = found.security_schemes
     assert (schemes["basic"].kind, schemes["basic"].scheme) == ("http", "basic")
-    assert (schemes["key"].kind, schemes["key"].where, schemes["key"].name) == ("apiKey", "header", "X-Key")
+    assert (schemes["key"].kind, schemes["key"].location, schemes["key"].name) == ("apiKey", "header", "X-Key")
     assert {flow: dict(schemes[flow].flows) for flow in flows} == {flow: {name: where} for flow, name in flows.items()}
     assert "securityDefinitions.broken: not a security scheme" in messages(found)
     assert [one.security for one in found.operations] == [({"implicit": ("read",)},), ({"key": ()},)]
@@ -347,12 +347,12 @@ def test_hints_for_nlapi_are_heeded() -> None:
 )
 def test_another_swagger_is_refused(top: Any) -> None:
     with pytest.raises(DescriptionError, match=r"is in Swagger \d.\d, which nlapi does not read"):
-        read(json.dumps({"info": {}, "paths": {}, **top}).encode(), "test.json")
+        read_document(json.dumps({"info": {}, "paths": {}, **top}).encode(), "test.json")
 
 
 def test_a_version_without_quotes() -> None:
-    assert read(b"swagger: 2.0\npaths: {}", "test.yaml").version == "2.0"
-    assert read(b"swagger: 2\npaths: {}", "test.yaml").version == "2.0"
+    assert read_document(b"swagger: 2.0\npaths: {}", "test.yaml").version == "2.0"
+    assert read_document(b"swagger: 2\npaths: {}", "test.yaml").version == "2.0"
 
 
 def test_what_makes_no_sense_ends_in_issues_or_nothing() -> None:

@@ -160,7 +160,7 @@ def test_upgrading_what_is_upgraded_changes_nothing() -> None:
 
 
 KEYWORDS = sorted({
-    *upgrade.HANDLERS, *mend.KEYWORDS, *upgrade.DROPPED, *upgrade.BESIDE, "type", "const", "x-other",
+    *upgrade.HANDLERS, *mend.SANITIZERS, *upgrade.DROPPED_KEYWORDS, *upgrade.ANNOTATION_KEYWORDS, "type", "const", "x-other",
 })  # fmt: skip
 SCALARS = st.one_of(
     st.none(),
@@ -168,7 +168,7 @@ SCALARS = st.one_of(
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=5),
-    st.sampled_from([*sorted(mend.TYPES), *mend.ALIASES, "inf", "-1", "1e400", "[", "#/components/schemas/A"]),
+    st.sampled_from([*sorted(mend.TYPES), *mend.TYPE_ALIASES, "inf", "-1", "1e400", "[", "#/components/schemas/A"]),
 )
 ANYTHING = st.recursive(
     SCALARS,

@@ -154,4 +154,4 @@ def _step(call: Call, replies: Replies) -> Step:
     if isinstance(answer, Step):
         return answer
     result = answer if isinstance(answer, Result) else reply(answer)
-    return Step(call=call, outcome=Outcome.DONE, result=result)
+    return Step(call=call, outcome=Outcome.ANSWERED, result=result)

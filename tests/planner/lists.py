@@ -115,5 +115,5 @@ def tool(path: str) -> nlapi.Tool:
 def asked(question: str, path: str, listed: Any, applied: Sequence[str] = ()) -> AnswerView:
     """What is answered to a question when the list at `path` is this one."""
     call = Call(tool=tool(path), arguments={})
-    step = Step(call=call, outcome=Outcome.DONE, result=reply(listed))
+    step = Step(call=call, outcome=Outcome.ANSWERED, result=reply(listed))
     return answer(question, [step], applied=applied, today=WEDNESDAY)

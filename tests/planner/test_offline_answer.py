@@ -70,7 +70,7 @@ def test_a_deed_makes_no_thing(place: str, status: int, said: str) -> None:
     node = {"operationId": "moveBack", "summary": "Move it back", "responses": {"200": {"description": "ok"}}}
     (tool,) = nlapi.tools(spec({place: {"post": {**node, "parameters": [parameter("id", "path")]}}}))
     step = Step(
-        call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"name": "Poetry"}, status)
+        call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.ANSWERED, result=reply({"name": "Poetry"}, status)
     )
     assert answer("move it back", [step]).text == said
 
@@ -88,7 +88,7 @@ def test_a_look_at_a_thing_is_told_of_the_thing() -> None:
     node = {"operationId": "resolveShelf", "summary": "See what a shelf leads to", "x-nlapi": {"effect": "read"}}
     given = {**node, "parameters": [parameter("id", "path")], "responses": {"200": {"description": "ok"}}}
     (tool,) = nlapi.tools(spec({"/shelves/{id}/resolve": {"post": given}}))
-    step = Step(call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"room": "B"}))
+    step = Step(call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.ANSWERED, result=reply({"room": "B"}))
     assert answer("what does shelf 1 lead to?", [step]).text == "The shelf: room B."
 
 

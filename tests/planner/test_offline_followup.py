@@ -36,7 +36,7 @@ class Chat:
 
     def say(self, text: str) -> list[Plan]:
         """Every plan of one turn, kept as the command line keeps it."""
-        self.conversation, plans = self.conversation.asked(text), []
+        self.conversation, plans = self.conversation.with_question(text), []
         for _ in range(12):
             plan = asyncio.run(self._next())
             plans.append(plan)
@@ -57,7 +57,7 @@ class Chat:
         if call.tool.effect != "read":
             return Step(call=call, outcome=Outcome.REFUSED, message="no consent")
         answer = self.answers(call)
-        return Step(call=call, outcome=Outcome.DONE, result=answer if hasattr(answer, "status") else reply(answer))
+        return Step(call=call, outcome=Outcome.ANSWERED, result=answer if hasattr(answer, "status") else reply(answer))
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
-from nlapi.openapi.select import select
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
+from nlapi.openapi.select import select_operations
 from nlapi.openapi.spec import Spec
 from nlapi.plugin import Options, Plugin, build
-from nlapi.plugin.folder import write
+from nlapi.plugin.folder import write_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PATIENCE = 60
@@ -162,19 +162,19 @@ HOSTILE: dict[str, Any] = {
 
 
 def spec_of(tree: dict[str, Any], source: str = "test.json") -> Spec:
-    return parse(read(json.dumps(tree).encode(), source))
+    return parse_document(read_document(json.dumps(tree).encode(), source))
 
 
 def plugin_of(tree: dict[str, Any], **options: Any) -> Plugin:
     """The plugin of all that a description shows."""
     spec = spec_of(tree)
     given = Options(**options)
-    return build(spec, select(spec, given.include, given.exclude).operations, given)
+    return build(spec, select_operations(spec, given.include, given.exclude).operations, given)
 
 
 def placed(folder: Path, tree: dict[str, Any], **options: Any) -> Path:
     """The folder with the plugin of a description in it."""
-    write(folder, plugin_of(tree, **options).files)
+    write_folder(folder, plugin_of(tree, **options).files)
     return folder
 
 

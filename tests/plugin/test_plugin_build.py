@@ -12,10 +12,10 @@ import yaml
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.openapi.select import select
+from nlapi.openapi.select import select_operations
 from nlapi.plugin import Options, Plugin, build
 from nlapi.plugin.names import plugin_name
-from nlapi.plugin.rules import broken
+from nlapi.plugin.rules import broken_rules
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
 
 MANY: dict[str, dict[str, Any]] = {"library": LIBRARY, "hostile": HOSTILE, "many tags": big(300, 40), "few": big(9, 3)}
@@ -57,7 +57,7 @@ def operations(plugin: Plugin) -> list[str]:
 def plugin(request: pytest.FixtureRequest) -> Plugin:
     if request.param in ("ads", "gateway"):
         spec = nlapi.load(request.param)
-        return build(spec, select(spec).operations, Options(name=request.param))
+        return build(spec, select_operations(spec).operations, Options(name=request.param))
     return plugin_of({**MANY, "swagger": SWAGGER}[request.param])
 
 
@@ -67,7 +67,7 @@ def test_every_operation_is_in_exactly_one_reference(plugin: Plugin) -> None:
 
 
 def test_no_rule_of_the_client_is_broken(plugin: Plugin) -> None:
-    assert broken(plugin.files) == ()
+    assert broken_rules(plugin.files) == ()
 
 
 def test_front_matter_is_what_a_client_reads(plugin: Plugin) -> None:
@@ -83,7 +83,7 @@ def test_front_matter_is_what_a_client_reads(plugin: Plugin) -> None:
 def test_its_own_description_makes_the_same_plugin_again(plugin: Plugin) -> None:
     again = spec_of(json.loads(plugin.files["api/openapi.json"]))
     made = Options(**json.loads(plugin.files["nlapi-plugin.json"])["options"])
-    assert build(again, again.shown, made).files == plugin.files
+    assert build(again, again.visible_operations, made).files == plugin.files
 
 
 @pytest.mark.parametrize("name", ["library", "hostile"])
@@ -124,7 +124,7 @@ def test_a_group_that_is_too_large_to_be_read_at_once_is_in_several_files() -> N
 
 def test_a_description_without_a_title_gives_away_no_path() -> None:
     spec = spec_of({**LIBRARY, "info": {}}, "/home/s3cret-folder/library.json")
-    made = build(spec, spec.shown, Options())
+    made = build(spec, spec.visible_operations, Options())
     assert made.name == "api"
     assert not [path for path, content in made.files.items() if b"s3cret" in content]
 
@@ -243,7 +243,7 @@ def test_the_version_changes_with_whatever_is_in_the_plugin() -> None:
 def test_an_operation_that_cannot_be_called_is_left_out_and_named() -> None:
     broken_one = {"operationId": "broken", "parameters": [{"$ref": "#/nowhere"}], "responses": {}}
     plugin = plugin_of({**LIBRARY, "paths": {**LIBRARY["paths"], "/broken": {"get": broken_one}}})
-    assert plugin.left_out == ("broken",)
+    assert plugin.skipped_operations == ("broken",)
     assert "broken" not in plugin.operations
     with pytest.raises(UsageError, match="no operation left"):
         plugin_of({**LIBRARY, "paths": {"/broken": {"get": broken_one}}})
@@ -253,14 +253,14 @@ def test_a_description_from_elsewhere_may_not_lead_into_a_private_network() -> N
     inward = {**LIBRARY, "servers": [{"url": "http://10.0.0.5/"}]}
     spec = spec_of(inward, "https://library.example/openapi.json")
     with pytest.raises(UsageError, match="no operation left"):
-        build(spec, spec.shown, Options())
-    assert build(spec, spec.shown, Options(base_url="http://10.0.0.5")).operations
+        build(spec, spec.visible_operations, Options())
+    assert build(spec, spec.visible_operations, Options(base_url="http://10.0.0.5")).operations
 
 
 def test_relative_servers_of_a_description_from_a_url_are_written_out() -> None:
     spec = spec_of({**LIBRARY, "servers": [{"url": "/v9"}]}, "https://library.example/docs/openapi.json")
-    tree = json.loads(build(spec, spec.shown, Options()).files["api/openapi.json"])
+    tree = json.loads(build(spec, spec.visible_operations, Options()).files["api/openapi.json"])
     assert tree["servers"] == [{"url": "https://library.example/v9"}]
     old = spec_of({key: one for key, one in SWAGGER.items() if key != "host"}, "http://old.example:81/swagger.json")
-    tree = json.loads(build(old, old.shown, Options()).files["api/openapi.json"])
+    tree = json.loads(build(old, old.visible_operations, Options()).files["api/openapi.json"])
     assert (tree["host"], tree["schemes"]) == ("old.example:81", ["http"])

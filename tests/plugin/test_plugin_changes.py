@@ -127,7 +127,7 @@ def test_what_breaks_deep_in_a_body_or_an_answer_is_found_behind_references(tmp_
 def loaded(folder: Path, tree: dict[str, Any]) -> tuple[Operation, ...]:
     file = folder / "api.json"
     file.write_text(json.dumps(tree))
-    return nlapi.load(file).shown
+    return nlapi.load(file).visible_operations
 
 
 def test_credentials_break_a_call_only_where_the_old_ones_are_not_enough(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.plugin.rules import broken
+from nlapi.plugin.rules import broken_rules
 from tests.cli.conftest import home as home
 from tests.cli.kit import Ran, run
 from tests.plugin.kit import LIBRARY, plugin_of
@@ -135,13 +135,13 @@ def test_a_file_that_nlapi_did_not_write_is_no_fault(plugin: Path) -> None:
     ],
 )
 def test_what_a_client_would_refuse_or_miss_is_told(path: str, content: str, message: str) -> None:
-    issues = broken({**plugin_of(LIBRARY).files, path: content.encode()})
+    issues = broken_rules({**plugin_of(LIBRARY).files, path: content.encode()})
     assert [str(issue) for issue in issues if issue.where == path and message in str(issue)]
 
 
 def test_a_link_more_than_one_level_deep_is_told() -> None:
     skill = b"---\nname: x\ndescription: Does it.\n---\n[a](a/b/c.md)"
-    issues = broken({**plugin_of(LIBRARY).files, "skills/x/SKILL.md": skill, "skills/x/a/b/c.md": b""})
+    issues = broken_rules({**plugin_of(LIBRARY).files, "skills/x/SKILL.md": skill, "skills/x/a/b/c.md": b""})
     assert ["one level deep" in issue.message for issue in issues] == [True]
 
 

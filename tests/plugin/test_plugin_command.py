@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import nlapi
-from nlapi.openapi.select import select
+from nlapi.openapi.select import select_operations
 from nlapi.plugin import Options, build
-from nlapi.plugin.folder import write
+from nlapi.plugin.folder import write_folder
 from nlapi.sandbox import running
 from tests.plugin.kit import HOSTILE, LIBRARY, placed, sh
 from tests.servers import Echo, Reply
@@ -113,7 +113,7 @@ def test_the_plugin_of_a_hostile_description_runs_nothing_of_it(tmp_path: Path) 
 
 def test_the_plugin_of_a_bundled_description_works_on_its_sandbox(tmp_path: Path) -> None:
     spec = nlapi.load("ads")
-    write(tmp_path / "ads", build(spec, select(spec).operations, Options(name="ads")).files)
+    write_folder(tmp_path / "ads", build(spec, select_operations(spec).operations, Options(name="ads")).files)
     command = tmp_path / "ads" / "bin" / "nlapi-ads"
     with running(spec) as sandbox:
         env = {"ADS_BASE_URL": sandbox.url, "ADS_BEARER": SECRET}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.plugin.consent import calls
+from nlapi.plugin.shell_calls import find_calls
 from tests.plugin.kit import LIBRARY, big, placed, sh
 
 API = "nlapi-city-library"
@@ -151,14 +151,14 @@ def test_the_user_is_asked_whatever_goes_wrong_in_the_hook(plugin: Path, tmp_pat
 
 
 def test_calls_are_found_wherever_a_shell_would_run_them() -> None:
-    assert calls("nlapi-x a b=1 && cd /tmp && ./bin/nlapi-x c 2>/dev/null", "nlapi-x") == [["a", "b=1"], ["c"]]
-    assert calls("FOO=1 timeout 5 nlapi-x a 'b c' | cat", "nlapi-x") == [["a", "b c"]]
-    assert calls("other-nlapi-x a; my/nlapi-x-not b", "nlapi-x") == []
-    assert calls("nlapi-x a 'b", "nlapi-x") is None
+    assert find_calls("nlapi-x a b=1 && cd /tmp && ./bin/nlapi-x c 2>/dev/null", "nlapi-x") == [["a", "b=1"], ["c"]]
+    assert find_calls("FOO=1 timeout 5 nlapi-x a 'b c' | cat", "nlapi-x") == [["a", "b c"]]
+    assert find_calls("other-nlapi-x a; my/nlapi-x-not b", "nlapi-x") == []
+    assert find_calls("nlapi-x a 'b", "nlapi-x") is None
     nested = "nlapi-x a"
     for _ in range(6):
         nested = f"sh -c {json.dumps(nested)}"
-    assert calls(nested, "nlapi-x") is None
+    assert find_calls(nested, "nlapi-x") is None
 
 
 def of_tool(plugin: Path, name: str, given: dict[str, Any], **env: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from nlapi.plugin.injected import injected
-from nlapi.plugin.limits import always_on, over
+from nlapi.plugin.prompt_injection import find_injections
+from nlapi.plugin.limits import session_tokens, exceeded_limits
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import HOSTILE, LIBRARY, big, plugin_of, spec_of
@@ -46,20 +46,20 @@ def with_summary(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", INSTRUCTIONS)
 def test_a_text_that_instructs_a_model_is_told(text: str) -> None:
-    (found,) = injected(with_summary(text))
+    (found,) = find_injections(with_summary(text))
     assert found.where == "paths./books.get.description"
     assert found.message.startswith("reads like an instruction to a model")
 
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_a_text_that_tells_people_what_to_do_is_not(text: str) -> None:
-    assert list(injected(with_summary(text))) == []
+    assert list(find_injections(with_summary(text))) == []
 
 
 def test_many_are_told_in_a_few_lines() -> None:
     tree = {"paths": {f"/{n}": {"get": {"summary": INSTRUCTIONS[0]}} for n in range(100)}}
-    assert len(list(injected(tree))) == 21
-    assert list(injected(HOSTILE))
+    assert len(list(find_injections(tree))) == 21
+    assert list(find_injections(HOSTILE))
 
 
 def test_it_is_told_at_a_build_and_a_check_which_go_on(tmp_path: Path) -> None:
@@ -73,11 +73,11 @@ def test_it_is_told_at_a_build_and_a_check_which_go_on(tmp_path: Path) -> None:
 
 def test_a_plugin_that_costs_too_much_in_every_session_is_told() -> None:
     files = dict(plugin_of(LIBRARY).files)
-    assert always_on(files) < 250
+    assert session_tokens(files) < 250
     for n in range(20):
         skill = f"---\nname: s{n}\ndescription: {'Does much. ' * 30}\n---\n"
         files[f"skills/s{n}/SKILL.md"] = skill.encode()
-    (found,) = over(files, spec_of(LIBRARY))
+    (found,) = exceeded_limits(files, spec_of(LIBRARY))
     assert "tokens in every session" in found.message
 
 
@@ -85,16 +85,16 @@ def test_a_plugin_that_costs_too_much_in_every_session_is_told() -> None:
 def test_the_full_names_of_tools_are_within_their_limit(name: str) -> None:
     long = {**LIBRARY, "paths": {"/x": {"get": {"operationId": "a" * 90, "responses": {}}}}}
     plugin = plugin_of(long, name=name)
-    assert list(over(plugin.files, spec_of(long))) == []
+    assert list(exceeded_limits(plugin.files, spec_of(long))) == []
     wide = plugin.files[".mcp.json"].replace(b'"api"', b'"a-server-with-a-longer-name"')
-    (found,) = over({**plugin.files, ".mcp.json": wide}, spec_of(long))
+    (found,) = exceeded_limits({**plugin.files, ".mcp.json": wide}, spec_of(long))
     assert "more than 64" in found.message
 
 
 def test_five_thousand_operations_are_a_plugin_like_any_other() -> None:
     plugin = plugin_of(big(5_000, 5_000))
     assert len(plugin.operations) == 5_000
-    assert list(over(plugin.files, spec_of(big(5_000, 5_000)))) == []
+    assert list(exceeded_limits(plugin.files, spec_of(big(5_000, 5_000)))) == []
     references = [text for path, text in plugin.files.items() if "/references/" in path]
     assert len(references) <= 150
     assert sum(text.count(b"\n## ") for text in references) == 5_000

@@ -72,7 +72,7 @@ def operation(spec: Spec, request: str) -> Operation:
 
 def first(spec: Spec, request: str, name: str, where: str = "path") -> str:
     """The best source of an argument as `GET /user/repos .name`; "" where there is none."""
-    found = id_sources(spec).first(operation(spec, request), (where, name))
+    found = id_sources(spec).best_source(operation(spec, request), (where, name))
     return written(found) if found is not None else ""
 
 

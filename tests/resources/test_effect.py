@@ -254,7 +254,7 @@ def test_paths_with_quotes_and_slashes_are_found_again(tmp_path: Path) -> None:
     spec = loaded(tmp_path, {path.replace("\\", "%5C"): item for path, item in paths.items()})
     (tmp_path / "effects.yaml").write_text(effect_overlay(spec.operations))
     again = nlapi.load(tmp_path / "api.json", overlays=[tmp_path / "effects.yaml"])
-    assert not [issue for issue in again.found if issue.rule == "overlay"]
+    assert not [issue for issue in again.parse_issues if issue.rule == "overlay"]
     assert all(one.stated_effect is Effect.READ for one in again.operations)
 
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import nlapi
-from nlapi.resources.answers import ListAnswer, list_in, list_schema, thing_in
+from nlapi.resources.answers import ListAnswer, extract_list, list_envelope, extract_item
 from nlapi.resources.naming import name_key
-from nlapi.resources.reason import error_reason
+from nlapi.resources.error_reasons import error_reason
 
 CASES = yaml.safe_load(Path(__file__).with_name("envelopes.yaml").read_text())
 LISTS = [case for case in CASES if "list" in case]
@@ -69,7 +69,7 @@ def told_apart(entry: Any) -> Any:
 @pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
 def test_the_list_is_found_in_the_data(case: dict[str, Any], schema: bool, tmp_path: Path) -> None:
     operation = described(case, tmp_path, schema=schema)
-    found = list_in(case["answer"], operation)
+    found = extract_list(case["answer"], operation)
     assert found is not None
     assert found.envelope.keys == tuple(case["list"])
     if not case.get("values"):
@@ -79,7 +79,7 @@ def test_the_list_is_found_in_the_data(case: dict[str, Any], schema: bool, tmp_p
 
 @pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
 def test_the_list_is_found_in_the_schema(case: dict[str, Any], tmp_path: Path) -> None:
-    envelope = list_schema(described(case, tmp_path, schema=True))
+    envelope = list_envelope(described(case, tmp_path, schema=True))
     assert envelope is not None
     assert envelope.keys == tuple(case["list"])
 
@@ -91,7 +91,7 @@ def emptied(value: Any, keys: tuple[str, ...]) -> Any:
 @pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
 def test_an_empty_list_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
     operation = described(case, tmp_path, schema=True)
-    found = list_in(emptied(case["answer"], tuple(case["list"])), operation)
+    found = extract_list(emptied(case["answer"], tuple(case["list"])), operation)
     assert found is not None and found.entries == ()
 
 
@@ -103,7 +103,7 @@ def test_a_list_of_one_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
     def first(value: Any, keys: tuple[str, ...]) -> Any:
         return {**value, keys[0]: first(value[keys[0]], keys[1:])} if keys else value[:1]
 
-    found = list_in(first(answer, tuple(case["list"])), operation)
+    found = extract_list(first(answer, tuple(case["list"])), operation)
     assert found is not None and len(found.entries) == 1
 
 
@@ -111,13 +111,13 @@ def test_a_list_of_one_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", THINGS, ids=ids(THINGS))
 def test_a_thing_is_no_list(case: dict[str, Any], schema: bool, tmp_path: Path) -> None:
     operation = described(case, tmp_path, schema=schema)
-    assert list_in(case["answer"], operation) is None
+    assert extract_list(case["answer"], operation) is None
     if schema:
-        assert list_schema(operation) is None
+        assert list_envelope(operation) is None
     inside: Any = case["answer"]
     for key in case["thing"]:
         inside = inside[key]
-    assert thing_in(case["answer"], operation) == (inside if isinstance(inside, Mapping) else None) or (
+    assert extract_item(case["answer"], operation) == (inside if isinstance(inside, Mapping) else None) or (
         "attributes" in inside
     )
 
@@ -126,7 +126,7 @@ def test_a_thing_is_no_list(case: dict[str, Any], schema: bool, tmp_path: Path) 
 def test_the_reason_of_an_error_is_the_servers_own(case: dict[str, Any], tmp_path: Path) -> None:
     assert error_reason(case["answer"]) == case["error"]
     if case["thing"] != "none":
-        assert list_in(case["answer"], described(case, tmp_path, schema=False)) is None
+        assert extract_list(case["answer"], described(case, tmp_path, schema=False)) is None
 
 
 @pytest.mark.parametrize(
@@ -159,12 +159,12 @@ def test_what_a_schema_lists_nothing_of_is_listed_where_it_does_not_describe_it(
     case = {"path": "/zones", "answer": {"success": True, "errors": []}}
     operation = described(case, tmp_path, schema=True)
     data = {"success": True, "errors": [], "result": [{"id": "a"}, {"id": "b"}]}
-    found = list_in(data, operation)
+    found = extract_list(data, operation)
     assert found is not None and found.envelope.keys == ("result",)
 
 
 def test_an_answer_that_lists_nothing_is_no_list_of_something() -> None:
-    assert list_in({}) is None
-    assert list_in("text") is None
-    assert list_in({"id": 1, "items": [{"id": 2}]}) is None
-    assert isinstance(list_in([]), ListAnswer)
+    assert extract_list({}) is None
+    assert extract_list("text") is None
+    assert extract_list({"id": 1, "items": [{"id": 2}]}) is None
+    assert isinstance(extract_list([]), ListAnswer)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.agent.events import Answered
+from nlapi.agent.events import TurnAnswered
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.planner import OfflinePlanner
@@ -53,12 +53,12 @@ def planned(operation: nlapi.Operation, url: str) -> AnswerView:
 
     async def talk() -> AnswerView:
         spec = operation.spec
-        question = ask("list the things", arguments(operation)).choosing(operation)
+        question = ask("list the things", arguments(operation)).with_choice(operation)
         targets = {spec: Target(spec=spec, base_url=url)}
         planner = OfflinePlanner((spec,))
         async for event in converse(planner, question, targets, policy=Policy(), consent=_never):
             last = event
-        assert isinstance(last, Answered)
+        assert isinstance(last, TurnAnswered)
         (view,) = last.views
         assert view.text == last.text
         return view
@@ -100,7 +100,7 @@ def test_a_thing_is_a_thing_for_everyone(case: dict[str, Any], tmp_path: Path) -
         view = planned(operation, api.url)
         called = ("call", str(tmp_path / "openapi.json"), "look", *words(operation), "--base-url", api.url, "-o")
         table, lines = run(*called, "table"), run(*called, "ndjson")
-    assert view.is_thing or not view.rows
+    assert view.is_single or not view.rows
     assert len(lines.out.splitlines()) == 1
     inside: Any = case["answer"]
     for key in case["thing"]:
@@ -180,7 +180,7 @@ def test_the_sandbox_answers_with_a_list_where_the_api_does(case: dict[str, Any]
     operation = operation_of(case, tmp_path)
     with running(operation.spec) as server:
         view = planned(operation, server.url)
-    assert not view.is_thing
+    assert not view.is_single
     assert view.text[0].isdigit() or view.text.startswith(("No ", "The first "))
 
 

@@ -248,8 +248,8 @@ def test_the_callers_own_thing_is_shown_in_place_of_a_list(tmp_path: Path) -> No
 def test_some_operations_have_sources_among_themselves(github: Spec) -> None:
     repo = operation(github, "GET /repos/{owner}/{repo}")
     some = [repo, operation(github, "GET /orgs/{org}/repos")]
-    assert IdSources(github, some).of(repo, ("path", "repo")) == ()
-    (found,) = IdSources(github, [*some, operation(github, "GET /user/orgs")]).of(repo, ("path", "repo"))
+    assert IdSources(github, some).find_sources(repo, ("path", "repo")) == ()
+    (found,) = IdSources(github, [*some, operation(github, "GET /user/orgs")]).find_sources(repo, ("path", "repo"))
     assert written(found) == "GET /orgs/{org}/repos .name"
 
 

@@ -45,7 +45,7 @@ def shop(tmp_path: Path) -> Spec:
 
 
 def of(spec: Spec, request: str) -> OperationSemantics:
-    return semantics_of(spec).of(operation(spec, request))
+    return semantics_of(spec).classify(operation(spec, request))
 
 
 CAMPAIGNS = "v1/campaigns"
@@ -106,7 +106,7 @@ def test_an_answer_holds_the_thing_or_the_list_somewhere(shop: Spec) -> None:
 def test_an_action_may_bring_forth_another_thing(shop: Spec) -> None:
     published = of(shop, "POST /v1/drafts/{draft_id}/publish")
     assert published.resource is not None and published.resource.name == "v1/drafts"
-    assert published.makes is not None and published.makes.name == CAMPAIGNS
+    assert published.created_resource is not None and published.created_resource.name == CAMPAIGNS
     assert (published.verb, published.key) == ("publish", "draft_id")
 
 
@@ -140,7 +140,7 @@ def test_properties_refer_to_things_by_links() -> None:
         "/people/{person_id}": {**person, "get": {"operationId": "person", "responses": kept}},
     }
     spec = described(paths)
-    resource = semantics_of(spec).of(spec.operations[0]).resource
+    resource = semantics_of(spec).classify(spec.operations[0]).resource
     assert resource is not None and names(semantics_of(spec).references(resource)) == {"keeper": "people"}
 
 
@@ -192,4 +192,4 @@ def test_operations_that_no_resource_has_are_computed() -> None:
     node = {"responses": {"200": {"description": "", "content": {"application/json": {"schema": listed("X")}}}}}
     spec = described({"/quote": {"get": node}, "/": {"get": node}}, components={"schemas": {"X": thing("text")}})
     found: list[Operation] = list(spec.operations)
-    assert {semantics_of(spec).of(one).kind for one in found} == {"compute"}
+    assert {semantics_of(spec).classify(one).kind for one in found} == {"compute"}

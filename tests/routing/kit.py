@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from nlapi.routing.change import Noun, put
+from nlapi.routing.change import Entity, upsert_entity
 from nlapi.routing.nouns import (
     Canary,
     CanaryState,
@@ -50,17 +50,17 @@ def when(**values: Any) -> Match:
     return Match(when={name: value if isinstance(value, tuple) else (value,) for name, value in values.items()})
 
 
-def together(*nouns: Noun, start: Configuration | None = None) -> Configuration:
+def together(*nouns: Entity, start: Configuration | None = None) -> Configuration:
     configuration = start or Configuration()
     for noun in nouns:
-        configuration = put(configuration, noun)
+        configuration = upsert_entity(configuration, noun)
     return configuration
 
 
-def versions(*refs: str, shard: str = "local") -> list[Noun]:
+def versions(*refs: str, shard: str = "local") -> list[Entity]:
     """Versions with their models."""
     parsed = [version(ref) for ref in refs]
-    models: list[Noun] = [Model(name=name) for name in dict.fromkeys(ref.model for ref in parsed)]
+    models: list[Entity] = [Model(name=name) for name in dict.fromkeys(ref.model for ref in parsed)]
     return [*models, *(Version(model=ref.model, name=ref.version, shard=shard) for ref in parsed)]
 
 
@@ -264,7 +264,7 @@ def an_override(random: Random, name: str) -> Override:
 
 def a_configuration(random: Random) -> Configuration:
     """A configuration of one objective, "small"; it need not pass `check`."""
-    nouns: list[Noun] = [Shard(name="local"), *versions(*map(str, REFS)), SMALL, Layer(name="layer")]
+    nouns: list[Entity] = [Shard(name="local"), *versions(*map(str, REFS)), SMALL, Layer(name="layer")]
     nouns += [a_rule(random, f"r{number}") for number in range(random.randint(0, 6))]
     nouns += [an_experiment(random, f"e{number}") for number in range(random.randint(0, 3))]
     nouns += [a_canary(random, f"c{number}") for number in range(random.randint(0, 3))]

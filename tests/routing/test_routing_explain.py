@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nlapi.routing.explain import Explanation, Fate
-from nlapi.routing.table import compile
+from nlapi.routing.explain import Explanation, StepStatus
+from nlapi.routing.table import compile_table
 from tests.routing.kit import example
 
-TABLE = compile(example(), 5)
+TABLE = compile_table(example(), 5)
 
 
 def texts(explanation: Explanation) -> list[str]:
@@ -23,10 +23,10 @@ def test_each_step_is_told_in_order_with_why_it_did_not_match() -> None:
         "rule lusophone was not reached",
         "rule night was not reached",
     ]
-    assert [step.fate for step in explanation.steps] == [
-        *[Fate.PASSED] * 3,
-        Fate.DECIDED,
-        *[Fate.NOT_REACHED] * 2,
+    assert [step.status for step in explanation.steps] == [
+        *[StepStatus.PASSED] * 3,
+        StepStatus.DECIDED,
+        *[StepStatus.NOT_REACHED] * 2,
     ]
     assert str(explanation).splitlines()[3:] == [
         "-> rule tv-brazil matched: country is BR, device is tv; user u1 is in bucket 9888, the 10 % of ranker@v8",

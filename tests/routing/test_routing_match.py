@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from nlapi.routing.covering import Covering
-from nlapi.routing.match import covers, fits, intersect
+from nlapi.routing.covering import CoverageIndex
+from nlapi.routing.match import covers, matches_context, intersect
 from nlapi.routing.nouns import Match, Range
 from tests.routing.kit import VALUES, a_match, seeds, when
 
@@ -35,14 +35,14 @@ fixed = settings(max_examples=150, deadline=None, derandomize=True)
 def test_what_covers_matches_all_that_the_other_does(random: Random) -> None:
     wide, narrow = a_match(random), a_match(random)
     if covers(wide, narrow, DOMAINS):
-        assert all(fits(wide, context) for context in CONTEXTS if fits(narrow, context))
+        assert all(matches_context(wide, context) for context in CONTEXTS if matches_context(narrow, context))
 
 
 @fixed
 @given(seeds)
 def test_matches_that_do_not_intersect_share_no_context(random: Random) -> None:
     one, other = a_match(random), a_match(random)
-    shared = any(fits(one, context) and fits(other, context) for context in CONTEXTS)
+    shared = any(matches_context(one, context) and matches_context(other, context) for context in CONTEXTS)
     assert shared <= intersect(one, other, DOMAINS)
     assert intersect(one, other, DOMAINS) == intersect(other, one, DOMAINS)
 
@@ -51,10 +51,10 @@ def test_matches_that_do_not_intersect_share_no_context(random: Random) -> None:
 @given(seeds)
 def test_the_masks_find_what_comparing_each_with_each_finds(random: Random) -> None:
     matches = [a_match(random) for _ in range(12)]
-    covering = Covering(matches, DOMAINS)
+    covering = CoverageIndex(matches, DOMAINS)
     for number, match in enumerate(matches):
         earlier = (index for index in range(number) if covers(matches[index], match, DOMAINS))
-        assert covering.first(number) == next(earlier, None)
+        assert covering.first_covering(number) == next(earlier, None)
 
 
 def test_a_match_covers_itself_and_everything_covers_it() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from nlapi.routing.change import put, remove
+from nlapi.routing.change import upsert_entity, remove_entity
 from nlapi.routing.nouns import Canary, Objective
 from nlapi.routing.simulate import simulate
-from nlapi.routing.table import compile
+from nlapi.routing.table import compile_table
 from tests.routing.kit import example, shares, version, when
 
 SEEN: list[tuple[str, dict[str, Any], str]] = [
@@ -22,18 +22,18 @@ SEEN: list[tuple[str, dict[str, Any], str]] = [
 
 
 def test_nothing_moves_when_nothing_changes() -> None:
-    found = simulate(compile(example(), 1), compile(example(), 2), SEEN)
-    assert (found.seen, found.moved, found.objectives[0].movements) == (3000, 0, ())
+    found = simulate(compile_table(example(), 1), compile_table(example(), 2), SEEN)
+    assert (found.requests, found.moved, found.objectives[0].movements) == (3000, 0, ())
     assert str(found) == "0 of 3,000 (0.0 %) requests move"
 
 
 def test_a_rule_moves_exactly_what_it_matches() -> None:
-    after = put(example(), replace(example().rules["lusophone"], shares=shares("ranker@v9 100")))
-    found = simulate(compile(example(), 1), compile(after, 2), SEEN)
+    after = upsert_entity(example(), replace(example().rules["lusophone"], shares=shares("ranker@v9 100")))
+    found = simulate(compile_table(example(), 1), compile_table(after, 2), SEEN)
     (moves,) = found.objectives
     (movement,) = moves.movements
     assert (str(movement.source), str(movement.target), movement.count) == ("ranker@v8", "ranker@v9", 1000)
-    assert {(one.field, one.value): (one.moved, one.seen) for one in moves.slices} == {
+    assert {(one.field, one.value): (one.moved, one.requests) for one in moves.slices} == {
         ("country", "BR"): (1000, 1500),
         ("client", "web"): (800, 2400),
         ("device", "phone"): (500, 1000),
@@ -52,7 +52,7 @@ def test_a_canary_moves_about_its_share_of_what_it_matches() -> None:
     canary = Canary(
         name="v9", objective="continue-watching", version=version("ranker@v9"), percent=10, match=when(country="US")
     )
-    found = simulate(compile(example(), 1), compile(put(example(), canary), 2), SEEN)
+    found = simulate(compile_table(example(), 1), compile_table(upsert_entity(example(), canary), 2), SEEN)
     (by_country,) = (one for one in found.objectives[0].slices if one.field == "country")
     assert by_country.value == "US"
     assert 7.5 < by_country.percent < 12.5
@@ -60,8 +60,8 @@ def test_a_canary_moves_about_its_share_of_what_it_matches() -> None:
 
 
 def test_samples_show_both_decisions() -> None:
-    after = put(example(), replace(example().rules["lusophone"], shares=shares("ranker@v9 100")))
-    samples = simulate(compile(example(), 1), compile(after, 2), SEEN).objectives[0].samples
+    after = upsert_entity(example(), replace(example().rules["lusophone"], shares=shares("ranker@v9 100")))
+    samples = simulate(compile_table(example(), 1), compile_table(after, 2), SEEN).objectives[0].samples
     assert len(samples) == 5
     for sample in samples:
         assert (str(sample.before.version), str(sample.after.version)) == ("ranker@v8", "ranker@v9")
@@ -69,17 +69,17 @@ def test_samples_show_both_decisions() -> None:
 
 
 def test_objectives_that_come_and_go_are_counted() -> None:
-    without = remove(example(), "objectives", "home")
-    with_new = put(without, Objective(name="new", default=version("rows@v1")))
+    without = remove_entity(example(), "objectives", "home")
+    with_new = upsert_entity(without, Objective(name="new", default=version("rows@v1")))
     seen: list[Any] = [("home", {}, ""), ("home", {}, ""), ("new", {}, ""), ("never", {}, ""), *SEEN[:7]]
-    found = simulate(compile(example(), 1), compile(with_new, 2), seen)
-    assert (found.seen, found.lost, found.gained, found.moved) == (10, 2, 1, 0)
+    found = simulate(compile_table(example(), 1), compile_table(with_new, 2), seen)
+    assert (found.requests, found.lost, found.gained, found.moved) == (10, 2, 1, 0)
     assert "2 ask for an objective that is removed" in str(found)
     assert "1 ask for an objective that is new" in str(found)
 
 
 def test_fields_that_tell_users_apart_make_no_slices() -> None:
-    after = put(example(), replace(example().rules["lusophone"], shares=shares("ranker@v9 100")))
-    moves = simulate(compile(example(), 1), compile(after, 2), SEEN[:60]).objectives[0]
+    after = upsert_entity(example(), replace(example().rules["lusophone"], shares=shares("ranker@v9 100")))
+    moves = simulate(compile_table(example(), 1), compile_table(after, 2), SEEN[:60]).objectives[0]
     assert moves.moved
     assert "user" not in {one.field for one in moves.slices}

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from nlapi.routing.change import put
+from nlapi.routing.change import upsert_entity
 from nlapi.routing.nouns import (
     BUCKETS,
     Canary,
@@ -26,8 +26,8 @@ from nlapi.routing.nouns import (
     Shard,
     Share,
 )
-from nlapi.routing.split import Ranges, allocate, bucket, holder, sampled, size, width
-from nlapi.routing.table import Table, compile
+from nlapi.routing.split import Ranges, allocate, bucket, holding_share, is_sampled, bucket_count, range_width
+from nlapi.routing.table import Table, compile_table
 from tests.routing.kit import shares, together, version, versions
 
 USERS = [f"user-{number}" for number in range(100_000)]
@@ -61,7 +61,7 @@ def test_a_number_is_the_unit_that_json_writes() -> None:
 
 def test_shares_over_100000_users_are_within_three_sigma() -> None:
     experiment = Experiment(name="e", objective="o", cells=shares("a=m@v0 10, b=m@v1 25, c=m@v2 5"))
-    counts = Counter(cells(compile(start(experiment), 1)))
+    counts = Counter(cells(compile_table(start(experiment), 1)))
     for name, share in (("a", 0.1), ("b", 0.25), ("c", 0.05), ("", 0.6)):
         assert within_three_sigma(counts[name], len(USERS), share), (name, counts)
 
@@ -69,7 +69,7 @@ def test_shares_over_100000_users_are_within_three_sigma() -> None:
 def test_two_experiments_are_independent_over_100000_users() -> None:
     first = Experiment(name="first", objective="o", cells=shares("a=m@v0 20, b=m@v1 10"))
     second = Experiment(name="second", objective="other", cells=shares("a=m@v0 30, b=m@v1 10"))
-    table = compile(start(first, second), 1)
+    table = compile_table(start(first, second), 1)
     both = Counter(zip(cells(table), cells(table, "other"), strict=True))
     for one, other in (("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")):
         in_one = sum(count for (cell, _), count in both.items() if cell == one)
@@ -80,8 +80,8 @@ def test_two_experiments_are_independent_over_100000_users() -> None:
 def test_a_ramp_from_10_to_30_percent_moves_no_user_out() -> None:
     experiment = Experiment(name="e", objective="o", cells=shares("control=m@v0 10, treatment=m@v1 10"))
     before = start(experiment)
-    after = put(before, replace(experiment, cells=shares("control=m@v0 30, treatment=m@v1 30")))
-    moved = Counter(zip(cells(compile(before, 1)), cells(compile(after, 2)), strict=True))
+    after = upsert_entity(before, replace(experiment, cells=shares("control=m@v0 30, treatment=m@v1 30")))
+    moved = Counter(zip(cells(compile_table(before, 1)), cells(compile_table(after, 2)), strict=True))
     assert not moved["control", "treatment"] + moved["control", ""]
     assert not moved["treatment", "control"] + moved["treatment", ""]
     assert within_three_sigma(moved["", "treatment"] + moved["treatment", "treatment"], len(USERS), 0.3)
@@ -90,10 +90,10 @@ def test_a_ramp_from_10_to_30_percent_moves_no_user_out() -> None:
 def test_a_ramp_of_a_rule_moves_only_as_many_as_it_says() -> None:
     rule = Rule(name="r", objective="o", shares=shares("m@v0 90, m@v1 10"))
     before = start(rule)
-    after = put(before, replace(rule, shares=shares("m@v0 70, m@v1 30")))
+    after = upsert_entity(before, replace(rule, shares=shares("m@v0 70, m@v1 30")))
     old, new = (
         [str(table.decide("o", {"user": user}).version) for user in USERS[:20_000]]
-        for table in (compile(before, 1), compile(after, 2))
+        for table in (compile_table(before, 1), compile_table(after, 2))
     )
     moved = Counter(zip(old, new, strict=True))
     assert moved["m@v1", "m@v0"] == 0
@@ -104,7 +104,7 @@ def test_a_canary_that_is_ramped_keeps_those_it_has() -> None:
     canary = Canary(name="c", objective="o", version=version("m@v1"), percent=10)
     taken = []
     for percent in (10.0, 30.0, 100.0):
-        table = compile(start(replace(canary, percent=percent)), 1)
+        table = compile_table(start(replace(canary, percent=percent)), 1)
         taken.append({user for user in USERS[:20_000] if table.decide("o", {"user": user}).canary})
         assert within_three_sigma(len(taken[-1]), 20_000, percent / 100) or percent == 100
     assert taken[0] < taken[1] < taken[2] == set(USERS[:20_000])
@@ -114,8 +114,8 @@ def test_experiments_of_a_layer_never_share_a_unit_and_keep_their_parts() -> Non
     first = Experiment(name="first", objective="o", layer="l", percent=40, cells=shares("a=m@v0 50, b=m@v1 50"))
     second = Experiment(name="second", objective="other", layer="l", percent=30, cells=shares("a=m@v0 100"))
     before = start(Layer(name="l"), first, second)
-    after = put(before, replace(first, percent=60))
-    tables = compile(before, 1), compile(after, 2)
+    after = upsert_entity(before, replace(first, percent=60))
+    tables = compile_table(before, 1), compile_table(after, 2)
     for table in tables:
         assert not any(one and other for one, other in zip(cells(table), cells(table, "other"), strict=True))
     old, new = cells(tables[0]), cells(tables[1])
@@ -128,7 +128,7 @@ def test_experiments_of_a_layer_never_share_a_unit_and_keep_their_parts() -> Non
 def test_experiments_of_different_layers_are_independent() -> None:
     first = Experiment(name="first", objective="o", layer="l", percent=40, cells=shares("a=m@v0 100"))
     second = Experiment(name="second", objective="other", layer="k", percent=30, cells=shares("a=m@v0 100"))
-    table = compile(start(Layer(name="l"), Layer(name="k"), first, second), 1)
+    table = compile_table(start(Layer(name="l"), Layer(name="k"), first, second), 1)
     one, other = cells(table), cells(table, "other")
     both = sum(1 for pair in zip(one, other, strict=True) if all(pair))
     assert within_three_sigma(both, sum(map(bool, one)), sum(map(bool, other)) / len(USERS))
@@ -136,22 +136,22 @@ def test_experiments_of_different_layers_are_independent() -> None:
 
 def test_a_cell_is_independent_of_the_layers_own_split() -> None:
     experiment = Experiment(name="e", objective="o", layer="l", percent=20, cells=shares("a=m@v0 50, b=m@v1 50"))
-    counts = Counter(cells(compile(start(Layer(name="l"), experiment), 1)))
+    counts = Counter(cells(compile_table(start(Layer(name="l"), experiment), 1)))
     assert within_three_sigma(counts["a"], counts["a"] + counts["b"], 0.5)
 
 
 def test_a_rule_that_is_renamed_keeps_everybody() -> None:
     rule = Rule(name="old", objective="o", shares=shares("m@v0 50, m@v1 50"))
-    tables = compile(start(rule), 1), compile(start(replace(rule, name="new")), 2)
+    tables = compile_table(start(rule), 1), compile_table(start(replace(rule, name="new")), 2)
     for user in USERS[:500]:
         assert len({table.decide("o", {"user": user}).version for table in tables}) == 1
 
 
 def test_a_sample_that_grows_keeps_what_it_had() -> None:
-    small, large = ({user for user in USERS[:5000] if sampled("shadow", user, percent)} for percent in (5, 50))
+    small, large = ({user for user in USERS[:5000] if is_sampled("shadow", user, percent)} for percent in (5, 50))
     assert small < large
-    assert not any(sampled("shadow", user, 0) for user in USERS[:100])
-    assert all(sampled("shadow", user, 100) for user in USERS[:100])
+    assert not any(is_sampled("shadow", user, 0) for user in USERS[:100])
+    assert all(is_sampled("shadow", user, 100) for user in USERS[:100])
 
 
 percents = st.integers(0, 100).flatmap(
@@ -167,7 +167,7 @@ def split(percents: Any) -> tuple[Share, ...]:
 
 
 def holders(those: tuple[Share, ...]) -> list[int]:
-    return [holder(those, number) for number in range(0, BUCKETS, 7)]
+    return [holding_share(those, number) for number in range(0, BUCKETS, 7)]
 
 
 def disjoint(ranges: Ranges) -> bool:
@@ -180,7 +180,7 @@ def test_whatever_the_ramp_a_share_that_grows_keeps_all_and_one_that_shrinks_onl
     before = allocate((), split(steps[0]))
     for step in steps[1:]:
         after = allocate(before, split(step))
-        assert [width(share.buckets) for share in after] == [size(share.percent) for share in after]
+        assert [range_width(share.buckets) for share in after] == [bucket_count(share.percent) for share in after]
         assert disjoint(tuple(one for share in after for one in share.buckets))
         for old, new, one, other in zip(before, after, "abc", "abc", strict=True):
             assert one == other
@@ -203,13 +203,13 @@ def test_allocating_twice_changes_nothing(first: Any, second: Any) -> None:
 
 def test_percentages_over_100_get_no_more_than_there_is() -> None:
     made = allocate((), split((80, 80, 0)))
-    assert [width(share.buckets) for share in made] == [8000, 2000, 0]
+    assert [range_width(share.buckets) for share in made] == [8000, 2000, 0]
 
 
 def test_three_thirds_are_a_whole() -> None:
     third = 100 / 3
     rule = Rule(name="r", objective="o", shares=tuple(replace(one, percent=third) for one in split((1, 1, 1))))
-    table = compile(start(rule), 1)
+    table = compile_table(start(rule), 1)
     counts = Counter(str(table.decide("o", {"user": user}).version) for user in USERS[:30_000])
     assert all(within_three_sigma(count, 30_000, 1 / 3) for count in counts.values())
     assert counts.total() == 30_000

@@ -24,7 +24,7 @@ from nlapi.routing.nouns import (
     Rule,
     Shard,
 )
-from nlapi.routing.table import Table, UnknownObjectiveError, compile
+from nlapi.routing.table import Table, UnknownObjectiveError, compile_table
 from tests.routing.kit import (
     HOME,
     SMALL,
@@ -45,7 +45,7 @@ fixed = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def small(*nouns: Any) -> Table:
-    return compile(together(Shard(name="local"), *versions("m@v0", "m@v1", "m@v2", "m@v3"), SMALL, *nouns), 7)
+    return compile_table(together(Shard(name="local"), *versions("m@v0", "m@v1", "m@v2", "m@v3"), SMALL, *nouns), 7)
 
 
 def served(table: Table, client: str = "", **context: Any) -> str:
@@ -67,7 +67,7 @@ def lines() -> list[tuple[str, dict[str, Any], str, str, str]]:
 
 
 def test_two_hundred_contexts_get_the_expected_version() -> None:
-    table = compile(example(), 3)
+    table = compile_table(example(), 3)
     rows = lines()
     assert len(rows) == 200
     wrong = []
@@ -83,7 +83,7 @@ def test_two_hundred_contexts_get_the_expected_version() -> None:
 @fixed
 @given(seeds)
 def test_a_decision_and_its_explanation_are_the_same(random: Random) -> None:
-    table = compile(a_configuration(random), 1)
+    table = compile_table(a_configuration(random), 1)
     for _ in range(20):
         context, client = a_context(random), random.choice(["", "app", "lab"])
         explained = table.explain("small", context, client).decision
@@ -94,27 +94,27 @@ def test_a_decision_and_its_explanation_are_the_same(random: Random) -> None:
 @given(seeds)
 def test_the_same_request_always_gets_the_same(random: Random) -> None:
     configuration = a_configuration(random)
-    first, second = compile(configuration, 1), compile(configuration, 1)
+    first, second = compile_table(configuration, 1), compile_table(configuration, 1)
     seen = [a_context(random) for _ in range(10)]
     decided = [first.decide("small", context) for context in seen]
     assert decided == [second.decide("small", dict(context)) for context in reversed(seen)][::-1]
-    written = [compile(without_buckets(configuration), 1) for _ in range(2)]
+    written = [compile_table(without_buckets(configuration), 1) for _ in range(2)]
     assert len({tuple(str(table.decide("small", context)) for context in seen) for table in written}) == 1
 
 
 def test_an_objective_that_is_not_there_names_the_nearest() -> None:
-    table = compile(example(), 1)
+    table = compile_table(example(), 1)
     with pytest.raises(UnknownObjectiveError, match="did you mean 'continue-watching'") as raised:
         table.decide("continue-watchin", {})
     assert raised.value.nearest == "continue-watching"
     with pytest.raises(UnknownObjectiveError, match="there are: continue-watching, home, payment-fraud"):
         table.explain("zzz", {})
     with pytest.raises(UnknownObjectiveError, match="there are: none"):
-        compile(Configuration(), 1).decide("x", {})
+        compile_table(Configuration(), 1).decide("x", {})
 
 
 def test_a_decision_says_version_shard_rule_and_revision() -> None:
-    decision = compile(example(), 42).decide("continue-watching", {"country": "PT"})
+    decision = compile_table(example(), 42).decide("continue-watching", {"country": "PT"})
     assert (decision.version, decision.shard, decision.revision) == (version("ranker@v8"), "local", 42)
     assert (decision.rule, decision.reason) == ("lusophone", "rule lusophone matched: country is BR or PT")
 
@@ -202,12 +202,12 @@ def test_without_its_unit_a_split_falls_to_its_largest_share_and_says_so() -> No
 def test_without_its_unit_no_experiment_and_no_canary_takes_a_request() -> None:
     canary = Canary(name="c", objective="small", version=version("m@v1"), percent=100)
     assert served(small(canary), country="BR") == "m@v0"
-    home = compile(example(), 1)
+    home = compile_table(example(), 1)
     assert all(not home.decide("home", context).experiment for context in ({}, {"country": "US"}))
 
 
 def test_shadows_that_match_are_named_whatever_decides() -> None:
-    table = compile(example(), 1)
+    table = compile_table(example(), 1)
     assert table.decide("home", {"country": "US"}).shadows == ("next",)
     assert table.decide("home", {"country": "BR"}).shadows == ()
 
@@ -223,7 +223,7 @@ def test_numbers_and_texts_may_be_units() -> None:
 def test_nothing_decides_without_a_default() -> None:
     configuration = together(Objective(name="bare"), *versions("m@v0"))
     with pytest.raises(NlapiError, match="give the objective a default version"):
-        compile(configuration, 1).decide("bare", {})
+        compile_table(configuration, 1).decide("bare", {})
 
 
 def test_more_kinds_of_requests_than_are_remembered_are_decided_all_the_same() -> None:
@@ -238,7 +238,7 @@ def test_more_kinds_of_requests_than_are_remembered_are_decided_all_the_same() -
         for name in fields
         for number in range(0, 90, 2)
     ]
-    table = compile(together(objective, *versions("m@v0", "m@v1"), *rules), 1)
+    table = compile_table(together(objective, *versions("m@v0", "m@v1"), *rules), 1)
     for a in range(90):
         for b in range(90):
             for c in (*range(0, 90, 2), 1, 3):
@@ -247,8 +247,8 @@ def test_more_kinds_of_requests_than_are_remembered_are_decided_all_the_same() -
 
 
 def test_a_table_keeps_its_revision_when_another_is_compiled() -> None:
-    first = compile(example(), 1)
+    first = compile_table(example(), 1)
     changed = together(replace(HOME, default=version("rows@v2")), start=example())
-    second = compile(changed, 2)
+    second = compile_table(changed, 2)
     assert [str(table.decide("home", {}).version) for table in (first, second)] == ["rows@v1", "rows@v2"]
     assert [table.decide("home", {}).revision for table in (first, second)] == [1, 2]

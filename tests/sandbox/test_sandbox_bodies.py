@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.client.body import write
+from nlapi.client.body import write_body
 from nlapi.sandbox.bodies import read_body
 from nlapi.sandbox.schemas import Schemas
 from tests.describe import body, spec
@@ -180,7 +180,7 @@ VALUE = {
 def test_a_form_that_nlapi_writes_is_read_back_by_its_encoding(content_type: str) -> None:
     described = spec(paths(content_type, DEEP, encoding=ENCODING))
     media = described.operations[0].body.media[0]
-    kind, content = write(media, VALUE, described)
+    kind, content = write_body(media, VALUE, described)
     assert read_body(media, content, kind, Schemas(described)) == VALUE
     with client(described) as http:
         assert http.post("/notes", content=content, headers={"Content-Type": kind}).status_code == 200
@@ -203,5 +203,5 @@ def test_arrays_in_brackets_go_by_index_or_by_empty_brackets() -> None:
 def test_each_item_of_a_multipart_array_of_objects_is_a_part_of_json() -> None:
     described = spec(paths("multipart/form-data", DEEP))
     media = described.operations[0].body.media[0]
-    kind, content = write(media, {"items": [{"n": 1}, {"n": 2}]}, described)
+    kind, content = write_body(media, {"items": [{"n": 1}, {"n": 2}]}, described)
     assert read_body(media, content, kind, Schemas(described)) == {"items": [{"n": 1}, {"n": 2}]}

@@ -12,7 +12,7 @@ import pytest
 
 from nlapi.openapi.parts import Link
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.sandbox.at import At
+from nlapi.sandbox.at import SampleContext
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import ads, client, shared
@@ -21,7 +21,7 @@ from tests.sandbox.served import ads, client, shared
 def credentials(spec: Spec) -> dict[str, str]:
     found = {"Authorization": "Bearer t"}
     for scheme in spec.security_schemes.values():
-        if scheme.kind == "apiKey" and scheme.where == "header":
+        if scheme.kind == "apiKey" and scheme.location == "header":
             found[scheme.name] = "k"
         elif scheme.kind == "http" and scheme.scheme == "basic":
             found["Authorization"] = "Basic dTpw"
@@ -66,13 +66,13 @@ class Visitor:
 
     def sample(self, operation: Operation, name: str) -> Any:
         found = next(one for one in operation.parameters if one.name == name)
-        return Sampler(self.schemas).sample(found.schema, At(seed=0, path=name, name=name))
+        return Sampler(self.schemas).sample(found.schema, SampleContext(seed=0, path=name, name=name))
 
     def url(self, operation: Operation, values: dict[str, str]) -> str:
         path = re.sub(r"\{([^{}]+)\}", lambda found: quote(values.get(found[1], "0"), safe=""), operation.path)
         pairs = []
         for parameter in operation.parameters:
-            if parameter.where == "query" and parameter.required:
+            if parameter.location == "query" and parameter.required:
                 value = self.sample(operation, parameter.name)
                 listed = value if isinstance(value, list) else [value]
                 pairs += [
@@ -84,8 +84,8 @@ class Visitor:
         described = operation.response(response.status_code)
         for media in described.media if described else ():
             if "json" in media.content_type:
-                found = self.schemas.faults(media.schema, response.json(), operation.id, written=False)
-                return [f"{one.where}: {one.message}" for one in found]
+                found = self.schemas.faults(media.schema, response.json(), operation.id, is_write=False)
+                return [f"{one.location}: {one.message}" for one in found]
         return []
 
 

@@ -13,7 +13,7 @@ import nlapi
 from nlapi.client.build import build
 from nlapi.errors import ArgumentError
 from nlapi.sandbox import Sandbox, running
-from nlapi.sandbox.check import Incoming
+from nlapi.sandbox.check import RawRequest
 from tests.describe import parameter, spec
 from tests.sandbox.served import client, echo, faults
 
@@ -212,7 +212,7 @@ def test_what_the_client_writes_is_what_the_sandbox_reads(sent: tuple[str, str, 
         return  # what cannot be written (a separator inside a value) is the client's to refuse
     path, _, query = request.url.removeprefix("https://api.example").partition("?")
     with Sandbox(found) as sandbox:
-        reply = sandbox.respond(Incoming(method="GET", path=path, query=query, headers={}, content=b""))
+        reply = sandbox.respond(RawRequest(method="GET", path=path, query=query, headers={}, content=b""))
     assert json.loads(reply.content) == {"p": value}
 
 

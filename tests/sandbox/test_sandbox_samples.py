@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.sandbox.at import At
+from nlapi.sandbox.at import SampleContext
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import answer, client, spec
@@ -75,8 +75,8 @@ def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 @settings(max_examples=150, deadline=None)
 def test_every_sample_fits_its_schema(schema: dict[str, Any], index: int, name: str) -> None:
     schemas = Schemas(spec({"/i": {"get": {"responses": answer(schema)}}}))
-    value = Sampler(schemas).sample(schema, At(seed=0, path="x", name=name, index=index))
-    assert schemas.faults(schema, value, "", written=False) == []
+    value = Sampler(schemas).sample(schema, SampleContext(seed=0, path="x", name=name, index=index))
+    assert schemas.faults(schema, value, "", is_write=False) == []
 
 
 def test_recursive_schemas_come_to_an_end() -> None:

@@ -10,7 +10,7 @@ import pytest
 import nlapi
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.rules import Rule, Ruling, parse_rules, ruling, unmatched
+from nlapi.tools.rules import Rule, Ruling, parse_rules, deciding_rule, unmatched
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def rules(*entries: dict[str, Any]) -> tuple[Rule, ...]:
 
 
 def decided(spec: Spec, operation: str, *entries: dict[str, Any]) -> str:
-    rule = ruling(rules(*entries), spec.operation(operation))
+    rule = deciding_rule(rules(*entries), spec.operation(operation))
     return rule.verdict if rule is not None else "nothing"
 
 
@@ -59,9 +59,9 @@ def test_operation_and_effect_both_have_to_match(
 
 def test_an_api_is_known_by_any_of_its_names() -> None:
     (rule,) = rules({"verdict": "deny", "api": "shop*"})
-    assert rule.is_about_api(("openapi.json", "Shop of ours"))
-    assert not rule.is_about_api(("the shop",))
-    assert rules({"verdict": "deny"})[0].is_about_api(("anything",))
+    assert rule.applies_to_api(("openapi.json", "Shop of ours"))
+    assert not rule.applies_to_api(("the shop",))
+    assert rules({"verdict": "deny"})[0].applies_to_api(("anything",))
 
 
 @pytest.mark.parametrize(

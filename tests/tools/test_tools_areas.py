@@ -8,7 +8,7 @@ import pytest
 
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.tools.areas import MOST, Area, areas
+from nlapi.tools.areas import MAX_AREAS, Area, areas
 from tests import describe
 
 
@@ -23,11 +23,11 @@ def api(*operations: tuple[str, str, str]) -> Spec:
     return describe.spec(paths)
 
 
-def of(spec: Spec, most: int = MOST) -> tuple[Area, ...]:
-    return areas(spec, spec.shown, most)
+def of(spec: Spec, most: int = MAX_AREAS) -> tuple[Area, ...]:
+    return areas(spec, spec.visible_operations, most)
 
 
-def labels(spec: Spec, most: int = MOST) -> dict[str, set[str]]:
+def labels(spec: Spec, most: int = MAX_AREAS) -> dict[str, set[str]]:
     return {one.slug: {group.label for group in one.groups} for one in of(spec, most)}
 
 
@@ -41,8 +41,8 @@ def test_a_few_groups_are_areas_as_they_are() -> None:
 def test_each_operation_is_in_exactly_one_area_and_areas_are_few(count: int) -> None:
     spec = api(*(("get", f"/r{n}s", f"tag{n}") for n in range(count)))
     found = of(spec)
-    assert len(found) <= MOST
-    assert sorted(one.id for area in found for one in area.operations) == sorted(one.id for one in spec.shown)
+    assert len(found) <= MAX_AREAS
+    assert sorted(one.id for area in found for one in area.operations) == sorted(one.id for one in spec.visible_operations)
     assert len({area.slug for area in found}) == len(found)
     assert [area.slug for area in of(spec)] == [area.slug for area in found]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.tools.display import column_labels, format_cell, format_value
+from nlapi.tools.value_format import column_labels, format_cell, format_value
 from tests.describe import operation
 
 DIGEST = "sha256:d74508fb6632491cea586a1fd7d748dfc5274cd6fdfedee309ecdcbc2bf5cb82"

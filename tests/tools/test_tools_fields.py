@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.tools.fields import fields
+from nlapi.tools.fields import answer_fields
 from tests.describe import operation
 
 TEXT = {"type": "string"}
@@ -15,7 +15,7 @@ TEXT = {"type": "string"}
 def answers(schema: Any) -> str:
     answer = {"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}}
     schemas = {"Thing": {"properties": {"id": TEXT}}, "Loop": {"items": {"$ref": "#/components/schemas/Loop"}}}
-    return fields(operation({"responses": answer}, components={"schemas": schemas}), str.upper)
+    return answer_fields(operation({"responses": answer}, components={"schemas": schemas}), str.upper)
 
 
 @pytest.mark.parametrize(

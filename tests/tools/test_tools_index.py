@@ -87,7 +87,7 @@ def test_words_that_no_operation_has_find_nothing() -> None:
 
 
 def test_scores_fall_and_k_limits_them() -> None:
-    scores = [score for _, score in INDEX.search("ads", k=3)]
+    scores = [score for _, score in INDEX.search("ads", limit=3)]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)
 
@@ -109,7 +109,7 @@ def test_an_index_of_nothing() -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_can_be_searched_for(words: str) -> None:
-    assert len(INDEX.search(words, k=5)) <= 5
+    assert len(INDEX.search(words, limit=5)) <= 5
 
 
 def _kept_in(folder: Path) -> Index:
@@ -141,7 +141,7 @@ def test_other_operations_do_not_get_what_was_kept(tmp_path: Path) -> None:
 
 
 def test_every_operation_can_be_had_with_its_score() -> None:
-    found = INDEX.search("list the ads", k=50, every=True)
+    found = INDEX.search("list the ads", limit=50, include_all=True)
     assert len(found) == len(INDEX)
     assert found[0][0].id == "listAds"
 
@@ -194,8 +194,8 @@ def test_the_form_of_an_answer_at_the_end_of_a_path_is_no_thing() -> None:
     )
     assert first(index, "list containers") == "ContainerList"
     assert first(index, "show a container") == "ContainerInspect"
-    assert index.names("container")
-    assert not index.names("json")
+    assert index.is_entity("container")
+    assert not index.is_entity("json")
 
 
 def test_the_verb_of_a_noun_creates_it() -> None:

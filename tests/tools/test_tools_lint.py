@@ -8,7 +8,7 @@ import pytest
 
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.tools.lint import WEIGHTS, Rule, lint
+from nlapi.tools.lint import RULE_WEIGHTS, LintRule, lint
 from tests.describe import body, parameter, spec
 
 
@@ -33,8 +33,8 @@ def text(found: Spec) -> str:
 
 
 def test_the_weights_add_up() -> None:
-    assert set(WEIGHTS) == set(Rule)
-    assert sum(WEIGHTS.values()) == 100
+    assert set(RULE_WEIGHTS) == set(LintRule)
+    assert sum(RULE_WEIGHTS.values()) == 100
 
 
 def test_a_good_description_has_a_hundred_and_no_issue() -> None:

@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.resources.naming import stem
-from nlapi.tools.meaning import NEAR, akin, alike, known, neighbours, rarity
+from nlapi.tools.meaning import NEIGHBOURS, similarity_or_synonym, similarity, has_vector, neighbours, rarity
 
 
 @pytest.mark.parametrize(("one", "near", "far"), [("film", "movie", "invoice"), ("price", "cost", "weather")])
 def test_words_of_one_kind_are_nearer_than_others(one: str, near: str, far: str) -> None:
-    assert alike(stem(one), stem(near)) > 0.5 > alike(stem(one), stem(far))
+    assert similarity(stem(one), stem(near)) > 0.5 > similarity(stem(one), stem(far))
 
 
 def test_a_word_is_like_itself_even_when_nobody_knows_it() -> None:
-    assert not known("zzxqv")
-    assert alike("zzxqv", "zzxqv") == 1.0
-    assert alike("zzxqv", "film") == 0.0
+    assert not has_vector("zzxqv")
+    assert similarity("zzxqv", "zzxqv") == 1.0
+    assert similarity("zzxqv", "film") == 0.0
 
 
 def test_common_words_say_less_than_rare_ones() -> None:
@@ -27,16 +27,16 @@ def test_common_words_say_less_than_rare_ones() -> None:
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_likeness_is_mutual_and_between_0_and_1(one: str, other: str) -> None:
-    assert 0.0 <= alike(one, other) == alike(other, one) <= 1.01
+    assert 0.0 <= similarity(one, other) == similarity(other, one) <= 1.01
 
 
 def test_what_people_and_apis_call_the_same_thing_is_akin() -> None:
-    assert akin(stem("machine"), stem("instance")) > 0.8 > alike(stem("machine"), stem("instance"))
-    assert akin(stem("machine"), stem("recipe")) == alike(stem("machine"), stem("recipe"))
+    assert similarity_or_synonym(stem("machine"), stem("instance")) > 0.8 > similarity(stem("machine"), stem("instance"))
+    assert similarity_or_synonym(stem("machine"), stem("recipe")) == similarity(stem("machine"), stem("recipe"))
 
 
 def test_neighbours_are_the_words_most_alike() -> None:
     found = neighbours(stem("voucher"))
-    assert len(found) == NEAR
+    assert len(found) == NEIGHBOURS
     assert stem("coupon") in [word for word, _ in found]
     assert neighbours("qwxzv") == []

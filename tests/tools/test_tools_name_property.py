@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nlapi
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from tests.strategies import IDS, METHODS, descriptions
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -24,7 +24,7 @@ CLOSE = st.sampled_from(
 
 def names(tree: Any) -> dict[tuple[str, str], str]:
     """(method, path) -> the name of its tool."""
-    spec = parse(read(json.dumps(tree).encode(), "random.json"))
+    spec = parse_document(read_document(json.dumps(tree).encode(), "random.json"))
     return {(tool.operation.method, tool.operation.path): tool.name for tool in nlapi.tools(spec)}
 
 

@@ -60,16 +60,16 @@ def test_the_verb(text: str, verb: str) -> None:
 @pytest.mark.parametrize(
     ("text", "intent"),
     [
-        ("list flows", SearchIntent.MANY),
-        ("retrieve the orders", SearchIntent.MANY),
-        ("get an order", SearchIntent.ONE),
+        ("list flows", SearchIntent.LIST),
+        ("retrieve the orders", SearchIntent.LIST),
+        ("get an order", SearchIntent.ITEM),
         ("find the vault by its name", SearchIntent.SEARCH),
         ("how many task runs are there", SearchIntent.COUNT),
         ("add a label", SearchIntent.CREATE),
         ("rename the run", SearchIntent.UPDATE),
         ("remove a label", SearchIntent.DELETE),
-        ("fork this repo", SearchIntent.OTHER),
-        ("failed flow runs", SearchIntent.MANY_NOUNS),
+        ("fork this repo", SearchIntent.UNCLASSIFIED),
+        ("failed flow runs", SearchIntent.PLURAL_NOUN),
         ("latest release", SearchIntent.NOUN),
     ],
 )
@@ -79,8 +79,8 @@ def test_what_is_asked_for(text: str, intent: SearchIntent) -> None:
 
 def test_whose_things_are_meant_and_whether_one_is_named() -> None:
     mine, named = read_phrase("my invoices"), read_phrase("show me issue 7")
-    assert (mine.mine, mine.owned, mine.valued) == (True, True, False)
-    assert (named.mine, named.owned, named.valued) == (True, False, True)
+    assert (mine.is_about_caller, mine.has_possessive, mine.has_value) == (True, True, False)
+    assert (named.is_about_caller, named.has_possessive, named.has_value) == (True, False, True)
 
 
 def test_what_is_meant_and_not_said() -> None:

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 
 import nlapi
 from nlapi.errors import DescriptionError
-from nlapi.openapi.document import read
-from nlapi.openapi.parse import parse
+from nlapi.openapi.document import read_document
+from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Spec
 from nlapi.tools.manifest import FORMATS
 from tests.strategies import descriptions
@@ -24,7 +24,7 @@ relaxed = settings(max_examples=30, deadline=None, suppress_health_check=list(He
 
 
 def spec_of(tree: Any) -> Spec:
-    return parse(read(json.dumps(tree).encode(), "random.json"))
+    return parse_document(read_document(json.dumps(tree).encode(), "random.json"))
 
 
 def refs(node: Any) -> Iterator[str]:
@@ -66,7 +66,7 @@ def test_every_argument_has_a_place_and_every_parameter_an_argument(tree: Any) -
         assert set(tool.places) == set(tool.input_schema["properties"])
         assert len(set(tool.places.values())) == len(tool.places)
         for parameter in tool.operation.parameters:
-            assert (parameter.where, parameter.name) in tool.places.values()
+            assert (parameter.location, parameter.name) in tool.places.values()
         if tool.operation.body is not None:
             assert any(where == "body" for where, _ in tool.places.values()) or not tool.operation.body.schema
 

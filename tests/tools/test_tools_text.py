@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nlapi.tools.text import MAX_DESCRIPTION, plain
+from nlapi.tools.text import MAX_DESCRIPTION, plain_text
 from tests.tools.test_tools_compile import tool
 
 
@@ -36,14 +36,14 @@ from tests.tools.test_tools_compile import tool
     ],
 )
 def test_what_only_a_browser_can_use_is_left_out(text: str, wanted: str) -> None:
-    assert plain(text) == wanted
+    assert plain_text(text) == wanted
 
 
 @pytest.mark.parametrize(
     "text", ["[" * 50_000, "[a](" * 20_000, "<a " * 30_000, "For more information " * 5000, "--|" * 9999]
 )
 def test_hostile_text_is_read_quickly(text: str) -> None:
-    assert len(plain(text + "](")) <= MAX_DESCRIPTION
+    assert len(plain_text(text + "](")) <= MAX_DESCRIPTION
 
 
 @pytest.mark.parametrize(

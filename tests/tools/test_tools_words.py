@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.resources.naming import Intent, intents, pieces, singular, stem
+from nlapi.resources.naming import Intent, intents, split_words, singular, stem
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from nlapi.resources.naming import Intent, intents, pieces, singular, stem
     ],
 )
 def test_identifiers_are_split(identifier: str, words: str) -> None:
-    assert " ".join(pieces(identifier)) == words
+    assert " ".join(split_words(identifier)) == words
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.client.decode import BodyError, Decoder, TooLargeError
+from nlapi.client.decode import BodyDecodeError, Decoder, BodyTooLargeError
 from nlapi.client.limits import Limits
-from nlapi.client.message import Ended, Framing, Result
+from nlapi.client.message import EndReason, Framing, Result
 from nlapi.client.redact import Masker
 from nlapi.client.streaming.items import ItemReader
 from nlapi.client.streaming.rule import UNKNOWN, Expectation
@@ -27,7 +27,7 @@ class Piece:
     items: tuple[Any, ...]
 
 
-Watch = Callable[[Piece], None]
+PieceListener = Callable[[Piece], None]
 """A function called with each Piece of a streaming answer, as it comes."""
 
 
@@ -35,27 +35,27 @@ Watch = Callable[[Piece], None]
 class BodyReader:
     """A reader that takes the bytes of a body and gives the Result of what has come.
 
-    `head` is the Result so far, `shown_head` the same with secrets masked. `on_stream` is called when the answer turns
+    `head` is the Result so far, `masked_head` the same with secrets masked. `on_stream` is called when the answer turns
     out to stream, and when it does not after all. Once `is_over`, nothing more is to be read.
     """
 
     head: Result
-    shown_head: Result
+    masked_head: Result
     expected: Expectation
     limits: Limits
     secrets: tuple[str, ...]
-    watch: Watch | None
+    watch: PieceListener | None
     on_stream: Callable[[bool], None]
     items: list[Any] = field(default_factory=list)
-    ended: Ended = Ended.COMPLETE
+    ended: EndReason = EndReason.COMPLETE
     fault: str = ""
     is_over: bool = False
-    has_shown: bool = False
+    has_emitted: bool = False
     _size: int = field(init=False, default=0)
     _decoder: Decoder = field(init=False)
     _reader: ItemReader = field(init=False)
     _masker: Masker = field(init=False)
-    _unshown: bytearray = field(init=False, default_factory=bytearray)
+    _unemitted: bytearray = field(init=False, default_factory=bytearray)
 
     def __post_init__(self) -> None:
         self._decoder = Decoder(self.head.header("content-encoding") or "", self.limits.max_bytes)
@@ -71,10 +71,10 @@ class BodyReader:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes as they came. BodyError when the body cannot be read on and is no stream so far."""
-        fault: BodyError | None = None
+        fault: BodyDecodeError | None = None
         try:
             self._decoder.feed(chunk)
-        except BodyError as error:
+        except BodyDecodeError as error:
             fault = error
         # What was decoded before the fault counts: a coding that breaks off gives the items before it.
         for data in self._portions():
@@ -83,9 +83,9 @@ class BodyReader:
                 return
         if fault is None:
             return
-        if not self.can_end(Ended.BROKEN):
+        if not self.can_end(EndReason.BROKEN):
             raise fault
-        self._end(Ended.SIZE if isinstance(fault, TooLargeError) else Ended.BROKEN, str(fault))
+        self._end(EndReason.SIZE if isinstance(fault, BodyTooLargeError) else EndReason.BROKEN, str(fault))
 
     def finish(self, elapsed: float) -> Result:
         """Return the Result of a body that was read to its end, or far enough.
@@ -96,33 +96,33 @@ class BodyReader:
             return self.cut(self.ended, elapsed, self.fault)
         try:
             content = self._decoder.finish()
-        except BodyError as error:
-            if self.can_end(Ended.BROKEN):
-                return self.cut(Ended.BROKEN, elapsed, str(error))
+        except BodyDecodeError as error:
+            if self.can_end(EndReason.BROKEN):
+                return self.cut(EndReason.BROKEN, elapsed, str(error))
             raise
-        rest = self._reader.finish(content)
-        if rest is not None and self._left is not None and len(rest) > self._left:
-            rest, self.ended = rest[: self._left], Ended.ITEMS
-        if rest is not None or self.has_shown:
-            self._show(rest or [], is_last=True)
-        return self._result(elapsed, is_divided=rest is not None)
+        last_items = self._reader.finish(content)
+        if last_items is not None and self._items_remaining is not None and len(last_items) > self._items_remaining:
+            last_items, self.ended = last_items[: self._items_remaining], EndReason.ITEMS
+        if last_items is not None or self.has_emitted:
+            self._emit(last_items or [], is_last=True)
+        return self._result(elapsed, is_divided=last_items is not None)
 
-    def can_end(self, ended: Ended) -> bool:
+    def can_end(self, ended: EndReason) -> bool:
         """Return whether what has come can be given as an incomplete answer."""
         if not self._reader.is_stream:
             return False
-        if rest := self._reader.cut():
-            self._show(rest)
+        if last_items := self._reader.cut():
+            self._emit(last_items)
         if self.items:
             return True
         # A watch in which nothing happened is an empty answer at its deadline. One that broke off with nothing is an
         # error.
         is_silent = not self._decoder.decoded.strip()
-        return ended is Ended.DEADLINE and (is_silent or self._reader.is_typed)
+        return ended is EndReason.DEADLINE and (is_silent or self._reader.is_typed)
 
-    def cut(self, ended: Ended, elapsed: float, fault: str = "") -> Result:
+    def cut(self, ended: EndReason, elapsed: float, fault: str = "") -> Result:
         """Return the Result of what has come; valid only where `can_end`."""
-        self._show([], is_last=True)
+        self._emit([], is_last=True)
         self._end(ended, fault)
         return self._result(elapsed, is_divided=True)
 
@@ -132,7 +132,7 @@ class BodyReader:
         return bool(self._decoder.decoded) and self.head.header("content-length") is None
 
     @property
-    def _left(self) -> int | None:
+    def _items_remaining(self) -> int | None:
         """The number of items that may still come; None where that is not bounded."""
         return None if self.limits.items is None else self.limits.items - len(self.items)
 
@@ -153,45 +153,45 @@ class BodyReader:
 
     def _divide(self, data: bytes) -> None:
         was_stream = self._reader.is_stream
-        self._unshown += data
+        self._unemitted += data
         self._size += len(data)
         items = self._reader.feed(data)
         if self._reader.is_stream != was_stream:
             self.on_stream(self._reader.is_stream)
         if self.watch is None or self._reader.is_idle:
-            self._unshown.clear()
+            self._unemitted.clear()
         if not self._reader.is_stream:
             return
-        self._show(items[: self._left])
-        if self._left == 0:
-            self._end(Ended.ITEMS)
+        self._emit(items[: self._items_remaining])
+        if self._items_remaining == 0:
+            self._end(EndReason.ITEMS)
         elif self._reader.is_over:
-            self._end(Ended.BROKEN if self._reader.fault else Ended.COMPLETE, self._reader.fault)
+            self._end(EndReason.BROKEN if self._reader.fault else EndReason.COMPLETE, self._reader.fault)
 
-    def _show(self, items: list[Any], *, is_last: bool = False) -> None:
-        items = [self._masked(item) for item in items]
+    def _emit(self, items: list[Any], *, is_last: bool = False) -> None:
+        items = [self._mask_item(item) for item in items]
         self.items += items
-        if self.watch is None or self._reader.is_sniffing or self._reader.is_holding or self._reader.framing is None:
+        if self.watch is None or self._reader.is_sniffing or self._reader.has_pending or self._reader.framing is None:
             return
-        data = self._masker.feed(bytes(self._unshown)) + (self._masker.finish() if is_last else b"")
-        self._unshown.clear()
+        data = self._masker.feed(bytes(self._unemitted)) + (self._masker.finish() if is_last else b"")
+        self._unemitted.clear()
         if data or items:
-            self.has_shown = True
+            self.has_emitted = True
             framing = self._reader.framing
-            self.watch(Piece(head=self.shown_head, framing=framing, data=data, items=tuple(items)))
+            self.watch(Piece(head=self.masked_head, framing=framing, data=data, items=tuple(items)))
 
-    def _masked(self, item: Any) -> Any:
+    def _mask_item(self, item: Any) -> Any:
         try:
             return self._masker.mask(item)
         except RecursionError:
             return "an item that is nested too deep to read"
 
-    def _end(self, ended: Ended, fault: str = "") -> None:
+    def _end(self, ended: EndReason, fault: str = "") -> None:
         self.ended, self.fault, self.is_over = ended, fault, True
 
     def _result(self, elapsed: float, *, is_divided: bool) -> Result:
         content = self._decoder.decoded
-        if self.ended is Ended.ITEMS:
+        if self.ended is EndReason.ITEMS:
             content = content[: self._size]
         result = replace(self.head, content=content, elapsed=elapsed)
         if not is_divided:

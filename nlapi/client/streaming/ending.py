@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nlapi.client.clean import one_line
-from nlapi.client.message import Ended, Framing, Result
+from nlapi.client.safe_text import single_line
+from nlapi.client.message import EndReason, Framing, Result
 
 # A value or an object has no better name than "item"; a log has lines to everybody who reads one.
 _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"}
@@ -14,20 +14,20 @@ def describe_end(result: Result) -> str:
     items = count_items(result)
     seconds = f"{round(result.elapsed, 1 if result.elapsed >= 0.1 else 2):g} s"
     match result.ended:
-        case Ended.COMPLETE:
+        case EndReason.COMPLETE:
             return ""
-        case Ended.ITEMS:
+        case EndReason.ITEMS:
             return f"the answer was cut after {items} in {seconds}; it may be still going on"
-        case Ended.DEADLINE if not result.items:
+        case EndReason.DEADLINE if not result.items:
             return f"nothing had come of the answer in {seconds}, and it was still going on"
-        case Ended.DEADLINE:
+        case EndReason.DEADLINE:
             return f"the answer was cut after {seconds} with {items}, while it was still going on"
-        case Ended.SIZE:
+        case EndReason.SIZE:
             return f"the answer was cut after {len(result.content):,} bytes with {items}, while it was still going on"
-        case Ended.INTERRUPTED:
+        case EndReason.INTERRUPTED:
             return f"the answer was stopped after {items}, while it was still going on"
-        case Ended.BROKEN:
-            return f"the answer broke off after {items}: {one_line(result.fault)[:200]}"
+        case EndReason.BROKEN:
+            return f"the answer broke off after {items}: {single_line(result.fault)[:200]}"
 
 
 def count_items(result: Result) -> str:

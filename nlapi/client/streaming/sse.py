@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nlapi.client.streaming.parser import Parser, parse_json_or_text
+from nlapi.client.streaming.parsers import StreamParser, parse_json_or_text
 
 # OpenAI's API, and all that copy it, end a stream with this data; it is no event of its own.
-DONE = "[DONE]"
+END_OF_EVENTS = "[DONE]"
 
 _BOM = b"\xef\xbb\xbf"
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+_EVENT_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-class ServerSentEvents(Parser):
+class ServerSentEvents(StreamParser):
     """A parser of text/event-stream; an item is `{"event", "data", "id"}`.
 
     `data` is always present, as JSON where it is JSON, `event` and `id` only when the event itself names them. Comments
@@ -48,7 +48,7 @@ class ServerSentEvents(Parser):
             data = data.removeprefix(b"\n")
             self._after_cr = False
         position = 0
-        for match in _LINE_END.finditer(data):
+        for match in _EVENT_LINE_END.finditer(data):
             line = b"".join((*self._line, data[position : match.start()]))
             self._line, position = [], match.end()
             self._after_cr = match[0] == b"\r" and position == len(data)
@@ -73,7 +73,7 @@ class ServerSentEvents(Parser):
         self._data, self._event, self._id = [], "", None
         if not has_data:
             return
-        if text.strip() == DONE:
+        if text.strip() == END_OF_EVENTS:
             self.is_over = True
             return
         # A text stays as it was sent: `parse_json_or_text` strips it, and blanks may matter in a model's tokens.

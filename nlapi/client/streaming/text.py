@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import codecs
 
-from nlapi.client.streaming.parser import Parser
+from nlapi.client.streaming.parsers import StreamParser
 
 
-class TextLines(Parser):
+class TextLines(StreamParser):
     """A parser of text; an item is a line without its end.
 
     Lines end with LF or CRLF alone: `str.splitlines` also cuts at form feeds and at U+2028, which logs hold.
     """
 
     def __init__(self, charset: str = "utf-8") -> None:
-        self._decoder = _decoder(charset)
+        self._decoder = _create_decoder(charset)
         self._line: list[str] = []  # pieces of a line, joined once: a line may be as long as the body
 
     def feed(self, data: bytes) -> list[str]:
-        first, *others = self._decoder.decode(data).split("\n")
+        first, *following = self._decoder.decode(data).split("\n")
         self._line.append(first)
         lines: list[str] = []
-        for text in others:
+        for text in following:
             lines.append("".join(self._line).removesuffix("\r"))
             self._line = [text]
         return lines
@@ -37,7 +37,7 @@ class TextLines(Parser):
         return [line] if line else []
 
 
-def _decoder(charset: str) -> codecs.IncrementalDecoder:
+def _create_decoder(charset: str) -> codecs.IncrementalDecoder:
     """Return a decoder of `charset`, or of UTF-8 where Python has none or one that gives no text (`zlib`)."""
     try:
         b" ".decode(charset, "replace")

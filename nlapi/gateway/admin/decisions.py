@@ -7,103 +7,103 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, page_answer, period
-from nlapi.gateway.admin.revisions import keeping_buckets
-from nlapi.gateway.calls import Ask
+from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, page_start, page_response, day_range
+from nlapi.gateway.admin.revisions import keep_buckets
+from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
-from nlapi.gateway.problem import Problem, issue_as_dict, not_found, unprocessable
+from nlapi.gateway.problem import GatewayProblem, issue_json, unknown_object, unprocessable
 from nlapi.issue import Issue, Level
-from nlapi.routing.change import put
+from nlapi.routing.change import upsert_entity
 from nlapi.routing.context import check_context
 from nlapi.routing.nouns import Canary, Configuration, Objective
 from nlapi.routing.simulate import Simulation, simulate
-from nlapi.routing.table import Table, compile
+from nlapi.routing.table import Table, compile_table
 
 # User ids are compared as they are; all other columns hold names, which have one stored spelling.
-COLUMNS = ("objective", "model", "version", "user", "client", "experiment", "canary")
-_NAMES = frozenset(COLUMNS) - {"user"}
+FILTER_COLUMNS = ("objective", "model", "version", "user", "client", "experiment", "canary")
+_NAME_COLUMNS = frozenset(FILTER_COLUMNS) - {"user"}
 
 
-def objective_of(call: Call) -> Objective:
+def find_objective(call: ApiCall) -> Objective:
     """Return the objective in the path. Problem 404 with the nearest name when there is none."""
-    known = call.gateway.publisher.current.configuration.objectives
+    objectives = call.gateway.publisher.current.configuration.objectives
     name = call.path["objective"]
-    found = known.get(name) or known.get(slug(name))
-    if found is None:
-        raise not_found("objective", slug(name), known)
-    return found
+    objective = objectives.get(name) or objectives.get(slug(name))
+    if objective is None:
+        raise unknown_object("objective", slug(name), objectives)
+    return objective
 
 
-def asked(call: Call, objective: Objective) -> tuple[dict[str, Any], str]:
+def request_context(call: ApiCall, objective: Objective) -> tuple[dict[str, Any], str]:
     """Return the context and the client of a body. Problem 422 for an undeclared field of the context."""
     body = call.body or {}
     context = body.get("context", {})
     if issues := check_context(objective, context):
-        placed = [replace(issue, where=f"body.{issue.where}") for issue in issues]
-        raise unprocessable(placed, code="invalid_context")
+        request_issues = [replace(issue, where=f"body.{issue.where}") for issue in issues]
+        raise unprocessable(request_issues, code="invalid_context")
     return context, call.caller.client or body.get("client", "")
 
 
-async def serve(call: Call) -> Answer:
+async def serve_objective(call: ApiCall) -> ApiResponse:
     """Run the version that is decided on for an objective, and return its output."""
     gateway, body = call.gateway, call.body
     # The hot path: the name is normalized only when it is not in its stored spelling.
     name = call.path["objective"]
     if name not in gateway.publisher.current.configuration.objectives:
         name = slug(name)
-    ask = Ask(
+    request = InferenceRequest(
         input=body["input"],
         context=body.get("context", {}),
         client=call.caller.client,
         request_id=call.headers.get("x-request-id") or gateway.engine.new_request_id(),
         synthetic=call.headers.get("x-synthetic", False),
-        trace=call.trace,
+        traceparent=call.traceparent,
     )
-    served = await gateway.engine.serve(name, ask)
+    response = await gateway.engine.serve(name, request)
     document = {
-        "output": served.output,
-        "request_id": served.request_id,
-        "decision": encode_decision(served.decision),
-        "stages_ms": dict(served.stages),
-        "attempts": served.attempts,
-        "fallback": served.fallback,
+        "output": response.output,
+        "request_id": response.request_id,
+        "decision": encode_decision(response.decision),
+        "stages_ms": dict(response.stages),
+        "attempts": response.attempts,
+        "fallback": response.fallback,
     }
-    return Answer(body=document, headers={"X-Request-Id": served.request_id})
+    return ApiResponse(body=document, headers={"X-Request-Id": response.request_id})
 
 
-async def resolve(call: Call) -> Answer:
+async def resolve_objective(call: ApiCall) -> ApiResponse:
     """Return the decision on a request without running a version."""
     current = call.gateway.publisher.current
-    objective = objective_of(call)
-    decision = current.table.decide(objective.name, *asked(call, objective))
+    objective = find_objective(call)
+    decision = current.table.decide(objective.name, *request_context(call, objective))
     shard = current.configuration.shards.get(decision.shard)
-    place = {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)} if shard else {}
+    shard_location = {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)} if shard else {}
     body = {
         "decision": encode_decision(decision),
         "routing_key": str(decision.version),
-        **place,
+        **shard_location,
         "objective": KINDS["objective"].encode(objective, False),
     }
-    return Answer(body=body)
+    return ApiResponse(body=body)
 
 
-async def explain(call: Call) -> Answer:
+async def explain_objective(call: ApiCall) -> ApiResponse:
     """Return the decision on a request with every step that led to it."""
     current = call.gateway.publisher.current
-    objective = objective_of(call)
-    context, client = asked(call, objective)
-    found = current.table.explain(objective.name, context, client)
-    steps = [{"kind": step.kind, "name": step.name, "fate": str(step.fate), "text": step.text} for step in found.steps]
-    return Answer(body={"decision": encode_decision(found.decision), "steps": steps, "text": str(found)})
+    objective = find_objective(call)
+    context, client = request_context(call, objective)
+    explanation = current.table.explain(objective.name, context, client)
+    steps = [{"kind": step.kind, "name": step.name, "fate": str(step.status), "text": step.text} for step in explanation.steps]
+    return ApiResponse(body={"decision": encode_decision(explanation.decision), "steps": steps, "text": str(explanation)})
 
 
-async def list_(call: Call) -> Answer:
+async def list_decisions(call: ApiCall) -> ApiResponse:
     """Return a page of recorded decisions."""
     await call.gateway.flush()  # a client that was just served expects to find its request
-    since, until = period(call)
+    since, until = day_range(call)
     equal = {
-        name: slug(value) if name in _NAMES else value
-        for name in COLUMNS
+        name: slug(value) if name in _NAME_COLUMNS else value
+        for name in FILTER_COLUMNS
         if (value := call.query.get(name)) is not None
     }
     page = await asyncio.to_thread(
@@ -113,95 +113,95 @@ async def list_(call: Call) -> Answer:
         since=since,
         until=until,
         limit=call.query["limit"],
-        before=cursor(call),
+        before=page_start(call),
     )
-    return page_answer(page.rows, page)
+    return page_response(page.rows, page)
 
 
-async def get(call: Call) -> Answer:
+async def get_decision(call: ApiCall) -> ApiResponse:
     """Return the recorded decision on one request. Problem 404 when there is none."""
     await call.gateway.flush()
     # In a thread, as all reads of the store: it waits for a write that is under way.
-    found = await asyncio.to_thread(call.gateway.store.decision, call.path["request_id"])
-    if found is None:
-        raise Problem(404, f"nothing is recorded of request {call.path['request_id']!r}", code="unknown_request")
-    return Answer(body=found)
+    record = await asyncio.to_thread(call.gateway.store.decision, call.path["request_id"])
+    if record is None:
+        raise GatewayProblem(404, f"nothing is recorded of request {call.path['request_id']!r}", code="unknown_request")
+    return ApiResponse(body=record)
 
 
-async def simulate_change(call: Call) -> Answer:
+async def simulate_proposal(call: ApiCall) -> ApiResponse:
     """Replay recorded decisions through a proposed configuration."""
     await call.gateway.flush()
-    return Answer(body=await asyncio.to_thread(_simulated, call))
+    return ApiResponse(body=await asyncio.to_thread(_simulation_result, call))
 
 
-def _simulated(call: Call) -> Json:
+def _simulation_result(call: ApiCall) -> Json:
     current = call.gateway.publisher.current
-    proposed = proposal(call, current.configuration)
-    issues = [issue_as_dict(one) for one in call.gateway.publisher.checked(proposed)]
+    proposed = proposed_configuration(call, current.configuration)
+    issues = [issue_json(fault) for fault in call.gateway.publisher.check_configuration(proposed)]
     if any(issue["level"] == Level.ERROR for issue in issues):
         return {"decisions": 0, "moved": 0.0, "moves": [], "issues": issues, "text": "it would be refused"}
     return {**simulation_json(_replay(call, current.table, proposed)), "issues": issues}
 
 
-def _replay(call: Call, current: Table, configuration: Configuration) -> Simulation:
-    proposed = compile(configuration, current.revision + 1)
+def _replay(call: ApiCall, current: Table, configuration: Configuration) -> Simulation:
+    proposed = compile_table(configuration, current.revision + 1)
     equal = {"objective": slug(call.body["objective"])} if "objective" in call.body else {}
     rows = call.gateway.store.decisions(equal=equal, limit=call.body.get("decisions", 10_000)).rows
     return simulate(current, proposed, ((row["objective"], row["context"], row.get("client", "")) for row in rows))
 
 
-def proposal(call: Call, current: Configuration) -> Configuration:
+def proposed_configuration(call: ApiCall, current: Configuration) -> Configuration:
     """Return the configuration that a body of `simulate` proposes. Problem 422 unless it proposes exactly one."""
     # The schema allows the properties of all three forms; that there is exactly one form is checked here.
     body = call.body
-    ways = [name for name in ("revision", "configuration", "version") if name in body]
-    if len(ways) != 1:
+    alternatives = [name for name in ("revision", "configuration", "version") if name in body]
+    if len(alternatives) != 1:
         message = "it takes one of: a model and version, a revision, a configuration"
         raise unprocessable([Issue.error("body", message, rule="proposal")])
     if "configuration" in body:
-        return keeping_buckets(current, decode_configuration(body["configuration"]))
+        return keep_buckets(current, decode_configuration(body["configuration"]))
     if "revision" in body:
-        return decode_configuration(call.gateway.publisher.revision_of(body["revision"]).document)
+        return decode_configuration(call.gateway.publisher.get_revision(body["revision"]).document)
     if missing := [name for name in ("objective", "model") if name not in body]:
         raise unprocessable([Issue.error("body", f"a share needs {' and '.join(missing)} too", rule="proposal")])
     if slug(body["objective"]) not in current.objectives:
-        raise not_found("objective", slug(body["objective"]), current.objectives)
-    parts = ("objective", "model", "version", "when", "unless", "between")
-    given = {name: body[name] for name in parts if name in body}
-    canary: Canary = KINDS["canary"].decode({**given, "percent": body.get("percent", 100.0)})
-    return put(current, canary)
+        raise unknown_object("objective", slug(body["objective"]), current.objectives)
+    canary_keys = ("objective", "model", "version", "when", "unless", "between")
+    canary_data = {name: body[name] for name in canary_keys if name in body}
+    canary: Canary = KINDS["canary"].decode({**canary_data, "percent": body.get("percent", 100.0)})
+    return upsert_entity(current, canary)
 
 
-def simulation_json(found: Simulation) -> Json:
+def simulation_json(simulation: Simulation) -> Json:
     """Return a Simulation as answers have it."""
     return {
-        "decisions": found.seen,
-        "moved": round(100 * found.moved / found.seen, 2) if found.seen else 0.0,
-        "lost": found.lost,
-        "gained": found.gained,
-        "moves": sorted(_moves(found), key=lambda row: -row["requests"]),
+        "decisions": simulation.requests,
+        "moved": round(100 * simulation.moved / simulation.requests, 2) if simulation.requests else 0.0,
+        "lost": simulation.lost,
+        "gained": simulation.gained,
+        "moves": sorted(_movement_rows(simulation), key=lambda row: -row["requests"]),
         "slices": [
-            {"objective": one.objective, "field": cut.field, "value": cut.value, "seen": cut.seen, "moved": cut.moved}
-            for one in found.objectives
-            for cut in one.slices
+            {"objective": result.objective, "field": segment.field, "value": segment.value, "seen": segment.requests, "moved": segment.moved}
+            for result in simulation.objectives
+            for segment in result.slices
         ],
-        "text": str(found),
+        "text": str(simulation),
     }
 
 
-def _moves(found: Simulation) -> Iterator[Json]:
-    for one in found.objectives:
-        for move in one.movements:
-            before, after = str(move.source), str(move.target)
-            share = {"requests": move.count, "percent": round(move.percent, 2)}
-            yield {"objective": one.objective, "before": before, "after": after, **share}
+def _movement_rows(simulation: Simulation) -> Iterator[Json]:
+    for result in simulation.objectives:
+        for movement in result.movements:
+            before, after = str(movement.source), str(movement.target)
+            share = {"requests": movement.count, "percent": round(movement.percent, 2)}
+            yield {"objective": result.objective, "before": before, "after": after, **share}
 
 
 HANDLERS: dict[str, Handler] = {
-    "serveObjective": serve,
-    "resolveObjective": resolve,
-    "explainObjective": explain,
-    "listDecisions": list_,
-    "getDecision": get,
-    "simulate": simulate_change,
+    "serveObjective": serve_objective,
+    "resolveObjective": resolve_objective,
+    "explainObjective": explain_objective,
+    "listDecisions": list_decisions,
+    "getDecision": get_decision,
+    "simulate": simulate_proposal,
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, etag, page_answer, period
+from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, page_start, etag_header, page_response, day_range
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
 from nlapi.gateway.kept import Revision
-from nlapi.gateway.problem import issue_as_dict, unprocessable
+from nlapi.gateway.problem import issue_json, unprocessable
 from nlapi.gateway.publish import Publisher
 from nlapi.issue import Issue
 from nlapi.routing.change import Difference, diff
@@ -31,93 +31,93 @@ def revision_json(revision: Revision, current: int) -> Json:
     }
 
 
-async def list_(call: Call) -> Answer:
-    since, until = period(call)
+async def list_revisions(call: ApiCall) -> ApiResponse:
+    since, until = day_range(call)
     objective = slug(call.query.get("objective", ""))
-    who, limit, before = call.query.get("author", ""), call.query["limit"], cursor(call)
+    author, limit, before = call.query.get("author", ""), call.query["limit"], page_start(call)
     store, current = call.gateway.store, call.gateway.publisher.revision
     # The store is read in a thread: it waits for a write that is under way, and requests are served meanwhile.
     page = await asyncio.to_thread(
-        lambda: store.revisions(since=since, until=until, who=who, objective=objective, limit=limit, before=before)
+        lambda: store.revisions(since=since, until=until, author=author, objective=objective, limit=limit, before=before)
     )
-    return page_answer([revision_json(revision, current) for revision in page.rows], page)
+    return page_response([revision_json(revision, current) for revision in page.rows], page)
 
 
-async def get(call: Call) -> Answer:
-    found = await asyncio.to_thread(call.gateway.publisher.revision_of, call.path["revision"])
-    said = revision_json(found, call.gateway.publisher.revision)
-    return Answer(body={**said, "configuration": dict(found.document)})
+async def get_revision(call: ApiCall) -> ApiResponse:
+    revision = await asyncio.to_thread(call.gateway.publisher.get_revision, call.path["revision"])
+    document = revision_json(revision, call.gateway.publisher.revision)
+    return ApiResponse(body={**document, "configuration": dict(revision.document)})
 
 
-async def difference(call: Call) -> Answer:
+async def diff_revision(call: ApiCall) -> ApiResponse:
     number = call.path["revision"]
     start = call.query.get("from", number - 1)
     # Decoding two documents of up to 32 MiB takes long, and requests are served meanwhile.
-    rows = await asyncio.to_thread(_differences, call.gateway.publisher, start, number)
-    return Answer(body={"from": start, "to": number, "differences": rows})
+    rows = await asyncio.to_thread(_difference_rows, call.gateway.publisher, start, number)
+    return ApiResponse(body={"from": start, "to": number, "differences": rows})
 
 
-def _differences(publisher: Publisher, start: int, number: int) -> list[Json]:
-    after = decode_configuration(publisher.revision_of(number).document)
-    before = decode_configuration(publisher.revision_of(start).document) if start else Configuration()
-    return [difference_json(one) for one in diff(before, after)]
+def _difference_rows(publisher: Publisher, start: int, number: int) -> list[Json]:
+    after = decode_configuration(publisher.get_revision(number).document)
+    before = decode_configuration(publisher.get_revision(start).document) if start else Configuration()
+    return [difference_json(change) for change in diff(before, after)]
 
 
-def difference_json(one: Difference) -> Json:
+def difference_json(change: Difference) -> Json:
     """Return a Difference as answers have it, with the object before and after."""
-    kind = _BY_PLURAL[one.kind]
-    said: Json = {"where": f"{one.kind}.{one.name}", "change": one.change, "text": one.text}
-    said["fields"] = list(one.fields)
-    for name, noun in (("before", one.before), ("after", one.after)):
-        if noun is not None:
-            said[name] = kind.encode(noun, False)
-    return said
+    kind = _BY_PLURAL[change.kind]
+    row: Json = {"where": f"{change.kind}.{change.name}", "change": change.change, "text": change.text}
+    row["fields"] = list(change.fields)
+    for name, item in (("before", change.before), ("after", change.after)):
+        if item is not None:
+            row[name] = kind.encode(item, False)
+    return row
 
 
-async def roll_back(call: Call) -> Answer:
+async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
     publisher, number = call.gateway.publisher, call.path["revision"]
-    made = await publisher.roll_back(number, who=call.caller.name, why=call.why, expected=call.expected)
-    return revision_answer(call, made)
+    revision = await publisher.roll_back(number, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    return revision_response(call, revision)
 
 
-async def roll_back_objective(call: Call) -> Answer:
+async def roll_back_objective(call: ApiCall) -> ApiResponse:
     publisher = call.gateway.publisher
-    name = call.name("objective")
-    made = await publisher.undo(name, who=call.caller.name, why=call.why, expected=call.expected)
-    return revision_answer(call, made)
+    name = call.stored_name("objective")
+    revision = await publisher.undo(name, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    return revision_response(call, revision)
 
 
-def revision_answer(call: Call, made: Revision) -> Answer:
+def revision_response(call: ApiCall, revision: Revision) -> ApiResponse:
     """Return the answer to an operation that published a revision."""
-    body = revision_json(made, call.gateway.publisher.revision)
-    return Answer(body=body, headers=etag(made.number), made=made.number)
+    body = revision_json(revision, call.gateway.publisher.revision)
+    return ApiResponse(body=body, headers=etag_header(revision.number), revision=revision.number)
 
 
-async def configuration(call: Call) -> Answer:
+async def get_configuration(call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     number = current.table.revision
-    said = await asyncio.to_thread(encode_configuration, current.configuration)
-    return Answer(body={**({"revision": number} if number else {}), **said}, headers=etag(number))
+    document = await asyncio.to_thread(encode_configuration, current.configuration)
+    return ApiResponse(body={**({"revision": number} if number else {}), **document}, headers=etag_header(number))
 
 
-async def replace_configuration(call: Call) -> Answer:
-    given = await asyncio.to_thread(decode_configuration, call.body)
-    expected = call.expected if call.expected is not None else call.body.get("revision")
+async def replace_configuration(call: ApiCall) -> ApiResponse:
+    replacement = await asyncio.to_thread(decode_configuration, call.body)
+    expected = call.expected_revision if call.expected_revision is not None else call.body.get("revision")
 
     def edit(before: Configuration) -> Configuration:
         # An empty document is a mistake far more often than the wish to stop all traffic.
-        if before.objectives and not given.objectives:
+        if before.objectives and not replacement.objectives:
             message, hint = "it would leave no objective, and fail all traffic", "delete objectives one by one"
             issue = Issue.error("body.objectives", message, hint, "no-objectives")
             raise unprocessable([issue], code="invalid_configuration")
-        return keeping_buckets(before, given)
+        return keep_buckets(before, replacement)
 
     publisher = call.gateway.publisher
-    made = await publisher.change(edit, who=call.caller.name, why=call.why, expected=expected)
-    return revision_answer(call, made)
+    revision = await publisher.change(edit, author=call.caller.name, reason=call.reason, expected=expected)
+    return revision_response(call, revision)
 
 
-def keeping_buckets(before: Configuration, after: Configuration) -> Configuration:
+def keep_buckets(before: Configuration, after: Configuration) -> Configuration:
     """Return `after`, in which splits without buckets keep those of `before`."""
     # A document that a person wrote has no buckets. Allotted anew they would move users who may stay.
     rules = {
@@ -127,27 +127,27 @@ def keeping_buckets(before: Configuration, after: Configuration) -> Configuratio
         for name, rule in after.rules.items()
     }
     experiments = {
-        name: replace(one, cells=allocate(before.experiments[name].cells, one.cells))
-        if name in before.experiments and not any(cell.buckets for cell in one.cells)
-        else one
-        for name, one in after.experiments.items()
+        name: replace(experiment, cells=allocate(before.experiments[name].cells, experiment.cells))
+        if name in before.experiments and not any(cell.buckets for cell in experiment.cells)
+        else experiment
+        for name, experiment in after.experiments.items()
     }
     return replace(after, rules=rules, experiments=experiments)
 
 
-async def check(call: Call) -> Answer:
+async def check_configuration(call: ApiCall) -> ApiResponse:
     publisher, body = call.gateway.publisher, call.body
-    issues = await asyncio.to_thread(lambda: publisher.checked(decode_configuration(body)))
-    return Answer(body={"issues": [issue_as_dict(issue) for issue in issues]})
+    issues = await asyncio.to_thread(lambda: publisher.check_configuration(decode_configuration(body)))
+    return ApiResponse(body={"issues": [issue_json(issue) for issue in issues]})
 
 
 HANDLERS: dict[str, Handler] = {
-    "listRevisions": list_,
-    "getRevision": get,
-    "diffRevision": difference,
-    "rollBackToRevision": roll_back,
+    "listRevisions": list_revisions,
+    "getRevision": get_revision,
+    "diffRevision": diff_revision,
+    "rollBackToRevision": roll_back_to_revision,
     "rollBackObjective": roll_back_objective,
-    "getConfiguration": configuration,
+    "getConfiguration": get_configuration,
     "replaceConfiguration": replace_configuration,
-    "checkConfiguration": check,
+    "checkConfiguration": check_configuration,
 }

@@ -22,11 +22,11 @@ from nlapi.planner.answering.row_fields import (
 from nlapi.planner.language.ordinals import LAST, ORDINALS
 from nlapi.planner.language.question_intent import IMPLIED, Order, Want, Wish, wish_of
 from nlapi.planner.slots.entities import ONLY
-from nlapi.resources.fields import Thing, text_of
-from nlapi.resources.identity import Rank, columns, field_sort
-from nlapi.resources.naming import pieces, stem
-from nlapi.resources.nouns import noun_of, thing_words
-from nlapi.tools.display import CURRENCY_FIELDS, format_value, moment_of, number_of
+from nlapi.resources.fields import Item, text_of
+from nlapi.resources.identity import FieldRank, columns, label_rank
+from nlapi.resources.naming import split_words, stem
+from nlapi.resources.nouns import noun_of, singular_noun
+from nlapi.tools.value_format import CURRENCY_FIELDS, format_value, moment_of, number_of
 
 _AMOUNTS = frozenset(map(stem, "price cost amount fee budget spend total balance revenue".split()))
 _AMOUNT_DEGREES = frozenset(
@@ -45,7 +45,7 @@ _LONGEST_FIELD = 3
 COUNT = "count"
 """The column of how many things are in a group."""
 
-Group = tuple[tuple[str, ...], tuple[Thing, ...]]
+Group = tuple[tuple[str, ...], tuple[Item, ...]]
 """The values that things have in common, and the things."""
 
 
@@ -71,12 +71,12 @@ def group_paths(by: str, fields: RowFields) -> tuple[tuple[str, ...], str]:
 
 
 def _stems(words: Sequence[str]) -> list[str]:
-    return [stem(piece) for word in words for piece in pieces(word)]
+    return [stem(piece) for word in words for piece in split_words(word)]
 
 
 def groups_by(fields: RowFields, paths: Sequence[str]) -> list[Group]:
     """Return the things by the values of fields, the largest group first; one with a list of values is in several."""
-    found: dict[tuple[str, ...], list[Thing]] = defaultdict(list)
+    found: dict[tuple[str, ...], list[Item]] = defaultdict(list)
     for thing, row in zip(fields.things, fields.rows, strict=True):
         keys: list[tuple[str, ...]] = [()]
         for path in paths:
@@ -104,15 +104,15 @@ def sorted_text(fields: RowFields) -> str:
     """Return how things are sorted by their state, else by a kind of which there are several; "" by neither."""
     sorts = (
         (path, sort)
-        for wanted in (Rank.STATE, Rank.KIND)
+        for wanted in (FieldRank.STATE, FieldRank.KIND)
         for path in fields.paths
-        if (sort := field_sort(path)) is wanted
+        if (sort := label_rank(path)) is wanted
     )
     for path, sort in sorts:
         values = fields.values(path)
         plain = all(text_of(value) for value in values)
         groups = groups_by(fields, (path,)) if plain else []
-        least = 1 if sort is Rank.STATE or len(values) == 1 else 2
+        least = 1 if sort is FieldRank.STATE or len(values) == 1 else 2
         if least <= len(groups) <= _MOST_SORTED and (len(groups) < len(values) or len(values) == 1):
             return count_text(groups)
     return ""
@@ -129,7 +129,7 @@ def measure_path(wish: Wish, fields: RowFields, *, days: bool = False) -> str:
         if not (fields.is_temporal(path) if days else fields.is_numeric(path) and not fields.is_temporal(path)):
             continue
         words = field_stems(path)
-        local = frozenset(map(stem, pieces(path.rpartition(".")[2])))
+        local = frozenset(map(stem, split_words(path.rpartition(".")[2])))
         shared = len(words & asked) / len(words)
         begun = sum(any(is_word_of(said, word) for said in asked) for word in words) / len(words)
         rank = next((at for at, word in enumerate(wish.implied) if word in local), None)
@@ -166,7 +166,7 @@ def order_key(path: str, value: Any) -> Any:
     return (2, 0, text.casefold())
 
 
-def in_order(fields: RowFields, path: str, *, descending: bool) -> list[Thing]:
+def in_order(fields: RowFields, path: str, *, descending: bool) -> list[Item]:
     """Return the things in the order of a field; those that have none of it come last."""
     pairs = list(zip(fields.values(path), fields.things, strict=True))
     have = [pair for pair in pairs if pair[0] not in (None, "")]
@@ -177,14 +177,14 @@ def in_order(fields: RowFields, path: str, *, descending: bool) -> list[Thing]:
 def order_path(order: Order, fields: RowFields) -> str:
     """Return the field that an order names or implies; "" when none is called so."""
     if order.words == (stem("name"),):
-        named = columns(fields.things, thing_words(fields.operation))
+        named = columns(fields.things, singular_noun(fields.operation))
         return fields.path_of(order.words) or next(iter(named), "")
     path = fields.path_of(order.words)
     wish = Wish(want=Want.MOST, words=frozenset(order.words), implied=order.implied)
     return path or measure_path(wish, fields, days=True) or measure_path(wish, fields)
 
 
-def at_place(place: str, operation: Operation, things: Sequence[Thing]) -> list[Thing]:
+def at_place(place: str, operation: Operation, things: Sequence[Item]) -> list[Item]:
     """Return the things at a place (second, oldest): one, several that share it, or none where no field tells."""
     if place in ORDINALS:
         return list(things[ORDINALS[place] : ORDINALS[place] + 1])
@@ -197,7 +197,7 @@ def at_place(place: str, operation: Operation, things: Sequence[Thing]) -> list[
     return list(extreme(wish, fields, path)[1]) if path else []
 
 
-def extreme(wish: Wish, fields: RowFields, path: str) -> tuple[str, tuple[Thing, ...]]:
+def extreme(wish: Wish, fields: RowFields, path: str) -> tuple[str, tuple[Item, ...]]:
     """Return the sentence that tells the most or the least by a field, and the things that it tells of."""
     have = [
         (value, thing) for value, thing in zip(fields.values(path), fields.things, strict=True) if value is not None
@@ -219,7 +219,7 @@ def extreme(wish: Wish, fields: RowFields, path: str) -> tuple[str, tuple[Thing,
     return f"{names} {verb} the {end} {words}: {_shown(fields, path, first, tied[0])}", tied
 
 
-def _shown(fields: RowFields, path: str, value: Any, thing: Thing) -> str:
+def _shown(fields: RowFields, path: str, value: Any, thing: Item) -> str:
     return format_value(fields.operation, path, value, thing)
 
 
@@ -234,7 +234,7 @@ class Figure:
     """A sum or an average: what it is of in words, and of which things each."""
 
     text: str
-    rows: tuple[Thing, ...] = ()
+    rows: tuple[Item, ...] = ()
     columns: tuple[str, ...] = ()
 
 
@@ -255,11 +255,11 @@ def summed(wish: Wish, fields: RowFields, path: str, groups: Sequence[str]) -> F
     return Figure(text, tuple(rows), (*groups, column))
 
 
-def _figure(wish: Wish, operation: Operation, path: str, things: Sequence[Thing]) -> str:
+def _figure(wish: Wish, operation: Operation, path: str, things: Sequence[Item]) -> str:
     """The sum or the average; amounts in several currencies are added up apart."""
     rows = RowFields(things=tuple(things), operation=operation)
     by_currency: dict[str, list[float]] = defaultdict(list)
-    samples: dict[str, Thing] = {}
+    samples: dict[str, Item] = {}
     for value, thing in zip(rows.values(path), things, strict=True):
         amount = number_of(value)
         if amount is not None:

@@ -15,18 +15,18 @@ from nlapi.planner.answering.list_answer import boolean_answer, list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
 from nlapi.planner.answering.row_fields import SILENT, counted, field_stems, field_words, label, noun
 from nlapi.planner.language.question_intent import Want, Wish, wish_of
-from nlapi.resources.answers import ListAnswer, is_failure, list_in, thing_in
-from nlapi.resources.fields import Thing, fields_of, text_of
+from nlapi.resources.answers import ListAnswer, is_failure, extract_list, extract_item
+from nlapi.resources.fields import Item, fields_of, text_of
 from nlapi.resources.identity import id_of, is_link, name_of
 from nlapi.resources.naming import VERBS, Intent, singular, stem
-from nlapi.resources.nouns import noun_of, thing_words
-from nlapi.resources.reason import error_reason
+from nlapi.resources.nouns import noun_of, singular_noun
+from nlapi.resources.error_reasons import error_reason
 from nlapi.tools.diagnosis import is_foreign_page
-from nlapi.tools.display import format_value, is_date, moment_of
+from nlapi.tools.value_format import format_value, is_date, moment_of
 from nlapi.tools.pages import next_arguments
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.view import VALUE, AnswerView, answer_view, headers_of, raw_text, thing_view
+from nlapi.tools.view import VALUE_COLUMN, AnswerView, answer_view, lowercase_headers, raw_text, item_view
 
 CREATED = 201
 _MOST_FIELDS = 6
@@ -56,7 +56,7 @@ def answer(
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
         return AnswerView(text="Not done: you did not agree to the call. Nothing was sent.")
-    if step.outcome is not Outcome.DONE or step.result is None:
+    if step.outcome is not Outcome.ANSWERED or step.result is None:
         return AnswerView(text=f"Not done: {step.message}" if step.message else "Not done.")
     if reason := unanswered(step.call, step.result):
         return AnswerView(text=reason)
@@ -71,7 +71,7 @@ def _streamed(result: Result) -> str:
     """What is said of an answer that streams: how much came, and that there may be more. "" where it came to its end
     and lists things, which is answered as any other list is."""
     end = describe_end(result)
-    if not end and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES) and list_in(list(result.items or ())):
+    if not end and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES) and extract_list(list(result.items or ())):
         return ""
     return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
 
@@ -106,7 +106,7 @@ def listed_in(step: Step) -> ListAnswer | None:
     """Return what the answer of a step lists; None where it lists nothing."""
     if step.result is None:
         return None
-    return list_in(step.result.data, step.call.tool.operation, headers_of(step.result))
+    return extract_list(step.result.data, step.call.tool.operation, lowercase_headers(step.result))
 
 
 def list_question(
@@ -114,7 +114,7 @@ def list_question(
 ) -> ListQuestion:
     """Return what a question asks of the things on the pages of a list, of which `last` is the last one read."""
     lists = [listed for page in pages if (listed := listed_in(page)) is not None]
-    things = [thing for listed in lists for thing in listed.things]
+    things = [thing for listed in lists for thing in listed.object_entries]
     call, result = pages[-1].call, pages[-1].result
     more = result is not None and next_arguments(call, result) is not None
     return read_list_question(question, call, things, last.total, more=more, applied=applied, today=today)
@@ -127,21 +127,21 @@ def _read(question: str, steps: Sequence[Step], applied: Sequence[str], today: d
     if is_failure(result.data) and error_reason(result.data):
         return replace(answer_view(result, operation), text=failure(result))
     listed = listed_in(step)
-    if listed is not None and len(listed.things) == len(listed.entries):
+    if listed is not None and len(listed.object_entries) == len(listed.entries):
         return list_answer(list_question(question, pages_of(steps), listed, applied, today))
     view = answer_view(result, operation)
-    if view.columns == (VALUE,):
-        values = [str(row[VALUE]) for row in view.rows]
+    if view.columns == (VALUE_COLUMN,):
+        values = [str(row[VALUE_COLUMN]) for row in view.rows]
         rest = f" and {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else ""
         return replace(view, text=f"{counted(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{rest}.")
-    if view.is_thing and (text := _only_text(view.rows[0])):
+    if view.is_single and (text := _only_text(view.rows[0])):
         return AnswerView(text=text, operation=operation)
-    if view.is_thing:
+    if view.is_single:
         return _thing_answer(wish_of(question), operation, view)
     return AnswerView(text=_raw_answer(result), operation=operation)
 
 
-def _only_text(thing: Thing) -> str:
+def _only_text(thing: Item) -> str:
     """The text of several lines that is all that a thing has; "" for any other thing."""
     (value, *more) = thing.values() or ("",)
     return value.strip() if not more and isinstance(value, str) and "\n" in value.strip() else ""
@@ -170,7 +170,7 @@ def _thing_answer(wish: Wish, operation: Operation, view: AnswerView) -> AnswerV
     chosen = _asked_for(wish, operation, fields)
     if not chosen:
         local = [pair for pair in fields.items() if "." not in pair[0]]
-        unnamed = not name_of(thing, thing_words(operation)) and id_of(thing) is None
+        unnamed = not name_of(thing, singular_noun(operation)) and id_of(thing) is None
         inner = [pair for pair in fields.items() if (unnamed or not local) and pair not in local]
         chosen = dict([pair for pair in (*local, *inner) if not is_link(pair[1])][:_MOST_FIELDS])
     else:
@@ -181,7 +181,7 @@ def _thing_answer(wish: Wish, operation: Operation, view: AnswerView) -> AnswerV
     return replace(view, text=f"{name}: {said}." if said else f"{name}.")
 
 
-def _said_fields(view: AnswerView, thing: Thing) -> dict[str, Any]:
+def _said_fields(view: AnswerView, thing: Item) -> dict[str, Any]:
     """The fields of a thing that a sentence can say, the most telling first."""
     fields = fields_of(thing)
     said = {path: text_of(fields[path], path) or fields[path] for path in view.columns if path in fields}
@@ -192,7 +192,7 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float) and value != "" and len(str(value)) <= _LONGEST_SAID
 
 
-def _is_label(path: str, value: Any, thing: Thing) -> bool:
+def _is_label(path: str, value: Any, thing: Item) -> bool:
     return value == name_of(thing) or value == id_of(thing) or path == "id"
 
 
@@ -200,7 +200,7 @@ def _first(paths: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *paths)))
 
 
-def _counted_list(wish: Wish, operation: Operation, thing: Thing) -> tuple[str, list[Any]] | None:
+def _counted_list(wish: Wish, operation: Operation, thing: Item) -> tuple[str, list[Any]] | None:
     """The list in a thing that a question counts: how many records has the zone x?"""
     asked = wish.words - frozenset(map(stem, noun_of(operation)))
     lists = [(path, value) for path, value in fields_of(thing).items() if isinstance(value, list)]
@@ -231,8 +231,8 @@ def _written(call: Call, result: Result) -> AnswerView:
         return AnswerView(text=f"{operation.id} was answered with {count_items(result)}, the last of them {last}.")
     if is_failure(result.data) and (reason := error_reason(result.data)):
         return AnswerView(text=f"Not done: the API answered {result.status} and reports {reason.rstrip('.')}.")
-    thing = thing_in(result.data, operation) or {}
-    view = thing_view(thing, operation) if thing else AnswerView(operation=operation)
+    thing = extract_item(result.data, operation) or {}
+    view = item_view(thing, operation) if thing else AnswerView(operation=operation)
     if operation.method == "DELETE":
         target = _target(call)
         return replace(view, text=f"Deleted the {noun(operation)}{f' {target}' if target else ''}.")

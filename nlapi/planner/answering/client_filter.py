@@ -20,8 +20,8 @@ from nlapi.planner.language.question_intent import Wish
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import Kind
 from nlapi.planner.slots.entities import ID_WORDS
-from nlapi.resources.fields import Thing
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, pieces, stem
+from nlapi.resources.fields import Item
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Call
 
@@ -58,7 +58,7 @@ class Filtered:
     `named` are fields that it names without a condition on them.
     """
 
-    things: tuple[Thing, ...]
+    things: tuple[Item, ...]
     conditions: tuple[Condition, ...] = ()
     unapplied: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ def _take_said(reading: QuestionReading, text: str) -> None:
     if at >= 0:
         reading.take_text(at, at + len(text))
     elif text:
-        reading.take_words(pieces(text))
+        reading.take_words(split_words(text))
 
 
 def _take_arguments(reading: QuestionReading, call: Call) -> None:
@@ -119,7 +119,7 @@ def _take_arguments(reading: QuestionReading, call: Call) -> None:
     for name, value in _leaves(call.arguments):
         if value is True and _is_default(call, name):
             continue
-        words = pieces(name.rpartition(".")[2])
+        words = split_words(name.rpartition(".")[2])
         if stem(words[-1]) in ID_WORDS:
             reading.take_words(words[:-1])
         names |= {stem(word) for word in words if word not in ("is", "has")}
@@ -129,7 +129,7 @@ def _take_arguments(reading: QuestionReading, call: Call) -> None:
                     # A field of this name tells them apart, so that the argument has not.
                     reading.understood -= {at for at, token in enumerate(reading.tokens) if token.stem in names}
                     continue
-                reading.take_words([word for word in pieces(name) if word not in ("is", "has", "include", "only")])
+                reading.take_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
             elif isinstance(one, int | float):
                 _take_number(reading, one)
             elif isinstance(one, str):
@@ -170,9 +170,9 @@ def _take_value(reading: QuestionReading, value: str) -> None:
         days = found.value if isinstance(found.value, tuple) else (found.value,)
         if any(str(day)[:10] in value for day in days):
             reading.take_text(found.start, found.end)
-    if reading.take_words(pieces(value)) or not value:
+    if reading.take_words(split_words(value)) or not value:
         return
-    words = [stem(piece) for piece in pieces(value)]
+    words = [stem(piece) for piece in split_words(value)]
     meant = [
         at for at, token in enumerate(reading.tokens) if any(token.stem in SYNONYMS.get(word, ()) for word in words)
     ]
@@ -231,7 +231,7 @@ def _is_filler(reading: QuestionReading, at: int) -> bool:
 def _operation_words(operation: Operation) -> frozenset[str]:
     """The stems of what an operation and its API are called."""
     said = (operation.id, operation.summary, operation.path, operation.spec.title, *operation.tags)
-    return frozenset(map(stem, (piece for text in said for piece in pieces(text))))
+    return frozenset(map(stem, (piece for text in said for piece in split_words(text))))
 
 
 def texts_applied(raws: Iterable[Any]) -> tuple[str, ...]:

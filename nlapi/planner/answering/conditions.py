@@ -14,8 +14,8 @@ from nlapi.planner.language.dates import MONTHS, Found, find_dates
 from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, Number, find_numbers
 from nlapi.planner.language.question_intent import IMPLIED
 from nlapi.planner.language.text import Kind, Sentence, Span, Token
-from nlapi.resources.naming import pieces, stem
-from nlapi.tools.display import moment_of, number_of, unit_at
+from nlapi.resources.naming import split_words, stem
+from nlapi.tools.value_format import moment_of, number_of, unit_at
 from nlapi.tools.units import from_wire
 
 _NEGATIONS = frozenset(
@@ -96,7 +96,7 @@ class QuestionReading:
         for at in range(len(self.tokens)):
             last, left = at, stems
             while left and last < len(self.tokens):
-                own = tuple(map(stem, pieces(self.tokens[last].text)))
+                own = tuple(map(stem, split_words(self.tokens[last].text)))
                 if not own or left[: len(own)] != own:
                     break
                 left, last = left[len(own) :], last + 1
@@ -138,7 +138,7 @@ class QuestionReading:
     def field_beside(self, first: int, last: int, paths: Iterable[str]) -> str:
         """The field of `paths` whose words stand next to a run of tokens; "" for none. The words are marked."""
         for path in paths:
-            whole = frozenset(map(stem, pieces(path.rpartition(".")[2])))
+            whole = frozenset(map(stem, split_words(path.rpartition(".")[2])))
             for words in dict.fromkeys((whole, core_stems(path))):
                 for start, end in (*self._before(first, len(words)), *self._after(last, len(words))):
                     if words and frozenset(token.stem for token in self.tokens[start:end]) == words:
@@ -279,7 +279,7 @@ def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -
     costs = IMPLIED["cheapest"] if any(token.stem == "cost" for token in tokens) else ()
     for word in (*implied, *costs):
         for path in numeric:
-            if word in set(map(stem, pieces(path.rpartition(".")[2]))):
+            if word in set(map(stem, split_words(path.rpartition(".")[2]))):
                 return path
     return ""
 
@@ -401,4 +401,4 @@ def _temporal_field(reading: QuestionReading, start: int) -> str:
 
 
 def _words(path: str) -> frozenset[str]:
-    return frozenset(map(stem, pieces(path.rpartition(".")[2])))
+    return frozenset(map(stem, split_words(path.rpartition(".")[2])))

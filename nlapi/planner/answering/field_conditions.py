@@ -12,8 +12,8 @@ from nlapi.planner.answering.row_fields import RowFields, field_stems, field_wor
 from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.text import LOOSE, Kind
 from nlapi.resources.fields import is_empty
-from nlapi.resources.identity import field_sort
-from nlapi.resources.naming import STOPWORDS, name_words, pieces, singular, stem
+from nlapi.resources.identity import label_rank
+from nlapi.resources.naming import STOPWORDS, name_words, split_words, singular, stem
 
 _SHORTEST_VERB = 5
 """Letters of a verb that the name of a field may begin with: `assign` of assignee."""
@@ -287,13 +287,13 @@ def _mention(text: str, *, denied: bool) -> Condition:
 
 def _index(reading: QuestionReading) -> Mapping[tuple[str, ...], list[tuple[str, str]]]:
     """Words of a value -> the fields that have it, with the value; of values that share a word with the question."""
-    said = {form for word in pieces(reading.sentence.text) for form in (word, singular(word))}
+    said = {form for word in split_words(reading.sentence.text) for form in (word, singular(word))}
     shares = re.compile("|".join(map(re.escape, sorted(said))) or "$^")
     index: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
     for path in reading.fields.paths:
         texts = {text for texts in reading.fields.texts(path) for text in texts if len(text) <= _LONGEST_VALUE}
         for text in (*sorted(filter(lambda text: shares.search(text.lower()), texts)), *reading.fields.choices(path)):
-            for key in {tuple(pieces(text)), tuple(map(singular, pieces(text)))}:
+            for key in {tuple(split_words(text)), tuple(map(singular, split_words(text)))}:
                 index.setdefault(key, {})[path, text] = None
     return {key: list(found) for key, found in index.items() if key}
 
@@ -328,7 +328,7 @@ def _match(
         return None
     text = span.text if span is not None and span.kind is Kind.QUOTED else reading.text(first, last)
     bare = text.lower().removeprefix("non-")
-    words = tuple(pieces(bare))
+    words = tuple(split_words(bare))
     if not words or (span is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
         return None
     special = span is not None or not all(part.isalpha() for part in bare.split())
@@ -349,7 +349,7 @@ def _match(
     if not special and not beside and all(token.stem in FILLER for token in reading.tokens[first:last]):
         return None  # the full list has no type `full`
     verb, start = reading.verb_before(first)
-    led = [path for path in paths if verb and any(word.startswith(verb) for word in pieces(path.rpartition(".")[2]))]
+    led = [path for path in paths if verb and any(word.startswith(verb) for word in split_words(path.rpartition(".")[2]))]
     order = {path: at for at, path in enumerate(reading.fields.paths)}
     path, _ = min(
         fitting, key=lambda pair: (pair[0] != beside, pair[0] not in led, pair[1].lower() != bare, order[pair[0]])
@@ -380,17 +380,17 @@ def _sorts(fields: RowFields, path: str, value: str) -> bool:
         return False
     texts = [text for texts in fields.texts(path) for text in texts]
     repeated = len(set(texts)) < len(texts) or value in fields.choices(path)
-    return repeated or field_sort(path) is not None or value.isalpha()
+    return repeated or label_rank(path) is not None or value.isalpha()
 
 
 def _synonymous(fields: RowFields, word: str) -> Iterator[tuple[str, str]]:
     """The values of states that a word means too: `running` is ACTIVE."""
     for path in fields.paths:
-        if field_sort(path) is None:
+        if label_rank(path) is None:
             continue
         texts = {text for texts in fields.texts(path) for text in texts} | set(fields.choices(path))
         for text in sorted(texts):
-            words = [stem(piece) for piece in pieces(text)]
+            words = [stem(piece) for piece in split_words(text)]
             if words and len(words) <= 2 and all(word in SYNONYMS.get(own, ()) for own in words):
                 yield path, text
 

@@ -43,12 +43,12 @@ from nlapi.planner.language.question_intent import Want, Wish
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import Kind
 from nlapi.resources.answers import field_schema
-from nlapi.resources.fields import Thing, field_at, fields_of, is_empty, text_of
+from nlapi.resources.fields import Item, field_at, fields_of, is_empty, text_of
 from nlapi.resources.identity import columns, id_of, name_of
-from nlapi.resources.naming import pieces, stem
+from nlapi.resources.naming import split_words, stem
 from nlapi.resources.naming import plural as plural_word
-from nlapi.resources.nouns import noun_of, thing_words
-from nlapi.tools.display import format_value
+from nlapi.resources.nouns import noun_of, singular_noun
+from nlapi.tools.value_format import format_value
 from nlapi.tools.tool import Call
 from nlapi.tools.view import AnswerView
 
@@ -88,7 +88,7 @@ def list_answer(asked: ListQuestion) -> AnswerView:
 
 def _view(asked: ListQuestion, rows: RowFields, paths: Sequence[str], text: str) -> AnswerView:
     """The rows, with the columns that the question asks for behind the one that names them."""
-    words = thing_words(rows.operation)
+    words = singular_noun(rows.operation)
     described = columns(rows.things, words)
     named = [path for path in described[:1] if any(name_of(thing, words) for thing in rows.things)]
     return AnswerView(
@@ -194,7 +194,7 @@ def _groups_view(asked: ListQuestion, paths: Sequence[str], groups: Sequence[Gro
     return AnswerView(rows=rows, columns=(*paths, COUNT), fixed=len(paths) + 1, is_certain=not asked.found.unapplied)
 
 
-def _cut(asked: ListQuestion) -> tuple[Thing, ...]:
+def _cut(asked: ListQuestion) -> tuple[Item, ...]:
     """The things in the order that is asked for, and of them the first or the last few."""
     wish, things = asked.wish, tuple(asked.found.things)
     if asked.order and wish.order is not None:
@@ -206,7 +206,7 @@ def _cut(asked: ListQuestion) -> tuple[Thing, ...]:
 
 def _names(fields: RowFields) -> str:
     """The names of things that are few and all have one."""
-    words = thing_words(fields.operation)
+    words = singular_noun(fields.operation)
     names = [name for name in (name_of(thing, words) for thing in fields.things) if name]
     return ", ".join(names) if len(fields.things) <= _MOST_NAMES and len(names) == len(fields.things) else ""
 
@@ -214,7 +214,7 @@ def _names(fields: RowFields) -> str:
 def _about_one(asked: ListQuestion) -> AnswerView | None:
     """Yes or no about a thing that the question calls by its name: is it among those listed, and is it so?"""
     call, things, operation = asked.call, asked.fields.things, asked.fields.operation
-    words, lower = thing_words(operation), asked.text.lower()
+    words, lower = singular_noun(operation), asked.text.lower()
     named = [thing for thing in things if (name := name_of(thing, words).lower()) and name in lower]
     if len(named) == 1:
         name = name_of(named[0], words)
@@ -228,7 +228,7 @@ def _about_one(asked: ListQuestion) -> AnswerView | None:
     given = {str(value).lower() for value in call.arguments.values()}
     spans = read_sentence(asked.text, date.min).spans
     names = [one.text for one in spans if one.kind in (Kind.QUOTED, Kind.NAME) and not one.form]
-    names = [name for name in names if name.lower() not in given and pieces(name) != list(pieces(noun(operation)))]
+    names = [name for name in names if name.lower() not in given and split_words(name) != list(split_words(noun(operation)))]
     if named or not names or not asked.is_whole or asked.paths or _EXISTS.search(asked.text):
         return None
     return AnswerView(text=f"No: {names[0]} is not among {asked.head}{_under(call)}.")
@@ -259,9 +259,9 @@ def _under(call: Call) -> str:
 _LITTLE = frozenset(("by",))
 
 
-def boolean_answer(wish: Wish, operation: Operation, thing: Thing) -> str:
+def boolean_answer(wish: Wish, operation: Operation, thing: Item) -> str:
     """Return `Yes: ...` or `No: ...` by the field that a question is about; "" when none of the fields tells."""
-    asked = wish.words - set(map(stem, pieces(name_of(thing)))) - set(map(stem, noun_of(operation)))
+    asked = wish.words - set(map(stem, split_words(name_of(thing)))) - set(map(stem, noun_of(operation)))
     identity = (name_of(thing), id_of(thing))
     fields = {path: text_of(value) or value for path, value in fields_of(thing).items()}
     fields = {path: value for path, value in fields.items() if value not in identity}
@@ -283,7 +283,7 @@ def boolean_answer(wish: Wish, operation: Operation, thing: Thing) -> str:
 
 def _means(value: str, asked: frozenset[str]) -> bool:
     """Whether the question says the value, or a word that means it."""
-    words = set(map(stem, pieces(value)))
+    words = set(map(stem, split_words(value)))
     return 0 < len(words) <= 3 and all(asked & SYNONYMS.get(word, frozenset((word,))) for word in words)
 
 
@@ -293,7 +293,7 @@ def _others(operation: Operation, path: str, value: str) -> Iterator[str]:
     yield from (one for one in listed or () if isinstance(one, str) and one != value)
 
 
-def _sentence(yes: bool, operation: Operation, thing: Thing, path: str, value: Any) -> str:
+def _sentence(yes: bool, operation: Operation, thing: Item, path: str, value: Any) -> str:
     name = label(operation, thing)
     if is_empty(value):
         return f"No: {name[0].lower()}{name[1:]} has no {field_words(path)}."

@@ -23,10 +23,10 @@ from nlapi.planner.answering.row_fields import (
     plural,
 )
 from nlapi.planner.language.question_intent import Want, Wish, wish_of
-from nlapi.resources.fields import Thing
-from nlapi.resources.naming import pieces, stem
+from nlapi.resources.fields import Item
+from nlapi.resources.naming import split_words, stem
 from nlapi.resources.naming import plural as plural_word
-from nlapi.resources.nouns import noun_of, thing_words
+from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call
 
 _HOW_MANY = re.compile(
@@ -122,7 +122,7 @@ class ListQuestion:
 def read_list_question(
     question: str,
     call: Call,
-    things: Sequence[Thing],
+    things: Sequence[Item],
     total: int | None,
     *,
     more: bool,
@@ -195,7 +195,7 @@ def _measure_words(question: str, wish: Wish, fields: RowFields) -> list[str]:
 
 
 def _stems(text: str) -> list[str]:
-    return [stem(piece) for piece in pieces(text)]
+    return [stem(piece) for piece in split_words(text)]
 
 
 def _counting(wish: Wish, words: str, fields: RowFields) -> Wish:
@@ -210,7 +210,7 @@ def _counting(wish: Wish, words: str, fields: RowFields) -> Wish:
 
 def _number_before_noun(question: str, fields: RowFields) -> int:
     """The N of `show 3 zones`; 0 where the question gives none."""
-    last = thing_words(fields.operation)[-1:]
+    last = singular_noun(fields.operation)[-1:]
     words = "|".join(re.escape(form) for word in last for form in (word, plural_word(word)))
     found = re.search(rf"\b{_NUMBER}\s+(?:[a-z]+\s+)?(?:{words})\b", question, re.IGNORECASE) if words else None
     return 0 if found is None else _NUMBERS.get(found["number"].lower()) or int(found["number"])
@@ -218,4 +218,4 @@ def _number_before_noun(question: str, fields: RowFields) -> int:
 
 def is_sorted_by_api(call: Call) -> bool:
     """Whether the request asks the API for an order."""
-    return any({"sort", "order"} & set(map(stem, pieces(name))) for name in call.arguments)
+    return any({"sort", "order"} & set(map(stem, split_words(name))) for name in call.arguments)

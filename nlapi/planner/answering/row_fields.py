@@ -9,12 +9,12 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
-from nlapi.resources.fields import Thing, fields_of, is_empty, text_of
+from nlapi.resources.fields import Item, fields_of, is_empty, text_of
 from nlapi.resources.identity import columns, id_of, name_of
-from nlapi.resources.naming import name_words, pieces, stem
+from nlapi.resources.naming import name_words, split_words, stem
 from nlapi.resources.naming import plural as plural_word
-from nlapi.resources.nouns import thing_words
-from nlapi.tools.display import is_date, moment_of, number_of
+from nlapi.resources.nouns import singular_noun
+from nlapi.tools.value_format import is_date, moment_of, number_of
 
 SILENT = frozenset(map(stem, "id at on date time micros micro amount value count number is has".split()))
 """Stems in the name of a field that nobody says when they ask for it."""
@@ -25,7 +25,7 @@ _SHORTEST_BEGINNING = 4
 
 def field_stems(path: str) -> frozenset[str]:
     """Return the stems by which people ask for a field: daily_budget_micros -> daily budget."""
-    words = frozenset(map(stem, pieces(path.rpartition(".")[2])))
+    words = frozenset(map(stem, split_words(path.rpartition(".")[2])))
     return words - SILENT or words
 
 
@@ -36,17 +36,17 @@ def is_word_of(said: str, word: str) -> bool:
 
 def field_words(path: str) -> str:
     """Return what a field is called in a sentence."""
-    return " ".join(word for word in pieces(path.rpartition(".")[2]) if word not in ("micros", "micro")) or path
+    return " ".join(word for word in split_words(path.rpartition(".")[2]) if word not in ("micros", "micro")) or path
 
 
 def noun(operation: Operation) -> str:
     """Return what an operation answers with, for one: ad set."""
-    return " ".join(thing_words(operation)) or "result"
+    return " ".join(singular_noun(operation)) or "result"
 
 
 def plural(operation: Operation) -> str:
     """Return what an operation answers with, for several: ad sets."""
-    *before, last = thing_words(operation) or ("result",)
+    *before, last = singular_noun(operation) or ("result",)
     return " ".join((*before, plural_word(last)))
 
 
@@ -54,9 +54,9 @@ def counted(count: int, operation: Operation) -> str:
     return f"1 {noun(operation)}" if count == 1 else f"{count:,} {plural(operation)}"
 
 
-def label(operation: Operation, thing: Thing) -> str:
+def label(operation: Operation, thing: Item) -> str:
     """Return a thing with its noun, name and id: The campaign Back to School (cmp_1)."""
-    words = thing_words(operation)
+    words = singular_noun(operation)
     name, id = name_of(thing, words), id_of(thing, noun=words)
     parts = ["The", noun(operation), *([name] if name else [])]
     if id is not None and str(id) != name:
@@ -64,7 +64,7 @@ def label(operation: Operation, thing: Thing) -> str:
     return " ".join(parts)
 
 
-def called(thing: Thing, things: Sequence[Thing] = ()) -> str:
+def called(thing: Item, things: Sequence[Item] = ()) -> str:
     """Return what a thing is called: its name, with its id where others have the same name; else its id."""
     name, id = name_of(thing), id_of(thing)
     if not name:
@@ -100,7 +100,7 @@ _LABELS = ("labels", "annotations", "tags")
 class RowFields:
     """The things of a list, and their fields by path."""
 
-    things: tuple[Thing, ...]
+    things: tuple[Item, ...]
     operation: Operation
 
     @cached_property
@@ -111,14 +111,14 @@ class RowFields:
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """The fields that any of the things has, the most telling first."""
-        first = columns(self.things, thing_words(self.operation))
+        first = columns(self.things, singular_noun(self.operation))
         paths = dict.fromkeys((*first, *(path for row in self.rows for path in row)))
         return tuple(path for path in paths if field_stems(path))  # a field without a name is never asked for
 
     @cached_property
     def names(self) -> frozenset[str]:
         """What the things are called."""
-        words = thing_words(self.operation)
+        words = singular_noun(self.operation)
         return frozenset(filter(None, (name_of(thing, words) for thing in self.things)))
 
     def values(self, path: str) -> list[Any]:
@@ -162,7 +162,7 @@ class RowFields:
         if not named:
             return []
         exact = [path for path in self.paths if named in (_stems(path), field_stems(path))]
-        whole = [path for path in self.paths if frozenset(map(stem, pieces(path))) == named]
+        whole = [path for path in self.paths if frozenset(map(stem, split_words(path))) == named]
         if exact or whole:
             return exact or whole
         if named <= _STATES:
@@ -174,7 +174,7 @@ class RowFields:
         ]
 
 
-def _cells(thing: Thing) -> dict[str, Any]:
+def _cells(thing: Item) -> dict[str, Any]:
     cells = fields_of(thing)
     for path, value in tuple(cells.items()):
         name = path.rpartition(".")[2]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import Sentence, Token
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, pieces, singular, stem
-from nlapi.tools.phrase_words import BEHIND_NOUNS
+from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, split_words, singular, stem
+from nlapi.tools.phrase_words import NOUN_FOLLOWERS
 
 _TELLS = frozenset(("give", "tell", "bring", "let"))
 _US = frozenset(("me", "us", "the", "all", "a", "an"))
@@ -21,7 +21,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
 
     A verb of the operation's own (return, lend) commands it, known or not.
     """
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     rest = [token for token in sentence.tokens if token.start >= start and token.word]
     if not rest:
         return True
@@ -41,14 +41,14 @@ def _imperative(first: Token, after: Token | None) -> bool:
     if first.stem not in IMPERATIVES or after is None or _plural(first):
         return False
     told = first.lower in _TELLS and after.lower in _US
-    return not told and after.lower not in BEHIND_NOUNS
+    return not told and after.lower not in NOUN_FOLLOWERS
 
 
 def own_verbs(operation: Operation) -> frozenset[str]:
     """The words that an operation is commanded by: the first of its id and its summary, and /runs/{id}/[cancel]."""
-    first = [words[0] for words in (pieces(operation.id), pieces(operation.summary)) if words]
+    first = [words[0] for words in (split_words(operation.id), split_words(operation.summary)) if words]
     _, inside, last = operation.path.rstrip("/").rpartition("}/")
-    return frozenset(map(stem, (*first, *pieces(last if inside else "")[:1])))
+    return frozenset(map(stem, (*first, *split_words(last if inside else "")[:1])))
 
 
 def commands(token: Token) -> bool:
@@ -149,7 +149,7 @@ def plainly_ordered(
     said = _SHOULD.match(question)
     if said is not None and stem(said["what"].split()[0].lower()) not in VERBS:
         return f"set {said['what']} to {said['how']}"
-    start = opening(question)
+    start = opening_length(question)
     if (made := _MAKE.match(question, start)) is not None:
         question = f"{question[:start]}set {made['what']} to {made['how']}"
     if (parted := _PARTED.match(question, start)) is not None:

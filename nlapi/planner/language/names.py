@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.text import Kind, Sentence, Token
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
-from nlapi.tools.meaning import known
+from nlapi.tools.meaning import has_vector
 
 _ENDS = frozenset(
     """
@@ -46,7 +46,7 @@ def is_slug(text: str) -> bool:
     """Is a text written as programs and no people write: calm-fox, k8s-pool, max_retries?"""
     if not _SLUG.fullmatch(text):
         return False
-    return not known(stem(text)) and (not text.replace("-", "").isalpha() or not _is_compound(text))
+    return not has_vector(stem(text)) and (not text.replace("-", "").isalpha() or not _is_compound(text))
 
 
 def is_code(text: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from nlapi.resources.naming import pieces, stem
+from nlapi.resources.naming import split_words, stem
 
 
 class Want(StrEnum):
@@ -132,7 +132,7 @@ class Wish:
 @lru_cache(maxsize=64)
 def wish_of(question: str) -> Wish:
     """Return what `question` wants of the answer to it."""
-    words = frozenset(map(stem, pieces(question)))
+    words = frozenset(map(stem, split_words(question)))
     order, cut, foremost = _ORDER.search(question), _CUT.search(question), _FOREMOST.search(question)
     last = next(reversed(list(_BY.finditer(question))), None)
     spans = tuple(match.span() for match in (order, cut, foremost) if match is not None)
@@ -188,7 +188,7 @@ def _order(found: re.Match[str]) -> Order:
         descending = found["first"].lower().split()[0] in _DOWNWARDS
         return Order(words=(), implied=IMPLIED.get(word, ()), descending=descending, text=found.group())
     way = (found["way"] or found["before"] or "").lower().split()
-    words = tuple(map(stem, pieces(found["words"])))
+    words = tuple(map(stem, split_words(found["words"])))
     return Order(words=words, descending=bool(way) and way[0] in _DOWNWARDS, text=found.group())
 
 

@@ -11,24 +11,24 @@ from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.slots.entities import Wanted
 from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
 from nlapi.planner.slots.slot import Option, Slot
-from nlapi.tools.account import Origin, Source
+from nlapi.tools.account import Origin, ValueSource
 from nlapi.tools.plan import is_remembered
 
 
-def sources_of(best: Candidate, question: str) -> tuple[Source, ...]:
+def sources_of(best: Candidate, question: str) -> tuple[ValueSource, ...]:
     """Return the sources of what a sentence fills; their places are those in `question`, as it was typed."""
     sentence = best.scene.sentence.text
     return tuple(_source(option, sentence, question) for option in best.filling.options)
 
 
-def _source(option: Option, sentence: str, question: str) -> Source:
+def _source(option: Option, sentence: str, question: str) -> ValueSource:
     argument, value = argument_name(option.slot), option.value
     if option.end <= option.start:
-        return Source(argument=argument, value=_plain(value), origin=_unwritten(value))
+        return ValueSource(argument=argument, value=_plain(value), origin=_unwritten(value))
     words = sentence[option.start : option.end]
     start = _place(words, option.start, question)
     end = start + len(words) if start >= 0 else -1
-    return Source(
+    return ValueSource(
         argument=argument,
         value=_plain(value),
         origin=Origin.WORDS if wanted_in(value) is None else Origin.LOOKUP,
@@ -52,8 +52,8 @@ def _place(words: str, near: int, question: str) -> int:
 
 
 def with_completed(
-    sources: Sequence[Source], values: Values, slots: Iterable[Slot], known: Mapping[str, Any]
-) -> tuple[Source, ...]:
+    sources: Sequence[ValueSource], values: Values, slots: Iterable[Slot], known: Mapping[str, Any]
+) -> tuple[ValueSource, ...]:
     """`sources` with those of the values that are known, or that the description gives, and only of what is sent."""
     names = {".".join(path): value for path, value in values.items()}
     kept = [one for one in sources if one.argument in names]
@@ -63,30 +63,30 @@ def with_completed(
     return tuple(kept)
 
 
-def _completed(name: str, value: Any, slot: Slot | None, known: Mapping[str, Any]) -> Source:
+def _completed(name: str, value: Any, slot: Slot | None, known: Mapping[str, Any]) -> ValueSource:
     given = name if name in known else name.partition(".")[0]
     if given in known:
         origin = Origin.REPLY if is_remembered(known, given) else Origin.SETTING
-        return Source(argument=name, value=_plain(value), origin=origin)
+        return ValueSource(argument=name, value=_plain(value), origin=origin)
     fixed = slot is not None and (slot.has_default or "const" in slot.schema or len(slot.choices) == 1)
-    return Source(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
+    return ValueSource(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
 
 
-def looked_up(sources: Iterable[Source], argument: str, id: Any, name: str) -> tuple[Source, ...]:
+def looked_up(sources: Iterable[ValueSource], argument: str, id: Any, name: str) -> tuple[ValueSource, ...]:
     """`sources` with the id that a look-up gave for the words of `argument`, of a thing called `name`."""
     return tuple(
         replace(one, value=id, origin=Origin.LOOKUP, name=name) if one.argument == argument else one for one in sources
     )
 
 
-def moved(sources: Iterable[Source], values: Values) -> tuple[Source, ...]:
+def moved(sources: Iterable[ValueSource], values: Values) -> tuple[ValueSource, ...]:
     """`sources` for other values that the same words are taken for: of what is looked up, under its new argument."""
     arguments = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, Wanted)}
     names = {".".join(path) for path in values}
     return tuple(_moved(sources, arguments, names))
 
 
-def _moved(sources: Iterable[Source], arguments: Mapping[str, str], names: set[str]) -> Iterator[Source]:
+def _moved(sources: Iterable[ValueSource], arguments: Mapping[str, str], names: set[str]) -> Iterator[ValueSource]:
     for one in sources:
         if str(one.value) in arguments:
             yield replace(one, argument=arguments[str(one.value)])
@@ -94,14 +94,14 @@ def _moved(sources: Iterable[Source], arguments: Mapping[str, str], names: set[s
             yield one
 
 
-def as_json(sources: Iterable[Source]) -> list[dict[str, Any]]:
+def as_json(sources: Iterable[ValueSource]) -> list[dict[str, Any]]:
     """Sources as JSON, for the state between rounds."""
     return [asdict(one) for one in sources]
 
 
-def from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
+def from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, ...]:
     """What `as_json` gave, back."""
-    return tuple(Source(**{**row, "origin": Origin(row["origin"])}) for row in rows)
+    return tuple(ValueSource(**{**row, "origin": Origin(row["origin"])}) for row in rows)
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from nlapi.openapi.spec import Spec
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, split_words, stem
 
 _COMMON = frozenset(
     """api apis rest web service services server public open openapi swagger spec v1 v2 v3 www com org net io dev
@@ -22,7 +22,7 @@ def named_api(question: str, catalogue: Catalogue) -> Catalogue:
     """
     if len(catalogue.specs) < 2:
         return catalogue
-    words = pieces(question)
+    words = split_words(question)
     said = set(words)
     names = {spec: _names(spec) for spec in catalogue.specs}
     shared = {name for name in set().union(*names.values()) if sum(name in own for own in names.values()) > 1}
@@ -36,7 +36,7 @@ def _is_named(names: set[str], said: set[str], words: list[str], catalogue: Cata
         at = words.index(name)
         led = at > 0 and words[at - 1] in ("in", "on", "at", "from", "with", "via", "using", "to")
         called = at + 1 < len(words) and words[at + 1] in ("api", "account", "server", "service")
-        if not catalogue.index.names(stem(name)) or called or (led and at + 1 == len(words)):
+        if not catalogue.index.is_entity(stem(name)) or called or (led and at + 1 == len(words)):
             return True
     return False
 
@@ -46,5 +46,5 @@ def _names(spec: Spec) -> set[str]:
     hosts = (urlsplit(str(getattr(server, "url", server))).hostname or "" for server in spec.servers)
     stem_of_file = re.sub(r"\.\w+$", "", spec.source.rpartition("/")[2])
     texts = (spec.title, stem_of_file, *(re.sub(r"\.\w+$", "", host) for host in hosts))
-    words = {word for text in texts for word in pieces(text)}
+    words = {word for text in texts for word in split_words(text)}
     return {word for word in words if len(word) > 2 and word not in _COMMON and word not in STOPWORDS}

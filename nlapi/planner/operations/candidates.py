@@ -86,9 +86,9 @@ def compared(question: Asked, catalogue: Catalogue, known: Mapping[str, Any]) ->
 
 def _found(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operation, float]]:
     index = catalogue.index
-    about = sentence.about(index.names)
+    about = sentence.about(index.is_entity)
     if len(index) <= CONSIDERED:
-        return index.search(about, CONSIDERED, every=True)
+        return index.search(about, CONSIDERED, include_all=True)
     return index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
 
 
@@ -107,7 +107,7 @@ def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], t
         opaque=opaque,
         given=given,
         remembered=earlier,
-        names=catalogue.index.names,
+        names=catalogue.index.is_entity,
     )
     filling = fill(scene)
     return Rated(
@@ -116,5 +116,5 @@ def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], t
         profile=catalogue.profile(tool.operation),
         missing=tuple(slot for slot in filling.missing if slot.path[0] not in known),
         index=index_score,
-        unasked=catalogue.index.changes(tool.operation) and only_reads(sentence, tool.operation),
+        unasked=catalogue.index.is_change(tool.operation) and only_reads(sentence, tool.operation),
     )

@@ -14,9 +14,9 @@ from nlapi.planner.operations.features import Profile, profile
 from nlapi.planner.slots.entities import OPAQUE, place_of, takes_id, takes_name
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import pieces, stem
-from nlapi.resources.nouns import is_single, thing_words
-from nlapi.resources.resource import resources_of
+from nlapi.resources.naming import split_words, stem
+from nlapi.resources.nouns import is_single, singular_noun
+from nlapi.resources.collection_index import collection_index
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
 
@@ -59,25 +59,25 @@ class Catalogue:
         if len(sources) == 1 and isinstance(sources[0], Spec):
             return sources[0].derive(_whole)
         ready: Mapping[Operation, Tool] = {tool.operation: tool for tool in sources if isinstance(tool, Tool)}
-        operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.shown]
+        operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.visible_operations]
         return cls((*ready, *operations), lambda operation: ready.get(operation) or compile_tool(operation))
 
     @cached_property
     def commanded(self) -> frozenset[str]:
         """The stems of the verbs that the operations which change something are commanded by."""
-        return frozenset().union(*map(own_verbs, filter(self.index.changes, self.operations)))
+        return frozenset().union(*map(own_verbs, filter(self.index.is_change, self.operations)))
 
     @cached_property
     def kinds(self) -> frozenset[tuple[str, ...]]:
         """The nouns, in the singular, of the things that have an operation of their own."""
-        return frozenset(words for one in self.operations if is_single(one) and (words := thing_words(one)))
+        return frozenset(words for one in self.operations if is_single(one) and (words := singular_noun(one)))
 
     def chooses(self, question: str, command: str) -> bool:
         """Is a command a choice of an argument of what a question may be about: a `type` of action that is `reboot`?"""
-        words = [stem(word) for word in pieces(command)]
-        found = (operation for operation, _ in self.index.search(question, LIKELY) if self.index.changes(operation))
+        words = [stem(word) for word in split_words(command)]
+        found = (operation for operation, _ in self.index.search(question, LIKELY) if self.index.is_change(operation))
         return any(
-            words == [stem(word) for word in pieces(str(choice))]
+            words == [stem(word) for word in split_words(str(choice))]
             for tool in map(self.tool, found)
             for slot in (self.slots(tool) if tool is not None else ())
             for choice in slot.choices
@@ -118,7 +118,7 @@ class Catalogue:
 
     def caller(self, spec: Spec) -> Operation | None:
         """The operation that tells who is calling, where the API has one and it may be called."""
-        found = resources_of(spec).caller
+        found = collection_index(spec).caller_read
         return found if found in self._members else None
 
     def sources(self, tool: Tool, slot: Slot) -> tuple[IdSource, ...]:
@@ -127,7 +127,7 @@ class Catalogue:
         if key not in self._sources:
             found: tuple[IdSource, ...] = ()
             if takes_id(slot) and not takes_name(slot):
-                found = id_sources(tool.operation.spec).of(tool.operation, place_of(tool, slot))
+                found = id_sources(tool.operation.spec).find_sources(tool.operation, place_of(tool, slot))
             self._sources[key] = tuple(source for source in found if source.operation in self._members)
         return self._sources[key]
 
@@ -137,11 +137,11 @@ class Catalogue:
 
     def listers(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
         """All such operations, the best first."""
-        return tuple(source.operation for source in self.sources(tool, slot) if source.listed)
+        return tuple(source.operation for source in self.sources(tool, slot) if source.is_listed)
 
     def is_opaque(self, tool: Tool, slot: Slot) -> bool:
         """Is what `slot` takes an id, of things that have a name beside it, by the description of what lists them?"""
-        field = next((source.field for source in self.sources(tool, slot) if source.listed), "")
+        field = next((source.field for source in self.sources(tool, slot) if source.is_listed), "")
         return bool(field) and stem(field.rpartition(".")[2].lower()) in OPAQUE
 
     def id_field(self, tool: Tool, slot: Slot, listing: Tool) -> str:
@@ -180,7 +180,7 @@ def _whole(spec: Spec) -> Catalogue:
     """All of a Spec that a planner may be told of; its tools are compiled as needed."""
     from nlapi.tools.compile import compile_tool
 
-    return Catalogue(spec.shown, compile_tool)
+    return Catalogue(spec.visible_operations, compile_tool)
 
 
 def api_of(operation: Operation) -> str:

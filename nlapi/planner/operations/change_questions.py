@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.slots.entities import RENAMES, noun_stems
 from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, singular, stem
 
 _OPTIONAL = re.compile(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
@@ -36,7 +36,7 @@ def unsaid_values(best: Candidate, known: Mapping[str, Any]) -> tuple[Slot, ...]
     explicit = any(slot.required or slot.needed for slot in best.scene.slots if slot.where == "body")
     if best.tool.effect is Effect.READ or (told and (explicit or unnamed is None or unnamed in filled)):
         return ()
-    last = pieces(best.operation.path.rstrip("/").rpartition("/")[2])
+    last = split_words(best.operation.path.rstrip("/").rpartition("/")[2])
     collection = bool(last) and singular(last[-1]) != last[-1]
     if unnamed is not None and collection and not _OPTIONAL.search(unnamed.description):
         return (unnamed,)
@@ -70,12 +70,12 @@ def _makes_of_nothing(best: Candidate) -> bool:
 
 def makes_unsaid(best: Candidate) -> bool:
     """Would `add` or `create` make something with a noun that is not said: add [a nameserver] to example.com?"""
-    start, tokens = opening(best.scene.sentence.text), best.scene.sentence.tokens
+    start, tokens = opening_length(best.scene.sentence.text), best.scene.sentence.tokens
     verb = next((token.stem for token in tokens if token.start >= start and token.word), "")
     if best.operation.method != "POST" or verb not in _MAKING:
         return False
-    path = pieces(best.operation.path.rstrip("/").rpartition("/")[2])
-    told = (*path, *pieces(f"{best.operation.id} {best.operation.summary}"))
+    path = split_words(best.operation.path.rstrip("/").rpartition("/")[2])
+    told = (*path, *split_words(f"{best.operation.id} {best.operation.summary}"))
     words = {stem(word) for word in told if word not in STOPWORDS}
     named = {word for slot in best.scene.slots for word in slot.words}
     return not {*(words - named - VERBS.keys()), *noun_stems(best.operation)} & best.scene.sentence.stem_set

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.commands import commands, own_verbs
 from nlapi.planner.language.text import Kind, Sentence, Token
@@ -19,14 +19,14 @@ from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.known_values import wanted_in
 from nlapi.planner.slots.slot import Option, Slot
 from nlapi.resources.naming import (
-    DEEDS,
+    ACTION_KINDS,
     METHODS,
     PLAIN_VERBS,
     STOPWORDS,
     VERBS,
     Intent,
     name_words,
-    pieces,
+    split_words,
     singular,
     stem,
 )
@@ -49,9 +49,9 @@ def change_instead(found: Sequence[Candidate], sentence: Sentence, catalogue: Ca
 
     By a verb of the operation's own (attach a volume), else by a known one and the methods that carry it out.
     """
-    if not found or catalogue.index.changes(found[0].operation):
+    if not found or catalogue.index.is_change(found[0].operation):
         return _by_own_verb(found, sentence)
-    changes = [one for one in found if catalogue.index.changes(one.operation)]
+    changes = [one for one in found if catalogue.index.is_change(one.operation)]
     verb = _command(found[0], sentence, catalogue) or _own(changes, sentence)
     if verb is None:
         return found
@@ -67,7 +67,7 @@ def change_instead(found: Sequence[Candidate], sentence: Sentence, catalogue: Ca
 
 def _by_own_verb(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
     """The change first whose own verb is said, where the likeliest does something else: [start] cache prunes none."""
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     first = next((token for token in sentence.tokens if token.start >= start and token.word), None)
     if not found or first is None or first.stem in PLAIN_VERBS or found[0].row["verb"] > _ALIKE:
         return found
@@ -77,7 +77,7 @@ def _by_own_verb(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Can
 
 def _own(changes: Sequence[Candidate], sentence: Sentence) -> str | None:
     """The stem of the first word of a sentence, where it is what a change does by its summary: Follow artists."""
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     first = next((token for token in sentence.tokens if token.start >= start and token.word), None)
     if first is None or singular(first.lower) != first.lower or VERBS.get(first.stem) is Intent.READ:
         return None
@@ -85,8 +85,8 @@ def _own(changes: Sequence[Candidate], sentence: Sentence) -> str | None:
 
 
 def _does(word: str, operation: Operation) -> bool:
-    last = pieces(operation.path.rstrip("/").rpartition("/")[2])
-    return pieces(operation.summary)[:1] == [word] or (last == [word] and operation.method != "GET")
+    last = split_words(operation.path.rstrip("/").rpartition("/")[2])
+    return split_words(operation.summary)[:1] == [word] or (last == [word] and operation.method != "GET")
 
 
 def creation_instead(
@@ -96,7 +96,7 @@ def creation_instead(
 
     Some APIs do both by POST: /customers makes one, /customers/{customer} changes it.
     """
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     first = next((token.lower for token in sentence.tokens if token.start >= start and token.word), "")
     parent, inside, last = found[0].operation.path.rstrip("/").rpartition("/{") if found else ("", "", "")
     if first in (*_MAKING, "add") and (made := _named_maker(found, sentence)) is not None:
@@ -126,7 +126,7 @@ def _named_maker(found: Sequence[Candidate], sentence: Sentence) -> Candidate | 
 
 def update_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
     """What changes the thing that is named first, where `set` or `enable` is said and making it anew is likelier."""
-    start, best = opening(sentence.text), found[0]
+    start, best = opening_length(sentence.text), found[0]
     first = next((token.stem for token in sentence.tokens if token.start >= start and token.word), "")
     makes = best.operation.method == "POST" and not best.operation.path.rstrip("/").endswith("}")
     if not makes or VERBS.get(first) is not Intent.UPDATE or first in own_verbs(best.operation):
@@ -148,7 +148,7 @@ def named_instead(found: Sequence[Candidate], catalogue: Catalogue) -> Sequence[
     """
     best = found[0]
     left = any(span.kind is Kind.NAME for span in best.filling.unused)
-    if not left or not catalogue.index.changes(best.operation):
+    if not left or not catalogue.index.is_change(best.operation):
         return found
     near = (
         one for one in found[1:] if one.score > best.score - _NAMED and one.operation.method == best.operation.method
@@ -159,18 +159,18 @@ def named_instead(found: Sequence[Candidate], catalogue: Catalogue) -> Sequence[
 
 def uncommanded(best: Candidate, catalogue: Catalogue) -> str:
     """The command of a sentence that a read does not carry out: [duplicate] the campaign; "" when there is none."""
-    if catalogue.index.changes(best.operation):
+    if catalogue.index.is_change(best.operation):
         return ""
     sentence = best.scene.sentence
-    writes = any(map(catalogue.index.changes, catalogue.operations))
+    writes = any(map(catalogue.index.is_change, catalogue.operations))
     verb = _command(best, sentence, catalogue) if writes and len(_SENTENCES.split(sentence.text.strip())) == 1 else None
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     return next((one.text for one in sentence.tokens if one.start >= start and one.stem == verb), "") if verb else ""
 
 
 def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str | None:
     """The stem of the word that a sentence begins with, where it commands something that is no read."""
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     rest = [token for token in sentence.tokens if token.start >= start]
     if len(rest) < 2 or not rest[0].word or singular(rest[0].lower) != rest[0].lower:
         return None
@@ -178,7 +178,7 @@ def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str |
     covered = any(
         one.start <= first.start < one.end and str(one.value).lower() == first.lower for one in best.filling.options
     )
-    reads = VERBS.get(first.stem) is Intent.READ or DEEDS.get(first.stem) in _READING
+    reads = VERBS.get(first.stem) is Intent.READ or ACTION_KINDS.get(first.stem) in _READING
     if covered or first.lower in STOPWORDS or reads or not first.lower.isalpha():
         return None
     if first.stem in own_verbs(best.operation):
@@ -186,7 +186,7 @@ def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str |
     if first.stem in VERBS:
         return first.stem if commands(first) and first.stem not in noun_stems(best.operation) else None
     after = next((token for token in rest[1:] if token.lower not in _PARTICLES), None)
-    known = first.stem in best.scene.common or first.stem in best.scene.talked or catalogue.index.names(first.stem)
+    known = first.stem in best.scene.common or first.stem in best.scene.talked or catalogue.index.is_entity(first.stem)
     if known and after is not None and _is_one_thing(after, best) and _is_participle_there(first, best):
         return first.stem
     named = any(one.start <= first.start < one.end for one in sentence.spans if one.kind is Kind.NAME)
@@ -199,7 +199,7 @@ def _is_participle_there(token: Token, best: Candidate) -> bool:
     """Does an operation say only that something is so (a flag `expired`) which a token commands to be done?"""
     operation = best.operation
     names = " ".join((operation.id, operation.summary, operation.path, *(slot.name for slot in best.scene.slots)))
-    words = set(pieces(names))
+    words = set(split_words(names))
     return token.lower not in words and not words.isdisjoint((f"{token.lower}d", f"{token.lower}ed"))
 
 
@@ -226,7 +226,7 @@ def act_instead(
     what its path says behind the thing.
     """
     best = found[0]
-    if best.unasked or not catalogue.index.changes(best.operation):
+    if best.unasked or not catalogue.index.is_change(best.operation):
         return found
     by_state = next(_setting_state(best, sentence, catalogue, known), None)
     if by_state is not None:
@@ -243,7 +243,7 @@ def act_instead(
 def says_act(one: Candidate) -> bool:
     """Does the sentence say what the path does behind its last placeholder: [pause], [run] of create_flow_run?"""
     last = one.operation.path.rstrip("/").rpartition("}/")[2] if "}/" in one.operation.path else ""
-    words, sentence = pieces(last), one.scene.sentence
+    words, sentence = split_words(last), one.scene.sentence
     command = _path_command(sentence)
     if not words or "{" in last or command is None or one.operation.method == "GET":
         return False
@@ -300,7 +300,7 @@ def unsaid_kind(one: Candidate) -> str:
 
 def _path_command(sentence: Sentence) -> Token | None:
     """The first word of a sentence after what is polite."""
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     return next((token for token in sentence.tokens if token.start >= start and token.word), None)
 
 
@@ -321,7 +321,7 @@ def _setting_state(
     Where the operation that is likeliest says the very command itself, no state is looked for.
     """
     command = _path_command(sentence)
-    if command is None or says_act(best) or command.stem in map(stem, pieces(f"{best.operation.id}")):
+    if command is None or says_act(best) or command.stem in map(stem, split_words(f"{best.operation.id}")):
         return
     marked = _marked(sentence) if command.stem in _MARKS else ""
     if command.stem in _MARKS and not marked:

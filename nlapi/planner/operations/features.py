@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.question_intent import order_spans
 from nlapi.planner.language.text import Kind, Sentence, Token
@@ -16,8 +16,8 @@ from nlapi.planner.slots.assignment import Filling
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import is_subject
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import DEEDS, METHODS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
-from nlapi.tools.meaning import akin, rarity
+from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents, split_words, singular, stem
+from nlapi.tools.meaning import similarity_or_synonym, rarity
 
 _LONGEST = 400
 """Characters of a description that are read."""
@@ -59,24 +59,24 @@ class Profile:
 def profile(operation: Operation, api: str = "") -> Profile:
     """The Profile of an operation; only what needs no `$ref` followed is read. `api` are words for its API."""
     literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
-    own = list(map(stem, pieces(operation.id)))
+    own = list(map(stem, split_words(operation.id)))
     verb = next((word for word in own if word in VERBS), own[0] if own else "")
-    named = [word for word in pieces(f"{operation.id} {literal}") if word not in STOPWORDS]
+    named = [word for word in split_words(f"{operation.id} {literal}") if word not in STOPWORDS]
     deed = verb if verb in VERBS else ""
     stems = tuple(dict.fromkeys(map(stem, named)))
     name = tuple(word for word in stems if word != deed) or stems
     prose = (operation.summary, operation.description[:_LONGEST])
-    told = tuple(dict.fromkeys(stem(word) for text in prose for word in pieces(text) if word not in STOPWORDS))
-    opening = [[DEEDS.get(stem(word)) for word in pieces(text[:80])[:_OPENS]] for text in prose]
-    deeds = [DEEDS.get(verb), *(next(filter(None, found), None) for found in opening)]
+    told = tuple(dict.fromkeys(stem(word) for text in prose for word in split_words(text) if word not in STOPWORDS))
+    opening = [[ACTION_KINDS.get(stem(word)) for word in split_words(text[:80])[:_OPENS]] for text in prose]
+    deeds = [ACTION_KINDS.get(verb), *(next(filter(None, found), None) for found in opening)]
     return Profile(
         verb=verb,
         deeds=frozenset(deed for deed in deeds if deed),
         name=name,
         told=told,
         forms=frozenset(singular(word) for word in named if stem(word) != deed),
-        many={stem(word): singular(word) != word for word in pieces(operation.id) if stem(word) not in VERBS},
-        words=frozenset((verb, *name, *told, *map(stem, pieces(api)))),
+        many={stem(word): singular(word) != word for word in split_words(operation.id) if stem(word) not in VERBS},
+        words=frozenset((verb, *name, *told, *map(stem, split_words(api)))),
     )
 
 
@@ -125,7 +125,7 @@ def asked(sentence: Sentence) -> Asked:
         for part in parts[at]
         if part not in STOPWORDS and any(map(str.isalpha, part))
     )
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     plain = [token for token in sentence.tokens if token.word]
     return Asked(
         sentence=sentence,
@@ -158,7 +158,7 @@ def _compounds(parts: Sequence[Sequence[str]], hidden: Collection[int]) -> Mappi
 def _deeds(sentence: Sentence, hidden: frozenset[int] | set[int], start: int) -> Mapping[str, float]:
     found: dict[str, float] = {}
     for at, token in enumerate(sentence.tokens):
-        deed = DEEDS.get(token.stem)
+        deed = ACTION_KINDS.get(token.stem)
         if deed is None or at in hidden or (token.start < start and deed != "find"):
             continue
         found.setdefault(deed, _LATER ** len(found))
@@ -287,7 +287,7 @@ def _used(question: Asked, filling: Filling) -> set[int]:
 def _nearest(word: str, others: Iterable[str]) -> float:
     best = 0.0
     for other in others:
-        found = akin(word, other)
+        found = similarity_or_synonym(word, other)
         if found >= 1.0:
             return 1.0
         best = max(best, found)
@@ -310,7 +310,7 @@ def _deed(question: Asked, one: Rated) -> Row:
     elif profile.verb in question.stems:
         verb = 0.9
     else:
-        verb = 0.8 * akin(profile.verb, question.verb)
+        verb = 0.8 * similarity_or_synonym(profile.verb, question.verb)
     first = next(iter(question.deeds), "")
     method = one.scene.operation.method
     methods = [amount for intent, amount in question.intents.items() if method in METHODS[intent]]

@@ -16,9 +16,9 @@ from nlapi.planner.slots.entities import Wanted, is_subject
 from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.slot import Option
 from nlapi.resources.answer_words import answer_words
-from nlapi.resources.naming import STOPWORDS, VERBS, pieces, stem
-from nlapi.resources.nouns import thing_words
-from nlapi.resources.resource import resources_of
+from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
+from nlapi.resources.nouns import singular_noun
+from nlapi.resources.collection_index import collection_index
 
 _ASKED = re.compile(
     r"^\W*(?:which|what|how many|whose)\s+(?P<words>[\w ]+?)\s+(?:does|do|did|has|have|is|are|owns?|uses?)\b", re.I
@@ -40,7 +40,7 @@ def field_read(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
     (name,) = names
     for asked in _asked_for(sentence, name):
         words = tuple(map(stem, asked))
-        if any(map(catalogue.index.names, (*words, stem("".join(asked))))):
+        if any(map(catalogue.index.is_entity, (*words, stem("".join(asked))))):
             return None
         if (listing := _listing(sentence, name, words, catalogue)) is not None:
             return candidate_of(sentence, catalogue, known, listing, SCORE)
@@ -54,9 +54,9 @@ def _listing(sentence: Sentence, name: Span, words: tuple[str, ...], catalogue: 
     """What lists things with the field, where the noun of one stands right before the name and nothing shows one."""
     before = sentence.tokens[name.first - 1].stem if name.first else ""
     for operation in catalogue.operations:
-        resources = resources_of(operation.spec)
-        bare = resources.is_list(operation) and resources.shows(operation) is None and operation.method == "GET"
-        named = tuple(map(stem, thing_words(operation))) == (before,) and words in answer_words(operation).fields
+        resources = collection_index(operation.spec)
+        bare = resources.is_list(operation) and resources.item_read(operation) is None and operation.method == "GET"
+        named = tuple(map(stem, singular_noun(operation))) == (before,) and words in answer_words(operation).fields
         if bare and named:
             return operation
     return None
@@ -66,7 +66,7 @@ def _asked_for(sentence: Sentence, name: Span) -> Iterator[tuple[str, ...]]:
     """The words of what may be asked for, the longer names first."""
     text = sentence.text
     for match in (_OF.search(text[: name.start]), _ASKED.match(text[: name.end + 1]) or _ASKED.match(text)):
-        words = [word for word in pieces(match["words"]) if word not in STOPWORDS] if match is not None else []
+        words = [word for word in split_words(match["words"]) if word not in STOPWORDS] if match is not None else []
         words = [word for word in words if stem(word) not in VERBS] or words
         for first in range(len(words)):
             yield tuple(words[first:])
@@ -75,7 +75,7 @@ def _asked_for(sentence: Sentence, name: Span) -> Iterator[tuple[str, ...]]:
 def _showing(catalogue: Catalogue, words: tuple[str, ...]) -> Iterator[tuple[Operation, int]]:
     """The reads whose things have a field of this name: 0 of the thing itself, 1 of what is found, 2 of its lists."""
     for operation in catalogue.operations:
-        resources = resources_of(operation.spec)
+        resources = collection_index(operation.spec)
         if operation.effect is not Effect.READ or operation.method != "GET":
             continue
         one = operation.path.rstrip("/").endswith("}")

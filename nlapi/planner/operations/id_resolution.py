@@ -27,10 +27,10 @@ from nlapi.planner.slots.features import page_size
 from nlapi.planner.slots.known_values import complete, wanted_in
 from nlapi.planner.slots.slot import Option, Slot
 from nlapi.planner.slots.thing_names import named
-from nlapi.resources.answers import holder_of
+from nlapi.resources.answers import parent_field
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import STOPWORDS, pieces, singular, stem
-from nlapi.resources.resource import resources_of
+from nlapi.resources.naming import STOPWORDS, split_words, singular, stem
+from nlapi.resources.collection_index import collection_index
 
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
@@ -77,8 +77,8 @@ def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str,
         source = next(sources, None)
         if source is None:
             continue
-        name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.listed else ("", "")
-        field = "" if source.listed else source.field
+        name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.is_listed else ("", "")
+        field = "" if source.is_listed else source.field
         wanted = Wanted(name=name, lister=source.operation.id, field=field, place=place)
         filling = _with(filling, Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0))
     return replace(best, filling=filling)
@@ -152,7 +152,7 @@ def _requalified(best: Candidate, catalogue: Catalogue) -> Filling:
             continue
         named_for = next(_last_words(one) for one in _same_api(best, catalogue) if one.id == source.lister)
         words = {*_MOST, *kind_of(best.tool, option.slot), *named_for}
-        if {stem(word) for word in pieces(wanted.place or wanted.name)} <= words:
+        if {stem(word) for word in split_words(wanted.place or wanted.name)} <= words:
             filling = _with(filling, replace(found, start=option.start, end=option.end))
     return filling
 
@@ -191,10 +191,10 @@ def _qualified(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | No
             continue
         if not words or words <= best.scene.common or any(one.required for one in operation.parameters):
             continue
-        path = set(map(stem, pieces(operation.path)))
+        path = set(map(stem, split_words(operation.path)))
         if kind and set(kind) <= path:
             found.append((len(words) + 1, operation, ""))
-        elif kind and (part := holder_of(operation, kind)):
+        elif kind and (part := parent_field(operation, kind)):
             found.append((len(words), operation, f"{part}.id"))
     if not kind or not set(kind) <= said or not found:
         return None
@@ -206,7 +206,7 @@ def _qualified(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | No
 
 def _last_words(operation: Operation) -> set[str]:
     """What a path ends in: /film/top_rated -> top, rat."""
-    return {stem(word) for word in pieces(operation.path.rstrip("/").rpartition("/")[2]) if word not in STOPWORDS}
+    return {stem(word) for word in split_words(operation.path.rstrip("/").rpartition("/")[2]) if word not in STOPWORDS}
 
 
 def _named_subject(best: Candidate, catalogue: Catalogue) -> Filling:
@@ -245,7 +245,7 @@ def _flow(best: Candidate, slot: Slot, catalogue: Catalogue) -> Iterator[Option]
     entity = entity_of(slot)
     said = best.scene.sentence.stem_set
     made = noun_stems(best.operation) if best.operation.method == "POST" else ()
-    resources, ids = resources_of(best.operation.spec), id_sources(best.operation.spec)
+    resources, ids = collection_index(best.operation.spec), id_sources(best.operation.spec)
     place = place_of(best.tool, slot)
     for listing in _same_api(best, catalogue):
         kind = noun_stems(listing)
@@ -256,9 +256,9 @@ def _flow(best: Candidate, slot: Slot, catalogue: Catalogue) -> Iterator[Option]
         names = sorted(named(best.scene, kind, coded=False), key=lambda one: -one.score)
         if not names:
             continue
-        via, field = "", ids.reference(listing, best.operation, place)
-        if not field and (shown := resources.shows(listing)) is not None:
-            via, field = shown.id, ids.reference(shown, best.operation, place)
+        via, field = "", ids.reference_field(listing, best.operation, place)
+        if not field and (shown := resources.item_read(listing)) is not None:
+            via, field = shown.id, ids.reference_field(shown, best.operation, place)
         if field:
             wanted = Wanted(name=names[0].name, lister=listing.id, field=field, via=via)
             yield Option(slot=slot, value=wanted, sure=SOLID, start=names[0].start, end=names[0].end)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.conditions import FILLER
 from nlapi.planner.language.commands import commands, own_verbs
@@ -22,8 +22,8 @@ from nlapi.planner.slots.overrides import SURE
 from nlapi.planner.slots.slot import Option, Slot
 from nlapi.planner.slots.thing_names import noun_places
 from nlapi.resources.answer_words import answer_words
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
-from nlapi.resources.resource import resources_of
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, singular, stem
+from nlapi.resources.collection_index import collection_index
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(
@@ -52,10 +52,10 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     """
     has = _HAS.match(question[:200])
     wanted = (has["things"] or has["asked"]) if has is not None else ""
-    things = pieces(wanted)[-1] if wanted else ""
+    things = split_words(wanted)[-1] if wanted else ""
     if has is not None and names(stem(things)) and singular(things) != things:
         return f"show {wanted} of {has['owner'] or has['whose']}"
-    words = pieces(question[:200])
+    words = split_words(question[:200])
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]
     verb = stem(first) in VERBS and singular(first) == first
@@ -74,7 +74,7 @@ def _is_deed(word: str, after: str, operations: Iterable[Operation]) -> bool:
         return True
     deeds = (one for one in every if one.method != "GET" and one.path.rstrip("/").lower().endswith(f"}}/{word}"))
     return any(
-        word in (*pieces(one.id)[:1], *pieces(one.summary)[:1]) or (after and after in map(singular, pieces(one.path)))
+        word in (*split_words(one.id)[:1], *split_words(one.summary)[:1]) or (after and after in map(singular, split_words(one.path)))
         for one in deeds
     )
 
@@ -152,7 +152,7 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
     The words that say so are about the answer and not about the call, so that they take nothing from its confidence.
     """
     sentence, operation = best.scene.sentence, best.operation
-    listed = best.tool.effect is Effect.READ and resources_of(operation.spec).is_list(operation)
+    listed = best.tool.effect is Effect.READ and collection_index(operation.spec).is_list(operation)
     noun = noun_stems(operation)
     if not listed or missing or best.filling.unused or not noun or not set(noun) <= sentence.stem_set:
         return False
@@ -237,14 +237,14 @@ def says_plainly(best: Candidate, missing: Sequence[Slot]) -> bool:
 
 def _is_done_by(best: Candidate) -> bool:
     """Does an operation do by its method, or its own verb, what the first word of the sentence commands?"""
-    start = opening(best.scene.sentence.text)
+    start = opening_length(best.scene.sentence.text)
     verb = next((token.stem for token in best.scene.sentence.tokens if token.start >= start and token.word), "")
     known = VERBS.get(verb)
     return verb in own_verbs(best.operation) or (known is not None and best.operation.method in METHODS[known])
 
 
 def _entry_nouns(best: Candidate) -> tuple[tuple[str, ...], ...]:
-    return resources_of(best.operation.spec).entry_nouns(best.operation)
+    return collection_index(best.operation.spec).entry_nouns(best.operation)
 
 
 def _is_unread(best: Candidate) -> bool:

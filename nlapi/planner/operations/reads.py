@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import commands
 from nlapi.planner.language.ordinals import LAST, ORDINALS
@@ -22,10 +22,10 @@ from nlapi.planner.slots.entities import is_subject, noun_stems
 from nlapi.planner.slots.known_values import wanted_in
 from nlapi.planner.slots.slot import Option, Slot
 from nlapi.resources.answer_words import answer_words
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, pieces, singular, stem
-from nlapi.resources.nouns import QUERY_WORDS, home_route, is_single, thing_words
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, split_words, singular, stem
+from nlapi.resources.nouns import QUERY_WORDS, home_route, is_single, singular_noun
 from nlapi.resources.paths import Shape, segments, shape
-from nlapi.resources.resource import Resources, resources_of
+from nlapi.resources.collection_index import CollectionIndex, collection_index
 
 _OPENS = frozenset(map(stem, "list show which what count get find give display see print".split()))
 _LISTS = frozenset(map(stem, "list show display see print".split()))
@@ -38,7 +38,7 @@ _LIST_NEAR = 6.0
 
 def head_noun(sentence: Sentence, catalogue: Catalogue) -> str:
     """The stem of the noun in the plural that a sentence asks to be shown, where it is one of the API; else ""."""
-    start = opening(sentence.text)
+    start = opening_length(sentence.text)
     tokens = [token for token in sentence.tokens if token.start >= start and token.word]
     if not tokens or tokens[0].stem not in _OPENS:
         return ""
@@ -48,7 +48,7 @@ def head_noun(sentence: Sentence, catalogue: Catalogue) -> str:
         many = singular(token.lower) != token.lower and token.lower not in STOPWORDS
         last = at + 1 == len(tokens) or tokens[at + 1].lower in _ENDS or tokens[at + 1].stem in VERBS
         if many and last:
-            return token.stem if catalogue.index.names(token.stem) else ""
+            return token.stem if catalogue.index.is_entity(token.stem) else ""
     return ""
 
 
@@ -57,7 +57,7 @@ def list_asked_for(found: Sequence[Candidate], sentence: Sentence, catalogue: Ca
     best, head = found[0], head_noun(sentence, catalogue)
     if not head or best.operation.effect is not Effect.READ or head in noun_stems(best.operation):
         return found
-    resources = resources_of(best.operation.spec)
+    resources = collection_index(best.operation.spec)
     lists = (
         one
         for one in found
@@ -84,7 +84,7 @@ def unlisted(best: Candidate, catalogue: Catalogue) -> str:
         return ""
     spec = best.operation.spec
     every = (one for one in catalogue.operations_of(spec) if head in noun_stems(one))
-    if any(resources_of(spec).is_list(one) for one in every):
+    if any(collection_index(spec).is_list(one) for one in every):
         return ""
     return next(token.text for token in sentence.tokens if token.stem == head)
 
@@ -113,7 +113,7 @@ def is_same(one: Operation, other: Operation) -> bool:
     """Whether two operations do the same: by a name and by an id, or list the same things in another way."""
     if one.spec is not other.spec or one.effect is not other.effect:
         return False
-    resources = resources_of(one.spec)
+    resources = collection_index(one.spec)
     lists = one.effect is Effect.READ and resources.is_list(one) and resources.is_list(other)
     return (lists or one.method == other.method) and _home(one, lists) == _home(other, lists)
 
@@ -136,7 +136,7 @@ def _is_surer_of_which(one: Candidate, best: Candidate) -> bool:
     """Do both show one thing of a kind, and is only the other sure which one the sentence names?"""
     if not (best.operation.effect is one.operation.effect is Effect.READ):
         return False
-    if thing_words(one.operation) != thing_words(best.operation) or not is_single(one.operation):
+    if singular_noun(one.operation) != singular_noun(best.operation) or not is_single(one.operation):
         return False
     if any(wanted_in(option.value) for option in best.filling.options if is_subject(best.operation, option.slot)):
         return False  # that is looked up, which tells
@@ -154,7 +154,7 @@ def surety(one: Candidate) -> float:
 
 def _is_idle(one: Candidate, best: Candidate) -> bool:
     """Does it show one thing, where all are asked for and the sentence does not say which?"""
-    if best.operation.effect is not Effect.READ or not resources_of(best.operation.spec).is_list(best.operation):
+    if best.operation.effect is not Effect.READ or not collection_index(best.operation.spec).is_list(best.operation):
         return False
     if not set(noun_stems(best.operation)) <= best.scene.sentence.stem_set:
         return False
@@ -226,7 +226,7 @@ def read_instead(
     if not asks(sentence.text) and (not told or any(map(commands, sentence.tokens))):
         return found
     reads = [one for one in found if one.tool.effect is Effect.READ]
-    if reads or not found or not catalogue.index.changes(found[0].operation):
+    if reads or not found or not catalogue.index.is_change(found[0].operation):
         return reads or found
     more = catalogue.index.search(sentence.text, _MOST_SEARCHED)
     few = [(one, score) for one, score in more if one.effect is Effect.READ][:_MOST_LISTINGS]
@@ -236,7 +236,7 @@ def read_instead(
 
 def _read_of_path(found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue) -> Sequence[Candidate]:
     """The read first where a change of the same path says the same of itself, and no change is commanded."""
-    if not found or not catalogue.index.changes(found[0].operation) or any(map(commands, sentence.tokens)):
+    if not found or not catalogue.index.is_change(found[0].operation) or any(map(commands, sentence.tokens)):
         return found
     best = found[0].operation
     near = (one for one in found if one.score > found[0].score - _NEAR and one.tool.effect is Effect.READ)
@@ -300,7 +300,7 @@ def item_instead(
     names = {option.value for option in best.filling.options if _is_name_filter(best, option)}
     if best.tool.effect is not Effect.READ or len(names) != 1 or _is_one(best.operation) or _is_many(best):
         return best
-    shown = resources_of(best.operation.spec).shows(best.operation)
+    shown = collection_index(best.operation.spec).item_read(best.operation)
     near = next((one for one in others if one.operation is shown), None)
     if near is None and shown is not None and shown in catalogue.operations:
         near = candidate_of(best.scene.sentence, catalogue, known, shown, best.score)
@@ -315,7 +315,7 @@ def item_instead(
 def _is_name_filter(best: Candidate, option: Option) -> bool:
     """Does an option keep of a list only what is called so: by a filter `name`, or one called like the things?"""
     slot = option.slot
-    named = slot.words == (stem("name"),) or slot.words == tuple(map(stem, thing_words(best.operation)))
+    named = slot.words == (stem("name"),) or slot.words == tuple(map(stem, singular_noun(best.operation)))
     return named and slot.where == "query" and not slot.many and isinstance(option.value, str)
 
 
@@ -345,8 +345,8 @@ def _listing_of_count(
 
 def _lists_of_same(operation: Operation) -> tuple[Operation, ...]:
     """The lists, each at the home of what it lists, of the things that an operation is about."""
-    resources = resources_of(operation.spec)
-    return tuple(one for one in resources.lists_of(thing_words(operation)) if resources.is_home(one))
+    resources = collection_index(operation.spec)
+    return tuple(one for one in resources.lists_for_noun(singular_noun(operation)) if resources.is_canonical(one))
 
 
 def shown_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate:
@@ -362,16 +362,16 @@ def shown_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any
         return best
     every = catalogue.operations_of(operation.spec)
     shows = next((one for one in every if one.method == "GET" and one.route.rstrip("/") == f"{item}}}"), None)
-    resources = resources_of(operation.spec)
+    resources = collection_index(operation.spec)
     if shows is None or not _says_field(resources, shows, sentence):
         return best
     shown = candidate_of(sentence, catalogue, known, shows, best.score)
     return best if shown is None or shown.filling.missing else replace(shown, score=best.score)
 
 
-def _says_field(resources: Resources, operation: Operation, sentence: Sentence) -> bool:
+def _says_field(resources: CollectionIndex, operation: Operation, sentence: Sentence) -> bool:
     """Does a sentence name a field of the thing that an operation shows, and not the thing itself by that?"""
-    noun = set(map(stem, thing_words(operation)))
+    noun = set(map(stem, singular_noun(operation)))
     entry = resources.schemas.entry_schema(operation)
     names = (frozenset(map(stem, name_words(name))) for name in resources.schemas.reader.properties(entry))
     return any(words <= sentence.stem_set and not words <= noun for words in names if words)
@@ -379,7 +379,7 @@ def _says_field(resources: Resources, operation: Operation, sentence: Sentence) 
 
 def _says_more(best: Candidate) -> bool:
     """Does the sentence say anything of what is counted that no argument of the count takes?"""
-    own = {stem(word) for text in (best.operation.path, best.operation.summary) for word in pieces(text)}
+    own = {stem(word) for text in (best.operation.path, best.operation.summary) for word in split_words(text)}
     tokens = [token for token in best.scene.sentence.tokens if token.word and token.lower not in STOPWORDS]
     return any(
         token.stem not in own | _OF_COUNTS
@@ -396,7 +396,7 @@ def _counted(sentence: Sentence) -> str:
 
 def _ends_in(one: Candidate, noun: str) -> bool:
     """Is a path just where things of a noun are kept: /models rather than /model/info?"""
-    last = pieces(one.operation.path.rstrip("/").rpartition("/")[2])
+    last = split_words(one.operation.path.rstrip("/").rpartition("/")[2])
     return bool(last) and stem(last[-1]) == noun and singular(last[-1]) != last[-1]
 
 

@@ -25,7 +25,7 @@ from nlapi.planner.slots.slot import Slot
 from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.nouns import is_single
-from nlapi.resources.resource import resources_of
+from nlapi.resources.collection_index import collection_index
 
 CHOSEN = 0.6
 """The least that a plan is sure of whose operation the user chose."""
@@ -37,7 +37,7 @@ _SURE_OF_WHICH = 0.5
 
 def unsaid_words(best: Candidate, settled: Candidate, catalogue: Catalogue) -> tuple[str, ...]:
     """What of the sentence the call leaves out that it must not be thought to have taken care of."""
-    changes = catalogue.index.changes(best.operation)
+    changes = catalogue.index.is_change(best.operation)
     unsaid = () if changes else tuple(unexpressed(best))
     if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
         unsaid = (*unsaid, *unused(best))
@@ -98,7 +98,7 @@ def settled_by_answer(best: Candidate) -> Candidate:
 
     Nor does it lack the N of `the latest N`, of which the answer is cut.
     """
-    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
+    listed = best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
     if not listed or best.filling.missing:
         return best
     cut = wish_of(best.scene.sentence.text).spans

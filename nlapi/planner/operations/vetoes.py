@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.planner.language.commands import commands, own_verbs
 from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.text import LOOSE, Kind, Sentence, Span
@@ -16,7 +16,7 @@ from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import PLACED, Wanted, noun_stems, takes_id
 from nlapi.planner.slots.slot import Family, Option, Slot
-from nlapi.resources.naming import VERBS, pieces, singular, stem
+from nlapi.resources.naming import VERBS, split_words, singular, stem
 
 _FORBIDDEN = re.compile(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"
@@ -157,7 +157,7 @@ def _ends(candidate: Candidate, at: int) -> bool:
     operation = candidate.operation
     tokens = candidate.scene.sentence.tokens
     ended = next((token.stem for token in tokens if token.start > at), "")
-    opens = at == opening(candidate.scene.sentence.text)
+    opens = at == opening_length(candidate.scene.sentence.text)
     return opens and operation.method == "DELETE" and ended not in own_verbs(operation) and VERBS.get(ended) is None
 
 
@@ -204,7 +204,7 @@ def _told(candidate: Candidate, targets: Sequence[Slot]) -> int:
 def _by_place(candidate: Candidate, text: str) -> str:
     """Remove the first album: one of what is in a collection, where the call says of none which it is."""
     nouns, words = set(noun_stems(candidate.operation)), re.findall(r"[^\W_]+", text)
-    own = set(pieces(candidate.operation.path)) | set(pieces(candidate.operation.summary))
+    own = set(split_words(candidate.operation.path)) | set(split_words(candidate.operation.summary))
     for at, word in enumerate(words):
         after = words[at + 1 : at + 2]
         if word.lower() in PLACED and word.lower() not in own and after and stem(after[0].lower()) in nouns:
@@ -215,7 +215,7 @@ def _by_place(candidate: Candidate, text: str) -> str:
 def _is_for_all(candidate: Candidate, targets: Iterable[Slot]) -> bool:
     """Is the thing named, and says the operation of itself that it is for all: promote a draft to everyone?"""
     operation, filled = candidate.operation, {option.slot for option in candidate.filling.options}
-    said = pieces(f"{operation.summary} {operation.description}")
+    said = split_words(f"{operation.summary} {operation.description}")
     return all(slot in filled for slot in targets) and not _ALL.isdisjoint(said)
 
 
@@ -242,7 +242,7 @@ def _nouns(candidate: Candidate, slot: Slot) -> set[str]:
     _, wire = candidate.tool.places.get(slot.path[0], ("", slot.name))
     before = candidate.operation.path.partition(f"{{{wire}}}")[0]
     literal = [segment for segment in before.split("/") if segment and "{" not in segment]
-    named = pieces(literal[-1]) if literal and slot.where == "path" else []
+    named = split_words(literal[-1]) if literal and slot.where == "path" else []
     return set(map(stem, named[-1:])) | {word for word in slot.words[:-1] if len(slot.words) > 1}
 
 
@@ -301,7 +301,7 @@ def _counted(candidate: Candidate) -> str:
     if any(option.slot.many and not isinstance(option.value, Wanted) for option in candidate.filling.options):
         return ""
     literal = [segment for segment in candidate.operation.path.split("/") if segment and "{" not in segment]
-    noun = stem(pieces(literal[-1])[-1]) if literal and pieces(literal[-1]) else ""
+    noun = stem(split_words(literal[-1])[-1]) if literal and split_words(literal[-1]) else ""
     sentence = candidate.scene.sentence
     for span in sentence.spans:
         after = sentence.tokens[span.last] if span.last < len(sentence.tokens) else None
@@ -371,7 +371,7 @@ def _after(first: Span, second: Span) -> bool:
 
 def _ranges(options: Sequence[Option]) -> Clash | None:
     """A least that is over the most, a start after the end: by the names of the slots and their values."""
-    by_words = {tuple(pieces(option.slot.name)): option for option in options if not option.slot.many}
+    by_words = {tuple(split_words(option.slot.name)): option for option in options if not option.slot.many}
     for words, low in by_words.items():
         for least, most in _ENDS:
             if least not in words:
@@ -417,7 +417,7 @@ def _beside(scene: Scene, option: Option) -> list[Any]:
 
 
 def _means(choice: Any, word: str) -> bool:
-    words = tuple(map(stem, pieces(str(choice))))
+    words = tuple(map(stem, split_words(str(choice))))
     return len(words) == 1 and (words[0] == word or word in SYNONYMS.get(words[0], ()))
 
 

@@ -12,7 +12,7 @@ from nlapi.planner.slots.assignment import Filling
 from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.slot import Family, Option
 from nlapi.planner.slots.value_forms import states_dot
-from nlapi.resources.naming import pieces, stem
+from nlapi.resources.naming import split_words, stem
 from nlapi.resources.schemas import SchemaReader
 
 _WILDCARD = re.compile(r"\*[^.]{0,60}\bwildcard|\bwildcard[^.]{0,60}\*", re.IGNORECASE)
@@ -45,6 +45,6 @@ class _Names:
         reader = SchemaReader(spec)
         bodies = (one.body.schema for one in spec.operations if one.body is not None)
         named = (
-            schema for body in bodies for name, schema in reader.properties(body).items() if "name" in pieces(name)
+            schema for body in bodies for name, schema in reader.properties(body).items() if "name" in split_words(name)
         )
         self.end_in_dot = any(states_dot(str(reader.flat(schema).get("description", ""))) for schema in named)

@@ -19,7 +19,7 @@ from nlapi.planner.slots.slot import HIGH, LOW, Family, Option, Slot
 from nlapi.planner.slots.thing_names import ADDRESSES, IP, is_meant_in_path, is_owner, names_for
 from nlapi.planner.slots.values import ASIDE, HOW, values_for
 from nlapi.resources.naming import singular, stem
-from nlapi.tools.meaning import known
+from nlapi.tools.meaning import has_vector
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""
@@ -166,7 +166,7 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     if slot in scene.opaque:
         return False
     coded = slot.integer
-    opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or known(stem(span.text)))
+    opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or has_vector(stem(span.text)))
     if coded or opaque or slot.where != "path" or not span.first or not SLUG.fullmatch(span.text):
         return False
     before = scene.sentence.tokens[span.first - 1]

@@ -9,15 +9,15 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.planner.language.commands import own_verbs
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.planner.language.text import Kind, Sentence, Span
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import noun_stems
 from nlapi.planner.slots.slot import Option, Slot, type_of
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
-from nlapi.tools.meaning import alike
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
+from nlapi.tools.meaning import similarity
 
 _EXCLUDES = frozenset("not except excluding without never".split())
 _FALLING = re.compile(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
@@ -65,7 +65,7 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
     """Options where the words of a choice, or (unless `literal`) words that mean the same, are in the sentence."""
     found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
-        hit = _find(scene, slot, [stem(word) for word in pieces(name)], name) or _counted(scene, value)
+        hit = _find(scene, slot, [stem(word) for word in split_words(name)], name) or _counted(scene, value)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
             continue
         if not _other_figure(scene, slot, hit) and not _names_other(scene, slot, hit, str(value)):
@@ -236,7 +236,7 @@ def _meaning(scene: Scene, slot: Slot, word: str) -> Hit | None:
         plain = (
             token.word and token.lower not in STOPWORDS and token.stem not in scene.common | scene.talked | slot.prose
         )
-        if plain and at not in scene.sentence.valued and (near := alike(word, token.stem)) > best:
+        if plain and at not in scene.sentence.valued and (near := similarity(word, token.stem)) > best:
             best, place = near, at
     return None if place < 0 else Hit(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
 
@@ -377,14 +377,14 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
 @lru_cache(maxsize=4096)
 def _when_unset(slot: Slot) -> frozenset[str]:
     """The stems of what a description says is so by default: only running containers are shown."""
-    return frozenset(stem(word) for found in _BY_DEFAULT.finditer(slot.description) for word in pieces(found.group()))
+    return frozenset(stem(word) for found in _BY_DEFAULT.finditer(slot.description) for word in split_words(found.group()))
 
 
 def _commanded(scene: Scene, words: Sequence[str]) -> tuple[int, bool] | None:
     """Where a command makes so what the flag of an update says, and whether it does: [stop] for `running` is a no."""
     if len(words) != 1 or words[0] not in _MADE or scene.operation.method not in METHODS[Intent.UPDATE]:
         return None
-    start = opening(scene.sentence.text)
+    start = opening_length(scene.sentence.text)
     at = next((at for at, token in enumerate(scene.sentence.tokens) if token.start >= start and token.word), 0)
     made = _MADE[words[0]].get(scene.sentence.stems[at])
     return None if made is None else (at, made)
@@ -414,7 +414,7 @@ def _meant(scene: Scene, words: Sequence[str]) -> Mapping[str, tuple[int, float]
             if not token.word or token.lower in STOPWORDS:
                 continue
             halves = [stem(half) for half in token.lower.split("-")] if "-" in token.lower else [token.stem]
-            near = max(alike(word, half) for half in halves)
+            near = max(similarity(word, half) for half in halves)
             if near > best:
                 best, found[word] = near, (at, near)
     return found

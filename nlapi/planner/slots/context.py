@@ -11,7 +11,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import LOOSE, Kind, Sentence, Span
 from nlapi.planner.slots.similarity import sample_stems, to_words
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
 
@@ -89,12 +89,12 @@ class Scene:
         literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
         text = f"{operation.id} {operation.summary} {literal}"
         named = {word for slot in self.slots for word in slot.words}
-        return frozenset({stem(word) for word in pieces(text) if word not in STOPWORDS} | named)
+        return frozenset({stem(word) for word in split_words(text) if word not in STOPWORDS} | named)
 
     @cached_property
     def talked(self) -> frozenset[str]:
         """Stems of the operation's description, less telling than `common`."""
-        return frozenset(stem(word) for word in pieces(self.operation.description[:300]))
+        return frozenset(stem(word) for word in split_words(self.operation.description[:300]))
 
     @cached_property
     def _spread(self) -> tuple[Counter[str], Counter[str]]:

@@ -12,7 +12,7 @@ from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.question_intent import DEGREES
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.id_fields import Place, target_noun
-from nlapi.resources.naming import pieces, singular, stem
+from nlapi.resources.naming import split_words, singular, stem
 from nlapi.resources.nouns import QUERY_WORDS, noun_of
 from nlapi.tools.tool import Tool
 
@@ -126,7 +126,7 @@ def subject_of(path: str) -> str:
     """The last parameter of a path that does not end in a plural; "" where there is none."""
     path = path.rstrip("/")
     above, _, end = path.rpartition("/")
-    last = pieces(above.rpartition("/")[2] if end in QUERY_WORDS and not above.endswith("}") else end)
+    last = split_words(above.rpartition("/")[2] if end in QUERY_WORDS and not above.endswith("}") else end)
     last = last[:-1] if last[1:] and last[-1] == "count" else last
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
     return "" if many else path.rpartition("{")[2].partition("}")[0] if "{" in path else ""

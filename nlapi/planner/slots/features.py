@@ -17,7 +17,7 @@ from nlapi.planner.slots.similarity import world_fits
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import CLOSING, OPENING, wanted, wants_clock
 from nlapi.planner.slots.values import fraction_wanted, is_coded
-from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, split_words, singular, stem
 from nlapi.tools.meaning import rarity
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
@@ -217,7 +217,7 @@ _TOKENS = (
 @lru_cache(maxsize=4096)
 def page_token(slot: Slot) -> bool:
     """Is `slot` what an API itself gives out to say where a page begins: a cursor, a page token?"""
-    words = pieces(slot.name)
+    words = split_words(slot.name)
     named = words[-1:] == ["cursor"] or words[-2:] in _TOKENS
     named = named or "cursor" in slot.description.lower()
     return slot.where == "query" and named and slot.family in (Family.TEXT, Family.ID)
@@ -267,7 +267,7 @@ def _counts_things(scene: Scene, span: Span) -> bool:
         many = [word for word in after if singular(word) != word]
         return not after or before == "top" or bool(many) or not after[0].isalpha()
     literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]
-    thing = singular((pieces(literal[-1]) or [""])[-1]) if literal else ""
+    thing = singular((split_words(literal[-1]) or [""])[-1]) if literal else ""
     return any(singular(word) == thing != word for word in after[:2])
 
 

@@ -9,8 +9,8 @@ from nlapi.planner.language.gazetteer import is_region, region_of
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.planner.language.text import Kind, Span
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.naming import STOPWORDS, pieces, stem
-from nlapi.tools.meaning import alike
+from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.tools.meaning import similarity
 
 _SAMPLES = 8
 """Samples of a description that are looked at."""
@@ -74,11 +74,11 @@ def _wants(words: Iterable[str]) -> str:
 def to_words(words: Iterable[str], stems: Iterable[str]) -> dict[str, float]:
     """Each of `stems` that is like one of `words`, with how much."""
     mine = [word for word in words if word not in STOPWORDS]
-    near = ((one, max((alike(word, one) for word in mine), default=0.0)) for one in stems)
+    near = ((one, max((similarity(word, one) for word in mine), default=0.0)) for one in stems)
     return {one: close for one, close in near if close >= _FAINT}
 
 
 @lru_cache(maxsize=4096)
 def sample_stems(slot: Slot) -> tuple[str, ...]:
     """The last words of what a description gives as values."""
-    return tuple(stem(words[-1]) for one in slot.samples[:_SAMPLES] if (words := pieces(one)))
+    return tuple(stem(words[-1]) for one in slot.samples[:_SAMPLES] if (words := split_words(one)))

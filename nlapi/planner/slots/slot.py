@@ -10,10 +10,10 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import Span
-from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import unit_of
-from nlapi.tools.walk import schema_at
+from nlapi.tools.walk import argument_schema
 
 _UPDATES = ("PUT", "PATCH")
 _ONLY = re.compile(
@@ -149,14 +149,14 @@ class _Walk:
         many = type_of(schema) == "array"
         item = settle(schema.get("items", {}), self.root) if many else schema
         description = str(schema.get("description") or item.get("description") or "")
-        words = (*self._owner(path), *map(stem, pieces(path[-1])))
+        words = (*self._owner(path), *map(stem, split_words(path[-1])))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
         samples = _samples(description, schema)
         return Slot(
             path=path,
             words=words,
-            prose=frozenset(stem(word) for word in pieces(description[:400]) if word not in STOPWORDS),
-            family=_family(pieces(path[-1]), item, choices, description),
+            prose=frozenset(stem(word) for word in split_words(description[:400]) if word not in STOPWORDS),
+            family=_family(split_words(path[-1]), item, choices, description),
             schema=schema,
             description=description,
             required=required,
@@ -177,11 +177,11 @@ class _Walk:
         wire = self.tool.places.get(path[0], ("", path[0]))[1]
         before, found, _ = self.tool.operation.path.partition(f"/{{{wire}}}")
         noun = before.rpartition("/")[2]
-        bare = self.where == "path" and found and set(map(stem, pieces(path[-1]))) <= _BARE
-        return tuple(stem(word) for word in pieces(noun)) if bare and "{" not in noun else ()
+        bare = self.where == "path" and found and set(map(stem, split_words(path[-1]))) <= _BARE
+        return tuple(stem(word) for word in split_words(noun)) if bare and "{" not in noun else ()
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
-        return unit_of(schema_at(self.tool, *path)) or _unit_by_name(words)
+        return unit_of(argument_schema(self.tool, *path)) or _unit_by_name(words)
 
 
 def settle(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -343,7 +343,7 @@ def is_credential(name: str, where: str, schema: Mapping[str, Any], description:
 
     A body may well be about tokens (revoke a token), so there its description has to say so too.
     """
-    called = " ".join(pieces(name))
+    called = " ".join(split_words(name))
     said = _SAID.search(description) is not None
     named = called in _NAMES or (called in _BARE_CREDENTIALS and said)
     if where == "body":
@@ -377,7 +377,7 @@ def is_secret(slot: Slot, tool: Tool) -> bool:
     if len(slot.path) != 1:
         return False
     schemes = tool.operation.spec.security_schemes.values()
-    keys = {(scheme.where, scheme.name) for scheme in schemes if scheme.kind == "apiKey"}
+    keys = {(scheme.location, scheme.name) for scheme in schemes if scheme.kind == "apiKey"}
     return (slot.where, slot.name) in keys or is_credential(slot.name, slot.where, slot.schema, slot.description)
 
 

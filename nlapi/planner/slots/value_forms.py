@@ -12,7 +12,7 @@ from nlapi.planner.language.measures import Unit, said, unit
 from nlapi.planner.language.text import Kind, Sentence, Span
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.naming import stem
-from nlapi.tools.patterns import bounded
+from nlapi.tools.patterns import bounded_pattern
 
 _HOST = re.compile(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
 """A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does."""
@@ -52,7 +52,7 @@ def _pattern_wants(schema: Any) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or "." not in pattern:
         return False
-    fits = bounded(pattern).matches
+    fits = bounded_pattern(pattern).matches
     return fits("www.example.com.") and not fits("www.example.com")
 
 

@@ -29,7 +29,7 @@ from nlapi.planner.slots.value_forms import (
     wants_dot,
 )
 from nlapi.resources.naming import STOPWORDS, singular, stem
-from nlapi.tools.patterns import bounded
+from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.units import to_wire
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
@@ -301,7 +301,7 @@ def _fits(text: str, slot: Slot) -> bool:
         return False
     if len(text) < schema.get("minLength", 0):
         return False
-    return bounded(pattern).matches(text) if isinstance(pattern, str) else True
+    return bounded_pattern(pattern).matches(text) if isinstance(pattern, str) else True
 
 
 @lru_cache(maxsize=4096)

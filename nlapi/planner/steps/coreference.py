@@ -9,10 +9,10 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.answers import listed_in
 from nlapi.planner.answering.row_fields import called, noun, plural
 from nlapi.planner.slots.entities import id_like
-from nlapi.resources.answers import thing_in
-from nlapi.resources.fields import Thing
+from nlapi.resources.answers import extract_item
+from nlapi.resources.fields import Item
 from nlapi.resources.identity import id_of, name_of
-from nlapi.resources.naming import VERBS, pieces, singular, stem
+from nlapi.resources.naming import VERBS, split_words, singular, stem
 from nlapi.tools.plan import Conversation, Outcome, Step
 
 _PLACES = {
@@ -47,7 +47,7 @@ class Things:
     """What the last answered call was about: one thing, or a list of them, all of the same kind."""
 
     operation: Operation
-    items: tuple[Thing, ...]
+    items: tuple[Item, ...]
 
     listed: bool = False
 
@@ -62,7 +62,7 @@ class Things:
                     return found
         return None
 
-    def said(self, thing: Thing) -> str:
+    def said(self, thing: Item) -> str:
         """A thing as a sentence names it: the campaign cmp_1."""
         id, name = id_of(thing), name_of(thing)
         if id is None:
@@ -71,14 +71,14 @@ class Things:
         return f"the {noun(self.operation)} {text if id_like(text) else _quoted(text)}"
 
     @property
-    def only(self) -> Thing:
+    def only(self) -> Item:
         """The one thing there is. NobodySaid when there are several."""
         if len(self.items) == 1:
             return self.items[0]
         names = ", ".join(called(thing, self.items) for thing in self.items[:MOST_SHOWN])
         raise NobodySaid(f"Which one? There are {len(self.items)} {plural(self.operation)}: {names}.")
 
-    def at(self, place: int) -> Thing:
+    def at(self, place: int) -> Item:
         if place >= len(self.items):
             raise NobodySaid(f"There is no such one: only {len(self.items)} {plural(self.operation)} were listed.")
         return self.items[place]
@@ -93,19 +93,19 @@ def by_place(question: str) -> bool:
     return _ORDINAL.search(question) is not None
 
 
-def _items(step: Step) -> list[Thing]:
+def _items(step: Step) -> list[Item]:
     """The things in the answer of a step; of a change without an answer, the thing that was changed."""
     if step.result is None or not step.result.ok:
         return []
     if (listed := listed_in(step)) is not None:
-        return listed.things
-    thing = thing_in(step.result.data, step.call.tool.operation)
+        return listed.object_entries
+    thing = extract_item(step.result.data, step.call.tool.operation)
     return [thing] if thing is not None and (id_of(thing) is not None or name_of(thing)) else []
 
 
-def _target(step: Step) -> list[Thing]:
+def _target(step: Step) -> list[Item]:
     """The thing that a call was about which was shown and not sent."""
-    if step.outcome not in (Outcome.REFUSED, Outcome.SHOWN):
+    if step.outcome not in (Outcome.REFUSED, Outcome.PREVIEWED):
         return []
     places = step.call.tool.places
     ids = [value for name, value in step.call.arguments.items() if places.get(name, ("",))[0] == "path"]
@@ -127,7 +127,7 @@ def resolve(question: str, before: Conversation) -> str:
     if text == question and (things := Things.of(before)) is not None:
         text = _by_pronoun(question, things)
     bare = text.strip().rstrip(".?!")
-    reference = text != question and not any(stem(word) in VERBS for word in pieces(bare)[:3])
+    reference = text != question and not any(stem(word) in VERBS for word in split_words(bare)[:3])
     return f"show {bare}" if reference and bare.lower().startswith("the ") else text
 
 

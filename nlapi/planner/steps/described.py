@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from nlapi.changes.sentences import opening
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.client_filter import Filtered, filter_things
 from nlapi.planner.answering.row_fields import RowFields
@@ -22,7 +22,7 @@ from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import DESCRIBED, Wanted, is_subject, kind_of, last_parameter, noun_stems
 from nlapi.planner.slots.known_values import complete
 from nlapi.planner.slots.slot import Option, Slot
-from nlapi.resources.fields import Thing
+from nlapi.resources.fields import Item
 from nlapi.resources.naming import STOPWORDS, singular
 from nlapi.tools.tool import Call
 
@@ -53,7 +53,7 @@ def with_description(scene: Scene, filling: Filling, slot: Slot, listing: Operat
     return filling
 
 
-def described(text: str, things: Sequence[Thing], call: Call, today: date) -> Filtered:
+def described(text: str, things: Sequence[Item], call: Call, today: date) -> Filtered:
     """Return the things that a description is of; none where a part of it could not be applied."""
     fields = RowFields(things=tuple(things), operation=call.tool.operation)
     found = filter_things(text, wish_of(text), fields, call, applied=(), taken=(), today=today)
@@ -108,7 +108,7 @@ def with_leftover_name(best: Candidate, catalogue: Catalogue, known: Mapping[str
 def _names(best: Candidate, slot: Slot) -> Iterator[tuple[int, int]]:
     """The runs of free words, each from a token to before another, that stand where a name does."""
     tokens = best.scene.sentence.tokens
-    begin = opening(best.scene.sentence.text)
+    begin = opening_length(best.scene.sentence.text)
     verb = next((at for at, token in enumerate(tokens) if token.start >= begin and token.word), 0)
     nouns = {*kind_of(best.tool, slot), *noun_stems(best.operation)}
     at = 0

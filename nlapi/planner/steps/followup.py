@@ -21,7 +21,7 @@ from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.coreference import NobodySaid, Things, by_place, resolve
 from nlapi.planner.steps.goal import CALL, Goal
 from nlapi.planner.steps.steps import go_on, plan_for
-from nlapi.resources.naming import VERBS, Intent, pieces, stem
+from nlapi.resources.naming import VERBS, Intent, split_words, stem
 from nlapi.tools.pages import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
@@ -54,7 +54,7 @@ _LONGEST_REPLY = 6
 
 def follow(conversation: Conversation, catalogue: Catalogue, plan: Planning, today: date) -> Plan:
     """The first Plan for the conversation's last question, with what the turns before it make of it."""
-    turn, known = conversation.current, conversation.known
+    turn, known = conversation.current, conversation.known_values
     if turn.chosen is not None or len(conversation.turns) < 2:
         return plan(turn.question, known=known, chosen=turn.chosen)
     before = replace(conversation, turns=conversation.turns[:-1])
@@ -82,10 +82,10 @@ def _reply(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     if pending is not None and pending.missing:
         argument = pending.missing[0].argument
         if (value := _given(text, pending)) is not None:
-            return plan(last.question, known={**before.known, argument: value})
+            return plan(last.question, known={**before.known_values, argument: value})
     offered = _offered(pending)
     if offered and (number := _number(text)) is not None and number <= len(offered):
-        return plan(last.question, known=before.known, chosen=offered[number - 1].tool.operation)
+        return plan(last.question, known=before.known_values, chosen=offered[number - 1].tool.operation)
     if _NO.match(text):
         return Plan(text="Nothing was done.")
     return Plan(text="There is nothing to say yes to.", confidence=0.3) if _YES.match(text) else None
@@ -94,7 +94,7 @@ def _reply(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
 def _held_back(turn: Turn) -> Step | None:
     """The last call of a turn, when it was shown and not sent."""
     step = turn.steps[-1] if turn.steps else None
-    return step if step is not None and step.outcome in (Outcome.REFUSED, Outcome.SHOWN) else None
+    return step if step is not None and step.outcome in (Outcome.REFUSED, Outcome.PREVIEWED) else None
 
 
 def _pending(before: Conversation, catalogue: Catalogue, plan: Planning, today: date) -> Plan | None:
@@ -104,7 +104,7 @@ def _pending(before: Conversation, catalogue: Catalogue, plan: Planning, today: 
         return follow(before, catalogue, plan, today)
     raw = last.rounds[-1].plan.raw
     looked = isinstance(raw, Mapping) and raw.get("stage") in ("lookup", "via") and bool(last.rounds[-1].plan.calls)
-    return go_on(last, catalogue, before.known) if looked else None
+    return go_on(last, catalogue, before.known_values) if looked else None
 
 
 def _given(text: str, pending: Plan) -> Any:
@@ -117,7 +117,7 @@ def _given(text: str, pending: Plan) -> Any:
         if same:
             return same[0]
         return missing.choices[number - 1] if number is not None and number <= len(missing.choices) else None
-    words = pieces(bare)
+    words = split_words(bare)
     if (
         not words
         or len(words) > _LONGEST_REPLY
@@ -170,7 +170,7 @@ def _seen(before: Conversation, last: Step) -> int:
     """How many things the pages held that were shown one after the other, the last one included."""
     steps = [step for turn in before.turns for step in turn.steps]
     pages = takewhile(lambda step: step.call.operation_id == last.call.operation_id, reversed(steps))
-    return sum(len(listed.things) for step in pages if (listed := listed_in(step)) is not None)
+    return sum(len(listed.object_entries) for step in pages if (listed := listed_in(step)) is not None)
 
 
 def _last_read(before: Conversation, *, listed: bool = False) -> Step | None:
@@ -197,22 +197,22 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     rest = text[start.end() :] if start else text
     tool = step.call.tool
     operation = tool.operation
-    stems = [stem(word) for word in pieces(rest)]
+    stems = [stem(word) for word in split_words(rest)]
     own = set(noun_stems(operation))
-    other = [word for word in stems if catalogue.index.names(word) and word not in own]
+    other = [word for word in stems if catalogue.index.is_entity(word) and word not in own]
     ids = {argument_name(slot): value for slot, value in _arguments(step, catalogue).items() if takes_id(slot)}
     if stems and stems[0] in VERBS and not every:
-        return plan(rest, known=before.known)
+        return plan(rest, known=before.known_values)
     candidate = candidate_of(read_sentence(rest, today), catalogue, {}, operation, 0.0)
     options = candidate.filling.options if candidate is not None else ()
     figures = wish_of(text).figures
     paging = page_arguments(tool, sizes=figures)
     options = tuple(option for option in options if not figures or option.slot.path[0] not in paging)
     if not options and other:
-        return plan(f"show {rest}", known={**ids, **before.known})
+        return plan(f"show {rest}", known={**ids, **before.known_values})
     if not options and not (every and figures) and not _narrows(rest, step, today):
         what = operation.summary.strip().rstrip(".") or operation.id
-        asked = every or (_ABOUT.match(text) and not any(map(catalogue.index.names, stems)))
+        asked = every or (_ABOUT.match(text) and not any(map(catalogue.index.is_entity, stems)))
         return Plan(text=f"{what!r} has no argument for that.", confidence=0.3) if asked else None
     kept: Values = {
         slot.path: value for slot, value in _arguments(step, catalogue).items() if slot.path[0] not in paging
@@ -220,7 +220,7 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     values: Values = {**kept, **{option.slot.path: option.value for option in options}}
     used = tuple(rest[option.start : option.end] for option in options)
     goal = Goal(tool=tool, values=values, confidence=LIKE_BEFORE, question=text, used=used)
-    return plan_for(goal, catalogue, before.known)
+    return plan_for(goal, catalogue, before.known_values)
 
 
 def _narrows(text: str, step: Step, today: date) -> bool:
@@ -234,10 +234,10 @@ def _is_about_all(text: str, catalogue: Catalogue) -> bool:
 
     What commands a change is not: a change is made to one thing, and it has to be named.
     """
-    words = pieces(text)
+    words = split_words(text)
     if words and VERBS.get(stem(words[0]), Intent.READ) is not Intent.READ:
         return False
-    bare = wish_of(text).figures and not any(catalogue.index.names(stem(word)) for word in words)
+    bare = wish_of(text).figures and not any(catalogue.index.is_entity(stem(word)) for word in words)
     return bare or _ONES.search(text) is not None
 
 

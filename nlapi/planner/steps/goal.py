@@ -14,8 +14,8 @@ from nlapi.planner.slots.entities import Wanted, is_subject, says_name
 from nlapi.planner.slots.known_values import Values, argument_name, missing_of, wanted_in
 from nlapi.planner.slots.slot import Family, Slot, type_of
 from nlapi.resources.paths import segments
-from nlapi.resources.resource import resources_of
-from nlapi.tools.account import Account, Source
+from nlapi.resources.collection_index import collection_index
+from nlapi.tools.account import Account, ValueSource
 from nlapi.tools.plan import Outcome, Plan, Turn
 from nlapi.tools.tool import Call, Missing, Tool
 
@@ -45,7 +45,7 @@ class Goal:
     """what it leads to then"""
     sentence: str = ""
     """the words that the call is for: the question, or a clause of it"""
-    sources: tuple[Source, ...] = ()
+    sources: tuple[ValueSource, ...] = ()
     """where each of the values came from"""
     unused: tuple[str, ...] = ()
     """the names, figures and quotations of the sentence that are in none of the values"""
@@ -173,7 +173,7 @@ def by_name_instead(turn: Turn, catalogue: Catalogue) -> Plan | None:
     last = turn.rounds[-1]
     step = last.steps[-1] if last.steps else None
     looked_up = [one.plan.raw for one in turn.rounds if one.steps and one.plan.raw.get("stage") == "lookup"]
-    if step is None or step.outcome is not Outcome.DONE or step.result is None or not looked_up:
+    if step is None or step.outcome is not Outcome.ANSWERED or step.result is None or not looked_up:
         return None
     raw, call = looked_up[-1], step.call
     operation = call.tool.operation
@@ -181,7 +181,7 @@ def by_name_instead(turn: Turn, catalogue: Catalogue) -> Plan | None:
         return None
     slot = next((one for one in catalogue.slots(call.tool) if list(one.path) == raw["slot"]), None)
     path = segments(operation.route)
-    shown = resources_of(operation.spec).shown_at(path[:-1]) if path and path[-1].parameter else None
+    shown = collection_index(operation.spec).item_read_at(path[:-1]) if path and path[-1].parameter else None
     if slot is None or not is_subject(operation, slot) or not says_name(shown):
         return None
     if call.arguments.get(slot.name) == raw["name"]:

@@ -21,15 +21,15 @@ from nlapi.planner.slots.known_values import Values, argument_name, complete, mi
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import is_dotted
 from nlapi.planner.steps.goal import Goal, asking, noted, rows, said, understood
-from nlapi.resources import resource
-from nlapi.resources.answers import list_in
-from nlapi.resources.envelope import DataView, Noun, find_list, is_called
-from nlapi.resources.fields import Thing, field_at
+from nlapi.resources import collection_index
+from nlapi.resources.answers import extract_list
+from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
+from nlapi.resources.fields import Item, field_at
 from nlapi.resources.identity import id_of, name_of
-from nlapi.resources.naming import STOPWORDS, name_key, pieces, singular, singular_words, stem
+from nlapi.resources.naming import STOPWORDS, name_key, split_words, singular, singular_words, stem
 from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Call, Missing, Tool
-from nlapi.tools.view import headers_of
+from nlapi.tools.view import lowercase_headers
 
 _CODES = frozenset(
     "id name title label displayname fullname subject login username email key code slug handle symbol abbreviation "
@@ -57,8 +57,8 @@ def alike(asked: str, name: str) -> float:
         return 1.0
     if asked.lower().strip() == name.lower().strip().removesuffix("."):
         return BUT_FOR_A_DOT
-    wanted = {stem(word) for word in pieces(asked) if word not in STOPWORDS} or {stem(word) for word in pieces(asked)}
-    have = {stem(word) for word in pieces(name)}
+    wanted = {stem(word) for word in split_words(asked) if word not in STOPWORDS} or {stem(word) for word in split_words(asked)}
+    have = {stem(word) for word in split_words(name)}
     if wanted and wanted <= have:
         return 0.75 + 0.2 * len(wanted) / len(have)
     if _CODE.search(asked):
@@ -67,7 +67,7 @@ def alike(asked: str, name: str) -> float:
     return max(0.6 * shared, 0.9 * SequenceMatcher(None, asked.lower(), name.lower()).ratio() - 0.1)
 
 
-def answers_to(asked: str, thing: Thing) -> float:
+def answers_to(asked: str, thing: Item) -> float:
     """Return how well a thing answers to what was asked for, by its name, or by a code (WEB) or an id in full."""
     wanted = asked.lower().strip()
     texts = (value for key, value in thing.items() if isinstance(value, str) and name_key(str(key)) in _CODES)
@@ -83,7 +83,7 @@ def pick(rated: Sequence[Rated]) -> list[Rated]:
     return [one for one in ranked if one[0] >= (best if best >= BUT_FOR_A_DOT else best - _APART)]
 
 
-def field_inside(thing: Thing, field: str) -> Any:
+def field_inside(thing: Item, field: str) -> Any:
     """Return a field of a thing; of `artist.id` the id of the artist somewhere in it, alone or the first of several."""
     if (value := field_at(thing, field)) is not None:
         return value
@@ -176,7 +176,7 @@ def look_up(
 def _fitness(goal: Goal, tool: Tool, values: Values) -> tuple[bool, int]:
     """How badly a listing fits: what is one's own (/me/albums) goes with `my`, and the more it is told the better."""
     own = not set(tool.operation.path.lower().split("/")).isdisjoint(_MINE)
-    said = not set(pieces(goal.question)).isdisjoint(_MY)
+    said = not set(split_words(goal.question)).isdisjoint(_MY)
     return own is not said, -sum(wanted_in(value) is not None for value in values.values())
 
 
@@ -224,7 +224,7 @@ def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Want
     sentence = read_sentence(goal.question, date.today())
     listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
     scene = Scene(
-        sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.names
+        sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.is_entity
     )
     used = set(map(str, _texts(goal.values.values())))
     found: Values = {}
@@ -244,23 +244,23 @@ def _texts(values: Iterable[Any]) -> Iterable[Any]:
 def name_filter(slots: Iterable[Slot]) -> Slot | None:
     """The query parameter of a listing that keeps only what is called so."""
     free = {slot.name: slot for slot in slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many}
-    name = resource.name_filter(free)
+    name = collection_index.name_filter(free)
     return free[name] if name is not None else None
 
 
-def things_of(step: Step, kind: str) -> list[Thing]:
+def things_of(step: Step, kind: str) -> list[Item]:
     """Return the things that an answer lists; of one that lists several kinds, those that are called like `kind`."""
     if step.result is None:
         return []
     data, words = step.result.data, singular_words(kind)
     named = find_list(DataView(data), Noun(words=words))
-    if named is not None and any(is_called(key, words) for key in named.keys):
+    if named is not None and any(has_noun(key, words) for key in named.keys):
         return [entry for entry in named.entries(data) or () if isinstance(entry, Mapping)]
-    listed = list_in(data, step.call.tool.operation, headers_of(step.result))
-    return listed.things if listed is not None else []
+    listed = extract_list(data, step.call.tool.operation, lowercase_headers(step.result))
+    return listed.object_entries if listed is not None else []
 
 
-def rate(raw: Mapping[str, Any], slot: Slot, things: Sequence[Thing], question: str = "") -> list[Rated]:
+def rate(raw: Mapping[str, Any], slot: Slot, things: Sequence[Item], question: str = "") -> list[Rated]:
     """How well each thing answers to the name that a look-up is for, with the id that is wanted of it.
 
     `raw` is the state of the look-up. A host name that stands in the question with a dot behind it is looked for with
@@ -270,13 +270,13 @@ def rate(raw: Mapping[str, Any], slot: Slot, things: Sequence[Thing], question: 
     forms = (name, f"{name}.") if is_dotted(question, name) else (name,)
     entity = entity_of(slot)
 
-    def value(thing: Thing) -> Any:
+    def value(thing: Item) -> Any:
         if not field:
             found = field_inside(thing, id_field) if id_field else None
             return id_of(thing, slot.name, entity) if found is None else found
         return id_of(thing) if raw["via"] else field_inside(thing, field)
 
-    def worth(thing: Thing, id: Any) -> float:
+    def worth(thing: Item, id: Any) -> float:
         ids = (id, *(field_inside(thing, path) for path in raw.get("id_fields", ()))) if not field else ()
         same = any(str(one).lower() == name.lower() for one in ids)
         return 1.0 if same else max(answers_to(one, thing) for one in forms)

@@ -13,7 +13,7 @@ from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import noun_stems
 from nlapi.planner.steps.coreference import NobodySaid, resolve
 from nlapi.planner.steps.steps import answers_to_rounds, clauses_of, final_answer
-from nlapi.resources.naming import METHODS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import METHODS, VERBS, Intent, split_words, singular, stem
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round
 from nlapi.tools.view import AnswerView
 
@@ -56,8 +56,8 @@ def clauses(question: str, verbs: frozenset[str]) -> list[str]:
 
 def own_verbs(catalogue: Catalogue) -> frozenset[str]:
     """The first words of the ids and summaries of an API's operations."""
-    first = (words[0] for one in catalogue.operations for words in (pieces(one.id), pieces(one.summary)) if words)
-    return frozenset(word for word in map(stem, first) if not catalogue.index.names(word))
+    first = (words[0] for one in catalogue.operations for words in (split_words(one.id), split_words(one.summary)) if words)
+    return frozenset(word for word in map(stem, first) if not catalogue.index.is_entity(word))
 
 
 def _quoted(text: str, at: int) -> bool:
@@ -70,7 +70,7 @@ def _asks_for_more(text: str) -> bool:
 
 
 def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
-    words = pieces(text[:80])
+    words = split_words(text[:80])
     if not words or singular(words[0]) != words[0] or words[0].endswith(("ed", "ing")):
         return False
     return stem(words[0]) in VERBS or stem(words[0]) in verbs
@@ -121,14 +121,14 @@ def _operation(plan: Plan) -> Operation | None:
 
 def unrelated(made: Sequence[tuple[str, Plan]], catalogue: Catalogue) -> list[str]:
     """The operations, when changes of different kinds are asked for (create this, delete that); else nothing."""
-    changes = [one for _, plan in made if (one := _operation(plan)) is not None and catalogue.index.changes(one)]
+    changes = [one for _, plan in made if (one := _operation(plan)) is not None and catalogue.index.is_change(one)]
     return [one.id for one in changes] if len(set(map(_kind, changes))) > 1 else []
 
 
 def _kind(operation: Operation) -> Intent:
     """What an operation does; a POST to what is no collection (/player/next) changes the state of what is there."""
     words = noun_stems(operation)
-    last = pieces(operation.path.rstrip("/").rpartition("/")[2])
+    last = split_words(operation.path.rstrip("/").rpartition("/")[2])
     creates = bool(words) and bool(last) and singular(last[-1]) != last[-1]
     if operation.method == "POST":
         return Intent.CREATE if creates else Intent.UPDATE
@@ -165,7 +165,7 @@ def next_clause(
     ]
     views += ended.views or (AnswerView(text=ended.text),)
     last = turn.steps[-1]
-    failed = last.outcome is not Outcome.DONE or last.result is None or not last.result.ok
+    failed = last.outcome is not Outcome.ANSWERED or last.result is None or not last.result.ok
     if failed or not chain["then"]:
         return final_answer(views, f" Not done: {'; '.join(chain['then'])}." if failed and chain["then"] else "")
     asked, *then = chain["then"]

@@ -33,10 +33,10 @@ from nlapi.planner.steps.lookup import (
     rate,
     things_of,
 )
-from nlapi.resources.answers import thing_in
-from nlapi.resources.fields import Thing, field_at
+from nlapi.resources.answers import extract_item
+from nlapi.resources.fields import Item, field_at
 from nlapi.resources.identity import id_of
-from nlapi.resources.naming import pieces, stem
+from nlapi.resources.naming import split_words, stem
 from nlapi.tools.pages import next_arguments
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
@@ -84,7 +84,7 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any], *, today: 
     last = next(round for round in reversed(turn.rounds) if round.steps)
     step, raw = last.steps[-1], last.plan.raw
     stage = raw.get("stage") if isinstance(raw, Mapping) else None
-    if stage not in ("lookup", "via") or step.outcome is not Outcome.DONE or step.result is None:
+    if stage not in ("lookup", "via") or step.outcome is not Outcome.ANSWERED or step.result is None:
         if (named := by_name_instead(turn, catalogue)) is not None:
             return named
         return _more(turn, today) or _answered(turn, catalogue, today)
@@ -189,7 +189,7 @@ def _more(turn: Turn, today: date | None) -> Plan | None:
     """The next page of a listing whose every thing a question needs (how many, the most, a condition); else None."""
     step = turn.steps[-1]
     listed = listed_in(step)
-    if listed is None or not listed.things or not step.result or not step.result.ok:
+    if listed is None or not listed.object_entries or not step.result or not step.result.ok:
         return None
     pages = pages_of(turn.steps)
     if step.call.tool.effect is not Effect.READ or len(pages) >= MOST or (len(pages) > 1 and _repeats(turn)):
@@ -245,9 +245,9 @@ def _picked(
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
     ends = goal.leads_to or goal.known
-    said = set(map(stem, pieces(turn.question)))
+    said = set(map(stem, split_words(turn.question)))
     sought = not found and not unread and ends.tool.effect is Effect.READ and _READS.match(turn.question)
-    if sought and said.issuperset(map(stem, pieces(raw["kind"]))):
+    if sought and said.issuperset(map(stem, split_words(raw["kind"]))):
         absent = f"There is no {raw['kind']} called {raw['name']!r}."
         return final_answer([AnswerView(text=absent, operation=step.call.tool.operation)])
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
@@ -322,7 +322,7 @@ def _taken(
 ) -> Plan:
     """The goal with what one thing, shown, says of itself."""
     data = step.result.data if step.result is not None else None
-    thing: Thing = thing_in(data, step.call.tool.operation) or {}
+    thing: Item = extract_item(data, step.call.tool.operation) or {}
     value = field_at(thing, raw["field"]) if raw["field"] else id_of(thing, slot.name)
     if isinstance(value, list) and not slot.many:
         if len(value) > 1 and all(isinstance(entry, str | int) for entry in value):

@@ -1,0 +1,259 @@
+"""One exchange over HTTP/1.1: exactly the bytes of a Request out, the bytes of the answer in.
+
+httpcore2 is the transport below httpx2. The client above it rewrites URLs (`|`, `^`, `/../`), keeps cookies, adds
+headers and logs whole URLs, keys in the query included (docs/design/003); this module adds only what is written in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore2
+
+from nlapi.client.message import Request
+from nlapi.client.stream import NetworkBackend, NetworkStream
+from nlapi.errors import SendError, UsageError
+from nlapi.openapi.urls import HttpUrl, is_public
+from nlapi.openapi.headers import CONNECTION_HEADERS, TOKEN
+from nlapi.openapi.connection_errors import error_causes, explain_connection_error
+from nlapi.version import __version__
+
+_TRANSPORT_ERRORS = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.ProxyError,
+)
+
+
+class TransportError(Exception):
+    """An exchange without a complete answer.
+
+    `reason` and `hint` are for a person; `is_retryable`: another attempt may succeed. `is_hangup`: not a byte of an answer
+    came.
+    """
+
+    def __init__(self, reason: str, *, is_retryable: bool = True, hint: str = "", is_hangup: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_retryable = is_retryable
+        self.hint = hint
+        self.is_hangup = is_hangup
+
+
+@dataclass(slots=True)
+class SendProgress:
+    """The progress of a Request. `has_started`: its first byte may have reached the API."""
+
+    has_started: bool = False
+
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
+        # A proxy's CONNECT is not yet the request.
+        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.has_started = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawResponse:
+    """The head of an answer, and its body as it comes, its content codings not yet decoded."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    response: httpcore2.Response = field(repr=False)
+
+    def header(self, name: str) -> str:
+        return ", ".join(value for key, value in self.headers if key.lower() == name)
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield the bytes of the body. TransportError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
+        # h11 drops what follows a body whose Content-Length is too small (docs/design/003). What is left of a number, a
+        # text or ndjson is still valid, and wrong.
+        tail = b""
+        has_length = self.header("content-length") and not self.header("transfer-encoding")
+        with _convert_errors():
+            async with aclosing(self.response.aiter_stream()) as chunks:
+                async for chunk in chunks:
+                    tail = (tail + chunk)[-NetworkStream.CHUNK :] if has_length else b""
+                    yield chunk
+        stream = self.response.extensions.get("network_stream")
+        if has_length and isinstance(stream, NetworkStream) and not stream.ended_with(tail):
+            raise TransportError("the answer is longer than its Content-Length says", is_retryable=False)
+
+
+class HttpClient:
+    """Connections kept open between calls in one event loop. No cookies and no credentials are kept."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._pools: dict[str, httpcore2.AsyncConnectionPool] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def exchange(
+        self, request: Request, address: HttpUrl, progress: SendProgress, *, public_only: bool = False
+    ) -> AsyncIterator[RawResponse]:
+        """Send `request` once and yield the Answer. TransportError when none comes; `progress` is updated meanwhile.
+
+        With `public_only`, SendError when the address is not on the public Internet.
+        """
+        proxy = _proxy_url(address)
+        host = address.host
+        extensions: dict[str, Any] = {"trace": progress.trace}
+        if public_only:
+            host = await _public_address(address, resolve=not proxy)
+            extensions |= {"sni_hostname": address.host} if host != address.host else {}
+        url = httpcore2.URL(scheme=address.scheme, host=host, port=address.explicit_port, target=address.target)
+        wire_request = httpcore2.Request(
+            request.method,
+            url,
+            headers=_request_headers(request, address),
+            content=request.content or b"",
+            extensions=extensions,
+        )
+        pool = await self._pool(proxy)
+        with _convert_errors():
+            response = await pool.handle_async_request(wire_request)
+        try:
+            stream = response.extensions.get("network_stream")
+            if isinstance(stream, NetworkStream):
+                stream.in_head = False
+            headers = tuple((_decode_header(name), _decode_header(value)) for name, value in response.headers)
+            yield RawResponse(status=response.status, headers=headers, response=response)
+        finally:
+            await response.aclose()
+
+    async def _pool(self, proxy: str) -> httpcore2.AsyncConnectionPool:
+        if proxy not in self._pools:
+            self._pools[proxy] = await self._stack.enter_async_context(_open_pool(proxy))
+        return self._pools[proxy]
+
+
+def _open_pool(proxy: str) -> httpcore2.AsyncConnectionPool:
+    backend = NetworkBackend()
+    if not proxy:
+        return httpcore2.AsyncConnectionPool(keepalive_expiry=5.0, network_backend=backend)
+    parts = urlsplit(proxy)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SendError(f"a {parts.scheme} proxy is set, and nlapi only goes through http proxies", hint="see NO_PROXY")
+    user = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
+    url = httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
+    return httpcore2.AsyncHTTPProxy(
+        url, proxy_auth=user if parts.username else None, keepalive_expiry=5.0, network_backend=backend
+    )
+
+
+def _proxy_url(address: HttpUrl) -> str:
+    """Return the proxy that the environment names for this address; "" for none. Loopback never has one."""
+    if address.is_loopback or proxy_bypass(f"{address.host}:{address.port}"):
+        return ""
+    proxies = getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all") or ""
+    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+
+
+async def _public_address(address: HttpUrl, *, resolve: bool) -> str:
+    """Return the IP address to connect to."""
+    # The checked address itself is used: a name looked up a second time could lead into the private network (DNS
+    # rebinding).
+    candidates = [address.host]
+    if resolve:
+        loop = asyncio.get_running_loop()
+        try:
+            infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        except OSError:
+            raise TransportError(f"the host name {address.host} is not known") from None
+        candidates = [str(info[4][0]) for info in infos]
+    is_name_for_proxy = not resolve and not re.fullmatch(r"[\d.]+|.*:.*", address.host)
+    if address.is_loopback or not (is_name_for_proxy or all(is_public(ip) for ip in candidates)):
+        raise SendError(
+            f"redirected to {address.site}, an address in a private network; nlapi did not follow",
+            hint="if you trust that place, send the request there yourself with --base-url",
+        )
+    return candidates[0]
+
+
+def _request_headers(request: Request, address: HttpUrl) -> list[tuple[bytes, bytes]]:
+    """Return the header lines: those of the Request, and the few that HTTP requires or nlapi adds by default."""
+    # A Host or Content-Length of the Request that differs would split it at a proxy (request smuggling, RFC 9112
+    # §11.2), so these are refused and not replaced.
+    connection_headers = {"host": address.authority}
+    if request.content is not None or request.method in ("POST", "PUT", "PATCH"):
+        connection_headers["content-length"] = str(len(request.content or b""))
+    lines = [(name, value) for name, value in request.headers if connection_headers.get(name.lower()) != value.strip(" \t")]
+    for name, _ in lines:
+        if name.lower() in connection_headers or name.lower() in CONNECTION_HEADERS:
+            raise UsageError(f"the header {name} cannot be set: it belongs to the connection")
+    defaults = {
+        "User-Agent": f"nlapi/{__version__}",
+        "Accept": "application/json, */*;q=0.5",
+        "Accept-Encoding": "gzip, deflate",
+    }
+    present_names = {name.lower() for name, _ in lines}
+    # Host comes first (RFC 9110 §7.2).
+    first = [("Host", connection_headers["host"])]
+    last = [("Content-Length", connection_headers["content-length"])] if "content-length" in connection_headers else []
+    added = [(name, value) for name, value in defaults.items() if name.lower() not in present_names]
+    return [_encode_header(name, value) for name, value in (*first, *added, *lines, *last)]
+
+
+def _encode_header(name: str, value: str) -> tuple[bytes, bytes]:
+    """Return a header line in bytes; text outside ASCII as UTF-8, as curl in a UTF-8 terminal sends it."""
+    if not TOKEN.fullmatch(name):
+        raise UsageError(f"{name[:100]!r} is not the name of a header")
+    try:
+        line = value.strip(" \t").encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the header {name} holds half a Unicode character") from None
+    if any((byte < 32 and byte != 9) or byte == 127 for byte in line):
+        raise UsageError(f"the header {name} holds a line break or another control character")
+    return name.encode("ascii"), line
+
+
+def _decode_header(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+@contextmanager
+def _convert_errors() -> Iterator[None]:
+    """Convert the exceptions of the transport to TransportError."""
+    try:
+        yield
+    except (*_TRANSPORT_ERRORS, OSError) as error:
+        raise _transport_error(error) from None
+
+
+def _transport_error(error: Exception) -> TransportError:
+    if unreachable := explain_connection_error(error):
+        return TransportError(unreachable.reason, is_retryable=not unreachable.is_final, hint=unreachable.hint)
+    if isinstance(error, httpcore2.LocalProtocolError):
+        return TransportError(f"HTTP does not allow this request: {error}", is_retryable=False)
+    if isinstance(error, httpcore2.RemoteProtocolError):
+        return TransportError(_protocol_reason(str(error)), is_hangup="disconnected" in str(error))
+    if isinstance(error, httpcore2.ReadError | httpcore2.WriteError):
+        return TransportError("the connection broke off", is_hangup=True)
+    messages = (cause.strerror for cause in error_causes(error) if isinstance(cause, OSError) and cause.strerror)
+    return TransportError(next(messages, str(error)) or type(error).__name__)
+
+
+def _protocol_reason(message: str) -> str:
+    if "disconnected" in message:
+        return "the server closed the connection without an answer"
+    if "incomplete" in message or "without sending complete" in message:
+        return f"the answer is cut off ({message})"
+    return f"the answer is not valid HTTP ({message})"

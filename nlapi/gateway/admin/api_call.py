@@ -1,0 +1,98 @@
+"""The request and the answer of an operation, with paging."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from nlapi.gateway.access import Caller
+from nlapi.gateway.codec import slug
+from nlapi.gateway.kept import RowPage
+
+if TYPE_CHECKING:
+    from nlapi.gateway.app import Gateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCall:
+    """A request whose values fit the description and whose caller is authorized."""
+
+    gateway: Gateway
+    operation: str
+    caller: Caller
+    path: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    traceparent: str = ""
+    """the W3C traceparent of the request"""
+
+    def stored_name(self, parameter: str) -> str:
+        """Return a name in the path in its stored spelling."""
+        return slug(self.path[parameter])
+
+    @property
+    def reason(self) -> str:
+        """The reason of a change, for its revision."""
+        return str(self.query.get("why", ""))
+
+    @property
+    def expected_revision(self) -> int | None:
+        """The revision that has to be current (If-Match, RFC 9110 §13.1.1), or None."""
+        if_match = self.headers.get("if-match")
+        return int(if_match.strip('"')) if if_match else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiResponse:
+    """The answer to a Call; `body` is sent as JSON unless it is text."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+    revision: int = 0
+    """the revision that the operation published, for the audit log"""
+    audit_detail: str = ""
+    """the text for the audit log when there is no revision"""
+
+
+Handler: TypeAlias = Callable[[ApiCall], Awaitable[ApiResponse]]
+
+
+def etag_header(revision: int) -> dict[str, str]:
+    """Return the ETag header of a revision."""
+    return {"ETag": f'"{revision}"'}
+
+
+def list_page(items: Sequence[Any], call: ApiCall) -> ApiResponse:
+    """Return the page of a whole list that the query's `limit` and `cursor` select."""
+    start = page_start(call)
+    end = start + call.query["limit"]
+    return page_response(items[start:end], RowPage(rows=(), next=end if end < len(items) else 0, total=len(items)))
+
+
+def page_response(rows: Sequence[Any], page: RowPage) -> ApiResponse:
+    """Return the answer with the rows of a page as they are sent."""
+    # The cursor is opaque for clients: an offset into a list, or a key of the store, which stays valid when rows come.
+    next_cursor = str(page.next) if page.next else None
+    return ApiResponse(body={"data": list(rows), "page": {"next_cursor": next_cursor, "total": page.total}})
+
+
+def page_start(call: ApiCall) -> int:
+    """Return the start of the page; 0 for the first."""
+    return int(call.query.get("cursor", 0))
+
+
+def day_range(call: ApiCall) -> tuple[str, str]:
+    """Return the start and the exclusive end of the days in the query; "" where it is open."""
+    day = call.query.get("day", "")
+    since, until = call.query.get("since", day), call.query.get("until", day)
+    # Times are compared as text: "2026-11-26" is below every time of that day, and so ends the day before.
+    try:
+        end = str(date.fromisoformat(until) + timedelta(days=1)) if until else ""
+    except OverflowError:  # the day after 9999-12-31
+        end = ""
+    return since, end

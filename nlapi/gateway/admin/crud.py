@@ -1,0 +1,209 @@
+"""The operations list, get, create, update and delete for every kind of configuration object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, etag_header, list_page
+from nlapi.gateway.admin.revisions import revision_response
+from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
+from nlapi.gateway.problem import GatewayProblem, unknown_object, unprocessable
+from nlapi.issue import Issue
+from nlapi.routing.change import upsert_entity, remove_entity
+from nlapi.routing.nouns import Configuration, Objective, Rule, Shadow, Shard, VersionRef
+
+LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
+"""The fields that a list omits: schemas are long, and `get` returns them."""
+# The distance between the positions of two rules, so that another rule fits between them later.
+POSITION_STEP = 10
+
+
+def object_key(kind: Kind, call: ApiCall) -> str | VersionRef:
+    """Return the key of the object in the path, as Configuration has it."""
+    if kind.name == "version":
+        return VersionRef(model=call.stored_name("model"), version=call.stored_name("version"))
+    return call.stored_name(kind.name)
+
+
+def find_object(kind: Kind, call: ApiCall, configuration: Configuration) -> Any:
+    """Return the object in the path. Problem 404, with the nearest name, when there is none."""
+    if kind.name == "version":
+        find_model_name(call, configuration)
+    objects, name = kind.of(configuration), object_key(kind, call)
+    if name not in objects:
+        raise unknown_object(kind.name, str(name), map(str, objects))
+    return objects[name]
+
+
+def find_model_name(call: ApiCall, configuration: Configuration) -> str:
+    """Return the name of the model in the path. Problem 404 when there is none."""
+    name = call.stored_name("model")
+    if name not in configuration.models:
+        raise unknown_object("model", name, configuration.models)
+    return name
+
+
+def object_json(kind: Kind, item: Any, revision: int) -> Json:
+    """Return the JSON of an object as answers have it."""
+    return {**kind.encode(item, False), "revision": revision}
+
+
+def _runtime_status(call: ApiCall, item: Any) -> Json:
+    """Return the runtime status of an object: a shard's replicas, or a shadow's copies."""
+    if isinstance(item, Shard) and item.endpoints:
+        return {"replicas": call.gateway.engine.replicas().get(item.name, [])}
+    if isinstance(item, Shadow):
+        return {"status": _shadow_status(call, item)}
+    return {}
+
+
+def _shadow_status(call: ApiCall, shadow: Shadow) -> Json:
+    metrics = call.gateway.engine.metrics
+    answered, failed, dropped = (metrics.shadow_outcomes[shadow.name, outcome] for outcome in ("ok", "error", "dropped"))
+    status: Json = {"copies": answered + failed + dropped, "answered": answered, "failed": failed, "dropped": dropped}
+    comparison = metrics.shadow_comparisons.get(shadow.name)
+    if comparison is not None and answered:
+        tally = comparison.series.tally()
+        status |= {"p50_ms": round(tally.percentile(0.5), 3), "p99_ms": round(tally.percentile(0.99), 3)}
+        if comparison.compared_count:
+            status["same_percent"] = round(100 * comparison.same_count / comparison.compared_count, 2)
+    return status
+
+
+async def list_objects(kind: Kind, call: ApiCall) -> ApiResponse:
+    current = call.gateway.publisher.current
+    items = ordered(kind, current.configuration)
+    if kind.name == "version":
+        name = find_model_name(call, current.configuration)
+        items = [item for item in items if item.model == name]
+    page = list_page([item for item in items if _matches_query(item, call.query)], call)
+    rows = [{**object_json(kind, item, current.table.revision), **_runtime_status(call, item)} for item in page.body["data"]]
+    trimmed_rows = [{name: value for name, value in row.items() if name not in LIST_OMITTED_FIELDS} for row in rows]
+    return replace(page, body={**page.body, "data": trimmed_rows})
+
+
+def _matches_query(item: Any, query: Mapping[str, Any]) -> bool:
+    name_part = query.get("name", "").lower()
+    if name_part not in item.name and name_part not in getattr(item, "title", "").lower():
+        return False
+    if "objective" in query and getattr(item, "objective", None) != slug(query["objective"]):
+        return False
+    if any(name in query and getattr(item, name, "").lower() != query[name].lower() for name in ("owner", "state")):
+        return False
+    if "running" in query and item.running is not query["running"]:
+        return False
+    refs = list(_target_versions(item))
+    model, version = (slug(query[name]) if name in query else "" for name in ("model", "version"))
+    return not (model or version) or any(model in ("", ref.model) and version in ("", ref.version) for ref in refs)
+
+
+def _target_versions(item: Any) -> Iterator[VersionRef]:
+    """Yield the versions that an object may send requests to."""
+    if isinstance(item, Objective):
+        yield from (ref for ref in (item.default, item.fallback) if ref is not None)
+    elif isinstance(getattr(item, "version", None), VersionRef):
+        yield item.version
+    for share in (*getattr(item, "shares", ()), *getattr(item, "cells", ())):
+        yield share.version
+
+
+async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:
+    current = call.gateway.publisher.current
+    item = find_object(kind, call, current.configuration)
+    number = current.table.revision
+    return ApiResponse(body={**object_json(kind, item, number), **_runtime_status(call, item)}, headers=etag_header(number))
+
+
+async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
+    created: list[Any] = []
+
+    def edit(configuration: Configuration) -> Configuration:
+        data = dict(call.body)
+        if kind.name == "version":
+            data["model"] = find_model_name(call, configuration)
+        if kind.name == "rule":
+            _check_rule_targets(data)
+            data.setdefault("position", _next_position(configuration, slug(data["objective"])))
+        item = kind.decode(data)
+        if kind.id_of(item) in kind.of(configuration):
+            hint = "update it, or take another name"
+            raise GatewayProblem(409, f"there is a {kind.name} {str(kind.id_of(item))!r} already", code="exists", hint=hint)
+        created.append(item)
+        return upsert_entity(configuration, item)
+
+    return await publish_change(kind, call, edit, lambda: kind.id_of(created[0]), status=201)
+
+
+async def update_object(kind: Kind, call: ApiCall) -> ApiResponse:
+    def edit(configuration: Configuration) -> Configuration:
+        item = find_object(kind, call, configuration)
+        data = kind.encode(item, True)
+        # A patch replaces one form of a rule's targets by the other, and the encoded rule has its old form.
+        if isinstance(item, Rule):
+            _check_rule_targets(call.body, required=False)
+            for name in ("shares",) if "model" in call.body else ("model", "version") if "shares" in call.body else ():
+                data.pop(name, None)
+        return upsert_entity(configuration, kind.decode({**data, **call.body}))
+
+    return await publish_change(kind, call, edit, lambda: object_key(kind, call))
+
+
+async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
+    def edit(configuration: Configuration) -> Configuration:
+        find_object(kind, call, configuration)
+        return remove_entity(configuration, kind.plural, object_key(kind, call))
+
+    publisher = call.gateway.publisher
+    revision = await publisher.change(edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    return revision_response(call, revision)
+
+
+async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, status: int = 200) -> ApiResponse:
+    """Publish a change and return the changed object as the new revision has it."""
+    publisher = call.gateway.publisher
+    revision = await publisher.change(edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    item = kind.of(publisher.current.configuration).get(name())
+    if item is None:  # another change was published between this one and its answer
+        raise GatewayProblem(409, f"the {kind.name} was removed by somebody else meanwhile", code="gone")
+    body = object_json(kind, item, revision.number)
+    return ApiResponse(body=body, status=status, headers=etag_header(revision.number), revision=revision.number)
+
+
+async def limit_client(call: ApiCall) -> ApiResponse:
+    """Set the limits of a client, which is created when the configuration does not have it."""
+    # Clients come into being with their tokens, not in the configuration.
+    kind = KINDS["client"]
+
+    def edit(configuration: Configuration) -> Configuration:
+        client = configuration.clients.get(call.stored_name("client"))
+        data = kind.encode(client, True) if client else {"name": call.stored_name("client")}
+        return upsert_entity(configuration, kind.decode({**data, **call.body}))
+
+    return await publish_change(kind, call, edit, lambda: call.stored_name("client"))
+
+
+def _check_rule_targets(data: Mapping[str, Any], *, required: bool = True) -> None:
+    """Check that a rule has either a model and a version, or shares. Problem 422 when it does not."""
+    has_target, has_shares = "model" in data or "version" in data, "shares" in data
+    is_complete = "model" in data and "version" in data
+    if (has_target and has_shares) or (has_target and not is_complete) or (required and not has_target and not has_shares):
+        raise unprocessable([Issue.error("body", "a rule has a model and a version, or else shares", rule="shares")])
+
+
+def _next_position(configuration: Configuration, objective: str) -> int:
+    positions = [rule.position for rule in configuration.rules.values() if rule.objective == objective]
+    return max(positions, default=-POSITION_STEP) + POSITION_STEP
+
+
+HANDLERS: dict[str, Handler] = {"limitClient": limit_client}
+for _kind in KINDS.values():
+    _suffix = _kind.name.capitalize()
+    HANDLERS[f"list{_kind.plural.capitalize()}"] = partial(list_objects, _kind)
+    HANDLERS[f"get{_suffix}"] = partial(get_object, _kind)
+    HANDLERS[f"delete{_suffix}"] = partial(delete_object, _kind)
+    if _kind.name != "client":  # limitClient creates and updates a client
+        HANDLERS[f"create{_suffix}"] = partial(create_object, _kind)
+        HANDLERS[f"update{_suffix}"] = partial(update_object, _kind)

@@ -1,0 +1,133 @@
+"""The runners of loaded versions: opened when a configuration names them, closed when no request can reach them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nlapi.errors import NlapiError
+from nlapi.gateway.inference import LoadError, Runner
+from nlapi.gateway.live import Snapshot
+from nlapi.gateway.pools import open_runner
+from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.routing.nouns import Configuration, ShardProtocol, Shard, Version, VersionRef
+
+LOCAL_SHARD = Shard(name="local")
+"""the shard of this process, which a configuration need not declare"""
+
+RunnerKey = tuple[VersionRef, bool]
+"""a version, and whether the runner is for the copies of a shadow"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRunner:
+    """A runner with the version and the shard that it was opened for."""
+
+    version: Version
+    shard: Shard
+    runner: Runner
+
+    def can_serve(self, version: Version, shard: Shard) -> bool:
+        """Return whether the runner can also serve `version` on `shard`."""
+        opened_version = self.version
+        same_version = opened_version.source == version.source and opened_version.output == version.output
+        return same_version and self.shard == shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRunners:
+    """The runners of a revision that is not published yet; `fresh` are those that were opened for it."""
+
+    clusters: dict[str, Cluster]
+    entries: dict[RunnerKey, OpenRunner] = field(default_factory=dict)
+    new_runners: list[Runner] = field(default_factory=list)
+
+    def runners(self, *, shadow: bool) -> dict[VersionRef, Runner]:
+        """Return the runner of each version, for requests or for the copies of shadows."""
+        return {ref: entry.runner for (ref, copies), entry in self.entries.items() if copies is shadow}
+
+
+class RunnerRegistry:
+    """All open runners."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self._current: dict[RunnerKey, OpenRunner] = {}
+        self._clusters: dict[str, Cluster] = {}
+        self._open_resources: list[Runner | Cluster] = []
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def prepare(self, configuration: Configuration) -> PreparedRunners:
+        """Open the runners of all versions and shadows. LoadError, with nothing new left open."""
+        targets = [(version, False) for version in configuration.versions.values()]
+        shadowed = {shadow.version for shadow in configuration.shadows.values()}
+        targets += [(configuration.versions[ref], True) for ref in sorted(shadowed) if ref in configuration.versions]
+        clusters = {name: self._reuse_cluster(shard) for name, shard in configuration.shards.items() if shard.endpoints}
+        prepared = PreparedRunners(clusters=clusters)
+        try:
+            for version, shadow in targets:
+                shard = configuration.shards.get(version.shard, LOCAL_SHARD)
+                entry = self._current.get((version.ref, shadow))
+                if entry is None or not entry.can_serve(version, shard):
+                    entry = await self._open_entry(version, shard, clusters, shadow=shadow)
+                    prepared.new_runners.append(entry.runner)
+                prepared.entries[version.ref, shadow] = entry
+        except BaseException:
+            await self.discard(prepared)
+            raise
+        return prepared
+
+    async def discard(self, prepared: PreparedRunners) -> None:
+        """Close the runners that were opened for a revision that is not published."""
+        await asyncio.gather(*(runner.close() for runner in prepared.new_runners))
+
+    def adopt(self, prepared: PreparedRunners) -> None:
+        """Let the opened runners serve from now on."""
+        self._current, self._clusters = prepared.entries, prepared.clusters
+        self._open_resources += [*prepared.new_runners, *(cluster for cluster in prepared.clusters.values() if cluster not in self._open_resources)]
+
+    def close_unused(self, used: Iterable[Snapshot]) -> None:
+        """Close, in the background, the runners that none of the revisions in `used` can reach."""
+        # By id: runners are mutable and compare by identity, and a Remote shares its cluster with others.
+        used_ids: set[int] = {id(resource) for resource in self._clusters.values()}
+        for snapshot in used:
+            for runner in (*snapshot.runners.values(), *snapshot.shadow_runners.values()):
+                used_ids.add(id(runner))
+                if isinstance(runner, RemoteRunner):
+                    used_ids.add(id(runner.cluster))
+        unused = [resource for resource in self._open_resources if id(resource) not in used_ids]
+        self._open_resources = [resource for resource in self._open_resources if id(resource) in used_ids]
+        for resource in unused:
+            task = asyncio.get_running_loop().create_task(resource.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        resources, self._open_resources = self._open_resources, []
+        await asyncio.gather(*self._closing, *(resource.close() for resource in resources), return_exceptions=True)
+
+    def replica_health(self) -> dict[str, list[dict[str, object]]]:
+        """Return the replicas of each shard with their state, by the shard's name."""
+        return {name: cluster.replica_health() for name, cluster in self._clusters.items()}
+
+    # An unchanged shard keeps its Cluster: its connections stay open, and its breakers remember who failed.
+    def _reuse_cluster(self, shard: Shard) -> Cluster:
+        cluster = self._clusters.get(shard.name)
+        return cluster if cluster is not None and cluster.shard == shard else Cluster(shard)
+
+    async def _open_entry(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> OpenRunner:
+        runner: Runner
+        if shard.protocol is ShardProtocol.LOCAL:
+            try:
+                # In a thread: importing a model can take seconds, and requests are served meanwhile.
+                runner = await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
+            except NlapiError as error:
+                raise LoadError(version.ref, error.message, hint=error.hint) from error
+        elif cluster := clusters.get(shard.name):
+            # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
+            runner = RemoteRunner(version, cluster.separate_copy() if shadow else cluster, owns_cluster=shadow)
+        else:
+            raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
+        return OpenRunner(version=version, shard=shard, runner=runner)

@@ -1,0 +1,165 @@
+"""The texts by which a server describes itself: instructions, resources and prompts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from string import Template
+from urllib.parse import unquote
+
+import mcp_types as types
+
+from nlapi import bundled
+from nlapi.client.safe_text import single_line
+from nlapi.errors import UsageError
+from nlapi.mcp.tool_listing import CALL, DESCRIBE, FIND, READ, ToolCatalogue
+from nlapi.mcp.kept import StoredAnswer
+from nlapi.mcp.reference import describe_operation, describe_area, operation_line
+from nlapi.mcp.settings import Consent
+from nlapi.tools.areas import Area
+
+# Areas with a prompt of their own, as many as a plugin has skills.
+MAX_PROMPTS = 20
+
+# Lines of a prompt: the whole of a larger area is a resource, which a client reads when it needs it.
+MAX_PROMPT_LINES = 60
+GENERAL_PROMPT = "operate"
+_CHANGE_RULES = {
+    Consent.ELICIT: "- The user is asked before a change is sent, and sees the request; without a yes nothing is.",
+    Consent.CLIENT: "- Before a change, tell the user what it does; the client asks whether it may be made.",
+    Consent.NEVER: "- Nothing can be changed here; only operations that read are offered.",
+}
+
+
+def api_title(catalogue: ToolCatalogue) -> str:
+    """Return the title of the API on one line."""
+    return single_line(catalogue.spec.title)[:80]
+
+
+def server_instructions(catalogue: ToolCatalogue) -> str:
+    """Return the instructions for a model: the server as a whole."""
+    count = f"{len(catalogue.operations):,}"
+    return _fill_template("instructions.md", title=api_title(catalogue), count=count, **_template_values(catalogue))
+
+
+def _template_values(catalogue: ToolCatalogue) -> dict[str, str]:
+    usage = "- Each tool is one operation."
+    if catalogue.uses_search:
+        change_tool = "" if catalogue.settings.consent is Consent.NEVER else f", or `{CALL}` for a change"
+        usage = f"- `{FIND}` finds operations by words; `{DESCRIBE}` tells what one takes; then `{READ}`{change_tool}."
+    return {"how": usage, "changes": _CHANGE_RULES[catalogue.settings.consent]}
+
+
+def _fill_template(name: str, **values: str) -> str:
+    return Template(bundled.text(f"prompts/mcp/{name}")).substitute(values)
+
+
+def list_resources(catalogue: ToolCatalogue, stored: list[StoredAnswer]) -> list[types.Resource]:
+    """Return the areas of the API, and the answers stored for the client."""
+    areas = [
+        types.Resource(
+            uri=f"nlapi://area/{group.slug}",
+            name=group.slug,
+            title=single_line(group.label)[:80],
+            description=f"{len(group.operations)} operations",
+            mime_type="text/markdown",
+        )
+        for group in catalogue.areas
+    ]
+    answers = [
+        types.Resource(
+            uri=f"nlapi://answer/{answer.id}/1",
+            name=f"answer-{answer.id[:6]}",
+            description=f"The whole answer to {answer.call}, in {answer.pages} pages",
+            mime_type="text/plain",
+        )
+        for answer in stored
+    ]
+    return [*areas, *answers]
+
+
+def resource_templates() -> list[types.ResourceTemplate]:
+    return [
+        types.ResourceTemplate(
+            uri_template="nlapi://operation/{operation}",
+            name="operation",
+            description="What an operation does, takes and answers.",
+            mime_type="application/json",
+        ),
+        types.ResourceTemplate(
+            uri_template="nlapi://answer/{id}/{page}",
+            name="answer",
+            description="A page of an answer that was too long to show.",
+            mime_type="text/plain",
+        ),
+    ]
+
+
+def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceContents:
+    """Return the resource of an area or an operation. UsageError when there is none of that address."""
+    kind, _, name = uri.removeprefix("nlapi://").partition("/")
+    if kind == "area":
+        group = next((candidate for candidate in catalogue.areas if candidate.slug == name), None)
+        if group is not None:
+            return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=describe_area(group, catalogue))
+    if kind == "operation":
+        description = json.dumps(describe_operation(catalogue.tool(unquote(name))), ensure_ascii=False, indent=1, default=str)
+        return types.TextResourceContents(uri=uri, mime_type="application/json", text=description)
+    raise UsageError(f"there is no resource {uri[:200]!r}", hint="resources/list names them")
+
+
+def list_prompts(catalogue: ToolCatalogue) -> list[types.Prompt]:
+    """Return a prompt for the whole API and one for each area, unless there are too many areas."""
+    goal = types.PromptArgument(name="goal", description="What you want, in your own words.", required=False)
+    api = api_title(catalogue)
+    general_prompt = types.Prompt(name=GENERAL_PROMPT, title=api, description=f"Operate {api}.", arguments=[goal])
+    areas = [
+        types.Prompt(
+            name=_prompt_name(group),
+            title=single_line(group.label)[:80],
+            description=f"Operate {api}: {single_line(group.label)[:80]}.",
+            arguments=[goal],
+        )
+        for group in _prompt_areas(catalogue)
+    ]
+    return [general_prompt, *areas]
+
+
+def get_prompt(name: str, goal: str, catalogue: ToolCatalogue) -> types.GetPromptResult:
+    """Return the text of a prompt. UsageError when there is none of that name."""
+    group = next((candidate for candidate in _prompt_areas(catalogue) if _prompt_name(candidate) == name), None)
+    if group is None and name != GENERAL_PROMPT:
+        raise UsageError(f"there is no prompt {name[:100]!r}", hint="prompts/list names them")
+    label = single_line(group.label)[:80] if group else f"{len(catalogue.operations):,} operations"
+    lines = list(_operation_lines(group, catalogue) if group else _area_lines(catalogue))
+    text = _fill_template(
+        "area.md",
+        title=api_title(catalogue),
+        label=label,
+        goal=goal.strip() or "Ask me what I want to do.",
+        operations="\n".join(lines),
+        **_template_values(catalogue),
+    )
+    message = types.PromptMessage(role="user", content=types.TextContent(text=text))
+    return types.GetPromptResult(description=f"{api_title(catalogue)}: {label}", messages=[message])
+
+
+# A client lists prompts as commands of the user: more than a screen of them hides the user's own. One area alone is the
+# whole, which has its prompt already.
+def _prompt_areas(catalogue: ToolCatalogue) -> tuple[Area, ...]:
+    return catalogue.areas if 1 < len(catalogue.areas) <= MAX_PROMPTS else ()
+
+
+def _prompt_name(group: Area) -> str:
+    return f"{GENERAL_PROMPT}-{group.slug}"
+
+
+def _operation_lines(group: Area, catalogue: ToolCatalogue) -> Iterator[str]:
+    yield from (operation_line(operation, catalogue) for operation in group.operations[:MAX_PROMPT_LINES])
+    if (more := len(group.operations) - MAX_PROMPT_LINES) > 0:
+        yield f"- and {more} more: nlapi://area/{group.slug}"
+
+
+def _area_lines(catalogue: ToolCatalogue) -> Iterator[str]:
+    for group in catalogue.areas[:MAX_PROMPT_LINES]:
+        yield f"- {single_line(group.label)[:80]}: {len(group.operations)} operations (nlapi://area/{group.slug})"

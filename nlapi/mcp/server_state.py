@@ -1,0 +1,116 @@
+"""The state of a running server: the API as it is at this moment, and what concerns each client."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mcp.server.session import ServerSession
+
+from nlapi.client.safe_text import single_line
+from nlapi.client.credentials import credential_location
+from nlapi.mcp.tool_listing import ToolCatalogue
+from nlapi.mcp.consent import Context, PendingConsents
+from nlapi.mcp.kept import AnswerStore
+from nlapi.mcp.settings import Settings
+from nlapi.openapi.parts import SecurityScheme
+from nlapi.openapi.spec import Spec
+from nlapi.tools.run import Prepared, Target
+
+if TYPE_CHECKING:
+    from nlapi.client.transport import HttpClient
+
+SESSION_HEADER = "mcp-session-id"
+MAX_SESSIONS = 1_000
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ServerState:
+    """The state that the handlers of a server share. `report` reaches the person who started it."""
+
+    target: Target
+    catalogue: ToolCatalogue
+    settings: Settings
+    report: Callable[[str], None]
+    client: HttpClient | None = None
+    answers: AnswerStore = field(default_factory=AnswerStore)
+    pending_consents: PendingConsents = field(default_factory=PendingConsents)
+    sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
+    unknown_outcomes: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
+
+    @property
+    def spec(self) -> Spec:
+        return self.catalogue.spec
+
+    def replace_catalogue(self, catalogue: ToolCatalogue) -> None:
+        """Replace the description; calls that are under way end as they began."""
+        self.catalogue = catalogue
+        self.target = replace(self.target, spec=catalogue.spec)
+
+    def target_for(self, context: Context) -> Target:
+        """Return the API as this request of a client may call it: with the headers that it passes on."""
+        forwarded = forwarded_headers(context, self.settings)
+        if not forwarded:
+            return self.target
+        # A header that a scheme asks for is its credential, so that the client's own token replaces the registered one.
+        credentials = dict(self.target.credentials)
+        for name, value in forwarded.items():
+            schemes = self.spec.security_schemes.values()
+            credentials |= dict.fromkeys((scheme.id for scheme in schemes if _satisfies(name, value, scheme)), value)
+        return replace(self.target, credentials=credentials, headers=forwarded)
+
+    def remember_session(self, context: Context) -> None:
+        """Store the session of a client that has connected, to notify it of changes."""
+        self.sessions[session_id(context)] = context.session
+        if len(self.sessions) > MAX_SESSIONS:
+            self.sessions.popitem(last=False)
+
+    def record_unknown_outcome(self, context: Context, prepared: Prepared) -> None:
+        """Record that a change was cancelled on its way."""
+        # A cancelled call is not answered, so the next answer of the session reports it.
+        request = prepared.request
+        message = f"{prepared.call.operation_id} was cancelled on its way ({request.method} {single_line(request.url)[:300]})"
+        message += ": it may or may not have been carried out. Check before it is called again."
+        self.report(message)
+        if has_own_session(context):
+            self.unknown_outcomes.setdefault(session_id(context), []).append(message)
+            if len(self.unknown_outcomes) > MAX_SESSIONS:
+                self.unknown_outcomes.popitem(last=False)
+
+    def take_unknown_outcomes(self, context: Context) -> list[str]:
+        """Return the messages that a client has to get before any answer, once."""
+        return self.unknown_outcomes.pop(session_id(context), []) if has_own_session(context) else []
+
+
+def forwarded_headers(context: Context, settings: Settings) -> dict[str, str]:
+    """Return the headers of a client's HTTP request that are passed on to the API."""
+    values = {name: context.request.headers.get(name) for name in settings.pass_headers} if context.request else {}
+    return {name: value for name, value in values.items() if value}
+
+
+def session_id(context: Context) -> str:
+    """Return the id of the client's session: "" over stdio, which has one client, and for clients without sessions."""
+    return (context.request.headers.get(SESSION_HEADER) or "") if context.request else ""
+
+
+def has_own_session(context: Context) -> bool:
+    """Return whether `session_id` identifies one client alone."""
+    # MCP 2026-07-28 over HTTP has no sessions: two users behind one server would read each other's messages.
+    return context.request is None or bool(session_id(context))
+
+
+def answer_owner(context: Context, settings: Settings) -> str:
+    """Return a key for who may read an answer again: the same session, with the same credentials."""
+    forwarded = repr(sorted(forwarded_headers(context, settings).items()))
+    return f"{session_id(context)} {hashlib.sha256(forwarded.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _satisfies(name: str, value: str, scheme: SecurityScheme) -> bool:
+    """Return whether a header is the credential of a security scheme."""
+    if scheme.fault:
+        return False
+    location = credential_location(scheme)
+    return location.key == ("header", name) and value.lower().startswith(location.prefix.lower())

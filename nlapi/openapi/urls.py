@@ -1,0 +1,162 @@
+"""Parses http(s) URLs and classifies their hosts as loopback, link-local, private or public."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from nlapi.errors import UsageError
+
+_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@\\<>]+)(?::(?P<port>\d{0,5}))?")
+# Ranges that embed an IPv4 address in the low 32 bits: ::/96 (IPv4-compatible, RFC 4291 §2.5.5.1) and 64:ff9b::/96
+# (NAT64, RFC 6052 §2.1). A private IPv4 address must not pass as public in this form.
+_IPV4_EMBEDDING_RANGES = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpUrl:
+    """An http(s) URL split into its parts, without any rewriting. `target` is the request target (RFC 9112 §3.2.1).
+
+    `host` is in lower case and ASCII, an IPv6 address without its brackets.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return self.scheme, self.host, self.port
+
+    @property
+    def explicit_port(self) -> int | None:
+        """Return the port, or None when it is the default port of the scheme."""
+        return None if self.port == _PORTS[self.scheme] else self.port
+
+    @property
+    def authority(self) -> str:
+        """Return host and port as in a Host header: brackets around IPv6, no default port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.explicit_port}" if self.explicit_port else host
+
+    @property
+    def site(self) -> str:
+        """Return `http://host:port`, for messages."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def path(self) -> str:
+        """Return the target without its query, for messages: a query may hold an API key."""
+        return self.target.partition("?")[0]
+
+    @property
+    def is_loopback(self) -> bool:
+        address = ip_address(self.host)
+        if address is None:
+            name = self.host.rstrip(".")
+            # RFC 6761 §6.3 reserves these names for loopback; a trailing dot is the DNS root.
+            return name == "localhost" or name.endswith(".localhost")
+        return address.is_loopback or address.is_unspecified
+
+    @property
+    def is_link_local(self) -> bool:
+        """Return whether the host is a link-local, multicast or unspecified address, such as a cloud's metadata
+        service.
+        """
+        address = ip_address(self.host)
+        return address is not None and (address.is_link_local or address.is_multicast or address.is_unspecified)
+
+    @property
+    def is_private(self) -> bool:
+        """Return whether the host is this machine or in a private network. A name that needs a DNS lookup is not."""
+        if ip_address(self.host) is None:
+            return self.is_loopback or self.host.rstrip(".").endswith((".local", ".internal"))
+        return not is_public(self.host)
+
+
+def parse_url(url: str) -> HttpUrl:
+    """Return the Address of an absolute http(s) URL. UsageError when it is not one, or when it holds a password."""
+    match = _URL.match(url)
+    # Control characters and spaces could split the request line or a header.
+    if any(char <= " " or char == "\x7f" for char in url) or not match:
+        raise UsageError(f"not an http(s) URL: {url[:200]!r}", hint="give a base URL such as https://api.example.com")
+    scheme, authority, target = match["scheme"].lower(), match["authority"], match["target"]
+    # User info is refused, as `https://api.example.com@evil.example` would send the request to the second host.
+    if "@" in authority:
+        message = "a URL with a user name or password before its host is not used"
+        raise UsageError(message, hint="use --auth SCHEME=VALUE")
+    parts = _AUTHORITY.fullmatch(authority)
+    if not parts or int(parts["port"] or 0) > 65535:
+        raise UsageError(f"{authority[:200]!r} is not a host and port")
+    host = _encode_host(parts["host"].strip("[]").lower())
+    port = int(parts["port"] or 0) or _PORTS[scheme]
+    target = target if target.startswith("/") else f"/{target}"
+    return HttpUrl(scheme=scheme, host=host, port=port, target=_percent_encode(target))
+
+
+def redact_url(url: str) -> str:
+    """Return a URL for messages and transcripts: without user info, query and fragment, which may hold secrets."""
+    return re.sub(r"//[^/?#]*@", "//", url).partition("?")[0].partition("#")[0][:200]
+
+
+def origin(url: str) -> tuple[str, str, int] | None:
+    """Return (scheme, host, port) of a URL, or None when it is not an absolute http(s) URL."""
+    try:
+        return parse_url(url).origin
+    except UsageError:
+        return None
+
+
+def is_public(address: str) -> bool:
+    """Return whether an IP address belongs to the public Internet."""
+    ip = ip_address(address)
+    return ip is not None and ip.is_global and not ip.is_multicast
+
+
+def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the IP address that a host is written as, in any form that resolvers accept (2852039166, 0xA9FEA9FE); None
+    for a name.
+    """
+    host = host.partition("%")[0].rstrip(".")
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            # `inet_aton` reads decimal, octal and shortened forms as the resolver does, so that none of them hides a
+            # private address.
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    return _embedded_ipv4(ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address inside an IPv6 one (RFC 4291 §2.5.5, RFC 6052, RFC 3056), else the address itself."""
+    if any(ip in network for network in _IPV4_EMBEDDING_RANGES) and int(ip) & 0xFF000000:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def _encode_host(host: str) -> str:
+    if host.isascii():
+        return host
+    # Imported here: it is needed only for names outside ASCII, and costs start-up time.
+    import idna
+
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        raise UsageError(f"{host[:200]!r} is not a host name") from None
+
+
+def _percent_encode(target: str) -> str:
+    """Return the target with characters outside ASCII percent-encoded as UTF-8; the rest is unchanged."""
+    if target.isascii():
+        return target
+    return "".join(char if char.isascii() else quote(char.encode("utf-8", "replace")) for char in target)

@@ -1,0 +1,170 @@
+"""The programs of a plugin: its command, its MCP server, its hooks, and the settings that they read."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from nlapi.client.credentials import credential_kind
+from nlapi.client.server import expand_server_url
+from nlapi.errors import UsageError
+from nlapi.openapi.parts import SecurityScheme
+from nlapi.openapi.spec import Spec
+from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
+from nlapi.plugin.markdown import inert_line, fill_template
+
+HOOKS = "hooks/hooks.json"
+HOOK = "hooks/consent.sh"
+SESSION = "hooks/session.sh"
+MCP = ".mcp.json"
+
+CODEX = ".codex-plugin/plugin.json"
+CODEX_MCP = ".codex-plugin/mcp.json"
+
+# The MCP server's name is part of the name of each tool, so it is short.
+SERVER_NAME = "api"
+
+# In characters, the names of plugin and server included: the limit of the Messages API.
+MAX_TOOL_NAME = 64
+
+# Claude Code gives hooks what the user configured in variables with this prefix; our MCP server as well. The Bash tool
+# has none of them, hence the hook that writes them to a folder (docs/design/015).
+OPTION_PREFIX = "CLAUDE_PLUGIN_OPTION_"
+
+
+def command_name(name: str) -> str:
+    """Return the command that a plugin of this name puts on the PATH."""
+    return f"nlapi-{name}"
+
+
+def tool_prefix(name: str) -> str:
+    """Return the prefix of the full names of the tools of a plugin's MCP server."""
+    return f"mcp__plugin_{name}_{SERVER_NAME}__"
+
+
+def max_tool_length(name: str) -> int:
+    """Return the maximum length of the names of those tools themselves."""
+    return MAX_TOOL_NAME - len(tool_prefix(name))
+
+
+def url_variable(name: str) -> str:
+    """Return the environment variable for the base URL of a plugin's API."""
+    return f"{variable_form(name)}_BASE_URL"
+
+
+def session_variable(name: str) -> str:
+    """Return the environment variable for the folder that the hook makes at the beginning of a session."""
+    return f"NLAPI_{variable_form(name)}_SESSION"
+
+
+def build_programs(name: str, variable_of: Mapping[str, str], base_url: str, *, no_auth: bool) -> dict[str, str]:
+    """Return path -> text of the command, the MCP server and the hooks. `variable_of` maps security schemes to variables."""
+    command = command_name(name)
+    values = {"command": command, "session": session_variable(name)}
+    keys = {url_variable(name): BASE_URL, **{setting.variable: setting.option for setting in credential_settings(variable_of)}}
+    settings = fill_template(
+        "settings.sh",
+        given="\n".join(f"given {variable} {OPTION_PREFIX}{key.upper()} {key}" for variable, key in keys.items()),
+        session=session_variable(name),
+    )
+    return {
+        f"bin/{command}": fill_template(
+            "command.sh",
+            **values,
+            settings=settings,
+            flags=_option_lines(name, variable_of, base_url, no_auth),
+            length=str(max_tool_length(name)),
+        ),
+        HOOK: fill_template("consent.sh", **values, tools=tool_prefix(name)),
+        SESSION: fill_template("session.sh", **values, keys=" ".join(keys.values()), option=OPTION_PREFIX),
+        HOOKS: _json(_hooks_entry(name)),
+        MCP: _json({"mcpServers": {SERVER_NAME: _server_entry(command, keys.values())}}),
+        CODEX_MCP: _json({"mcpServers": {command: _codex_server_entry(command, keys)}}),
+    }
+
+
+def _server_entry(command: str, keys: Iterable[str]) -> dict[str, Any]:
+    env = {f"{OPTION_PREFIX}{key.upper()}": f"${{user_config.{key}}}" for key in keys}
+    return {"command": "sh", "args": [f"${{CLAUDE_PLUGIN_ROOT}}/bin/{command}", "--mcp"], "env": env}
+
+
+def _codex_server_entry(command: str, variables: Iterable[str]) -> dict[str, Any]:
+    """Return the server's entry for Codex."""
+    # Codex 0.169 starts a server in the plugin's folder with the variables that are named. It knows no
+    # `${CLAUDE_PLUGIN_ROOT}` and no options, and a second server of one name displaces the first.
+    return {"command": "sh", "args": [f"./bin/{command}", "--mcp"], "cwd": "./", "env_vars": list(variables)}
+
+
+def _hooks_entry(name: str) -> dict[str, Any]:
+    def run(file: str, *words: str) -> list[dict[str, str]]:
+        return [{"type": "command", "command": " ".join([f'sh "${{CLAUDE_PLUGIN_ROOT}}/{file}"', *words])}]
+
+    return {
+        "description": "Asks before a call that changes something; hands the plugin's options to its command.",
+        "hooks": {
+            "PreToolUse": [{"matcher": f"Bash|{tool_prefix(name)}.*", "hooks": run(HOOK)}],
+            "SessionStart": [{"hooks": run(SESSION, "start")}],
+            "SessionEnd": [{"hooks": run(SESSION, "end")}],
+        },
+    }
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2) + "\n"
+
+
+def user_config(spec: Spec, title: str, variable_of: Mapping[str, str], base_url: str) -> dict[str, Any]:
+    """Return the options that Claude Code asks for when the plugin is installed, none of them required."""
+    location = _default_base_url(spec, base_url)
+    about = f"Where {title} runs" + (f", if not at {inert_line(location, 200)}" if location else "")
+    options: dict[str, Any] = {BASE_URL: {"type": "string", "title": "Base URL", "description": about}}
+    for setting in credential_settings(variable_of):
+        kind = _credential_text(spec.security_schemes[setting.schemes[0]])[:300]
+        options[setting.option] = {
+            "type": "string",
+            "title": setting.option.replace("_", " ").capitalize()[:60],
+            "description": f"{kind} Kept by Claude Code; {setting.variable} goes before it.",
+            "sensitive": True,
+        }
+    return options
+
+
+def _option_lines(name: str, variable_of: Mapping[str, str], base_url: str, no_auth: bool) -> str:
+    """Return the lines of the command that put options from the settings in front of the arguments."""
+    lines = [f"url=${{{url_variable(name)}:-}}"]
+    lines += [f'[ -n "$url" ] || url={shlex.quote(base_url)}'] if base_url else []
+    lines += ['[ -z "$url" ] || set -- --base-url "$url" "$@"']
+    for scheme, variable in variable_of.items():
+        option = shlex.quote(f"{scheme}=env:{variable}")
+        lines.append(f'[ -z "${{{variable}:-}}" ] || set -- --auth {option} "$@"')
+    lines += ['set -- --no-auth "$@"'] if no_auth else []
+    return "\n".join(lines)
+
+
+def settings_list(spec: Spec, name: str, variable_of: Mapping[str, str], base_url: str) -> str:
+    """Return the settings for a user, one a line: the option of the plugin, and the variable that overrides it."""
+    lines = [
+        f"- `{setting.option}`, or the variable `{setting.variable}`: {_credential_text(spec.security_schemes[setting.schemes[0]])}"
+        for setting in credential_settings(variable_of)
+    ]
+    if not lines:
+        lines = ["- No way to sign in is set up: calls are sent without a credential."]
+    location = _default_base_url(spec, base_url)
+    clause = f"if not at {inert_line(location, 200)}" if location else "which has to be set, as the description does not say"
+    return "\n".join([*lines, f"- `{BASE_URL}`, or the variable `{url_variable(name)}`: where the API runs, {clause}"])
+
+
+def _default_base_url(spec: Spec, base_url: str) -> str:
+    """Return where an API runs by default; "" when that is not known."""
+    location = base_url
+    with suppress(UsageError):
+        location = location or (expand_server_url(spec.servers[0]) if spec.servers else "")
+    return location if location.startswith(("http://", "https://")) else ""
+
+
+def _credential_text(scheme: SecurityScheme) -> str:
+    about = inert_line(scheme.description, 160)
+    return inert_line(credential_kind(scheme), 60) + (f". {about}" if about else "")

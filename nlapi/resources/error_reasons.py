@@ -1,0 +1,161 @@
+"""Extracts the server's reason from an error answer: RFC 9457 and the other forms of public APIs."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.openapi.parts import as_list
+from nlapi.resources.naming import name_key
+
+MAX_LENGTH = 300
+"""Characters of a reason that are shown: longer ones are stack traces."""
+
+_TITLE_NAMES = ("title", "errorcode", "errortype", "error", "name")
+# Names of the field with the reason, the most specific first.
+_DETAIL_NAMES = (
+    *("detail", "message", "msg", "errordescription", "description", "reason", "errormessage", "exceptionmessage"),
+    *("statusmessage", "errmsg", "errordetail", "faultstring", "err", "error", "errors"),
+)
+
+# Names of the field with several reasons, or with one for each invalid field.
+_LIST_NAMES = (
+    *("errors", "errormessages", "details", "rootcause", "messages", "message", "exceptiondetail", "violations"),
+    *("detail", "issues", "validationerrors"),
+)
+
+# Objects around an error: Google and Stripe have `error`, Apigee `fault`, Foursquare `meta`.
+_ERROR_OBJECTS = ("error", "fault", "meta")
+
+_DESCRIPTIVE_FIELDS = frozenset(
+    "status code type instance timestamp path kind apiversion metadata more_info moreinfo documentationurl requestid "
+    "statuscode".split()
+)
+# Reasons that are shown of several.
+_MAX_REASONS = 3
+
+# Levels of objects in which a reason is searched.
+_MAX_DEPTH = 3
+
+_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_BODY = re.compile(r"<(pre|p)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+# The message in an XML error, such as S3's <Message> and a SOAP fault (SOAP 1.1 §4.4).
+_XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|detail|error)[^>]*>([^<]+)</", re.IGNORECASE)
+_EMPTY_TITLES = frozenset(("", "error", "errors"))
+
+
+def error_reason(data: Any) -> str:
+    """Return the server's reason for a refusal, in its own words and on one line; "" where the answer has none.
+
+    `data` is JSON, or the text of an answer that is none; of a page of HTML it is the title.
+    """
+    text = "; ".join(list(dict.fromkeys(_reasons(data, 0)))[:_MAX_REASONS])
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"
+
+
+def _reasons(data: Any, depth: int) -> Iterator[str]:
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(data, str):
+        yield from filter(None, (_single_line(data),))
+    elif isinstance(data, list):
+        for entry in data:
+            yield from _reasons(entry, depth + 1)
+    elif isinstance(data, Mapping):
+        yield from _object_reasons(data, depth)
+
+
+def _object_reasons(data: Mapping[str, Any], depth: int) -> Iterator[str]:
+    fields = {name_key(str(name)): value for name, value in data.items()}
+    for object_name in _ERROR_OBJECTS:
+        inner = fields.get(object_name)
+        if isinstance(inner, Mapping) and (reasons := list(_reasons(inner, depth + 1))):
+            yield from reasons
+            return
+    message = _top_message(fields)
+    list_reasons = [reason for name in _LIST_NAMES for reason in _list_reasons(fields.get(name), depth)]
+    if message and list_reasons and not _is_repeated(message, list_reasons):
+        yield f"{message.rstrip('.')}: {list_reasons[0]}"
+        yield from list_reasons[1:]
+    elif message or list_reasons:
+        yield from [message] if message else list_reasons
+    else:
+        yield from _field_reasons(data)
+
+
+def _top_message(fields: Mapping[str, Any]) -> str:
+    """Return the message of an error at its own level: title and detail, which are often the same."""
+    title = next((_single_line(fields[name]) for name in _TITLE_NAMES if isinstance(fields.get(name), str) and fields[name]), "")
+    detail = next((_single_line(fields[name]) for name in _DETAIL_NAMES if isinstance(fields.get(name), str) and fields[name]), "")
+    fault_position = _fault_position(fields)
+    if detail and fault_position:
+        return f"{title}: {detail} ({fault_position})" if title and fault_position.startswith("/") else f"{fault_position}: {detail}"
+    if not title or not detail or title == detail or _is_status(title, fields):
+        return detail or title
+    return f"{title.rstrip('.')}: {detail}"
+
+
+def _is_status(title: str, fields: Mapping[str, Any]) -> bool:
+    """Return whether a title only repeats the status beside it."""
+    status = fields.get("status", fields.get("code"))
+    # Spring sends {"status": 404, "error": "Not Found"} with the reason in `message`.
+    return isinstance(status, int) and "error" in fields and "title" not in fields
+
+
+def _fault_position(fields: Mapping[str, Any]) -> str:
+    """Return the place of a fault in the request: a field, a path of names, a JSON pointer."""
+    # JSON:API has `source.pointer`, FastAPI `loc`, GraphQL `path`.
+    source = fields.get("source")
+    if isinstance(source, Mapping) and isinstance(source.get("pointer"), str):
+        return str(source["pointer"])
+    steps: list[Any] = next((fields[name] for name in ("loc", "path") if isinstance(fields.get(name), list)), [])
+    return ".".join(map(str, steps))
+
+
+def _list_reasons(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, list):
+        for entry in value:
+            if isinstance(entry, Mapping) and (coded := _code_reason(entry)):
+                yield coded
+            else:
+                yield from _reasons(entry, depth + 1)
+    elif isinstance(value, Mapping):
+        yield from _field_reasons(value)
+
+
+def _code_reason(entry: Mapping[str, Any]) -> str:
+    """Return a fault of a field and a code: `title missing_field`."""
+    # GitHub's validation errors have no message.
+    field, code = entry.get("field"), entry.get("code")
+    has_no_message = not any(isinstance(entry.get(name), str) for name in ("message", "detail", "msg"))
+    return f"{field} {code}" if has_no_message and isinstance(field, str) and isinstance(code, str) else ""
+
+
+def _field_reasons(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield faults by the name of their field: `{"email": ["is not valid"]}`."""
+    for name, value in data.items():
+        texts = [value] if isinstance(value, str) else as_list(value)
+        if name_key(str(name)) not in _DESCRIPTIVE_FIELDS and texts and all(isinstance(text, str) for text in texts):
+            yield f"{name}: {'; '.join(map(_single_line, texts))}"
+
+
+def _is_repeated(message: str, list_reasons: list[str]) -> bool:
+    return any(reason in message or message in reason for reason in list_reasons[:1])
+
+
+def _single_line(text: str) -> str:
+    """Return a text on one line; of a page of HTML its title, of XML its message."""
+    start = text.lstrip()[:200].lower()
+    if start.startswith("<?xml") and (match := _XML.search(text)):
+        return _text_of_markup(match.group(2))
+    if start.startswith(("<!doctype", "<html", "<head", "<?xml")) and (match := _TITLE.search(text)):
+        title = _text_of_markup(match.group(2))
+        body = _BODY.search(text) if title.lower() in _EMPTY_TITLES else None
+        return _text_of_markup(body.group(2)) if body is not None else title
+    return " ".join(text.split())
+
+
+def _text_of_markup(markup: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())

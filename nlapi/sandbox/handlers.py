@@ -1,0 +1,296 @@
+"""Handlers: the change that each kind of operation makes to the sandbox, and the value of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import AnswerPart, json_media
+from nlapi.resources.envelope import wrap
+from nlapi.resources.grouping import Resource
+from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.paging import PageRole
+from nlapi.resources.schemas import ref_of
+from nlapi.resources.semantics import OperationKind, OperationSemantics
+from nlapi.sandbox import writes
+from nlapi.sandbox.at import ABSENT, SampleContext
+from nlapi.sandbox.check import ValidRequest
+from nlapi.sandbox.filters import sort_rows, filter_rows
+from nlapi.sandbox.paging import PageEnvelope, PageWindow, page_window
+from nlapi.sandbox.parameters import MISSING
+from nlapi.sandbox.problem import RequestProblem
+from nlapi.sandbox.reports import compute_report
+from nlapi.sandbox.state import SandboxState
+from nlapi.sandbox.store import SINGLETON_KEY, StoredItem, Scope
+from nlapi.sandbox.verbs import statuses_after
+
+NO_FIELDS: Mapping[str, Any] = {}
+# Body fields whose value is the verb of an action: `POST /orders/5/actions {"action": "cancel"}`.
+ACTION_FIELDS = frozenset("action operation command mode event transition".split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerResult:
+    """The result of a handler: the answer's value (NOTHING for none), the created row, and the total of a list."""
+
+    value: Any = ABSENT
+    created: StoredItem | None = None
+    total: int | None = None
+
+
+def handle(state: SandboxState, operation: Operation, checked: ValidRequest, url: str) -> HandlerResult:
+    """Carry out an operation and return its Outcome. Problem 404 when the item or one of its parents does not exist."""
+    role = state.semantics.classify(operation)
+    scope = _scope(state, role, checked)
+    if role.resource is None:
+        return HandlerResult(value=compute_report(state, operation, checked, scope))
+    handlers: dict[OperationKind, Callable[[SandboxState, OperationSemantics, Resource, ValidRequest, Scope], HandlerResult]] = {
+        OperationKind.CREATE: _create,
+        OperationKind.READ: _read,
+        OperationKind.MERGE: _merge,
+        OperationKind.REPLACE: _replace,
+        OperationKind.DELETE: _delete,
+        OperationKind.CLEAR: _clear,
+        OperationKind.ACT: _act,
+    }
+    if role.kind is OperationKind.LIST:
+        return _list(state, role, role.resource, checked, scope, url)
+    return handlers[role.kind](state, role, role.resource, checked, scope)
+
+
+def _scope(state: SandboxState, role: OperationSemantics, checked: ValidRequest) -> Scope:
+    """Return the parents in a path, by kind. Problem 404 for a parent that does not exist."""
+    scope: dict[str, str] = {}
+    for parent in role.parents:
+        key = str(checked.path.get(parent.parameter, ""))
+        if parent.resource is not None and not state.fixtures.exists(parent.resource, key, scope):
+            raise _not_found(parent.resource, key)
+        scope[parent.name] = key
+    return scope
+
+
+def _not_found(resource: Resource, key: str) -> RequestProblem:
+    return RequestProblem(404, f"there is no {resource.label}{f' {key!r}' if key != SINGLETON_KEY else ''} here")
+
+
+def _stored_row(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> StoredItem:
+    key = str(checked.path.get(role.key, "")) if role.key else SINGLETON_KEY
+    row = state.fixtures.get(resource, key, scope)
+    if row is None:
+        raise _not_found(resource, key)
+    return row
+
+
+def _view(state: SandboxState, role: OperationSemantics, row: StoredItem, *further_rows: StoredItem, extra: Mapping[str, Any] = NO_FIELDS) -> Any:
+    """Return the answer for one or several items, in its envelope, with the other fields that the schema requires."""
+    media = json_media(role.operation)
+    if media is None:
+        return ABSENT
+    part = role.part or AnswerPart(keys=(), schema=media.schema)
+    types = state.schemas.types(part.schema)
+    if types and "object" not in types:
+        # A text, a number or a boolean about the item: nothing of what is stored fits it.
+        return state.sampler.sample(media.schema, _row_context(state, row))
+    items = [state.view(item_row, part.schema) for item_row in (row, *further_rows)]
+    content = items if part.is_list else items[0]
+    if not part.keys:
+        return content if not extra else state.sampler.sample(media.schema, _row_context(state, row), {**row.data, **extra})
+    known_values = {**extra, **wrap(content, part.keys)}
+    return state.sampler.sample(media.schema, _row_context(state, row), known_values)
+
+
+def _row_context(state: SandboxState, row: StoredItem) -> SampleContext:
+    return SampleContext(seed=state.seed, path=f"{row.entity}/{row.key}", index=row.index)
+
+
+def _create(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+    body = checked.body if checked.body is not MISSING else {}
+    bodies = body if isinstance(body, list) else [body]
+    rows = [
+        writes.create(state, resource, role.operation, writes.item_fields(resource, item), scope) for item in bodies or [{}]
+    ]
+    return HandlerResult(value=_view(state, role, *rows), created=rows[0])
+
+
+def _read(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+    return HandlerResult(value=_view(state, role, _stored_row(state, role, resource, checked, scope)))
+
+
+def _merge(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+    row = _stored_row(state, role, resource, checked, scope)
+    body = writes.item_fields(resource, checked.body)
+    return HandlerResult(value=_view(state, role, writes.merge(state, resource, role.operation, row, body)))
+
+
+def _replace(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+    """Replace an item, or create it where its collection has no POST (RFC 9110 §9.3.4)."""
+    key = str(checked.path.get(role.key, "")) if role.key else SINGLETON_KEY
+    row = state.fixtures.get(resource, key, scope)
+    body = writes.item_fields(resource, checked.body)
+    if row is not None:
+        return HandlerResult(value=_view(state, role, writes.replace(state, resource, role.operation, row, body)))
+    if any("POST" in collection.operations for collection in resource.collections):
+        raise _not_found(resource, key)
+    key_value = state.ids.typed_id(resource, key) if role.key else key
+    created = writes.create(state, resource, role.operation, body, scope, key=key_value)
+    return HandlerResult(value=_view(state, role, created), created=created)
+
+
+def _delete(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+    row = _stored_row(state, role, resource, checked, scope)
+    writes.remove(state, resource, row)
+    media = json_media(role.operation)
+    described = state.schemas.properties(media.schema) if media else {}
+    # Answers of a deletion often confirm it beside the item: `{"deleted": true, "id": ...}`, `{"deleted_count": 1}`.
+    extra: dict[str, Any] = {}
+    for name, schema in described.items():
+        types = state.schemas.types(schema)
+        if "boolean" in types and name_key(name) in ("deleted", "success", "ok"):
+            extra[name] = True
+        elif "integer" in types and name_words(name)[-1:] == ("count",) and name not in row.data:
+            extra[name] = 1
+    return HandlerResult(value=_view(state, role, row, extra=extra))
+
+
+def _clear(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+    """Delete every item of a collection that the query's filters match."""
+    rows = state.fixtures.rows(resource, scope)
+    chosen = filter_rows([row.data for row in rows], checked.query, resource.label, resource.id_name)
+    for row in rows:
+        if any(row.data is match for match in chosen):
+            writes.remove(state, resource, row)
+    return HandlerResult(value=compute_report(state, role.operation, checked, scope))
+
+
+def _list(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope, url: str
+) -> HandlerResult:
+    media = json_media(role.operation)
+    if media is None or role.part is None:
+        return HandlerResult(value=compute_report(state, role.operation, checked, scope))
+    part = page_window(role.operation, checked.query, checked.body)
+    parameters = {**checked.query, **(checked.body if isinstance(checked.body, dict) else {})}
+    # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
+    filters = {name: value for name, value in parameters.items() if name not in part.parameter_names}
+    rows = {id(row.data): row for row in state.fixtures.rows(resource, scope)}
+    chosen = filter_rows([row.data for row in rows.values()], filters, resource.label, resource.id_name)
+    chosen = sort_rows(chosen, {**_defaults(state, role.operation), **filters})
+    part = _resolve_cursor(part, [rows[id(data)] for data in chosen])
+    page = [rows[id(data)] for data in chosen[part.offset : part.offset + part.limit]]
+    items = [_list_item(state, resource, row, role.part.schema) for row in page]
+    content: Any = dict(zip((row.key for row in page), items, strict=True)) if role.part.is_map else items
+    if not role.part.keys:
+        return HandlerResult(value=content, total=len(chosen))
+    envelope = PageEnvelope(state.schemas, part, total=len(chosen), item_count=len(page), url=url, query=checked.query)
+    known_values = writes.deep_merge(envelope.fill(media.schema, skip=role.part.keys[0]), wrap(content, role.part.keys))
+    # The envelope may be two levels deep, as GraphQL's `data.campaigns`: both levels may have totals and cursors.
+    if len(role.part.keys) > 1:
+        outer = envelope.fill(state.schemas.properties(media.schema)[role.part.keys[0]], skip=role.part.keys[1])
+        known_values = writes.deep_merge({role.part.keys[0]: outer}, known_values)
+    context = SampleContext(seed=state.seed, path=role.operation.id)
+    return HandlerResult(value=_fill_envelope(state, media.schema, context, known_values), total=len(chosen))
+
+
+def _list_item(state: SandboxState, resource: Resource, row: StoredItem, schema: Any) -> Any:
+    """Return an item of a list by the list's schema, or its id alone in a list of ids."""
+    key = state.ids.typed_id(resource, row.key)
+    is_id_list = "object" not in state.schemas.types(schema) and state.schemas.valid(schema, key)
+    return key if is_id_list and state.schemas.types(schema) else state.view(row, schema)
+
+
+def _fill_envelope(state: SandboxState, schema: Any, context: SampleContext, known_values: Any) -> Any:
+    """Return the envelope around items that are already valid."""
+    # Checked once as a whole, and repaired only when that fails: a list may have a hundred items.
+    value = state.sampler.generate(schema, context, known_values)
+    return value if state.schemas.valid(schema, value) else state.sampler.sample(schema, context, known_values)
+
+
+def _defaults(state: SandboxState, operation: Operation) -> dict[str, Any]:
+    """Return the defaults of the query parameters, for the order of a list."""
+    flat = {parameter.name: state.schemas.flat(parameter.schema) for parameter in operation.parameters if parameter.location == "query"}
+    return {name: schema["default"] for name, schema in flat.items() if "default" in schema}
+
+
+def _resolve_cursor(part: PageWindow, rows: list[StoredItem]) -> PageWindow:
+    """Return the window behind the item whose id is the cursor, as in Stripe's `starting_after`."""
+    if part.after_id is None:
+        return part
+    position = next((position for position, row in enumerate(rows) if row.key == part.after_id), None)
+    if position is None:
+        location = ".".join(part.parameters[PageRole.CURSOR].place)
+        raise RequestProblem(400, f"{location}: there is nothing {part.after_id!r} to go on after")
+    return part.at_offset(position + 1)
+
+
+def _act(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+    """Carry out an action: it sets the status by its verb and fields by the body, and may create another item."""
+    row = _stored_row(state, role, resource, checked, scope)
+    body = writes.item_fields(resource, checked.body)
+    verb = next((str(value) for name, value in body.items() if name_key(name) in ACTION_FIELDS and value), role.verb)
+    if role.operation.effect is Effect.READ:
+        # A POST that only computes or previews (docs/design/020-effects.md) changes nothing here either.
+        return HandlerResult(value=_action_answer(state, role, row, checked))
+    changes = {name: value for schema in resource.schemas for name, value in statuses_after(verb, schema, state.schemas).items()}
+    if role.created_resource is not None:
+        return _create_from(state, role, resource, role.created_resource, row, changes)
+    if _answers_with_item(state, role, resource):
+        described = resource.properties
+        changes = {**{name: value for name, value in body.items() if name in described}, **changes}
+    if changes:
+        row = writes.merge(state, resource, role.operation, row, changes)
+    return HandlerResult(value=_action_answer(state, role, row, checked))
+
+
+def _answers_with_item(state: SandboxState, role: OperationSemantics, resource: Resource) -> bool:
+    """Return whether an action answers with the item itself: by its `$ref`, by most properties, or without a schema."""
+    if role.part is None or ref_of(role.part.schema) in resource.refs:
+        return True
+    described = state.schemas.properties(role.part.schema).keys()
+    shared = described & resource.properties.keys()
+    return not ref_of(role.part.schema) and len(shared) * 2 >= len(described)
+
+
+def _action_answer(state: SandboxState, role: OperationSemantics, row: StoredItem, checked: ValidRequest) -> Any:
+    """Return the answer of an action: the item, or a sample that has the item's id and the fields they share."""
+    media = json_media(role.operation)
+    if media is None or role.resource is None or role.part is None:
+        return ABSENT
+    described = state.schemas.properties(role.part.schema)
+    ids = {"id", name_key(role.key or ""), name_key(f"{role.resource.label} id")} if row.key != SINGLETON_KEY else set()
+    key = state.ids.typed_id(role.resource, row.key)
+    known_values = {**{name: key for name in described if name_key(name) in ids}, **checked.path, **row.data}
+    if _answers_with_item(state, role, role.resource):
+        types = state.schemas.types(role.part.schema)
+        is_free_form = not types or (types == ("object",) and not described)
+        return wrap(row.data, role.part.keys) if is_free_form else _view(state, role, replace(row, data=known_values))
+    known_values = {name: value for name, value in known_values.items() if name in described}
+    context = SampleContext(seed=state.seed, path=f"{role.operation.id}/{row.key}", noun="result", index=row.index, full=True)
+    return state.sampler.sample(media.schema, context, wrap(known_values, role.part.keys))
+
+
+def _create_from(
+    state: SandboxState, role: OperationSemantics, resource: Resource, new_resource: Resource, row: StoredItem, changes: dict[str, Any]
+) -> HandlerResult:
+    """Create an item of another kind from this one, as publishing a draft creates a campaign."""
+    described = new_resource.properties
+    data = {
+        name: value for name, value in row.data.items() if name in described and _is_copied(state, name, described[name])
+    }
+    data.pop(new_resource.id_name or "", None)
+    scope = {**row.scope, resource.name: row.key}
+    created = writes.create(state, new_resource, role.operation, data, scope)
+    references = {
+        name: state.ids.typed_id(new_resource, created.key)
+        for name, target in state.semantics.references(resource)
+        if target is new_resource
+    }
+    if changes or references:
+        writes.merge(state, resource, role.operation, row, {**changes, **references})
+    return HandlerResult(value=_view(state, role, created), created=created)
+
+
+def _is_copied(state: SandboxState, name: str, schema: Any) -> bool:
+    """Return whether a field is copied to an item of another kind: not its state, nor fields that the server sets."""
+    return state.schemas.flat(schema).get("readOnly") is not True and not set(name_words(name)) & {"status", "state"}

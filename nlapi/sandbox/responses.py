@@ -1,0 +1,162 @@
+"""HTTP responses: an Outcome with the status, headers and media type of the description."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from nlapi.openapi.parts import Media, Response, essence, may_be_json
+from nlapi.openapi.spec import Operation
+from nlapi.resources.envelope import TOTAL_NAMES
+from nlapi.resources.naming import name_key
+from nlapi.resources.paths import segments
+from nlapi.sandbox.handlers import HandlerResult
+from nlapi.sandbox.at import ABSENT, SampleContext
+from nlapi.sandbox.problem import RequestProblem
+from nlapi.sandbox.state import SandboxState
+from nlapi.sandbox.store import StoredItem
+
+# The smallest valid file of each type, since clients decode what they get.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+GIF = base64.b64decode("R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==")
+PDF = b"%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+PDF += b"trailer<</Root 1 0 R>>\n"
+PLACEHOLDERS = {"image/png": PNG, "image/gif": GIF, "application/pdf": PDF}
+
+# Headers of the transport, or computed from the answer. A sample of Content-Encoding made every answer unreadable.
+COMPUTED_HEADERS = frozenset(
+    "connection content-encoding content-length content-type keep-alive location trailer transfer-encoding"
+    " upgrade".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """A response to the client."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes = b""
+
+
+def problem_response(problem: RequestProblem) -> HttpResponse:
+    headers = (("content-type", "application/problem+json"), *problem.headers)
+    return HttpResponse(status=problem.status, headers=headers, content=encode_json(problem.as_dict()))
+
+
+def encode_json(value: Any) -> bytes:
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+
+
+def build_response(state: SandboxState, operation: Operation, result: HandlerResult, *, accept: str, path: str, prefix: str) -> HttpResponse:
+    """Return the response for an Outcome, in a media type that the client accepts."""
+    status, response = _response(operation, is_created=result.created is not None)
+    headers = list(_headers(state, response, result)) if response else []
+    if result.created is not None:
+        location = _location(state, operation, result.created, path, prefix)
+        headers += [("location", location)] if location else []
+    media = _media(response, accept) if response else None
+    if media is None or status in (204, 205, 304):
+        return HttpResponse(status=status, headers=tuple(headers))
+    content = _content(state, operation, response, media, result)
+    return HttpResponse(status=status, headers=(("content-type", media.content_type), *headers), content=content)
+
+
+def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response | None]:
+    """Return the described status of success, and its Response: 201 for a created item, else the lowest other 2xx."""
+    described = {_status_number(response.status): response for response in operation.responses if response.status.upper().startswith("2")}
+    if not described:
+        # A description with `default` only, or with errors only, still has to be answered.
+        default = operation.response()
+        return (201 if is_created else 200) if default and default.media else 204, default
+    statuses = sorted(status for status in described if is_created or status != 201) or sorted(described)
+    status = 201 if is_created and 201 in described else statuses[0]
+    return status, described[status]
+
+
+def _status_number(status: str) -> int:
+    return int(status) if status.isdecimal() else 200
+
+
+def _media(response: Response, accept: str) -> Media | None:
+    """Return the media type of the answer: JSON where the client accepts it, else the first that it accepts."""
+    if not response.media:
+        return None
+    ranked = sorted(response.media, key=lambda candidate: not may_be_json(candidate.content_type))
+    accepted = [essence(part) for part in accept.split(",") if "q=0" not in part.replace("q=0.", "")]
+    for media in ranked:
+        kind = essence(media.content_type)
+        if any(candidate in (kind, "*/*", kind.partition("/")[0] + "/*") for candidate in accepted):
+            return media
+    # Nothing fits: an answer in another type is allowed, and more useful than 406 (RFC 9110 §12.5.1).
+    return ranked[0]
+
+
+def _content(state: SandboxState, operation: Operation, response: Response | None, media: Media, result: HandlerResult) -> bytes:
+    kind = essence(media.content_type)
+    if may_be_json(kind):
+        value = result.value
+        if value is ABSENT or response is not operation.response():
+            known_values = value if isinstance(value, dict) else ABSENT
+            value = state.sampler.sample(media.schema, SampleContext(seed=state.seed, path=operation.id), known_values)
+        return encode_json(value)
+    if kind in PLACEHOLDERS:
+        return PLACEHOLDERS[kind]
+    example = next((text for text in media.examples if isinstance(text, str)), None)
+    if example is not None:
+        return example.encode()
+    if kind.endswith(("/xml", "+xml")):
+        return b"<?xml version='1.0'?><sandbox/>"
+    sampled = state.sampler.sample(media.schema, SampleContext(seed=state.seed, path=operation.id, name="text"))
+    return sampled.encode() if isinstance(sampled, str) else encode_json(sampled)
+
+
+def _headers(state: SandboxState, response: Response, result: HandlerResult) -> list[tuple[str, str]]:
+    """Return the described headers of a response, each with a sample of its schema."""
+    headers = []
+    for name, node in response.headers.items():
+        if name.lower() in COMPUTED_HEADERS:
+            continue
+        described = state.schemas.follow(node)
+        schema = described.get("schema", {})
+        # X-Total-Count, X-Pagination-Total: the total of a list where its body is a bare array.
+        word = name_key(name).removeprefix("x").removeprefix("pagination")
+        if result.total is not None and word in TOTAL_NAMES:
+            value: Any = result.total
+        else:
+            value = state.sampler.sample(schema, SampleContext(seed=state.seed, path=f"header/{name}", name=name))
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if not isinstance(value, dict | list) and text.isascii() and text.isprintable():
+            headers.append((name.lower(), text))
+    return headers
+
+
+def _location(state: SandboxState, operation: Operation, row: StoredItem, path: str, prefix: str) -> str:
+    """Return the path at which a created item can be read; "" when there is none."""
+    key = quote(row.key, safe="")
+    resource = next((candidate for candidate in state.semantics.resources if candidate.name == row.entity), None)
+    current = state.semantics.resource_at(segments(operation.route))
+    for collection in resource.collections if resource else ():
+        if "GET" not in collection.item_operations:
+            continue
+        if current is resource and len(collection.path) == len(segments(operation.route)):
+            return f"{path.rstrip('/')}/{key}"
+        values = _parent_values(state, collection.item_operations["GET"].path, collection.item_paths[:-1], row.scope)
+        if values is not None:
+            return prefix + collection.item_operations["GET"].path.format_map({**values, str(collection.key): key})
+    return ""
+
+
+def _parent_values(state: SandboxState, template: str, path: Any, scope: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the path values of an item's parents from its scope; None when one is unknown."""
+    values = {parent.parameter: scope.get(parent.name) for parent in state.semantics.parents(path)}
+    if None in values.values():
+        return None
+    return {name: quote(str(value), safe="") for name, value in values.items()}
