@@ -15,8 +15,8 @@ import yaml
 
 OURS = """
 from nlapi.openapi.bundle import bundle
-from nlapi.openapi.tree import read_tree
-from nlapi.openapi.files import Files
+from nlapi.openapi.document import read_tree
+from nlapi.openapi.fetch import Files
 start = time.process_time()
 tree, lost = bundle(read_tree(open(path, "rb").read(), path)[0], Files(root=path))
 """

@@ -22,8 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 import nlapi
 from benchmarks.descriptions import DIRECTORY, directory
 from benchmarks.roundtrip import made
-from nlapi.client.auth import authorize
-from nlapi.client.credentials import Alternative, alternatives
+from nlapi.client.auth import Alternative, alternatives, authorize
 from nlapi.errors import ArgumentError, NlapiError
 from nlapi.tools.tool import Tool
 from tests.servers import Echo, Reply

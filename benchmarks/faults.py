@@ -34,11 +34,11 @@ import nlapi
 from benchmarks.faults_api import FAULTS, CountingApi, Fault, described
 from benchmarks.faults_intentions import Arguments, Intention, intention_of
 from nlapi.agent.claude import ClaudePlanner
-from nlapi.agent.events import Event, PlanCreated, CallProposed
+from nlapi.agent.events import CallProposed, Event, PlanCreated
 from nlapi.agent.log import Log, read_records
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
-from nlapi.cli.session import OFFER_BELOW, CHANGE_BELOW, ASK_BELOW, Session
+from nlapi.cli.session import ASK_BELOW, CHANGE_BELOW, OFFER_BELOW, Session
 from nlapi.client.limits import Limits
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
@@ -111,7 +111,9 @@ class Stage:
             planner=ClaudePlanner([self.spec], client=self.client),
             targets={self.spec: Target(spec=self.spec, base_url=self.api.url)},
             render=see,
-            policy=Policy(yes=True, interactive=False, ask_below=ASK_BELOW, change_below=CHANGE_BELOW, offer_below=OFFER_BELOW),
+            policy=Policy(
+                yes=True, interactive=False, ask_below=ASK_BELOW, change_below=CHANGE_BELOW, offer_below=OFFER_BELOW
+            ),
             consent=_nobody,
             limits=Limits(deadline=DEADLINE if timed else 10.0),
             log=log,

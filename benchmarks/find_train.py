@@ -25,9 +25,8 @@ from benchmarks.find import SHARED, Case, half, step_cases, word_cases, word_spe
 from benchmarks.offline.folds import folds, read_rows, read_specs
 from nlapi.openapi.spec import Spec
 from nlapi.tools.index import Index
-from nlapi.tools.index_shape import ActionKind
 from nlapi.tools.phrase import SearchIntent, read_phrase
-from nlapi.tools.relevance import FEATURE_WEIGHTS
+from nlapi.tools.relevance import FEATURE_WEIGHTS, ActionKind
 
 REAL = Path(__file__).parent / "offline" / "real.jsonl"
 MEASURED = ("kubernetes.io.json", "docker.com/engine.json")

@@ -20,20 +20,20 @@ from starlette.routing import Route
 from nlapi.gateway.access import Access, Audience
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.recording import decision_sink
+from nlapi.gateway.records import decision_sink
 from nlapi.gateway.server import serve
 from nlapi.gateway.store import GatewayStore
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     Client,
     Configuration,
     Field,
     Match,
     Model,
     Objective,
-    ShardProtocol,
     Rule,
     Shadow,
     Shard,
+    ShardProtocol,
     Share,
     Version,
     VersionRef,

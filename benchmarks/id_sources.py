@@ -20,8 +20,8 @@ import nlapi
 from benchmarks.descriptions import directory, github
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.id_fields import Place, is_id_argument
 from nlapi.resources.id_sources import IdSource, id_sources
+from nlapi.resources.nouns import Place, is_id_argument
 
 JUDGED = Path(__file__).with_name("id_sources.jsonl")
 APIS = (

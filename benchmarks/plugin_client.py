@@ -27,10 +27,10 @@ from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
 from benchmarks.client import GaveOutError
 from benchmarks.conversations import Stage, configured, conversations, expect, failures
 from benchmarks.descriptions import directory, github
-from nlapi.openapi.select import select_operations
+from nlapi.openapi.selection import select_operations
 from nlapi.plugin import Options, build
+from nlapi.plugin.file_checks import MAX_SESSION_TOKENS
 from nlapi.plugin.folder import write_folder
-from nlapi.plugin.limits import MAX_SESSION_TOKENS
 from nlapi.sandbox import running
 from tests.messages_server import say, use
 
@@ -41,7 +41,9 @@ BESIDE = ROOT.parent / "shared" / "data" / "specs"
 def validated(claude: Claude, name: str, source: str, folder: Path) -> None:
     """Builds a plugin of a description and has the client take it."""
     spec = nlapi.load(source)
-    plugin = build(spec, select_operations(spec).operations, Options(name=name, source=source if "/" not in source else ""))
+    plugin = build(
+        spec, select_operations(spec).operations, Options(name=name, source=source if "/" not in source else "")
+    )
     write_folder(folder, plugin.files)
     for words in (("--strict", str(folder)), ("--strict", str(folder / ".claude-plugin" / "plugin.json"))):
         done = claude("plugin", "validate", *words)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import orjson
 
 from benchmarks.measure import Figure, cost
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     Configuration,
     Field,
     FieldType,

@@ -27,7 +27,7 @@ async def call(
     """Call an operation and return its answer, as `nlapi.call` does. `yes` may be an asynchronous function too."""
     from nlapi.client.limits import Limits
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import run, registered_target
+    from nlapi.tools.run import registered_target, run
     from nlapi.tools.tool import Call
 
     tool_call = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
@@ -46,7 +46,7 @@ async def answer(
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
-    from nlapi.tools.answer import answer as answer_call
+    from nlapi.tools.run import answer as answer_call
 
     return await answer_call(tools, name, arguments, _consent(yes), base_url=base_url, auth=auth)
 

@@ -37,13 +37,11 @@ def load(
     """
     from nlapi.openapi.bundle import bundle, may_have_external_refs
     from nlapi.openapi.cache import Cache
-    from nlapi.openapi.document import read_document
-    from nlapi.openapi.fetch import fetch
-    from nlapi.openapi.files import DescriptionFiles
+    from nlapi.openapi.document import read_document, read_tree
+    from nlapi.openapi.fetch import DescriptionFiles, fetch
+    from nlapi.openapi.gc_paused import gc_paused
     from nlapi.openapi.overlay import parse_overlay
     from nlapi.openapi.parse import parse_document
-    from nlapi.openapi.tree import read_tree
-    from nlapi.openapi.gc_paused import gc_paused
 
     source, registered = fspath(source), registration_of(source)
     # The Spec records the registered name, so that `nlapi.call` and the policy find the registration later.
@@ -62,7 +60,9 @@ def load(
     join = partial(bundle, files=files) if may_have_external_refs(fetched.data) else None
     with gc_paused():
         document = read_document(fetched.data, fetched.source, overlays=layers, cache=cache_store, join=join)
-        return parse_document(document, _effect_of, _issues_of_effect, cache=cache_store, files=files.requested, registered=name)
+        return parse_document(
+            document, _effect_of, _issues_of_effect, cache=cache_store, files=files.requested, registered=name
+        )
 
 
 def registration_of(source: str | PathLike[str]) -> Registration | None:

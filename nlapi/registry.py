@@ -70,7 +70,9 @@ def read_policy() -> tuple[str, Mapping[str, Any] | None]:
     except FileNotFoundError:
         return str(file), None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=REPAIR_HINT) from None
+        raise UsageError(
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=REPAIR_HINT
+        ) from None
     import tomllib
 
     try:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from nlapi.openapi.upgrade import SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS, SCHEMA_KEYWORDS
+from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
 
 Answer = dict[str, Any]
 Step = Answer | Callable[[dict[str, Any]], Answer]
@@ -115,7 +115,13 @@ def _schemas(schema: Any) -> Iterator[dict[str, Any]]:
     if isinstance(schema, dict):
         yield schema
         for key, value in schema.items():
-            inner = value.values() if key in SCHEMA_MAP_KEYWORDS else value if key in SCHEMA_LIST_KEYWORDS else [value] * (key in SCHEMA_KEYWORDS)
+            inner = (
+                value.values()
+                if key in SCHEMA_MAP_KEYWORDS
+                else value
+                if key in SCHEMA_LIST_KEYWORDS
+                else [value] * (key in SCHEMA_KEYWORDS)
+            )
             for one in inner:
                 yield from _schemas(one)
 

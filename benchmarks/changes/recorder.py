@@ -15,10 +15,9 @@ from benchmarks.changes.cases import Case
 from benchmarks.changes.wire import Wire, read
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schemas, json_media
-from nlapi.sandbox.at import SampleContext
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.routes import RouteTable
-from nlapi.sandbox.samples import Sampler
+from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 
 _IDENTITY = frozenset("id name names key slug uuid gid login username number iid index title label domain".split())

@@ -14,12 +14,11 @@ from typing import Any
 from benchmarks.changes.cases import READ, Api, Case
 from benchmarks.changes.recorder import Recorder, recording
 from benchmarks.changes.wire import Requests, Wire, of_request
-from nlapi.agent.events import Event, PlanCreated, CallProposed
-from nlapi.changes.standing import reasons_against
+from nlapi.agent.events import CallProposed, Event, PlanCreated
+from nlapi.changes.checks import reasons_against
 from nlapi.cli.events import Renderer
-from nlapi.cli.options import PlannerName, ConversationFormat
+from nlapi.cli.options import ConversationFormat, PlannerName, Setup
 from nlapi.cli.session import Session, open_session
-from nlapi.cli.setup import Setup
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect
 from nlapi.resources.answers import answer_schemas
@@ -163,7 +162,9 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
     seconds = time.process_time() - begin
     right = [tuple(requests.wire(gold, case.known) for gold in sequence) for sequence in case.right]
     sent = tuple(wire for wire in recorder.received if _changes(wire, requests))
-    proposed = tuple(of_request(e.request) for e in events if isinstance(e, CallProposed) and e.effect is not Effect.READ)
+    proposed = tuple(
+        of_request(e.request) for e in events if isinstance(e, CallProposed) and e.effect is not Effect.READ
+    )
     plans = [event.plan for event in events if isinstance(event, PlanCreated)]
     if case.kind == READ:
         rating = _read_rating([sequence[0] for sequence in right], recorder.received, sent, code)

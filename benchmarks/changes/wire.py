@@ -12,7 +12,7 @@ from benchmarks.changes.cases import Gold
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.routes import RouteTable
-from nlapi.tools.coerce import coerce
+from nlapi.tools.arguments import coerce
 from nlapi.tools.run import Target, prepare
 from nlapi.tools.tool import Call, Tool
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.resources.naming import STOPWORDS, stem
-from nlapi.tools import meaning
+from nlapi.tools import word_similarity
 
 WORDS = 60_000
 """The most frequent words that are looked at."""
@@ -42,7 +42,7 @@ def main() -> None:
     table: Any = numpy.array([sum(vectors[at] / (n + 1) for n, at in enumerate(places)) for places in stems.values()])
     table /= numpy.linalg.norm(table, axis=1, keepdims=True)
     whole = numpy.round(table * 127).astype("int8")
-    path = Path(meaning.__file__).with_name(meaning.VECTOR_FILE)
+    path = Path(word_similarity.__file__).with_name(word_similarity.VECTOR_FILE)
     path.write_bytes(" ".join(stems).encode() + b"\n" + whole.tobytes() + neighbours(whole))
     print(f"{path.name}: {len(stems)} stems, {path.stat().st_size / 1e6:.1f} MB")
 
@@ -57,7 +57,7 @@ def neighbours(table: Any) -> bytes:
     for start in range(0, len(vectors), 2000):
         likeness = vectors[start : start + 2000] @ vectors.T
         likeness[numpy.arange(len(likeness)), numpy.arange(start, start + len(likeness))] = -1.0
-        best = numpy.argpartition(-likeness, meaning.NEIGHBOURS, axis=1)[:, : meaning.NEIGHBOURS]
+        best = numpy.argpartition(-likeness, word_similarity.NEIGHBOURS, axis=1)[:, : word_similarity.NEIGHBOURS]
         order = numpy.take_along_axis(-likeness, best, axis=1).argsort(axis=1, kind="stable")
         found.append(numpy.take_along_axis(best, order, axis=1))
     return bytes(numpy.concatenate(found).astype("<u2").tobytes())

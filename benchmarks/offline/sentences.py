@@ -24,7 +24,7 @@ from benchmarks.descriptions import directory
 from benchmarks.offline.folds import QUESTIONS
 from benchmarks.offline.gold import scoring
 from benchmarks.offline.steps import answered, next_plan
-from nlapi.cli.session import OFFER_BELOW, ASK_BELOW
+from nlapi.cli.session import ASK_BELOW, OFFER_BELOW
 from nlapi.openapi.spec import Effect
 from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan, Round, ask
@@ -168,7 +168,9 @@ def _told(cases: Sequence[Case]) -> str:
 
 def _runs(case: Case) -> bool:
     plan = case.plan
-    return not plan.missing and plan.confidence >= ASK_BELOW and all(one.tool.effect is Effect.READ for one in plan.calls)
+    return (
+        not plan.missing and plan.confidence >= ASK_BELOW and all(one.tool.effect is Effect.READ for one in plan.calls)
+    )
 
 
 def main() -> None:

@@ -6,25 +6,20 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.agent.consent import ConsentReply
-from nlapi.agent.current_state import contents_read, count_line, state_read
-from nlapi.agent.events import NOT_RUN, CallProposed
-from nlapi.agent.evidence import evidence_of
+from nlapi.agent.current_state import contents_read, count_line, evidence_of, state_read
+from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
 from nlapi.agent.policy import PolicyDecision, Verdict
-from nlapi.agent.preview import FieldChange, field_changes
 from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_invented_key
-from nlapi.agent.sending import failed_step
-from nlapi.agent.terms import CallTerms
+from nlapi.agent.sending import CallTerms, failed_step
 from nlapi.changes.tracing import trace_call
-from nlapi.client.safe_text import single_line
 from nlapi.client.message import Result
+from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, prepare
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +57,9 @@ class Agreement:
         for call in self._calls_with_accounts():
             self.items.append(self._build(call, self.items))
         self._cancel_if_broken()
-        drafts = {index: await self._draft_at(index) for index, item in enumerate(self.items) if isinstance(item, Prepared)}
+        drafts = {
+            index: await self._draft_at(index) for index, item in enumerate(self.items) if isinstance(item, Prepared)
+        }
         while drafts:
             for index, draft in drafts.items():
                 drafts[index] = draft = await self._with_changes(draft)
@@ -81,7 +78,9 @@ class Agreement:
             for call in self.calls
         ]
         # "Delete a and b" is two calls, and each leaves the words of the other out.
-        used_words = [_quoted_words(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))]
+        used_words = [
+            _quoted_words(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))
+        ]
         return [_without_used_words(call, frozenset().union(*used_words)) for call in calls]
 
     def _build(self, call: Call, earlier: Sequence[Prepared | Step]) -> Prepared | Step:
@@ -131,7 +130,9 @@ class Agreement:
         if decision.verdict is Verdict.NEVER:
             return decision
         if prepared.effect is not Effect.READ and any(_is_same_change(prepared, item) for item in earlier):
-            return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons("the plan has the same change twice", decision))
+            return PolicyDecision(
+                verdict=Verdict.ASK, reason=_join_reasons("the plan has the same change twice", decision)
+            )
         policy_note = f"your policy says {rule}"
         if prepared.requires_question:
             return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(policy_note, decision))
@@ -139,7 +140,9 @@ class Agreement:
 
     async def _with_changes(self, draft: _CallDraft) -> _CallDraft:
         """Return a draft that asks with the fields that it changes, or the number of items that it removes."""
-        needs_question = draft.decision.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
+        needs_question = (
+            draft.decision.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
+        )
         # Under `--yes` nothing is read beforehand: no one would see it (docs/design/024-consent-to-a-plan.md).
         if not needs_question or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
@@ -187,7 +190,9 @@ class Agreement:
         if has_changes and denied and not (asking and self.terms.policy.interactive):
             self._fail_drafts(sendable, f"{NOT_RUN}, as another change of the same plan is never sent")
         elif asking:
-            confirmable = sendable if has_changes else {index: draft for index, draft in sendable.items() if draft in asking}
+            confirmable = (
+                sendable if has_changes else {index: draft for index, draft in sendable.items() if draft in asking}
+            )
             if not self.terms.policy.interactive:
                 raise self._consent_error(asking, len(sendable))
             reply = await self.terms.consent(tuple(self._proposal(draft) for draft in confirmable.values()))
@@ -223,7 +228,9 @@ class Agreement:
             hint = "run it in a terminal, where you are asked"
         return ConsentError(f"{lines}; {consequence}", hint=hint)
 
-    async def _edit_drafts(self, drafts: Mapping[int, _CallDraft], edited: Mapping[int, Mapping[str, Any]]) -> dict[int, _CallDraft]:
+    async def _edit_drafts(
+        self, drafts: Mapping[int, _CallDraft], edited: Mapping[int, Mapping[str, Any]]
+    ) -> dict[int, _CallDraft]:
         """Return the drafts with the edited arguments; unchanged, with a note, where one cannot be built."""
         items = list(self.items)
         for index, arguments in edited.items():

@@ -1,16 +1,236 @@
-"""The planner `auto`: for each question, routing decides whether the embedded planner or a Claude model plans it."""
+"""The choice of a planner as a configuration of `nlapi.routing`, built in or written by the user."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from nlapi.agent.events import PlannerChosen
+from nlapi.agent.events import Planner, PlannerChosen
 from nlapi.agent.messages import claude_raw
-from nlapi.agent.models import DEFAULT
-from nlapi.agent.planner import Planner
-from nlapi.agent.routes import CLAUDE_VERSIONS, EMBEDDED_VERSION, OBJECTIVE, PlannerRoutes
-from nlapi.routing.nouns import Decision, Scalar
+from nlapi.agent.models import DEFAULT, MODELS
+from nlapi.errors import UsageError
+from nlapi.issue import Level
+from nlapi.routing.check import check
+from nlapi.routing.model import (
+    Configuration,
+    Decision,
+    Field,
+    FieldType,
+    Match,
+    Model,
+    Objective,
+    Range,
+    Rule,
+    Scalar,
+    Shard,
+    Share,
+    Version,
+    VersionRef,
+)
+from nlapi.routing.table import Table, compile_table
 from nlapi.tools.plan import Conversation, Plan, Turn
+
+OBJECTIVE = "nlapi.plan"
+PLANNER_MODEL = "planner"
+EMBEDDED_VERSION = "embedded"
+CLAUDE_VERSIONS: Mapping[str, str] = {id.split("-")[1]: id for id in MODELS}
+"""Version -> Claude model: "haiku", "sonnet", "opus", ..."""
+SPENDING_CAPS = ("question", "day", "month")
+
+# The names and descriptions are part of the user's routing file and of its error messages.
+CONTEXT = (
+    Field(name="question", description="The question itself: what a split keeps in its share."),
+    Field(name="confidence", type=FieldType.NUMBER, description="How sure the embedded planner is, from 0 to 1."),
+    Field(name="complete", type=FieldType.BOOLEAN, description="Does the embedded planner lack nothing for its plan?"),
+    Field(name="operations", type=FieldType.INTEGER, description="How many operations there are to choose from."),
+    Field(name="length", type=FieldType.INTEGER, description="Characters of the question."),
+    Field(name="steps", type=FieldType.INTEGER, description="Calls that were made for this question so far."),
+    Field(name="chosen", type=FieldType.BOOLEAN, description="Did the user choose the operation from a menu?"),
+    Field(name="key", type=FieldType.BOOLEAN, description="Is there a key for Claude?"),
+    *(
+        Field(name=f"spent_{cap}", type=FieldType.NUMBER, description=f"Dollars this {cap} so far.")
+        for cap in SPENDING_CAPS
+    ),
+)
+_MATCH: Mapping[str, Any] = {
+    "when": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+    "unless": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+    "between": {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"least": {"type": "number"}, "below": {"type": "number"}},
+        },
+    },
+}
+_SHARE = {
+    "type": "object",
+    "required": ["version", "percent"],
+    "additionalProperties": False,
+    "properties": {"version": {"type": "string"}, "percent": {"type": "number"}},
+}
+_RULE = {
+    "type": "object",
+    "required": ["name"],
+    "additionalProperties": False,
+    "oneOf": [{"required": ["version"]}, {"required": ["shares"]}],
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "version": {"type": "string"},
+        "shares": {"type": "array", "items": _SHARE},
+        **_MATCH,
+    },
+}
+# The user's file. Rules have the gateway's form without `objective` and `model`, so that one form is learned once; the
+# first rule that matches wins.
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "default": {"type": "string"},
+        "rules": {"type": "array", "items": _RULE},
+        "most": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {cap: {"type": "number", "minimum": 0} for cap in SPENDING_CAPS},
+        },
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerRoutes:
+    """The routing of questions to planners. `caps` are the spending caps in dollars, by question, day and month."""
+
+    table: Table
+    min_confidence: float
+    """the least confidence at which the embedded planner counts as sure"""
+    caps: Mapping[str, float] = field(default_factory=dict)
+    is_custom: bool = False
+    """whether the user wrote it"""
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether the cost of earlier questions has to be known."""
+        fields = {"spent_day", "spent_month"}
+        matches = [rule.match for rule in self.table.configuration.rules.values()]
+        return any(fields & {*match.when, *match.unless, *match.between} for match in matches)
+
+
+def default_routes(min_confidence: float) -> PlannerRoutes:
+    """Return the default: the embedded planner for a complete plan of at least `min_confidence`, else Claude."""
+    match = Match(when={"complete": (True,)}, between={"confidence": Range(least=min_confidence)})
+    rule = Rule(
+        name="sure",
+        objective=OBJECTIVE,
+        match=match,
+        shares=_full_share(EMBEDDED_VERSION),
+        unit="question",
+        position=10,
+    )
+    return PlannerRoutes(
+        table=compile_table(_configuration([*_reserved_rules({}), rule], _default_version()), 1),
+        min_confidence=min_confidence,
+    )
+
+
+def read_routes(document: Any, source: str, *, min_confidence: float) -> PlannerRoutes:
+    """Return the user's routes from a parsed file; UsageError lists every fault in it.
+
+    `source` is the file's name in messages.
+    """
+    from jsonschema import Draft202012Validator
+
+    faults = [f"{error.json_path[2:]}: {error.message}" for error in Draft202012Validator(SCHEMA).iter_errors(document)]
+    _raise_faults(faults, source)
+    caps = document.get("most", {})
+    # Positions under 10 are left for nlapi's own rules, which come first.
+    rules = [_parse_rule(data, 10 + index) for index, data in enumerate(document.get("rules", ()))]
+    all_rules = [*_reserved_rules(caps), *rules]
+    names = [rule.name for rule in all_rules]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    _raise_faults([f"rules.{name}: there are two rules of this name, or nlapi has one" for name in duplicates], source)
+    configuration = _configuration(all_rules, document.get("default", _default_version()))
+    _raise_faults([_issue_text(issue) for issue in check(configuration) if issue.level is Level.ERROR], source)
+    return PlannerRoutes(
+        table=compile_table(configuration, 1), min_confidence=min_confidence, caps=caps, is_custom=True
+    )
+
+
+def _raise_faults(faults: Iterable[str], source: str) -> None:
+    if fault_list := list(faults):
+        hint = f"versions are {', '.join((EMBEDDED_VERSION, *CLAUDE_VERSIONS))}; fields are {', '.join(field.name for field in CONTEXT)}"
+        raise UsageError(f"{source} is no routing of planners: {'; '.join(fault_list)}", hint=hint)
+
+
+def _issue_text(issue: Any) -> str:
+    return f"{issue.where}: {issue.message}"
+
+
+def _reserved_rules(caps: Mapping[str, float]) -> Iterable[Rule]:
+    """Yield the rules that precede those of the user: a menu's choice stays, no key means no Claude, and caps hold."""
+    matches = {
+        "chosen": Match(when={"chosen": (True,)}),
+        "no-key": Match(when={"key": (False,)}),
+        **{
+            f"most-{cap}": Match(between={f"spent_{cap}": Range(least=caps[cap])})
+            for cap in SPENDING_CAPS
+            if cap in caps
+        },
+    }
+    for position, (name, match) in enumerate(matches.items()):
+        yield Rule(
+            name=name,
+            objective=OBJECTIVE,
+            match=match,
+            shares=_full_share(EMBEDDED_VERSION),
+            unit="question",
+            position=position,
+        )
+
+
+def _parse_rule(data: Mapping[str, Any], position: int) -> Rule:
+    shares = tuple(
+        Share(version=_version_ref(share["version"]), percent=float(share["percent"]))
+        for share in data.get("shares", ())
+    )
+    return Rule(
+        name=data["name"],
+        objective=OBJECTIVE,
+        match=Match.from_mapping(data),
+        shares=shares or _full_share(data["version"]),
+        unit="question",
+        position=position,
+        description=data.get("description", ""),
+    )
+
+
+def _configuration(rules: Iterable[Rule], default: str) -> Configuration:
+    versions = [Version(model=PLANNER_MODEL, name=name) for name in (EMBEDDED_VERSION, *CLAUDE_VERSIONS)]
+    objective = Objective(name=OBJECTIVE, title="Plan a question", default=_version_ref(default), context=CONTEXT)
+    return Configuration(
+        objectives={OBJECTIVE: objective},
+        models={PLANNER_MODEL: Model(name=PLANNER_MODEL)},
+        versions={version.ref: version for version in versions},
+        shards={"local": Shard(name="local")},
+        rules={rule.name: rule for rule in rules},
+    )
+
+
+def _default_version() -> str:
+    return next(name for name, id in CLAUDE_VERSIONS.items() if id == DEFAULT)
+
+
+def _version_ref(version: str) -> VersionRef:
+    return VersionRef(model=PLANNER_MODEL, version=version)
+
+
+def _full_share(version: str) -> tuple[Share, ...]:
+    return (Share(version=_version_ref(version), percent=100.0),)
+
 
 # Returns the planner on the Claude model of an id.
 MakeClaude = Callable[[str], Planner]
@@ -69,7 +289,9 @@ class AutoPlanner:
         async for piece in self._stream_claude(claude, conversation):
             yield piece
 
-    async def _stream_claude(self, claude: Planner, conversation: Conversation) -> AsyncIterator[str | PlannerChosen | Plan]:
+    async def _stream_claude(
+        self, claude: Planner, conversation: Conversation
+    ) -> AsyncIterator[str | PlannerChosen | Plan]:
         async for piece in claude.next(conversation):
             if isinstance(piece, Plan):
                 self._session_cost += _plan_cost(piece)
@@ -113,7 +335,9 @@ class AutoPlanner:
                 return Plan(text=text, confidence=1.0, ended=cap)
         return None
 
-    def _choice_event(self, planner: str, decision: Decision, plan: Plan, context: Mapping[str, Scalar]) -> PlannerChosen:
+    def _choice_event(
+        self, planner: str, decision: Decision, plan: Plan, context: Mapping[str, Scalar]
+    ) -> PlannerChosen:
         reason = _choice_reason(decision, plan, self._routes.min_confidence)
         if self._routes.is_custom and decision.rule != "no-key":
             reason = f"{reason}; {decision.reason}"

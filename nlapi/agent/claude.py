@@ -10,10 +10,20 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from nlapi import bundled
-from nlapi.agent.explain import KEY_HINT, explain_error
-from nlapi.agent.messages import PLANNER, StreamedAnswer, Block, Message, append_content, history, claude_raw, tool_result
-from nlapi.agent.models import PRICE_MONTH, DEFAULT, cost
-from nlapi.agent.tool_selection import FIND_TOOL_NAME, SEARCH_RESULTS, QUESTION_RESULTS, Query, ToolSelection
+from nlapi.agent.messages import (
+    KEY_HINT,
+    PLANNER,
+    Block,
+    Message,
+    StreamedAnswer,
+    append_content,
+    claude_raw,
+    explain_error,
+    history,
+    tool_result,
+)
+from nlapi.agent.models import DEFAULT, PRICE_MONTH, cost
+from nlapi.agent.tool_selection import FIND_TOOL_NAME, QUESTION_RESULTS, SEARCH_RESULTS, Query, ToolSelection
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Operation, Spec
@@ -97,7 +107,9 @@ class ClaudePlanner:
         draft = _PlanDraft()
         async with self._open_client() as client:
             for _ in range(MAX_REQUESTS):
-                tools = self.tool_selection.choose([*_queries(conversation), *draft.queries], _used_operations(conversation))
+                tools = self.tool_selection.choose(
+                    [*_queries(conversation), *draft.queries], _used_operations(conversation)
+                )
                 answer = StreamedAnswer()
                 messages = [*earlier, *draft.messages]
                 async with aclosing(self._request(client, answer, conversation, messages, tools)) as pieces:

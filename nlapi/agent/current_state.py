@@ -1,20 +1,169 @@
-"""The state of a resource before a change of it, and the fields that an update changes."""
+"""The evidence in an API for a change of unknown outcome: its resource, or the list of such resources."""
 
 from __future__ import annotations
 
-from nlapi.agent.evidence import matching_read
-from nlapi.agent.preview import FieldChange, field_changes
-from nlapi.agent.terms import READ_SECONDS
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from nlapi.agent.events import FieldChange, field_changes
+from nlapi.agent.sending import READ_SECONDS
+from nlapi.client.digest import normalize_text
 from nlapi.client.limits import Limits
 from nlapi.client.message import Result
+from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError
-from nlapi.openapi.spec import Effect
-from nlapi.resources.answers import extract_list
-from nlapi.resources.paths import segments
-from nlapi.tools.pages import next_arguments
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import extract_item, extract_list
+from nlapi.resources.identity import FieldRank, field_at, label_rank, name_of, name_path
+from nlapi.resources.nouns import singular_noun
+from nlapi.resources.paths import Path, segments, shape
+from nlapi.tools.answer_view import lowercase_headers, next_arguments
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.plan import Step
 from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
-from nlapi.tools.view import lowercase_headers
+
+# Sends a READ; None where that is not permitted, or no answer comes.
+SendRead = Callable[[Call], Awaitable[Result | None]]
+
+# Characters of a value of an answer in a reason: one line of a prompt has to hold three of them.
+MAX_VALUE_CHARS = 60
+
+CARRIED_OUT = "it seems to have been carried out"
+
+
+async def evidence_of(step: Step, send_read: SendRead) -> str:
+    """Return a sentence on what the API shows of a change of unknown outcome; "" where nothing can show it."""
+    call = matching_read(step.call)
+    result = await send_read(call) if call is not None else None
+    if call is None or result is None:
+        return ""
+    reader, is_list = call.operation_id, _is_collection_read(step.call.tool.operation, call.tool.operation)
+    # After a DELETE, 404 and 410 (RFC 9110 §15.5.5, §15.5.11) support that it was carried out; after an update they do
+    # not.
+    if result.status in (404, 410) and not is_list:
+        deleted = step.call.tool.effect is Effect.DESTROY
+        return f"{reader} answers {result.status}" + (f": {CARRIED_OUT}" if deleted else "")
+    if not result.ok:
+        return f"{reader}, which would show it, answers {result.status}"
+    return _list_evidence(step, call, result) if is_list else _item_evidence(step, call, result)
+
+
+def matching_read(change: Call) -> Call | None:
+    """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
+
+    It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
+    """
+    operation = change.tool.operation
+    path = segments(operation.route)
+    is_action = len(path) > 1 and path[-1].parameter is None and path[-2].parameter is not None
+    for read_path in (path, path[:-1]) if is_action else (path,):
+        for operation_candidate in operation.spec.operations:
+            if (
+                operation_candidate.method == "GET"
+                and operation_candidate.usable
+                and shape(segments(operation_candidate.route)) == shape(read_path)
+            ):
+                arguments = _reader_arguments(change, path, operation_candidate)
+                if arguments is not None:
+                    return Call(tool=compile_tool(operation_candidate), arguments=arguments)
+    return None
+
+
+def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, Any] | None:
+    """Return the arguments of a reader from those of a change; None where a required one is missing."""
+    tool = compile_tool(reader)
+    positions = {name: number for number, segment in enumerate(segments(reader.route)) if (name := segment.parameter)}
+    values = {change.tool.places.get(name, ("body", name)): value for name, value in change.arguments.items()}
+    arguments = {}
+    for name, (location, wire_name) in tool.places.items():
+        # The same path may name its parameters differently in each operation, so they are matched by position.
+        source = (
+            (location, path[positions[wire_name]].parameter or "")
+            if location == "path" and wire_name in positions
+            else (location, wire_name)
+        )
+        if source in values and (location == "path" or name in tool.required):
+            arguments[name] = values[source]
+    return arguments if set(tool.required) <= arguments.keys() else None
+
+
+def _is_collection_read(change: Operation, reader: Operation) -> bool:
+    """Return whether a change adds an item to the list that a reader returns."""
+    path = segments(change.route)
+    return change.method == "POST" and shape(path) == shape(segments(reader.route)) and path[-1].parameter is None
+
+
+def _list_evidence(step: Step, call: Call, result: Result) -> str:
+    operation = call.tool.operation
+    items = extract_list(result.data, operation, lowercase_headers(result))
+    body, noun = _body_fields(step.call), singular_noun(operation)
+    if items is None or not body:
+        return ""
+    name = name_of(body, noun)
+    entries = [entry for entry in items.entries if isinstance(entry, Mapping)]
+    matches = [entry for entry in entries if _is_same_item(entry, body, name, noun)]
+    criterion = f"named {_quote_value(name)}" if name else "with these values"
+    if matches:
+        return f"{operation.id} lists {'one' if len(matches) == 1 else len(matches)} {criterion}: {CARRIED_OUT}"
+    suffix = " on its first page" if next_arguments(call, result) is not None else ""
+    return f"{operation.id} lists none {criterion}{suffix}"
+
+
+def _is_same_item(entry: Mapping[str, Any], body: Mapping[str, Any], name: str, noun: tuple[str, ...]) -> bool:
+    if not name:
+        return not _differences(body, entry) and not body.keys().isdisjoint(entry)
+    values = (name_of(entry, noun), field_at(entry, name_path(body, noun)))
+    return any(isinstance(value, str) and normalize_text(value) == normalize_text(name) for value in values)
+
+
+def _item_evidence(step: Step, call: Call, result: Result) -> str:
+    reader, item = call.operation_id, extract_item(result.data, call.tool.operation)
+    if step.call.tool.effect is Effect.DESTROY:
+        return f"{reader} still shows it"
+    if item is None:
+        return ""
+    body = _body_fields(step.call)
+    comparable = {name: value for name, value in body.items() if name in item}
+    differences = _differences(comparable, item)
+    if comparable and not differences:
+        return f"{reader} shows what it sets: {CARRIED_OUT}"
+    fields = differences or [name for name in item if not body and label_rank(name) is FieldRank.STATE]
+    values_text = ", ".join(f"{single_line(name)[:MAX_VALUE_CHARS]} {_quote_value(item[name])}" for name in fields[:3])
+    return f"{reader} shows {values_text}" if values_text else ""
+
+
+def _body_fields(call: Call) -> dict[str, Any]:
+    """Return the fields of the body of a call."""
+    return dict(_iterate_body_fields(call))
+
+
+def _iterate_body_fields(call: Call) -> Iterator[tuple[str, Any]]:
+    for name, value in call.arguments.items():
+        location, wire_name = call.tool.places.get(name, ("body", name))
+        if location == "body" and wire_name:
+            yield wire_name, value
+        elif location == "body" and isinstance(value, Mapping):
+            yield from value.items()
+
+
+def _differences(body: Mapping[str, Any], item: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields whose plain value differs in the answer."""
+    # Nested values are left out: an API may add fields to them.
+    plain = {name: value for name, value in body.items() if isinstance(value, str | int | float)}
+    return [name for name, value in plain.items() if name in item and not _is_equal(value, item[name])]
+
+
+def _is_equal(value: Any, current: Any) -> bool:
+    if isinstance(value, str) and isinstance(current, str):
+        return normalize_text(value) == normalize_text(current)
+    return bool(value == current) or str(value) == str(current)
+
+
+def _quote_value(value: Any) -> str:
+    text = single_line(str(value))
+    return f'"{text[:MAX_VALUE_CHARS]}…"' if len(text) > MAX_VALUE_CHARS else f'"{text}"'
+
 
 # A POST counts where it is to one item; a POST to a collection creates, and has no state before.
 UPDATE_METHODS = ("PUT", "PATCH", "POST")

@@ -1,18 +1,91 @@
-"""The events of the agent loop, as frozen values."""
+"""The fields that an update changes, before and after; pure."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
-from nlapi.agent.preview import FieldChange
-from nlapi.client.message import Framing, Request
-from nlapi.openapi.spec import Effect
-from nlapi.routing.nouns import Context, Decision
+from nlapi.client.message import Framing, Request, Result
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import extract_item
+from nlapi.routing.model import Context, Decision
+from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
+from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call, Missing
-from nlapi.tools.view import AnswerView
+
+
+class FieldState(StrEnum):
+    """The relation of a field's state before an update to the value that the update sets."""
+
+    CHANGES = "changes"
+    SAME = "same"
+    """it has the value already"""
+    UNKNOWN = "unknown"
+    """the API does not return it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field of an update; `field` is dotted where it is nested, `before` is None where it is unknown."""
+
+    field: str
+    state: FieldState
+    after: Any
+    before: Any = None
+
+
+def field_changes(call: Call, current: Result, reader: Operation) -> tuple[FieldChange, ...]:
+    """Return the fields in the body of an update with their values before and after, in the body's order.
+
+    `current` is the answer of `reader`. () where it has none of them, or the body is no object.
+    """
+    if not current.ok or not isinstance(current.data, Mapping):
+        return ()
+    item = extract_item(current.data, reader)
+    body = _body(call)
+    if body is None:
+        return ()
+    before: Mapping[str, Any] = item if isinstance(item, Mapping) else current.data
+    # {"card": {...}}: some APIs wrap the resource in the request and not in the answer.
+    if len(body) == 1:
+        (inner,) = body.values()
+        if isinstance(inner, Mapping) and not set(body) & set(before):
+            body = inner
+    # An answer without any of the fields is of another form, and "unknown" for each would only be noise.
+    fields = tuple(_compare_fields(body, before, ""))
+    return fields if any(field.state is not FieldState.UNKNOWN for field in fields) else ()
+
+
+def _body(call: Call) -> Mapping[str, Any] | None:
+    """Return the fields in the body of a call, by their names on the wire."""
+    values = locate_arguments(call.tool, call.arguments)
+    body = values.get(("body", ""))
+    if isinstance(body, Mapping):
+        return body
+    return {name: value for (location, name), value in values.items() if location == "body" and name} or None
+
+
+def _compare_fields(body: Mapping[str, Any], before: Mapping[str, Any], prefix: str) -> Iterator[FieldChange]:
+    for name, after in body.items():
+        field = f"{prefix}{name}"
+        if name not in before:
+            yield FieldChange(field=field, state=FieldState.UNKNOWN, after=after)
+        elif isinstance(after, Mapping) and isinstance(before[name], Mapping) and after:
+            yield from _compare_fields(after, before[name], f"{field}.")
+        else:
+            state = FieldState.SAME if _is_json_equal(after, before[name]) else FieldState.CHANGES
+            yield FieldChange(field=field, state=state, after=after, before=before[name])
+
+
+def _is_json_equal(first: Any, second: Any) -> bool:
+    """Return whether two JSON values are equal; unlike in Python, 1 and true differ."""
+    if isinstance(first, bool) is not isinstance(second, bool):
+        return False
+    return bool(first == second)
+
 
 # Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
 # transcripts, and `change_outcome` and the log recognise such steps by it.
@@ -148,4 +221,47 @@ class TurnAnswered:
 
 
 # The loop only yields these values; the command line and the transcript render them.
-Event = TextReceived | PlannerChosen | PlanCreated | CallProposed | ItemsReceived | StepFinished | ChangesReported | InputNeeded | ChoiceOffered | TurnAnswered
+Event = (
+    TextReceived
+    | PlannerChosen
+    | PlanCreated
+    | CallProposed
+    | ItemsReceived
+    | StepFinished
+    | ChangesReported
+    | InputNeeded
+    | ChoiceOffered
+    | TurnAnswered
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentReply:
+    """The decision whether the calls that were shown are sent; they are sent together or not at all.
+
+    `reason` is the reason for a no, which goes to the planner. `arguments` are the edited ones, for each call in order:
+    the calls are then checked and shown again, and nothing is sent yet.
+    """
+
+    is_agreed: bool
+    reason: str = ""
+    arguments: tuple[Mapping[str, Any], ...] | None = None
+
+
+# Called with the calls of one plan that are shown: one question for all of them. Asked one by one, the user would see
+# the second change when the first is made (docs/design/024-consent-to-a-plan.md).
+Consent = Callable[[tuple[CallProposed, ...]], Awaitable[ConsentReply]]
+
+
+# A protocol and no base class, so that a scripted planner in a test is any object with `name` and `next`.
+class Planner(Protocol):
+    """A planner, which turns a conversation into the next Plan.
+
+    `next` yields pieces of text as they come (none without streaming), then exactly one Plan, last. A planner that
+    delegates to others yields a PlannerChosen before. It raises PlannerError when it cannot plan at all, and sends
+    nothing to the API.
+    """
+
+    name: str
+
+    def next(self, conversation: Conversation) -> AsyncIterator[str | PlannerChosen | Plan]: ...

@@ -16,30 +16,29 @@ from typing import Any
 
 from nlapi.agent.events import (
     NOT_RUN,
-    TurnAnswered,
-    Event,
+    CallProposed,
     ChangeOutcome,
-    ItemsReceived,
-    InputNeeded,
+    ChangesReported,
     ChoiceOffered,
+    Event,
+    FieldChange,
+    FieldState,
+    InputNeeded,
+    ItemsReceived,
     PlanCreated,
     PlannerChosen,
-    CallProposed,
-    ChangesReported,
-    TextReceived,
     StepFinished,
+    TextReceived,
+    TurnAnswered,
 )
-from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.client.auth import secret_parts
-from nlapi.client.safe_text import single_line
 from nlapi.client.digest import digest
 from nlapi.client.message import Request, Result
-from nlapi.client.redact import redact
+from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.account import Account
 from nlapi.tools.plan import Outcome, Plan, Step
-from nlapi.tools.tool import Call, Missing
+from nlapi.tools.tool import Account, Call, Missing
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
 # so that a body that was cut can still be compared.
@@ -145,7 +144,10 @@ def encode_event(event: Event) -> Record:
             return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
         case CallProposed():
             proposed = {"effect": event.effect, "curl": event.curl, "asks": event.asks, "reason": event.reason}
-            proposed |= {"account": _account(event.call.account), "changes": [_change(change) for change in event.changes]}
+            proposed |= {
+                "account": _account(event.call.account),
+                "changes": [_change(change) for change in event.changes],
+            }
             return {"event": "proposed", "call": _call(event.call), **_request(event.request), **proposed}
         case ItemsReceived():
             return {
@@ -157,7 +159,10 @@ def encode_event(event: Event) -> Record:
         case StepFinished():
             return {"event": "stepped", **_step(event.step)}
         case ChangesReported():
-            return {"event": "reported", **{str(fate).replace(" ", "_"): _calls(event.with_outcome(fate)) for fate in ChangeOutcome}}
+            return {
+                "event": "reported",
+                **{str(fate).replace(" ", "_"): _calls(event.with_outcome(fate)) for fate in ChangeOutcome},
+            }
         case InputNeeded():
             return {"event": "needed", "missing": [_missing(missing) for missing in event.missing]}
         case ChoiceOffered():
@@ -173,7 +178,10 @@ def _decision(event: PlannerChosen) -> Record:
     decision = event.decision
     target = {"objective": decision.objective, "model": decision.version.model, "version": decision.version.version}
     context = {name: value for name, value in event.context.items() if name != "question"}
-    return {"decision": {**target, "rule": decision.rule, "revision": decision.revision, "reason": decision.reason}, "context": context}
+    return {
+        "decision": {**target, "rule": decision.rule, "revision": decision.revision, "reason": decision.reason},
+        "context": context,
+    }
 
 
 def _plan(plan: Plan) -> Record:
@@ -225,7 +233,13 @@ def _missing(missing: Missing) -> Record:
 def _step(step: Step) -> Record:
     result = _result(step.result) if step.result is not None else None
     digest_field = {} if step.request is None else {"digest": step.digest or digest(step.request)}
-    return {"call": _call(step.call), "outcome": step.outcome, "message": step.message, **digest_field, "result": result}
+    return {
+        "call": _call(step.call),
+        "outcome": step.outcome,
+        "message": step.message,
+        **digest_field,
+        "result": result,
+    }
 
 
 def _request(request: Request) -> Record:
@@ -339,6 +353,40 @@ def _count_changes(records: Iterable[Record]) -> int:
             changing_operations.add(operation)
         elif event == "stepped" and operation in changing_operations:
             finished[operation] += 1
-            is_unsent = record["outcome"] in (Outcome.REFUSED, Outcome.PREVIEWED) or record["message"].startswith(NOT_RUN)
+            is_unsent = record["outcome"] in (Outcome.REFUSED, Outcome.PREVIEWED) or record["message"].startswith(
+                NOT_RUN
+            )
             count += not is_unsent
     return count + sum((planned - finished)[name] for name in changing_operations)
+
+
+def spent_by_period(folder: Path, now: datetime) -> tuple[float, float]:
+    """Return the dollars of the day and of the month of `now` (with its zone), by the transcripts in `folder`.
+
+    A plan of unknown cost and a question without a transcript count nothing.
+    """
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    month = day.replace(day=1)
+    costs = [
+        (moment, cost)
+        for path in folder.glob("*.jsonl")
+        # Files of earlier months are skipped unread: a folder of transcripts only grows.
+        if path.stat().st_mtime >= month.timestamp()
+        for record in read_records(path)
+        if (moment := _moment(record)) is not None and moment >= month and (cost := _cost(record))
+    ]
+    return sum(cost for moment, cost in costs if moment >= day), sum(cost for _, cost in costs)
+
+
+def _moment(record: dict[str, Any]) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(record.get("at")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _cost(record: dict[str, Any]) -> float:
+    raw = record.get("raw") if record.get("event") == "planned" else None
+    cost = raw.get("cost") if isinstance(raw, dict) else None
+    return float(cost) if isinstance(cost, (int, float)) else 0.0

@@ -1,25 +1,185 @@
-"""The agent loop: plan, preview, ask, call, observe, repeat; it yields events and prints nothing."""
+"""The execution of one plan: its READs side by side, its changes confirmed together and sent one by one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nlapi.agent.consent import Consent
-from nlapi.agent.events import TurnAnswered, Event, InputNeeded, ChoiceOffered, PlanCreated, PlannerChosen, TextReceived
-from nlapi.agent.plan_run import PlanRun
-from nlapi.agent.planner import Planner
+from nlapi.agent.agreement import Agreement
+from nlapi.agent.events import (
+    NOT_RUN,
+    CallProposed,
+    ChangesReported,
+    ChoiceOffered,
+    Consent,
+    Event,
+    InputNeeded,
+    ItemsReceived,
+    PlanCreated,
+    Planner,
+    PlannerChosen,
+    StepFinished,
+    TextReceived,
+    TurnAnswered,
+)
+from nlapi.agent.messages import claude_raw
 from nlapi.agent.policy import Policy
-from nlapi.agent.terms import Targets, CallTerms
+from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.limits import Limits
 from nlapi.client.send import open_client
-from nlapi.errors import PlannerError
+from nlapi.errors import ConsentError, NlapiError, PlannerError
+from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
+from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
+
+
+PlanRunEvent = CallProposed | ItemsReceived | StepFinished | ChangesReported
+
+
+@dataclass(slots=True, kw_only=True)
+class PlanRun:
+    """The execution of a plan's calls; their steps are appended to `steps` in the plan's order.
+
+    Calls are identified by their index in the plan, as a plan may have the same one twice.
+    """
+
+    plan: Plan
+    conversation: Conversation
+    terms: CallTerms
+    steps: list[Step]
+    settled: dict[int, Prepared | Step] = field(default_factory=dict)
+    """calls that are confirmed or ended, and not reached yet"""
+    asking: tuple[Sequence[int], Agreement] | None = None
+    """the calls that are being built and asked about"""
+
+    async def events(self) -> AsyncGenerator[PlanRunEvent, None]:
+        """Yield the events. An error or a cancellation is raised after the step of every call that was proposed."""
+        try:
+            for group in self._groups():
+                if self._needs_consent(group):
+                    async with aclosing(self._settle(group)) as proposals:
+                        async for proposed in proposals:
+                            yield proposed
+                async with aclosing(self._send(group)) as outcomes:
+                    async for event in outcomes:
+                        yield event
+        # A transcript in which a proposed change has no step reads as "may have been carried out", so none may be left
+        # open.
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt) as error:
+            for step in self._abandoned_steps(error):
+                self.steps.append(step)
+                yield StepFinished(step=step)
+            for report in self._report():
+                yield report
+            raise
+        for report in self._report():
+            yield report
+
+    def _groups(self) -> Iterator[tuple[int, ...]]:
+        """Yield the indices of adjacent READs together, and each change on its own."""
+        for are_reads, group in groupby(range(len(self.plan.calls)), key=self._is_read):
+            if are_reads:
+                yield tuple(group)
+            else:
+                yield from ((index,) for index in group)
+
+    def _is_read(self, index: int) -> bool:
+        return self.plan.calls[index].tool.effect is Effect.READ
+
+    def _needs_consent(self, group: Sequence[int]) -> bool:
+        """Return whether a group still has to be confirmed; after a change that failed nothing more is sent."""
+        return group[0] not in self.settled and not any(_is_failed_change(step) for step in self.steps)
+
+    async def _settle(self, group: Sequence[int]) -> AsyncGenerator[CallProposed, None]:
+        """Confirm a group of READs or, at the first change, all changes of the plan."""
+        indices = (
+            group
+            if self._is_read(group[0])
+            else [index for index in range(len(self.plan.calls)) if not self._is_read(index)]
+        )
+        agreement = Agreement(
+            calls=[self.plan.calls[index] for index in indices],
+            plan=self.plan,
+            conversation=self.conversation,
+            steps=tuple(self.steps),
+            terms=self.terms,
+        )
+        # It stays set when `settle` raises: `_abandoned_steps` then has the steps of the calls that were asked about.
+        self.asking = indices, agreement
+        async with aclosing(agreement.settle()) as proposals:
+            async for proposed in proposals:
+                yield proposed
+        self.asking = None
+        self.settled |= dict(zip(indices, agreement.items, strict=True))
+
+    async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished, None]:
+        ready = [self._ready(index) for index in group]
+        sending = partial(self.terms.perform, for_model=claude_raw(self.plan) is not None)
+        async with aclosing(send_all(ready, sending)) as outcomes:
+            async for outcome in outcomes:
+                if isinstance(outcome, Step):
+                    self.steps.append(outcome)
+                    yield StepFinished(step=outcome)
+                else:
+                    yield outcome
+
+    def _ready(self, index: int) -> Prepared | Step:
+        # A failed change may be what the later ones rely on, so they are not sent although the user agreed to them.
+        item = self.settled.pop(index, None)
+        if isinstance(item, Step) or (item and not any(_is_failed_change(step) for step in self.steps)):
+            return item
+        call, request = (item.call, item.request) if item else (self.plan.calls[index], None)
+        return failed_step(call, f"{NOT_RUN}, as a change before it in the plan failed or did not end", request)
+
+    def _abandoned_steps(self, error: BaseException) -> Iterator[Step]:
+        """Yield the steps of the calls that `error` ended before they were sent, in the plan's order."""
+        message = f"{NOT_RUN}: the turn ended before"
+        steps_by_index = {index: self._unsent_step(item, message) for index, item in self.settled.items()}
+        if self.asking is not None:
+            indices, agreement = self.asking
+            built = len(agreement.items)
+            all_built = built == len(indices)
+            for index, item in zip(indices, agreement.items, strict=False):
+                steps_by_index[index] = _unconsented_step(item) if all_built else self._unsent_step(item, message)
+            if not all_built:
+                call = agreement.calls[built]
+                failed = isinstance(error, NlapiError) and not isinstance(error, ConsentError)
+                steps_by_index[indices[built]] = failed_step(call, f"not sent: {error}" if failed else message)
+        for index in range(len(self.steps), max(steps_by_index, default=-1) + 1):
+            yield steps_by_index.get(index) or failed_step(self.plan.calls[index], message)
+
+    def _unsent_step(self, item: Prepared | Step, message: str) -> Step:
+        return item if isinstance(item, Step) else failed_step(item.call, message, item.request)
+
+    def _report(self) -> Iterator[ChangesReported]:
+        """Yield the outcome of the changes where there are several and they are not a dry run."""
+        steps = tuple(step for step in self.steps if step.call.tool.effect is not Effect.READ)
+        if len(steps) > 1 and not self.terms.dry_run:
+            yield ChangesReported(steps=steps)
+
+
+def _unconsented_step(item: Prepared | Step) -> Step:
+    if isinstance(item, Step):
+        return item
+    message = "no consent was given; nothing was sent"
+    return Step(call=item.call, outcome=Outcome.REFUSED, message=message, request=item.request)
+
+
+def _is_failed_change(step: Step) -> bool:
+    """Return whether a change failed, or its answer was cut."""
+    if step.call.tool.effect is Effect.READ:
+        return False
+    return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))
+
 
 # Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
 # (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
@@ -54,7 +214,9 @@ async def converse(
     """
     opened: AbstractAsyncContextManager[HttpClient | None] = nullcontext() if dry_run else open_client()
     async with opened as client:
-        terms = CallTerms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client)
+        terms = CallTerms(
+            targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client
+        )
         # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
         async with aclosing(_rounds(planner, conversation, terms, max_rounds)) as events:
             async for event in events:

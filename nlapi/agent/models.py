@@ -51,4 +51,6 @@ def cost(model: str, usage: Mapping[str, Any]) -> float | None:
     price_in, price_out = claude_model.input, claude_model.output
     if claude_model.long and uncached + cache_written + cache_read > 100_000:
         price_in, price_out = claude_model.long
-    return (price_in * (uncached + CACHE_WRITE * cache_written + CACHE_READ * cache_read) + price_out * output_tokens) / 1_000_000
+    return (
+        price_in * (uncached + CACHE_WRITE * cache_written + CACHE_READ * cache_read) + price_out * output_tokens
+    ) / 1_000_000

@@ -11,11 +11,10 @@ from urllib.parse import unquote_plus
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.agent.repetition import repetition_reason
-from nlapi.changes.standing import reasons_against
+from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
-from nlapi.client.safe_text import single_line
-from nlapi.client.redact import secret_forms
+from nlapi.client.safe_text import secret_forms, single_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Step
 from nlapi.tools.run import Prepared
@@ -45,7 +44,7 @@ class Policy:
     """The rules under which calls run without a question.
 
     A READ runs; a WRITE or DESTROY asks. With `yes`, consent in advance, a change runs unasked where the question
-    itself asks for it: one that fails a check of its account (`nlapi.changes.standing`) asks, with the reasons, and so
+    itself asks for it: one that fails a check of its account (`nlapi.changes.checks`) asks, with the reasons, and so
     does one of a plan with a confidence under `change_below`. `destroy` is consent in advance that names DESTROY:
     without it a DESTROY runs only where the question says that something is to be removed. When a user is present
     (`interactive`), READs of a plan under `ask_below` ask too. Under `offer_below` nothing of a plan with alternatives
@@ -97,7 +96,9 @@ class Policy:
         repetition = repetition_reason(prepared, earlier)
         account = call.account if call.account is not None else trace_call(call, conversation, during)
         standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
-        reason = _join_reasons(repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason)
+        reason = _join_reasons(
+            repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason
+        )
         if (self.yes or self.destroy) and not reason:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)
@@ -131,7 +132,9 @@ def _crossing_reason(call: Call, conversation: Conversation, earlier: tuple[Step
 
 def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
     """Return the texts in the arguments that neither the user nor the description gave."""
-    user_text = " ".join((*(turn.question for turn in conversation.turns), *_texts(conversation.known_values))).casefold()
+    user_text = " ".join(
+        (*(turn.question for turn in conversation.turns), *_texts(conversation.known_values))
+    ).casefold()
     described = set(_texts(call.tool.input_schema))
     return [text for text in _texts(call.arguments) if text not in described and text.casefold() not in user_text]
 

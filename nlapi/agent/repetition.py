@@ -8,12 +8,11 @@ from dataclasses import replace
 from nlapi.client.digest import digest, normalized_leaves, target_path
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
-from nlapi.tools.account import Origin
+from nlapi.tools.arguments import to_wire_units
 from nlapi.tools.idempotency import Intention, key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.run import Prepared
-from nlapi.tools.tool import Call
-from nlapi.tools.walk import to_wire_units
+from nlapi.tools.tool import Call, Origin
 
 # Beginning of the message of a Step whose call may have been carried out without a complete answer. Transcripts have
 # it, and `is_uncertain` recognises such steps by it after a resume.
@@ -30,7 +29,9 @@ def repetition_reason(prepared: Prepared, earlier: Iterable[Step]) -> str:
     It is one where the request is the same, where only case, blanks or an optional argument differ, and where an
     earlier change of the same operation at the same path has an unknown outcome.
     """
-    earlier_changes = [step for step in earlier if _may_be_carried_out(step) and _is_same_operation(step.call, prepared.call)]
+    earlier_changes = [
+        step for step in earlier if _may_be_carried_out(step) and _is_same_operation(step.call, prepared.call)
+    ]
     for step in earlier_changes:
         if is_same_change(step, prepared):
             return f"the same change {_outcome_text(step)}"
@@ -38,7 +39,11 @@ def repetition_reason(prepared: Prepared, earlier: Iterable[Step]) -> str:
         if _is_alike(step, prepared):
             return f"much the same change {_outcome_text(step)}"
     uncertain = uncertain_step(prepared, earlier_changes)
-    return "" if uncertain is None else f"another {prepared.call.operation_id} at the same place {_outcome_text(uncertain)}"
+    return (
+        ""
+        if uncertain is None
+        else f"another {prepared.call.operation_id} at the same place {_outcome_text(uncertain)}"
+    )
 
 
 def uncertain_step(prepared: Prepared, earlier: Iterable[Step]) -> Step | None:
@@ -79,7 +84,11 @@ def are_alike(request: Request, second_request: Request) -> bool:
     if request.method != second_request.method or target_path(request) != target_path(second_request):
         return False
     values, second_values = normalized_leaves(request), normalized_leaves(second_request)
-    return values == second_values or (request.method == "POST" and bool(values & second_values) and (values <= second_values or second_values <= values))
+    return values == second_values or (
+        request.method == "POST"
+        and bool(values & second_values)
+        and (values <= second_values or second_values <= values)
+    )
 
 
 def digest_of(step: Step) -> str:

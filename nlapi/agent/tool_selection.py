@@ -118,4 +118,6 @@ def _prefixed_name(prefix: str, name: str) -> str:
     """Return `prefix_name` in at most 64 characters, with a hash where it had to be cut."""
     full_name = f"{prefix}_{name}"
     # 64 is the Messages API's limit; the hash distinguishes names that are equal up to the cut.
-    return full_name if len(full_name) <= 64 else f"{full_name[:55]}_{hashlib.sha256(full_name.encode()).hexdigest()[:8]}"
+    return (
+        full_name if len(full_name) <= 64 else f"{full_name[:55]}_{hashlib.sha256(full_name.encode()).hexdigest()[:8]}"
+    )

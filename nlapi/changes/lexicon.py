@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import VERBS, Intent, split_words, singular, stem
+from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
 
 # A class in each line: verbs that may stand for one another. A verb may be in several. Nearness in meaning is not
 # enough: to cancel and to delete are apart, as one leaves the item there.
@@ -173,9 +173,7 @@ lend return
 buy sell
 """
 
-UPDATE_VERBS = frozenset(
-    map(stem, "update change edit modify set adjust alter patch configure make mark put".split())
-)
+UPDATE_VERBS = frozenset(map(stem, "update change edit modify set adjust alter patch configure make mark put".split()))
 """Verbs for any update: the rest of the sentence says what is changed, and to what."""
 CREATE_VERBS = frozenset(map(stem, "create add make new".split()))
 """Verbs for any creation."""
@@ -251,7 +249,11 @@ def _commands(word: str) -> bool:
 def is_root_of(verb: str, noun: str) -> bool:
     """Return whether a noun is made of a verb, or of the verb's opposite: followers of follow and of unfollow."""
     for prefix in _UNDOING_PREFIXES:
-        if verb.startswith(prefix) and len(verb) >= _MIN_SHARED_LETTERS + len(prefix) and noun.startswith(verb[len(prefix) :]):
+        if (
+            verb.startswith(prefix)
+            and len(verb) >= _MIN_SHARED_LETTERS + len(prefix)
+            and noun.startswith(verb[len(prefix) :])
+        ):
             return True
     return len(verb) >= _MIN_SHARED_LETTERS and noun.startswith(verb)
 
@@ -274,7 +276,9 @@ def are_opposites(first: str, second: str) -> bool:
         return True
     # Opposites hold for synonyms too; a pair that shares a class (restore, delete) is none.
     synonyms = {word for word in _OPPOSITE_OF if word == first or are_synonyms(word, first)}
-    return any(are_synonyms(counterpart, second) for word in synonyms for counterpart in _OPPOSITE_OF[word]) and not are_synonyms(first, second)
+    return any(
+        are_synonyms(counterpart, second) for word in synonyms for counterpart in _OPPOSITE_OF[word]
+    ) and not are_synonyms(first, second)
 
 
 def parse_command(words: Iterable[str]) -> tuple[str, int]:
@@ -322,7 +326,9 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
     for words in (*names, *(() if operation.method == "DELETE" else (tail,))):
         verbs = [index for index, word in enumerate(words) if is_verb(stem(word)) and _is_base(word)]
         leading += [stem(words[index]) for index in verbs[:1]]
-        leading += [stem(words[index]) for index in verbs[1:2] if words[index - 1] in ("or", "and") and index - 2 == verbs[0]]
+        leading += [
+            stem(words[index]) for index in verbs[1:2] if words[index - 1] in ("or", "and") and index - 2 == verbs[0]
+        ]
     return tuple(dict.fromkeys(leading))
 
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from nlapi.changes.mentions import Mention, UserSentence
 from nlapi.openapi.spec import Effect
-from nlapi.resources.answers import extract_list, extract_item
-from nlapi.resources.fields import FIELD_OBJECTS, field_at, text_of
-from nlapi.resources.id_fields import target_noun
-from nlapi.resources.identity import IDS, NAMES, id_path, name_of
+from nlapi.resources.answers import extract_item, extract_list
+from nlapi.resources.identity import FIELD_OBJECTS, IDS, NAMES, field_at, id_path, name_of, text_of
 from nlapi.resources.naming import name_key
+from nlapi.resources.nouns import target_noun
+from nlapi.tools.answer_view import lowercase_headers
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.view import lowercase_headers
 
 # Arguments with the revision of the item that is changed, which optimistic locking needs (Kubernetes' resourceVersion).
 _REVISION_NAMES = frozenset("version revision rev etag sha resourceversion lockversion generation ifmatch".split())
@@ -34,7 +33,9 @@ class ItemMatch:
     mention: Mention
 
 
-def find_match(argument: str, value: Any, call: Call, steps: Iterable[Step], sentence: UserSentence) -> ItemMatch | None:
+def find_match(
+    argument: str, value: Any, call: Call, steps: Iterable[Step], sentence: UserSentence
+) -> ItemMatch | None:
     """Return the item whose id is `value` and which alone is named by the words of `sentence`; or None.
 
     Only answers of the same API count, and of them the entries or the item, not their texts. Where several items of one
@@ -53,12 +54,18 @@ def find_match(argument: str, value: Any, call: Call, steps: Iterable[Step], sen
             id = field_at(item, path) if path else None
             if id is None:
                 continue
-            if (match := _match_by_name(item, id, path, sentence)) or (match := _match_by_filter(step, item, id, sentence)):
+            if (match := _match_by_name(item, id, path, sentence)) or (
+                match := _match_by_filter(step, item, id, sentence)
+            ):
                 candidates[(step.call.operation_id, str(id))] = match
     id_matches = [(key, candidate) for key, candidate in candidates.items() if str(candidate.id) == str(value)]
     for (operation_id, id), candidate in id_matches:
         # Where two items have the same name, the id is the model's choice and not the user's.
-        rivals = (key for key, rival in candidates.items() if key[0] == operation_id and key[1] != id and _overlaps(candidate, rival))
+        rivals = (
+            key
+            for key, rival in candidates.items()
+            if key[0] == operation_id and key[1] != id and _overlaps(candidate, rival)
+        )
         if next(rivals, None) is None:
             return candidate
     return None
@@ -107,7 +114,9 @@ def _answer_items(step: Step) -> Iterator[Mapping[str, Any]]:
     if step.result is None or not step.result.ok:
         return
     answer_list = extract_list(step.result.data, step.call.tool.operation, lowercase_headers(step.result))
-    entries = answer_list.entries if answer_list is not None else (extract_item(step.result.data, step.call.tool.operation),)
+    entries = (
+        answer_list.entries if answer_list is not None else (extract_item(step.result.data, step.call.tool.operation),)
+    )
     yield from (entry for entry in entries if isinstance(entry, Mapping))
 
 

@@ -58,7 +58,9 @@ class UserSentence:
         """The stems of all words that are not quoted."""
         return frozenset(stem(piece) for word in self.words if not word.is_quoted for piece in split_words(word.text))
 
-    def find_mention(self, text: str, label_stems: Collection[str] = (), sibling_values: Collection[str] = ()) -> Mention | None:
+    def find_mention(
+        self, text: str, label_stems: Collection[str] = (), sibling_values: Collection[str] = ()
+    ) -> Mention | None:
         """Return the position of `text`, in any case of its letters; None where it is absent, or only inside a word.
 
         `label_stems` are the stems of labels that a value may have (`limit=5`). `sibling_values` are the other values

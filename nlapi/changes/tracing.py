@@ -1,4 +1,4 @@
-"""Traces each value of a call that a model wrote to the user, to an answer, or to nobody."""
+"""Finds the words of a sentence with a value that no argument of a call has."""
 
 from __future__ import annotations
 
@@ -6,22 +6,138 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.choices import find_choice
-from nlapi.changes.clauses import select_clause
-from nlapi.changes.days import find_day
-from nlapi.changes.figures import CURRENCIES, find_numbers, equals_number
-from nlapi.changes.leftover import find_unused_words
-from nlapi.changes.lookups import has_answers, is_in_answers, find_match, find_repeated_item
-from nlapi.changes.mentions import Mention, UserSentence
+from nlapi.changes.lexicon import is_verb, parse_command
+from nlapi.changes.lookups import find_match, find_repeated_item, has_answers, is_in_answers
+from nlapi.changes.mentions import Mention, SentenceWord, UserSentence
+from nlapi.changes.sentences import build_case, check_condition, check_is_command, check_negation, opening_length
+from nlapi.changes.value_mentions import CURRENCIES, equals_number, find_choice, find_day, find_numbers, parse_number
 from nlapi.openapi.hints import read_hints
-from nlapi.resources.naming import name_key, split_words, stem
-from nlapi.tools.account import TRUSTED_ORIGINS, Account, Origin, ValueSource
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_key, singular, split_words, stem
+from nlapi.tools.arguments import argument_schema, property_schema
 from nlapi.tools.idempotency import key_argument
 from nlapi.tools.plan import Conversation, Step, is_remembered
-from nlapi.tools.tool import Call
-from nlapi.tools.walk import property_schema, argument_schema
+from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
+
+# The start of another command: a conjunction or a stop before a verb.
+_CLAUSE_START = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))")
+
+
+def find_unused_words(
+    sentence: UserSentence, call: Call, used_sources: Iterable[ValueSource], call_sources: Iterable[ValueSource]
+) -> tuple[str, ...]:
+    """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
+
+    A clause that begins with a verb of its own, and of which `call_sources` have no word, is another change with its
+    own values.
+    """
+    spans = [(source.start, source.end) for source in used_sources if source.start >= 0]
+    call_spans = [(source.start, source.end) for source in call_sources if source.start >= 0]
+    call_stems = _call_stems(call)
+    clauses = split_clauses(sentence.text)
+    unrelated_clauses = (
+        [span for span in clauses[1:] if not _overlaps_any(span, call_spans)]
+        if _overlaps_any(clauses[0], call_spans)
+        else []
+    )
+    unrelated_clauses += (
+        [clauses[0]] if call_spans and len(clauses) > 1 and not _overlaps_any(clauses[0], call_spans) else []
+    )
+    unused = []
+    for index, word in enumerate(sentence.words):
+        if _overlaps_any((word.start, word.end), spans) or _overlaps_any((word.start, word.end), unrelated_clauses):
+            continue
+        if _is_value_word(word, index, call_stems):
+            unused.append(word.text)
+    return tuple(dict.fromkeys(unused))
+
+
+def _is_value_word(word: SentenceWord, index: int, call_stems: frozenset[str]) -> bool:
+    """Return whether a word is a value: quoted, with a figure in it, or written as a name."""
+    if word.is_quoted:
+        return any(map(str.isalnum, word.text))
+    lower = word.text.lower().removesuffix("'s")
+    if any(map(str.isdigit, lower)):
+        return parse_number(word) is not None or len(lower) > 1
+    if lower in STOPWORDS or not any(map(str.isalpha, lower)):
+        return False
+    if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
+        return not {stem(piece) for piece in split_words(lower)} <= call_stems
+    stems = {stem(piece) for piece in split_words(lower)}
+    # A capital at the start of a sentence, or of the verb behind `Please`, is no mark of a name.
+    is_name = word.text[:1].isupper() and index > 0 and word.text not in ("I", "API", "PM", "AM")
+    return is_name and not stems <= call_stems and not (is_verb(stem(lower)) and index <= 1)
+
+
+def _call_stems(call: Call) -> frozenset[str]:
+    """Return the stems of the names of the operation, its API and its arguments."""
+    operation = call.tool.operation
+    names = (operation.id, operation.summary, operation.path, *operation.tags, operation.spec.title, *call.tool.places)
+    words = {piece for name in names for piece in split_words(name)}
+    return frozenset(stem(form) for word in words for form in (word, singular(word)))
+
+
+def split_clauses(text: str) -> list[tuple[int, int]]:
+    """Return the positions of the clauses of a text that begin with a verb of their own."""
+    cuts = [match.end() for match in _CLAUSE_START.finditer(text) if is_verb(stem(match[1].lower()))]
+    return list(pairwise([0, *cuts, len(text)]))
+
+
+def _overlaps_any(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start < span[1] and span[0] < end for start, end in spans)
+
+
+# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
+_SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
+# A clause that only points to an earlier one: `pause it`.
+_POINTING_CLAUSE = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
+
+
+def select_clause(call: Call, account: Account, text: str) -> Account:
+    """Return the account with one clause of `text` as its sentence, the clause with the call's words.
+
+    `pause A and delete B` is two commands, each with a verb of its own. In `find A and pause it` the second clause is
+    the command, and the words for A have no position in it. A sentence that asks, rules out or makes a condition stays
+    whole.
+    """
+    full_account = replace(account, sentence=text)
+    clauses = split_clauses(text)
+    if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
+        return full_account
+    clause_numbers = {
+        number
+        for number, (start, end) in enumerate(clauses)
+        for source in account.sources
+        if start <= source.start < end
+    }
+    if len(clause_numbers) != 1:
+        return full_account
+    (number,) = clause_numbers
+    start, end = clauses[number]
+    if number + 1 < len(clauses) and _is_read(text[start:end]):
+        following = text[slice(*clauses[number + 1])]
+        if _POINTING_CLAUSE.fullmatch(following.strip()):
+            start, end = clauses[number + 1]
+    sources = tuple(_shift_sources(account.sources, start, end))
+    return replace(account, sources=sources, sentence=text[start:end])
+
+
+def _is_read(clause: str) -> bool:
+    return VERBS.get(parse_command(clause[opening_length(clause) :].lower().split())[0]) is Intent.READ
+
+
+def _shift_sources(sources: Iterable[ValueSource], start: int, end: int) -> Iterable[ValueSource]:
+    """Yield sources with positions in a clause; those outside of it have none (-1)."""
+    for source in sources:
+        is_inside = start <= source.start < end
+        yield (
+            replace(source, start=source.start - start, end=source.end - start)
+            if is_inside
+            else replace(source, start=-1, end=-1)
+        )
+
 
 # A bare agreement, which is about the change of the question before.
 _CONFIRMATION = re.compile(
@@ -134,7 +250,11 @@ class _Tracer:
         """Return the source of each value; repeated values of an update come last, as they need its target."""
         sources = [(leaf, self._find_source(leaf)) for leaf in leaves]
         # A PUT has to repeat every field, so that values copied from its own target are no choice of the model.
-        targets = [str(source.value) for _, source in sources if source.origin in TRUSTED_ORIGINS and self._is_in_path(source.argument)]
+        targets = [
+            str(source.value)
+            for _, source in sources
+            if source.origin in TRUSTED_ORIGINS and self._is_in_path(source.argument)
+        ]
         return tuple(self._with_repetition(leaf, source, targets) for leaf, source in sources)
 
     def step_sources(self, step: Step) -> tuple[ValueSource, ...]:
@@ -195,7 +315,11 @@ class _Tracer:
             if name_key(name) in keys and _equals(value, leaf.value):
                 return _build_source(leaf, Origin.REPLY if is_remembered(self.known_values, name) else Origin.SETTING)
         setting = self.known_values.get(top)
-        if nested_path and isinstance(setting, Mapping | list) and any(_equals(item, leaf.value) for item in _values(setting)):
+        if (
+            nested_path
+            and isinstance(setting, Mapping | list)
+            and any(_equals(item, leaf.value) for item in _values(setting))
+        ):
             return _build_source(leaf, Origin.REPLY if is_remembered(self.known_values, top) else Origin.SETTING)
         return None
 
@@ -243,7 +367,9 @@ def _currency_mention(argument: str, value: str, sentence: UserSentence) -> Ment
 
 
 def _equals(first: Any, second: Any) -> bool:
-    return first == second or (str(first) == str(second) and not isinstance(first, bool) and not isinstance(second, bool))
+    return first == second or (
+        str(first) == str(second) and not isinstance(first, bool) and not isinstance(second, bool)
+    )
 
 
 def _values(value: Any) -> Iterator[Any]:

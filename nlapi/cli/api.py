@@ -1,24 +1,102 @@
-"""`nlapi api`: registered APIs, under short names."""
+"""The overlay file that states the POSTs of a registered API which read, proposed or accepted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlapi import registry
+from nlapi.cli import console
+from nlapi.errors import NlapiError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.openapi.spec import Spec
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi import bundled, registry
-from nlapi.cli import show, table
-from nlapi.cli.effects import accept_overlay, accepted_overlay, propose_overlay, remove_overlay
+from nlapi import bundled
+from nlapi.cli import table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
 from nlapi.cli.target import auth_references
-from nlapi.errors import CredentialError, UsageError
+from nlapi.errors import CredentialError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
+
+
+EFFECTS_FOLDER = "effects"
+
+
+def overlay_file(name: str) -> Path:
+    """Return the path of the overlay of a registered API."""
+    return registry.user_folder("config") / EFFECTS_FOLDER / f"{name}.overlay.yaml"
+
+
+def accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
+    """Return the accepted overlay of an API that is registered again for the same description, else None."""
+    entry, file = registry.read_registrations().get(name), overlay_file(name)
+    is_unchanged = entry is not None and entry.source == source and str(file) in entry.overlays
+    return str(file) if file.is_file() and (is_unchanged or str(file) in overlays) else None
+
+
+def propose_overlay(name: str, spec: Spec) -> None:
+    """Write the overlay that states the reads of an API, replacing an earlier one, and note how to accept it."""
+    from nlapi.resources.effect_overlay import effect_overlay, reads_by_evidence
+
+    text = effect_overlay(spec.operations)
+    if not text:
+        remove_overlay(name)
+        return
+    file = overlay_file(name)
+    try:
+        # For the user alone: whoever can write this file decides which POSTs are sent without a question.
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
+    count = console.count_noun(len(reads_by_evidence(spec.operations)), "POST")
+    console.note(f"{count} classified as read, and sent without a question: {file} says why.")
+    console.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
+
+
+def remove_overlay(name: str) -> None:
+    """Remove the overlay of an API."""
+    overlay_file(name).unlink(missing_ok=True)
+
+
+def accept_overlay(name: str) -> None:
+    """Make the proposed overlay part of the registration of an API."""
+    from dataclasses import replace
+
+    import nlapi
+    from nlapi.openapi.spec import Effect
+
+    registrations = registry.read_registrations()
+    entry, file = registrations.get(name), overlay_file(name)
+    if entry is None:
+        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    if str(file) in entry.overlays and file.is_file():
+        raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
+    if not file.is_file():
+        raise UsageError(f"{name} has no POST that is a read by evidence", hint=f"`nlapi check {name}` lists what is")
+    # Last, so that no other overlay undoes it. The description is loaded before the registration is written: an edited
+    # overlay that does not fit is noted below.
+    overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
+    spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
+    registry.write_registrations({**registrations, name: replace(entry, overlays=overlays)})
+    reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
+    for issue in spec.parse_issues:
+        if issue.rule == "overlay":
+            console.note(str(issue))
+    console.note(
+        f"{name}: {console.count_noun(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited"
+    )
+
 
 # Alternatives of credentials that a message names, which is one line; the most frequent ones come first.
 MAX_OPTIONS = 3
@@ -65,7 +143,10 @@ def add(
     if base_url is not None:
         parse_url(base_url)
     # Absolute paths, so that the name works from any folder; a URL or a bundled name stays as it is.
-    source, *layers = (str(Path(location).resolve()) if Path(location).is_file() else location for location in (source, *(overlays or ())))
+    source, *layers = (
+        str(Path(location).resolve()) if Path(location).is_file() else location
+        for location in (source, *(overlays or ()))
+    )
     root = str(Path(root).resolve()) if root else None
     accepted = accepted_overlay(name, source, layers)
     if accepted is not None:
@@ -85,17 +166,17 @@ def add(
         no_auth=no_auth,
     )
     registry.write_registrations({**registry.read_registrations(), name: entry})
-    show.note(f"{name}: {spec.title}, {show.count_noun(len(spec.operations), 'operation')}")
+    console.note(f"{name}: {spec.title}, {console.count_noun(len(spec.operations), 'operation')}")
     if accepted is None:
         propose_overlay(name, spec)
     else:
-        show.note(f"its accepted reads stay: {accepted}")
+        console.note(f"its accepted reads stay: {accepted}")
     if base_url is None and (note := explain_server(spec)):
-        show.note(note)
+        console.note(note)
     if bundled.spec(name):
-        show.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
+        console.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
     if not (credentials or no_auth) and (options := _credential_options(spec)):
-        show.note(
+        console.note(
             f"It wants a credential, and none is registered: add it again with {' or '.join(options)}; "
             "or with --no-auth, if it takes none"
         )
@@ -123,13 +204,22 @@ def list_(output: ListOutput = None) -> None:
     """Show the registered APIs."""
     registrations = registry.read_registrations().items()
     rows: list[dict[str, Any]] = [
-        {"name": name, "source": registration.source, "base_url": registration.base_url, "auth": dict(registration.auth), "set": dict(registration.known)}
+        {
+            "name": name,
+            "source": registration.source,
+            "base_url": registration.base_url,
+            "auth": dict(registration.auth),
+            "set": dict(registration.known),
+        }
         | ({"no_auth": True} if registration.no_auth else {})
         for name, registration in registrations
     ]
     if not table.is_json(output):
         for row, (_, registration) in zip(rows, registrations, strict=True):
-            row |= {"auth": "--no-auth" if registration.no_auth else _as_options(registration.auth), "set": _as_options(registration.known)}
+            row |= {
+                "auth": "--no-auth" if registration.no_auth else _as_options(registration.auth),
+                "set": _as_options(registration.known),
+            }
     table.print_list(
         rows,
         output,
@@ -140,13 +230,15 @@ def list_(output: ListOutput = None) -> None:
 
 def _credential_options(spec: Spec) -> list[str]:
     """Return the `--auth` options of the operations that require a credential, the most frequent first."""
-    from nlapi.client.credentials import alternatives
+    from nlapi.client.auth import alternatives
 
     counter: Counter[str] = Counter()
     for operation in spec.operations:
         accepted = alternatives(operation)
         if all(accepted):
-            counter.update(" ".join(f"--auth {credential.id}=env:NAME" for credential in credentials) for credentials in accepted)
+            counter.update(
+                " ".join(f"--auth {credential.id}=env:NAME" for credential in credentials) for credentials in accepted
+            )
     return [options for options, _ in counter.most_common(MAX_OPTIONS)]
 
 
@@ -161,6 +253,12 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     registrations = registry.read_registrations()
     if name not in registrations:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
-    registry.write_registrations({registered_name: registration for registered_name, registration in registrations.items() if registered_name != name})
+    registry.write_registrations(
+        {
+            registered_name: registration
+            for registered_name, registration in registrations.items()
+            if registered_name != name
+        }
+    )
     remove_overlay(name)
-    show.note(f"{name} is forgotten")
+    console.note(f"{name} is forgotten")

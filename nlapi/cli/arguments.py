@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.errors import ArgumentError, UsageError
-from nlapi.tools.coerce import coerce_arguments
+from nlapi.tools.arguments import coerce_arguments
 from nlapi.tools.tool import Tool
 
 
-def parse_arguments(tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str]) -> dict[str, Any]:
+def parse_arguments(
+    tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str]
+) -> dict[str, Any]:
     """Return the arguments of one call: registered values, overridden by `--args`, overridden by the pairs."""
     from_profile = {name: value for name, value in known_values.items() if name in tool.places}
     return {**coerce_arguments(from_profile, tool), **_from_json(json_text, tool), **_from_pairs(pairs, tool)}
@@ -96,7 +98,7 @@ def _file_form(tool: Tool, name: str) -> str:
 
 
 def _is_structured(content_type: str) -> bool:
-    from nlapi.openapi.parts import is_form, is_json
+    from nlapi.openapi.model import is_form, is_json
 
     return is_json(content_type) or is_form(content_type)
 

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nlapi.cli import show
-from nlapi.cli.options import ConversationFormat
-from nlapi.cli.setup import Setup, conversation_options
+from nlapi.cli import console
+from nlapi.cli.options import ConversationFormat, Setup, conversation_options
 from nlapi.errors import NlapiError, UsageError
 
 ASK = """nlapi ask "show the active campaigns" -a ads --dry-run
@@ -58,18 +57,18 @@ def chat(setup: Setup) -> None:
 
     An empty line, exit, quit, bye or Ctrl-D ends it.
     """
-    from nlapi.cli.prompt import read_line
+    from nlapi.cli.prompts import read_line
     from nlapi.cli.session import open_log, open_session
     from nlapi.tools.plan import Conversation
 
     session = open_session(replace(setup, output=ConversationFormat.TEXT))
     session.conversation = Conversation(turns=(), known_values=session.known_values)
     titles = ", ".join(spec.title for spec in session.targets)
-    show.dim(f"{titles}: say what you want in plain English; exit or an empty line ends it.")
+    console.dim(f"{titles}: say what you want in plain English; exit or an empty line ends it.")
     with open_log(not setup.no_log, session.policy) as session.log:
         while (question := (read_line("you: ") or "").strip()).lower() not in FAREWELLS:
             try:
                 asyncio.run(session.answer(session.conversation.with_question(question)))
             except NlapiError as error:
                 # One failed question does not end a chat; the conversation is kept up to the last answer.
-                show.error(str(error))
+                console.error(str(error))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import show
-from nlapi.cli.answer_filter import Filter, jq_filter
-from nlapi.cli.live import LivePrinter, print_filtered, print_items
+from nlapi.cli import console
+from nlapi.cli.answer_output import Filter, LivePrinter, jq_filter, print_filtered, print_items
 from nlapi.cli.options import (
     FLAG,
     Auth,
@@ -96,7 +95,9 @@ def call(
     item_filter = jq_filter(jq) if jq is not None else None
     target, known_values = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
-    tool_call = Call(tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs or ()))
+    tool_call = Call(
+        tool=tool, arguments=parse_arguments(tool, known_values=known_values, json_text=args, pairs=pairs or ())
+    )
     if dry_run or curl:
         _show(prepare(tool_call, target, intention=single_intention()), output, as_curl=curl)
         return
@@ -112,11 +113,11 @@ def call(
             _print_items(live.items, output)
         if consent.may_be_sent:
             progress = "its answer was still going on" if live.items else "no answer had come yet"
-            show.note(f"\n{operation} may have been carried out: {progress}")
+            console.note(f"\n{operation} may have been carried out: {progress}")
         raise
     print_result(result, output, item_filter, tool.operation, live)
     if doubt := diagnose(result, tool.operation, target):
-        show.note(doubt)
+        console.note(doubt)
     if not result.ok:
         # 3, 4 or 5; a status above 599 is also an error of the server.
         raise typer.Exit(min(result.status // 100, 5))
@@ -130,12 +131,12 @@ def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
     from nlapi.client.message import as_dict
 
     if as_curl:
-        show.write(prepared.curl)
+        console.write(prepared.curl)
     elif output is Output.TABLE or (output is None and is_terminal()):
-        show.write(show.preview_request(prepared.request))
-        show.note(prepared.curl)
+        console.write(console.preview_request(prepared.request))
+        console.note(prepared.curl)
     else:
-        show.write(show.format_json(as_dict(prepared.request)))
+        console.write(console.format_json(as_dict(prepared.request)))
 
 
 class _CallConsent:
@@ -149,14 +150,14 @@ class _CallConsent:
     async def __call__(self, prepared: Prepared) -> bool:
         from nlapi.agent.current_state import current_changes
         from nlapi.cli import preview
-        from nlapi.cli.asking import ask_consent
+        from nlapi.cli.prompts import ask_consent
 
         if not self.yes or prepared.requires_question:
             if not is_interactive():
                 return False
-            show.note(show.preview_request(prepared.request))
+            console.note(console.preview_request(prepared.request))
             for line in preview.changes(await current_changes(prepared, self.target)):
-                show.note(line)
+                console.note(line)
             if not ask_consent(prepared):
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
         self.may_be_sent = True
@@ -176,14 +177,14 @@ def print_result(
     """
     from nlapi.cli import table
     from nlapi.resources.error_reasons import error_reason
-    from nlapi.tools.view import answer_view
+    from nlapi.tools.answer_view import answer_view
 
-    show.note(f"{result.status} {show.status_phrase(result.status)} · {result.elapsed:.2f} s")
+    console.note(f"{result.status} {console.status_phrase(result.status)} · {result.elapsed:.2f} s")
     if live is not None and live.has_printed:
         return
     data = result.data
     if not result.ok and (reason := error_reason(data if data is not None else result.text)):
-        show.note(single_line(reason))
+        console.note(single_line(reason))
     if item_filter is not None and result.ok:
         _print_filtered(result, item_filter)
     elif output is Output.RAW or (data is None and result.content):
@@ -199,28 +200,28 @@ def print_result(
     elif output is Output.NDJSON:
         _print_lines(result, operation)
     else:
-        show.write(show.format_json(data))
+        console.write(console.format_json(data))
 
 
 def _print_items(items: list[Any], output: Output | None) -> None:
     """Print all items of a streamed answer."""
     from nlapi.cli import table
-    from nlapi.tools.view import entries_view
+    from nlapi.tools.answer_view import entries_view
 
     view = entries_view(items) if output is Output.TABLE else None
     if view is not None:
         table.print_answer(view)
     elif output is Output.NDJSON:
         for item in items:
-            show.write(json.dumps(item, ensure_ascii=False))
+            console.write(json.dumps(item, ensure_ascii=False))
     else:
-        show.write_list(items)
+        console.write_list(items)
 
 
 def _note_truncation(result: Result, *, changed: bool) -> None:
     """Note that the answer was cut, and the options that read more of it. NlapiError when the connection broke."""
     from nlapi.client.message import EndReason
-    from nlapi.client.streaming.ending import describe_end
+    from nlapi.client.preview import describe_end
 
     end = describe_end(result)
     if result.ended is EndReason.BROKEN:
@@ -228,33 +229,33 @@ def _note_truncation(result: Result, *, changed: bool) -> None:
     if changed:
         end = f"{end}; whether the change was carried out to its end is not known"
     options = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is EndReason.DEADLINE else ""
-    show.note(f"{end}{f' ({options})' if options else ''}")
+    console.note(f"{end}{f' ({options})' if options else ''}")
 
 
 def _print_raw(result: Result) -> None:
     if not is_terminal():
-        show.write_bytes(result.content)
+        console.write_bytes(result.content)
         return
     # Binary bytes may contain control sequences of the terminal; text goes through `show.write`, which removes them.
     try:
         result.content.decode()
     except UnicodeDecodeError:
         size = f"{len(result.content):,} bytes of {result.content_type or 'an unnamed type'}"
-        show.note(f"{size}, which a terminal cannot show; -o raw > FILE keeps them")
+        console.note(f"{size}, which a terminal cannot show; -o raw > FILE keeps them")
     else:
-        show.write(result.text)
+        console.write(result.text)
 
 
 def _print_lines(result: Result, operation: Operation | None) -> None:
     from nlapi.resources.answers import extract_list
     from nlapi.resources.envelope import value_at
-    from nlapi.tools.view import lowercase_headers
+    from nlapi.tools.answer_view import lowercase_headers
 
     list_part = extract_list(result.data, operation, lowercase_headers(result))
     # One line for each entry of the list that the description or the answer shows, else one for the whole answer.
     entries = value_at(result.data, list_part.envelope.keys) if list_part is not None else None
     for row in entries if isinstance(entries, list) else [result.data]:
-        show.write(json.dumps(row, ensure_ascii=False))
+        console.write(json.dumps(row, ensure_ascii=False))
 
 
 def _print_filtered(result: Result, item_filter: Filter) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import show, table, target
+from nlapi.cli import console, table, target
 from nlapi.cli.options import FLAG, ListOutput, Overlays, Root, Source
 
 if TYPE_CHECKING:
@@ -45,27 +45,29 @@ def check(
     from nlapi.tools.lint import lint
 
     spec = target.load(source, overlays, root)
-    with show.show_progress(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
+    with console.show_progress(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
         report = lint(spec)
     issues = _sorted_issues(_issues(spec, standard=not no_standard), report)
     if table.is_json(output):
-        show.write(show.format_json(_summary(spec, report, issues)))
+        console.write(console.format_json(_summary(spec, report, issues)))
     else:
         for line in _lines(issues):
-            show.write(line)
+            console.write(line)
         _write_reads(spec)
     counts = {level: sum(issue.level is level for issue in issues) for level in Level}
     usable = sum(operation.usable for operation in spec.operations)
     nouns = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "remark"}
-    summary = ", ".join(show.count_noun(counts[level], noun) for level, noun in nouns.items())
+    summary = ", ".join(console.count_noun(counts[level], noun) for level, noun in nouns.items())
     usable_of = f"{usable} of {len(spec.operations)} operations usable"
-    show.note(f"{spec.title}: {usable_of}; {summary}; score {report.score} of 100")
-    if lost_points := ", ".join(f"{rule.value} -{points:.1f}" for rule, points in report.lost.items() if points >= 0.05):
-        show.note(f"points lost: {lost_points}")
+    console.note(f"{spec.title}: {usable_of}; {summary}; score {report.score} of 100")
+    if lost_points := ", ".join(
+        f"{rule.value} -{points:.1f}" for rule, points in report.lost.items() if points >= 0.05
+    ):
+        console.note(f"points lost: {lost_points}")
     if counts[Level.ERROR]:
         raise typer.Exit(1)
     if min_score is not None and report.score < min_score:
-        show.note(f"the score is below {min_score}")
+        console.note(f"the score is below {min_score}")
         raise typer.Exit(1)
 
 
@@ -75,7 +77,7 @@ def _write_reads(spec: Spec) -> None:
     reads = _reads(spec)
     if not reads:
         return
-    show.note(f"{show.count_noun(len(reads), 'POST')} classified as read, and sent without a question:")
+    console.note(f"{console.count_noun(len(reads), 'POST')} classified as read, and sent without a question:")
     rows: list[dict[str, Any]] = []
     for read in reads:
         first_reason, *further_reasons = read["why"]
@@ -98,7 +100,9 @@ def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
     if not standard:
         return check(spec, standard=False)
     # openapi-spec-validator takes 13 s of CPU for GitHub's description, hence the note and --no-standard.
-    with show.show_progress(f"checking {len(spec.operations)} operations against the OpenAPI standard", as_line=True):
+    with console.show_progress(
+        f"checking {len(spec.operations)} operations against the OpenAPI standard", as_line=True
+    ):
         return check(spec, standard=True)
 
 

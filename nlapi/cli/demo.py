@@ -1,21 +1,84 @@
-"""`nlapi demo`: questions in plain English to a sandbox and a gateway on this machine."""
+"""The gateway of `nlapi demo`: the example objectives on a free port, with generated traffic."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from nlapi.cli import show
+from nlapi import bundled
+from nlapi.cli import console
+from nlapi.cli.gateway import EXAMPLE, TOKEN, build_gateway
+from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
-    from nlapi.agent.consent import ConsentReply
-    from nlapi.agent.events import CallProposed
-    from nlapi.agent.planner import Planner
+    from nlapi.agent.events import CallProposed, ConsentReply, Planner
     from nlapi.tools.run import Target
+
+
+# The security scheme of the token in specs/gateway.yaml.
+ADMIN = "admin"
+# Requests a second, and seconds. 200 requests are enough for a canary's tenth of them to be counted.
+RATE, SECONDS = 200, 1
+DRAIN_S = 2
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoGateway:
+    """A running gateway: `token` is for its admin, `traffic_token` for a client that sends requests."""
+
+    url: str
+    script: Path
+    token: str = field(repr=False)
+    traffic_token: str = field(repr=False)
+
+    def send_traffic(self) -> None:
+        """Send requests, and print the versions that served continue-watching. NlapiError when sending fails."""
+        command = [sys.executable, str(self.script), self.url, "--rate", str(RATE), "--seconds", str(SECONDS)]
+        environment = {**os.environ, TOKEN: self.traffic_token}
+        try:
+            process = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise NlapiError(f"the demo's traffic could not be sent: {error}") from None
+        rows = [line.split(maxsplit=2) for line in process.stdout.splitlines()]
+        shares = ", ".join(f"{count} by {version}" for count, name, version in rows if name == "continue-watching:")
+        console.note(
+            f"\n{RATE * SECONDS} made-up requests were sent; those for continue-watching were served {shares}."
+        )
+
+
+@contextmanager
+def run_example() -> Iterator[DemoGateway]:
+    """Run the gateway with the example objectives, its store in memory, while the block lasts."""
+    from nlapi.gateway.access import Access, Audience, Role
+    from nlapi.gateway.server import run_in_thread
+    from nlapi.gateway.store import GatewayStore
+
+    folder = bundled.folder(EXAMPLE)
+    store = GatewayStore()
+    try:
+        access = Access(store)
+        token = access.create_token("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
+        traffic_token = access.create_token("web", Audience.SERVE)[1]
+        app = build_gateway(store, folder / "configuration.json", folder / "models")
+        with run_in_thread(app, drain_s=DRAIN_S) as url:
+            yield DemoGateway(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
+    finally:
+        store.close()
+
 
 QUESTIONS = (
     ("What is there?", "list the active campaigns"),
@@ -47,7 +110,7 @@ def demo() -> None:
     Nothing leaves this machine, unless ANTHROPIC_API_KEY is set: then Claude plans the calls.
     """
     code = max(_ads(), _gateway())
-    show.note('Everything is stopped. Next: nlapi ask "..." -a YOUR-OPENAPI-FILE --dry-run')
+    console.note('Everything is stopped. Next: nlapi ask "..." -a YOUR-OPENAPI-FILE --dry-run')
     if code:
         raise typer.Exit(code)
 
@@ -59,26 +122,25 @@ def _ads() -> int:
     from nlapi.tools.run import Target
 
     spec = nlapi.load("ads")
-    show.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `ads`.")
+    console.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `ads`.")
     with running(spec) as server:
-        show.note(f"A sandbox of it runs on {server.url}, on this machine only.")
+        console.note(f"A sandbox of it runs on {server.url}, on this machine only.")
         session = _DemoSession("ads", Target(spec=spec, base_url=server.url, credentials={"bearer": "demo-token"}))
         session.ask_all(QUESTIONS)
-    show.note(f"\n{session.count} questions answered in {session.seconds:.2f} s. The sandbox is stopped.")
+    console.note(f"\n{session.count} questions answered in {session.seconds:.2f} s. The sandbox is stopped.")
     return session.worst_code
 
 
 def _gateway() -> int:
     """Ask the gateway with its example objectives and traffic, and return the worst exit code."""
     import nlapi
-    from nlapi.cli.demo_gateway import ADMIN, run_example
     from nlapi.tools.run import Target
 
     typer.echo(err=True)
     spec = nlapi.load("gateway")
-    show.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `gateway`.")
+    console.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `gateway`.")
     with run_example() as gateway:
-        show.note(f"It serves three example objectives on {gateway.url}, on this machine only.")
+        console.note(f"It serves three example objectives on {gateway.url}, on this machine only.")
         session = _DemoSession("gateway", Target(spec=spec, base_url=gateway.url, credentials={ADMIN: gateway.token}))
         # Traffic before each group of questions, so that its answers have something to count, and after the rollback.
         gateway.send_traffic()
@@ -86,7 +148,7 @@ def _gateway() -> int:
         gateway.send_traffic()
         session.ask_all(CANARY_QUESTIONS)
         gateway.send_traffic()
-    show.note(f"\n{session.count} questions answered in {session.seconds:.2f} s. The gateway is stopped.")
+    console.note(f"\n{session.count} questions answered in {session.seconds:.2f} s. The gateway is stopped.")
     return session.worst_code
 
 
@@ -101,7 +163,7 @@ class _DemoSession:
         name = PlannerName.CLAUDE if has_key() else PlannerName.OFFLINE
         self.planner: Planner = make_planner(name, {target.spec: target}, None)
         self.worst_code, self.count, self.seconds = 0, 0, 0.0
-        show.note(f"The planner is {self.planner.name}.")
+        console.note(f"The planner is {self.planner.name}.")
 
     def ask_all(self, questions: tuple[tuple[str, str], ...]) -> None:
         started = time.perf_counter()
@@ -137,7 +199,7 @@ def _heading(title: str, question: str, source: str) -> None:
 
 
 async def _consent(proposed: tuple[CallProposed, ...]) -> ConsentReply:
-    from nlapi.agent.consent import ConsentReply
+    from nlapi.agent.events import ConsentReply
 
     # The demo runs without a person, and notes each consent: an ordinary session never agrees by itself.
     for change in proposed:

@@ -7,25 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from nlapi.agent.events import (
-    TurnAnswered,
-    Event,
-    ItemsReceived,
-    InputNeeded,
-    ChoiceOffered,
-    PlanCreated,
-    PlannerChosen,
     CallProposed,
     ChangesReported,
-    TextReceived,
+    ChoiceOffered,
+    Event,
+    InputNeeded,
+    ItemsReceived,
+    PlanCreated,
+    PlannerChosen,
     StepFinished,
+    TextReceived,
+    TurnAnswered,
 )
 from nlapi.agent.log import encode_event
-from nlapi.cli import preview, show, table
-from nlapi.cli.live import print_items
-from nlapi.cli.menu import menu_lines
-from nlapi.client.safe_text import strip_control, single_line
+from nlapi.cli import console, preview, table
+from nlapi.cli.answer_output import print_items
+from nlapi.cli.prompts import menu_lines
 from nlapi.client.message import EndReason
-from nlapi.client.streaming.ending import describe_end
+from nlapi.client.preview import describe_end
+from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
@@ -53,7 +53,7 @@ class DiagnosisNotes:
         note = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
         if note and note not in self._notes:
             self._notes.add(note)
-            show.note(note)
+            console.note(note)
 
 
 def json_lines(targets: Targets) -> Renderer:
@@ -74,8 +74,8 @@ def json_lines(targets: Targets) -> Renderer:
                 for call in event.plan.calls
             ]
         # Flushed at once: a program that reads the lines shows progress while the question is still being answered.
-        show.write(json.dumps(record, ensure_ascii=False, default=str))
-        show.flush()
+        console.write(json.dumps(record, ensure_ascii=False, default=str))
+        console.flush()
 
     return render
 
@@ -90,7 +90,7 @@ class TextRenderer:
 
     def __init__(self, targets: Targets, *, dry_run: bool) -> None:
         self.targets = targets
-        self.data: Callable[[str], None] = show.write if dry_run else show.note
+        self.data: Callable[[str], None] = console.write if dry_run else console.note
         self.diagnosis_notes = DiagnosisNotes(targets)
         self.planner = ""
         self.text_is_open = False
@@ -102,13 +102,13 @@ class TextRenderer:
 
     def __call__(self, event: Event) -> None:
         if self.unsent_message:
-            show.dim(self.unsent_message)
+            console.dim(self.unsent_message)
             self.unsent_message = ""
         match event:
             case TextReceived():
                 self._write_text(event.text)
             case PlannerChosen():
-                show.dim(f"planner: {event.planner}, as {event.why}")
+                console.dim(f"planner: {event.planner}, as {event.why}")
             case PlanCreated():
                 self._show_plan(event)
             case CallProposed():
@@ -123,82 +123,82 @@ class TextRenderer:
             case InputNeeded():
                 self._show_incomplete(event)
             case ChoiceOffered():
-                show.write("Which of these is meant?\n" + "\n".join(menu_lines(event)))
+                console.write("Which of these is meant?\n" + "\n".join(menu_lines(event)))
             case TurnAnswered():
                 self._show_answer(event)
 
     def _write_text(self, text: str) -> None:
         self.text_is_open = True
-        show.write(strip_control(text), end="")
-        show.flush()
+        console.write(strip_control(text), end="")
+        console.flush()
 
     def _show_plan(self, event: PlanCreated) -> None:
         self.planner = event.planner
         if self.text_is_open:
-            show.write("")
+            console.write("")
             self.text_is_open = False
         if event.plan.understood and (event.plan.calls or event.plan.missing):
             confidence = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
-            show.dim(f"understood: {event.plan.understood}{confidence}")
+            console.dim(f"understood: {event.plan.understood}{confidence}")
 
     def _show_proposal(self, event: CallProposed) -> None:
         self.has_printed = False
-        mark = "" if event.effect is Effect.READ else f"  ! {show.EFFECTS[event.effect]}"
+        mark = "" if event.effect is Effect.READ else f"  ! {console.EFFECTS[event.effect]}"
         name = single_line(event.call.operation_id)
         self.data(f"→ {name}: {event.request.method} {event.request.url}{mark}")
         if event.request.content:
-            self.data(_indent(show.preview_body(event.request)))
+            self.data(_indent(console.preview_body(event.request)))
         for line in preview.changes(event.changes):
             self.data(f"  {line}")
         for line in preview.account(event.call):
             # The reason against a change names the unused words as well.
             if not ("not used: " in line and "not used: " in event.reason):
-                show.dim(f"  {line}")
+                console.dim(f"  {line}")
         self.data(f"  {event.curl}")
         if event.reason:
-            show.dim(f"  {event.reason}")
+            console.dim(f"  {event.reason}")
 
     def _show_end(self, event: StepFinished | ChangesReported) -> None:
         if isinstance(event, StepFinished):
             self._show_step(event.step)
             return
         for line in preview.report(event):
-            show.note(line)
+            console.note(line)
 
     def _show_step(self, step: Step) -> None:
         if step.result is not None:
             result = step.result
-            show.dim(f"← {result.status} {show.status_phrase(result.status)} · {result.elapsed:.2f} s")
+            console.dim(f"← {result.status} {console.status_phrase(result.status)} · {result.elapsed:.2f} s")
             if end := describe_end(result):
                 hint = " (--timeout SECONDS waits longer, --events N stops after N)"
-                show.dim(f"  {end}{hint if result.ended is EndReason.DEADLINE else ''}")
+                console.dim(f"  {end}{hint if result.ended is EndReason.DEADLINE else ''}")
             self.diagnosis_notes(step)
         elif step.outcome is not Outcome.PREVIEWED:
             message = f"× {step.call.operation_id}: {step.message}"
             if step.message.startswith("not sent: "):
                 self.unsent_message = message
             else:
-                show.dim(message)
+                console.dim(message)
 
     def _show_incomplete(self, event: InputNeeded) -> None:
         for call in event.plan.calls:
             request = build_partial(call, self.targets[call.tool.operation.spec])
             self.data(f"→ {call.operation_id}: {request.method} {request.url}")
             if request.content and request.content != b"{}":
-                self.data(_indent(show.preview_body(request)))
+                self.data(_indent(console.preview_body(request)))
 
     def _show_answer(self, event: TurnAnswered) -> None:
         if self.planner == "claude":
             from nlapi.agent.claude import turn_usage
 
             if cost := turn_usage(event.conversation.current):
-                show.dim(cost)
+                console.dim(cost)
             return
         for view in () if self._show_items(event) else event.views:
             if view.rows:
                 table.print_answer(view)
         if event.text:
-            show.write(strip_control(event.text))
+            console.write(strip_control(event.text))
 
     def _show_items(self, event: TurnAnswered) -> bool:
         """Print the items of a streamed last answer, and return whether it is one; no table is printed then."""

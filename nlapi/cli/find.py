@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import show, table, target
+from nlapi.cli import console, table, target
+from nlapi.cli.console import plain_text
 from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Root, Source
-from nlapi.cli.plain import plain_text
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def find(
     # Misspelt words are corrected against the words of this description only, and the correction is shown.
     query = correct_spelling(typed, index)
     if query != typed:
-        show.note(f"read as: {query}")
+        console.note(f"read as: {query}")
     # JSON has the score as well; a table has no room for it, and its order says enough.
     results = index.search(query, limit=limit)
     if table.is_json(output):

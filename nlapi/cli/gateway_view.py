@@ -29,7 +29,10 @@ def status(
     from rich.console import Group
     from rich.text import Text
 
-    lines = [Text(strip_control(_canary_line(canary)), style="dim" if canary["state"] == "rolled_back" else "") for canary in canaries]
+    lines = [
+        Text(strip_control(_canary_line(canary)), style="dim" if canary["state"] == "rolled_back" else "")
+        for canary in canaries
+    ]
     return Group(_table(traffic, objectives), *lines)
 
 
@@ -114,7 +117,9 @@ def _plot(objective: str, points: Sequence[Mapping[str, Any]], minutes: int) -> 
     text.append(f"{' ' * 8}{start_label:<{width * len(columns) - 3}}now\n", style="not bold dim")
     text.append(" " * 8)
     for index, version in enumerate(versions):
-        text.append(f"{MARKS[index % len(MARKS)]} {strip_control(version)}  ", style=f"not bold {COLOURS[index % len(COLOURS)]}")
+        text.append(
+            f"{MARKS[index % len(MARKS)]} {strip_control(version)}  ", style=f"not bold {COLOURS[index % len(COLOURS)]}"
+        )
     text.append("\n")
     return text
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import show, table
+from nlapi.cli import console, table
 from nlapi.cli.ask import question_of
-from nlapi.cli.options import ListOutput, is_terminal
-from nlapi.cli.setup import Setup, conversation_options
+from nlapi.cli.options import ListOutput, Setup, conversation_options, is_terminal
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +47,13 @@ def list_(limit: Limit = 20, output: ListOutput = None) -> None:
     from nlapi.cli.session import log_folder
 
     rows = [
-        {"id": entry.id, "started": entry.started[:16], "question": entry.question, "turns": entry.turns, "changes": entry.changes}
+        {
+            "id": entry.id,
+            "started": entry.started[:16],
+            "question": entry.question,
+            "turns": entry.turns,
+            "changes": entry.changes,
+        }
         for entry in list_transcripts(log_folder())[:limit]
     ]
     table.print_list(rows, output, ("id", "question", "turns", "changes"), empty="no transcript is kept yet")
@@ -57,7 +62,9 @@ def list_(limit: Limit = 20, output: ListOutput = None) -> None:
 @app.command("show", epilog="nlapi log show last\nnlapi log show 20261125T0014 -o json")
 def show_(
     id: Id,
-    output: Annotated[TranscriptFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")] = None,
+    output: Annotated[
+        TranscriptFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")
+    ] = None,
 ) -> None:
     """Show one transcript: every question, call, consent and answer."""
     from nlapi.agent.log import read_records
@@ -65,11 +72,11 @@ def show_(
     records = read_records(_find_transcript(id))
     format = output or (TranscriptFormat.TEXT if is_terminal() else TranscriptFormat.NDJSON)
     if format is TranscriptFormat.JSON:
-        show.write(show.format_json(records))
+        console.write(console.format_json(records))
         return
     for record in records:
         if line := json.dumps(record, ensure_ascii=False) if format is TranscriptFormat.NDJSON else record_line(record):
-            show.write(line)
+            console.write(line)
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
@@ -156,7 +163,9 @@ def record_line(record: Mapping[str, Any]) -> str:
         case "planner":
             version = (record.get("decision") or {}).get("version")
             text = f"  planner: {record.get('planner')}{f' ({version})' if version else ''}, as {record.get('why')}"
-        case "planned" if summary := " · ".join(filter(None, (record.get("understood"), _usage_line(record.get("raw"))))):
+        case "planned" if summary := " · ".join(
+            filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
+        ):
             text = f"  {record.get('planner')}: {summary}"
         case "proposed":
             consent = ", asks for consent" if record.get("asks") else ""
@@ -185,9 +194,9 @@ def _usage_line(raw: Any) -> str:
 def _outcome(record: Mapping[str, Any]) -> str:
     result = record.get("result")
     if isinstance(result, dict):
-        status = f"{result.get('status')} {show.status_phrase(int(result.get('status', 0)))}".rstrip()
+        status = f"{result.get('status')} {console.status_phrase(int(result.get('status', 0)))}".rstrip()
         if "items" not in result:
             return status
         count = len(result["items"]) + int(result.get("left_out", 0))
-        return f"{status}, {show.count_noun(count, 'item')} ({result.get('ended')})"
+        return f"{status}, {console.count_noun(count, 'item')} ({result.get('ended')})"
     return f"{record.get('outcome')}: {record.get('message')}"

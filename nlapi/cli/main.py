@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, demo, find, gateway, log, mcp, plugin, policy, sandbox, show, tools
+from nlapi.cli import api, ask, call, check, console, demo, find, gateway, log, mcp, plugin, policy, sandbox, tools
 from nlapi.cli.options import YES_TO, expand_yes_option
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
@@ -77,24 +77,24 @@ def main() -> NoReturn:
 def _run() -> int:
     try:
         code = app(expand_yes_option(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
-        show.flush()
+        console.flush()
     except NlapiError as error:
-        show.error(str(error))
+        console.error(str(error))
         code = error.exit_code
     except typer.TyperException as error:
         _report_usage_error(error)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except show.OutputClosed:
+    except console.OutputClosed:
         code = 0
     except Exception as error:
         if os.environ.get("NLAPI_DEBUG"):
             raise
-        show.error(f"{type(error).__name__}: {error} (this is a fault of nlapi; NLAPI_DEBUG=1 shows where)")
+        console.error(f"{type(error).__name__}: {error} (this is a fault of nlapi; NLAPI_DEBUG=1 shows where)")
         code = 1
     if code == INTERRUPTED:
-        show.note("\ninterrupted")
+        console.note("\ninterrupted")
     _close_stdout()
     return int(code or 0)
 
@@ -105,7 +105,7 @@ def _report_usage_error(error: typer.TyperException) -> None:
     context = getattr(error, "ctx", None)
     if message:
         hint = f" ({context.command_path} -h shows how)" if context else ""
-        show.error(f"{message[0].lower()}{message[1:]}{hint}")
+        console.error(f"{message[0].lower()}{message[1:]}{hint}")
 
 
 def _close_stdout() -> None:

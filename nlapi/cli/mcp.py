@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi import registry
-from nlapi.cli import show, target
+from nlapi.cli import console, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
 from nlapi.errors import CredentialError, UsageError
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
-from nlapi.tools.name import MAX_LENGTH
+from nlapi.tools.names import MAX_LENGTH
 
 if TYPE_CHECKING:
-    from nlapi.mcp.tool_listing import ToolCatalogue
     from nlapi.mcp.http import ListenAddress
-    from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.server import WatchTask
+    from nlapi.mcp.server_state import ServerState
+    from nlapi.mcp.tool_listing import ToolCatalogue
     from nlapi.openapi.spec import Spec
 
 EPILOG = """nlapi mcp ads --auth bearer=env:ADS_TOKEN
@@ -84,9 +84,9 @@ def mcp(
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     _need_sdk()
     from nlapi.client.server import explain_server
-    from nlapi.mcp.tool_listing import build_catalogue
     from nlapi.mcp.http import parse_listen_address
     from nlapi.mcp.server_state import ServerState
+    from nlapi.mcp.tool_listing import build_catalogue
 
     # A literal token would be in the process list and in the shell's history.
     secret = _token(token)
@@ -97,7 +97,7 @@ def mcp(
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
     api, known_values = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     if api.base_url is None and (note := explain_server(api.spec)):
-        show.note(note)
+        console.note(note)
     settings = Settings(
         consent=consent,
         all_tools=all_tools,
@@ -110,7 +110,7 @@ def mcp(
     def read(spec: Spec) -> ToolCatalogue:
         return build_catalogue(spec, target.select(spec, include, exclude), settings)
 
-    server_state = ServerState(target=api, catalogue=read(api.spec), settings=settings, report=show.note)
+    server_state = ServerState(target=api, catalogue=read(api.spec), settings=settings, report=console.note)
     watcher = None
     if watch:
         watcher = _watch(server_state, source, overlays, lambda: read(target.load(source, overlays, root)))
@@ -139,8 +139,10 @@ def _token(reference: str | None) -> str:
     return token
 
 
-def _watch(server_state: ServerState, source: str, overlays: Sequence[str] | None, load: Callable[[], ToolCatalogue]) -> WatchTask:
-    from nlapi.mcp.watch import DescriptionWatch, is_url
+def _watch(
+    server_state: ServerState, source: str, overlays: Sequence[str] | None, load: Callable[[], ToolCatalogue]
+) -> WatchTask:
+    from nlapi.mcp.server import DescriptionWatch, is_url
 
     registered = registry.find_registration(source) or registry.Registration(source=source)
     sources = (registered.source, *registered.overlays, *(overlays or ()))
@@ -158,13 +160,15 @@ def _serve(server_state: ServerState, watcher: WatchTask | None, endpoint: Liste
     count = len(server_state.catalogue.operations)
     if endpoint is None:
         # Standard output is the protocol's channel over stdio, so the note goes to standard error.
-        show.note(f"{server_state.spec.title}: {count:,} operations over stdio; an MCP client starts this and speaks to it")
+        console.note(
+            f"{server_state.spec.title}: {count:,} operations over stdio; an MCP client starts this and speaks to it"
+        )
         asyncio.run(stdio.serve(server))
         return
 
     def on_ready(url: str) -> None:
-        show.write(url)
+        console.write(url)
         sys.stdout.flush()
-        show.note(f"{server_state.spec.title}: {count:,} operations; Ctrl-C stops it")
+        console.note(f"{server_state.spec.title}: {count:,} operations; Ctrl-C stops it")
 
     asyncio.run(http.serve(server, endpoint, on_ready))

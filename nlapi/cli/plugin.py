@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi import registry
-from nlapi.cli import show, target
-from nlapi.cli.plugin_hook import consent
+from nlapi.cli import console, target
 from nlapi.cli.options import (
     FLAG,
     Auth,
@@ -26,6 +25,7 @@ from nlapi.cli.options import (
     Root,
     Source,
 )
+from nlapi.cli.plugin_hook import consent
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
@@ -34,7 +34,7 @@ from nlapi.registry import Registration
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Operation, Spec
     from nlapi.plugin import Options
-    from nlapi.plugin.drift import PluginManifest
+    from nlapi.plugin.folder import PluginManifest
 
 app = typer.Typer(
     name="plugin",
@@ -117,17 +117,23 @@ def build(
     spec, operations = _load_selected(folder, options, user_files, report=True)
     plugin = make(spec, operations, options, user_files)
     for issue in find_injections(spec.document):
-        show.note(str(issue))
+        console.note(str(issue))
     removed = write_folder(folder, plugin.files, force=force)
-    show.write(str(folder))
-    omitted_note = f"; {len(plugin.skipped_operations)} left out, `nlapi check {source}` says why" if plugin.skipped_operations else ""
+    console.write(str(folder))
+    omitted_note = (
+        f"; {len(plugin.skipped_operations)} left out, `nlapi check {source}` says why"
+        if plugin.skipped_operations
+        else ""
+    )
     removed_note = f"; {len(removed)} old files removed" if removed else ""
-    show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{omitted_note}{removed_note}. Next:")
-    show.note(f"  claude plugin marketplace add {folder.resolve()}")
-    show.note(f"  claude plugin install {plugin.name}@{plugin.name}")
+    console.note(
+        f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{omitted_note}{removed_note}. Next:"
+    )
+    console.note(f"  claude plugin marketplace add {folder.resolve()}")
+    console.note(f"  claude plugin install {plugin.name}@{plugin.name}")
     if PROPOSED_EFFECTS in plugin.files:
         accepting = f"rename it to {EFFECTS} and build again to pin them"
-        show.note(f"some POSTs are classified as read: see {folder / PROPOSED_EFFECTS}, {accepting}")
+        console.note(f"some POSTs are classified as read: see {folder / PROPOSED_EFFECTS}, {accepting}")
     if with_claude:
         _propose(folder, [entry for entry in operations if entry.usable], model)
 
@@ -140,7 +146,9 @@ def _check_proposal(folder: Path) -> None:
         hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
         raise PlannerError("there is no key to ask Claude with", hint=hint)
     if (folder / PROPOSED_OVERLAY).exists():
-        raise UsageError(f"{folder / PROPOSED_OVERLAY} is there already", hint="rename it to overlay.yaml, or remove it")
+        raise UsageError(
+            f"{folder / PROPOSED_OVERLAY} is there already", hint="rename it to overlay.yaml, or remove it"
+        )
 
 
 def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
@@ -150,13 +158,13 @@ def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -
     from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY, propose_overlay
 
     key, base_url = os.environ["ANTHROPIC_API_KEY"], os.environ.get("ANTHROPIC_BASE_URL") or None
-    with show.show_progress("asking Claude", as_line=True):
+    with console.show_progress("asking Claude", as_line=True):
         text = asyncio.run(propose_overlay(operations, api_key=key, base_url=base_url, model=model or DEFAULT))
     if not text:
-        show.note("Claude would change nothing")
+        console.note("Claude would change nothing")
         return
     (folder / PROPOSED_OVERLAY).write_text(text, encoding="utf-8")
-    show.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")
+    console.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")
 
 
 def _plugin_name(source: str, registered: Registration | None) -> str:
@@ -203,7 +211,7 @@ def _load_selected(
 ) -> tuple[Spec, tuple[Operation, ...]]:
     """Return the Spec of a plugin's source with its overlays, and the operations that the filters select."""
     import nlapi
-    from nlapi.openapi.select import select_operations
+    from nlapi.openapi.selection import select_operations
     from nlapi.plugin.user_files import OVERLAYS
 
     spec = nlapi.load(
@@ -219,7 +227,7 @@ def _load_selected(
     chosen = select_operations(spec, options.include, options.exclude)
     overlay_issues = (issue for issue in spec.parse_issues if issue.rule == "overlay")
     for issue in (*overlay_issues, *chosen.issues) if report else ():
-        show.note(str(issue))
+        console.note(str(issue))
     return spec, chosen.operations
 
 
@@ -241,21 +249,20 @@ def check(
     """
     issues = _against(folder, against) if against else _issues(folder, source)
     if is_json(output):
-        show.write(show.format_json([asdict(issue) for issue in issues]))
+        console.write(console.format_json([asdict(issue) for issue in issues]))
     else:
         for issue in issues:
-            show.write(" ".join(str(issue).split()))
+            console.write(" ".join(str(issue).split()))
     errors = sum(issue.level is Level.ERROR for issue in issues)
     success = "nothing would break" if against else "as it was built, and as its description says"
-    show.note(f"{folder}: {show.count_noun(errors, 'error')}" if errors else f"{folder}: {success}")
+    console.note(f"{folder}: {console.count_noun(errors, 'error')}" if errors else f"{folder}: {success}")
     if errors:
         raise typer.Exit(1)
 
 
 def _read_plugin(folder: Path) -> tuple[dict[str, bytes], PluginManifest]:
     from nlapi.plugin.build import MANIFEST
-    from nlapi.plugin.drift import read_manifest
-    from nlapi.plugin.folder import read_folder
+    from nlapi.plugin.folder import read_folder, read_manifest
 
     files = read_folder(folder)
     if MANIFEST not in files:
@@ -267,12 +274,17 @@ def _against(folder: Path, source: str) -> Sequence[Issue]:
     """Return the changes that another description would make, with the plugin's overlays and filters."""
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
-    from nlapi.plugin.changes import changes
+    from nlapi.plugin.compatibility import changes
     from nlapi.plugin.user_files import select_user_files
 
     files, manifest = _read_plugin(folder)
     old_spec = nlapi.load(folder / DESCRIPTION)
-    _, operations = _load_selected(folder, replace(manifest.options, source=_relative_source(folder, source)), select_user_files(files), report=True)
+    _, operations = _load_selected(
+        folder,
+        replace(manifest.options, source=_relative_source(folder, source)),
+        select_user_files(files),
+        report=True,
+    )
     return sorted(changes(old_spec.visible_operations, operations), key=lambda issue: list(Level).index(issue.level))
 
 
@@ -280,13 +292,11 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     import nlapi
     from nlapi.plugin import build as make
     from nlapi.plugin.build import DESCRIPTION
-    from nlapi.plugin.drift import find_drift, source_changes
-    from nlapi.plugin.prompt_injection import find_injections
-    from nlapi.plugin.leaks import find_secrets
-    from nlapi.plugin.limits import exceeded_limits
     from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
+    from nlapi.plugin.file_checks import broken_rules, exceeded_limits, find_secrets
+    from nlapi.plugin.folder import find_drift, source_changes
+    from nlapi.plugin.prompt_injection import find_injections
     from nlapi.plugin.user_files import select_user_files
-    from nlapi.plugin.rules import broken_rules
 
     files, manifest = _read_plugin(folder)
     secrets = {name: value for name in manifest.variables[1:] if (value := os.environ.get(name))}
@@ -298,7 +308,12 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         # (docs/design/015-plugins.md).
         rebuilt = make(spec, spec.visible_operations, manifest.options, files)
         names = (manifest.name, manifest.command, *manifest.variables)
-        issues = [*find_drift(files, manifest, rebuilt), *issues, *exceeded_limits(files, spec), *unknown_names(files, vocabulary, manifest.command, names)]
+        issues = [
+            *find_drift(files, manifest, rebuilt),
+            *issues,
+            *exceeded_limits(files, spec),
+            *unknown_names(files, vocabulary, manifest.command, names),
+        ]
         issues += find_injections(spec.document)
     except NlapiError as error:
         issues.insert(0, Issue.error(DESCRIPTION, error.message, error.hint))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import show
+from nlapi.cli import console
 from nlapi.cli.options import expand_yes_option
 from nlapi.errors import NlapiError
 from nlapi.registry import user_folder
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nlapi.openapi.spec import Operation
-    from nlapi.plugin.drift import PluginManifest
+    from nlapi.plugin.folder import PluginManifest
     from nlapi.tools.run import Target
     from nlapi.tools.tool import Tool
 
@@ -36,15 +36,15 @@ def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plug
         # Without hookEventName Claude Code (2.1.331) drops the answer and runs the command. "ask" overrides a
         # permission that allows the command and, where nobody can be asked, denies it.
         answer = {"hookEventName": "PreToolUse", "permissionDecision": "ask", "permissionDecisionReason": reason}
-        show.write(json.dumps({"hookSpecificOutput": answer}))
+        console.write(json.dumps({"hookSpecificOutput": answer}))
 
 
 def consent_question(event: Any, folder: Path) -> str:
     """Return the question to the user about an event; "" when it makes no call, or only reads."""
     import nlapi
     from nlapi.plugin.build import DESCRIPTION, MANIFEST
+    from nlapi.plugin.folder import read_manifest
     from nlapi.plugin.programs import tool_prefix
-    from nlapi.plugin.drift import read_manifest
     from nlapi.tools.run import Target
 
     plugin = read_manifest((folder / MANIFEST).read_bytes(), MANIFEST)
@@ -83,8 +83,8 @@ def _shorten_question(reason: str) -> str:
 
 def _tool_question(api: Target, plugin: PluginManifest, name: str, arguments: Any) -> str:
     """Return the question about a call of a tool of the plugin's MCP server."""
-    from nlapi.mcp.tool_listing import CALL, DESCRIBE, FIND, READ, build_catalogue
     from nlapi.mcp.settings import Consent, Settings
+    from nlapi.mcp.tool_listing import CALL, DESCRIBE, FIND, READ, build_catalogue
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.programs import max_tool_length
 
@@ -127,7 +127,7 @@ def _call_question(api: Target, words: list[str]) -> str:
 
 
 def _effect_line(operation: Operation) -> str:
-    return f"{operation.id} {show.EFFECTS[operation.effect]}"
+    return f"{operation.id} {console.EFFECTS[operation.effect]}"
 
 
 def _parse_options(words: list[str]) -> dict[str, Any]:
@@ -163,4 +163,4 @@ def _request_preview(api: Target, tool: Tool, arguments: dict[str, Any]) -> str:
     from nlapi.tools.run import prepare
     from nlapi.tools.tool import Call
 
-    return show.preview_request(prepare(Call(tool=tool, arguments=arguments), api).request)
+    return console.preview_request(prepare(Call(tool=tool, arguments=arguments), api).request)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli import show, table
+from nlapi.cli import console, table
 from nlapi.cli.options import ListOutput
 from nlapi.errors import UsageError
 
@@ -33,7 +33,7 @@ def list_(output: ListOutput = None) -> None:
             {name: value if isinstance(value, str) else " ".join(value) for name, value in row.items()} for row in rows
         ]
     if rows:
-        show.dim(file)
+        console.dim(file)
     table.print_list(rows, output, ("verdict", "api", "operation", "effect"), empty=f"there is no rule in {file}")
 
 
@@ -62,14 +62,14 @@ def check(
         problems += [f"{problem} in {source}" for problem in unmatched(matching_rules, spec.operations)]
         for rule in matching_rules:
             count = sum(rule.applies_to(operation) for operation in spec.operations)
-            show.write(f"{source}: {rule}: {show.count_noun(count, 'operation')}")
+            console.write(f"{source}: {rule}: {console.count_noun(count, 'operation')}")
     if not sources:
         unused_rules = (rule for rule in rules if rule not in used_rules and rule.api != ("*",))
         problems += [f"{rule.location}: no API is called {' or '.join(rule.api)}" for rule in unused_rules]
     # A glob with a typing error in a `deny` protects nothing, so it is an error here and not only a note.
     if problems:
         raise UsageError("; ".join(problems), hint="such a rule holds nothing back")
-    show.note(f"{file}: {show.count_noun(len(rules), 'rule')}")
+    console.note(f"{file}: {console.count_noun(len(rules), 'rule')}")
 
 
 def _rules() -> tuple[str, tuple[Rule, ...]]:
@@ -85,7 +85,9 @@ def _api_names(rules: tuple[Rule, ...]) -> list[str]:
     # A rule for any API ("*") would load every bundled description as well, though nobody uses them.
     names = list(registry.read_registrations())
     specific_rules = [rule for rule in rules if rule.api != ("*",)]
-    bundled_names = (name for name in bundled.spec_names() if any(rule.applies_to_api((name,)) for rule in specific_rules))
+    bundled_names = (
+        name for name in bundled.spec_names() if any(rule.applies_to_api((name,)) for rule in specific_rules)
+    )
     return [*names, *(name for name in bundled_names if name not in names)]
 
 

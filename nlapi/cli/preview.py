@@ -6,15 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nlapi.cli import show
+from nlapi.cli import console
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
-from nlapi.tools.account import Origin, ValueSource
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Call, Origin, ValueSource
 
 if TYPE_CHECKING:
-    from nlapi.agent.events import ChangesReported
-    from nlapi.agent.preview import FieldChange
+    from nlapi.agent.events import ChangesReported, FieldChange
 
 # Characters of a value, or of quoted words, in a line.
 MAX_VALUE = 60
@@ -55,7 +53,7 @@ def _source(source: ValueSource) -> str:
 
 def changes(fields: tuple[FieldChange, ...]) -> Iterator[str]:
     """Yield a line for each field of an update, with its value before and after, or that it stays."""
-    from nlapi.agent.preview import FieldState
+    from nlapi.agent.events import FieldState
 
     for change in fields:
         name, new_value = single_line(change.field), _value_text(change.after)
@@ -80,7 +78,11 @@ def report(event: ChangesReported) -> Iterator[str]:
     for step in event.steps:
         fate = change_outcome(step)
         status = f" ({step.result.status})" if step.result is not None and fate is not ChangeOutcome.SUCCEEDED else ""
-        reason = f" ({single_line(step.message)})" if step.message and fate in (ChangeOutcome.FAILED, ChangeOutcome.REFUSED) else ""
+        reason = (
+            f" ({single_line(step.message)})"
+            if step.message and fate in (ChangeOutcome.FAILED, ChangeOutcome.REFUSED)
+            else ""
+        )
         yield f"  {fate}: {single_line(step.call.operation_id)}{_arguments(step.call)}{status}{reason}"
 
 
@@ -96,9 +98,9 @@ def _arguments(call: Call) -> str:
 
 def _quoted(words: str) -> str:
     """Return words in JSON quotes, without quotes that the user typed."""
-    return show.shorten(json.dumps(single_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
+    return console.shorten(json.dumps(single_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
 
 
 def _value_text(value: Any) -> str:
     # One line without control characters: the value may come from an API, and must not move the cursor.
-    return show.shorten(single_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)
+    return console.shorten(single_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)

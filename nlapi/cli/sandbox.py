@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import show, target
+from nlapi.cli import console, target
+from nlapi.cli.console import plain_text
 from nlapi.cli.options import Source
-from nlapi.cli.plain import plain_text
 from nlapi.openapi.spec import Effect
 
 if TYPE_CHECKING:
-    from nlapi.openapi.parts import SecurityScheme
+    from nlapi.openapi.model import SecurityScheme
     from nlapi.openapi.spec import Operation, Spec
 
 # Characters of a summary that can be suggested as a question; longer ones are sentences of documentation.
@@ -46,15 +46,15 @@ def sandbox(
 
     def on_ready(url: str) -> None:
         # The URL alone on standard output, for a script that reads it; port 0 gives a free one.
-        show.write(url)
+        console.write(url)
         sys.stdout.flush()
-        show.note(f"{spec.title}, {len(spec.operations)} operations; Ctrl-C stops it. In another terminal:")
-        show.note(f"  {_example_command(spec, shlex.quote(source), url)}")
+        console.note(f"{spec.title}, {len(spec.operations)} operations; Ctrl-C stops it. In another terminal:")
+        console.note(f"  {_example_command(spec, shlex.quote(source), url)}")
 
     try:
         serve(spec, host=host, port=port, seed=seed, database=database, on_ready=on_ready, on_request=_log)
     except KeyboardInterrupt:
-        show.note("stopped")
+        console.note("stopped")
 
 
 def _example_command(spec: Spec, source: str, url: str) -> str:
@@ -69,7 +69,11 @@ def _question(spec: Spec) -> str:
     """Return a question for a read without required arguments: its summary, or "list" and the end of its path."""
     from nlapi.resources.naming import name_words
 
-    reads = [operation for operation in spec.operations if operation.effect is Effect.READ and operation.usable and not _requires_arguments(operation)]
+    reads = [
+        operation
+        for operation in spec.operations
+        if operation.effect is Effect.READ and operation.usable and not _requires_arguments(operation)
+    ]
     for operation in reads:
         summary = plain_text(operation.summary).rstrip(".")
         if " " in summary and len(summary) <= MAX_QUESTION:
@@ -79,12 +83,14 @@ def _question(spec: Spec) -> str:
 
 
 def _requires_arguments(operation: Operation) -> bool:
-    return any(parameter.required for parameter in operation.parameters) or bool(operation.body and operation.body.required)
+    return any(parameter.required for parameter in operation.parameters) or bool(
+        operation.body and operation.body.required
+    )
 
 
 def _credentials(spec: Spec) -> str:
     """Return the `--auth` options for the first operation with security."""
-    from nlapi.client.credentials import alternatives
+    from nlapi.client.auth import alternatives
 
     required = next((credentials for entry in spec.operations for credentials in alternatives(entry)[:1]), ())
     return "".join(f" --auth {entry.id}={_placeholder_credential(entry.schemes[0])}" for entry in required)
@@ -96,4 +102,4 @@ def _placeholder_credential(scheme: SecurityScheme) -> str:
 
 
 def _log(method: str, path: str, status: int, reason: str) -> None:
-    show.note(f"{status} {method} {path}{f'  {reason}' if reason else ''}")
+    console.note(f"{status} {method} {path}{f'  {reason}' if reason else ''}")

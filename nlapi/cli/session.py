@@ -1,4 +1,4 @@
-"""A conversation at the command line: its planner, targets, transcript and exit code."""
+"""Hints on how to continue after a question that ended early, when changes were already sent."""
 
 from __future__ import annotations
 
@@ -11,33 +11,60 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.agent.consent import Consent
-from nlapi.agent.events import TurnAnswered, Event, InputNeeded, ChoiceOffered, PlanCreated, StepFinished
+from nlapi.agent.events import ChoiceOffered, Consent, Event, InputNeeded, PlanCreated, StepFinished, TurnAnswered
+from nlapi.agent.log import Log
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import show
-from nlapi.cli.asking import ConsentPrompt
+from nlapi.agent.repetition import is_uncertain
+from nlapi.cli import console
 from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
-from nlapi.cli.menu import choose_operation
-from nlapi.cli.missing import ask_for_arguments, missing_error
+from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.options import PlannerName as PlannerName
-from nlapi.cli.options import ConversationFormat, is_interactive, is_terminal, parse_pairs
-from nlapi.cli.setup import Setup
+from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits
-from nlapi.cli.unfinished import add_hint, hint_for_uncertain, hint_to_resume
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.diagnosis import is_foreign_page
-from nlapi.tools.plan import Conversation, Outcome, Round
+from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
+    from nlapi.agent.auto import PlannerRoutes
+    from nlapi.agent.events import Planner
     from nlapi.agent.log import Log
-    from nlapi.agent.planner import Planner
-    from nlapi.agent.routes import PlannerRoutes
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
+
+
+def hint_to_resume(conversation: Conversation, log: Log | None) -> str:
+    """Return a hint to resume; "" when no change of the last question was, or may have been, carried out."""
+    # Asking the same question again would repeat these changes (docs/design/025-once.md); resuming compares with them.
+    changes = [step for step in _steps(conversation) if step.call.tool.effect is not Effect.READ]
+    unknown = sum(map(is_uncertain, changes))
+    completed = sum(step.result is not None and step.result.ok and not is_uncertain(step) for step in changes)
+    if not completed + unknown:
+        return ""
+    outcomes = [f"{console.count_noun(completed, 'change')} carried out"] if completed else []
+    outcomes += [f"{console.count_noun(unknown, 'change')} of unknown outcome"] if unknown else []
+    if log is None:
+        return f"{' and '.join(outcomes)}: look before you ask for it again, as --no-log keeps no transcript"
+    return f'{" and ".join(outcomes)}: `nlapi log resume {log.path.stem} "go on"` goes on, and repeats nothing unasked'
+
+
+def hint_for_uncertain(conversation: Conversation, log: Log | None) -> str:
+    """Return a hint to resume after a complete answer; "" unless the outcome of one of its changes is unknown."""
+    return hint_to_resume(conversation, log) if any(map(is_uncertain, _steps(conversation))) else ""
+
+
+def add_hint(error: NlapiError, conversation: Conversation, log: Log | None) -> None:
+    """Add a hint to resume to the error that ended a question."""
+    error.hint = "; ".join(filter(None, (error.hint, hint_to_resume(conversation, log))))
+
+
+def _steps(conversation: Conversation) -> tuple[Step, ...]:
+    return conversation.current.steps if conversation.turns else ()
+
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
 ASK_BELOW = 0.4
@@ -76,7 +103,7 @@ class Session:
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
             if hint := hint_to_resume(self.conversation, self.log):
-                show.note(f"\n{hint}")
+                console.note(f"\n{hint}")
             raise
 
     async def _answer(self, conversation: Conversation) -> tuple[Conversation, int]:
@@ -84,7 +111,7 @@ class Session:
             last = await self._until_last(conversation)
             if isinstance(last, TurnAnswered):
                 if hint := hint_for_uncertain(last.conversation, self.log):
-                    show.note(hint)
+                    console.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, ChoiceOffered):
                 conversation = last.conversation.with_choice(choose_operation(last, ask=self.policy.interactive))
@@ -129,14 +156,19 @@ class Session:
     def _log_question(self, conversation: Conversation) -> None:
         if self.log is not None:
             sources = [target.spec.source for target in self.targets.values()]
-            fields = {"conversation": conversation.id, "sources": sources, "planner": self.planner.name, **self.log_fields}
+            fields = {
+                "conversation": conversation.id,
+                "sources": sources,
+                "planner": self.planner.name,
+                **self.log_fields,
+            }
             self.log.write_question(conversation.question, known_values=conversation.known_values, **fields)
 
 
 def open_session(setup: Setup) -> Session:
     """Return a Session for the options of a command. It reads the descriptions, and sends and asks nothing."""
     setup = setup if setup.sources else replace(setup, sources=_registered_names())
-    with show.show_progress("reading the description"):
+    with console.show_progress("reading the description"):
         targets, values = _open_targets(setup)
         planner = make_planner(setup.planner, targets, setup.model, setup.routing)
     as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
@@ -193,7 +225,9 @@ def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) ->
 
     argument_names = {argument for target, _ in opened for tool in nlapi.tools(target.spec) for argument in tool.places}
     suggestions = difflib.get_close_matches(name, argument_names, n=3)
-    return f"did you mean {', '.join(suggestions)}?" if suggestions else "`nlapi tools SOURCE` shows the arguments of each"
+    return (
+        f"did you mean {', '.join(suggestions)}?" if suggestions else "`nlapi tools SOURCE` shows the arguments of each"
+    )
 
 
 def _has_argument(spec: Spec, name: str) -> bool:
@@ -250,7 +284,7 @@ def _routes(path: Path | None) -> PlannerRoutes:
     """Return the routing of `--routing FILE`, else of the user's settings, else the built-in one."""
     import json
 
-    from nlapi.agent.routes import default_routes, read_routes
+    from nlapi.agent.auto import default_routes, read_routes
 
     hint = "the guide shows one, under Routing"
     file = path or registry.user_folder("config") / "routing.json"
@@ -269,7 +303,7 @@ def _current_costs() -> tuple[float, float]:
     """Return the cost in dollars of today and of this month, by the user's local time, from the transcripts."""
     from datetime import datetime
 
-    from nlapi.agent.spending import spent_by_period
+    from nlapi.agent.log import spent_by_period
 
     return spent_by_period(log_folder(), datetime.now().astimezone())
 

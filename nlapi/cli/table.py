@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlapi.cli import show
+from nlapi.cli import console
 from nlapi.cli.options import ListFormat, is_terminal
-from nlapi.client.safe_text import strip_control, single_line
+from nlapi.client.safe_text import single_line, strip_control
 
 if TYPE_CHECKING:
-    from nlapi.tools.view import AnswerView
+    from nlapi.tools.answer_view import AnswerView
 
 Row = Mapping[str, Any]
 
@@ -52,11 +52,11 @@ MAX_HIDDEN = 12
 def print_list(rows: Sequence[Row], output: ListFormat | None, columns: Sequence[str], empty: str = "") -> None:
     """Print rows as a table on a terminal, else as JSON; `empty` goes to standard error when there are no rows."""
     if is_json(output):
-        show.write(show.format_json(list(rows)))
+        console.write(console.format_json(list(rows)))
     elif rows:
         print_table(rows, columns)
     elif empty:
-        show.note(empty)
+        console.note(empty)
 
 
 def is_json(output: ListFormat | None) -> bool:
@@ -67,28 +67,26 @@ def is_json(output: ListFormat | None) -> bool:
 def print_answer(view: AnswerView) -> None:
     """Print an answer: a table of its rows, the fields of a single item, or its raw text."""
     if view.raw:
-        show.write(strip_control(view.raw))
+        console.write(strip_control(view.raw))
     elif view.is_single:
         from nlapi.tools.value_format import field_label
 
         (item,) = view.rows
-        fields = [
-            {"field": field_label(path), "value": _cell_of(view, path, item, MAX_VALUE)} for path in view.columns
-        ]
+        fields = [{"field": field_label(path), "value": _cell_of(view, path, item, MAX_VALUE)} for path in view.columns]
         print_table(fields, ("field", "value"))
         for path, inner in _record_lists(view, item):
-            show.write(f"\n{field_label(path)}:")
+            console.write(f"\n{field_label(path)}:")
             _print_rows(inner)
     elif not view.rows or not view.columns:
-        show.note("nothing")
+        console.note("nothing")
     else:
         _print_rows(view)
 
 
 def _record_lists(view: AnswerView, item: Row) -> Iterator[tuple[str, AnswerView]]:
     """Yield the lists in an item whose entries are records, with more fields than an id and a name."""
-    from nlapi.resources.fields import field_at
-    from nlapi.tools.view import entries_view
+    from nlapi.resources.identity import field_at
+    from nlapi.tools.answer_view import entries_view
 
     lists = [(path, entries) for path in view.columns if isinstance(entries := field_at(item, path), list)]
     records = [
@@ -103,7 +101,7 @@ def _record_lists(view: AnswerView, item: Row) -> Iterator[tuple[str, AnswerView
 
 
 def _print_rows(view: AnswerView) -> None:
-    from nlapi.resources.fields import field_at
+    from nlapi.resources.identity import field_at
     from nlapi.tools.value_format import column_labels
 
     items = view.rows[:MAX_ROWS]
@@ -112,21 +110,23 @@ def _print_rows(view: AnswerView) -> None:
     rows = [{label: _cell_of(view, path, item, MAX_CELL) for label, path in fields.items()} for item in items]
     limit = MAX_COLUMNS if shutil.get_terminal_size().columns < WIDE_TERMINAL else MAX_COLUMNS * 3 // 2
     chosen = _fitting_columns(rows, labels[: max(limit, view.fixed)], view.fixed)
-    right = [label for label in chosen if _is_quantity(fields[label], [field_at(item, fields[label]) for item in items])]
+    right = [
+        label for label in chosen if _is_quantity(fields[label], [field_at(item, fields[label]) for item in items])
+    ]
     print_table(rows, chosen, right)
     if hidden := labels[len(chosen) :]:
         suffix = f" and {len(hidden) - MAX_HIDDEN} more" if len(hidden) > MAX_HIDDEN else ""
-        show.dim(f"not shown: {', '.join(map(single_line, hidden[:MAX_HIDDEN]))}{suffix}")
+        console.dim(f"not shown: {', '.join(map(single_line, hidden[:MAX_HIDDEN]))}{suffix}")
     if len(view.rows) > MAX_ROWS:
-        show.dim(f"the first {MAX_ROWS} of {len(view.rows)} are shown")
+        console.dim(f"the first {MAX_ROWS} of {len(view.rows)} are shown")
 
 
 def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
-    from nlapi.resources.fields import field_at
+    from nlapi.resources.identity import field_at
     from nlapi.tools.value_format import format_cell
 
     text = single_line(format_cell(view.operation, path, field_at(item, path), item))
-    return show.shorten(text, length)
+    return console.shorten(text, length)
 
 
 def _is_quantity(path: str, values: Sequence[Any]) -> bool:
@@ -157,7 +157,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], right: Collection[s
         grid.add_row(*(escape(cell(row.get(column))) for column in columns))
     with screen.capture() as captured:
         screen.print(grid)
-    show.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
+    console.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
 
 
 def _widths(rows: Sequence[Row], columns: Sequence[str], total: int) -> list[int]:
@@ -201,7 +201,7 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(strip_control(text).split())
-    return show.shorten(text, MAX_CELL)
+    return console.shorten(text, MAX_CELL)
 
 
 def _fitting_columns(rows: Sequence[Row], columns: Sequence[str], fixed: int) -> list[str]:

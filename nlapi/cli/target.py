@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nlapi import registry
-from nlapi.cli import show
+from nlapi.cli import console
 from nlapi.cli.options import parse_pairs
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.registry import Registration
@@ -29,11 +29,11 @@ def load(source: str, overlays: Sequence[str] | None = None, root: str | None = 
 
 def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
     """Return the operations that the filters select, with a note for each filter that matches nothing."""
-    from nlapi.openapi.select import select_operations
+    from nlapi.openapi.selection import select_operations
 
     chosen = select_operations(spec, include or (), exclude or ())
     for issue in chosen.issues:
-        show.note(str(issue))
+        console.note(str(issue))
     return chosen.operations
 
 
@@ -48,7 +48,7 @@ def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec
         gc.freeze()
     for issue in spec.parse_issues:
         if issue.rule == "overlay":
-            show.note(str(issue))
+            console.note(str(issue))
     if not spec.operations:
         raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
     return spec
@@ -90,7 +90,7 @@ def _rules(spec: Spec, source: str) -> tuple[Rule, ...]:
 
     rules = read_rules(spec, source)
     for warning in unmatched(rules, spec.operations):
-        show.note(f"warning: {warning}")
+        console.note(f"warning: {warning}")
     return rules
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import show, table, target
+from nlapi.cli import console, table, target
 from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_terminal
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def tools(
     chosen = target.select(spec, include, exclude)
     compiled = compile_tools(spec, chosen)
     if skipped := len(chosen) - len(compiled):
-        show.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
+        console.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
     for message, count in _omission_counts(chosen).items():
-        show.note(f"{count} of {len(chosen)} operations: {message}")
+        console.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():
         _print_tools(compiled)
     else:
-        show.write_list(manifest(compiled, format or Format.ANTHROPIC, strict=strict))
+        console.write_list(manifest(compiled, format or Format.ANTHROPIC, strict=strict))
     if not chosen:
         # An empty manifest is still printed, but a script should notice filters that match nothing.
         raise typer.Exit(1)
@@ -66,9 +66,11 @@ def tools(
 
 def _omission_counts(chosen: Iterable[Operation]) -> Counter[str]:
     """Return the number of operations by message about what was left out on purpose."""
-    from nlapi.openapi.details import REFUSED_RULE
+    from nlapi.openapi.operation_parser import REFUSED_RULE
 
-    return Counter(str(issue.message) for operation in chosen for issue in operation.details.issues if issue.rule == REFUSED_RULE)
+    return Counter(
+        str(issue.message) for operation in chosen for issue in operation.details.issues if issue.rule == REFUSED_RULE
+    )
 
 
 def _print_tools(compiled: tuple[Tool, ...]) -> None:
@@ -86,4 +88,4 @@ def _print_tools(compiled: tuple[Tool, ...]) -> None:
         for tool, size in zip(compiled, sizes, strict=True)
     ]
     table.print_table(rows, ("tool", "effect", "arguments", "tokens"))
-    show.note(f"{len(compiled)} tools, about {sum(sizes):,} tokens; * is required")
+    console.note(f"{len(compiled)} tools, about {sum(sizes):,} tokens; * is required")

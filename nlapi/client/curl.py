@@ -7,12 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from shlex import quote
 from urllib.parse import quote as percent
 
-from nlapi.client.auth import choose_alternative, is_same_api
-from nlapi.client.credentials import Credential, CredentialLocation, alternatives
+from nlapi.client.auth import Credential, CredentialLocation, alternatives, choose_alternative, is_same_api
 from nlapi.client.message import Request
 from nlapi.errors import UsageError
-from nlapi.openapi.headers import TOKEN
-from nlapi.openapi.parts import SecurityScheme
+from nlapi.openapi.model import TOKEN, SecurityScheme
 from nlapi.openapi.spec import Operation
 
 # In bytes. Linux takes at most 128 KB in one argument (MAX_ARG_STRLEN, 32 pages), quoting included.

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nlapi.client.message import Request
-from nlapi.openapi.parts import FORM, essence, is_json
+from nlapi.openapi.model import FORM, essence, is_json
 
 Leaf = tuple[str, Any]
 """A scalar of a request with its path: `query.limit`, `body.budget.amount`."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from nlapi.openapi.parts import essence, is_json
+from nlapi.openapi.model import essence, is_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

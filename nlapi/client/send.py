@@ -13,18 +13,16 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
-from nlapi.client.safe_text import strip_control
-from nlapi.client.decode import BodyDecodeError
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason, Request, Result
-from nlapi.client.redact import redact, redact_body
-from nlapi.client.streaming.body import BodyReader, PieceListener
+from nlapi.client.safe_text import redact, redact_body, strip_control
+from nlapi.client.streaming.body import BodyDecodeError, BodyReader, PieceListener
 from nlapi.client.streaming.rule import UNKNOWN, Expectation
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi import urls
 
 if TYPE_CHECKING:
-    from nlapi.client.transport import RawResponse, TransportError, HttpClient, SendProgress
+    from nlapi.client.transport import HttpClient, RawResponse, SendProgress, TransportError
 
 # The safe methods of RFC 9110 §9.2.1 without TRACE.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -241,7 +239,9 @@ class _SendCall:
     def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:
         """Return the error for a request that was sent, or may have been: the outcome of a write is unknown then."""
         target = urls.parse_url(request.url)
-        message = redact(strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600], self.secrets)
+        message = redact(
+            strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600], self.secrets
+        )
         if self.is_safe or not self.progress.has_started:
             return SendError(message, hint=hint)
         return OutcomeUnknownError(

@@ -6,10 +6,9 @@ import re
 from contextlib import suppress
 
 from nlapi.errors import UsageError
-from nlapi.openapi.urls import HttpUrl, parse_url, redact_url
-from nlapi.openapi.parts import Server, as_list, as_map
-from nlapi.openapi.servers import ABSOLUTE_URL
+from nlapi.openapi.model import ABSOLUTE_URL, Server, as_list, as_map
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.urls import HttpUrl, parse_url, redact_url
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 BASE_URL_HINT = "name the server yourself with --base-url"
@@ -25,7 +24,9 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     if base_url is not None:
         _check_url(base_url, f"base URL {redact_url(base_url)!r}", _base_url_hint(base_url))
         return base_url.rstrip("/")
-    url = next(filter(_SCHEME.match, map(expand_server_url, operation.servers)), "") or expand_server_url(operation.servers[0])
+    url = next(filter(_SCHEME.match, map(expand_server_url, operation.servers)), "") or expand_server_url(
+        operation.servers[0]
+    )
     if not _SCHEME.match(url):
         raise _no_server_error(operation, url)
     label = f"server {redact_url(url)!r} of {operation.spec.source}"

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from nlapi.gateway.kept import TokenRecord
-from nlapi.gateway.problem import GatewayProblem
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.store import GatewayStore, TokenRecord
 
 # The prefix of every secret lets secret scanners recognize one that has leaked.
 SECRET_PREFIX = "nlg_"  # noqa: S105 - the prefix alone
@@ -162,6 +161,10 @@ def check_permission(caller: Caller, audiences: frozenset[str], role: str) -> No
         raise unauthorized_problem("this needs a token")
     if caller.audience not in audiences:
         required_audiences = " or ".join(sorted(audiences))
-        raise GatewayProblem(403, f"this needs a token of the {required_audiences} audience, not {caller.audience}", code="wrong_audience")
+        raise GatewayProblem(
+            403,
+            f"this needs a token of the {required_audiences} audience, not {caller.audience}",
+            code="wrong_audience",
+        )
     if caller.audience is Audience.ADMIN and ROLES.index(caller.role or Role.VIEWER) < ROLES.index(Role(role)):
         raise GatewayProblem(403, f"this needs the role {role}; {caller.name} is {caller.role}", code="wrong_role")

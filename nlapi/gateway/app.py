@@ -12,20 +12,18 @@ from typing import Any
 import orjson
 
 from nlapi.errors import UsageError
-from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, utc_now, format_time
-from nlapi.gateway.addresses import PathRouter, percent_decode
-from nlapi.gateway.admin import canaries, decisions, crud, revisions, system
-from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler
-from nlapi.gateway.canary_watcher import Edit, CanaryWatcher
+from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
+from nlapi.gateway.admin import canaries, crud, decisions, revisions, system
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.description import GatewayOperation, load_description
+from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.guard import RequestGuard
-from nlapi.gateway.kept import AuditEntry, Revision
-from nlapi.gateway.problem import GatewayProblem
-from nlapi.gateway.publish import GATEWAY_AUTHOR, Publisher
-from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.traffic import FINE_INTERVAL_S, TrafficHistory
+from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
+from nlapi.gateway.request_guard import RequestGuard
+from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
 from nlapi.serving import Message, Receive, Send, raw_path
 
 HANDLERS: Mapping[str, Handler] = {
@@ -57,7 +55,12 @@ class Gateway:
     """
 
     def __init__(
-        self, store: GatewayStore, engine: Engine, *, hosts: Iterable[str] = (), initial_document: Mapping[str, Any] | None = None
+        self,
+        store: GatewayStore,
+        engine: Engine,
+        *,
+        hosts: Iterable[str] = (),
+        initial_document: Mapping[str, Any] | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -130,7 +133,13 @@ class Gateway:
         return answer
 
     async def _audit(
-        self, operation: GatewayOperation | None, caller: Caller, path: str, *, problem: GatewayProblem | None = None, audit_detail: str = ""
+        self,
+        operation: GatewayOperation | None,
+        caller: Caller,
+        path: str,
+        *,
+        problem: GatewayProblem | None = None,
+        audit_detail: str = "",
     ) -> None:
         """Add an entry to the audit log for a change, made or refused, and for a caller without access."""
         denied = problem is not None and problem.status in (401, 403, 421)
@@ -184,7 +193,9 @@ class Gateway:
         await self.publisher.start()
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
-            await self.publisher.change(lambda _: configuration, author=GATEWAY_AUTHOR, reason="the first configuration")
+            await self.publisher.change(
+                lambda _: configuration, author=GATEWAY_AUTHOR, reason="the first configuration"
+            )
 
     async def _sample_traffic(self) -> None:
         while True:
@@ -196,7 +207,9 @@ def _parse_query(query: bytes) -> list[tuple[str, str]]:
     if not query:
         return []
     parts = [part.partition("=") for part in query.decode("latin-1").split("&") if part]
-    return [(percent_decode(name.replace("+", " ")), percent_decode(value.replace("+", " "))) for name, _, value in parts]
+    return [
+        (percent_decode(name.replace("+", " ")), percent_decode(value.replace("+", " "))) for name, _, value in parts
+    ]
 
 
 async def _read_body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
@@ -206,7 +219,9 @@ async def _read_body(receive: Receive, headers: Mapping[str, str], largest: int)
     content_length = headers.get("content-length", "0")
     chunks: list[bytes] = []
     size, is_oversized = 0, content_length.isdigit() and int(content_length) > largest
-    if is_oversized and "expect" in headers:  # RFC 9110 §10.1.1: the client waits for an answer before it sends the body
+    if (
+        is_oversized and "expect" in headers
+    ):  # RFC 9110 §10.1.1: the client waits for an answer before it sends the body
         raise _too_large_problem(largest)
     while True:
         message = await receive()
@@ -241,12 +256,16 @@ def _as_problem(error: Exception, operation: GatewayOperation | None) -> Gateway
 def _problem_response(problem: GatewayProblem) -> ApiResponse:
     closes_connection = problem.status == 413 or problem.code == "framing"
     headers = dict(problem.headers) | ({"Connection": "close"} if closes_connection else {})
-    return ApiResponse(body=problem.as_dict(), status=problem.status, headers=headers, media_type="application/problem+json")
+    return ApiResponse(
+        body=problem.as_dict(), status=problem.status, headers=headers, media_type="application/problem+json"
+    )
 
 
 async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None:
     try:
-        content = answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body, option=_ORJSON_OPTIONS)
+        content = (
+            answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body, option=_ORJSON_OPTIONS)
+        )
     except (TypeError, UnicodeEncodeError):
         answer = _problem_response(GatewayProblem(502, "the output is not JSON", code="version_failed"))
         content = orjson.dumps(answer.body)

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.limits import Clock
 from nlapi.gateway.metrics import Metrics, Tally
+from nlapi.gateway.snapshot import Clock
 from nlapi.routing.change import upsert_entity
-from nlapi.routing.nouns import OUTPUT_PREFIX, Canary, CanaryState, Configuration, Guard, CanaryStep
+from nlapi.routing.model import OUTPUT_PREFIX, Canary, CanaryState, CanaryStep, Configuration, Guard
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,9 @@ class CanaryWatcher:
 
     async def tick(self) -> None:
         """Advance or roll back every canary that is due."""
-        canaries = {name: candidate for name, candidate in self._configuration().canaries.items() if _is_watchable(candidate)}
+        canaries = {
+            name: candidate for name, candidate in self._configuration().canaries.items() if _is_watchable(candidate)
+        }
         self._baselines = {name: baseline for name, baseline in self._baselines.items() if name in canaries}
         for canary in canaries.values():
             due = self._due_change(canary)
@@ -123,7 +125,9 @@ def guard_violation(guard: Guard, counts: CanaryCounts) -> str:
     if value is None or counts.canary.requests < guard.least:
         return ""
     base = guard_value(guard.metric, counts.base) if counts.base.requests >= guard.least else None
-    fault = _limit_violation(guard, value) or ("" if base is None else _base_violation(guard, value, base, counts.canary.requests))
+    fault = _limit_violation(guard, value) or (
+        "" if base is None else _base_violation(guard, value, base, counts.canary.requests)
+    )
     return f"{guard.metric} is {value:.4g}, {fault}, after {counts.canary.requests} requests" if fault else ""
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.gateway import shapes
-from nlapi.gateway.problem import unprocessable
+from nlapi.gateway.problems import unprocessable
 from nlapi.gateway.shapes import Json as Json
 from nlapi.gateway.shapes import slug as slug
 from nlapi.issue import Issue
 from nlapi.routing.change import Entity
-from nlapi.routing.nouns import Configuration, Decision, Version, VersionRef
+from nlapi.routing.model import Configuration, Decision, Version, VersionRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

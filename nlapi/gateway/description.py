@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 import yaml
 
 from nlapi import bundled
-from nlapi.gateway.problem import GatewayProblem, unprocessable
-from nlapi.gateway.strict import load_json
+from nlapi.gateway.problems import GatewayProblem, unprocessable
+from nlapi.gateway.request_guard import load_json
 from nlapi.issue import Issue
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -98,7 +100,14 @@ class GatewayOperation:
                 issues += _schema_issues(parameter.validator, values[name], location)
         if issues:
             raise unprocessable(issues[:MAX_ISSUES])
-        return {**{with_default.name: with_default.default for with_default in self.query_parameters.values() if with_default.default is not None}, **values}
+        return {
+            **{
+                with_default.name: with_default.default
+                for with_default in self.query_parameters.values()
+                if with_default.default is not None
+            },
+            **values,
+        }
 
     def check_headers(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """Return the values of its header parameters by lower-case names. Problem 422 for an invalid one."""
@@ -107,7 +116,9 @@ class GatewayOperation:
             text = headers.get(parameter.name.lower())
             if parameter.location == "header" and text is not None:
                 values[parameter.name.lower()] = parameter.read(text)
-                issues += _schema_issues(parameter.validator, values[parameter.name.lower()], f"header.{parameter.name}")
+                issues += _schema_issues(
+                    parameter.validator, values[parameter.name.lower()], f"header.{parameter.name}"
+                )
         if issues:
             raise unprocessable(issues)
         return values
@@ -119,7 +130,9 @@ class GatewayOperation:
                 raise unprocessable([_schema_issue("body", f"{self.id} needs a body", "send it as application/json")])
             return None
         if self.body is None:
-            raise unprocessable([_schema_issue("body", f"{self.id} takes no body", "what it needs is in the path and query")])
+            raise unprocessable(
+                [_schema_issue("body", f"{self.id} takes no body", "what it needs is in the path and query")]
+            )
         if media_type.partition(";")[0].strip().lower() != "application/json":
             message = f"the body is {media_type[:80] or 'of no type'}"
             raise GatewayProblem(415, message, code="media_type", hint="send it with Content-Type: application/json")
@@ -161,8 +174,13 @@ def _iter_operations(tree: Mapping[str, Any]) -> Iterator[GatewayOperation]:
                 yield _build_operation(tree, path, method, item[method], item.get("parameters", ()))
 
 
-def _build_operation(tree: Mapping[str, Any], path: str, method: str, node: Mapping[str, Any], path_parameters: Any) -> GatewayOperation:
-    parameters = [_build_parameter(tree, _resolve_ref(tree, parameter_node)) for parameter_node in (*path_parameters, *node.get("parameters", ()))]
+def _build_operation(
+    tree: Mapping[str, Any], path: str, method: str, node: Mapping[str, Any], path_parameters: Any
+) -> GatewayOperation:
+    parameters = [
+        _build_parameter(tree, _resolve_ref(tree, parameter_node))
+        for parameter_node in (*path_parameters, *node.get("parameters", ()))
+    ]
     security = node.get("security", tree["security"])
     # A POST may be a read too (simulate, explain): the description says so with an extension.
     changes = method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
@@ -225,3 +243,62 @@ def _schema_issues(validator: Any, value: Any, location: str) -> list[Issue]:
 
 def _schema_issue(location: str, message: str, hint: str = "") -> Issue:
     return Issue.error(location, message, hint, "schema")
+
+
+class PathRouter:
+    """The operations of the gateway by path and method."""
+
+    def __init__(self, operations: Iterable[GatewayOperation]) -> None:
+        self._fixed_paths: dict[str, dict[str, GatewayOperation]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, GatewayOperation]]] = {}
+        for operation in operations:
+            # A path without parameters is one look-up in a dict; only the others cost a regular expression each.
+            if "{" not in operation.path:
+                self._fixed_paths.setdefault(operation.path, {})[operation.method] = operation
+            else:
+                # RFC 3986 §3.3: a value in a path has no slash; one that is encoded as %2F is decoded after the match.
+                literal = re.escape(operation.path).replace(r"\{", "{").replace(r"\}", "}")
+                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", literal))
+                self._patterns.setdefault(operation.path, (pattern, {}))[1][operation.method] = operation
+
+    def match(self, method: str, path: str) -> tuple[GatewayOperation, dict[str, str]]:
+        """Return the operation and the values in the path. Problem 404 or 405."""
+        by_method, values = self._match_path(path)
+        method = "GET" if method == "HEAD" else method  # RFC 9110 §9.3.2; the server drops the body
+        if by_method is None:
+            hint = self._nearest_hint(method, path)
+            raise GatewayProblem(404, f"there is no path {path[:80]!r}", code="unknown_path", hint=hint)
+        operation = by_method.get(method)
+        if operation is None:
+            allowed = ", ".join(sorted({*by_method, *(("HEAD",) if "GET" in by_method else ())}))
+            message = f"{path[:200]} takes {allowed}, not {method[:20]}"
+            hint = self._nearest_hint(method, path)
+            raise GatewayProblem(405, message, code="method", hint=hint, headers={"Allow": allowed})
+        return operation, values
+
+    def _nearest_hint(self, method: str, path: str) -> str:
+        """Return a hint with the nearest path that has the method; "" when there is none."""
+        patterns = {name: by_method for name, (_, by_method) in self._patterns.items()}
+        paths_by_text = {
+            re.sub(r"\{\w+\}", "", name): name
+            for name, by_method in {**self._fixed_paths, **patterns}.items()
+            if method in by_method
+        }
+        matches = get_close_matches(path[:100], paths_by_text, n=1, cutoff=0.0)
+        return f"the nearest that takes {method} is {paths_by_text[matches[0]]}" if matches else ""
+
+    def _match_path(self, path: str) -> tuple[dict[str, GatewayOperation] | None, dict[str, str]]:
+        if path in self._fixed_paths:
+            return self._fixed_paths[path], {}
+        for pattern, operations in self._patterns.values():
+            if path_match := pattern.fullmatch(path):
+                return operations, {name: percent_decode(text) for name, text in path_match.groupdict().items()}
+        return None, {}
+
+
+def percent_decode(text: str) -> str:
+    """Decode percent-encoded text. Problem 400 when it is not UTF-8."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise GatewayProblem(400, "the address is not UTF-8", code="malformed_path", path="path") from None

@@ -11,20 +11,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-from nlapi.gateway import refusals
-from nlapi.gateway.after import Postprocessor, Exchange
-from nlapi.gateway.breaker import BreakerState
-from nlapi.gateway.inference import InferenceRequest, InferenceError, LoadError, InferenceResult, DecisionTable, InferenceResponse
-from nlapi.gateway.limits import Clock, build_limits
-from nlapi.gateway.live import Snapshot, ObjectiveRoute
-from nlapi.gateway.runner_registry import RunnerRegistry
+from nlapi.gateway import problems
+from nlapi.gateway.inference import (
+    DecisionTable,
+    InferenceError,
+    InferenceRequest,
+    InferenceResponse,
+    InferenceResult,
+    LoadError,
+)
 from nlapi.gateway.metrics import Metrics
-from nlapi.gateway.problem import GatewayProblem
-from nlapi.gateway.record import Recorder, Sink
-from nlapi.gateway.shadow import ShadowQueue
-from nlapi.gateway.trace import Tracer
-from nlapi.gateway.validation import ObjectiveSchemas
-from nlapi.routing.nouns import Configuration, Decision, VersionRef
+from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.records import Recorder, Sink, Tracer
+from nlapi.gateway.runner_registry import RunnerRegistry
+from nlapi.gateway.shards import BreakerState
+from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, Snapshot, build_limits
+from nlapi.routing.model import Configuration, Decision, VersionRef
 
 __all__ = ["Engine", "InferenceRequest", "InferenceResponse", "LoadError"]
 
@@ -193,9 +196,9 @@ class Engine:
 
     def _current_snapshot(self) -> Snapshot:
         if self._draining:
-            raise refusals.draining_problem()
+            raise problems.draining_problem()
         if self._snapshot is None:
-            raise refusals.unpublished_problem()
+            raise problems.unpublished_problem()
         return self._snapshot
 
     async def _serve_limited(self, snapshot: Snapshot, objective: str, request: InferenceRequest) -> InferenceResponse:
@@ -216,7 +219,9 @@ class Engine:
             self.metrics.refused[objective if objective in snapshot.routes else "", problem.status] += 1
             raise
 
-    async def _serve_decided(self, snapshot: Snapshot, route: ObjectiveRoute, request: InferenceRequest) -> InferenceResponse:
+    async def _serve_decided(
+        self, snapshot: Snapshot, route: ObjectiveRoute, request: InferenceRequest
+    ) -> InferenceResponse:
         plan = snapshot.plan(snapshot.table.decide(route.objective.name, request.context, request.client))
         if not request.request_id:
             request = replace(request, request_id=self.new_request_id())
@@ -226,7 +231,7 @@ class Engine:
             response = await _run_with_fallback(exchange)
         except InferenceError as failure:
             self._postprocessor.finish(exchange, failure, (self._clock() - started_at) * 1000)
-            raise refusals.version_failed(plan.decision.version, failure) from failure
+            raise problems.version_failed(plan.decision.version, failure) from failure
         self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
         return response
 
@@ -247,7 +252,9 @@ class Engine:
         for name, objective in configuration.objectives.items():
             route = previous_routes.get(name)
             if route is None or route.objective != objective:
-                route = ObjectiveRoute(objective=objective, schemas=ObjectiveSchemas(objective), timeout_s=objective.timeout_ms / 1000)
+                route = ObjectiveRoute(
+                    objective=objective, schemas=ObjectiveSchemas(objective), timeout_s=objective.timeout_ms / 1000
+                )
             routes[name] = route
         return routes
 
@@ -281,7 +288,9 @@ async def _run_with_fallback(exchange: Exchange) -> InferenceResponse:
     return _build_response(exchange, plan.fallback_version, result, attempts=attempts, fallback=True)
 
 
-def _build_response(exchange: Exchange, version: VersionRef, result: InferenceResult, *, attempts: int = 0, fallback: bool = False) -> InferenceResponse:
+def _build_response(
+    exchange: Exchange, version: VersionRef, result: InferenceResult, *, attempts: int = 0, fallback: bool = False
+) -> InferenceResponse:
     return InferenceResponse(
         output=result.output,
         decision=exchange.plan.decision,

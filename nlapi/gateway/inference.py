@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from nlapi.errors import NlapiError
-from nlapi.routing.nouns import Context, Decision, VersionRef
+from nlapi.routing.model import Context, Decision, VersionRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,4 +150,7 @@ class SklearnModel:
         return float(numpy.ravel(self._predict([row]))[-1])
 
 
-_JSON_KINDS: dict[str, Callable[[Mapping[str, Any]], TrainedModel]] = {"logistic": LogisticModel, "boosted-trees": BoostedTreesModel}
+_JSON_KINDS: dict[str, Callable[[Mapping[str, Any]], TrainedModel]] = {
+    "logistic": LogisticModel,
+    "boosted-trees": BoostedTreesModel,
+}

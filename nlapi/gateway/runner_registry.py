@@ -9,10 +9,10 @@ from pathlib import Path
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.inference import LoadError, Runner
-from nlapi.gateway.live import Snapshot
-from nlapi.gateway.pools import open_runner
+from nlapi.gateway.local_runners import open_runner
 from nlapi.gateway.shards import Cluster, RemoteRunner
-from nlapi.routing.nouns import Configuration, ShardProtocol, Shard, Version, VersionRef
+from nlapi.gateway.snapshot import Snapshot
+from nlapi.routing.model import Configuration, Shard, ShardProtocol, Version, VersionRef
 
 LOCAL_SHARD = Shard(name="local")
 """the shard of this process, which a configuration need not declare"""
@@ -86,7 +86,10 @@ class RunnerRegistry:
     def adopt(self, prepared: PreparedRunners) -> None:
         """Let the opened runners serve from now on."""
         self._current, self._clusters = prepared.entries, prepared.clusters
-        self._open_resources += [*prepared.new_runners, *(cluster for cluster in prepared.clusters.values() if cluster not in self._open_resources)]
+        self._open_resources += [
+            *prepared.new_runners,
+            *(cluster for cluster in prepared.clusters.values() if cluster not in self._open_resources),
+        ]
 
     def close_unused(self, used: Iterable[Snapshot]) -> None:
         """Close, in the background, the runners that none of the revisions in `used` can reach."""
@@ -117,7 +120,9 @@ class RunnerRegistry:
         cluster = self._clusters.get(shard.name)
         return cluster if cluster is not None and cluster.shard == shard else Cluster(shard)
 
-    async def _open_entry(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> OpenRunner:
+    async def _open_entry(
+        self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool
+    ) -> OpenRunner:
         runner: Runner
         if shard.protocol is ShardProtocol.LOCAL:
             try:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeAlias
 
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     Canary,
     CanaryState,
+    CanaryStep,
     Client,
     Experiment,
     Field,
@@ -20,12 +21,11 @@ from nlapi.routing.nouns import (
     Model,
     Objective,
     Override,
-    ShardProtocol,
     Rule,
     Shadow,
     Shard,
+    ShardProtocol,
     Share,
-    CanaryStep,
     Version,
     VersionRef,
 )
@@ -183,7 +183,9 @@ def decode_experiment(data: Mapping[str, Any]) -> Experiment:
     named = {name: slug(data.get(name, "")) for name in ("name", "objective", "layer")}
     plain = _plain(Experiment, data, "cells", "buckets") | named
     plain["percent"] = float(data.get("percent", 100.0))
-    return Experiment(**plain, match=Match.from_mapping(data), cells=tuple(map(_share, data["cells"])), buckets=_buckets(data))
+    return Experiment(
+        **plain, match=Match.from_mapping(data), cells=tuple(map(_share, data["cells"])), buckets=_buckets(data)
+    )
 
 
 def encode_experiment(one: Experiment, whole: bool) -> Json:
@@ -230,7 +232,9 @@ def decode_shadow(data: Mapping[str, Any]) -> Shadow:
     ref = _sure(data)
     named = {"name": slug(data.get("name") or f"{ref.model}-{ref.version}-shadow")}
     percent = float(data.get("percent", 100.0))
-    return Shadow(**named, objective=slug(data["objective"]), version=ref, percent=percent, match=Match.from_mapping(data))
+    return Shadow(
+        **named, objective=slug(data["objective"]), version=ref, percent=percent, match=Match.from_mapping(data)
+    )
 
 
 def encode_shadow(one: Shadow, whole: bool) -> Json:

@@ -59,7 +59,9 @@ def parse_address(url: str) -> ShardAddress:
     except ValueError:
         host = port = None
         parts = urlsplit("")
-    is_unsupported = parts.username or parts.query or parts.fragment or not (url.isascii() and url.isprintable()) or " " in url
+    is_unsupported = (
+        parts.username or parts.query or parts.fragment or not (url.isascii() and url.isprintable()) or " " in url
+    )
     if parts.scheme not in ("http", "https") or not host or is_unsupported:
         raise UsageError(f"an endpoint is no http or https URL: {url!r}", hint="such as http://127.0.0.1:8080")
     secure = parts.scheme == "https"
@@ -130,11 +132,15 @@ class ConnectionPool:
         destination = self.address
         try:
             async with asyncio.timeout(connect_s):
-                return await asyncio.open_connection(destination.host, destination.port, ssl=self._tls, limit=MAX_HEAD_BYTES)
+                return await asyncio.open_connection(
+                    destination.host, destination.port, ssl=self._tls, limit=MAX_HEAD_BYTES
+                )
         except (OSError, TimeoutError) as error:
             raise NotSentError(f"no connection to {destination.url}: {error or 'too slow'}") from error
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> ShardResponse:
+    async def _exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+    ) -> ShardResponse:
         # `keep` is set only after the whole answer was read: cancelled or broken, the connection may still deliver
         # bytes of this answer.
         answered = keep = False

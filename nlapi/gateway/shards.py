@@ -1,21 +1,105 @@
-"""The calls to versions on remote shards: to the least loaded replica, and to another one when it fails."""
+"""The circuit breaker of a replica: it opens after consecutive failures or at a high failure rate."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from collections import deque
+from enum import StrEnum
 from time import perf_counter
 from urllib.parse import quote
 
 import orjson
 
 from nlapi.gateway import open_inference
-from nlapi.gateway.breaker import CircuitBreaker, BreakerState
-from nlapi.gateway.inference import InferenceRequest, InferenceError, FailureKind, InferenceResult
-from nlapi.gateway.shard_connection import ShardResponse, ConnectionPool, ResponseLostError, NotSentError, parse_address
-from nlapi.gateway.limits import Clock
-from nlapi.routing.nouns import ShardProtocol, Shard, Version
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
+from nlapi.gateway.shard_connection import ConnectionPool, NotSentError, ResponseLostError, ShardResponse, parse_address
+from nlapi.gateway.snapshot import Clock
+from nlapi.routing.model import Shard, ShardProtocol, Version
+
+# The thresholds are those of docs/design/012-serving-engine.md: five failures in a row, or half of the last fifty while
+# most of the other replicas work, eject a replica for a second, twice as long each time until 30 s.
+FAILURES_TO_OPEN = 5
+OUTCOME_WINDOW = 50
+OUTLIER_FAILURE_RATE = 0.5
+INITIAL_EJECTION_S = 1.0
+MAX_EJECTION_S = 30.0
+
+# Calls before a failure rate counts: of fewer, one or two failures by chance would make an outlier.
+MIN_OUTCOMES = 20
+
+SUCCESSES_TO_RESET = 100
+"""successes in a row after which the next ejection is short again"""
+
+
+class BreakerState(StrEnum):
+    """The state of a breaker: CLOSED allows calls, OPEN allows none, HALF_OPEN allows one that decides."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class CircuitBreaker:
+    """The circuit breaker of one replica; it opens for 1 s, and twice as long each time up to 30 s."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._state = BreakerState.CLOSED
+        self._open_until = 0.0
+        self._consecutive_failures = 0
+        self._consecutive_successes = 0
+        self._outcomes: deque[bool] = deque(maxlen=OUTCOME_WINDOW)
+        self.ejections = 0
+        """number of consecutive openings"""
+
+    @property
+    def state(self) -> BreakerState:
+        """The current state; OPEN becomes HALF_OPEN when its time is over."""
+        if self._state is BreakerState.OPEN and self._clock() >= self._open_until:
+            return BreakerState.HALF_OPEN
+        return self._state
+
+    @property
+    def is_outlier(self) -> bool:
+        """Whether at least half of the recent calls failed."""
+        count = len(self._outcomes)
+        return count >= MIN_OUTCOMES and self._outcomes.count(False) >= OUTLIER_FAILURE_RATE * count
+
+    def allows_call(self, in_flight: int) -> bool:
+        """Return whether a call is allowed; in HALF_OPEN only one at a time is."""
+        if self._state is BreakerState.CLOSED:
+            return True
+        return self._clock() >= self._open_until and in_flight == 0
+
+    def record_success(self) -> None:
+        """Count an answered call."""
+        self._outcomes.append(True)
+        self._consecutive_failures = 0
+        self._consecutive_successes += 1
+        if self._state is BreakerState.OPEN and self._clock() >= self._open_until:
+            self._state = BreakerState.CLOSED
+            self._outcomes.clear()
+        if self._consecutive_successes >= SUCCESSES_TO_RESET:
+            self.ejections = 0
+
+    def record_failure(self) -> None:
+        """Count a call that failed because of the replica."""
+        self._outcomes.append(False)
+        self._consecutive_successes = 0
+        self._consecutive_failures += 1
+        is_trial = self._state is BreakerState.OPEN and self._clock() >= self._open_until
+        if is_trial or (self._state is BreakerState.CLOSED and self._consecutive_failures >= FAILURES_TO_OPEN):
+            self.eject()
+
+    def eject(self) -> None:
+        """Open the breaker."""
+        self.ejections += 1
+        self._state = BreakerState.OPEN
+        self._open_until = self._clock() + min(MAX_EJECTION_S, INITIAL_EJECTION_S * 2 ** min(self.ejections - 1, 10))
+        self._consecutive_failures = 0
+
 
 MAX_ATTEMPTS = 3
 
@@ -68,14 +152,18 @@ class Cluster:
         for replica in self._replicas:
             await replica.connections.close()
 
-    async def call(self, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool) -> InferenceResult:
+    async def call(
+        self, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool
+    ) -> InferenceResult:
         """Call a replica and return the body of its answer as `output`. Failed when none answered in time.
 
         A call that was certainly not executed goes to another replica; any other only when it is `repeatable`.
         """
         attempted: list[Replica] = []
         self._next_index += 1
-        failure = InferenceError(FailureKind.UNAVAILABLE, f"no replica of shard {self.shard.name} is ready", executed=False)
+        failure = InferenceError(
+            FailureKind.UNAVAILABLE, f"no replica of shard {self.shard.name} is ready", executed=False
+        )
         try:
             async with asyncio.timeout(timeout_s):
                 while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted)):
@@ -102,7 +190,13 @@ class Cluster:
         count = len(self._replicas)
         rotated = (self._replicas[(self._next_index + step) % count] for step in range(count))
         capacity = self.shard.concurrency
-        ready = [replica for replica in rotated if replica not in attempted and replica.in_flight < capacity and replica.breaker.allows_call(replica.in_flight)]
+        ready = [
+            replica
+            for replica in rotated
+            if replica not in attempted
+            and replica.in_flight < capacity
+            and replica.breaker.allows_call(replica.in_flight)
+        ]
         return min(ready, key=lambda replica: replica.in_flight, default=None)
 
     async def _send_trial(
@@ -131,7 +225,9 @@ class Cluster:
         finally:
             replica.in_flight -= 1
         if answer.status >= 500:
-            raise self._count_failure(replica, FailureKind.ERROR, f"{replica.url} answered {answer.status}", executed=True)
+            raise self._count_failure(
+                replica, FailureKind.ERROR, f"{replica.url} answered {answer.status}", executed=True
+            )
         replica.breaker.record_success()
         if answer.status == 429:
             raise InferenceError(FailureKind.UNAVAILABLE, f"{replica.url} has too much to do", executed=False)
@@ -143,7 +239,9 @@ class Cluster:
         replica.breaker.record_failure()
         # An outlier is ejected only while at least half of the replicas work: when all fail, the cause is elsewhere,
         # and ejecting them would leave none.
-        working = sum(1 for candidate in self._replicas if candidate.breaker.allows_call(0) and not candidate.breaker.is_outlier)
+        working = sum(
+            1 for candidate in self._replicas if candidate.breaker.allows_call(0) and not candidate.breaker.is_outlier
+        )
         if replica.breaker.is_outlier and working * 2 >= len(self._replicas) and replica.breaker.allows_call(0):
             replica.breaker.eject()
         return InferenceError(kind, message, executed=executed)
@@ -173,10 +271,20 @@ class RemoteRunner:
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         """Return the version's output, with the single stage "remote"."""
         before = perf_counter()
-        body = open_inference.encode_request(request.input, request.request_id) if self._open_inference else orjson.dumps(request.input)
-        result = await self.cluster.call(self._path, self._header_lines(request), body, timeout_s, repeatable=repeatable)
+        body = (
+            open_inference.encode_request(request.input, request.request_id)
+            if self._open_inference
+            else orjson.dumps(request.input)
+        )
+        result = await self.cluster.call(
+            self._path, self._header_lines(request), body, timeout_s, repeatable=repeatable
+        )
         try:
-            output = open_inference.decode_response(result.output, self._version.output) if self._open_inference else orjson.loads(result.output)
+            output = (
+                open_inference.decode_response(result.output, self._version.output)
+                if self._open_inference
+                else orjson.loads(result.output)
+            )
         except (ValueError, TypeError) as error:
             text = f"{result.endpoint} gave an answer that is not of its protocol"
             raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=result.attempts) from error

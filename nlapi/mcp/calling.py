@@ -12,21 +12,30 @@ import mcp_types as types
 
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.auth import header_secrets
-from nlapi.client.safe_text import strip_control, single_line
 from nlapi.client.message import Result
+from nlapi.client.safe_text import single_line, strip_control
 from nlapi.client.truncate import NOTE_KEY, truncate
 from nlapi.errors import ConsentError, NlapiError, UsageError
-from nlapi.mcp.tool_listing import CALL, DESCRIBE, FIND, SEARCH_TOOLS, READ, registered_arguments
 from nlapi.mcp.consent import Context, request_consent
-from nlapi.mcp.forms import DEFAULT_RESULTS, MAX_RESULTS
-from nlapi.mcp.reference import describe_operation, summarize_operation
 from nlapi.mcp.server_state import ServerState, answer_owner
 from nlapi.mcp.settings import Consent
+from nlapi.mcp.tool_listing import (
+    CALL,
+    DEFAULT_RESULTS,
+    DESCRIBE,
+    FIND,
+    MAX_RESULTS,
+    READ,
+    SEARCH_TOOLS,
+    describe_operation,
+    registered_arguments,
+    summarize_operation,
+)
 from nlapi.openapi.spec import Effect
-from nlapi.tools.pages import next_arguments, page_arguments
+from nlapi.tools.answer_view import next_arguments, page_arguments
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.rules import Ruling, denial_message, is_denied
-from nlapi.tools.run import Prepared, Target, perform, authorize_call, prepare
+from nlapi.tools.run import Prepared, Target, authorize_call, perform, prepare
 from nlapi.tools.tool import Call, Tool
 
 # In characters of an answer. Claude Code replaces a result of 200,000 by a pointer to a file; the rest is read in
@@ -145,7 +154,9 @@ def _api_answer(state: ServerState, context: Context, prepared: Prepared, result
         document["whole"] = f"nlapi://answer/{stored.id}/1"
         description = f"All of it, in {stored.pages} page{'s' if stored.pages > 1 else ''}"
         name = f"{prepared.call.operation_id} answer"
-        content = [types.ResourceLink(name=name, uri=document["whole"], description=description, mime_type="text/plain")]
+        content = [
+            types.ResourceLink(name=name, uri=document["whole"], description=description, mime_type="text/plain")
+        ]
     if next_page := _next_page(prepared, result):
         document["next"] = next_page
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -16,8 +16,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from nlapi.client import preview
-from nlapi.client.safe_text import strip_control, single_line
 from nlapi.client.message import Request
+from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.run import Prepared
@@ -31,7 +31,9 @@ MAX_QUESTION = 20_000
 
 # Claude Code shows a question in a frame of the terminal and cuts each line at its edge.
 LINE_WIDTH = 100
-_LINE_WRAPPER = TextWrapper(LINE_WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False, break_on_hyphens=False)
+_LINE_WRAPPER = TextWrapper(
+    LINE_WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False, break_on_hyphens=False
+)
 
 # A client that abandons questions must not fill the memory; the oldest is dropped, and asked again when it comes.
 MAX_PENDING = 1_000
@@ -142,7 +144,9 @@ def _require_acceptance(answer: Any, prepared: Prepared) -> None:
         return
     # `claude -p` dismisses every question at once, so a dismissal is not the user's refusal.
     if result.action == "cancel":
-        raise _consent_error(prepared, "The question was dismissed; where a client runs by itself, nobody can answer it")
+        raise _consent_error(
+            prepared, "The question was dismissed; where a client runs by itself, nobody can answer it"
+        )
     raise ConsentError(
         f"the user did not agree to {prepared.call.operation_id}; nothing was sent",
         hint="do not try again unless the user asks for it",

@@ -12,10 +12,18 @@ import mcp_types as types
 from nlapi import bundled
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
-from nlapi.mcp.tool_listing import CALL, DESCRIBE, FIND, READ, ToolCatalogue
-from nlapi.mcp.kept import StoredAnswer
-from nlapi.mcp.reference import describe_operation, describe_area, operation_line
+from nlapi.mcp.server_state import StoredAnswer
 from nlapi.mcp.settings import Consent
+from nlapi.mcp.tool_listing import (
+    CALL,
+    DESCRIBE,
+    FIND,
+    READ,
+    ToolCatalogue,
+    describe_area,
+    describe_operation,
+    operation_line,
+)
 from nlapi.tools.areas import Area
 
 # Areas with a prompt of their own, as many as a plugin has skills.
@@ -103,7 +111,9 @@ def read_resource(uri: str, catalogue: ToolCatalogue) -> types.TextResourceConte
         if group is not None:
             return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=describe_area(group, catalogue))
     if kind == "operation":
-        description = json.dumps(describe_operation(catalogue.tool(unquote(name))), ensure_ascii=False, indent=1, default=str)
+        description = json.dumps(
+            describe_operation(catalogue.tool(unquote(name))), ensure_ascii=False, indent=1, default=str
+        )
         return types.TextResourceContents(uri=uri, mime_type="application/json", text=description)
     raise UsageError(f"there is no resource {uri[:200]!r}", hint="resources/list names them")
 

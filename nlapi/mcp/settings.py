@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from nlapi.client.limits import Limits
 from nlapi.errors import UsageError
-from nlapi.openapi.headers import CONNECTION_HEADERS, TRANSPORT_HEADERS, TOKEN
-from nlapi.tools.name import MAX_LENGTH
+from nlapi.openapi.model import CONNECTION_HEADERS, TOKEN, TRANSPORT_HEADERS
+from nlapi.tools.names import MAX_LENGTH
 
 # In characters: a hash of nine, and something to read.
 MIN_NAME_LENGTH = 16

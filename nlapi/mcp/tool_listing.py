@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from nlapi.agent.tool_selection import MAX_TOOLS
+from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent, Settings
-from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.gc_paused import gc_paused
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.tools.answer_view import answer_fields
 from nlapi.tools.areas import Area, areas
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
-from nlapi.tools.name import tool_names
+from nlapi.tools.manifest import compact
+from nlapi.tools.names import tool_names
+from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Tool
 
 FIND, DESCRIBE, READ, CALL = "find", "describe", "read", "call"
@@ -89,7 +94,11 @@ class ToolCatalogue:
 def build_catalogue(spec: Spec, operations: Sequence[Operation], settings: Settings) -> ToolCatalogue:
     """Return the Catalogue of the operations that can be called. UsageError when there is none."""
     reads_only = settings.consent is Consent.NEVER
-    callable_operations = tuple(operation for operation in operations if operation.usable and (operation.effect is Effect.READ or not reads_only))
+    callable_operations = tuple(
+        operation
+        for operation in operations
+        if operation.usable and (operation.effect is Effect.READ or not reads_only)
+    )
     if not callable_operations:
         kind = "read " if reads_only else ""
         raise UsageError(f"{spec.title} has no {kind}operation left to offer", hint="`nlapi check` says what is wrong")
@@ -99,7 +108,9 @@ def build_catalogue(spec: Spec, operations: Sequence[Operation], settings: Setti
 def _sample_reads(groups: Sequence[Area]) -> Iterator[Operation]:
     """Yield one read without required arguments from each of the largest areas, such as a list."""
     largest = sorted(groups, key=lambda group: -len(group.operations))
-    candidates = (next((operation for operation in group.operations if _needs_no_arguments(operation)), None) for group in largest)
+    candidates = (
+        next((operation for operation in group.operations if _needs_no_arguments(operation)), None) for group in largest
+    )
     yield from [operation for operation in candidates if operation is not None][:MAX_SAMPLE_TOOLS]
 
 
@@ -112,6 +123,153 @@ def _needs_no_arguments(operation: Operation) -> bool:
 def registered_arguments(tool: Tool, settings: Settings) -> dict[str, Any]:
     """Return the values that the user registered for the arguments of a tool."""
     # Registered values are texts; a tool of which none is registered must not pay for this import.
-    from nlapi.tools.coerce import coerce_arguments
+    from nlapi.tools.arguments import coerce_arguments
 
     return coerce_arguments({name: value for name, value in settings.registered.items() if name in tool.places}, tool)
+
+
+# In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
+MAX_SCHEMA = 60_000
+
+MAX_LISTED_OPERATIONS = 400
+MAX_SUMMARY = 120
+
+
+def describe_operation(tool: Tool) -> dict[str, Any]:
+    """Return an operation in full, for a model that is about to call it."""
+    operation = tool.operation
+    description: dict[str, Any] = {
+        "operation": operation.id,
+        "effect": operation.effect.value,
+        "description": tool.description,
+        "arguments": _bound_schema(compact(tool)),
+    }
+    if field_names := safe_answer_fields(operation):
+        description["answers"] = field_names
+    linked_ids = dict.fromkeys(link.operation_id for link in operation.links)
+    return {**description, "leads_to": list(linked_ids)[:6]} if linked_ids else description
+
+
+def summarize_operation(operation: Operation) -> str:
+    """Return the summary of an operation, on one line."""
+    text = single_line(plain_text(operation.summary.strip() or operation.description.strip().partition("\n\n")[0]))
+    text = text or f"{operation.method} {single_line(operation.path)}"
+    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
+
+
+def describe_area(group: Area, catalogue: ToolCatalogue) -> str:
+    """Return an area of operations as Markdown, one operation a line."""
+    lines = [f"# {single_line(group.label)[:80]}", ""]
+    if group.about:
+        lines += [single_line(plain_text(group.about))[:500], ""]
+    lines += [operation_line(operation, catalogue) for operation in group.operations[:MAX_LISTED_OPERATIONS]]
+    if (more := len(group.operations) - MAX_LISTED_OPERATIONS) > 0:
+        lines.append(f"- and {more:,} more")
+    return "\n".join(lines)
+
+
+def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
+    return f"- {catalogue.name(operation)} ({operation.effect.value}): {summarize_operation(operation)}"
+
+
+def safe_answer_fields(operation: Operation) -> str:
+    return answer_fields(operation, lambda name: single_line(name)[:64])
+
+
+def _bound_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(schema, default=str)) <= MAX_SCHEMA:
+        return schema
+    properties = {name: _schema_outline(value) for name, value in schema.get("properties", {}).items()}
+    return {**{key: value for key, value in schema.items() if key != "$defs"}, "properties": properties}
+
+
+def _schema_outline(schema: Any) -> dict[str, Any]:
+    # Keywords that need no definition elsewhere: `$defs` are left out with the nested schemas.
+    keywords = ("type", "description", "enum", "format", "default")
+    return {key: schema[key] for key in keywords if key in schema} if isinstance(schema, Mapping) else {}
+
+
+# Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
+MAX_RESULTS = 25
+DEFAULT_RESULTS = 8
+
+_OPERATION = {"type": "string", "description": "The id of an operation, as `find` gives it."}
+_ARGUMENTS = {
+    "type": "object",
+    "description": "Its arguments by name, as `describe` gives them.",
+    "additionalProperties": True,
+}
+
+
+def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
+    search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
+    return [*search_tools, *(tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
+
+
+def tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
+    """Return the definition of the tool of one operation."""
+    # Values that the user registered with the API are not required of a model.
+    definition = tool.as_dict("mcp")
+    registered = catalogue.settings.registered
+    if registered and set(tool.required) & registered.keys():
+        required = [name for name in tool.required if name not in registered]
+        definition["inputSchema"] = {**tool.input_schema, "required": required}
+    return {**definition, "outputSchema": answer_schema(safe_answer_fields(tool.operation))}
+
+
+def answer_schema(field_names: str = "") -> dict[str, Any]:
+    """Return the output schema of every tool: the frame of an answer, with data of any kind."""
+    # Real answers break their descriptions, and a client then shows an error in place of the answer. So the fields that
+    # a description promises are only named in a text; their schemas would take 17 times the room for GitHub's
+    # (design/016).
+    data = {"description": f"As described: {field_names}"} if field_names else {}
+    return {
+        "type": "object",
+        "properties": {
+            "status": {"type": ["integer", "null"]},
+            "data": data,
+            "next": {"type": "object"},
+            "whole": {"type": "string"},
+            "error": {"type": "string"},
+            "reason": {"type": "string"},
+        },
+        "required": ["status"],
+    }
+
+
+def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
+    count = len(catalogue.operations)
+    text = {"type": "string"}
+    words = {**text, "description": "a few English words: the action and the thing, `pause campaign`"}
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_RESULTS}
+    call = {"operation": _OPERATION, "arguments": _ARGUMENTS}
+    definitions = [
+        _search_tool_definition(
+            FIND, f"Find the operations, of {count:,}, that do something.", {"words": words, "limit": limit}
+        ),
+        _search_tool_definition(
+            DESCRIBE, "Tell what an operation does and takes, as JSON Schema.", {"operation": _OPERATION}
+        ),
+        _search_tool_definition(READ, "Call an operation that only reads.", call, calls_api=True),
+    ]
+    if catalogue.settings.consent is not Consent.NEVER:
+        definitions.append(
+            _search_tool_definition(CALL, "Call any operation, also one that changes something.", call, calls_api=True)
+        )
+    return definitions
+
+
+def _search_tool_definition(
+    name: str, description: str, properties: dict[str, Any], *, calls_api: bool = False
+) -> dict[str, Any]:
+    only_reads = name != CALL
+    hints = {"readOnlyHint": only_reads, "destructiveHint": not only_reads, "idempotentHint": only_reads}
+    required = [key for key in properties if key not in ("limit", "arguments")]
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "name": name,
+        "description": description,
+        "inputSchema": schema,
+        "annotations": {**hints, "openWorldHint": calls_api},
+        **({"outputSchema": answer_schema()} if calls_api else {}),
+    }

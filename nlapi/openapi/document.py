@@ -1,22 +1,235 @@
-"""Reads a description as one tree with its version, files and overlays, and resolves its `$ref`s."""
+"""Parses bytes, JSON or YAML, to a tree of dicts, lists and scalars, under limits."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
+import orjson
+
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
-from nlapi.openapi.cache import Cache
-from nlapi.openapi.parts import unescape_step
-from nlapi.openapi.subtypes import SubtypeFamily, subtype_families, expand_subtypes
-from nlapi.openapi.tree import read_tree
-from nlapi.openapi.upgrade import upgrade_schema
+from nlapi.openapi.cache import Cache, DuplicateKeys
+from nlapi.openapi.model import unescape_step
+from nlapi.openapi.schema_upgrade import SubtypeFamily, expand_subtypes, subtype_families, upgrade_schema
+
+# Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million.
+MAX_NODES = 5_000_000
+
+# Opening braces and brackets of a JSON text: each takes 250 bytes of memory or more. The largest description has
+# 880,000.
+MAX_OBJECTS = 1_000_000
+
+# Commas of a JSON text: each takes 8 to 60 bytes of memory. The largest description has 1,022,000.
+MAX_VALUES = 3_000_000
+
+# Levels of nesting; real descriptions stay under 40.
+MAX_DEPTH = 200
+
+# The first bytes of a text that is not UTF-8: a byte order mark, or zeros around an ASCII character (YAML 1.2.2 §5.2).
+ENCODINGS = {
+    re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff"): "utf-32",
+    re.compile(rb"\xff\xfe|\xfe\xff"): "utf-16",
+    re.compile(rb"[^\0]\0\0\0"): "utf-32-le",
+    re.compile(rb"\0\0\0[^\0]"): "utf-32-be",
+    re.compile(rb"[^\0]\0"): "utf-16-le",
+    re.compile(rb"\0[^\0]"): "utf-16-be",
+}
+
+# Bytes of a JSON text up to which its duplicate keys are searched, which takes 3 s at this size.
+MAX_DUPLICATE_SEARCH = 32_000_000
+
+# Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser.
+MAX_FLOW_YAML = 1_000_000
+
+
+def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, DuplicateKeys]:
+    """Return the tree of the JSON or YAML in `data`, and its duplicate keys; DescriptionError when it is neither."""
+    cached = cache.load_tree(data) if cache else None
+    if cached is not None:
+        return cached
+    tree, duplicates = _large_json(data, source) or _read_text(_decode(data, source), source)
+    if cache:
+        cache.store_tree(data, tree, duplicates)
+    return tree, duplicates
+
+
+def _large_json(data: bytes, source: str) -> tuple[Any, DuplicateKeys] | None:
+    """Return the tree of a large plain JSON text in UTF-8, read without a copy of it; None for any other text."""
+    if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
+        return None
+    # Counted in the bytes, before parsing: the memory would be taken already.
+    if (objects := data.count(b"{") + data.count(b"[")) > MAX_OBJECTS or (values := data.count(b",")) > MAX_VALUES:
+        count, limit = (objects, MAX_OBJECTS) if objects > MAX_OBJECTS else (values, MAX_VALUES)
+        unit = "objects and lists" if objects > MAX_OBJECTS else "values"
+        raise DescriptionError(
+            f"{source} is too large: about {count:,} {unit}; nlapi reads up to {limit:,}", hint="split it"
+        )
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    keys = _count_keys(tree, source)
+    return tree, _json_duplicate_keys(data) if len(data) <= MAX_DUPLICATE_SEARCH and _may_have_duplicates(
+        data, keys
+    ) else DuplicateKeys()
+
+
+def _count_keys(tree: Any, source: str) -> int:
+    """Return the number of keys of a tree without aliases; DescriptionError when it is too deep."""
+    level, depth, keys = [tree], 0, 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH + 1:
+            raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
+        keys += sum(len(node) for node in level if type(node) is dict)
+        children = [node.values() if type(node) is dict else node for node in level]
+        level = [child for group in children for child in group if type(child) is dict or type(child) is list]
+    return keys
+
+
+def _may_have_duplicates(data: bytes, keys: int) -> bool:
+    """Return whether a JSON text has more keys than its tree. Counts quotes before colons: 20 ms for 13 MB.
+
+    Unusual white space, or a key that ends in a backslash, gives True, which costs an exact search.
+    """
+    for mark in (b'":', b'" :'):
+        keys -= data.count(mark) - data.count(b"\\" + mark)
+        if not keys:
+            return False
+    return True
+
+
+def _decode(data: bytes, source: str) -> str:
+    encoding = next((name for mark, name in ENCODINGS.items() if mark.match(data)), "utf-8-sig")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DescriptionError(
+            f"{source} is not {encoding.removesuffix('-sig').upper()}: line {line} has a byte that cannot be decoded",
+            hint="save it as UTF-8",
+        ) from None
+    if not text.strip():
+        raise DescriptionError(f"{source} is empty")
+    # The address of a documentation page is easily given in place of the raw file.
+    if text.lstrip()[:1] == "<":
+        raise DescriptionError(
+            f"{source} is an HTML or XML page, not an API description",
+            hint="give the address of the raw OpenAPI file, often .../openapi.json",
+        )
+    return text
+
+
+def _read_text(text: str, source: str) -> tuple[Any, DuplicateKeys]:
+    """Return the tree of a text: as JSON if it looks like it, else, or if it is small flow style, as YAML."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return _read_yaml(text, source)
+    try:
+        tree = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if len(text) < MAX_FLOW_YAML and _parses_as_yaml(text):
+            return _read_yaml(text, source)
+        raise DescriptionError(
+            f"{source}, line {error.lineno}, column {error.colno}: {error.msg}", hint="is the file complete?"
+        ) from None
+    _count_keys(tree, source)
+    return tree, _json_duplicate_keys(text)
+
+
+def _json_duplicate_keys(text: str | bytes) -> DuplicateKeys:
+    """Return the keys that occur twice in one object of a JSON text, without their lines."""
+    duplicates = DuplicateKeys()
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in pairs}) < len(pairs):
+            duplicates.extend((key, 0) for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+
+    with suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=note)
+    return duplicates
+
+
+def _parses_as_yaml(text: str) -> bool:
+    import yaml
+
+    from nlapi.openapi.yaml import load
+
+    try:
+        load(text)
+    except yaml.YAMLError:
+        return False
+    return True
+
+
+def _read_yaml(text: str, source: str) -> tuple[Any, DuplicateKeys]:
+    import yaml
+
+    from nlapi.openapi.yaml import load
+
+    try:
+        tree, duplicates = load(text)
+    except yaml.MarkedYAMLError as error:
+        if (with_spaces := _tabs_to_spaces(text)) != text:
+            return _read_yaml(with_spaces, source)
+        raise _yaml_error(error, text, source) from None
+    except yaml.YAMLError as error:
+        message = " ".join(str(error).split())[:200]
+        raise DescriptionError(f"{source} is neither JSON nor YAML: {message}") from None
+    _check_size(tree, source)
+    return tree, duplicates
+
+
+def _tabs_to_spaces(text: str) -> str:
+    """Return the text with spaces instead of tabs as indentation, if it has only tabs there."""
+    if re.search(r"^\t* ", text, re.MULTILINE):
+        return text
+    return re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), text, flags=re.MULTILINE)
+
+
+def _yaml_error(error: Any, text: str, source: str) -> DescriptionError:
+    """Return the error of a YAML text, with its position and a hint."""
+    mark = error.problem_mark or error.context_mark
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem, hint = error.problem or error.context, "is the file complete?"
+    if problem == "but found another document":
+        problem, hint = "a second document begins here", "leave one in the file"
+    elif mark and text.splitlines()[mark.line : mark.line + 1] and "\t" in text.splitlines()[mark.line]:
+        hint = "YAML is indented with spaces, and this line has a tab"
+    return DescriptionError(f"{source}{place}: {problem}", hint=hint)
+
+
+def _check_size(tree: Any, source: str) -> None:
+    """Refuse a tree that is too deep, or too large once its aliases are followed, without following each one."""
+    sizes: dict[int, int] = {}
+    in_progress: set[int] = set()
+
+    def size(node: Any, depth: int) -> int:
+        if not isinstance(node, (dict, list)):
+            return 1
+        # Each shared node is sized once: a "billion laughs" text has few nodes and grows by its aliases.
+        if id(node) in sizes:
+            return sizes[id(node)]
+        if depth > MAX_DEPTH or id(node) in in_progress:
+            raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
+        in_progress.add(id(node))
+        children = node.values() if isinstance(node, dict) else node
+        total = 1 + sum(size(child, depth + 1) for child in children)
+        in_progress.discard(id(node))
+        sizes[id(node)] = total
+        return total
+
+    if size(tree, 0) > MAX_NODES:
+        raise DescriptionError(f"{source} grows to more than {MAX_NODES:,} nodes when its aliases are followed")
+
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
@@ -70,7 +283,9 @@ class Document:
     def lookup(self, ref: str) -> Any:
         """Return the node that a `$ref` refers to; LookupError when there is none or it is in another file."""
         if not ref.startswith("#"):
-            raise LookupError(f"{ref!r}: {self.unresolved[ref]}" if ref in self.unresolved else f"{ref!r} leads into another file")
+            raise LookupError(
+                f"{ref!r}: {self.unresolved[ref]}" if ref in self.unresolved else f"{ref!r} leads into another file"
+            )
         try:
             if ref.startswith("#/"):
                 # Pointers are nearly all references and are resolved here; the registry, slower to build, is for

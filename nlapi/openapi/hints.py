@@ -68,12 +68,16 @@ def _raw_hints(node: Any) -> dict[str, Any]:
         return {}
     inner = node.get(EXTENSION_PREFIX)
     values = dict(inner) if isinstance(inner, Mapping) else {}
-    return values | {key[len(EXTENSION_PREFIX) + 1 :]: value for key, value in node.items() if key.startswith(f"{EXTENSION_PREFIX}-")}
+    return values | {
+        key[len(EXTENSION_PREFIX) + 1 :]: value for key, value in node.items() if key.startswith(f"{EXTENSION_PREFIX}-")
+    }
 
 
 def extension_fields(node: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a node that address nlapi."""
-    return {key: value for key, value in node.items() if key == EXTENSION_PREFIX or key.startswith(f"{EXTENSION_PREFIX}-")}
+    return {
+        key: value for key, value in node.items() if key == EXTENSION_PREFIX or key.startswith(f"{EXTENSION_PREFIX}-")
+    }
 
 
 def is_hidden(schema: Any, *, required: bool) -> bool:
@@ -89,7 +93,9 @@ def hint_issues(node: Any, location: str) -> Iterator[Issue]:
             yield Issue.warning(location, f"{EXTENSION_PREFIX} has no {key!r}", f"it has {', '.join(HINT_TYPES)}")
         elif not isinstance(value, HINT_TYPES[key]):
             expected = "true or false" if HINT_TYPES[key] is bool else "a text"
-            yield Issue.warning(location, f"{EXTENSION_PREFIX}.{key} is {value!r}, not {expected}; it is not heeded"[:200])
+            yield Issue.warning(
+                location, f"{EXTENSION_PREFIX}.{key} is {value!r}, not {expected}; it is not heeded"[:200]
+            )
     if isinstance(node, Mapping) and EXTENSION_PREFIX in node and not isinstance(node[EXTENSION_PREFIX], Mapping):
         yield Issue.warning(location, f"{EXTENSION_PREFIX} is no map; it is not heeded")
     # An unknown unit must not stop a call: the amount is then sent unchanged.

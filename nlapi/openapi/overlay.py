@@ -11,7 +11,7 @@ from typing import Any
 
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue
-from nlapi.openapi.parts import as_list
+from nlapi.openapi.model import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
 # Nodes of a description after its overlays, as in `document`; an action on everything multiplies what it adds.
@@ -60,7 +60,9 @@ def apply_overlays(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tupl
     for document in overlays:
         for index, action in enumerate(document.actions):
             location = f"{document.source}: actions[{index}]"
-            issues += (Issue.warning(location, message, hint, "overlay") for message, hint in _apply_action(result, action))
+            issues += (
+                Issue.warning(location, message, hint, "overlay") for message, hint in _apply_action(result, action)
+            )
         # After each overlay: `$..*` with an update doubles the tree at every action.
         if _count_nodes(result) > MAX_NODES:
             raise DescriptionError(f"{document.source} makes the description grow to more than {MAX_NODES:,} nodes")

@@ -12,14 +12,21 @@ from typing import Any
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue
 from nlapi.openapi import swagger2
-from nlapi.openapi.answers import load_response_details
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
-from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extension_fields, hint_issues, read_hints
-from nlapi.openapi.parts import ResponseDetails, RequestDetails, SecurityScheme, Server, as_list, as_map
-from nlapi.openapi.servers import server_issues, parse_servers
+from nlapi.openapi.model import (
+    TOKEN,
+    RequestDetails,
+    ResponseDetails,
+    SecurityScheme,
+    Server,
+    as_list,
+    as_map,
+    parse_servers,
+    server_issues,
+)
+from nlapi.openapi.operation_parser import load_details, load_response_details
 from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
 # The largest description known has 7,000 paths; more is refused before any operation is made.
@@ -102,7 +109,10 @@ def _resolver(document: Document) -> Any:
 
 
 def _parse_security_schemes(document: Document, issues: list[Issue]) -> dict[str, SecurityScheme]:
-    section, nodes = "components.securitySchemes", as_map(as_map(document.tree.get("components")).get("securitySchemes"))
+    section, nodes = (
+        "components.securitySchemes",
+        as_map(as_map(document.tree.get("components")).get("securitySchemes")),
+    )
     if document.is_swagger:
         section, nodes = "securityDefinitions", swagger2.security_schemes(document.tree)
     schemes = {}
@@ -220,19 +230,25 @@ def _parse_operation(
     )
 
 
-def _load_details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation) -> RequestDetails:
+def _load_details(
+    document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation
+) -> RequestDetails:
     issues: tuple[Issue, ...] = ()
     if document.is_swagger:
         upgraded = swagger2.upgrade_operation(document, item, node, operation.location)
         item, node, issues = {}, upgraded.node, upgraded.issues
-    parsed_servers = parse_servers(node.get("servers"), document.source) or parse_servers(item.get("servers"), document.source)
+    parsed_servers = parse_servers(node.get("servers"), document.source) or parse_servers(
+        item.get("servers"), document.source
+    )
     issues = (*issues, *server_issues(parsed_servers, f"{operation.location}.servers"))
     details = load_details(document, item, node, operation, parsed_servers or operation.spec.servers)
     return replace(details, issues=(*issues, *details.issues)) if issues else details
 
 
 def _load_response_details(document: Document, node: Mapping[str, Any], operation: Operation) -> ResponseDetails:
-    return load_response_details(document, swagger2.upgrade_responses(document, node) if document.is_swagger else node, operation)
+    return load_response_details(
+        document, swagger2.upgrade_responses(document, node) if document.is_swagger else node, operation
+    )
 
 
 def derived_id(method: str, path: str) -> str:

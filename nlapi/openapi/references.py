@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.openapi.parts import Schema
+from nlapi.openapi.model import Schema
+from nlapi.openapi.schema_upgrade import subschemas
 from nlapi.openapi.spec import Spec
-from nlapi.openapi.upgrade import subschemas
 
 
 def schema_refs(schema: Any) -> Iterator[str]:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
-from nlapi.openapi.parts import (
-    ResponseDetails,
+from nlapi.openapi.model import (
     Body,
-    RequestDetails,
     Link,
     Parameter,
+    RequestDetails,
     Requirement,
     Response,
+    ResponseDetails,
     Schema,
     SecurityScheme,
     Server,
@@ -164,9 +164,14 @@ class Operation:
     def issues(self) -> tuple[Issue, ...]:
         """Return everything wrong with it. Parses details and responses."""
         # Imported here: only a check of the whole description needs it, not a call.
-        from nlapi.openapi.contradictions import unsatisfiable_schemas
+        from nlapi.openapi.check import unsatisfiable_schemas
 
-        return (*self.details.issues, *unsatisfiable_schemas(self), *self.response_details.issues, *self.spec.review(self))
+        return (
+            *self.details.issues,
+            *unsatisfiable_schemas(self),
+            *self.response_details.issues,
+            *self.spec.review(self),
+        )
 
     @property
     def usable(self) -> bool:

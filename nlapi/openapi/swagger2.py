@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.parts import FORM, MULTIPART, as_list, as_map, entries, essence
+from nlapi.openapi.model import FORM, MULTIPART, as_list, as_map, entries, essence
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -88,7 +88,9 @@ def _security_scheme(node: Any) -> Any:
     return node
 
 
-def upgrade_operation(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], location: str) -> UpgradedOperation:
+def upgrade_operation(
+    document: Document, item: Mapping[str, Any], node: Mapping[str, Any], location: str
+) -> UpgradedOperation:
     """Return the operation `node` of the path item `item`. An unresolved `$ref` stays, to be reported by the parser."""
     upgrade = _OperationUpgrade(document, node, location)
     parameters = upgrade.parameters(item)
@@ -105,7 +107,9 @@ def upgrade_responses(document: Document, node: Mapping[str, Any]) -> Mapping[st
     """Return an operation `node` that has only its responses, in the form of OpenAPI 3."""
     produces = _media_types(document, node, "produces")
     responses = as_map(node.get("responses"))
-    return {"responses": {status: _upgrade_response(document, response, produces) for status, response in responses.items()}}
+    return {
+        "responses": {status: _upgrade_response(document, response, produces) for status, response in responses.items()}
+    }
 
 
 class _OperationUpgrade:
@@ -139,7 +143,9 @@ class _OperationUpgrade:
         if not isinstance(node, Mapping) or "$ref" in node:
             return node
         schema = _schema_of_fields(node)
-        parameter_fields = {key: value for key, value in node.items() if key in NON_SCHEMA_FIELDS or key.startswith("x-nlapi")}
+        parameter_fields = {
+            key: value for key, value in node.items() if key in NON_SCHEMA_FIELDS or key.startswith("x-nlapi")
+        }
         upgraded = {**parameter_fields, "description": node.get("description"), "deprecated": node.get("deprecated")}
         upgraded["schema"] = {k: v for k, v in schema.items() if k != "description" and not k.startswith("x-nlapi")}
         if "x-example" in node:
@@ -154,7 +160,9 @@ class _OperationUpgrade:
         # Some descriptions write the format under `items`, where it is for nested lists only.
         stated = node.get("collectionFormat", as_map(node.get("items")).get("collectionFormat", "csv"))
         collection_format = str(stated).lower()
-        if collection_format not in COLLECTION_FORMATS or (collection_format == "multi" and location not in ("query", "formData")):
+        if collection_format not in COLLECTION_FORMATS or (
+            collection_format == "multi" and location not in ("query", "formData")
+        ):
             message = f"collectionFormat {stated!r} is not for {location}; csv is used"
             self.add_issue(Level.WARNING, f"parameters.{name}", message)
             collection_format = "csv"
@@ -194,7 +202,9 @@ class _OperationUpgrade:
         media = {"schema": schema, "encoding": encoding}
         types = [essence(entry) for entry in _media_types(self.document, self.node, "consumes")]
         # Only multipart can carry a file, even where `consumes` names urlencoded first.
-        has_file = any("file" in (entry.get("type"), as_map(entry.get("items")).get("type")) for entry in fields_by_name.values())
+        has_file = any(
+            "file" in (entry.get("type"), as_map(entry.get("items")).get("type")) for entry in fields_by_name.values()
+        )
         multipart = has_file or (MULTIPART in types and FORM not in types)
         return {"required": bool(required), "content": {MULTIPART if multipart else FORM: media}}
 
@@ -221,10 +231,14 @@ def _upgrade_response(document: Document, value: Any, produces: list[str]) -> An
     if not types and "schema" in node:
         types = [BYTES if as_map(node["schema"]).get("type") == "file" else JSON]
     schema = {"schema": node["schema"]} if "schema" in node else {}
-    headers = {name: {"schema": _schema_of_fields(as_map(entry))} for name, entry in as_map(node.get("headers")).items()}
+    headers = {
+        name: {"schema": _schema_of_fields(as_map(entry))} for name, entry in as_map(node.get("headers")).items()
+    }
     return {
         **{key: entry for key, entry in node.items() if key not in ("schema", "examples")},
-        "content": {entry: {**schema, **({"example": examples[entry]} if entry in examples else {})} for entry in types},
+        "content": {
+            entry: {**schema, **({"example": examples[entry]} if entry in examples else {})} for entry in types
+        },
         "headers": headers,
     }
 

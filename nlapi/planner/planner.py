@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from nlapi.changes.commands import find_change_command
+from nlapi.changes.sentences import find_change_command
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import plainly_ordered
 from nlapi.planner.language.english import foreign

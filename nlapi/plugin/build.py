@@ -12,24 +12,23 @@ from typing import Any
 from nlapi.agent.tool_selection import MAX_TOOLS
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
+from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.openapi.subset import subset
+from nlapi.plugin.markdown import fill_template, inert_line, safe_line
+from nlapi.plugin.names import callable_id, check_name, credential_variables, plugin_name
 from nlapi.plugin.programs import (
     CODEX,
     CODEX_MCP,
+    build_programs,
     command_name,
     settings_list,
-    build_programs,
     tool_prefix,
     url_variable,
     user_config,
 )
-from nlapi.plugin.ids import IdGuide
-from nlapi.plugin.names import callable_id, check_name, plugin_name, credential_variables
+from nlapi.plugin.skills import IdGuide, Outline, build_agent, build_skills, example_prompts
 from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
-from nlapi.plugin.skills import Outline, build_agent, example_prompts, build_skills
-from nlapi.plugin.markdown import inert_line, safe_line, fill_template
 from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
 from nlapi.version import __version__
@@ -91,7 +90,9 @@ def build(
     `user_files` are the files already in its folder: their notes are woven in, their licence stands. UsageError when no
     operation is left or the name cannot be a plugin's; DescriptionError when the description holds what JSON cannot.
     """
-    usable = [operation for operation in operations if operation.usable and _has_allowed_server(operation, options.base_url)]
+    usable = [
+        operation for operation in operations if operation.usable and _has_allowed_server(operation, options.base_url)
+    ]
     if not usable:
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
     spec_title = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
@@ -108,7 +109,9 @@ def build(
     content = digest("".join(texts[path] for path in sorted(texts)) + _json_file(user_options))
     texts |= _client_manifests(spec, name, title, len(usable), content, user_options)
     files = {path: text.encode() for path, text in sorted(texts.items())}
-    files[MANIFEST] = _json_file(_build_record(spec, options, files, len(usable), name, title, variable_of, own_files)).encode()
+    files[MANIFEST] = _json_file(
+        _build_record(spec, options, files, len(usable), name, title, variable_of, own_files)
+    ).encode()
     skipped = tuple(operation.id for operation in operations if operation.id not in ids)
     return Plugin(name=name, files=files, operations=tuple(ids.values()), skipped_operations=skipped)
 
@@ -126,7 +129,11 @@ def _build_texts(
     groups = areas(spec, usable)
     command = command_name(name)
     values = {"command": command, "credentials": settings_list(spec, name, variable_of, options.base_url)}
-    values |= {"tools": tool_prefix(name), "main": f"{name}:{name}", "allowed": f"Bash({command}:*) {tool_prefix(name)}*"}
+    values |= {
+        "tools": tool_prefix(name),
+        "main": f"{name}:{name}",
+        "allowed": f"Bash({command}:*) {tool_prefix(name)}*",
+    }
     values["offered"] = _tools_sentence(name, len(usable))
     outline = Outline(
         name=name,
@@ -163,9 +170,7 @@ def _tools_sentence(name: str, count: int) -> str:
     if count <= MAX_TOOLS:
         return f"The tools `{tool_prefix(name)}*` are the same operations with the same rules, where they are offered."
     search_tools = "`find`, `describe`, `read` and `call`"
-    return (
-        f"The tools {search_tools} of `{tool_prefix(name)}*` reach the same operations with the same rules, where they are offered."
-    )
+    return f"The tools {search_tools} of `{tool_prefix(name)}*` reach the same operations with the same rules, where they are offered."
 
 
 def _licence_sentence(spec: Spec) -> str:
@@ -174,7 +179,9 @@ def _licence_sentence(spec: Spec) -> str:
     licence = info.get("license") if isinstance(info, Mapping) else None
     if not isinstance(licence, Mapping):
         return "The description does not say under which licence it is given."
-    parts = [safe_line(str(licence[key]), 200) for key in ("name", "identifier", "url") if isinstance(licence.get(key), str)]
+    parts = [
+        safe_line(str(licence[key]), 200) for key in ("name", "identifier", "url") if isinstance(licence.get(key), str)
+    ]
     return f"The description says that its licence is: {', '.join(parts)}."
 
 
@@ -205,7 +212,9 @@ def digest(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
-def _client_manifests(spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, Any]) -> dict[str, str]:
+def _client_manifests(
+    spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, Any]
+) -> dict[str, str]:
     """Return the files that clients read about the plugin."""
     # Clients update a plugin when its version differs, so the version ends in a hash of everything that was built.
     semver = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?![\w-])", spec.version)

@@ -49,11 +49,15 @@ def removed_names(files: Mapping[str, bytes], before: Vocabulary, after: Vocabul
     removed = before.terms - after.terms
     for path, text in _markdown_texts(files) if removed else ():
         if spans := [span for span in _code_spans(text) if span in removed]:
-            names = ", ".join(f"`{span}`" for span in spans[:MAX_QUOTED]) + (" and more" if len(spans) > MAX_QUOTED else "")
+            names = ", ".join(f"`{span}`" for span in spans[:MAX_QUOTED]) + (
+                " and more" if len(spans) > MAX_QUOTED else ""
+            )
             yield _reference_issue(path, f"speaks of {names}, which the description no longer has", "build it again")
 
 
-def unknown_names(files: Mapping[str, bytes], vocabulary: Vocabulary, command: str, plugin_names: Sequence[str]) -> Iterator[Issue]:
+def unknown_names(
+    files: Mapping[str, bytes], vocabulary: Vocabulary, command: str, plugin_names: Sequence[str]
+) -> Iterator[Issue]:
     """Yield an Issue for each name in people's notes that the description does not have.
 
     `plugin_names` are names of the plugin itself.
@@ -61,12 +65,18 @@ def unknown_names(files: Mapping[str, bytes], vocabulary: Vocabulary, command: s
     for path, text in _markdown_texts(files):
         if not path.startswith(NOTES_FOLDER):
             continue
-        yield from (_reference_issue(path, message, hint) for message, hint in _command_faults(text, vocabulary, command))
+        yield from (
+            _reference_issue(path, message, hint) for message, hint in _command_faults(text, vocabulary, command)
+        )
         for span in _code_spans(text):
             # Notes may have ordinary words in backticks, so only the spelling of an identifier counts.
             if _IDENTIFIER.fullmatch(span) and span not in vocabulary.terms and span not in plugin_names:
                 suggestions = difflib.get_close_matches(span, vocabulary.arguments, n=1, cutoff=0.6)
-                hint = f"did you mean `{suggestions[0]}`?" if suggestions else "without backticks, if it is nothing of the API"
+                hint = (
+                    f"did you mean `{suggestions[0]}`?"
+                    if suggestions
+                    else "without backticks, if it is nothing of the API"
+                )
                 yield _reference_issue(path, f"speaks of `{span}`, which the description does not have", hint)
 
 

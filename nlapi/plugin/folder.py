@@ -1,17 +1,144 @@
-"""A plugin's folder on disk: read whole, written so that a kill leaves a folder that can be built again."""
+"""Differences between a plugin on disk and what was built, what would be built now, and its source."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from nlapi.errors import NlapiError, UsageError
-from nlapi.plugin.build import MANIFEST
-from nlapi.plugin.drift import edited_files, read_manifest
-from nlapi.plugin.user_files import select_user_files
+from nlapi.issue import Issue, Level
+from nlapi.plugin.build import DESCRIPTION, MANIFEST, MANIFEST_FORMAT, Options, Plugin, digest
 from nlapi.plugin.markdown import join_names
+from nlapi.plugin.programs import command_name
+from nlapi.plugin.user_files import select_user_files
+from nlapi.version import __version__
+
+REBUILD_HINT = "build it again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginManifest:
+    """A plugin's record of how it was built: options, nlapi's version, path -> SHA-256.
+
+    `command` is its command on the PATH, `variables` are those that this reads: the base URL, then credentials.
+    """
+
+    options: Options
+    command: str
+    variables: tuple[str, ...]
+    version: str
+    files: Mapping[str, str]
+    user_files: Mapping[str, str]
+    """The files of people at the time of the build, path -> SHA-256."""
+
+    @property
+    def name(self) -> str:
+        return self.command.removeprefix(command_name(""))
+
+
+def read_manifest(content: bytes, location: str) -> PluginManifest:
+    """Return the Manifest in a file; NlapiError when it is invalid."""
+    try:
+        data: Any = json.loads(content)
+        if data["format"] != MANIFEST_FORMAT:
+            raise NlapiError(
+                f"{location} is of format {data['format']!r}, and this nlapi reads {MANIFEST_FORMAT}", hint=REBUILD_HINT
+            )
+        options: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data["options"].items()
+        }
+        if not options.keys() <= {field.name for field in fields(Options)}:
+            raise ValueError("options that are not known")
+        files = {str(path): str(field) for path, field in data["files"].items()}
+        # Paths are written to and removed by; a plugin from elsewhere must not reach other files.
+        if any(path.startswith("/") or "\\" in path or ".." in path.split("/") for path in files):
+            raise ValueError("a path that leads out of the folder")
+        return PluginManifest(
+            options=Options(**options),
+            command=str(data["command"]),
+            variables=tuple(map(str, data["variables"])),
+            version=str(data["nlapi"]),
+            files=files,
+            user_files={str(path): str(field) for path, field in data["people"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise NlapiError(f"{location} is no manifest of a plugin ({reason})"[:300], hint=REBUILD_HINT) from None
+
+
+def edited_files(files: Mapping[str, bytes], manifest: PluginManifest) -> dict[str, str]:
+    """Return path -> what became of it since the plugin was built, for generated files only."""
+    return {
+        path: "was changed" if path in files else "is missing"
+        for path, recorded_hash in manifest.files.items()
+        if path not in files or digest(files[path]) != recorded_hash
+    }
+
+
+def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Plugin) -> tuple[Issue, ...]:
+    """Return what differs from the manifest, and from `rebuilt`, which was built from the plugin's own description."""
+    user_files = select_user_files(files)
+    changed = {path: change for path, change in edited_files(files, manifest).items() if path not in user_files}
+    issues = [_drift_issue(path, f"{change} since it was built", REBUILD_HINT) for path, change in changed.items()]
+    # A file of the user's own makes the plugin no worse, hence INFO.
+    foreign = (path for path in files if path not in manifest.files and path != MANIFEST and path not in user_files)
+    issues += (_drift_issue(path, "nlapi did not write it", "", Level.INFO) for path in foreign)
+    for path in sorted(manifest.user_files.keys() | user_files.keys()):
+        if path in user_files and manifest.user_files.get(path) != digest(user_files[path]):
+            issues.append(_drift_issue(path, "is not what the plugin was built with", REBUILD_HINT))
+        elif path not in user_files:
+            issues.append(_drift_issue(path, "is gone, and still in the plugin", REBUILD_HINT))
+    # Another nlapi makes other texts, so every file would differ: one line says it all.
+    if manifest.version != __version__:
+        message = f"was built by nlapi {manifest.version}, and this is {__version__}"
+        return (*issues, _drift_issue(MANIFEST, message, REBUILD_HINT))
+    different = {
+        path for path in rebuilt.files.keys() | manifest.files.keys() if rebuilt.files.get(path) != files.get(path)
+    }
+    for path in sorted(different - changed.keys() - {MANIFEST}):
+        issues.append(_drift_issue(path, "is not what its description and options make", REBUILD_HINT))
+    if MANIFEST in different and not different - {MANIFEST}:
+        issues.append(_drift_issue(MANIFEST, "was changed since it was built", REBUILD_HINT))
+    return tuple(issues)
+
+
+def source_changes(files: Mapping[str, bytes], rebuilt: Plugin) -> tuple[Issue, ...]:
+    """Return how the description has changed at its source, from which `rebuilt` was built."""
+    old, new = files.get(DESCRIPTION, b""), rebuilt.files[DESCRIPTION]
+    if old == new:
+        return ()
+    before, after = _operation_nodes(old), _operation_nodes(new)
+    parts = [
+        f"{label} {join_names(names, 5)}"
+        for label, names in (
+            ("new:", [id for id in after if id not in before]),
+            ("gone:", [id for id in before if id not in after]),
+            ("changed:", [id for id in after if id in before and after[id] != before[id]]),
+        )
+        if names
+    ]
+    summary = "; ".join(parts) or "in what its operations share"
+    return (_drift_issue(DESCRIPTION, f"the description has changed at its source ({summary})", REBUILD_HINT),)
+
+
+def _operation_nodes(content: bytes) -> dict[str, Any]:
+    try:
+        tree: Any = json.loads(content)
+    except ValueError:
+        return {}
+    items = tree.get("paths", {}).values() if isinstance(tree, dict) else ()
+    nodes = (node for item in items if isinstance(item, dict) for node in item.values() if isinstance(node, dict))
+    return {node["operationId"]: node for node in nodes if isinstance(node.get("operationId"), str)}
+
+
+def _drift_issue(location: str, message: str, hint: str, level: Level = Level.ERROR) -> Issue:
+    return Issue(level=level, where=location, message=message, hint=hint, rule="drift")
+
 
 # Files are written here before they are moved to their places; a folder that holds it was being built by nlapi.
 STAGING = ".nlapi-plugin-build"
@@ -94,11 +221,15 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
             raise NlapiError(error.message, hint="--force writes over what is there") from None
         return ()
     changed = edited_files(existing, recorded).keys() - user_files.keys()
-    overwritten = [path for path in recorded.files if path in changed and path in existing and existing[path] != files.get(path)]
+    overwritten = [
+        path for path in recorded.files if path in changed and path in existing and existing[path] != files.get(path)
+    ]
     overwritten += [path for path in files if path in existing and path not in recorded.files and path != MANIFEST]
     if overwritten and not force:
         hint = "keep what you need of them elsewhere, then --force writes over them"
-        raise UsageError(f"edited or put there since it was built, and would be lost: {join_names(overwritten, 5)}", hint=hint)
+        raise UsageError(
+            f"edited or put there since it was built, and would be lost: {join_names(overwritten, 5)}", hint=hint
+        )
     return tuple(path for path in recorded.files if path not in files and path in existing and path not in user_files)
 
 

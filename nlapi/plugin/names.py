@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from nlapi.client.credentials import shared_ids
+from nlapi.client.auth import shared_ids
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.slugs import RESERVED_WORDS, join_words, unique_name
+from nlapi.tools.names import RESERVED_WORDS, join_words, unique_name
 
 # In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.programs.max_tool_length).
 MAX_NAME = 30
@@ -20,7 +20,9 @@ MAX_NAME = 30
 MAX_SKILL = 64
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 # Words of a title that do not distinguish one API from another.
-GENERIC_WORDS = frozenset("api apis rest restful http https openapi swagger spec specification the official web and of".split())
+GENERIC_WORDS = frozenset(
+    "api apis rest restful http https openapi swagger spec specification the official web and of".split()
+)
 
 BASE_URL = "base_url"
 """The option for where an API runs."""
@@ -51,7 +53,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def credential_variables(spec: Spec, operations: Iterable[Operation], name: str, chosen: Mapping[str, str]) -> dict[str, str]:
+def credential_variables(
+    spec: Spec, operations: Iterable[Operation], name: str, chosen: Mapping[str, str]
+) -> dict[str, str]:
     """Return security scheme -> the environment variable for its credential; `chosen` overrides generated names.
 
     Schemes that are one credential for some of `operations` have one variable.
@@ -75,7 +79,9 @@ def credential_variables(spec: Spec, operations: Iterable[Operation], name: str,
     for ids in groups.values():
         # A user sees one credential as "the token", whatever the description calls its scheme.
         suffix = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
-        shared_variable = next((chosen[id] for id in ids if id in chosen), "") or variable_form(unique_name(f"{prefix}_{suffix}", variable_of.values()))
+        shared_variable = next((chosen[id] for id in ids if id in chosen), "") or variable_form(
+            unique_name(f"{prefix}_{suffix}", variable_of.values())
+        )
         variable_of |= {id: chosen.get(id, shared_variable) for id in ids}
     return {id: variable_of[id] for id in usable}
 

@@ -11,15 +11,14 @@ import yaml
 
 from nlapi import bundled
 from nlapi.agent.claude import BASE_URL
-from nlapi.agent.explain import explain_error
-from nlapi.agent.messages import StreamedAnswer
+from nlapi.agent.messages import StreamedAnswer, explain_error
 from nlapi.agent.models import DEFAULT
 from nlapi.errors import ArgumentError, PlannerError
+from nlapi.openapi.model import as_list
 from nlapi.openapi.overlay import operation_jsonpath
-from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.markdown import safe_line
-from nlapi.tools.check import check
+from nlapi.tools.arguments import check
 from nlapi.tools.compile import compile_tool
 
 PROPOSED_OVERLAY = "overlay.proposed.yaml"
@@ -63,7 +62,12 @@ async def propose_overlay(
     proposals: list[dict[str, Any]] = []
     async with AsyncAnthropic(api_key=api_key, base_url=base_url or BASE_URL) as client:
         for start in range(0, len(operations), BATCH_SIZE):
-            labels = [group["label"] for proposal in proposals for group in _mappings(proposal.get("groups")) if "label" in group]
+            labels = [
+                group["label"]
+                for proposal in proposals
+                for group in _mappings(proposal.get("groups"))
+                if "label" in group
+            ]
             proposals.append(await _request_proposal(client, operations[start : start + BATCH_SIZE], labels, model))
     actions = [action for proposal in proposals for action in _overlay_actions(proposal, operations)]
     if not actions:
@@ -74,13 +78,17 @@ async def propose_overlay(
     return comment + yaml.safe_dump({**head, "actions": actions}, sort_keys=False, allow_unicode=True, width=110)
 
 
-async def _request_proposal(client: Any, operations: Sequence[Operation], labels: Sequence[str], model: str) -> dict[str, Any]:
+async def _request_proposal(
+    client: Any, operations: Sequence[Operation], labels: Sequence[str], model: str
+) -> dict[str, Any]:
     """Return what Claude proposes for some of the operations; `labels` are groups that it made of others."""
     import httpx2
     from anthropic import AnthropicError
 
     operations_json = json.dumps([_operation_summary(block) for block in operations], ensure_ascii=False)
-    groups_note = f"Groups that you made of other operations: {json.dumps(list(dict.fromkeys(labels)))}\n\n" if labels else ""
+    groups_note = (
+        f"Groups that you made of other operations: {json.dumps(list(dict.fromkeys(labels)))}\n\n" if labels else ""
+    )
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": MAX_TOKENS,
@@ -100,7 +108,9 @@ async def _request_proposal(client: Any, operations: Sequence[Operation], labels
     uses = [block for block in answer.content if block["type"] == "tool_use" and block["id"] not in answer.faults]
     if answer.stop != "tool_use" or not uses:
         reason = answer.text.strip()[:200] or f"it ended with {answer.stop}"
-        raise PlannerError(f"Claude proposed nothing that can be used: {reason}", hint="try again, or write overlay.yaml")
+        raise PlannerError(
+            f"Claude proposed nothing that can be used: {reason}", hint="try again, or write overlay.yaml"
+        )
     proposal = uses[0]["input"]
     return proposal if isinstance(proposal, dict) else {}
 
@@ -122,11 +132,17 @@ def _overlay_actions(proposal: Mapping[str, Any], operations: Sequence[Operation
     operation_by_id = {entry.id: entry for entry in operations}
     tags = {tag for entry in operations for tag in entry.tags}
     for entry in _mappings(proposal.get("names")):
-        operation, summary = operation_by_id.get(str(entry.get("operation"))), safe_line(str(entry.get("summary", "")), 120)
+        operation, summary = (
+            operation_by_id.get(str(entry.get("operation"))),
+            safe_line(str(entry.get("summary", "")), 120),
+        )
         if operation and summary and summary != operation.summary:
             name = str(entry.get("name", ""))
             hint = {"x-nlapi": {"name": name}} if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) else {}
-            yield {"target": operation_jsonpath(operation.path, operation.method), "update": {"summary": summary, **hint}}
+            yield {
+                "target": operation_jsonpath(operation.path, operation.method),
+                "update": {"summary": summary, **hint},
+            }
     for entry in _mappings(proposal.get("groups")):
         label, about = safe_line(str(entry.get("label", "")), 60), safe_line(str(entry.get("about", "")), 160)
         members = [operation_by_id[id] for id in _strings(entry.get("operations")) if id in operation_by_id]
@@ -157,7 +173,10 @@ def _example_action(operation: Operation, argument: str, value: Any) -> dict[str
     except ArgumentError as error:
         if re.search(rf"(?:^|[:;] ){re.escape(argument)}\b", str(error)):
             return None
-    return {"target": f"{operation_jsonpath(operation.path, operation.method)}.parameters[{index}]", "update": {"example": value}}
+    return {
+        "target": f"{operation_jsonpath(operation.path, operation.method)}.parameters[{index}]",
+        "update": {"example": value},
+    }
 
 
 def _parameter_index(operation: Operation, location: str, name: str) -> int | None:

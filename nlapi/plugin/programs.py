@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from nlapi.client.credentials import credential_kind
+from nlapi.client.auth import credential_kind
 from nlapi.client.server import expand_server_url
 from nlapi.errors import UsageError
-from nlapi.openapi.parts import SecurityScheme
+from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Spec
+from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
-from nlapi.plugin.markdown import inert_line, fill_template
 
 HOOKS = "hooks/hooks.json"
 HOOK = "hooks/consent.sh"
@@ -64,7 +64,10 @@ def build_programs(name: str, variable_of: Mapping[str, str], base_url: str, *, 
     """Return path -> text of the command, the MCP server and the hooks. `variable_of` maps security schemes to variables."""
     command = command_name(name)
     values = {"command": command, "session": session_variable(name)}
-    keys = {url_variable(name): BASE_URL, **{setting.variable: setting.option for setting in credential_settings(variable_of)}}
+    keys = {
+        url_variable(name): BASE_URL,
+        **{setting.variable: setting.option for setting in credential_settings(variable_of)},
+    }
     settings = fill_template(
         "settings.sh",
         given="\n".join(f"given {variable} {OPTION_PREFIX}{key.upper()} {key}" for variable, key in keys.items()),
@@ -153,7 +156,9 @@ def settings_list(spec: Spec, name: str, variable_of: Mapping[str, str], base_ur
     if not lines:
         lines = ["- No way to sign in is set up: calls are sent without a credential."]
     location = _default_base_url(spec, base_url)
-    clause = f"if not at {inert_line(location, 200)}" if location else "which has to be set, as the description does not say"
+    clause = (
+        f"if not at {inert_line(location, 200)}" if location else "which has to be set, as the description does not say"
+    )
     return "\n".join([*lines, f"- `{BASE_URL}`, or the variable `{url_variable(name)}`: where the API runs, {clause}"])
 
 

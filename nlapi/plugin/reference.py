@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.openapi.parts import as_map
+from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Operation
+from nlapi.plugin.markdown import code_span, fill_template, join_names, safe_line
 from nlapi.plugin.names import callable_id
-from nlapi.plugin.markdown import code_span, safe_line, join_names, fill_template
-from nlapi.tools.areas import Area
+from nlapi.tools.answer_view import answer_fields
+from nlapi.tools.areas import Area, Group
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.fields import answer_fields
-from nlapi.tools.groups import Group
 
 # Of one file: what a model reads at once.
 MAX_OPERATIONS = 50
@@ -41,7 +40,11 @@ def reference_files(area: Area, title: str, command: str) -> dict[str, str]:
 
 
 def _group_files(group: Group, title: str, command: str) -> dict[str, str]:
-    parts = list(_split_entries([(callable_id(operation), _operation_entry(operation, command)) for operation in group.operations]))
+    parts = list(
+        _split_entries(
+            [(callable_id(operation), _operation_entry(operation, command)) for operation in group.operations]
+        )
+    )
     files = {}
     for number, part in enumerate(parts, 1):
         name = group.slug if number == 1 else f"{group.slug}-{number}"
@@ -86,7 +89,8 @@ def _operation_entry(operation: Operation, command: str) -> str:
     if order:
         lines.append("")
     lines += (
-        _argument_line(name, properties[name], definitions, required=name in tool.required) for name in order[:MAX_ARGUMENTS]
+        _argument_line(name, properties[name], definitions, required=name in tool.required)
+        for name in order[:MAX_ARGUMENTS]
     )
     if len(order) > MAX_ARGUMENTS:
         more = ", ".join(code_span(name, 64) for name in order[MAX_ARGUMENTS : MAX_ARGUMENTS + MAX_NAMES])
@@ -101,7 +105,11 @@ def _operation_entry(operation: Operation, command: str) -> str:
 def _argument_line(name: str, schema: Any, definitions: Mapping[str, Any], *, required: bool) -> str:
     node = as_map(schema)
     description, mark, unit = _description_with_unit(node, definitions).rpartition(UNIT_SENTENCE)
-    about = f"{safe_line(description, MAX_ARGUMENT)} {mark}{safe_line(unit, MAX_ARGUMENT)}".strip() if mark else safe_line(unit, MAX_ARGUMENT)
+    about = (
+        f"{safe_line(description, MAX_ARGUMENT)} {mark}{safe_line(unit, MAX_ARGUMENT)}".strip()
+        if mark
+        else safe_line(unit, MAX_ARGUMENT)
+    )
     kind = f"{'required, ' if required else ''}{_value_kind(node, definitions)}"
     default = f", {code_span(node['default'], 40)} if not given" if "default" in node else ""
     return f"- {code_span(name, 64)} ({kind}{default}){f': {about}' if about else ''}"
@@ -112,7 +120,11 @@ def _description_with_unit(node: Mapping[str, Any], definitions: Mapping[str, An
     text = str(node.get("description", ""))
     target = definitions.get(str(node.get("$ref", "")).rpartition("/")[2])
     shared = str(target.get("description", "")) if isinstance(target, Mapping) else ""
-    return f"{text} {UNIT_SENTENCE}{shared.rpartition(UNIT_SENTENCE)[2]}" if UNIT_SENTENCE in shared and UNIT_SENTENCE not in text else text
+    return (
+        f"{text} {UNIT_SENTENCE}{shared.rpartition(UNIT_SENTENCE)[2]}"
+        if UNIT_SENTENCE in shared and UNIT_SENTENCE not in text
+        else text
+    )
 
 
 def _value_kind(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> str:
@@ -131,7 +143,9 @@ def _value_kind(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> 
             return " or ".join(kinds)
     types = schema.get("type", ())
     type_names = [types] if isinstance(types, str) else list(types)
-    return " or ".join(_typed_kind(item, schema, definitions, depth) for item in type_names) or _object_kind(schema, "any value")
+    return " or ".join(_typed_kind(item, schema, definitions, depth) for item in type_names) or _object_kind(
+        schema, "any value"
+    )
 
 
 def _typed_kind(kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> str:

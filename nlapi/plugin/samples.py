@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlapi.errors import NlapiError
-from nlapi.openapi.parts import as_list
+from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.id_fields import is_id_argument
+from nlapi.resources.nouns import is_id_argument
 from nlapi.resources.schemas import SchemaReader
-from nlapi.tools.check import check
+from nlapi.tools.arguments import argument_schema, check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.tool import Tool
-from nlapi.tools.walk import argument_schema
 
 # Values that a shell, a client and a reader take literally.
 PLAIN_VALUE = re.compile(r"[\w .,:@/+-]{1,60}")
@@ -127,7 +126,11 @@ def _described_example(schema: Mapping[str, Any]) -> Any:
     for example in (schema.get("example"), *as_list(schema.get("examples")), schema.get("default")):
         if isinstance(example, bool | int | float) or (isinstance(example, str) and PLAIN_VALUE.fullmatch(example)):
             return example
-        if isinstance(example, list) and example and all(isinstance(item, str) and PLAIN_VALUE.fullmatch(item) for item in example):
+        if (
+            isinstance(example, list)
+            and example
+            and all(isinstance(item, str) and PLAIN_VALUE.fullmatch(item) for item in example)
+        ):
             return example
     return None
 
@@ -140,7 +143,9 @@ def _schema_value(reader: SchemaReader, schema: Any, name: str, depth: int) -> A
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
-        return next((choice for choice in schema["enum"] if not isinstance(choice, str) or PLAIN_VALUE.fullmatch(choice)), None)
+        return next(
+            (choice for choice in schema["enum"] if not isinstance(choice, str) or PLAIN_VALUE.fullmatch(choice)), None
+        )
     if (example := _described_example(schema)) is not None:
         return example
     for key in ("oneOf", "anyOf"):

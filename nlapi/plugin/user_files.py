@@ -34,7 +34,9 @@ def _is_note(path: str) -> bool:
 def read_notes(files: Mapping[str, bytes]) -> dict[str, str]:
     """Return name of a note, without its suffix -> its text."""
     note_files = {path: content for path, content in sorted(files.items()) if _is_note(path)}
-    return {path[len(NOTES_FOLDER) : -3]: content.decode("utf-8", "replace").strip() for path, content in note_files.items()}
+    return {
+        path[len(NOTES_FOLDER) : -3]: content.decode("utf-8", "replace").strip() for path, content in note_files.items()
+    }
 
 
 def weave_notes(skill_name: str, skill: str, names: Iterable[str], notes_by_name: Mapping[str, str]) -> dict[str, str]:

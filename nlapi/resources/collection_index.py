@@ -14,9 +14,8 @@ from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schema, answer_schemas, json_media
-from nlapi.resources.id_fields import Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, singular_noun
+from nlapi.resources.nouns import QUERY_WORDS, Words, is_single, noun_of, path_noun, singular_noun
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, segments, shape
 
 NAME_FILTERS = (
@@ -87,7 +86,9 @@ class CollectionIndex:
                 if path not in collection.item_paths:
                     collection.item_paths.append(path)
             else:
-                collections.setdefault(shape(path), Collection(path=path)).operations.setdefault(operation.method, operation)
+                collections.setdefault(shape(path), Collection(path=path)).operations.setdefault(
+                    operation.method, operation
+                )
         return collections
 
     def _is_single_id(self, operation: Operation, name: str | None) -> bool:
@@ -99,10 +100,17 @@ class CollectionIndex:
     def required(self, operation: Operation) -> tuple[Place, ...]:
         """Return the places that a call must fill: parameters, and properties of a body."""
         if operation not in self._required:
-            required_parameters = (parameter for parameter in operation.parameters if parameter.required and "default" not in parameter.schema)
+            required_parameters = (
+                parameter
+                for parameter in operation.parameters
+                if parameter.required and "default" not in parameter.schema
+            )
             body = self.schemas.reader.flat(operation.body.schema) if operation.body and operation.body.required else {}
             body_places = (("body", name) for name in body.get("required") or ())
-            self._required[operation] = (*((parameter.location, parameter.name) for parameter in required_parameters), *body_places)
+            self._required[operation] = (
+                *((parameter.location, parameter.name) for parameter in required_parameters),
+                *body_places,
+            )
         return self._required[operation]
 
     def collection(self, path: Path) -> Collection | None:
@@ -147,7 +155,9 @@ class CollectionIndex:
     @cached_property
     def searches(self) -> tuple[Operation, ...]:
         """The reads without a collection of their own that search everything: /search."""
-        queries = (operation for operation in self.operations if self.is_query(operation) and operation.effect is Effect.READ)
+        queries = (
+            operation for operation in self.operations if self.is_query(operation) and operation.effect is Effect.READ
+        )
         return tuple(operation for operation in queries if set(path_noun(operation)) <= QUERY_WORDS)
 
     def _has_item_schema(self, operation: Operation) -> bool:
@@ -158,10 +168,16 @@ class CollectionIndex:
         if collection is None:
             return False
         creation, item_read = collection.operations.get("POST"), collection.item_operations.get("GET")
-        if any(nouns & set(schema_nouns(answer_schema(item_operation))) for item_operation in (creation, item_read) if item_operation is not None):
+        if any(
+            nouns & set(schema_nouns(answer_schema(item_operation)))
+            for item_operation in (creation, item_read)
+            if item_operation is not None
+        ):
             return True
         properties = self.schemas.reader.properties
-        input_properties = properties(creation.body.schema) if creation is not None and creation.body is not None else {}
+        input_properties = (
+            properties(creation.body.schema) if creation is not None and creation.body is not None else {}
+        )
         return bool(input_properties) and input_properties.keys() == properties(answer_schema(operation)).keys()
 
     def lists_for_noun(self, noun: Words) -> Iterator[Operation]:
@@ -170,7 +186,11 @@ class CollectionIndex:
         Those found by their answer alone, as /folders/{id}/items lists files, come last.
         """
         candidates = self._reads_by_noun.get("".join(noun), ())
-        yield from (operation for operation in candidates if self.is_list(operation) and not self._is_owner_noun(operation, noun))
+        yield from (
+            operation
+            for operation in candidates
+            if self.is_list(operation) and not self._is_owner_noun(operation, noun)
+        )
         yield from (operation for operation in self._lists_by_answer_noun.get(noun, ()) if operation not in candidates)
 
     def lists_for_longer_nouns(self, noun: Words) -> Iterator[Operation]:
@@ -247,10 +267,18 @@ class CollectionIndex:
     @cached_property
     def caller_reads(self) -> tuple[Operation, ...]:
         """The reads of the caller without a required argument: /me, /auth/identity, the shortest path first."""
-        without_placeholder = (operation for operation in self.operations if operation.method == "GET" and "{" not in operation.path and not operation.deprecated)
+        without_placeholder = (
+            operation
+            for operation in self.operations
+            if operation.method == "GET" and "{" not in operation.path and not operation.deprecated
+        )
         caller_nouns = CALLER_WORDS | {"identity", "userinfo", "auth"}
-        about_caller = (operation for operation in without_placeholder if (noun := noun_of(operation)) and set(noun) <= caller_nouns)
-        without_arguments = (operation for operation in about_caller if not any(parameter.required for parameter in operation.parameters))
+        about_caller = (
+            operation for operation in without_placeholder if (noun := noun_of(operation)) and set(noun) <= caller_nouns
+        )
+        without_arguments = (
+            operation for operation in about_caller if not any(parameter.required for parameter in operation.parameters)
+        )
         return tuple(sorted(without_arguments, key=lambda operation: len(operation.path)))
 
     @property
@@ -265,9 +293,17 @@ class CollectionIndex:
         index = max((index for index, segment in enumerate(path) if segment.parameter), default=0)
         for variant in self.operations if index else ():
             variant_path = segments(variant.route)
-            if variant.method != "GET" or len(variant_path) != index + 2 or shape(variant_path[:index]) != shape(path[:index]):
+            if (
+                variant.method != "GET"
+                or len(variant_path) != index + 2
+                or shape(variant_path[:index]) != shape(path[:index])
+            ):
                 continue
-            if variant_path[-1].parameter and not variant_path[-2].parameter and _is_name_segment(variant_path[-2].text):
+            if (
+                variant_path[-1].parameter
+                and not variant_path[-2].parameter
+                and _is_name_segment(variant_path[-2].text)
+            ):
                 return variant
         return None
 

@@ -35,7 +35,9 @@ def effect_overlay(operations: Iterable[Operation]) -> str:
 
     An operation of a path item behind a `$ref` is left out, as no target of the overlay's JSONPath reaches it.
     """
-    reads = [(operation, evidence) for operation, evidence in reads_by_evidence(operations) if _has_path_item(operation)]
+    reads = [
+        (operation, evidence) for operation, evidence in reads_by_evidence(operations) if _has_path_item(operation)
+    ]
     if not reads:
         return ""
     title = " ".join(reads[0][0].spec.title.split())[:MAX_TITLE]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nlapi.openapi.parts import Media, Response, as_map
+from nlapi.openapi.model import Media, Response, as_map
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.naming import name_key, name_words
@@ -95,7 +95,9 @@ def _usual_statuses(spec: Spec) -> frozenset[str]:
     created = sum(codes == {"201"} for codes in statuses)
     accepted = sum("202" in codes and len(codes) > 1 for codes in statuses)
     counts = (("201", created), ("202", accepted))
-    return frozenset(status for status, count in counts if len(statuses) > 3 and count >= _CONVENTION_SHARE * len(statuses))
+    return frozenset(
+        status for status, count in counts if len(statuses) > 3 and count >= _CONVENTION_SHARE * len(statuses)
+    )
 
 
 def _describes_content(spec: Spec) -> bool:
@@ -137,7 +139,9 @@ class OperationSignature:
     @cached_property
     def answer_media(self) -> tuple[Media, ...]:
         """The first media type of each success answer, else of the default answer."""
-        responses = self.successes or [default for default in self.operation.responses if default.status.lower() == "default"]
+        responses = self.successes or [
+            default for default in self.operation.responses if default.status.lower() == "default"
+        ]
         return tuple(response.media[0] for response in responses if response.media)
 
     @cached_property
@@ -206,7 +210,9 @@ class OperationSignature:
     def _paging_input(self) -> str:
         list_input = next((name for name in self.inputs if name_key(name) in _LIST_INPUTS), "")
         parameters = page_parameters(self.operation)
-        page_input = next((parameter.name for parameter in parameters if parameter.role in (PageRole.CURSOR, PageRole.NUMBER)), "")
+        page_input = next(
+            (parameter.name for parameter in parameters if parameter.role in (PageRole.CURSOR, PageRole.NUMBER)), ""
+        )
         return list_input or page_input or (parameters[0].name if len(parameters) > 1 else "")
 
     @cached_property
@@ -233,7 +239,9 @@ class OperationSignature:
         """Yield the names of fields with content, else of those inside the objects of an envelope."""
         content_names = [name for name in names if name_key(name) not in _ENVELOPE]
         results = [name for name in names if name_key(name) in ("result", "results")]
-        content_names += [name for name in results if {"string", "number", "integer"} & set(self.reader.types(names[name]))]
+        content_names += [
+            name for name in results if {"string", "number", "integer"} & set(self.reader.types(names[name]))
+        ]
         yield from content_names
         for schema in () if content_names else names.values():
             yield from (name for name in self.reader.properties(schema) if name_key(name) not in _ENVELOPE)

@@ -1,20 +1,123 @@
-"""Finds the list, the item and the total in an answer, by one rule for schemas and for data.
-
-An envelope is an object around the content of an answer. The content is found by the usual names of APIs (`data`,
-`items`), by the noun of the operation (`tickets`), and by the fields beside it: paging, totals, links. An object with
-an id or a name of its own is an item and no envelope.
-"""
+"""Gives the schema and the data of an answer one interface, for the rule that finds lists and items in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeAlias
 
+from nlapi.openapi.model import Schema, as_map
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.views import DataView as DataView
-from nlapi.resources.views import ViewForm, View
-from nlapi.resources.views import SchemaView as SchemaView
+from nlapi.resources.schemas import SchemaReader
+
+# The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
+# one, differ by optional fields.
+_MAP_LIKENESS = 0.8
+
+
+class ViewForm(StrEnum):
+    """The form of a part of an answer; an OBJECT_ARRAY has only objects, an ANY_ARRAY is empty or unknown."""
+
+    OBJECT = "object"
+    OBJECT_ARRAY = "things"
+    VALUE_ARRAY = "values"
+    ANY_ARRAY = "bare"
+    VALUE = "value"
+    NULL = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class DataView:
+    """A part of the data of an answer."""
+
+    value: Any
+
+    @property
+    def form(self) -> ViewForm:
+        value = self.value
+        if isinstance(value, Mapping):
+            return ViewForm.OBJECT
+        if isinstance(value, list):
+            return (
+                ViewForm.ANY_ARRAY
+                if not value
+                else ViewForm.OBJECT_ARRAY
+                if all(map(_is_object, value))
+                else ViewForm.VALUE_ARRAY
+            )
+        return ViewForm.NULL if value is None else ViewForm.VALUE
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self.value if isinstance(self.value, Mapping) else ()
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is an object whose property names are keys of items of one kind."""
+        items = list(self.value.values()) if isinstance(self.value, Mapping) else []
+        # One object in another may be anything; two of one kind show a map.
+        if len(items) < 2 or not all(map(_is_object, items)):
+            return False
+        shared = set.intersection(*(set(item) for item in items))
+        are_similar = len(shared) > 1 and all(len(shared) >= _MAP_LIKENESS * len(item) for item in items)
+        return are_similar and all(_is_key(key, item) for key, item in self.value.items())
+
+    def field(self, name: str) -> DataView:
+        return DataView(self.value[name])
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaView:
+    """A part of the schema of an answer."""
+
+    schema: Any
+    reader: SchemaReader
+
+    @property
+    def form(self) -> ViewForm:
+        types = self.reader.types(self.schema)
+        if "array" in types:
+            inner = self.reader.types(self.items)
+            return ViewForm.OBJECT_ARRAY if "object" in inner else ViewForm.VALUE_ARRAY if inner else ViewForm.ANY_ARRAY
+        if "object" in types or (not types and self.reader.properties(self.schema)):
+            return ViewForm.OBJECT
+        return ViewForm.VALUE if types != ("null",) else ViewForm.NULL
+
+    @property
+    def items(self) -> Schema:
+        """The schema of an array's entries; {} where it is absent, or allows none."""
+        flat = self.reader.flat(self.schema)
+        items: Any = next((part["items"] for part in (flat, *self.reader.branches(flat)) if "items" in part), {})
+        return as_map(items)
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self.reader.properties(self.schema)
+
+    @property
+    def is_map(self) -> bool:
+        flat = self.reader.flat(self.schema)
+        values = flat.get("additionalProperties")
+        has_objects = "object" in self.reader.types(values) if isinstance(values, Mapping) else False
+        return has_objects and not flat.get("properties")
+
+    def field(self, name: str) -> SchemaView:
+        return SchemaView(self.reader.properties(self.schema)[name], self.reader)
+
+
+View: TypeAlias = DataView | SchemaView
+"""A part of an answer, with the same properties for a schema and for data."""
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_key(key: str, item: Mapping[str, Any]) -> bool:
+    """Return whether the name of a property is the key of the item in it: a field has it too, or it has a digit."""
+    return key in item.values() or any(map(str.isdigit, key))
+
 
 Keys = tuple[str, ...]
 """The names of properties that lead, one inside the other, to a part of an answer."""
@@ -54,7 +157,9 @@ _PAGING_WORDS = frozenset(
 )
 
 # Names of arrays and objects beside the content, which are the content only where the noun says so.
-_SECONDARY_NAMES = frozenset("errors error errormessages detail warnings warning links link shards notices debug".split())
+_SECONDARY_NAMES = frozenset(
+    "errors error errormessages detail warnings warning links link shards notices debug".split()
+)
 
 # Those, and names of arrays that are the list of an answer only where no other array is.
 _LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
@@ -176,7 +281,9 @@ def _array_with_noun(arrays: Mapping[str, View], noun: Noun) -> str | None:
     if not noun.words or noun.is_single:
         return None
     exact = [name for name in arrays if singular_words(name) == noun.words]
-    similar = exact or [name for name in arrays if has_noun(name, noun.words) and arrays[name].form is not ViewForm.VALUE_ARRAY]
+    similar = exact or [
+        name for name in arrays if has_noun(name, noun.words) and arrays[name].form is not ViewForm.VALUE_ARRAY
+    ]
     return similar[0] if len(similar) == 1 or exact else None
 
 
@@ -225,13 +332,21 @@ def find_item(view: View, noun: Noun = ANY_NOUN) -> Keys:
 
 def _item_name(view: View, noun: Noun) -> str | None:
     fields = {name: view.field(name) for name in view.names}
-    objects = [name for name, field in fields.items() if field.form is ViewForm.OBJECT and not _is_secondary(name, _LESS_LIKELY_NAMES)]
+    objects = [
+        name
+        for name, field in fields.items()
+        if field.form is ViewForm.OBJECT and not _is_secondary(name, _LESS_LIKELY_NAMES)
+    ]
     content_names = [name for name, field in fields.items() if name not in objects and _is_content(name, field)]
     with_noun = [name for name in objects if noun.words and singular_words(name) == noun.words]
     wrappers = [name for name in objects if name_key(name) in WRAPPERS]
     # An object named like the noun may have two other fields of content beside it, another object none.
     for names, limit in ((with_noun, 2), (wrappers, 0), (objects, 0)):
-        if len(names) == 1 and len(content_names) <= limit and (names is not objects or len(fields) == 1 or _reports_outcome(fields)):
+        if (
+            len(names) == 1
+            and len(content_names) <= limit
+            and (names is not objects or len(fields) == 1 or _reports_outcome(fields))
+        ):
             return names[0]
     return None
 
@@ -284,7 +399,9 @@ def extract_total(data: Any, keys: Keys = (), headers: Mapping[str, str] | None 
     """
     header_values = {name.lower(): value for name, value in (headers or {}).items()}
     for name in ("x-total-count", "x-total", "x-wp-total", "total-count", "content-range"):
-        text = header_values.get(name, "").rpartition("/")[2] if name == "content-range" else header_values.get(name, "")
+        text = (
+            header_values.get(name, "").rpartition("/")[2] if name == "content-range" else header_values.get(name, "")
+        )
         if text.isdecimal():
             return int(text)
     objects = list(_envelope_objects(data, keys))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.openapi.parts import as_list
+from nlapi.openapi.model import as_list
 from nlapi.resources.naming import name_key
 
 MAX_LENGTH = 300
@@ -87,11 +87,19 @@ def _object_reasons(data: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 def _top_message(fields: Mapping[str, Any]) -> str:
     """Return the message of an error at its own level: title and detail, which are often the same."""
-    title = next((_single_line(fields[name]) for name in _TITLE_NAMES if isinstance(fields.get(name), str) and fields[name]), "")
-    detail = next((_single_line(fields[name]) for name in _DETAIL_NAMES if isinstance(fields.get(name), str) and fields[name]), "")
+    title = next(
+        (_single_line(fields[name]) for name in _TITLE_NAMES if isinstance(fields.get(name), str) and fields[name]), ""
+    )
+    detail = next(
+        (_single_line(fields[name]) for name in _DETAIL_NAMES if isinstance(fields.get(name), str) and fields[name]), ""
+    )
     fault_position = _fault_position(fields)
     if detail and fault_position:
-        return f"{title}: {detail} ({fault_position})" if title and fault_position.startswith("/") else f"{fault_position}: {detail}"
+        return (
+            f"{title}: {detail} ({fault_position})"
+            if title and fault_position.startswith("/")
+            else f"{fault_position}: {detail}"
+        )
     if not title or not detail or title == detail or _is_status(title, fields):
         return detail or title
     return f"{title.rstrip('.')}: {detail}"

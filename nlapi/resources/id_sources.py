@@ -1,39 +1,105 @@
-"""Finds the operation and the field that give the id for an argument; it gives no source rather than a wrong one."""
+"""Inverts OpenAPI Links: finds the answers that a description names as the source of a value."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nlapi.openapi.parts import Parameter, as_list
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.model import Parameter, as_list, as_map
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.answers import json_media
-from nlapi.resources.id_fields import (
+from nlapi.resources.collection_index import CALLER_WORDS, CollectionIndex, collection_index, name_filter
+from nlapi.resources.naming import name_key, name_words, singular_words
+from nlapi.resources.nouns import (
     ID_WORDS,
     NAME_WORDS,
     Words,
-    id_field,
-    noun_in_name,
     has_collection_name,
+    id_field,
     is_id_argument,
+    noun_in_name,
+    singular_noun,
     target_noun,
     wider_nouns,
 )
-from nlapi.resources.links import LinkedSources
-from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import FORMATS, Path, Place, Shape, position, segments, shape
-from nlapi.resources.collection_index import CALLER_WORDS, CollectionIndex, name_filter, collection_index
+
+LinkedSource = tuple[Operation, str, bool]
+"""An operation, the field in its answer or in each entry, and whether it lists."""
+
+_BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
+_PLACES = ("path", "query", "header", "cookie")
+
+
+class LinkedSources:
+    """The sources that the Links of some operations name (OpenAPI 3.1.1 §4.8.20)."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._operations = tuple(operations)
+
+    def find_sources(self, operation: Operation, place: Place) -> Iterator[LinkedSource]:
+        """Yield the sources that Links name for the value of a place of an operation."""
+        for location in (place[0], ""):
+            yield from self._sources.get((operation.id, location, place[1]), ())
+
+    def all_sources(self) -> Iterator[tuple[str, str, LinkedSource]]:
+        """Yield every source, after the id of the operation that takes its value, and the name of the parameter."""
+        for (id, _, name), sources in self._sources.items():
+            yield from ((id, name, source) for source in sources)
+
+    @cached_property
+    def _sources(self) -> Mapping[tuple[str, str, str], list[LinkedSource]]:
+        sources: dict[tuple[str, str, str], list[LinkedSource]] = {}
+        spec = self._operations[0].spec if self._operations else None
+        if spec is None or not _has_links(spec.document):
+            return sources
+        for operation in self._operations:
+            # The answer of a creation has the id of the new item, which nobody looks up.
+            for link in operation.links if operation.effect is Effect.READ else ():
+                for name, expression in link.parameters.items():
+                    source = _parse_source(operation, expression)
+                    if source is not None:
+                        # A parameter may be qualified by its location, as in `path.id` (OpenAPI 3.1.1 §4.8.20).
+                        location, _, parameter = name.partition(".")
+                        key = (location, parameter) if parameter and location in _PLACES else ("", name)
+                        sources.setdefault((link.operation_id, *key), []).append(source)
+        return sources
+
+
+def _parse_source(operation: Operation, expression: Any) -> LinkedSource | None:
+    """Return the source in a runtime expression: in `$response.body#/data/0/id` of an entry, in `#/id` of the item."""
+    match = _BODY.match(expression) if isinstance(expression, str) else None
+    if match is None:
+        return None
+    steps = match["path"].strip("/").split("/")
+    numbers = [index for index, step in enumerate(steps) if step.isdecimal()]
+    field = ".".join(steps[numbers[-1] + 1 :] if numbers else steps)
+    return (operation, field, bool(numbers)) if field else None
+
+
+def _has_links(document: Mapping[str, Any]) -> bool:
+    """Return whether a description has any Link, as answers are costly to parse only to find none."""
+    if as_map(document.get("components")).get("links"):
+        return True
+    nodes = (node for item in as_map(document.get("paths")).values() for node in as_map(item).values())
+    answers = (response for node in nodes for response in as_map(as_map(node).get("responses")).values())
+    return any(as_map(response).get("links") for response in answers)
+
 
 # Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
 # owner in 16 of 20 skills (docs/design/021-resources.md).
-_PARTIAL_LIST_WORDS = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
+_PARTIAL_LIST_WORDS = frozenset(
+    "trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split()
+)
 
 # Names of the parameter of a general search that selects the kind of items.
-_KIND_PARAMETERS = frozenset("type types kind kinds object objecttype entity entitytype resource resourcetype in".split())
+_KIND_PARAMETERS = frozenset(
+    "type types kind kinds object objecttype entity entitytype resource resourcetype in".split()
+)
 
 # The share of fields that items of one kind have in common where their schemas have different names.
 _MIN_SHARED_FIELDS = 0.6
@@ -116,15 +182,23 @@ class IdSources:
         if not index or is_elsewhere or self._is_scope(path[: index + 1], noun):
             return
         operations = self._operations_at(path[:index])
-        lists = [candidate for candidate in operations if self.index.is_list(candidate) and not self._requires_ids(candidate)]
+        lists = [
+            candidate for candidate in operations if self.index.is_list(candidate) and not self._requires_ids(candidate)
+        ]
         if not operations and path[index - 1].parameter:  # /peers/{ip}/{name}: what lists them has both
             parent_lists = filter(self.index.is_list, self._operations_at(path[: index - 1]))
-            lists = [candidate for candidate in parent_lists if name_key(self.argument_field(candidate, name, noun, parameter) or "") == name_key(name)]
+            lists = [
+                candidate
+                for candidate in parent_lists
+                if name_key(self.argument_field(candidate, name, noun, parameter) or "") == name_key(name)
+            ]
         for candidate in (*lists, *self._searches(path[:index])):
             field = self.argument_field(candidate, name, noun, parameter)
             if field is not None and candidate is not operation:
                 yield IdSource(operation=candidate, field=field)
-        reads = [candidate for candidate in operations if candidate.method == "GET" and not self._requires_ids(candidate)]
+        reads = [
+            candidate for candidate in operations if candidate.method == "GET" and not self._requires_ids(candidate)
+        ]
         # Without a list, the GET at that path may answer with an item that has the id.
         for candidate in (*reads, *self._caller_reads(path[:index], noun)) if not lists else ():
             if field := self.argument_field(candidate, name, noun, parameter):
@@ -149,7 +223,11 @@ class IdSources:
         """Return the operations at a path; at a placeholder those that list: /repositories/{workspace}."""
         if path and path[-1].parameter:
             parent = self.index.collection(path[:-1])
-            return [operation for operation in parent.item_operations.values() if self.index.is_list(operation)] if parent is not None else []
+            return (
+                [operation for operation in parent.item_operations.values() if self.index.is_list(operation)]
+                if parent is not None
+                else []
+            )
         collection = self.index.collection(path)
         return list(collection.operations.values()) if collection is not None else []
 
@@ -176,7 +254,9 @@ class IdSources:
             queries[shape(segments(operation.route))[:-1]].append(operation)
         return queries
 
-    def _from_lists_of_noun(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
+    def _from_lists_of_noun(
+        self, operation: Operation, place: Place, parameter: Parameter | None
+    ) -> Iterator[IdSource]:
         """Yield lists of items of the noun elsewhere, the nearest first."""
         noun = target_noun(operation, place)
         is_elsewhere = place[0] != "path" or self._adds_existing(operation, place[1])
@@ -186,7 +266,9 @@ class IdSources:
                 has_match = False
                 for candidate in sorted(listings, key=lambda listing: self._distance(listing, operation)):
                     field = self.argument_field(candidate, name, words, parameter)
-                    if field is not None and self._may_list_target(candidate, operation, place, is_elsewhere=is_elsewhere):
+                    if field is not None and self._may_list_target(
+                        candidate, operation, place, is_elsewhere=is_elsewhere
+                    ):
                         has_match = True
                         yield IdSource(operation=candidate, field=field)
                 if has_match:
@@ -204,7 +286,9 @@ class IdSources:
         yield self.index.lists_by_schema(noun)
         longer_lists = self.index.lists_for_longer_nouns(noun) if noun_in_name(place[1]) else ()
         entries = ((listing, self.index.schemas.entry_schema(listing)) for listing in longer_lists)
-        yield [listing for listing, entry in entries if name_key(place[1]) in map(name_key, self.reader.properties(entry))]
+        yield [
+            listing for listing, entry in entries if name_key(place[1]) in map(name_key, self.reader.properties(entry))
+        ]
 
     def _is_nested(self, operation: Operation, name: str) -> bool:
         """Return whether a placeholder is below another one, behind a noun of its own: /instances/{id}/backups/{id}."""
@@ -219,7 +303,9 @@ class IdSources:
         if not is_elsewhere:
             return self._have_same_items(source, operation, place[1])
         target_route = operation.route.rpartition("/")[0] if place[0] == "path" else operation.route
-        return not source.route.startswith(target_route) and (self.index.is_canonical(source) or "{" not in source.route)
+        return not source.route.startswith(target_route) and (
+            self.index.is_canonical(source) or "{" not in source.route
+        )
 
     def _have_same_items(self, source: Operation, operation: Operation, name: str) -> bool:
         """Return whether a source lists the items that the path up to a placeholder shows, as far as schemas tell."""
@@ -238,7 +324,9 @@ class IdSources:
         """Yield searches over several kinds of items with the kind as a parameter: /search?type=artist."""
         noun = target_noun(operation, place)
         for search in self.index.searches if noun else ():
-            for parameter in (parameter for parameter in search.parameters if name_key(parameter.name) in _KIND_PARAMETERS):
+            for parameter in (
+                parameter for parameter in search.parameters if name_key(parameter.name) in _KIND_PARAMETERS
+            ):
                 items = parameter.schema.get("items")
                 for choice in as_list((items if isinstance(items, Mapping) else parameter.schema).get("enum")):
                     if isinstance(choice, str) and singular_words(choice) == noun and search is not operation:
@@ -297,10 +385,18 @@ class IdSources:
         Items below another item are listed below that: no backup of a database is one of a machine.
         """
         name = place[1]
-        available = {name_key(entry.name) for entry in operation.parameters if entry.location == "path"} - {name_key(name)}
+        available = {name_key(entry.name) for entry in operation.parameters if entry.location == "path"} - {
+            name_key(name)
+        }
         required = self.index.required(source)
-        filter_name = name_filter(entry for location, entry in required if location != "path")  # filled with the name looked for
-        missing = [(location, entry) for location, entry in required if name_key(entry) not in available and entry != filter_name]
+        filter_name = name_filter(
+            entry for location, entry in required if location != "path"
+        )  # filled with the name looked for
+        missing = [
+            (location, entry)
+            for location, entry in required
+            if name_key(entry) not in available and entry != filter_name
+        ]
         if not missing:
             return True
         if place[0] == "path" and self._is_nested(operation, name):
@@ -324,7 +420,15 @@ class IdSources:
         is_partial = not _PARTIAL_LIST_WORDS.isdisjoint(_literal_words(source_path))
         is_elsewhere = not self.index.is_canonical(source)
         is_about_caller = self.index.is_about_caller(source)
-        return source.deprecated or is_partial, is_elsewhere, missing, -within, not is_about_caller, -shared, len(source_path)
+        return (
+            source.deprecated or is_partial,
+            is_elsewhere,
+            missing,
+            -within,
+            not is_about_caller,
+            -shared,
+            len(source_path),
+        )
 
     def common_values(self) -> Mapping[str, IdSource | None]:
         """Return the sources of the values that most paths begin with: an account, a tenant, owner and project."""
@@ -334,10 +438,14 @@ class IdSources:
                 if segment.parameter and is_id_argument(("path", segment.parameter)):
                     operations_by_name[segment.parameter].append(operation)
         min_count = _COMMON_SHARE * len(self.index.operations)
-        common = {name: operations[0] for name, operations in operations_by_name.items() if len(operations) >= min_count}
+        common = {
+            name: operations[0] for name, operations in operations_by_name.items() if len(operations) >= min_count
+        }
         generic = ID_WORDS | NAME_WORDS
         return {
-            name: self.best_source(example, ("path", name)) for name, example in common.items() if set(name_words(name)) - generic
+            name: self.best_source(example, ("path", name))
+            for name, example in common.items()
+            if set(name_words(name)) - generic
         }
 
 

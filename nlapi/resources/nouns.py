@@ -6,12 +6,27 @@ The noun of `GET /accounts/{id}/ad_sets`, of `POST /ad_sets/filter` and of `/ad_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any
 
+from nlapi.openapi.model import Parameter, as_list
 from nlapi.openapi.spec import READ_METHODS, Operation
-from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, singular_last, stem
-from nlapi.resources.paths import EXTENSION, FORMATS
+from nlapi.resources.naming import (
+    PLAIN_VERBS,
+    STOPWORDS,
+    VERBS,
+    name_key,
+    name_words,
+    singular,
+    singular_last,
+    singular_words,
+    stem,
+)
+from nlapi.resources.paths import EXTENSION, FORMATS, position, segments
+from nlapi.resources.paths import Place as Place
+from nlapi.resources.schemas import SchemaReader, ref_of
 
 QUERY_WORDS = frozenset(
     "search filter query find lookup list count all get paginate paginated paged info details detail batch bulk".split()
@@ -87,7 +102,9 @@ def _without_verb(words: Sequence[str], *, reads: bool, is_first: bool) -> tuple
         words = words[:-1]  # collections_count
     if stem(first) in _IMPERATIVES:
         noun_words = words[1:]
-        end = next((index for index, word in enumerate(noun_words) if word in ("by", "for", "with", "from")), len(noun_words))
+        end = next(
+            (index for index, word in enumerate(noun_words) if word in ("by", "for", "with", "from")), len(noun_words)
+        )
         return tuple(noun_words[:end])
     return tuple(words)
 
@@ -105,3 +122,209 @@ def id_noun(id: str) -> tuple[str, ...]:
 def is_single(operation: Operation) -> bool:
     """Return whether the path ends in a placeholder, so that the operation is about one item."""
     return EXTENSION.sub("", operation.route.rstrip("/")).endswith("}")
+
+
+Words = tuple[str, ...]
+
+ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
+"""Last words of the names of arguments that take an id."""
+
+NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
+"""Last words of the names of arguments that take another identifying field."""
+
+_ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
+_NAME_FIELDS = (
+    *("slug", "login", "username", "handle", "key", "code", "name", "displayname", "label", "id", "uuid", "sha"),
+    *("hash", "digest"),
+)
+# Fields for an argument that takes one of several, the surest first: `issueIdOrKey`.
+_ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
+
+# Last words of the names of path parameters that say how or when to read, and identify nothing.
+_NON_ID_WORDS = frozenset(
+    """
+    path format version language lang locale type status state kind category filter scope field date year month day hour
+    page limit offset size count query q term text extension action mode side position depth width height latitude
+    longitude lat lng lon zoom radius from to start end x y z currency country logpath wildcard
+    """.split()
+)
+
+# Qualifiers of ids that another system issues.
+_FOREIGN_QUALIFIERS = frozenset(
+    "external foreign client remote legacy custom reference tracking request app idp third".split()
+)
+
+_FIELD_OBJECT_NAMES = ("metadata", "attributes", "fields")
+_IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
+
+
+def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:
+    """Return whether the value for a place identifies an item, as every path parameter but a closed choice does."""
+    location, name = place
+    words = name_words(name)
+    if parameter is not None and ("enum" in parameter.schema or parameter.schema.get("type") == "boolean"):
+        return False
+    if location == "path":
+        return bool(words) and (words[-1] not in _NON_ID_WORDS or words[-1] in ID_WORDS)
+    if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
+        return True
+    # Outside of a path, `page_number` and `sort_key` are more frequent than keys and numbers of items.
+    return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
+
+
+def has_collection_name(operation: Operation, place: Place) -> bool:
+    """Return whether a placeholder is named like the items before it, as `version` is in /versions/{version}."""
+    pairs = pairwise(segments(operation.route)) if place[0] == "path" else ()
+    collection_words = next(
+        (name_words(collection_words.text) for collection_words, following in pairs if following.parameter == place[1]),
+        (),
+    )
+    return collection_words != singular_words("_".join(collection_words)) == singular_words(place[1])
+
+
+def noun_in_name(name: str) -> Words:
+    """Return the noun that an argument or a property identifies by its name, in the singular; () without one.
+
+    `campaignIds` identify a campaign, `project_name_or_id` a project; `id` and `name` have no noun.
+    """
+    words = name_words(name)
+    noun_words = [word for word in words if word not in ID_WORDS and word not in ("or", "by")]
+    while len(noun_words) > 1 and noun_words[-1] in NAME_WORDS and (words[-1] in NAME_WORDS or "or" in words):
+        noun_words = noun_words[:-1]
+    if not noun_words or (len(noun_words) == 1 and noun_words[0] in NAME_WORDS - {"username"}):
+        return ()
+    return (*noun_words[:-1], singular(noun_words[-1]))
+
+
+def target_noun(operation: Operation, place: Place) -> Words:
+    """Return the noun that the value for a place identifies, in the singular: by its name, else by the path before it.
+
+    `campaign_id` identifies a campaign, and so does the `id` of /campaigns/{id}; () where neither has a noun.
+    """
+    if noun := noun_in_name(place[1]):
+        return noun
+    if place[0] != "path":
+        return singular_noun(operation) if set(name_words(place[1])) <= ID_WORDS else ()
+    path = segments(home_route(operation.route))
+    literals = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
+    return singular_words(literals[-1].text) if literals else ()
+
+
+def wider_nouns(noun: Words) -> Iterator[Words]:
+    """Yield a noun, and the noun without its qualifiers: a `source_account_id` takes the id of an account."""
+    if noun:
+        yield noun
+    for start in range(1, len(noun)):
+        if noun[start - 1] not in _FOREIGN_QUALIFIERS:
+            yield noun[start:]
+
+
+def id_field(
+    reader: SchemaReader, schema: Any, argument: str, noun: Words, item_noun: Words, parameter: Parameter | None = None
+) -> str | None:
+    """Return the path of the field that an argument takes, of an item with this schema; None where no field fits.
+
+    `noun` is the noun that the argument identifies and `item_noun` that of the item, in the singular. `uri` means the
+    last segment of an address.
+    """
+    properties = {name_key(name): (name, inner) for name, inner in reader.properties(schema).items()}
+    types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()
+
+    def fits(key: str) -> bool:
+        field_types = set(reader.types(properties[key][1])) - {"null"} if key in properties else {"object"}
+        # A text may hold a number; where a whole number is wanted, descriptions are careless of `id` alone.
+        is_same_type = (
+            not types or not field_types or "string" in types or key == "id" or field_types <= {"integer", "number"}
+        )
+        return is_same_type and not field_types & {"array", "object", "boolean"}
+
+    same_name, ref = properties.get(name_key(argument)), ref_of(parameter.schema) if parameter is not None else ""
+    if same_name and ref and [name for name, inner in properties.values() if ref_of(inner) == ref] == [same_name[0]]:
+        return same_name[0]  # it alone has the very schema of the argument
+    text = _description_text(parameter) if parameter is not None else ""
+    is_same_noun, mentions_name = _is_same_noun(noun, item_noun), _mentions_name(text)
+    # `customer` of Stripe is an id and `repo` of GitHub a name: the type of `id` or the description tells which.
+    has_text_id = is_same_noun and "id" in properties and "string" in reader.types(properties["id"][1])
+    by_id = types == {"integer"} or (not mentions_name and (has_text_id or _mentions_id(text)))
+    names = tuple(_field_names(argument, noun, item_noun, text, by_id=by_id))
+    matches = [key for key in names if fits(key)]
+    nested = (
+        ""
+        if name_key(argument) in matches or (matches and noun == item_noun)
+        else _nested_field(reader, properties, argument)
+    )
+    if nested or matches:
+        return nested or properties[matches[0]][0]
+    for container in (container for container in _FIELD_OBJECT_NAMES if container in properties):
+        inner = {name_key(name): name for name in reader.properties(properties[container][1])}
+        for key in (key for key in names if key in inner and key != "".join(noun)):
+            return f"{properties[container][0]}.{inner[key]}"
+    return "uri" if parameter is not None and parameter.location == "path" and "uri" in properties else None
+
+
+def _nested_field(reader: SchemaReader, properties: Mapping[str, tuple[str, Any]], argument: str) -> str:
+    """Return the field of the object in an item with an argument's name: `owner.login`, `user.id` for `user_id`."""
+    names = _ID_FIELDS if name_words(argument)[-1:] in _IDS_ALONE else _NAME_FIELDS
+    for key in (name_key(argument), "".join(noun_in_name(argument))):
+        inner = {name_key(name): name for name in reader.properties(properties[key][1])} if key in properties else {}
+        field = next((inner[name] for name in names if name in inner), None)
+        if field is not None:
+            return f"{properties[key][0]}.{field}"
+    return ""
+
+
+def _is_same_noun(noun: Words, item_noun: Words) -> bool:
+    """Return whether two nouns are the same, maybe shortened: org and organization, intent and payment intent."""
+    shorter, longer = sorted(("".join(noun[-1:]), "".join(item_noun[-1:])), key=len)
+    return (
+        shorter == longer
+        or (len(shorter) > 2 and longer.startswith(shorter))
+        or (bool(item_noun) and set(item_noun) <= set(noun))
+    )
+
+
+def _field_names(argument: str, noun: Words, item_noun: Words, text: str, *, by_id: bool) -> Iterator[str]:
+    """Yield the names that the field for an argument may have, the likeliest first.
+
+    `by_id`: an argument named like the item itself (`customer`) takes its id and not its name.
+    """
+    words = name_words(argument)
+    last = words[-1] if words else ""
+    prefixes = dict.fromkeys(("".join(noun), *noun[-1:], "".join(item_noun), *item_noun[-1:]))
+    if noun == item_noun and last == "id":  # a thing that has both is told apart by its id: its `room_id` is another's
+        yield "id"
+    yield name_key(argument)
+    if last == "slug":  # the name of a thing is no slug of it; a uuid may be taken for one
+        yield from (*(f"{prefix}slug" for prefix in prefixes), "slug", *(("uuid",) if "uuid" in text else ()))
+        return
+    if last in ("number", "numbers"):
+        yield from (*(f"{prefix}number" for prefix in prefixes), "number")
+        return
+    if "or" in words:
+        for word in (word for word in _ALTERNATIVES if word in words):
+            yield from (word, *(f"{prefix}{word}" for prefix in prefixes))
+    elif last in NAME_WORDS and len(words) > 1:
+        yield last
+    if last in ID_WORDS or words[:1] == ("id",) or (by_id and last not in NAME_WORDS):
+        yield last.removesuffix("s")
+        yield from (f"{prefix}{word}" for prefix in prefixes for word in ("id", "uuid", "key"))
+        yield from (name for name in _ID_FIELDS if name != "key" or name not in prefixes)  # what a key is made of
+    elif last in NAME_WORDS or _is_same_noun(noun, item_noun):
+        yield from (f"{prefix}name" for prefix in prefixes)
+        yield from _NAME_FIELDS
+    elif item_noun and item_noun[-1] in name_words(text):  # "The reference of the artifact: its digest or a tag"
+        yield from (word for word in name_words(text) if word in _ID_FIELDS or word in _NAME_FIELDS)
+
+
+def _description_text(parameter: Parameter) -> str:
+    examples = as_list(parameter.schema.get("examples"))
+    return " ".join(map(str, (parameter.description, *examples))).lower()
+
+
+def _mentions_id(text: str) -> bool:
+    """Return whether the description of an argument mentions an id."""
+    return re.search(r"\b(?:id|ids|identifier|uuid|guid)\b", text) is not None
+
+
+def _mentions_name(text: str) -> bool:
+    return re.search(r"\b(?:name|login|slug|handle|username|hostname|example\.com)\b", text) is not None

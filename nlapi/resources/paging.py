@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from nlapi.openapi.parts import Schema
+from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schemas, extract_list
 from nlapi.resources.envelope import value_at
@@ -49,7 +49,9 @@ _LAST_FLAGS = frozenset(("islast", "last", "islastpage", "lastpage", "done", "co
 # Names of numbers and sizes of pages that count also where the parameter takes a text.
 _TEXT_NAMES = frozenset("page pagenumber limit perpage pagesize maxresults maxitems".split())
 
-_AFTER_NAMES = frozenset("after cursor continuation continuationtoken endcursor continue marker scrollid offset".split())
+_AFTER_NAMES = frozenset(
+    "after cursor continuation continuationtoken endcursor continue marker scrollid offset".split()
+)
 # A link with `rel=next` in a Link header (RFC 8288 §3).
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
 # Levels of objects in which an envelope has fields of its pages: DigitalOcean's `links.pages.next` is in the third.
@@ -84,7 +86,11 @@ def page_role(name: str, types: Sequence[str]) -> PageRole | None:
     words = name_words(name)
     if "integer" in types or "number" in types or not types or key in _TEXT_NAMES:
         suffix = key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else key  # of page[size]
-        for role, names in ((PageRole.SIZE, SIZE_NAMES), (PageRole.OFFSET, OFFSET_NAMES), (PageRole.NUMBER, NUMBER_NAMES)):
+        for role, names in (
+            (PageRole.SIZE, SIZE_NAMES),
+            (PageRole.OFFSET, OFFSET_NAMES),
+            (PageRole.NUMBER, NUMBER_NAMES),
+        ):
             if key in names or (suffix != key and suffix in names):
                 return role
         if types:
@@ -127,11 +133,15 @@ def next_page(
     # GraphQL connections send `endCursor` with their last page too, so that a flag goes before cursors.
     if flag is False or not (signs or flag or _is_unfinished(parameters, values, count, page.total)):
         return None
-    changes = next((page_values for _, value in signs if (page_values := _values_from_link(operation, values, value))), None)
+    changes = next(
+        (page_values for _, value in signs if (page_values := _values_from_link(operation, values, value))), None
+    )
     if changes is None:
         names = {name_key(parameter.name) for parameter in parameters}
         signs.sort(key=lambda sign: name_key(sign[0]) not in names)
-        changes = next((page_values for name, value in signs if (page_values := _values_from_sign(parameters, name, value))), None)
+        changes = next(
+            (page_values for name, value in signs if (page_values := _values_from_sign(parameters, name, value))), None
+        )
     if changes is None:
         last = page.entries[-1] if page.entries else None
         changes = _next_values(parameters, values, count, last) if count else {}
@@ -185,7 +195,9 @@ def _is_unfinished(
 ) -> bool:
     if total is not None:
         return total > _entries_before(parameters, values, count) + count
-    size = next((_current_value(parameter, values) for parameter in parameters if parameter.role is PageRole.SIZE), None)
+    size = next(
+        (_current_value(parameter, values) for parameter in parameters if parameter.role is PageRole.SIZE), None
+    )
     return count > 0 and size is not None and count >= size
 
 
@@ -195,8 +207,14 @@ def _entries_before(parameters: Sequence[PageParameter], values: Mapping[Place, 
         if parameter.role is PageRole.OFFSET:
             return _current_value(parameter, values) or 0
         if parameter.role is PageRole.NUMBER:
-            sizes = (_current_value(size_parameter, values) for size_parameter in parameters if size_parameter.role is PageRole.SIZE)
-            return max(0, _current_number(parameter, values) - first_number(parameter.schema)) * (next(sizes, None) or count)
+            sizes = (
+                _current_value(size_parameter, values)
+                for size_parameter in parameters
+                if size_parameter.role is PageRole.SIZE
+            )
+            return max(0, _current_number(parameter, values) - first_number(parameter.schema)) * (
+                next(sizes, None) or count
+            )
     return 0
 
 
@@ -207,7 +225,11 @@ def _values_from_link(operation: Operation, values: Mapping[Place, Any], text: s
     changes: dict[Place, Any] = {}
     for parameter in operation.parameters if query else ():
         schema = reader.flat(parameter.schema)
-        if parameter.location == "query" and parameter.name in query and not {"array", "object"} & set(schema_types(schema)):
+        if (
+            parameter.location == "query"
+            and parameter.name in query
+            and not {"array", "object"} & set(schema_types(schema))
+        ):
             value = _parse_value(query[parameter.name], schema)
             changes |= {("query", parameter.name): value} if values.get(("query", parameter.name)) != value else {}
     return changes
@@ -218,7 +240,11 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
     if re.match(r"https?://|/", text) or urlsplit(text).query:
         return {}
     cursors = [parameter for parameter in parameters if parameter.role is PageRole.CURSOR]
-    same_name = [parameter for parameter in cursors if name_key(parameter.name) in name_key(name) or name_key(name) in name_key(parameter.name)]
+    same_name = [
+        parameter
+        for parameter in cursors
+        if name_key(parameter.name) in name_key(name) or name_key(name) in name_key(parameter.name)
+    ]
     if cursors:
         # A cursor cut from an address is percent-encoded; in a request it would be encoded once more.
         return {(same_name or cursors)[0].place: unquote(text) if "%" in text else text}
@@ -240,7 +266,11 @@ def _next_values(
             return {parameter.place: (_current_value(parameter, values) or 0) + count}
     id = id_of(last) if isinstance(last, Mapping) else None
     for parameter in parameters:
-        if parameter.role is PageRole.CURSOR and name_key(parameter.name) in ("startingafter", "startafter", "after") and id:
+        if (
+            parameter.role is PageRole.CURSOR
+            and name_key(parameter.name) in ("startingafter", "startafter", "after")
+            and id
+        ):
             return {parameter.place: id}
     size = next((parameter for parameter in parameters if parameter.role is PageRole.SIZE), None)
     maximum = size.schema.get("maximum") if size is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nlapi.openapi.parts import Schema
+from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Spec
 
 UNIONS = ("oneOf", "anyOf")
@@ -75,7 +75,9 @@ class SchemaReader:
         stated_types = schema_types(flat)
         if stated_types or not depth:
             return stated_types
-        branch_types = [name for key in UNIONS for branch in flat.get(key) or () for name in self.types(branch, depth - 1)]
+        branch_types = [
+            name for key in UNIONS for branch in flat.get(key) or () for name in self.types(branch, depth - 1)
+        ]
         return tuple(dict.fromkeys(branch_types))
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from nlapi.errors import UsageError
 from nlapi.routing import describe
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     Canary,
     Client,
     Configuration,
@@ -28,7 +28,9 @@ from nlapi.routing.nouns import (
 )
 from nlapi.routing.split import allocate, allocate_layer
 
-Entity: TypeAlias = Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
+Entity: TypeAlias = (
+    Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
+)
 
 ENTITY_KINDS: Mapping[type[Entity], str] = {
     Objective: "objectives",
@@ -88,7 +90,9 @@ def remove_entity(configuration: Configuration, kind: str, name: str | VersionRe
         near = difflib.get_close_matches(str(name), map(str, entities), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(map(str, entities)) or 'none'}"[:200]
         raise UsageError(f"there is no {str(name)!r} in {kind}", hint=hint)
-    return _replace_kind(configuration, kind, {other_key: entity for other_key, entity in entities.items() if other_key != name})
+    return _replace_kind(
+        configuration, kind, {other_key: entity for other_key, entity in entities.items() if other_key != name}
+    )
 
 
 def entity_key(entity: Entity) -> str | VersionRef:
@@ -151,7 +155,11 @@ def _difference(kind: str, name: str, before: Entity | None, after: Entity | Non
         changed = tuple(
             field.name for field in fields(before) if getattr(before, field.name) != getattr(after, field.name)
         )
-        field_changes = [_field_change(name, getattr(before, name), getattr(after, name)) for name in changed if name not in UNREPORTED_FIELDS]
+        field_changes = [
+            _field_change(name, getattr(before, name), getattr(after, name))
+            for name in changed
+            if name not in UNREPORTED_FIELDS
+        ]
         fallback_text = "its buckets moved" if "buckets" in changed else "reason changed"
         text = f"{label} {name}: {'; '.join(field_changes) or fallback_text}"
     return Difference(kind=kind, name=name, before=before, after=after, fields=changed, text=text)

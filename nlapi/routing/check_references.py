@@ -1,12 +1,15 @@
-"""Checks that everything a configuration refers to exists: objectives, versions, shards, fields and their values."""
+"""Checks a request's context against the fields that an objective declares."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from nlapi.issue import Issue
-from nlapi.routing.context import CLIENT_FIELD, nearest_hint, unknown_field_issue, value_issue
-from nlapi.routing.nouns import (
+from nlapi.routing import describe
+from nlapi.routing.model import (
+    CLIENT_NAME_FIELD,
     Configuration,
     Field,
     FieldType,
@@ -17,6 +20,68 @@ from nlapi.routing.nouns import (
     Version,
     VersionRef,
 )
+
+
+def check_context(objective: Objective, context: Mapping[str, Any]) -> list[Issue]:
+    """Return the faults of a request's context. Rules: unknown-field, wrong-type, wrong-value."""
+    declared = {field.name: field for field in objective.context}
+    issues = []
+    for name, value in context.items():
+        if name not in declared:
+            issues.append(unknown_field_issue(f"context.{name}", name, objective, declared))
+        elif issue := value_issue(f"context.{name}", declared[name], value):
+            issues.append(issue)
+    return issues
+
+
+def unknown_field_issue(location: str, name: str, objective: Objective, known_names: Collection[str]) -> Issue:
+    """Return the Issue of a field that an objective does not declare."""
+    message = f"objective {objective.name!r} has no context field {name!r}"
+    return Issue.error(location, message, nearest_hint(name, known_names), "unknown-field")
+
+
+def nearest_hint(name: str, known_names: Collection[str]) -> str:
+    """Return a hint with the name that was perhaps meant, or the names that exist."""
+    near = difflib.get_close_matches(name, known_names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"there are: {describe.join_items(sorted(known_names), 'and')}" if known_names else "there are none yet"
+
+
+def value_issue(location: str, field: Field, value: Any) -> Issue | None:
+    """Return an Issue when a value is not of the field's type or not one of its values, else None."""
+    if not has_type(field.type, value):
+        text = "null" if value is None else describe.format_value(value)
+        message = f"{text} is not of type {field.type}, which {field.name!r} is"
+        return Issue.error(location, message, _allowed_values_hint(field), "wrong-type")
+    if field.values and value not in field.values:
+        message = f"{describe.format_value(value)} is not a value of {field.name!r}"
+        return Issue.error(location, message, _allowed_values_hint(field), "wrong-value")
+    return None
+
+
+def has_type(kind: FieldType, value: Any) -> bool:
+    """Return whether a value has the JSON type: 7.0 is an integer, true is no number (JSON Schema 2020-12 §6.1.1)."""
+    if kind is FieldType.STRING:
+        return isinstance(value, str)
+    if kind is FieldType.BOOLEAN:
+        return isinstance(value, bool)
+    # `bool` is a subclass of `int` in Python.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return kind is FieldType.NUMBER or float(value).is_integer()
+
+
+def _allowed_values_hint(field: Field) -> str:
+    if not field.values:
+        return ""
+    texts = [describe.format_value(value) for value in field.values]
+    return f"it takes {describe.join_items(texts, 'or')}"
+
+
+# Undeclared, but rules may match it, so the checks need a declaration.
+CLIENT_FIELD = Field(name=CLIENT_NAME_FIELD, description="the name of the client that asks")
+"""The field that every objective has."""
 
 
 def check_references(configuration: Configuration) -> Iterator[Issue]:
@@ -50,10 +115,14 @@ def _check_version(configuration: Configuration, version: Version) -> Iterator[I
     location = f"versions.{version.ref}"
     if version.model not in configuration.models:
         message = f"there is no model {version.model!r}"
-        yield Issue.error(f"{location}.model", message, nearest_hint(version.model, configuration.models), "unknown-model")
+        yield Issue.error(
+            f"{location}.model", message, nearest_hint(version.model, configuration.models), "unknown-model"
+        )
     if version.shard not in configuration.shards:
         message = f"there is no shard {version.shard!r}"
-        yield Issue.error(f"{location}.shard", message, nearest_hint(version.shard, configuration.shards), "unknown-shard")
+        yield Issue.error(
+            f"{location}.shard", message, nearest_hint(version.shard, configuration.shards), "unknown-shard"
+        )
 
 
 def check_version_ref(location: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
@@ -63,7 +132,9 @@ def check_version_ref(location: str, configuration: Configuration, ref: VersionR
     # The nearest name is searched in the same model first: a wrong version is likelier than a wrong model.
     of_model = [str(version_ref) for version_ref in configuration.versions if version_ref.model == ref.model]
     if of_model:
-        yield Issue.error(location, f"there is no version {str(ref)!r}", nearest_hint(str(ref), of_model), "unknown-version")
+        yield Issue.error(
+            location, f"there is no version {str(ref)!r}", nearest_hint(str(ref), of_model), "unknown-version"
+        )
     elif ref.model in configuration.models:
         hint = f"model {ref.model!r} has no versions yet"
         yield Issue.error(location, f"there is no version {str(ref)!r}", hint, "unknown-version")
@@ -95,7 +166,9 @@ class _ReferenceChecker:
         layer = getattr(entity, "layer", "")
         if layer and layer not in self._configuration.layers:
             message = f"there is no layer {layer!r}"
-            yield Issue.error(f"{location}.layer", message, nearest_hint(layer, self._configuration.layers), "unknown-layer")
+            yield Issue.error(
+                f"{location}.layer", message, nearest_hint(layer, self._configuration.layers), "unknown-layer"
+            )
         name = entity.objective  # type: ignore[attr-defined]
         objective = self._configuration.objectives.get(name)
         if objective is None:

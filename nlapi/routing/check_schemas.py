@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.issue import Issue, Level
-from nlapi.routing.context import nearest_hint
-from nlapi.routing.nouns import OUTPUT_PREFIX, Canary, Configuration, Objective, Version, VersionRef
+from nlapi.routing.check_references import nearest_hint
+from nlapi.routing.model import OUTPUT_PREFIX, Canary, Configuration, Objective, Version, VersionRef
 
 Schema = Mapping[str, Any]
 
@@ -93,7 +93,9 @@ def _compare_schemas(objective: Objective, version: Version, broken: set[int]) -
     )
     for side, provided, required, provider, consumer in sides:
         if not {id(provided), id(required)} & broken and provided and required:
-            for level, path, message in _incompatibilities(provided, required, side, provider, consumer, MAX_COMPARED_DEPTH):
+            for level, path, message in _incompatibilities(
+                provided, required, side, provider, consumer, MAX_COMPARED_DEPTH
+            ):
                 yield Issue(
                     level=level,
                     where=f"versions.{version.ref}.{path}",
@@ -103,7 +105,9 @@ def _compare_schemas(objective: Objective, version: Version, broken: set[int]) -
                 )
 
 
-def _incompatibilities(provided: Any, required: Any, path: str, provider: str, consumer: str, depth: int) -> Iterator[tuple[Level, str, str]]:
+def _incompatibilities(
+    provided: Any, required: Any, path: str, provider: str, consumer: str, depth: int
+) -> Iterator[tuple[Level, str, str]]:
     if not isinstance(provided, Mapping) or not isinstance(required, Mapping) or not depth:
         return
     types, accepted = _types(provided), _types(required)
@@ -118,14 +122,20 @@ def _incompatibilities(provided: Any, required: Any, path: str, provider: str, c
             yield level, f"{path}.{name}", f"{consumer} requires {name!r}, which {provider} {text}"
     for name in properties:
         if name in described:
-            yield from _incompatibilities(properties[name], described[name], f"{path}.{name}", provider, consumer, depth - 1)
-    yield from _incompatibilities(provided.get("items"), required.get("items"), f"{path}[]", provider, consumer, depth - 1)
+            yield from _incompatibilities(
+                properties[name], described[name], f"{path}.{name}", provider, consumer, depth - 1
+            )
+    yield from _incompatibilities(
+        provided.get("items"), required.get("items"), f"{path}[]", provider, consumer, depth - 1
+    )
 
 
 def _missing_severity(provided: Schema, properties: Schema, name: str) -> tuple[Level, str] | None:
     """Return the severity of a missing required property and a text; None when it is, or may be, provided."""
     # With a combination or a `$ref` the property may be declared there, so nothing is claimed.
-    if name in provided.get("required", ()) or any(word in provided for word in ("$ref", "allOf", "anyOf", "oneOf", "if")):
+    if name in provided.get("required", ()) or any(
+        word in provided for word in ("$ref", "allOf", "anyOf", "oneOf", "if")
+    ):
         return None
     if name in properties:
         return Level.WARNING, "gives only sometimes"

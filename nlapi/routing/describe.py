@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from nlapi.routing.match import match_fields
-from nlapi.routing.nouns import Match, Range, Scalar, Share
+from nlapi.routing.matching import match_fields
+from nlapi.routing.model import Match, Range, Scalar, Share
 
 # Values of one field that are listed; a reason is one line of a log or a terminal.
 MAX_VALUES = 5

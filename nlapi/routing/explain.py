@@ -7,12 +7,30 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from nlapi.routing import describe
-from nlapi.routing.match import match_fields, matches_context, allows_value
-from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
-from nlapi.routing.order import ObjectiveParts
-from nlapi.routing.outcome import with_buckets, layer_test, takes_from
-from nlapi.routing.split import bucket, holding_share, bucket_count
-from nlapi.routing.verdict import DecisionBuilder, canary_salt, largest_share, rule_salt, experiment_salt
+from nlapi.routing.decisions import (
+    DecisionBuilder,
+    canary_salt,
+    experiment_salt,
+    largest_share,
+    layer_test,
+    rule_salt,
+    takes_from,
+    with_buckets,
+)
+from nlapi.routing.matching import allows_value, match_fields, matches_context
+from nlapi.routing.model import (
+    Canary,
+    Context,
+    Decision,
+    Experiment,
+    Match,
+    ObjectiveParts,
+    Override,
+    Rule,
+    Shadow,
+    Share,
+)
+from nlapi.routing.split import bucket, bucket_count, holding_share
 
 
 class StepStatus(StrEnum):
@@ -50,7 +68,11 @@ class Explanation:
         ]
         # 10,000 rules may follow the one that decided, so they are not listed.
         unreached_count = sum(step.status is StepStatus.NOT_REACHED for step in self.steps)
-        lines += [f"   {unreached_count} more {'was' if unreached_count == 1 else 'were'} not reached"] if unreached_count else []
+        lines += (
+            [f"   {unreached_count} more {'was' if unreached_count == 1 else 'were'} not reached"]
+            if unreached_count
+            else []
+        )
         decision = self.decision
         place = f" on shard {decision.shard}" if decision.shard else ""
         return "\n".join([*lines, f"= {decision.version}{place}, revision {decision.revision}"])
@@ -136,7 +158,10 @@ class _Explainer:
         place = f"{experiment.unit} {describe.format_value(unit)} is in bucket {number}"
         if index < 0:
             return None, f"gives no cell: {place}, which no cell holds"
-        return index, f"{met_conditions(experiment.match, self._context)}; {place}, {describe.format_cell(cells[index])}"
+        return (
+            index,
+            f"{met_conditions(experiment.match, self._context)}; {place}, {describe.format_cell(cells[index])}",
+        )
 
     def rule(self, rule: Rule) -> None:
         if self._skip_if_decided("rule", rule.name):
@@ -157,13 +182,18 @@ class _Explainer:
             return default_share, f": {default_share.version}"
         unit = self._context.get(rule.unit)
         if unit is None:
-            return default_share, f"; there is no {rule.unit} in the context, so its largest share: {default_share.version}"
+            return (
+                default_share,
+                f"; there is no {rule.unit} in the context, so its largest share: {default_share.version}",
+            )
         # A configuration that was never published has no buckets yet.
         shares = with_buckets(rule.shares)
         number = bucket(rule_salt(rule), unit)
         index = holding_share(shares, number)
         index = rule.shares.index(default_share) if index < 0 else index
-        return shares[index], f"; {rule.unit} {describe.format_value(unit)} is in bucket {number}, {describe.format_cell(shares[index])}"
+        return shares[
+            index
+        ], f"; {rule.unit} {describe.format_value(unit)} is in bucket {number}, {describe.format_cell(shares[index])}"
 
     def default(self) -> Decision:
         if self._decision is None:
@@ -201,8 +231,14 @@ class _Explainer:
 
     def shadow(self, shadow: Shadow) -> None:
         if matches_context(shadow.match, self._context):
-            part = "a copy" if shadow.percent >= 100 else f"a copy of {describe.format_percent(shadow.percent)} of such requests"
-            self._add_step("shadow", shadow.name, StepStatus.DECIDED, f"shadow {shadow.name}: {shadow.version} gets {part}")
+            part = (
+                "a copy"
+                if shadow.percent >= 100
+                else f"a copy of {describe.format_percent(shadow.percent)} of such requests"
+            )
+            self._add_step(
+                "shadow", shadow.name, StepStatus.DECIDED, f"shadow {shadow.name}: {shadow.version} gets {part}"
+            )
         else:
             text = f"shadow {shadow.name} did not match: {'; '.join(unmet_conditions(shadow.match, self._context))}"
             self._add_step("shadow", shadow.name, StepStatus.PASSED, text)

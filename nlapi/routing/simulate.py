@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nlapi.routing import describe
-from nlapi.routing.nouns import Context, Decision, VersionRef
+from nlapi.routing.model import Context, Decision, VersionRef
 from nlapi.routing.table import Table, UnknownObjectiveError
 
 # Slices reported for each objective, those with the most moved requests.

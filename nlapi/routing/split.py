@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from xxhash import xxh3_64_intdigest
 
-from nlapi.routing.nouns import BUCKETS, Experiment, Scalar, Share
+from nlapi.routing.model import BUCKETS, Experiment, Scalar, Share
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Half-open ranges of buckets, ascending and disjoint."""
@@ -59,7 +59,10 @@ def allocate(previous: Sequence[Share], shares: Sequence[Share]) -> tuple[Share,
     previous_buckets = dict(zip(_share_keys(previous), (share.buckets for share in previous), strict=True))
     sizes = [bucket_count(share.percent) for share in shares]
     # All shares release before any grows, so that a move from one to the other needs no third.
-    retained = [_take_buckets(previous_buckets.get(key, ()), count) for key, count in zip(_share_keys(shares), sizes, strict=True)]
+    retained = [
+        _take_buckets(previous_buckets.get(key, ()), count)
+        for key, count in zip(_share_keys(shares), sizes, strict=True)
+    ]
     filled = fill_ranges(retained, sizes)
     return tuple(replace(share, buckets=buckets) for share, buckets in zip(shares, filled, strict=True))
 
@@ -143,7 +146,9 @@ def _merge_ranges(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 def holding_share(shares: Sequence[Share], number: int) -> int:
     """Return the index of the share that holds a bucket, or -1."""
-    holders = (index for index, share in enumerate(shares) if any(start <= number < end for start, end in share.buckets))
+    holders = (
+        index for index, share in enumerate(shares) if any(start <= number < end for start, end in share.buckets)
+    )
     return next(holders, -1)
 
 

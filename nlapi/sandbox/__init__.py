@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nlapi.sandbox.app import Sandbox
-from nlapi.sandbox.server import Running, running, serve
+from nlapi.sandbox.server import Running, Sandbox, running, serve
 
 __all__ = ["Running", "Sandbox", "running", "serve"]

@@ -9,22 +9,20 @@ from typing import Any
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.envelope import wrap
-from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paging import PageRole
 from nlapi.resources.schemas import ref_of
-from nlapi.resources.semantics import OperationKind, OperationSemantics
+from nlapi.resources.semantics import OperationKind, OperationSemantics, Resource
 from nlapi.sandbox import writes
-from nlapi.sandbox.at import ABSENT, SampleContext
-from nlapi.sandbox.check import ValidRequest
-from nlapi.sandbox.filters import sort_rows, filter_rows
-from nlapi.sandbox.paging import PageEnvelope, PageWindow, page_window
+from nlapi.sandbox.listing import PageEnvelope, PageWindow, filter_rows, page_window, sort_rows
 from nlapi.sandbox.parameters import MISSING
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.reports import compute_report
+from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.state import SandboxState
-from nlapi.sandbox.store import SINGLETON_KEY, StoredItem, Scope
-from nlapi.sandbox.verbs import statuses_after
+from nlapi.sandbox.store import SINGLETON_KEY, Scope, StoredItem
+from nlapi.sandbox.validation import ValidRequest
+from nlapi.sandbox.writes import statuses_after
 
 NO_FIELDS: Mapping[str, Any] = {}
 # Body fields whose value is the verb of an action: `POST /orders/5/actions {"action": "cancel"}`.
@@ -46,7 +44,9 @@ def handle(state: SandboxState, operation: Operation, checked: ValidRequest, url
     scope = _scope(state, role, checked)
     if role.resource is None:
         return HandlerResult(value=compute_report(state, operation, checked, scope))
-    handlers: dict[OperationKind, Callable[[SandboxState, OperationSemantics, Resource, ValidRequest, Scope], HandlerResult]] = {
+    handlers: dict[
+        OperationKind, Callable[[SandboxState, OperationSemantics, Resource, ValidRequest, Scope], HandlerResult]
+    ] = {
         OperationKind.CREATE: _create,
         OperationKind.READ: _read,
         OperationKind.MERGE: _merge,
@@ -75,7 +75,9 @@ def _not_found(resource: Resource, key: str) -> RequestProblem:
     return RequestProblem(404, f"there is no {resource.label}{f' {key!r}' if key != SINGLETON_KEY else ''} here")
 
 
-def _stored_row(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> StoredItem:
+def _stored_row(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> StoredItem:
     key = str(checked.path.get(role.key, "")) if role.key else SINGLETON_KEY
     row = state.fixtures.get(resource, key, scope)
     if row is None:
@@ -83,7 +85,13 @@ def _stored_row(state: SandboxState, role: OperationSemantics, resource: Resourc
     return row
 
 
-def _view(state: SandboxState, role: OperationSemantics, row: StoredItem, *further_rows: StoredItem, extra: Mapping[str, Any] = NO_FIELDS) -> Any:
+def _view(
+    state: SandboxState,
+    role: OperationSemantics,
+    row: StoredItem,
+    *further_rows: StoredItem,
+    extra: Mapping[str, Any] = NO_FIELDS,
+) -> Any:
     """Return the answer for one or several items, in its envelope, with the other fields that the schema requires."""
     media = json_media(role.operation)
     if media is None:
@@ -96,7 +104,11 @@ def _view(state: SandboxState, role: OperationSemantics, row: StoredItem, *furth
     items = [state.view(item_row, part.schema) for item_row in (row, *further_rows)]
     content = items if part.is_list else items[0]
     if not part.keys:
-        return content if not extra else state.sampler.sample(media.schema, _row_context(state, row), {**row.data, **extra})
+        return (
+            content
+            if not extra
+            else state.sampler.sample(media.schema, _row_context(state, row), {**row.data, **extra})
+        )
     known_values = {**extra, **wrap(content, part.keys)}
     return state.sampler.sample(media.schema, _row_context(state, row), known_values)
 
@@ -105,26 +117,35 @@ def _row_context(state: SandboxState, row: StoredItem) -> SampleContext:
     return SampleContext(seed=state.seed, path=f"{row.entity}/{row.key}", index=row.index)
 
 
-def _create(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+def _create(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> HandlerResult:
     body = checked.body if checked.body is not MISSING else {}
     bodies = body if isinstance(body, list) else [body]
     rows = [
-        writes.create(state, resource, role.operation, writes.item_fields(resource, item), scope) for item in bodies or [{}]
+        writes.create(state, resource, role.operation, writes.item_fields(resource, item), scope)
+        for item in bodies or [{}]
     ]
     return HandlerResult(value=_view(state, role, *rows), created=rows[0])
 
 
-def _read(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+def _read(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> HandlerResult:
     return HandlerResult(value=_view(state, role, _stored_row(state, role, resource, checked, scope)))
 
 
-def _merge(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+def _merge(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> HandlerResult:
     row = _stored_row(state, role, resource, checked, scope)
     body = writes.item_fields(resource, checked.body)
     return HandlerResult(value=_view(state, role, writes.merge(state, resource, role.operation, row, body)))
 
 
-def _replace(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+def _replace(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> HandlerResult:
     """Replace an item, or create it where its collection has no POST (RFC 9110 §9.3.4)."""
     key = str(checked.path.get(role.key, "")) if role.key else SINGLETON_KEY
     row = state.fixtures.get(resource, key, scope)
@@ -138,7 +159,9 @@ def _replace(state: SandboxState, role: OperationSemantics, resource: Resource, 
     return HandlerResult(value=_view(state, role, created), created=created)
 
 
-def _delete(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+def _delete(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> HandlerResult:
     row = _stored_row(state, role, resource, checked, scope)
     writes.remove(state, resource, row)
     media = json_media(role.operation)
@@ -154,7 +177,9 @@ def _delete(state: SandboxState, role: OperationSemantics, resource: Resource, c
     return HandlerResult(value=_view(state, role, row, extra=extra))
 
 
-def _clear(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+def _clear(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> HandlerResult:
     """Delete every item of a collection that the query's filters match."""
     rows = state.fixtures.rows(resource, scope)
     chosen = filter_rows([row.data for row in rows], checked.query, resource.label, resource.id_name)
@@ -209,7 +234,11 @@ def _fill_envelope(state: SandboxState, schema: Any, context: SampleContext, kno
 
 def _defaults(state: SandboxState, operation: Operation) -> dict[str, Any]:
     """Return the defaults of the query parameters, for the order of a list."""
-    flat = {parameter.name: state.schemas.flat(parameter.schema) for parameter in operation.parameters if parameter.location == "query"}
+    flat = {
+        parameter.name: state.schemas.flat(parameter.schema)
+        for parameter in operation.parameters
+        if parameter.location == "query"
+    }
     return {name: schema["default"] for name, schema in flat.items() if "default" in schema}
 
 
@@ -224,7 +253,9 @@ def _resolve_cursor(part: PageWindow, rows: list[StoredItem]) -> PageWindow:
     return part.at_offset(position + 1)
 
 
-def _act(state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope) -> HandlerResult:
+def _act(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> HandlerResult:
     """Carry out an action: it sets the status by its verb and fields by the body, and may create another item."""
     row = _stored_row(state, role, resource, checked, scope)
     body = writes.item_fields(resource, checked.body)
@@ -232,7 +263,11 @@ def _act(state: SandboxState, role: OperationSemantics, resource: Resource, chec
     if role.operation.effect is Effect.READ:
         # A POST that only computes or previews (docs/design/020-effects.md) changes nothing here either.
         return HandlerResult(value=_action_answer(state, role, row, checked))
-    changes = {name: value for schema in resource.schemas for name, value in statuses_after(verb, schema, state.schemas).items()}
+    changes = {
+        name: value
+        for schema in resource.schemas
+        for name, value in statuses_after(verb, schema, state.schemas).items()
+    }
     if role.created_resource is not None:
         return _create_from(state, role, resource, role.created_resource, row, changes)
     if _answers_with_item(state, role, resource):
@@ -266,17 +301,26 @@ def _action_answer(state: SandboxState, role: OperationSemantics, row: StoredIte
         is_free_form = not types or (types == ("object",) and not described)
         return wrap(row.data, role.part.keys) if is_free_form else _view(state, role, replace(row, data=known_values))
     known_values = {name: value for name, value in known_values.items() if name in described}
-    context = SampleContext(seed=state.seed, path=f"{role.operation.id}/{row.key}", noun="result", index=row.index, full=True)
+    context = SampleContext(
+        seed=state.seed, path=f"{role.operation.id}/{row.key}", noun="result", index=row.index, full=True
+    )
     return state.sampler.sample(media.schema, context, wrap(known_values, role.part.keys))
 
 
 def _create_from(
-    state: SandboxState, role: OperationSemantics, resource: Resource, new_resource: Resource, row: StoredItem, changes: dict[str, Any]
+    state: SandboxState,
+    role: OperationSemantics,
+    resource: Resource,
+    new_resource: Resource,
+    row: StoredItem,
+    changes: dict[str, Any],
 ) -> HandlerResult:
     """Create an item of another kind from this one, as publishing a draft creates a campaign."""
     described = new_resource.properties
     data = {
-        name: value for name, value in row.data.items() if name in described and _is_copied(state, name, described[name])
+        name: value
+        for name, value in row.data.items()
+        if name in described and _is_copied(state, name, described[name])
     }
     data.pop(new_resource.id_name or "", None)
     scope = {**row.scope, resource.name: row.key}

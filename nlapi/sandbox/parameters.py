@@ -1,21 +1,90 @@
-"""Parsing of parameters by their style; OpenAPI 3.1.1 §4.8.12.3 and RFC 6570.
-
-A delimiter separates values only where it is not percent-encoded, except that spaces and pipes are always encoded.
-It shares no code with nlapi.client, so that it is an independent check of the requests that nlapi builds.
-"""
+"""Conversion of text in a URL, a header or a form to the type of its schema."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from nlapi.openapi.parts import Parameter
-from nlapi.sandbox.coerce import coerce, coerce_array, coerce_object, coerce_tree
+from nlapi.openapi.model import Parameter
 from nlapi.sandbox.problem import Fault, RequestProblem, unprocessable
 from nlapi.sandbox.schemas import Schemas
+
+# JSON's grammar of numbers (RFC 8259 §6): `007` and `+5` stay texts, as ids and phone numbers.
+INTEGER = re.compile(r"-?(0|[1-9]\d*)")
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+BOOLEANS = {"true": True, "false": False}
+
+
+def coerce(text: str, schema: Any, schemas: Schemas) -> Any:
+    """Return the first reading of a text that fits the schema, else the text itself, which the check then refuses."""
+    readings = list(_readings(text, schemas.types(schema)))
+    if len(readings) == 1:
+        return readings[0]
+    return next((reading for reading in readings if schemas.valid(schema, reading, "write")), text)
+
+
+def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
+    if "integer" in types and INTEGER.fullmatch(text):
+        yield int(text)
+    elif "number" in types and NUMBER.fullmatch(text):
+        yield int(text) if INTEGER.fullmatch(text) else float(text)
+    if "boolean" in types and text in BOOLEANS:
+        yield BOOLEANS[text]
+    if "null" in types and text == "null":
+        yield None
+    if {"object", "array"} & set(types) and text[:1] in ("{", "["):
+        # No style defines an object inside an array in a URL; clients write JSON.
+        with suppress(ValueError):
+            yield json.loads(text)
+    yield text
+
+
+def coerce_array(texts: Sequence[str], schema: Any, schemas: Schemas) -> list[Any]:
+    items = _subschema(schema, "items", schemas)
+    return [coerce(text, items, schemas) for text in texts]
+
+
+def coerce_object(pairs: Mapping[str, Any], schema: Any, schemas: Schemas) -> dict[str, Any]:
+    """Return texts, lists and maps by property name as an object with the types of its schema."""
+    return {name: coerce_tree(value, _property_schema(schema, name, schemas), schemas) for name, value in pairs.items()}
+
+
+def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
+    """Return the value of nested maps and lists of texts, the form of bracketed names."""
+    if isinstance(value, Mapping):
+        # `a[0]=x&a[1]=y` and `a[]=x&a[]=y` are both in use for lists.
+        if "array" in schemas.types(schema) and value and all(key.isdecimal() for key in value):
+            value = [value[key] for key in sorted(value, key=int)]
+        elif "array" in schemas.types(schema) and set(value) == {""}:
+            value = value[""] if isinstance(value[""], list) else [value[""]]
+        else:
+            return coerce_object(value, schema, schemas)
+    types = schemas.types(schema)
+    if isinstance(value, list):
+        items = _subschema(schema, "items", schemas)
+        return [coerce_tree(item, items, schemas) for item in value]
+    if "array" in types and "string" not in types and isinstance(value, str):
+        return coerce_array([value], schema, schemas)
+    return coerce(value, schema, schemas) if isinstance(value, str) else value
+
+
+def _subschema(schema: Any, key: str, schemas: Schemas) -> Any:
+    flat = schemas.flat(schema)
+    for branch in (flat, *schemas.branches(flat)):
+        if isinstance(branch.get(key), Mapping):
+            return branch[key]
+    return {}
+
+
+def _property_schema(schema: Any, name: str, schemas: Schemas) -> Any:
+    described = schemas.properties(schema)
+    return described[name] if name in described else _subschema(schema, "additionalProperties", schemas)
+
 
 # The value of an absent parameter; None is JSON null.
 MISSING: Any = object()
@@ -187,7 +256,9 @@ def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
         return _delimited(parameter, body, ";", schemas)
     marks = [part.partition("=") for part in body.split(";")]
     # 404 and not 422: a path without the style's mark is no path of this operation.
-    if any(percent_decode(key, plus=False) != name for key, _, _ in marks) or (len(marks) > 1 and not (kind == "array")):
+    if any(percent_decode(key, plus=False) != name for key, _, _ in marks) or (
+        len(marks) > 1 and not (kind == "array")
+    ):
         raise RequestProblem(404, f"path parameter {name} is written ;{name}=VALUE, not {raw!r}")
     if kind == "array" and explode:
         return coerce_array([percent_decode(value, plus=False) for _, _, value in marks], parameter.schema, schemas)
@@ -196,7 +267,9 @@ def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
 
 def _strip_prefix(mark: str, raw: str, parameter: Parameter) -> str:
     if not raw.startswith(mark):
-        raise RequestProblem(404, f"path parameter {parameter.name} ({parameter.style}) begins with {mark!r}, not {raw!r}")
+        raise RequestProblem(
+            404, f"path parameter {parameter.name} ({parameter.style}) begins with {mark!r}, not {raw!r}"
+        )
     return raw[1:]
 
 

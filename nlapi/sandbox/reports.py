@@ -13,13 +13,12 @@ from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.envelope import wrap
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.paths import segments
-from nlapi.sandbox.at import ABSENT, SampleContext
-from nlapi.sandbox.check import ValidRequest
-from nlapi.sandbox.filters import LOWER
-from nlapi.sandbox.paging import PageEnvelope, page_window
+from nlapi.sandbox.listing import LOWER, PageEnvelope, page_window
 from nlapi.sandbox.parameters import MISSING
+from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.store import Scope
+from nlapi.sandbox.validation import ValidRequest
 from nlapi.sandbox.writes import deep_merge
 
 # Rows of a report without a number of its own; a sample to read, not a real size.
@@ -44,13 +43,19 @@ def compute_report(state: SandboxState, operation: Operation, checked: ValidRequ
     known_values = _echoed_values(state, media.schema, request_values)
     list_part = state.semantics.answers.list_part(operation)
     if list_part is None or list_part.is_map or "object" not in state.schemas.types(list_part.schema):
-        return state.sampler.sample(media.schema, context, known_values) if known_values else state.sampler.sample(media.schema, context)
+        return (
+            state.sampler.sample(media.schema, context, known_values)
+            if known_values
+            else state.sampler.sample(media.schema, context)
+        )
     rows = _rows(state, operation, checked, list_part, request_values, context)
     if not list_part.keys:
         return state.sampler.sample(media.schema, context, rows)
     part = replace(page_window(operation, checked.query, checked.body), offset=0)
     envelope = PageEnvelope(state.schemas, part, total=len(rows), item_count=len(rows), url="", query={})
-    known_values = deep_merge(deep_merge(known_values, envelope.fill(media.schema, skip=list_part.keys[0])), wrap(rows, list_part.keys))
+    known_values = deep_merge(
+        deep_merge(known_values, envelope.fill(media.schema, skip=list_part.keys[0])), wrap(rows, list_part.keys)
+    )
     known_values = deep_merge(known_values, _totals(state, media.schema, rows))
     return state.sampler.sample(media.schema, context, known_values)
 
@@ -110,29 +115,54 @@ class _References:
         if resource is None or resource.is_open:
             return ABSENT
         rows = self.stage.fixtures.rows(resource, {})
-        rows = [row for row in rows if all(row.scope.get(parent, value) == value for parent, value in self.scope.items())]
+        rows = [
+            row for row in rows if all(row.scope.get(parent, value) == value for parent, value in self.scope.items())
+        ]
         return self.stage.ids.typed_id(resource, rows[index % len(rows)].key) if rows else ABSENT
 
 
 def _rows(
-    state: SandboxState, operation: Operation, checked: ValidRequest, list_part: AnswerPart, request_values: Mapping[str, Any], context: SampleContext
+    state: SandboxState,
+    operation: Operation,
+    checked: ValidRequest,
+    list_part: AnswerPart,
+    request_values: Mapping[str, Any],
+    context: SampleContext,
 ) -> list[Any]:
     limit = page_window(operation, checked.query, checked.body).limit
-    known_values = _echoed_values(state, list_part.schema, {name: value for name, value in request_values.items() if not isinstance(value, list)})
+    known_values = _echoed_values(
+        state, list_part.schema, {name: value for name, value in request_values.items() if not isinstance(value, list)}
+    )
     dropped, is_total = _excluded_columns(state, operation, checked, list_part.schema)
-    ids = [value for name, value in request_values.items() if isinstance(value, list) and singular_words(name)[-1:] == ("id",)]
+    ids = [
+        value
+        for name, value in request_values.items()
+        if isinstance(value, list) and singular_words(name)[-1:] == ("id",)
+    ]
     count = 1 if is_total else max(map(len, ids), default=ROWS)
     rows = []
     for index in range(min(count, limit)):
-        row_context = SampleContext(seed=context.seed, path=context.path, noun="row", index=index, depth=1, find_reference=context.find_reference, full=True)
-        row = state.sampler.sample(list_part.schema, row_context, {**known_values, **_row_date(state, operation, checked, list_part, index)})
+        row_context = SampleContext(
+            seed=context.seed,
+            path=context.path,
+            noun="row",
+            index=index,
+            depth=1,
+            find_reference=context.find_reference,
+            full=True,
+        )
+        row = state.sampler.sample(
+            list_part.schema, row_context, {**known_values, **_row_date(state, operation, checked, list_part, index)}
+        )
         required = state.schemas.flat(list_part.schema).get("required") or ()
         selected = {name: cell for name, cell in row.items() if name not in dropped or name in required}
         rows.append(selected if state.schemas.valid(list_part.schema, selected) else row)
     return rows
 
 
-def _excluded_columns(state: SandboxState, operation: Operation, checked: ValidRequest, schema: Any) -> tuple[set[str], bool]:
+def _excluded_columns(
+    state: SandboxState, operation: Operation, checked: ValidRequest, schema: Any
+) -> tuple[set[str], bool]:
     """Return the columns that a request excludes by naming others, and whether the report is one row of totals."""
     dropped: set[str] = set()
     is_total = False
@@ -167,7 +197,9 @@ def _choice_of_column(name: str, choices: Any) -> Any:
     return best if exact else None
 
 
-def _row_date(state: SandboxState, operation: Operation, checked: ValidRequest, list_part: AnswerPart, index: int) -> dict[str, str]:
+def _row_date(
+    state: SandboxState, operation: Operation, checked: ValidRequest, list_part: AnswerPart, index: int
+) -> dict[str, str]:
     """Return the date of a row, counted from the first day in the request."""
     for parameter in operation.parameters:
         value = checked.query.get(parameter.name)

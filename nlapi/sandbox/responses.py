@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.openapi.parts import Media, Response, essence, may_be_json
+from nlapi.openapi.model import Media, Response, essence, may_be_json
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import TOTAL_NAMES
 from nlapi.resources.naming import name_key
 from nlapi.resources.paths import segments
 from nlapi.sandbox.handlers import HandlerResult
-from nlapi.sandbox.at import ABSENT, SampleContext
 from nlapi.sandbox.problem import RequestProblem
+from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.store import StoredItem
 
@@ -55,7 +55,9 @@ def encode_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
-def build_response(state: SandboxState, operation: Operation, result: HandlerResult, *, accept: str, path: str, prefix: str) -> HttpResponse:
+def build_response(
+    state: SandboxState, operation: Operation, result: HandlerResult, *, accept: str, path: str, prefix: str
+) -> HttpResponse:
     """Return the response for an Outcome, in a media type that the client accepts."""
     status, response = _response(operation, is_created=result.created is not None)
     headers = list(_headers(state, response, result)) if response else []
@@ -71,7 +73,11 @@ def build_response(state: SandboxState, operation: Operation, result: HandlerRes
 
 def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response | None]:
     """Return the described status of success, and its Response: 201 for a created item, else the lowest other 2xx."""
-    described = {_status_number(response.status): response for response in operation.responses if response.status.upper().startswith("2")}
+    described = {
+        _status_number(response.status): response
+        for response in operation.responses
+        if response.status.upper().startswith("2")
+    }
     if not described:
         # A description with `default` only, or with errors only, still has to be answered.
         default = operation.response()
@@ -99,7 +105,9 @@ def _media(response: Response, accept: str) -> Media | None:
     return ranked[0]
 
 
-def _content(state: SandboxState, operation: Operation, response: Response | None, media: Media, result: HandlerResult) -> bytes:
+def _content(
+    state: SandboxState, operation: Operation, response: Response | None, media: Media, result: HandlerResult
+) -> bytes:
     kind = essence(media.content_type)
     if may_be_json(kind):
         value = result.value

@@ -1,19 +1,76 @@
-"""Sample values for schemas: plausible, distinct by item, and the same for the same seed."""
+"""The context of a sample value: the item it belongs to, its number, its depth and the ids that it may refer to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
-from nlapi.openapi.parts import Schema
-from nlapi.resources.naming import name_words, singular
+from nlapi.openapi.model import Schema
+from nlapi.resources.naming import name_words, singular, singular_words
 from nlapi.resources.schemas import json_type, schema_types
 from nlapi.sandbox import vocabulary
-from nlapi.sandbox.at import ABSENT, SampleContext
+from nlapi.sandbox.fake_values import fake_number, fake_text, scale_example, vary_example
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.texts import fake_number, scale_example, fake_text, vary_example
+
+# The absence of a value, where None is a value (JSON null).
+ABSENT: Any = object()
+
+# (property name, index) -> the id of an existing item, or NOTHING.
+FindReference = Callable[[str, int], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleContext:
+    """The context of a sample value. `index` is the number of the item, `branch` that of a union to try first.
+
+    `sparse` leaves out optional properties; so does a partly known value, unless `full`.
+    """
+
+    seed: int
+    path: str
+    name: str = ""
+    noun: str = "item"
+    index: int = 0
+    depth: int = 0
+    refs: tuple[str, ...] = ()
+    branch: int = 0
+    sparse: bool = False
+    full: bool = False
+    find_reference: FindReference | None = None
+
+    @property
+    def rng(self) -> Random:
+        # Seeded by the path and not by the order of calls: the same value whatever was read before.
+        return Random(f"{self.seed}/{self.path}/{self.index}")  # noqa: S311 - samples that are the same each time, no secret
+
+    @property
+    def rotation(self) -> int:
+        """Return the index shifted by the property's name, for values that rotate."""
+        # Two enums of one item would otherwise change in step. crc32, because hash() differs between processes.
+        return self.index + zlib.crc32(self.name.encode()) % 7
+
+    def child(self, name: str, ref: Any) -> SampleContext:
+        refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
+        noun = "".join(singular_words(self.name)[-1:]) if self.depth else ""
+        return replace(
+            self,
+            path=f"{self.path}.{name}",
+            name=name,
+            noun=noun or self.noun,
+            depth=self.depth + 1,
+            refs=refs,
+            full=False,
+        )
+
+    def item(self, position: int, ref: Any) -> SampleContext:
+        refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
+        index = self.index + position
+        return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs, full=False)
+
 
 # The depth at which nested values end, for schemas that require themselves.
 MAX_DEPTH = 8
@@ -70,7 +127,9 @@ class Sampler:
         flat = self.schemas.flat(schema)
         branches = self.schemas.branches(flat)
         if branches and context.depth < MAX_DEPTH and "enum" not in flat and "const" not in flat:
-            return self.generate(self.schemas.with_branch(flat, self._branch(branches, context, known_value)), context, known_value)
+            return self.generate(
+                self.schemas.with_branch(flat, self._branch(branches, context, known_value)), context, known_value
+            )
         if known_value is not ABSENT and not isinstance(known_value, dict | list):
             return known_value
         if "const" in flat:
@@ -106,7 +165,9 @@ class Sampler:
         for name in known_value.keys() & described.keys():
             property_schema = self.schemas.flat(described[name])
             # A discriminator's value decides more than any number of shared properties.
-            if ("const" in property_schema or "enum" in property_schema) and not self.schemas.valid(property_schema, known_value[name]):
+            if ("const" in property_schema or "enum" in property_schema) and not self.schemas.valid(
+                property_schema, known_value[name]
+            ):
                 score -= 100
         return score
 
@@ -146,14 +207,19 @@ class Sampler:
         simple = not {"object", "array"} & set(self.schemas.types(flat))
         return context.depth < OPTIONAL_DEPTH + 1 if simple else context.depth < OPTIONAL_DEPTH
 
-    def _fill_map(self, flat: Schema, result: dict[str, Any], required: frozenset[str], context: SampleContext, sparse: bool) -> None:
+    def _fill_map(
+        self, flat: Schema, result: dict[str, Any], required: frozenset[str], context: SampleContext, sparse: bool
+    ) -> None:
         additional = flat.get("additionalProperties")
         inner = additional if isinstance(additional, Mapping) else {"type": "string"}
         for name in required - result.keys():
             if name not in (flat.get("properties") or {}):
                 result[name] = self.generate(inner, context.child(name, _reference_of(inner)))
         min_count = int(flat.get("minProperties", 0))
-        count = max(min_count, 0 if sparse or not isinstance(additional, Mapping) or context.depth >= OPTIONAL_DEPTH or result else 2)
+        count = max(
+            min_count,
+            0 if sparse or not isinstance(additional, Mapping) or context.depth >= OPTIONAL_DEPTH or result else 2,
+        )
         names = self.schemas.flat(flat.get("propertyNames", {})).get("enum") or ()
         for position in range(count - len(result) if additional is not False else 0):
             name = str(names[position]) if position < len(names) else f"key{position + 1}"
@@ -163,9 +229,14 @@ class Sampler:
         items = flat.get("items", {}) if flat.get("items") is not False else {}
         ref = _reference_of(items)
         if known_value is not ABSENT:
-            return [self.generate(items, context.item(position, ref), item) for position, item in enumerate(known_value)]
+            return [
+                self.generate(items, context.item(position, ref), item) for position, item in enumerate(known_value)
+            ]
         leading = flat.get("prefixItems") or []
-        result = [self.generate(schema, context.item(position, _reference_of(schema))) for position, schema in enumerate(leading)]
+        result = [
+            self.generate(schema, context.item(position, _reference_of(schema)))
+            for position, schema in enumerate(leading)
+        ]
         examples = next((item for item in flat.get("examples") or () if isinstance(item, list)), [])
         count = self._count(flat, ref, context, len(examples))
         for position in range(len(result), count):
@@ -186,7 +257,9 @@ class Sampler:
             count = 0
         return max(min_items, count if max_items is None else min(count, int(max_items)))
 
-    def _distinct_item(self, items: Any, context: SampleContext, ref: str | None, existing: list[Any], position: int) -> Any:
+    def _distinct_item(
+        self, items: Any, context: SampleContext, ref: str | None, existing: list[Any], position: int
+    ) -> Any:
         """Return an item that the list does not contain, or NOTHING after a few attempts."""
         for jump in range(1, 12):
             value = self.generate(items, context.item(position + jump, ref))
@@ -206,7 +279,11 @@ class Sampler:
             return _boolean(context)
         if kind == "null":
             return None
-        examples = [candidate for candidate in (*(flat.get("examples") or ()), *_default(flat)) if self.schemas.valid(flat, candidate)]
+        examples = [
+            candidate
+            for candidate in (*(flat.get("examples") or ()), *_default(flat))
+            if self.schemas.valid(flat, candidate)
+        ]
         examples = [candidate for candidate in examples if candidate is not None]
         generated = self._from_examples(examples, flat, kind, context)
         return generated if not examples or self.schemas.valid(flat, generated) else examples[0]
@@ -222,7 +299,9 @@ class Sampler:
             return fake_text(flat, context.name, context.noun, context.index, rng)
         is_id = name_words(context.name)[-1:] == ("id",)
         is_integer = kind == "integer" or (kind == "number" and is_id)
-        numbers = [example for example in examples if isinstance(example, int | float) and not isinstance(example, bool)]
+        numbers = [
+            example for example in examples if isinstance(example, int | float) and not isinstance(example, bool)
+        ]
         if numbers and not (is_id and context.index):
             return scale_example(numbers[0], flat, context.index, is_integer=is_integer)
         return fake_number(flat, context.name, context.index, rng, is_integer=is_integer)

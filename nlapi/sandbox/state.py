@@ -7,12 +7,10 @@ from typing import Any
 
 from nlapi.openapi.spec import Spec
 from nlapi.resources.semantics import Semantics, semantics_of
-from nlapi.sandbox.at import SampleContext
-from nlapi.sandbox.keys import IdGenerator
-from nlapi.sandbox.samples import Sampler
+from nlapi.sandbox.fixtures import Fixtures, IdGenerator
+from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.seeds import Fixtures
-from nlapi.sandbox.store import StoredItem, ItemStore
+from nlapi.sandbox.store import ItemStore, StoredItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,5 +48,7 @@ class SandboxState:
     def view(self, row: StoredItem, schema: Any) -> Any:
         """Return an item by a schema: its stored fields, and samples of required fields that are not stored."""
         # Seeded by the row, so that a field that is not stored has the same value in every answer.
-        context = SampleContext(seed=self.seed, path=f"{row.entity}/{row.key}", noun=row.entity.rpartition("/")[2], index=row.index)
+        context = SampleContext(
+            seed=self.seed, path=f"{row.entity}/{row.key}", noun=row.entity.rpartition("/")[2], index=row.index
+        )
         return self.sampler.sample(schema, context, row.data)

@@ -1,25 +1,97 @@
-"""Creation, update and removal of stored items."""
+"""Status transitions: the status of an item after an action, as PUBLISHED or ACTIVE after `publish`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import WRAPPERS, value_at
-from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.sandbox.at import ABSENT, SampleContext
+from nlapi.resources.semantics import Resource
 from nlapi.sandbox.problem import RequestProblem
+from nlapi.sandbox.samples import ABSENT, SampleContext
+from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.state import SandboxState
-from nlapi.sandbox.store import SINGLETON_KEY, StoredItem, Scope, scopes_agree
-from nlapi.sandbox.verbs import new_status
+from nlapi.sandbox.store import SINGLETON_KEY, Scope, StoredItem, scopes_agree
 from nlapi.sandbox.vocabulary import CREATED_WORDS, UPDATED_WORDS
+
+# Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
+STATUS_BY_VERB = {
+    "publish": ("published", "live", "active"),
+    "activate": ("active", "enabled"),
+    "enable": ("enabled", "active"),
+    "disable": ("disabled", "inactive"),
+    "deactivate": ("inactive", "disabled"),
+    "resume": ("active", "running", "enabled"),
+    "unpause": ("active", "running", "enabled"),
+    "start": ("started", "running", "active", "inprogress"),
+    "launch": ("running", "live", "active"),
+    "stop": ("stopped", "inactive", "paused"),
+    "finish": ("finished", "completed", "done"),
+    "restore": ("active", "restored"),
+    "unarchive": ("active",),
+    "reopen": ("open", "opened", "active"),
+    "submit": ("submitted", "pending", "inreview"),
+    "pay": ("paid",),
+    "send": ("sent",),
+    "ship": ("shipped",),
+    "refund": ("refunded",),
+    "delete": ("deleted",),
+}
+# Statuses of a new item, the likeliest first.
+NEW_STATUSES = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
+
+
+def status_properties(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
+    """Yield the status properties of a schema, with their enum values."""
+    for name, property_schema in schemas.properties(schema).items():
+        if set(name_words(name)) & {"status", "state"}:
+            flat = schemas.flat(property_schema)
+            values = [value for value in flat.get("enum") or () if isinstance(value, str)]
+            if values:
+                yield name, values
+
+
+def statuses_after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
+    """Return the status properties that an action sets, by name."""
+    stem = name_words(verb)[0] if name_words(verb) else ""
+    new_values = {}
+    for name, values in status_properties(schema, schemas):
+        value = _status_after(stem, values)
+        if value is not None:
+            new_values[name] = value
+    return new_values
+
+
+def _status_after(verb: str, values: list[str]) -> str | None:
+    if len(verb) < 3:
+        return None
+    stem = verb[:-1] if verb.endswith(("e", "y")) else verb
+    by_word = {name_key(value): value for value in values}
+    similar = [value for word, value in by_word.items() if word.startswith(stem) and len(word) <= len(verb) + 4]
+    listed = [by_word[word] for word in STATUS_BY_VERB.get(verb, ()) if word in by_word]
+    return next(iter((*similar, *listed)), None)
+
+
+def new_status(name: str, schema: Mapping[str, Any]) -> Any:
+    """Return the status of a new item: the default, the likeliest value, or the first."""
+    if "default" in schema:
+        return schema["default"]
+    values = [value for value in schema.get("enum") or () if isinstance(value, str)]
+    by_word = {name_key(value): value for value in values}
+    return next((by_word[word] for word in NEW_STATUSES if word in by_word), values[0] if values else None)
 
 
 def create(
-    state: SandboxState, resource: Resource, operation: Operation, body: Mapping[str, Any], scope: Scope, *, key: Any = None
+    state: SandboxState,
+    resource: Resource,
+    operation: Operation,
+    body: Mapping[str, Any],
+    scope: Scope,
+    *,
+    key: Any = None,
 ) -> StoredItem:
     """Create an item from the fields that a client sent and those that a server sets. Problem 409 for an id in use.
 
@@ -55,7 +127,11 @@ def create(
 
 
 def _complete_fields(
-    state: SandboxState, resource: Resource, context: SampleContext, known_values: dict[str, Any], open_fields: Mapping[str, Any]
+    state: SandboxState,
+    resource: Resource,
+    context: SampleContext,
+    known_values: dict[str, Any],
+    open_fields: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the fields of a new item: those sent, and required, default and read-only fields that the server adds."""
     data = dict(known_values)
@@ -110,7 +186,9 @@ def _choose_key(
     return sent_id
 
 
-def merge(state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, Any]) -> StoredItem:
+def merge(
+    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, Any]
+) -> StoredItem:
     """Update some fields of an item as RFC 7396 (JSON Merge Patch) does; null stays where the schema allows it."""
     # The id in the path is the item's; an id in the body cannot move it.
     changes = {name: value for name, value in body.items() if name != resource.id_name}
@@ -125,20 +203,28 @@ def deep_merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
     result = dict(old)
     for name, value in new.items():
         old_value = result.get(name)
-        result[name] = deep_merge(old_value, value) if isinstance(old_value, dict) and isinstance(value, dict) else value
+        result[name] = (
+            deep_merge(old_value, value) if isinstance(old_value, dict) and isinstance(value, dict) else value
+        )
     return result
 
 
-def replace(state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, Any]) -> StoredItem:
+def replace(
+    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, Any]
+) -> StoredItem:
     """Replace every field of an item that a client can send; fields that only the server sets stay."""
     open_fields = writable_fields(state, operation)
-    server_fields = {name: value for name, value in row.data.items() if name not in open_fields or name == resource.id_name}
+    server_fields = {
+        name: value for name, value in row.data.items() if name not in open_fields or name == resource.id_name
+    }
     return _store_change(
         state, resource, operation, row, {**server_fields, **{k: v for k, v in body.items() if k != resource.id_name}}
     )
 
 
-def _store_change(state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, data: dict[str, Any]) -> StoredItem:
+def _store_change(
+    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, data: dict[str, Any]
+) -> StoredItem:
     open_fields = writable_fields(state, operation)
     for name, schema in resource.properties.items():
         flat = state.schemas.flat(schema)

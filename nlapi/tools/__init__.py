@@ -19,11 +19,11 @@ class _CallablePackage(ModuleType):
     """A module type that makes the package callable."""
 
     def __call__(self, spec: Spec, *, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> tuple[Tool, ...]:
-        """Return the tools of a Spec; `include` and `exclude` select operations as `nlapi.openapi.select` does.
+        """Return the tools of a Spec; `include` and `exclude` select operations as `nlapi.openapi.selection` does.
 
         A filter that matches no operation is a UserWarning.
         """
-        from nlapi.openapi.select import select_operations
+        from nlapi.openapi.selection import select_operations
         from nlapi.tools.compile import tools
 
         chosen = select_operations(spec, include, exclude)

@@ -1,18 +1,252 @@
-"""The conversion of an Operation into a Tool, with the location of each argument in the request."""
+"""The stand-alone form of a description's schemas: `$ref`s to `$defs`, and only what a request may hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nlapi.openapi.hints import is_hidden, read_hints
-from nlapi.openapi.parts import Body, Parameter, Schema, is_form, may_be_json
-from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.gc_paused import gc_paused
-from nlapi.tools.name import argument_name, tool_names
-from nlapi.tools.schema import OBJECT_CONSTRAINTS, SchemaPool
-from nlapi.tools.text import first_sentence, plain_text, has_words_of
+from nlapi.openapi.hints import extension_fields, is_hidden, read_hints
+from nlapi.openapi.model import Body, Parameter, Schema, is_form, may_be_json
+from nlapi.openapi.references import is_cyclic
+from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.tools.names import argument_name, tool_names
+from nlapi.tools.text import first_sentence, has_words_of, plain_text
 from nlapi.tools.tool import Place, Tool
+from nlapi.tools.units import amount_schema
+
+# Longest example, in characters, that a model is shown; a long one costs more tokens than it explains.
+MAX_EXAMPLE_CHARS = 100
+
+# Choices that a model is shown. Of more, the description has their number, and the API checks the value
+# (`benchmarks/hostile.py` has a description with enormous enums).
+MAX_ENUM = 2_000
+
+# A referenced schema with at most this many keywords and none nested is inlined: a `$ref` and a definition would take
+# more tokens.
+MAX_INLINE = 4
+
+# Levels of `$ref` and `allOf` that are merged; hostile descriptions have chains that would exhaust the stack.
+MAX_MERGED = 100
+
+ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
+# Keywords that hold the targets of `$ref`s; those that are used become `$defs` of the tool.
+DEFINITIONS = ("$defs", "definitions")
+
+OMITTED = frozenset(("title", "$comment", "readOnly", "writeOnly", *DEFINITIONS))
+
+# Constraints on an object as a whole, which are checked on the body once it is assembled from arguments.
+OBJECT_CONSTRAINTS = ("minProperties", "maxProperties", "dependentRequired")
+
+# Keywords that an object schema may have for its properties to become arguments of their own.
+FLAT_KEYWORDS = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OBJECT_CONSTRAINTS}
+
+
+class _TooDeepError(Exception):
+    """A schema with more than MAX_MERGED levels of `$ref` and `allOf`."""
+
+
+class SchemaPool:
+    """The stand-alone forms of the schemas of one Spec, each made once and shared by all its tools."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._portable_by_ref: dict[str, tuple[Any, frozenset[str]]] = {}
+        self._described: dict[tuple[int, str], tuple[Any, tuple[Any, frozenset[str]]]] = {}
+        self._merged: dict[str, dict[str, Any] | None] = {}
+        self._names: dict[str, str] = {}
+        self._closures: dict[str, frozenset[str]] = {}
+        self._refs: dict[str, str] = {}
+
+    def portable(self, schema: Any) -> tuple[Any, frozenset[str]]:
+        """Return the stand-alone form of `schema` and the names of the `$defs` that it refers to directly.
+
+        A `$ref` to nowhere (an Issue of its operation) becomes a schema that accepts any value.
+        """
+        refs: set[str] = set()
+        return self._rewrite(schema, refs), frozenset(refs)
+
+    def portable_described(self, schema: Any, description: str) -> tuple[Any, frozenset[str]]:
+        """Return `portable` of `schema` with a description, made once for a parameter that many operations share."""
+        key = id(schema), description
+        if key not in self._described:
+            annotations = {"description": description} if description else {}
+            portable = self.portable({**schema, **annotations} if isinstance(schema, Mapping) else annotations)
+            # The schema is stored too, because the id of an object that was freed may be reused for another.
+            self._described[key] = schema, portable
+        return self._described[key][1]
+
+    def definitions(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the `$defs` for `names` and for everything that they refer to, by name."""
+        closure = set[str]().union(*map(self._closure, names))
+        return {name: self._definition(self._refs[name])[0] for name in sorted(closure)}
+
+    def _closure(self, start: str) -> frozenset[str]:
+        """Return the names of a definition and of all that it refers to, directly or not."""
+        if start not in self._closures:
+            closure, pending = set[str](), [start]
+            while pending:
+                name = pending.pop()
+                if name in closure:
+                    continue
+                if name in self._closures:
+                    closure |= self._closures[name]
+                else:
+                    closure.add(name)
+                    pending.extend(self._definition(self._refs[name])[1] - closure)
+            self._closures[start] = frozenset(closure)
+        return self._closures[start]
+
+    def flat_object(self, schema: Schema) -> dict[str, Any] | None:
+        """Return `schema` as one flat object schema, `allOf`s merged; None when its properties cannot stand alone."""
+        try:
+            merged = self._merge(schema)
+        except _TooDeepError:
+            return None
+        if merged is None or set(merged) - FLAT_KEYWORDS or merged.get("type", "object") != "object":
+            return None
+        if merged.get("additionalProperties") and isinstance(merged["additionalProperties"], Mapping):
+            # Additional properties with a schema of their own may have the name of any argument.
+            return None
+        settable = merged.get("properties", {}).keys() - self.hidden_properties(merged)
+        return merged if settable else None
+
+    def is_read_only(self, schema: Any) -> bool:
+        """Return whether only answers hold this property."""
+        return self.spec.schema(schema).get("readOnly") is True
+
+    def hidden_properties(self, schema: Schema) -> frozenset[str]:
+        """Return the properties of an object that a request does not hold, or that the description hides."""
+        required = schema.get("required", ())
+        return frozenset(
+            name
+            for name, property_schema in schema.get("properties", {}).items()
+            if self.is_read_only(property_schema)
+            or is_hidden(self.spec.follow(property_schema), required=name in required)
+        )
+
+    def _definition(self, ref: str) -> tuple[Any, frozenset[str]]:
+        if ref not in self._portable_by_ref:
+            self._portable_by_ref[ref] = self.portable(self._lookup(ref))
+        return self._portable_by_ref[ref]
+
+    def _rewrite(self, node: Any, refs: set[str]) -> Any:
+        if not isinstance(node, Mapping):
+            return node
+        if "$ref" in node:
+            return self._reference(node, refs)
+        result: dict[str, Any] = {}
+        for key, value in node.items():
+            if key in OMITTED or key.startswith("x-nlapi"):
+                continue
+            if key in SCHEMA_MAP_KEYWORDS and isinstance(value, Mapping):
+                omitted = self.hidden_properties(node) if key == "properties" else frozenset()
+                result[key] = {name: self._rewrite(item, refs) for name, item in value.items() if name not in omitted}
+            elif key in SCHEMA_LIST_KEYWORDS:
+                result[key] = [self._rewrite(item, refs) for item in value]
+            elif key in SCHEMA_KEYWORDS:
+                result[key] = self._rewrite(value, refs)
+            elif key == "required":
+                omitted = self.hidden_properties(node)
+                if visible := [name for name in value if name not in omitted]:
+                    result[key] = visible
+            elif key == "examples":
+                if short_examples := [item for item in value[:1] if len(str(item)) <= MAX_EXAMPLE_CHARS]:
+                    result[key] = short_examples
+            else:
+                result[key] = value
+        return amount_schema(_shorten(_with_items(result)), read_hints(node).unit)
+
+    def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
+        siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
+        target = {} if is_cyclic(self.spec, node["$ref"]) else self._lookup(node["$ref"])
+        if hint_extensions := extension_fields(node):
+            return self._rewrite({**target, **siblings, **hint_extensions}, refs)
+        if _is_small(target):
+            return {**self._rewrite(target, refs), **siblings}
+        name = self._name(node["$ref"])
+        refs.add(name)
+        return {"$ref": f"#/$defs/{name}", **siblings}
+
+    def _lookup(self, ref: str) -> Schema:
+        """Return the schema at the end of a chain of `$ref`s."""
+        target = self.spec.follow({"$ref": ref})
+        return target if isinstance(target, Mapping) else {} if target else {"not": {}}
+
+    def _name(self, ref: str) -> str:
+        """Return the name under `$defs` for a `$ref`: its last segment, with a hash where that is taken."""
+        if ref not in self._names:
+            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", ref.rpartition("/")[2]) or "schema"
+            if self._refs.setdefault(name, ref) != ref:
+                name = f"{name}_{hashlib.sha256(ref.encode()).hexdigest()[:8]}"
+                self._refs[name] = ref
+            self._names[ref] = name
+        return self._names[ref]
+
+    def _merge(self, schema: Schema, depth: int = 0) -> dict[str, Any] | None:
+        """Return the schema with its top `$ref` and its `allOf` merged; None when that would lose a constraint."""
+        if depth > MAX_MERGED:
+            raise _TooDeepError
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            if ref not in self._merged:
+                is_finite = not is_cyclic(self.spec, ref)
+                self._merged[ref] = self._merge(self._lookup(ref), depth + 1) if is_finite else None
+            target = self._merged[ref]
+            return None if target is None else {**target, **{key: schema[key] for key in schema if key != "$ref"}}
+        merged = {key: value for key, value in schema.items() if key != "allOf" and key not in DEFINITIONS}
+        for part in schema.get("allOf", ()):
+            flat = self._merge(part, depth + 1) if isinstance(part, Mapping) else None
+            joined = _join_objects(merged, flat) if flat is not None else None
+            if joined is None:
+                return None
+            merged = joined
+        return merged
+
+
+def _with_items(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema with `items` where it accepts an array."""
+    # OpenAI refuses every tool of a request for one array without `items` (docs/design/017-answers-to-a-model.md).
+    types = schema.get("type", ())
+    return {**schema, "items": {}} if "array" in types and "items" not in schema else schema
+
+
+def _shorten(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema with its enum and its description cut to what a model should be shown."""
+    if len(choices := schema.get("enum", ())) > MAX_ENUM:
+        del schema["enum"]
+        first_choices = ", ".join(map(str, choices[:5]))
+        schema["description"] = f"{schema.get('description', '')} One of {len(choices):,}: {first_choices}, ...".strip()
+    if "description" in schema:
+        schema["description"] = plain_text(schema["description"])
+    return schema
+
+
+def _is_small(schema: Schema) -> bool:
+    nested = any(isinstance(value, Mapping | list) and key not in ("enum", "x-nlapi") for key, value in schema.items())
+    return len(schema) <= MAX_INLINE and not nested
+
+
+def _join_objects(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any] | None:
+    """Return two object schemas as one that requires both; None when a keyword would be lost."""
+    if (set(first) | set(second)) - FLAT_KEYWORDS:
+        return None
+    joined = {**second, **first}
+    properties = dict(first.get("properties", {}))
+    for name, schema in second.get("properties", {}).items():
+        is_shared = name in properties and properties[name] != schema
+        properties[name] = {"allOf": [properties[name], schema]} if is_shared else schema
+    if properties:
+        joined["properties"] = properties
+        joined["type"] = "object"
+    if required := [*first.get("required", ()), *second.get("required", ())]:
+        joined["required"] = list(dict.fromkeys(required))
+    key = "additionalProperties"
+    return None if key in first and key in second and first[key] != second[key] else joined
+
 
 PARAMETER_LOCATIONS = ("path", "query", "header", "cookie")
 SCALAR_TYPES = ("string", "integer", "number", "boolean")
@@ -119,14 +353,18 @@ class _ArgumentBuilder:
             self._add_whole_body(body)
             return
         hidden_names = self.pool.hidden_properties(flat)
-        properties = {name: name_or_schema for name, name_or_schema in flat["properties"].items() if name not in hidden_names}
+        properties = {
+            name: name_or_schema for name, name_or_schema in flat["properties"].items() if name not in hidden_names
+        }
         required_names = [name for name in flat.get("required", ()) if name in properties]
         for name, schema in properties.items():
             description = _schema_description(self.pool.spec, schema)
             self._add(("body", name), schema, description, body.required and name in required_names)
         # Some descriptions require a property that they do not declare. It stays optional here, or nobody could make
         # the call.
-        for name in (name_or_schema for name_or_schema in flat.get("required", ()) if name_or_schema not in flat["properties"]):
+        for name in (
+            name_or_schema for name_or_schema in flat.get("required", ()) if name_or_schema not in flat["properties"]
+        ):
             self._add(("body", name), {}, "", False)
         self.body_rules = {key: flat[key] for key in OBJECT_CONSTRAINTS if key in flat}
         if required_names and not body.required:

@@ -8,13 +8,13 @@ from contextlib import suppress
 from html import unescape
 
 from nlapi.client.auth import choose_alternative
-from nlapi.client.safe_text import single_line
 from nlapi.client.message import Result
-from nlapi.client.server import example_base_url, declares_server, server_url
+from nlapi.client.safe_text import single_line
+from nlapi.client.server import declares_server, example_base_url, server_url
 from nlapi.errors import UsageError
-from nlapi.openapi.urls import redact_url
-from nlapi.openapi.parts import as_list
+from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.urls import redact_url
 from nlapi.tools.run import Target
 
 _HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
@@ -157,12 +157,9 @@ def _credential_note(operation: Operation, target: Target) -> str:
     if not used:
         return "The API wants a credential, and its description says nothing of one for this operation"
     names = " and ".join(credential.id for credential in used)
-    note = (
-        f"The credential for {names} was not accepted: is it whole, current, and for {single_line(operation.spec.title)}?"
-    )
+    note = f"The credential for {names} was not accepted: is it whole, current, and for {single_line(operation.spec.title)}?"
     # Descriptions often declare an apiKey in the header Authorization for what is a bearer token in practice.
     is_bare_authorization = any(
-        credential.location.key == ("header", "authorization") and not credential.location.prefix
-        for credential in used
+        credential.location.key == ("header", "authorization") and not credential.location.prefix for credential in used
     )
     return f"{note} It is sent as it is; some APIs want `Bearer ` before it" if is_bare_authorization else note

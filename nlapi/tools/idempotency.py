@@ -23,7 +23,12 @@ def key_argument(tool: Tool) -> str | None:
     if tool.effect is Effect.READ:
         return None
     return next(
-        (name for name, (location, wire_name) in tool.places.items() if location == "header" and is_idempotency_header(wire_name)), None
+        (
+            name
+            for name, (location, wire_name) in tool.places.items()
+            if location == "header" and is_idempotency_header(wire_name)
+        ),
+        None,
     )
 
 

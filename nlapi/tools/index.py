@@ -1,4 +1,4 @@
-"""The search index over operations: BM25 selects candidates, and learned weights rate them."""
+"""The names of an operation's arguments, read from the raw description without parsing the operation."""
 
 from __future__ import annotations
 
@@ -7,20 +7,165 @@ import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
+from typing import Any
 
 from nlapi.openapi.cache import Cache
+from nlapi.openapi.model import as_list, as_map
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
-from nlapi.tools.argument_names import argument_names
-from nlapi.tools.index_file import FORMAT_VERSION, IndexData, Postings, serialize, deserialize
-from nlapi.tools.index_shape import PATH_PARAMETER, CALLER_STEMS, STATE_STEMS, OperationTerms, operation_terms
-from nlapi.tools.meaning import neighbours
-from nlapi.tools.phrase import Phrase, PhraseWord, WordRole, read_phrase
-from nlapi.tools.phrase_words import STATE_VERBS
-from nlapi.tools.relevance import PhraseTerms, Relevance, idf
-from nlapi.tools.synonyms import SPELLINGS, SYNONYMS
+from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, WordRole, read_phrase
+from nlapi.tools.relevance import (
+    CALLER_STEMS,
+    PATH_PARAMETER,
+    STATE_STEMS,
+    ActionKind,
+    OperationTerms,
+    PhraseTerms,
+    Relevance,
+    idf,
+    operation_terms,
+)
+from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS, neighbours
+
+# The index reads every operation of an API (GitHub's 1,223 in 81 ms, benchmarks/RESULTS.md), so `allOf` and `$ref` are
+# followed two levels only.
+_MAX_SCHEMA_DEPTH = 2
+# The names of a larger body say little about what the operation does, and would lengthen the document in BM25.
+_MAX_PROPERTIES = 40
+
+
+def argument_names(operation: Operation) -> list[str]:
+    """Return the names of the parameters and of the top-level properties of the body.
+
+    A referenced parameter is named by the last segment of its `$ref`. Malformed parts are skipped.
+    """
+    document = operation.spec.document
+    item = as_map(as_map(document.get("paths")).get(operation.path))
+    node = as_map(item.get(operation.method.lower()))
+    names: list[str] = []
+    for parameter in (*as_list(item.get("parameters")), *as_list(node.get("parameters"))):
+        if not isinstance(parameter, Mapping):
+            continue
+        if parameter.get("in") == "body":
+            names += _properties(document, parameter.get("schema"), _MAX_SCHEMA_DEPTH)
+        else:
+            names.append(str(parameter.get("name") or str(parameter.get("$ref", "")).rpartition("/")[2]))
+    if body := node.get("requestBody"):
+        media = next(iter(as_map(_resolve(document, body).get("content")).values()), None)
+        names += _properties(document, as_map(media).get("schema"), _MAX_SCHEMA_DEPTH)
+    return names
+
+
+def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[str]:
+    schema = _resolve(document, schema)
+    names = [str(name) for name in islice(as_map(schema.get("properties")), _MAX_PROPERTIES)]
+    for part in as_list(schema.get("allOf")) if depth else ():
+        names += _properties(document, part, depth - 1)
+    return names
+
+
+def _resolve(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
+    """Return a node with its `$ref` resolved within the document; {} where the target is no object."""
+    for _ in range(_MAX_SCHEMA_DEPTH):
+        ref = as_map(node).get("$ref")
+        if not isinstance(ref, str):
+            break
+        node = document
+        for part in ref.lstrip("#/").split("/"):
+            # RFC 6901 §4: `~1` is decoded before `~0`, or `~01` would become `/`.
+            node = as_map(node).get(part.replace("~1", "/").replace("~0", "~"))
+    return as_map(node)
+
+
+# Version of the stored form: raise it when the content changes, so that older files are rebuilt.
+FORMAT_VERSION = 2
+Postings = dict[str, tuple[list[int], list[float]]]
+"""Term -> the operations that have it, and its part of the score of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexData:
+    """The parts of an Index that take long to compute; `operations` has the terms of each of its operations."""
+
+    operations: list[OperationTerms]
+    postings: Postings
+
+
+def serialize(data: IndexData) -> bytes:
+    """Return the JSON form of `data`, with every word stored once."""
+    import orjson
+
+    words = sorted({word for terms in data.operations for part in _word_fields(terms) for word in part})
+    numbers = {word: position for position, word in enumerate(words)}
+    rows = [
+        [_numeric_fields(terms), *([numbers[word] for word in part] for part in _word_fields(terms))]
+        for terms in data.operations
+    ]
+    return orjson.dumps({"words": words, "shapes": rows, "postings": data.postings})
+
+
+def deserialize(data: bytes) -> IndexData | None:
+    """Return the inverse of `serialize`; None where the data is anything else."""
+    import orjson
+
+    try:
+        stored = orjson.loads(data)
+        words = stored["words"]
+        operations = [_read_terms(row, words) for row in stored["shapes"]]
+        postings = stored["postings"]
+        # A cache file may be damaged or written by another version: an index out of range must not surface in a search.
+        fits = all(len(docs) == len(amounts) and max(docs) < len(operations) for docs, amounts in postings.values())
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return IndexData(operations=operations, postings=postings) if fits else None
+
+
+def _numeric_fields(terms: OperationTerms) -> list[int]:
+    """Return the numeric parts of a Shape."""
+    return [terms.kind, terms.length, terms.is_count, terms.is_about_caller, terms.is_possessive, terms.sets_state]
+
+
+def _word_fields(terms: OperationTerms) -> tuple[Sequence[str], ...]:
+    """Return the words of a Shape by field; sets are sorted, so that equal ones have equal bytes."""
+    sets = (
+        terms.name,
+        terms.qualifiers,
+        terms.inner,
+        terms.verbs,
+        terms.spoken,
+        terms.nouns,
+        terms.summary,
+        terms.object,
+    )
+    return (terms.entities, *map(sorted, sets))
+
+
+def _read_terms(row: list[Any], words: list[str]) -> OperationTerms:
+    """Return the Shape in a row. ValueError for a row of another form."""
+    (kind, length, is_count, is_about_caller, is_possessive, sets_state), entities, *set_columns = row
+    sets = [frozenset([words[number] for number in part]) for part in set_columns]
+    name, qualifiers, inner, verbs, spoken, nouns, summary, object_stems = sets
+    return OperationTerms(
+        kind=ActionKind(kind),
+        entities=tuple([words[number] for number in entities]),
+        name=name,
+        qualifiers=qualifiers,
+        inner=inner,
+        verbs=verbs,
+        spoken=spoken,
+        nouns=nouns,
+        summary=summary,
+        object=object_stems,
+        length=length,
+        is_count=is_count,
+        is_about_caller=is_about_caller,
+        is_possessive=is_possessive,
+        sets_state=sets_state,
+    )
+
 
 # Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
 FIELD_WEIGHTS = {
@@ -151,9 +296,13 @@ class Index:
         if include_all:
             return list(enumerate(scores))
         count, min_score = max(limit, MAX_CANDIDATES), max(scores, default=0.0) * _MIN_SCORE_SHARE
-        candidates = [(score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > min_score]
+        candidates = [
+            (score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > min_score
+        ]
         if len(candidates) < count:
-            candidates = [(score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > 0.0]
+            candidates = [
+                (score - _LENGTH_PENALTY * lengths[doc], -doc) for doc, score in enumerate(scores) if score > 0.0
+            ]
         return [(-doc, scores[-doc]) for _, doc in heapq.nlargest(count, candidates)]
 
     def _bm25(self, phrase: Phrase) -> list[float]:
@@ -202,8 +351,14 @@ class Index:
         elif word in SYNONYMS:
             substitutes = dict.fromkeys(SYNONYMS[word] - phrase_stems, _SYNONYM_WEIGHT)
         elif word not in self._postings:
-            substitutes = {substitute: _SYNONYM_WEIGHT * similarity for substitute, similarity in neighbours(word) if similarity > _MIN_SIMILARITY}
-        if len(word) > _MAX_STEM_WITHOUT_AGENT and not phrase_stems.issuperset(agent_nouns := (f"{word}er", f"{word}or")):
+            substitutes = {
+                substitute: _SYNONYM_WEIGHT * similarity
+                for substitute, similarity in neighbours(word)
+                if similarity > _MIN_SIMILARITY
+            }
+        if len(word) > _MAX_STEM_WITHOUT_AGENT and not phrase_stems.issuperset(
+            agent_nouns := (f"{word}er", f"{word}or")
+        ):
             substitutes = {**substitutes, **dict.fromkeys(agent_nouns, _SYNONYM_WEIGHT)}
         return self._best_scores(substitutes, self._postings.get(word, _NO_POSTINGS)[0]) if substitutes else {}
 
@@ -236,7 +391,15 @@ def _cache_key(operations: Sequence[Operation]) -> str:
 
 def _indexed_text(operation: Operation) -> str:
     stated_effect = operation.stated_effect.value if operation.stated_effect is not None else ""
-    parts = (operation.method, operation.path, operation.id, stated_effect, operation.summary, *operation.tags, operation.description[:_MAX_DESCRIPTION])
+    parts = (
+        operation.method,
+        operation.path,
+        operation.id,
+        stated_effect,
+        operation.summary,
+        *operation.tags,
+        operation.description[:_MAX_DESCRIPTION],
+    )
     return "\x1f".join((*parts, *argument_names(operation)))
 
 

@@ -15,9 +15,9 @@ from nlapi.openapi.hints import SCALES, read_hints
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.resources.schemas import schema_types
+from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
-from nlapi.tools.walk import argument_schema
 
 # A rule of thumb for English and JSON; a tokeniser would be a dependency, and the rule `giant` needs no more precision.
 CHARS_PER_TOKEN = 4
@@ -98,10 +98,16 @@ def lint(spec: Spec) -> LintReport:
     broken: dict[LintRule, int] = defaultdict(int)
     for finding in findings:
         broken[finding.rule] += finding.count
-    lost = {rule: RULE_WEIGHTS[rule] * min(1.0, broken[rule] / max(1, totals[rule])) for rule in LintRule if broken[rule]}
+    lost = {
+        rule: RULE_WEIGHTS[rule] * min(1.0, broken[rule] / max(1, totals[rule])) for rule in LintRule if broken[rule]
+    }
     if not spec.visible_operations:
         lost = {LintRule.LOST: 100.0}
-    worst = sorted(findings, key=lambda finding: RULE_WEIGHTS[finding.rule] * finding.count / max(1, totals[finding.rule]), reverse=True)
+    worst = sorted(
+        findings,
+        key=lambda finding: RULE_WEIGHTS[finding.rule] * finding.count / max(1, totals[finding.rule]),
+        reverse=True,
+    )
     score = max(0, round(100 - sum(lost.values())))
     # A score of 100 has to mean that no rule is broken, also where a loss of under half a point would be rounded away.
     is_rounded_up = score == 100 and any(lost.values())
@@ -129,7 +135,9 @@ def _tool_findings(tool: Tool) -> Iterator[_Finding]:
     undescribed = [name for name in tool.places if not _is_described(tool.input_schema["properties"].get(name, {}))]
     if undescribed:
         message = f"{len(undescribed)} of {len(tool.places)} arguments without a description: {_name_list(undescribed)}"
-        yield _finding(LintRule.ARGUMENTS, operation.location, message, "say what each is, and in which form", len(undescribed))
+        yield _finding(
+            LintRule.ARGUMENTS, operation.location, message, "say what each is, and in which form", len(undescribed)
+        )
     size = tokens(tool)
     if size > GIANT_TOKENS:
         hint = "hide what is seldom needed with `x-nlapi: {hide: true}`, in an overlay if need be"
@@ -151,7 +159,9 @@ def tokens(tool: Tool) -> int:
     definitions = form["input_schema"].get("$defs", {})
     sizes = tool.operation.spec.derive(_definition_sizes)
     size = _characters({**form, "input_schema": schema})
-    return (size + sum(_definition_size(name, definition, sizes) for name, definition in definitions.items())) // CHARS_PER_TOKEN
+    return (
+        size + sum(_definition_size(name, definition, sizes) for name, definition in definitions.items())
+    ) // CHARS_PER_TOKEN
 
 
 def _definition_sizes(spec: Spec) -> dict[int, tuple[Any, int]]:
@@ -236,7 +246,13 @@ def _duplicates(tools: Iterable[Tool]) -> Iterator[_Finding]:
         if len(duplicates) > 1:
             duplicate_ids = _name_list([operation.id for operation in duplicates[1:]])
             hint = "say in each what the others do not do"
-            yield _finding(LintRule.ALIKE, duplicates[0].location, f"described in the same words as {duplicate_ids}", hint, len(duplicates))
+            yield _finding(
+                LintRule.ALIKE,
+                duplicates[0].location,
+                f"described in the same words as {duplicate_ids}",
+                hint,
+                len(duplicates),
+            )
 
 
 def _name_list(names: list[str]) -> str:

@@ -1,16 +1,215 @@
-"""The JSON forms of tools for the model APIs and MCP."""
+"""The compact form of a tool's schema for a model, without redundant keywords."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nlapi.errors import UsageError
-from nlapi.openapi.spec import Effect
-from nlapi.tools.strict import MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS
-from nlapi.tools.strict import strict_schema as strict_schema
-from nlapi.tools.terse import compact
+from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
+from nlapi.openapi.spec import Effect, Spec
+from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
+
+# An object is open and has no properties by default (JSON Schema 2020-12 Core §10.3.2).
+OPEN_OBJECT: Mapping[str, Any] = {"additionalProperties": True, "properties": {}}
+
+
+def compact(tool: Tool) -> dict[str, Any]:
+    """Return the `input_schema` of a tool without keywords that add nothing for a model.
+
+    It leaves out: the `type` beside choices, a description that the definition repeats, that a nested object is open,
+    and that the tool takes no further arguments (`check` refuses them anyway). The form accepts the same values.
+    """
+    schema = tool.input_schema
+    definitions = schema.get("$defs", {})
+    cache = tool.operation.spec.derive(_compact_cache)
+    result: dict[str, Any] = _compact_schema({key: part for key, part in schema.items() if key != "$defs"}, definitions)
+    if result.get("additionalProperties") is False:
+        result = {key: value for key, value in result.items() if key != "additionalProperties"}
+    result = {**result, **{key: default for key, default in OPEN_OBJECT.items() if schema.get(key) == default}}
+    if definitions:
+        result["$defs"] = {name: _compact_definition(part, definitions, cache) for name, part in definitions.items()}
+    return result
+
+
+def _compact_cache(spec: Spec) -> dict[int, tuple[Any, Any]]:
+    """Return the cache of a Spec: the definitions that have been shortened, by identity, with their short forms."""
+    return {}
+
+
+def _compact_definition(schema: Any, definitions: Mapping[str, Any], cache: dict[int, tuple[Any, Any]]) -> Any:
+    """Return a definition, shortened once for all tools that share it."""
+    if id(schema) not in cache:
+        # The schema is stored with its short form, because the id of an object that was freed may be reused for
+        # another.
+        cache[id(schema)] = schema, _compact_schema(schema, definitions)
+    return cache[id(schema)][1]
+
+
+def _compact_schema(node: Any, definitions: Mapping[str, Any]) -> Any:
+    """Return the schema shortened at all levels; parts that are short already are shared, not copied."""
+    if not isinstance(node, dict):
+        return node
+    result = node
+    for key, value in node.items():
+        compacted = value
+        if key in SCHEMA_KEYWORDS:
+            compacted = _compact_schema(value, definitions)
+        elif key in SCHEMA_MAP_KEYWORDS and isinstance(value, dict):
+            entries = {name: _compact_schema(part, definitions) for name, part in value.items()}
+            compacted = entries if any(entries[name] is not part for name, part in value.items()) else value
+        elif key in SCHEMA_LIST_KEYWORDS:
+            items = [_compact_schema(part, definitions) for part in value]
+            compacted = items if any(after is not before for after, before in zip(items, value, strict=True)) else value
+        if compacted is not value:
+            result = {**result, key: compacted}
+    return _drop_redundant(result, definitions)
+
+
+def _drop_redundant(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one schema without its redundant keywords."""
+    if schema.get("additionalProperties") is True or schema.get("properties") == {}:
+        schema = {key: value for key, value in schema.items() if key not in OPEN_OBJECT or value != OPEN_OBJECT[key]}
+    if "enum" in schema and "type" in schema and _is_implied(schema["enum"], schema["type"]):
+        return {key: value for key, value in schema.items() if key != "type"}
+    if "$ref" in schema and "description" in schema:
+        target = definitions.get(schema["$ref"].rpartition("/")[2])
+        if isinstance(target, dict) and target.get("description") == schema["description"]:
+            return {key: value for key, value in schema.items() if key != "description"}
+    return schema
+
+
+def _is_implied(choices: list[Any], types: Any) -> bool:
+    """Return whether every choice has one of these types, which makes `type` redundant."""
+    allowed = {types} if isinstance(types, str) else set(types)
+    return set(map(json_type, choices)) <= allowed
+
+
+# Limits of one request to the Claude API (2026-11): strict tools, optional arguments and unions.
+MAX_TOOLS = 20
+MAX_OPTIONAL = 24
+MAX_UNIONS = 16
+
+# Schemas in one tool: definitions that use one another can unfold to billions.
+MAX_SCHEMAS = 500
+
+# Keywords that strict mode supports, or that can be expressed in words. It could not enforce any other (a limit, a
+# pattern), so a schema with one is not made strict.
+STRICT_KEYWORDS = frozenset((
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
+    "description", "default", "examples", "deprecated", "format",
+))  # fmt: skip
+
+STRICT_FORMATS = frozenset(
+    ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
+)
+TYPE_KEYWORDS = ("type", "enum", "const", "anyOf", "$ref")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrictForm:
+    """A schema that strict mode accepts, and its share of a request's allowance."""
+
+    schema: dict[str, Any]
+    optional: int
+    unions: int
+
+
+class _UnfitError(Exception):
+    """The schema has a constraint that strict mode cannot enforce."""
+
+
+def strict_schema(schema: Mapping[str, Any]) -> StrictForm | None:
+    """Return the strict form of a tool's `input_schema`; None when it does not fit.
+
+    Every object is closed, nothing is recursive, no size or length is limited. An object that lists its properties
+    without allowing others counts as closed. Examples and unknown formats move into the description.
+    """
+    conversion = _StrictConversion(schema.get("$defs", {}))
+    try:
+        converted = conversion.convert({key: value for key, value in schema.items() if key != "$defs"}, ())
+        if conversion.optional > MAX_OPTIONAL or conversion.unions > MAX_UNIONS:
+            return None
+    except _UnfitError:
+        return None
+    if conversion.converted:
+        converted["$defs"] = {name: conversion.converted[name] for name in sorted(conversion.converted)}
+    return StrictForm(schema=converted, optional=conversion.optional, unions=conversion.unions)
+
+
+class _StrictConversion:
+    """The conversion of one schema, with counts; a definition counts each time it is used."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self.definitions = definitions
+        self.converted: dict[str, Any] = {}
+        self.optional = 0
+        self.unions = 0
+        self.schemas = 0
+
+    def convert(self, schema: Any, ancestors: tuple[str, ...]) -> dict[str, Any]:
+        if (
+            not isinstance(schema, Mapping)
+            or set(schema) - STRICT_KEYWORDS
+            or not any(key in schema for key in TYPE_KEYWORDS)
+        ):
+            raise _UnfitError
+        self.schemas += 1
+        if self.optional > MAX_OPTIONAL or self.unions > MAX_UNIONS or self.schemas > MAX_SCHEMAS:
+            raise _UnfitError
+        result = _describe_keywords(schema)
+        types = schema.get("type", ())
+        if isinstance(types, list) or "anyOf" in schema:
+            self.unions += 1
+        types = [types] if isinstance(types, str) else types
+        if "$ref" in schema:
+            self._definition(schema["$ref"].rpartition("/")[2], ancestors)
+        if "anyOf" in schema:
+            result["anyOf"] = [self.convert(choice, ancestors) for choice in schema["anyOf"]]
+        if "object" in types or "properties" in schema:
+            self._object(schema, result, ancestors)
+        if "array" in types or "items" in schema:
+            result["items"] = self.convert(schema.get("items"), ancestors)
+        if any(isinstance(value, list | dict) for value in schema.get("enum", ())):
+            raise _UnfitError
+        return result
+
+    def _object(self, schema: Mapping[str, Any], result: dict[str, Any], ancestors: tuple[str, ...]) -> None:
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping) or schema.get("additionalProperties", False) is not False:
+            raise _UnfitError
+        required = schema.get("required", ())
+        if set(required) - set(properties):
+            raise _UnfitError
+        # Counted where it is used and not once per definition: the API counts the schema as it unfolds.
+        self.optional += len(properties) - len(required)
+        result["properties"] = {
+            name: self.convert(property_schema, ancestors) for name, property_schema in properties.items()
+        }
+        result["additionalProperties"] = False
+
+    def _definition(self, name: str, ancestors: tuple[str, ...]) -> None:
+        if name in ancestors or name not in self.definitions:
+            raise _UnfitError
+        self.converted[name] = self.convert(self.definitions[name], (*ancestors, name))
+
+
+def _describe_keywords(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema with the keywords that strict mode ignores written into its description."""
+    result = {key: value for key, value in schema.items() if key not in ("examples", "deprecated")}
+    notes = [schema["description"]] if schema.get("description") else []
+    if schema.get("deprecated") is True and not (notes and notes[0].startswith("Deprecated")):
+        notes.insert(0, "Deprecated.")
+    if "format" in schema and schema["format"] not in STRICT_FORMATS:
+        notes.append(f"Format: {result.pop('format')}.")
+    if schema.get("examples"):
+        notes.append(f"For example {', '.join(map(str, schema['examples']))}.")
+    if notes:
+        result["description"] = " ".join(notes)
+    return result
+
 
 FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
 

@@ -1,4 +1,4 @@
-"""The parser of a short instruction: its verb, its object, and the words that only qualify the object."""
+"""The words that show how a phrase is built: verbs by their request, prepositions, determiners and set expressions."""
 
 from __future__ import annotations
 
@@ -8,32 +8,80 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, singular, stem
-from nlapi.tools.phrase_words import (
-    ACTION_VERBS,
-    QUESTION_WORDS,
-    NOUN_FOLLOWERS,
-    PLACE_PREPOSITIONS,
-    CREATE_VERBS,
-    DETERMINERS,
-    UNIVERSAL_WORDS,
-    FILTER_STEMS,
-    FRAME_NOUNS,
-    PLAIN_READ_VERBS,
-    HINT_WORDS,
-    IMPLIED_STEMS,
-    PHRASAL_VERBS,
-    INITIAL_VERBS,
-    CALLER_WORDS,
-    OPENING_WORDS,
-    POSSESSIVES,
-    PHRASAL_VERB_STARTS,
-    QUALIFIERS,
-    READ_VERBS,
-    REQUEST_VERBS,
-    SEARCH_VERBS,
-    STATE_VERBS,
+from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent, singular, split_words, stem
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(map(stem, text.split()))
+
+
+# Stems of verbs that an API without an operation of that name carries out by setting a state.
+STATE_VERBS = _stems(
+    """cancel close reopen pause resume activate deactivate enable disable complete finish fail abort stop suspend
+    archive approve reject lock unlock publish unpublish terminate"""
 )
+READ_VERBS = _stems(
+    """poll monitor download verify identify determine track export confirm inspect preview compare review calculate
+    estimate access watch wait"""
+)
+CREATE_VERBS = _stems("setup define initiate trigger apply associate attach register assign request import link")
+ACTION_VERBS = IMPERATIVES | _stems(
+    """associate authenticate calculate compile deactivate exchange perform resend evict merge fork like star process"""
+)
+SEARCH_VERBS = _stems("search browse query find locate identify lookup look discover determine")
+FRAME_NOUNS = _stems("detail list information info set data record number id identifier copy metadata collection page")
+FILTER_STEMS = _stems("filter filtered matching criteria")
+# Verbs before `a request to`, where the verb behind it is the one that counts.
+REQUEST_VERBS = _stems("submit send initiate perform trigger start execute make issue place begin process")
+PLACE_PREPOSITIONS = frozenset("of for in on from to within about into inside under at against onto between".split())
+QUALIFIERS = frozenset(
+    """with by using via that which who where when after before based including if so because through while such like
+    as and or containing associated named called""".split()
+)
+DETERMINERS = frozenset("a an the all each every any some this that these those my his her their its our your".split())
+NOUN_FOLLOWERS = frozenset("of for on in at by is are was were between".split())
+QUESTION_WORDS = frozenset("show see give tell what which who whose how where when is are do does did".split())
+_POLITE_WORDS = QUESTION_WORDS | frozenset(
+    "please can could you i we want to need would like let me us much many there the of hey hi hello kindly".split()
+)
+OPENING_WORDS = _POLITE_WORDS | DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
+# Verbs that are stopwords elsewhere, but at the beginning show that something is read.
+PLAIN_READ_VERBS = frozenset(("get", "find"))
+# Verbs at the very beginning of a phrase that are words of politeness elsewhere (`I would like`).
+INITIAL_VERBS = frozenset(("like",))
+POSSESSIVES = frozenset(("my", "mine", "our"))
+CALLER_WORDS = POSSESSIVES | {"me", "i"}
+UNIVERSAL_WORDS = frozenset(("all", "every", "each"))
+PHRASAL_VERBS = {
+    (verb, particle): joined
+    for joined, written in (
+        ("login", "log in|log into|sign in|sign into"),
+        ("logout", "log out|log off|sign out|sign off"),
+        ("signup", "sign up"),
+        ("shutdown", "shut down"),
+        ("rollback", "roll back"),
+        ("lookup", "look up"),
+        ("backup", "back up"),
+        ("setup", "set up"),
+    )
+    for verb, particle in (pair.split() for pair in written.split("|"))
+}
+"""Verbs of two words -> the one word that APIs use."""
+IMPLIED_STEMS = {
+    expression: _stems(words)
+    for expression, words in (
+        ("who am i", "me self current authenticated user profile account"),
+        ("who can", "permission access collaborator member"),
+        ("who has access", "permission collaborator member"),
+        ("allowed to", "permission access"),
+        ("how much", "usage stats statistics quota"),
+    )
+}
+"""Expression -> stems of the API's words for it."""
+# One of these words is in every expression above and in every count, so that a phrase without any skips the search.
+HINT_WORDS = frozenset("who how allowed count number".split())
+PHRASAL_VERB_STARTS = frozenset(verb for verb, _ in PHRASAL_VERBS)
+
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-_'’/][^\W_]+)*|[.;:,()?!]")
 _SENTENCE_ENDS = frozenset(".?!")
@@ -145,7 +193,9 @@ def _read_opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, s
         has_determiner = has_determiner or token in DETERMINERS
         is_question = is_question or token in QUESTION_WORDS
         following = tokens[position + 1] if position + 1 < len(tokens) else ""
-        is_filler = token in OPENING_WORDS or (token in STOPWORDS and token not in PLAIN_READ_VERBS) or not token[0].isalnum()
+        is_filler = (
+            token in OPENING_WORDS or (token in STOPWORDS and token not in PLAIN_READ_VERBS) or not token[0].isalnum()
+        )
         if is_filler and not (position == 0 and token in INITIAL_VERBS):
             continue
         # Behind a determiner or a question word, and before the end of the sentence, the word is a noun.
@@ -176,7 +226,9 @@ def _is_verb(token: str, following: str, nouns: Collection[str]) -> bool:
     is_common_verb = root in VERBS or root in READ_VERBS or root in CREATE_VERBS or root in STATE_VERBS
     if singular_form != token:
         is_third_person = root in ACTION_VERBS or following in DETERMINERS
-        return root not in nouns and (root in VERBS or (following not in NOUN_FOLLOWERS and (is_common_verb or is_third_person)))
+        return root not in nouns and (
+            root in VERBS or (following not in NOUN_FOLLOWERS and (is_common_verb or is_third_person))
+        )
     if token.endswith(("ed", "ing")):
         return root in VERBS and root not in nouns and not token.endswith("ed")
     return (
@@ -227,7 +279,9 @@ class _PhraseReader:
         # In `details of a task` the noun before `of` only frames the object, which begins behind it.
         if all(word.stem in FRAME_NOUNS for word in object_words):
             self.is_universal = self.is_universal or any(word.stem == "list" for word in object_words)
-            self.words[self._object_start :] = [PhraseWord(word.stem, WordRole.FRAME, word.plural) for word in object_words]
+            self.words[self._object_start :] = [
+                PhraseWord(word.stem, WordRole.FRAME, word.plural) for word in object_words
+            ]
             self._object_start = len(self.words)
         else:
             self._role = WordRole.COMPLEMENT

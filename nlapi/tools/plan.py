@@ -10,8 +10,8 @@ from typing import Any
 
 from nlapi.client.message import Request, Result
 from nlapi.openapi.spec import Operation
+from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call, Missing
-from nlapi.tools.view import AnswerView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

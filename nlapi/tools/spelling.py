@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from nlapi.resources.naming import STOPWORDS, VERBS, stem
 from nlapi.tools.index import Index
-from nlapi.tools.meaning import has_vector
+from nlapi.tools.word_similarity import has_vector
 
 # Words of at least five small letters that are no part of an id, a path, a flag or a quotation: those are values, and a
 # value is never changed.
@@ -32,7 +32,11 @@ def correct_spelling(question: str, index: Index) -> str:
 def nearest_word(word: str, words: Iterable[str]) -> str:
     """Return the word with the same first letter and the fewest slips; "" when none is near."""
     max_slips = 2 if len(word) >= _TWO_SLIPS_LENGTH else 1
-    candidates = [candidate for candidate in words if candidate[:1] == word[:1] and abs(len(candidate) - len(word)) <= max_slips and len(candidate) > 3]
+    candidates = [
+        candidate
+        for candidate in words
+        if candidate[:1] == word[:1] and abs(len(candidate) - len(word)) <= max_slips and len(candidate) > 3
+    ]
     by_distance = [(edit_distance(word, candidate), candidate) for candidate in candidates]
     return min(by_distance)[1] if by_distance and min(by_distance)[0] <= max_slips else ""
 

@@ -1,14 +1,87 @@
-"""The types Tool, Call and Missing."""
+"""The account of a call: the source of each of its values, and the words of the sentence that no value uses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.paths import Place as Place
-from nlapi.tools.account import Account
+
+
+class Origin(StrEnum):
+    """The kind of source that a value has."""
+
+    WORDS = "words"
+    """the user's words, quoted in `ValueSource.words`"""
+    LOOKUP = "lookup"
+    """an API's answer to a look-up of the user's words"""
+    SETTING = "setting"
+    """the profile of the API, or `--set`"""
+    REPLY = "reply"
+    """the user's reply to a question for it"""
+    DESCRIPTION = "description"
+    """a constant, a default or the only choice of the description"""
+    VERB = "verb"
+    """the command itself: close -> `state: closed`"""
+    ANSWER = "answer"
+    """an API's answer that was not a look-up of the user's words; the user did not say it"""
+    NOBODY = "nobody"
+
+
+# The policy lets a change run under `--yes` only where every value has one of these origins
+# (docs/design/026-tracing.md). ANSWER and NOBODY are absent: an API's answer is untrusted and may be written to steer
+# the model.
+TRUSTED_ORIGINS = frozenset(
+    {Origin.WORDS, Origin.LOOKUP, Origin.SETTING, Origin.REPLY, Origin.DESCRIPTION, Origin.VERB},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueSource:
+    """The source of the value of one argument.
+
+    `argument` is the argument's name, dotted where the value is inside of one (`budget.amount`). `words` are the user's
+    words that it was read from or looked up by; `start` and `end` are their position in the sentence, -1 where they
+    have none, as in an earlier question. `name` is the name that the answer of a look-up has for the resource. `sure`
+    is the probability, from 0 to 1, that the words mean this argument.
+    """
+
+    # The transcript and the ndjson events write these fields by their names, so a rename changes a file format.
+    argument: str
+    value: Any
+    origin: Origin
+    words: str = ""
+    start: int = -1
+    end: int = -1
+    name: str = ""
+    sure: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The sources of all values of one call, and the words of the sentence that none of them uses.
+
+    `sentence` is the text that the call is for where that is not the whole question: a clause of it, or a short
+    question completed from the ones before. `traced` is True for a call that a model wrote: the model does not report
+    which words it read for which value. `answered` is True where an API had answered before the model wrote the call.
+    """
+
+    sources: tuple[ValueSource, ...] = ()
+    unused: tuple[str, ...] = ()
+    sentence: str = ""
+    traced: bool = False
+    answered: bool = False
+
+    def of(self, argument: str) -> tuple[ValueSource, ...]:
+        """Return the sources of an argument and of everything inside it."""
+        return tuple(
+            source
+            for source in self.sources
+            if source.argument == argument or source.argument.startswith(f"{argument}.")
+        )
 
 
 # Compared by identity: the schemas of a tool can be large, and a tool is made once for each operation.

@@ -10,8 +10,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
-from nlapi.resources.fields import Item, is_empty, text_of
-from nlapi.resources.identity import name_of
+from nlapi.resources.identity import Item, is_empty, name_of, text_of
 from nlapi.resources.naming import name_words
 from nlapi.tools.units import from_wire, unit_of
 
@@ -44,7 +43,9 @@ def format_value(operation: Operation | None, path: str, value: Any, item: Item 
         return "yes" if value else "no"
     if isinstance(value, int | float):
         moment = moment_of(path, value)
-        return _format_moment(moment) if moment is not None else _format_number(operation, path, value, item, grouped=True)
+        return (
+            _format_moment(moment) if moment is not None else _format_number(operation, path, value, item, grouped=True)
+        )
     if isinstance(value, str):
         moment = moment_of(path, value)
         return _format_moment(moment) if moment is not None else value
@@ -88,7 +89,9 @@ def _entries(operation: Operation | None, path: str, entries: Sequence[Any]) -> 
     if any(isinstance(entry, list) for entry in entries):
         return f"{len(entries)} lists"
     texts = (
-        names if objects and len(objects) == len(entries) else [format_cell(operation, path, entry) for entry in entries]
+        names
+        if objects and len(objects) == len(entries)
+        else [format_cell(operation, path, entry) for entry in entries]
     )
     suffix = f", … ({len(texts)})" if len(texts) > _MAX_LISTED else ""
     # Docker lists container names with a leading slash (`/web`), which its own tools drop.

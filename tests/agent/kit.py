@@ -9,18 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nlapi.agent.consent import ConsentReply
-from nlapi.agent.events import Event, CallProposed
+from nlapi.agent.events import CallProposed, ConsentReply, Event, Planner
 from nlapi.agent.loop import converse
-from nlapi.agent.planner import Planner
-from nlapi.agent.policy import PolicyDecision, Policy
+from nlapi.agent.policy import Policy, PolicyDecision
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
-from nlapi.tools.account import Account
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, ask
 from nlapi.tools.run import Prepared, Target, prepare
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Account, Call
 from tests.servers import Echo, Received
 from tests.servers import Reply as Response
 

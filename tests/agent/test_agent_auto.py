@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.agent.auto import AutoPlanner
-from nlapi.agent.events import TurnAnswered, InputNeeded, ChoiceOffered, PlanCreated, PlannerChosen, CallProposed
+from nlapi.agent.auto import AutoPlanner, default_routes
+from nlapi.agent.events import CallProposed, ChoiceOffered, InputNeeded, PlanCreated, PlannerChosen, TurnAnswered
 from nlapi.agent.policy import Policy
-from nlapi.agent.routes import default_routes
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
@@ -70,7 +69,9 @@ def test_claude_goes_on_where_the_embedded_planner_is_not_sure(tmp_path: Path, p
     assert isinstance(plan, Plan)
     claude = Named("claude", Plan(calls=(call(spec, "listBoards"),)), "Claude says one.")
     with boards_api() as api:
-        seen = events(AutoPlanner(Named("offline", plan), lambda _: claude, routes=default_routes(0.4)), [spec], api.url)
+        seen = events(
+            AutoPlanner(Named("offline", plan), lambda _: claude, routes=default_routes(0.4)), [spec], api.url
+        )
     (chosen,) = of(PlannerChosen, seen)
     assert (chosen.planner, chosen.why) == ("claude", f"the embedded planner {why}")
     assert {event.planner for event in of(PlanCreated, seen)} == {"claude"}

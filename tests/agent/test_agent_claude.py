@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from nlapi.agent.claude import ClaudePlanner, turn_usage
-from nlapi.agent.events import TurnAnswered, CallProposed, TextReceived, StepFinished
-from nlapi.agent.planner import Planner
+from nlapi.agent.events import CallProposed, Planner, StepFinished, TextReceived, TurnAnswered
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
 from nlapi.errors import PlannerError, UnfinishedError
@@ -256,7 +255,14 @@ def test_what_was_used_stays_at_hand_in_later_turns(many: Spec) -> None:
     with MessagesServer(script, key=KEY) as server, boards_api() as api:
         claude = planner(server, many)
         seen = events(claude, [many], api.url, conversation=ask("approve the invoice"))
-        plan(claude, seen[-1].conversation.with_question("again").with_question("and again").with_question("and once more").with_question("please"))
+        plan(
+            claude,
+            seen[-1]
+            .conversation.with_question("again")
+            .with_question("and again")
+            .with_question("and once more")
+            .with_question("please"),
+        )
     assert "lock_vehicle" in [tool["name"] for tool in server.requests[-1]["tools"]]
 
 
@@ -280,7 +286,9 @@ def test_rounds_of_another_planner_are_retold(spec: Spec) -> None:
         plan=Plan(calls=(made, made), raw="its own"),
         steps=(Step(call=made, outcome=Outcome.ANSWERED, result=Result(status=500, content=b"oops")),),
     )
-    conversation = ask("boards?").with_round(round).with_round(Round(plan=Plan(text="There are some."))).with_question("more?")
+    conversation = (
+        ask("boards?").with_round(round).with_round(Round(plan=Plan(text="There are some."))).with_question("more?")
+    )
     with MessagesServer([say("No.")], key=KEY) as server:
         plan(planner(server, spec), conversation)
     assert server.refused == []

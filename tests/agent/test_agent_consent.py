@@ -10,16 +10,25 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.consent import ConsentReply
-from nlapi.agent.events import TurnAnswered, Event, ChangeOutcome, PlanCreated, CallProposed, ChangesReported, StepFinished
+from nlapi.agent.events import (
+    CallProposed,
+    ChangeOutcome,
+    ChangesReported,
+    ConsentReply,
+    Event,
+    FieldChange,
+    FieldState,
+    PlanCreated,
+    StepFinished,
+    TurnAnswered,
+)
 from nlapi.agent.log import encode_event
 from nlapi.agent.policy import Policy
-from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.api import load
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.plan import Outcome, Plan, ask
+from nlapi.tools.tool import Account, Origin, ValueSource
 from tests.agent.kit import Scripted, boards, boards_api, call, events, nobody, of, yes
 from tests.servers import Echo, Received, closed_port
 from tests.servers import Reply as Response
@@ -54,7 +63,12 @@ def test_several_changes_are_shown_before_one_question_and_reported(spec: Spec) 
     with boards_api() as api:
         seen = events(Scripted(three(spec), "Done."), [spec], api.url, consent=consent)
     assert [[one.call.operation_id for one in each] for each in asked] == [["createCard", "createCard", "deleteCard"]]
-    assert [type(event) for event in seen[:8]] == [PlanCreated, *[CallProposed] * 3, *[StepFinished] * 3, ChangesReported]
+    assert [type(event) for event in seen[:8]] == [
+        PlanCreated,
+        *[CallProposed] * 3,
+        *[StepFinished] * 3,
+        ChangesReported,
+    ]
     (report,) = of(ChangesReported, seen)
     assert len(report.of(ChangeOutcome.SUCCEEDED)) == 3
 
@@ -78,7 +92,9 @@ def test_what_comes_after_a_change_that_failed_is_not_tried(spec: Spec) -> None:
         seen = events(Scripted(three(spec), "Half."), [spec], api.url, consent=yes)
     assert len(api.received) == 2
     (report,) = of(ChangesReported, seen)
-    assert [len(report.of(fate)) for fate in (ChangeOutcome.SUCCEEDED, ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)] == [1, 1, 1]
+    assert [
+        len(report.of(fate)) for fate in (ChangeOutcome.SUCCEEDED, ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)
+    ] == [1, 1, 1]
     record = encode_event(report)
     assert [one["operation"] for one in record["not_tried"]] == ["deleteCard"]
     assert record["not_tried"][0]["message"].startswith("not run, as a change before it in the plan failed")
@@ -142,7 +158,9 @@ def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) ->
     change = type(change)(tool=change.tool, arguments=change.arguments, account=account)
     broken, mended = {"board": "b7", "points": "many"}, {"board": "b7", "title": "Z", "points": 3}
     _, consent = replying(
-        ConsentReply(is_agreed=False, arguments=(broken,)), ConsentReply(is_agreed=False, arguments=(mended,)), ConsentReply(is_agreed=True)
+        ConsentReply(is_agreed=False, arguments=(broken,)),
+        ConsentReply(is_agreed=False, arguments=(mended,)),
+        ConsentReply(is_agreed=True),
     )
     planner = Scripted(Plan(calls=(change,)), "Done.")
     with boards_api() as api:
@@ -319,6 +337,8 @@ def test_what_takes_all_away_says_how_many_that_are(tmp_path: Path) -> None:
     with cards([{"id": "c1"}, {"id": "c2"}]) as api:
         plan = Plan(calls=(replace(call(spec, "deleteCards"), account=None),))
         question = ask("delete all cards")
-        (proposed,) = of(CallProposed, events(Scripted(plan, "Done."), [spec], api.url, consent=yes, conversation=question))
+        (proposed,) = of(
+            CallProposed, events(Scripted(plan, "Done."), [spec], api.url, consent=yes, conversation=question)
+        )
     assert proposed.reason.startswith("listCards lists 2 now; ")
     assert "how many that are is not known" in proposed.reason

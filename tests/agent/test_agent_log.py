@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.agent.events import TurnAnswered, StepFinished
-from nlapi.agent.log import MAX_BODY, Log, record_body, encode_event, list_transcripts, read_records
+from nlapi.agent.events import StepFinished, TurnAnswered
+from nlapi.agent.log import MAX_BODY, Log, encode_event, list_transcripts, read_records, record_body
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
 from nlapi.agent.resume import resume
 from nlapi.api import load

@@ -12,14 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.agent.consent import ConsentReply as UserReply
-from nlapi.agent.events import TurnAnswered, Event, InputNeeded, PlanCreated, CallProposed, ChangesReported, TextReceived, StepFinished
+from nlapi.agent.events import (
+    CallProposed,
+    ChangesReported,
+    Event,
+    InputNeeded,
+    PlanCreated,
+    StepFinished,
+    TextReceived,
+    TurnAnswered,
+)
+from nlapi.agent.events import ConsentReply as UserReply
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
-from nlapi.agent.terms import MAX_CONCURRENT
+from nlapi.agent.sending import MAX_CONCURRENT
 from nlapi.api import load
 from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
-from nlapi.openapi.parts import RequestDetails, Parameter
+from nlapi.openapi.model import Parameter, RequestDetails
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
@@ -46,7 +55,15 @@ def test_a_read_runs_unasked_and_its_answer_goes_back_to_the_planner(spec: Spec)
     planner = Scripted(Plan(calls=(call(spec, "listBoards", limit=2),)), "One board.")
     with boards_api() as api:
         seen = events(planner, [spec], api.url)
-    assert [type(event) for event in seen] == [PlanCreated, CallProposed, StepFinished, TextReceived, TextReceived, PlanCreated, TurnAnswered]
+    assert [type(event) for event in seen] == [
+        PlanCreated,
+        CallProposed,
+        StepFinished,
+        TextReceived,
+        TextReceived,
+        PlanCreated,
+        TurnAnswered,
+    ]
     assert api.only.target == "/boards?limit=2"
     assert not seen[1].asks
     (step,) = planner.seen[1].current.steps
@@ -142,7 +159,13 @@ def test_changes_are_shown_together_and_run_in_their_order(spec: Spec) -> None:
     with boards_api() as api:
         seen = events(planner, [spec], api.url, consent=yes)
     assert [request.method for request in api.received] == ["POST", "DELETE"]
-    assert [type(event) for event in seen[1:6]] == [CallProposed, CallProposed, StepFinished, StepFinished, ChangesReported]
+    assert [type(event) for event in seen[1:6]] == [
+        CallProposed,
+        CallProposed,
+        StepFinished,
+        StepFinished,
+        ChangesReported,
+    ]
 
 
 def test_what_follows_a_change_that_failed_is_not_run(spec: Spec) -> None:

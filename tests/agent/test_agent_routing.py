@@ -9,12 +9,9 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.auto import AutoPlanner
-from nlapi.agent.events import TurnAnswered, PlanCreated, PlannerChosen
-from nlapi.agent.log import encode_event
-from nlapi.agent.planner import Planner
-from nlapi.agent.routes import OBJECTIVE, default_routes, read_routes
-from nlapi.agent.spending import spent_by_period
+from nlapi.agent.auto import OBJECTIVE, AutoPlanner, default_routes, read_routes
+from nlapi.agent.events import PlanCreated, Planner, PlannerChosen, TurnAnswered
+from nlapi.agent.log import encode_event, spent_by_period
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Plan
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of

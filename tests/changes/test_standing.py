@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.changes.standing import reasons_against
+from nlapi.changes.checks import reasons_against
 from nlapi.openapi.spec import Spec
-from nlapi.tools.account import Account, Origin, ValueSource
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from tests.describe import body, parameter, spec
 
 _ID = parameter("id", "path", {"type": "string"}, description="The id.")
@@ -254,7 +253,9 @@ def test_a_value_that_nobody_said_does_not_stand(api: Spec, origin: Origin) -> N
     question = 'create a job called "nightly"'
     name = said(question, "name", '"nightly"')
     assert reasons(api, "createJob", question, name) == ""
-    assert "nobody said" in reasons(api, "createJob", question, name, ValueSource(argument="x", value="y", origin=origin))
+    assert "nobody said" in reasons(
+        api, "createJob", question, name, ValueSource(argument="x", value="y", origin=origin)
+    )
 
 
 def test_a_flag_needs_all_of_its_words(api: Spec) -> None:
@@ -287,7 +288,9 @@ def test_a_name_that_goes_on_does_not_stand(api: Spec) -> None:
 def test_a_thing_that_is_only_called_alike_does_not_stand(api: Spec) -> None:
     question = "delete the job nightly"
     start = question.index("nightly")
-    found = ValueSource(argument="id", value="j1", origin=Origin.LOOKUP, words="nightly", start=start, end=len(question))
+    found = ValueSource(
+        argument="id", value="j1", origin=Origin.LOOKUP, words="nightly", start=start, end=len(question)
+    )
     assert reasons(api, "deleteJob", question, found) == ""
     like = ValueSource(
         argument="id",

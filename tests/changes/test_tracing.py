@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from nlapi.changes.mentions import UserSentence
 from nlapi.changes.tracing import trace_call
 from nlapi.openapi.spec import Spec
-from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.plan import Conversation, Plan, Round, Step, ask
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
 from tests.changes.kit import BACK_TO_SCHOOL, LISTED, SUMMER, answered, call, loaded
 
 TODAY = date(2026, 7, 1)  # a Wednesday
@@ -179,7 +178,9 @@ def test_an_update_may_repeat_what_is_there(spec: Spec) -> None:
 
 
 def test_an_earlier_question_says_a_value_without_a_place(spec: Spec) -> None:
-    conversation = ask("list the campaigns like Fall").with_round(Round(plan=Plan())).with_question("create one of that name")
+    conversation = (
+        ask("list the campaigns like Fall").with_round(Round(plan=Plan())).with_question("create one of that name")
+    )
     (found,) = trace_call(call(spec, "createCampaign", name="Fall"), conversation).of("name")
     assert (found.origin, found.start, found.end) == (Origin.WORDS, -1, -1)
 

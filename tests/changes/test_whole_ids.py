@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nlapi
-from nlapi.changes.standing import reasons_against
+from nlapi.changes.checks import reasons_against
 from nlapi.openapi.spec import Spec
 from tests.describe import parameter, spec
 

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.agent.preview import FieldChange, FieldState
+from nlapi.agent.events import FieldChange, FieldState
 from nlapi.cli import preview
-from nlapi.tools.account import Account, Origin, ValueSource
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
 
 def told(operation: str = "createCampaign", *sources: ValueSource, unused: tuple[str, ...] = ()) -> list[str]:

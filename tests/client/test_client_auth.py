@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import nlapi
 from nlapi.client.auth import authorize, is_same_api
 from nlapi.client.message import Request
-from nlapi.client.redact import redact
+from nlapi.client.safe_text import redact
 from nlapi.errors import CredentialError
 from nlapi.openapi.spec import Operation
 

@@ -87,7 +87,9 @@ def test_a_place_is_a_path_without_case_and_outer_blanks() -> None:
 
 
 def test_values_are_compared_without_case_and_blanks() -> None:
-    assert normalized_leaves(request(b'{"a": {"b": " X  y"}}', *JSON)) == normalized_leaves(request(b'{"a":{"b":"x Y"}}', *JSON))
+    assert normalized_leaves(request(b'{"a": {"b": " X  y"}}', *JSON)) == normalized_leaves(
+        request(b'{"a":{"b":"x Y"}}', *JSON)
+    )
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "X-Idempotency-Key", "idempotency_key", "Idempotent-Key"])

@@ -204,7 +204,7 @@ def test_content_codings_are_undone(coding: str, body: bytes) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=2000), st.integers(0, 9))
 def test_any_gzip_body_survives(data: bytes, repeat: int) -> None:
-    from nlapi.client.decode import Decoder
+    from nlapi.client.streaming.body import Decoder
 
     data *= 1 + repeat * 200
     packed = squeezed(data)

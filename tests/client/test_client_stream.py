@@ -15,9 +15,9 @@ import pytest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.client.send import open_client, send
-from nlapi.client.truncate import truncate
 from nlapi.client.streaming.body import Piece
 from nlapi.client.streaming.rule import Evidence, Expectation
+from nlapi.client.truncate import truncate
 from nlapi.errors import OutcomeUnknownError, SendError
 from tests.servers import END, Echo, Reply, Script, chunk, head
 
@@ -328,7 +328,11 @@ def test_a_stream_that_breaks_off_before_anything_came_is_asked_for_again() -> N
 def test_frames_that_go_wrong_end_the_answer() -> None:
     with Script(head(MULTIPLEXED) + chunk(FRAME + b"<html>no frame"), Script.PARTING) as server:
         result = go(server.url)
-    assert (result.items, result.ended, result.fault) == (LOG, EndReason.BROKEN, "what follows is not in Docker's frames")
+    assert (result.items, result.ended, result.fault) == (
+        LOG,
+        EndReason.BROKEN,
+        "what follows is not in Docker's frames",
+    )
 
 
 def test_other_calls_go_on_beside_a_stream() -> None:

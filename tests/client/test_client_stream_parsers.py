@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.client.message import Framing
-from nlapi.client.streaming.docker import DockerFrames, is_framed
 from nlapi.client.streaming.items import ItemReader
-from nlapi.client.streaming.json_text import JsonLines, JsonValues
-from nlapi.client.streaming.parsers import StreamParser
+from nlapi.client.streaming.parsers import (
+    DockerFrames,
+    JsonLines,
+    JsonValues,
+    ServerSentEvents,
+    StreamParser,
+    TextLines,
+    is_framed,
+)
 from nlapi.client.streaming.rule import Evidence, Expectation
-from nlapi.client.streaming.sse import ServerSentEvents
-from nlapi.client.streaming.text import TextLines
 
 
 def parsed(parser: StreamParser, pieces: Iterable[bytes]) -> list[Any]:

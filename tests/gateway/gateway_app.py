@@ -16,10 +16,10 @@ from typing import Any
 from nlapi.gateway.access import Audience
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.recording import decision_sink
+from nlapi.gateway.records import decision_sink
 from nlapi.gateway.server import run_in_thread
 from nlapi.gateway.store import GatewayStore
-from nlapi.routing.nouns import Configuration
+from nlapi.routing.model import Configuration
 from tests.gateway.versions import PATIENCE_S
 
 

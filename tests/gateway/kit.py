@@ -19,9 +19,8 @@ from nlapi.gateway.access import Audience, Role
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.description import load_description
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.protocol import READ_TIMEOUT_S
-from nlapi.gateway.recording import decision_sink
-from nlapi.gateway.server import run_in_thread
+from nlapi.gateway.records import decision_sink
+from nlapi.gateway.server import READ_TIMEOUT_S, run_in_thread
 from nlapi.gateway.store import GatewayStore
 
 STAGES = """

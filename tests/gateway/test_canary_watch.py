@@ -11,7 +11,7 @@ import pytest
 from nlapi.errors import UsageError
 from nlapi.gateway.canary_watcher import CanaryWatcher
 from nlapi.gateway.metrics import Metrics
-from nlapi.routing.nouns import Canary, CanaryState, Configuration, Guard, CanaryStep
+from nlapi.routing.model import Canary, CanaryState, CanaryStep, Configuration, Guard
 from tests.gateway.clock import Clock
 from tests.gateway.versions import configuration, ref
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import InferenceRequest, Engine
-from nlapi.gateway.problem import GatewayProblem
-from nlapi.routing.nouns import Client
+from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.routing.model import Client
 from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import Answer, gateway
 from tests.gateway.versions import configuration, publish, run, write, write_echo

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.engine import InferenceRequest, Engine
+from nlapi.gateway.engine import Engine, InferenceRequest
 from nlapi.gateway.metrics import Metrics
-from nlapi.gateway.problem import GatewayProblem
+from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.server import run_in_thread
 from tests.gateway.gateway_app import gateway
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo

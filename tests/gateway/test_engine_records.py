@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nlapi.gateway.engine import InferenceRequest, Engine
-from nlapi.gateway.problem import GatewayProblem
-from nlapi.gateway.record import MAX_WAITING_RECORDS, Record, Recorder, training_log
+from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.records import MAX_WAITING_RECORDS, Record, Recorder, training_log
 from tests.gateway.versions import configuration, publish, run, write, write_echo
 
 

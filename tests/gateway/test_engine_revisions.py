@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import InferenceRequest, Engine
-from nlapi.gateway.problem import GatewayProblem
-from nlapi.routing.nouns import Configuration, Rule, Share
+from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.routing.model import Configuration, Rule, Share
 from tests.gateway.gateway_app import Load, gateway
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 

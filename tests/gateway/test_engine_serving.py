@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.gateway.engine import InferenceRequest, Engine, LoadError
-from nlapi.gateway.problem import GatewayProblem
+from nlapi.gateway.engine import Engine, InferenceRequest, LoadError
+from nlapi.gateway.problems import GatewayProblem
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 
 
@@ -204,7 +204,9 @@ def test_a_version_that_hangs_keeps_neither_others_nor_the_end_waiting(tmp_path:
         ("greet", InferenceRequest(input={"n": 1}, context={"country": 5}), 422, "body.context.country"),
     ],
 )
-def test_what_is_wrong_with_a_request_is_said(tmp_path: Path, objective: str, ask: InferenceRequest, status: int, said: str) -> None:
+def test_what_is_wrong_with_a_request_is_said(
+    tmp_path: Path, objective: str, ask: InferenceRequest, status: int, said: str
+) -> None:
     write_echo(tmp_path, "v1")
 
     async def body(engine: Engine) -> None:

@@ -9,12 +9,12 @@ import stat
 from collections import Counter
 from pathlib import Path
 
+from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult
 from nlapi.gateway.inference import InferenceRequest as Asked
-from nlapi.gateway.inference import InferenceError, FailureKind, InferenceResult
-from nlapi.gateway.engine import InferenceRequest, Engine
-from nlapi.gateway.record import Record, shadow_log
-from nlapi.gateway.shadow import MAX_RUNNING_COPIES, MAX_WAITING_COPIES, ShadowCopy, ShadowQueue
-from nlapi.routing.nouns import ShardProtocol, Shadow, Shard
+from nlapi.gateway.postprocessing import MAX_RUNNING_COPIES, MAX_WAITING_COPIES, ShadowCopy, ShadowQueue
+from nlapi.gateway.records import Record, shadow_log
+from nlapi.routing.model import Shadow, Shard, ShardProtocol
 from nlapi.routing.split import is_sampled
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 from tests.servers import Echo, Reply, Script
@@ -66,7 +66,10 @@ def test_a_shadow_has_a_small_line_of_its_own_and_the_rest_is_dropped() -> None:
         gated.gate.set()
         while outcomes["s", "ok"] < MAX_RUNNING_COPIES + MAX_WAITING_COPIES:
             await asyncio.sleep(0)
-        assert (gated.most, outcomes["s", "dropped"]) == (MAX_RUNNING_COPIES, 500 - MAX_RUNNING_COPIES - MAX_WAITING_COPIES)
+        assert (gated.most, outcomes["s", "dropped"]) == (
+            MAX_RUNNING_COPIES,
+            500 - MAX_RUNNING_COPIES - MAX_WAITING_COPIES,
+        )
         for given in ("bad", "odd", "x"):
             assert shadows.offer(copy(given))
         while outcomes["s", "ok"] < MAX_RUNNING_COPIES + MAX_WAITING_COPIES + 1:

@@ -12,9 +12,9 @@ from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from nlapi.errors import UsageError
-from nlapi.gateway.engine import InferenceRequest, Engine
-from nlapi.gateway.problem import GatewayProblem
-from nlapi.gateway.trace import SpanTracer, tracer_from_environment
+from nlapi.gateway.engine import Engine, InferenceRequest
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.records import SpanTracer, tracer_from_environment
 from tests.gateway.versions import configuration, publish, run, write
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -66,7 +66,10 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
 
 def test_without_a_configured_sdk_nothing_is_traced() -> None:
     assert tracer_from_environment({}) is None
-    assert tracer_from_environment({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}) is None
+    assert (
+        tracer_from_environment({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+        is None
+    )
 
 
 def test_the_variables_of_opentelemetry_are_followed() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from nlapi.gateway.codec import KINDS, decode_configuration, encode_configuration, slug
 from nlapi.gateway.description import load_description
-from nlapi.routing.nouns import Configuration
+from nlapi.routing.model import Configuration
 from tests.gateway.kit import document
 
 SHARE = {"model": "ranker", "version": "v7", "percent": 60.0, "buckets": [[0, 6000]]}

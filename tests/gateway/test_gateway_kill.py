@@ -12,15 +12,15 @@ from random import Random
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.publisher import validate_configuration
 from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.vet import validate_configuration
 from tests.gateway.kit import document
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import asyncio, json, sys
 from nlapi.gateway.codec import KINDS, decode_configuration
-from nlapi.gateway.publish import Publisher
+from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import Store
 from nlapi.routing.change import put
 
@@ -65,7 +65,9 @@ def test_the_last_committed_revision_is_in_the_store(tmp_path: Path, seed: int) 
         for number in range(max(1, last - 5), last + 1):
             kept = store.revision(number)
             assert kept is not None
-            assert not [one for one in validate_configuration(decode_configuration(kept.document)) if one.level == "error"]
+            assert not [
+                one for one in validate_configuration(decode_configuration(kept.document)) if one.level == "error"
+            ]
         kept = store.revision(told[0])
         assert kept is not None
         assert kept.document["clients"][0]["requests_per_second"] == told[1]

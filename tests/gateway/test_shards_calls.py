@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.inference import InferenceRequest, InferenceError, FailureKind, InferenceResult
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.shards import Cluster, RemoteRunner
-from nlapi.routing.nouns import ShardProtocol, Shard, Version
+from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.clock import Clock
 from tests.servers import Echo, Received, Reply, Script
 
@@ -154,7 +154,11 @@ def test_a_call_that_may_have_been_carried_out_goes_to_another_replica_only_when
     with bad() as first, Echo(Reply(200, {"ok": True})) as second:
         # Equals take turns, the second one first: by the second call the bad replica has had its turn.
         found = asked(
-            [second.url, first.url], InferenceRequest(input={}), InferenceRequest(input={}), repeatable=repeatable, protocol=ShardProtocol.JSON
+            [second.url, first.url],
+            InferenceRequest(input={}),
+            InferenceRequest(input={}),
+            repeatable=repeatable,
+            protocol=ShardProtocol.JSON,
         )
     failures = [one for one in found if isinstance(one, InferenceError)]
     assert first.received
@@ -193,7 +197,9 @@ def test_a_refused_connection_goes_to_another_replica_whatever_is_called() -> No
     with Echo(Reply(200, {"ok": True})) as dead:
         pass
     with Echo(Reply(200, {"ok": True})) as server:
-        found = asked([dead.url, server.url], *[InferenceRequest(input={})] * 4, repeatable=False, protocol=ShardProtocol.JSON)
+        found = asked(
+            [dead.url, server.url], *[InferenceRequest(input={})] * 4, repeatable=False, protocol=ShardProtocol.JSON
+        )
     assert all(isinstance(one, InferenceResult) for one in found)
 
 
@@ -293,7 +299,9 @@ def test_a_replica_that_fails_half_of_its_calls_is_ejected_while_the_other_works
         return Reply(200 if count % 2 else 500, {})
 
     with Echo(flaky) as bad, Echo(Reply(200, {})) as good:
-        found = asked([bad.url, good.url], *[InferenceRequest(input={})] * 80, protocol=ShardProtocol.JSON, clock=Clock())
+        found = asked(
+            [bad.url, good.url], *[InferenceRequest(input={})] * 80, protocol=ShardProtocol.JSON, clock=Clock()
+        )
         assert all(isinstance(one, InferenceResult) for one in found)
         assert len(bad.received) < 30
         assert len(good.received) > 50

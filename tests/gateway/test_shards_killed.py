@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nlapi.routing.nouns import ShardProtocol, Shard
+from nlapi.routing.model import Shard, ShardProtocol
 from tests.gateway.gateway_app import Load, gateway
 from tests.gateway.replica import replica
 from tests.gateway.versions import configuration, ref, write_echo

@@ -10,7 +10,7 @@ from textwrap import dedent
 from typing import Any
 
 from nlapi.gateway.engine import Engine
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     Client,
     Configuration,
     Field,

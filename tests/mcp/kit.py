@@ -13,10 +13,10 @@ from typing import Any
 import mcp_types as types
 from mcp import Client, StdioServerParameters
 
-from nlapi.mcp.tool_listing import build_catalogue
-from nlapi.mcp.server_state import ServerState
 from nlapi.mcp.server import create_server
+from nlapi.mcp.server_state import ServerState
 from nlapi.mcp.settings import Consent, Settings
+from nlapi.mcp.tool_listing import build_catalogue
 from nlapi.openapi.spec import Spec
 from nlapi.tools.run import Target
 
@@ -32,7 +32,12 @@ def served(spec: Spec, url: str, *, consent: str = "elicit", **settings: Any) ->
     chosen = Settings(consent=Consent(consent), **settings)
     credentials = {id: SECRET for id, scheme in spec.security_schemes.items() if not scheme.fault}
     target = Target(spec=spec, base_url=url, credentials=credentials)
-    return ServerState(target=target, catalogue=build_catalogue(spec, spec.visible_operations, chosen), settings=chosen, report=told.append)
+    return ServerState(
+        target=target,
+        catalogue=build_catalogue(spec, spec.visible_operations, chosen),
+        settings=chosen,
+        report=told.append,
+    )
 
 
 told: list[str] = []

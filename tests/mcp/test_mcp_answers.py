@@ -111,7 +111,7 @@ def test_a_short_answer_is_not_kept(sandbox: str, ads: Spec) -> None:
 def test_few_answers_are_kept_and_each_for_its_session() -> None:
     from nlapi.client.message import Result
     from nlapi.errors import UsageError
-    from nlapi.mcp.kept import MAX_SESSION_ANSWERS, AnswerStore
+    from nlapi.mcp.server_state import MAX_SESSION_ANSWERS, AnswerStore
 
     kept = AnswerStore()
     answers = [kept.add(Result(status=200, content=b"x" * 100), "one", "GET /") for _ in range(MAX_SESSION_ANSWERS + 5)]

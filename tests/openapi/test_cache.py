@@ -13,8 +13,8 @@ import pytest
 
 import nlapi
 from nlapi.openapi.cache import MIN_CACHED_BYTES, Cache
+from nlapi.openapi.document import read_tree
 from nlapi.openapi.fetch import fetch
-from nlapi.openapi.tree import read_tree
 from tests.describe import text
 from tests.servers import Echo, Received, Reply
 

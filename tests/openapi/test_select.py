@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import nlapi
-from nlapi.openapi.select import select_operations
+from nlapi.openapi.selection import select_operations
 from tests.describe import spec
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import nlapi
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
+from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Spec
-from nlapi.openapi.subset import subset
 from tests.describe import body, parameter, spec
 
 

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from nlapi.openapi import mend, upgrade
-from nlapi.openapi.upgrade import upgrade_schema
+from nlapi.openapi import schema_upgrade
+from nlapi.openapi.schema_upgrade import upgrade_schema
 
 
 def upgraded(schema: Any, minor: int = 0) -> Any:
@@ -160,7 +160,7 @@ def test_upgrading_what_is_upgraded_changes_nothing() -> None:
 
 
 KEYWORDS = sorted({
-    *upgrade.HANDLERS, *mend.SANITIZERS, *upgrade.DROPPED_KEYWORDS, *upgrade.ANNOTATION_KEYWORDS, "type", "const", "x-other",
+    *schema_upgrade.HANDLERS, *schema_upgrade.SANITIZERS, *schema_upgrade.DROPPED_KEYWORDS, *schema_upgrade.ANNOTATION_KEYWORDS, "type", "const", "x-other",
 })  # fmt: skip
 SCALARS = st.one_of(
     st.none(),
@@ -168,7 +168,17 @@ SCALARS = st.one_of(
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=5),
-    st.sampled_from([*sorted(mend.TYPES), *mend.TYPE_ALIASES, "inf", "-1", "1e400", "[", "#/components/schemas/A"]),
+    st.sampled_from(
+        [
+            *sorted(schema_upgrade.TYPES),
+            *schema_upgrade.TYPE_ALIASES,
+            "inf",
+            "-1",
+            "1e400",
+            "[",
+            "#/components/schemas/A",
+        ]
+    ),
 )
 ANYTHING = st.recursive(
     SCALARS,

@@ -13,9 +13,9 @@ import yaml
 
 import nlapi
 from nlapi.planner.answering.answers import answer
+from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.view import AnswerView
 from tests.describe import spec
 from tests.planner.kit import reply
 

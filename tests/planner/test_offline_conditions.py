@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nlapi.resources.identity import name_of
-from nlapi.tools.view import AnswerView
+from nlapi.tools.answer_view import AnswerView
 from tests.planner.kit import talk
 from tests.planner.lists import ALERTS, CAMPAIGNS, CONTAINERS, PODS, PULLS, REPOS, TICKETS, asked, things
 

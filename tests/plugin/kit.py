@@ -15,7 +15,7 @@ from typing import Any
 
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
-from nlapi.openapi.select import select_operations
+from nlapi.openapi.selection import select_operations
 from nlapi.openapi.spec import Spec
 from nlapi.plugin import Options, Plugin, build
 from nlapi.plugin.folder import write_folder

@@ -12,10 +12,10 @@ import yaml
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.openapi.select import select_operations
+from nlapi.openapi.selection import select_operations
 from nlapi.plugin import Options, Plugin, build
+from nlapi.plugin.file_checks import broken_rules
 from nlapi.plugin.names import plugin_name
-from nlapi.plugin.rules import broken_rules
 from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
 
 MANY: dict[str, dict[str, Any]] = {"library": LIBRARY, "hostile": HOSTILE, "many tags": big(300, 40), "few": big(9, 3)}

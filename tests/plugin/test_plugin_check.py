@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.plugin.rules import broken_rules
+from nlapi.plugin.file_checks import broken_rules
 from tests.cli.conftest import home as home
 from tests.cli.kit import Ran, run
 from tests.plugin.kit import LIBRARY, plugin_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import nlapi
-from nlapi.openapi.select import select_operations
+from nlapi.openapi.selection import select_operations
 from nlapi.plugin import Options, build
 from nlapi.plugin.folder import write_folder
 from nlapi.sandbox import running

@@ -16,9 +16,9 @@ from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.planner import OfflinePlanner
 from nlapi.sandbox import running
+from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import ask
 from nlapi.tools.run import Target
-from nlapi.tools.view import AnswerView
 from tests.cli.kit import run
 from tests.mcp import kit as mcp
 from tests.resources.test_envelope import CASES, ERRORS, LISTS, THINGS, described, ids

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nlapi.resources.fields import field_at, fields_of, text_of
-from nlapi.resources.identity import columns, id_of, name_of
+from nlapi.resources.identity import columns, field_at, fields_of, id_of, name_of, text_of
 
 CASES = yaml.safe_load(Path(__file__).with_name("things.yaml").read_text())
 

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nlapi.routing.change import Entity, upsert_entity
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     Canary,
     CanaryState,
     Configuration,

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.routing.change import ENTITY_KINDS, diff, upsert_entity, remove_entity
-from nlapi.routing.nouns import Client, Configuration, Layer
+from nlapi.routing.change import ENTITY_KINDS, diff, remove_entity, upsert_entity
+from nlapi.routing.model import Client, Configuration, Layer
 from nlapi.routing.split import range_width
 from tests.routing.kit import example, shares, version, when
 
@@ -48,7 +48,9 @@ def test_removing_what_is_not_there_names_the_nearest(kind: str, name: str, mess
 def test_changed_shares_keep_the_buckets_that_they_can() -> None:
     before = example()
     rule = before.rules["tv-brazil"]
-    after = upsert_entity(before, replace(rule, shares=shares("ranker@v7 70, ranker@v8 20, ranker@v9 10"))).rules["tv-brazil"]
+    after = upsert_entity(before, replace(rule, shares=shares("ranker@v7 70, ranker@v8 20, ranker@v9 10"))).rules[
+        "tv-brazil"
+    ]
     assert [share.buckets for share in rule.shares] == [((0, 9000),), ((9000, 10000),)]
     assert [share.buckets for share in after.shares] == [((0, 7000),), ((7000, 8000), (9000, 10000)), ((8000, 9000),)]
 

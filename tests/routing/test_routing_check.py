@@ -9,10 +9,11 @@ import pytest
 
 from nlapi.issue import Issue, Level
 from nlapi.routing.check import check
-from nlapi.routing.context import check_context
-from nlapi.routing.nouns import (
+from nlapi.routing.check_references import check_context
+from nlapi.routing.model import (
     Canary,
     CanaryState,
+    CanaryStep,
     Client,
     Configuration,
     Experiment,
@@ -23,13 +24,12 @@ from nlapi.routing.nouns import (
     Match,
     Objective,
     Override,
-    ShardProtocol,
     Range,
     Rule,
     Shadow,
     Shard,
+    ShardProtocol,
     Share,
-    CanaryStep,
     Version,
     VersionRef,
 )

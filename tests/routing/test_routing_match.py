@@ -8,9 +8,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from nlapi.routing.covering import CoverageIndex
-from nlapi.routing.match import covers, matches_context, intersect
-from nlapi.routing.nouns import Match, Range
+from nlapi.routing.matching import CoverageIndex, covers, intersect, matches_context
+from nlapi.routing.model import Match, Range
 from tests.routing.kit import VALUES, a_match, seeds, when
 
 DOMAINS = {name: VALUES[name] for name in ("device", "kids")}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from nlapi.routing.change import upsert_entity, remove_entity
-from nlapi.routing.nouns import Canary, Objective
+from nlapi.routing.change import remove_entity, upsert_entity
+from nlapi.routing.model import Canary, Objective
 from nlapi.routing.simulate import simulate
 from nlapi.routing.table import compile_table
 from tests.routing.kit import example, shares, version, when

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from nlapi.routing.change import upsert_entity
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     BUCKETS,
     Canary,
     Configuration,
@@ -26,7 +26,7 @@ from nlapi.routing.nouns import (
     Shard,
     Share,
 )
-from nlapi.routing.split import Ranges, allocate, bucket, holding_share, is_sampled, bucket_count, range_width
+from nlapi.routing.split import Ranges, allocate, bucket, bucket_count, holding_share, is_sampled, range_width
 from nlapi.routing.table import Table, compile_table
 from tests.routing.kit import shares, together, version, versions
 

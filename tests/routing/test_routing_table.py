@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from nlapi.errors import NlapiError
-from nlapi.routing.nouns import (
+from nlapi.routing.model import (
     Canary,
     CanaryState,
     Configuration,

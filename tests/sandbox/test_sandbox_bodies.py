@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.client.body import write_body
+from nlapi.client.build import write_body
 from nlapi.sandbox.bodies import read_body
 from nlapi.sandbox.schemas import Schemas
 from tests.describe import body, spec

@@ -10,10 +10,9 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from nlapi.openapi.parts import Link
+from nlapi.openapi.model import Link
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.sandbox.at import SampleContext
-from nlapi.sandbox.samples import Sampler
+from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import ads, client, shared
 

@@ -13,7 +13,7 @@ import nlapi
 from nlapi.client.build import build
 from nlapi.errors import ArgumentError
 from nlapi.sandbox import Sandbox, running
-from nlapi.sandbox.check import RawRequest
+from nlapi.sandbox.validation import RawRequest
 from tests.describe import parameter, spec
 from tests.sandbox.served import client, echo, faults
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.sandbox.at import SampleContext
-from nlapi.sandbox.samples import Sampler
+from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import answer, client, spec
 

@@ -10,7 +10,7 @@ import pytest
 import nlapi
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.rules import Rule, Ruling, parse_rules, deciding_rule, unmatched
+from nlapi.tools.rules import Rule, Ruling, deciding_rule, parse_rules, unmatched
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,9 @@ def test_each_operation_is_in_exactly_one_area_and_areas_are_few(count: int) -> 
     spec = api(*(("get", f"/r{n}s", f"tag{n}") for n in range(count)))
     found = of(spec)
     assert len(found) <= MAX_AREAS
-    assert sorted(one.id for area in found for one in area.operations) == sorted(one.id for one in spec.visible_operations)
+    assert sorted(one.id for area in found for one in area.operations) == sorted(
+        one.id for one in spec.visible_operations
+    )
     assert len({area.slug for area in found}) == len(found)
     assert [area.slug for area in of(spec)] == [area.slug for area in found]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import nlapi
 from nlapi.client.message import File
-from nlapi.openapi.upgrade import upgrade_schema
-from nlapi.tools.coerce import coerce, coerce_arguments
+from nlapi.openapi.schema_upgrade import upgrade_schema
+from nlapi.tools.arguments import coerce, coerce_arguments
 from tests.describe import operation, parameter
 from tests.strategies import SCHEMAS
 

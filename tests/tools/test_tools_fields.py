@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.tools.fields import answer_fields
+from nlapi.tools.answer_view import answer_fields
 from tests.describe import operation
 
 TEXT = {"type": "string"}

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 import nlapi
-from nlapi.tools.manifest import manifest
-from nlapi.tools.strict import MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS
+from nlapi.tools.manifest import MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS, manifest
 from tests.describe import body, parameter, spec
 from tests.strategies import descriptions
 from tests.tools.test_tools_compile import tool

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.resources.naming import stem
-from nlapi.tools.meaning import NEIGHBOURS, similarity_or_synonym, similarity, has_vector, neighbours, rarity
+from nlapi.tools.word_similarity import NEIGHBOURS, has_vector, neighbours, rarity, similarity, similarity_or_synonym
 
 
 @pytest.mark.parametrize(("one", "near", "far"), [("film", "movie", "invoice"), ("price", "cost", "weather")])
@@ -31,7 +31,9 @@ def test_likeness_is_mutual_and_between_0_and_1(one: str, other: str) -> None:
 
 
 def test_what_people_and_apis_call_the_same_thing_is_akin() -> None:
-    assert similarity_or_synonym(stem("machine"), stem("instance")) > 0.8 > similarity(stem("machine"), stem("instance"))
+    assert (
+        similarity_or_synonym(stem("machine"), stem("instance")) > 0.8 > similarity(stem("machine"), stem("instance"))
+    )
     assert similarity_or_synonym(stem("machine"), stem("recipe")) == similarity(stem("machine"), stem("recipe"))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nlapi
-from nlapi.tools.name import argument_name
+from nlapi.tools.names import argument_name
 from tests.describe import spec
 
 OK = {"responses": {"200": {"description": "ok"}}}

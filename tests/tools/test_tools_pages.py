@@ -7,7 +7,7 @@ from typing import Any
 
 import nlapi
 from nlapi.client.message import Result
-from nlapi.tools.pages import next_arguments, page_arguments
+from nlapi.tools.answer_view import next_arguments, page_arguments
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 

@@ -18,7 +18,7 @@ import nlapi
 from benchmarks.values import UnfitError, Values, nested
 from nlapi.openapi.document import read_document
 from nlapi.openapi.parse import parse_document
-from nlapi.tools.check import check
+from nlapi.tools.arguments import check
 from nlapi.tools.tool import Tool
 from tests.strategies import COMPONENTS, SCHEMAS
 
@@ -50,7 +50,9 @@ def described(schema: Any, components: dict[str, Any], version: str) -> dict[str
 
 
 def tools(schema: Any, components: dict[str, Any], version: str) -> tuple[Tool, ...]:
-    return nlapi.tools(parse_document(read_document(json.dumps(described(schema, components, version)).encode(), "random.json")))
+    return nlapi.tools(
+        parse_document(read_document(json.dumps(described(schema, components, version)).encode(), "random.json"))
+    )
 
 
 def leads_to_itself(schema: Any, components: dict[str, Any], depth: int = 0) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.resources.naming import Intent, intents, split_words, singular, stem
+from nlapi.resources.naming import Intent, intents, singular, split_words, stem
 
 
 @pytest.mark.parametrize(

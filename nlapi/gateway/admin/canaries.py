@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nlapi.gateway.admin import crud
-from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, etag_header
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header
 from nlapi.gateway.codec import KINDS, Json
-from nlapi.gateway.problem import GatewayProblem, unknown_object
-from nlapi.routing.change import upsert_entity, remove_entity
-from nlapi.routing.nouns import MATCH_ALL, Canary, CanaryState, Configuration, Rule, Share, VersionRef
+from nlapi.gateway.problems import GatewayProblem, unknown_object
+from nlapi.routing.change import remove_entity, upsert_entity
+from nlapi.routing.model import MATCH_ALL, Canary, CanaryState, Configuration, Rule, Share, VersionRef
 
 KIND = KINDS["canary"]
 
@@ -29,11 +29,15 @@ def find_canary(call: ApiCall, configuration: Configuration) -> Canary:
     active = [canary for canary in candidates if canary.moves] or candidates
     if len(active) > 1:
         names = ", ".join(sorted(canary.name for canary in active))
-        raise GatewayProblem(409, f"{name} has {len(active)} canaries", code="ambiguous", hint=f"name one of them: {names}")
+        raise GatewayProblem(
+            409, f"{name} has {len(active)} canaries", code="ambiguous", hint=f"name one of them: {names}"
+        )
     if active:
         return active[0]
     if name in configuration.objectives:
-        raise GatewayProblem(404, f"{name} has no canary", code="unknown_canary", hint="start one with POST /v1/canaries")
+        raise GatewayProblem(
+            404, f"{name} has no canary", code="unknown_canary", hint="start one with POST /v1/canaries"
+        )
     raise unknown_object("canary", name, configuration.canaries)
 
 
@@ -67,7 +71,9 @@ async def list_canaries(call: ApiCall) -> ApiResponse:
 
 async def ramp_canary(call: ApiCall) -> ApiResponse:
     percent = float(call.body["percent"])
-    return await _change_canary(call, lambda canary: replace(canary, percent=percent, reason=call.reason), CanaryState.ROLLED_BACK)
+    return await _change_canary(
+        call, lambda canary: replace(canary, percent=percent, reason=call.reason), CanaryState.ROLLED_BACK
+    )
 
 
 async def pause_canary(call: ApiCall) -> ApiResponse:
@@ -87,7 +93,9 @@ async def _set_state(call: ApiCall, state: CanaryState, reason: str, *forbidden_
     return await _change_canary(call, lambda canary: replace(canary, state=state, reason=reason), *forbidden_states)
 
 
-async def _change_canary(call: ApiCall, step: Callable[[Canary], Canary], *forbidden_states: CanaryState) -> ApiResponse:
+async def _change_canary(
+    call: ApiCall, step: Callable[[Canary], Canary], *forbidden_states: CanaryState
+) -> ApiResponse:
     """Change a canary. Problem 409 when it is in one of the states `never`."""
     # The edit finds the canary again in the configuration that it changes, which may be newer than the request.
     edited: list[Canary] = []
@@ -120,9 +128,15 @@ async def promote_canary(call: ApiCall) -> ApiResponse:
         return remove_entity(promote_version(configuration, canary), "canaries", canary.name)
 
     publisher = call.gateway.publisher
-    revision = await publisher.change(edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    revision = await publisher.change(
+        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+    )
     result = replace(edited[0], state=CanaryState.DONE, percent=100.0, reason="promoted")
-    return ApiResponse(body=crud.object_json(KIND, result, revision.number), headers=etag_header(revision.number), revision=revision.number)
+    return ApiResponse(
+        body=crud.object_json(KIND, result, revision.number),
+        headers=etag_header(revision.number),
+        revision=revision.number,
+    )
 
 
 def promote_version(configuration: Configuration, canary: Canary) -> Configuration:
@@ -138,7 +152,9 @@ def promote_version(configuration: Configuration, canary: Canary) -> Configurati
         if rule.objective == objective.name and any(share.version == base for share in rule.shares):
             configuration = upsert_entity(configuration, _replace_in_rule(rule, base, canary.version))
     return (
-        upsert_entity(configuration, replace(objective, default=canary.version)) if objective.default == base else configuration
+        upsert_entity(configuration, replace(objective, default=canary.version))
+        if objective.default == base
+        else configuration
     )
 
 
@@ -149,7 +165,10 @@ def _replace_in_rule(rule: Rule, base: VersionRef | None, version: VersionRef) -
         remaining = tuple(share for share in rule.shares if share.version not in (base, version))
         return replace(rule, shares=(*remaining, Share(version=version, percent=percent_sum)))
     return replace(
-        rule, shares=tuple(replace(old_share, version=version) if old_share.version == base else old_share for old_share in rule.shares)
+        rule,
+        shares=tuple(
+            replace(old_share, version=version) if old_share.version == base else old_share for old_share in rule.shares
+        ),
     )
 
 
@@ -162,7 +181,12 @@ def _promotion_rule(configuration: Configuration, canary: Canary) -> Rule:
     share = Share(version=canary.version, percent=100.0)
     name = canary.name if canary.name not in configuration.rules else f"{canary.name}-promoted"
     return Rule(
-        name=name, objective=canary.objective, match=canary.match, shares=(share,), unit=canary.unit, position=lowest - 1
+        name=name,
+        objective=canary.objective,
+        match=canary.match,
+        shares=(share,),
+        unit=canary.unit,
+        position=lowest - 1,
     )
 
 

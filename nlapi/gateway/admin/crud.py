@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, etag_header, list_page
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header, list_page
 from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
-from nlapi.gateway.problem import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.issue import Issue
-from nlapi.routing.change import upsert_entity, remove_entity
-from nlapi.routing.nouns import Configuration, Objective, Rule, Shadow, Shard, VersionRef
+from nlapi.routing.change import remove_entity, upsert_entity
+from nlapi.routing.model import Configuration, Objective, Rule, Shadow, Shard, VersionRef
 
 LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
 """The fields that a list omits: schemas are long, and `get` returns them."""
@@ -62,7 +62,9 @@ def _runtime_status(call: ApiCall, item: Any) -> Json:
 
 def _shadow_status(call: ApiCall, shadow: Shadow) -> Json:
     metrics = call.gateway.engine.metrics
-    answered, failed, dropped = (metrics.shadow_outcomes[shadow.name, outcome] for outcome in ("ok", "error", "dropped"))
+    answered, failed, dropped = (
+        metrics.shadow_outcomes[shadow.name, outcome] for outcome in ("ok", "error", "dropped")
+    )
     status: Json = {"copies": answered + failed + dropped, "answered": answered, "failed": failed, "dropped": dropped}
     comparison = metrics.shadow_comparisons.get(shadow.name)
     if comparison is not None and answered:
@@ -80,7 +82,9 @@ async def list_objects(kind: Kind, call: ApiCall) -> ApiResponse:
         name = find_model_name(call, current.configuration)
         items = [item for item in items if item.model == name]
     page = list_page([item for item in items if _matches_query(item, call.query)], call)
-    rows = [{**object_json(kind, item, current.table.revision), **_runtime_status(call, item)} for item in page.body["data"]]
+    rows = [
+        {**object_json(kind, item, current.table.revision), **_runtime_status(call, item)} for item in page.body["data"]
+    ]
     trimmed_rows = [{name: value for name, value in row.items() if name not in LIST_OMITTED_FIELDS} for row in rows]
     return replace(page, body={**page.body, "data": trimmed_rows})
 
@@ -114,7 +118,9 @@ async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     item = find_object(kind, call, current.configuration)
     number = current.table.revision
-    return ApiResponse(body={**object_json(kind, item, number), **_runtime_status(call, item)}, headers=etag_header(number))
+    return ApiResponse(
+        body={**object_json(kind, item, number), **_runtime_status(call, item)}, headers=etag_header(number)
+    )
 
 
 async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
@@ -130,7 +136,9 @@ async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
         item = kind.decode(data)
         if kind.id_of(item) in kind.of(configuration):
             hint = "update it, or take another name"
-            raise GatewayProblem(409, f"there is a {kind.name} {str(kind.id_of(item))!r} already", code="exists", hint=hint)
+            raise GatewayProblem(
+                409, f"there is a {kind.name} {str(kind.id_of(item))!r} already", code="exists", hint=hint
+            )
         created.append(item)
         return upsert_entity(configuration, item)
 
@@ -157,14 +165,18 @@ async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
         return remove_entity(configuration, kind.plural, object_key(kind, call))
 
     publisher = call.gateway.publisher
-    revision = await publisher.change(edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    revision = await publisher.change(
+        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+    )
     return revision_response(call, revision)
 
 
 async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, status: int = 200) -> ApiResponse:
     """Publish a change and return the changed object as the new revision has it."""
     publisher = call.gateway.publisher
-    revision = await publisher.change(edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    revision = await publisher.change(
+        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+    )
     item = kind.of(publisher.current.configuration).get(name())
     if item is None:  # another change was published between this one and its answer
         raise GatewayProblem(409, f"the {kind.name} was removed by somebody else meanwhile", code="gone")
@@ -189,7 +201,11 @@ def _check_rule_targets(data: Mapping[str, Any], *, required: bool = True) -> No
     """Check that a rule has either a model and a version, or shares. Problem 422 when it does not."""
     has_target, has_shares = "model" in data or "version" in data, "shares" in data
     is_complete = "model" in data and "version" in data
-    if (has_target and has_shares) or (has_target and not is_complete) or (required and not has_target and not has_shares):
+    if (
+        (has_target and has_shares)
+        or (has_target and not is_complete)
+        or (required and not has_target and not has_shares)
+    ):
         raise unprocessable([Issue.error("body", "a rule has a model and a version, or else shares", rule="shares")])
 
 

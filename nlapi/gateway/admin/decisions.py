@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, page_start, page_response, day_range
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, page_response, page_start
 from nlapi.gateway.admin.revisions import keep_buckets
-from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
-from nlapi.gateway.problem import GatewayProblem, issue_json, unknown_object, unprocessable
+from nlapi.gateway.inference import InferenceRequest
+from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import upsert_entity
-from nlapi.routing.context import check_context
-from nlapi.routing.nouns import Canary, Configuration, Objective
+from nlapi.routing.check_references import check_context
+from nlapi.routing.model import Canary, Configuration, Objective
 from nlapi.routing.simulate import Simulation, simulate
 from nlapi.routing.table import Table, compile_table
 
@@ -93,8 +93,13 @@ async def explain_objective(call: ApiCall) -> ApiResponse:
     objective = find_objective(call)
     context, client = request_context(call, objective)
     explanation = current.table.explain(objective.name, context, client)
-    steps = [{"kind": step.kind, "name": step.name, "fate": str(step.status), "text": step.text} for step in explanation.steps]
-    return ApiResponse(body={"decision": encode_decision(explanation.decision), "steps": steps, "text": str(explanation)})
+    steps = [
+        {"kind": step.kind, "name": step.name, "fate": str(step.status), "text": step.text}
+        for step in explanation.steps
+    ]
+    return ApiResponse(
+        body={"decision": encode_decision(explanation.decision), "steps": steps, "text": str(explanation)}
+    )
 
 
 async def list_decisions(call: ApiCall) -> ApiResponse:
@@ -181,7 +186,13 @@ def simulation_json(simulation: Simulation) -> Json:
         "gained": simulation.gained,
         "moves": sorted(_movement_rows(simulation), key=lambda row: -row["requests"]),
         "slices": [
-            {"objective": result.objective, "field": segment.field, "value": segment.value, "seen": segment.requests, "moved": segment.moved}
+            {
+                "objective": result.objective,
+                "field": segment.field,
+                "value": segment.value,
+                "seen": segment.requests,
+                "moved": segment.moved,
+            }
             for result in simulation.objectives
             for segment in result.slices
         ],

@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, page_start, etag_header, page_response, day_range
+from nlapi.gateway.admin.api_call import (
+    ApiCall,
+    ApiResponse,
+    Handler,
+    day_range,
+    etag_header,
+    page_response,
+    page_start,
+)
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
-from nlapi.gateway.kept import Revision
-from nlapi.gateway.problem import issue_json, unprocessable
-from nlapi.gateway.publish import Publisher
+from nlapi.gateway.problems import issue_json, unprocessable
+from nlapi.gateway.publisher import Publisher
+from nlapi.gateway.store import Revision
 from nlapi.issue import Issue
 from nlapi.routing.change import Difference, diff
-from nlapi.routing.nouns import Configuration
+from nlapi.routing.model import Configuration
 from nlapi.routing.split import allocate
 
 _BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
@@ -38,7 +46,9 @@ async def list_revisions(call: ApiCall) -> ApiResponse:
     store, current = call.gateway.store, call.gateway.publisher.revision
     # The store is read in a thread: it waits for a write that is under way, and requests are served meanwhile.
     page = await asyncio.to_thread(
-        lambda: store.revisions(since=since, until=until, author=author, objective=objective, limit=limit, before=before)
+        lambda: store.revisions(
+            since=since, until=until, author=author, objective=objective, limit=limit, before=before
+        )
     )
     return page_response([revision_json(revision, current) for revision in page.rows], page)
 
@@ -76,7 +86,9 @@ def difference_json(change: Difference) -> Json:
 
 async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
     publisher, number = call.gateway.publisher, call.path["revision"]
-    revision = await publisher.roll_back(number, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    revision = await publisher.roll_back(
+        number, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+    )
     return revision_response(call, revision)
 
 

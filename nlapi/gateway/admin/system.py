@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import asdict
 
 from nlapi.gateway.access import Audience, Role, describe_token
-from nlapi.gateway.admin.api_call import ApiResponse, ApiCall, Handler, page_start, page_response, list_page, day_range
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, list_page, page_response, page_start
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.description import load_description
-from nlapi.gateway.kept import TokenRecord
 from nlapi.gateway.metrics import CONTENT_TYPE
-from nlapi.gateway.problem import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.store import TokenRecord
 from nlapi.issue import Issue
 
 
@@ -26,7 +26,9 @@ async def list_tokens(call: ApiCall) -> ApiResponse:
     """Return a page of the tokens, filtered by audience and by a part of the name."""
     audience, name_part = call.query.get("audience"), call.query.get("name", "").lower()
     tokens = await asyncio.to_thread(call.gateway.store.tokens)
-    rows = [token_json(token) for token in tokens if audience in (None, token.audience) and name_part in token.name.lower()]
+    rows = [
+        token_json(token) for token in tokens if audience in (None, token.audience) and name_part in token.name.lower()
+    ]
     return list_page(rows, call)
 
 
@@ -51,7 +53,9 @@ async def revoke_token(call: ApiCall) -> ApiResponse:
     name = call.stored_name("name")
     token = await asyncio.to_thread(call.gateway.access.revoke_token, name)
     if token is None:
-        raise unknown_object("token", name, (record.name for record in await asyncio.to_thread(call.gateway.store.tokens)))
+        raise unknown_object(
+            "token", name, (record.name for record in await asyncio.to_thread(call.gateway.store.tokens))
+        )
     return ApiResponse(body=token_json(token), audit_detail=describe_token(token))
 
 
@@ -61,7 +65,9 @@ async def list_audit(call: ApiCall) -> ApiResponse:
     since, until = day_range(call)
     author, outcome = call.query.get("author", ""), call.query.get("outcome", "")
     page = await asyncio.to_thread(
-        lambda: store.audit_entries(since=since, until=until, author=author, outcome=outcome, limit=limit, before=before)
+        lambda: store.audit_entries(
+            since=since, until=until, author=author, outcome=outcome, limit=limit, before=before
+        )
     )
     return page_response([asdict(entry) for entry in page.rows], page)
 

@@ -22,8 +22,7 @@ from nlapi.planner.answering.row_fields import (
 from nlapi.planner.language.ordinals import LAST, ORDINALS
 from nlapi.planner.language.question_intent import IMPLIED, Order, Want, Wish, wish_of
 from nlapi.planner.slots.entities import ONLY
-from nlapi.resources.fields import Item, text_of
-from nlapi.resources.identity import FieldRank, columns, label_rank
+from nlapi.resources.identity import FieldRank, Item, columns, label_rank, text_of
 from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.value_format import CURRENCY_FIELDS, format_value, moment_of, number_of

@@ -9,24 +9,30 @@ from datetime import date
 from typing import Any
 
 from nlapi.client.message import Framing, Result
-from nlapi.client.streaming.ending import count_items, describe_end
+from nlapi.client.preview import count_items, describe_end
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_answer import boolean_answer, list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
 from nlapi.planner.answering.row_fields import SILENT, counted, field_stems, field_words, label, noun
 from nlapi.planner.language.question_intent import Want, Wish, wish_of
-from nlapi.resources.answers import ListAnswer, is_failure, extract_list, extract_item
-from nlapi.resources.fields import Item, fields_of, text_of
-from nlapi.resources.identity import id_of, is_link, name_of
+from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_failure
+from nlapi.resources.error_reasons import error_reason
+from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
 from nlapi.resources.naming import VERBS, Intent, singular, stem
 from nlapi.resources.nouns import noun_of, singular_noun
-from nlapi.resources.error_reasons import error_reason
+from nlapi.tools.answer_view import (
+    VALUE_COLUMN,
+    AnswerView,
+    answer_view,
+    item_view,
+    lowercase_headers,
+    next_arguments,
+    raw_text,
+)
 from nlapi.tools.diagnosis import is_foreign_page
-from nlapi.tools.value_format import format_value, is_date, moment_of
-from nlapi.tools.pages import next_arguments
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.view import VALUE_COLUMN, AnswerView, answer_view, lowercase_headers, raw_text, item_view
+from nlapi.tools.value_format import format_value, is_date, moment_of
 
 CREATED = 201
 _MOST_FIELDS = 6
@@ -71,7 +77,11 @@ def _streamed(result: Result) -> str:
     """What is said of an answer that streams: how much came, and that there may be more. "" where it came to its end
     and lists things, which is answered as any other list is."""
     end = describe_end(result)
-    if not end and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES) and extract_list(list(result.items or ())):
+    if (
+        not end
+        and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES)
+        and extract_list(list(result.items or ()))
+    ):
         return ""
     return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
 

@@ -20,7 +20,7 @@ from nlapi.planner.language.question_intent import Wish
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import Kind
 from nlapi.planner.slots.entities import ID_WORDS
-from nlapi.resources.fields import Item
+from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Call

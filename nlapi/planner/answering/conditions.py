@@ -15,8 +15,8 @@ from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, Number,
 from nlapi.planner.language.question_intent import IMPLIED
 from nlapi.planner.language.text import Kind, Sentence, Span, Token
 from nlapi.resources.naming import split_words, stem
-from nlapi.tools.value_format import moment_of, number_of, unit_at
 from nlapi.tools.units import from_wire
+from nlapi.tools.value_format import moment_of, number_of, unit_at
 
 _NEGATIONS = frozenset(
     "not non without except excluding outside besides never neither nor no isn't aren't wasn't weren't doesn't".split()

@@ -11,9 +11,8 @@ from nlapi.planner.answering.conditions import FILLER, Condition, QuestionReadin
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, joined, texts_of, value_word
 from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.text import LOOSE, Kind
-from nlapi.resources.fields import is_empty
-from nlapi.resources.identity import label_rank
-from nlapi.resources.naming import STOPWORDS, name_words, split_words, singular, stem
+from nlapi.resources.identity import is_empty, label_rank
+from nlapi.resources.naming import STOPWORDS, name_words, singular, split_words, stem
 
 _SHORTEST_VERB = 5
 """Letters of a verb that the name of a field may begin with: `assign` of assignee."""
@@ -349,7 +348,9 @@ def _match(
     if not special and not beside and all(token.stem in FILLER for token in reading.tokens[first:last]):
         return None  # the full list has no type `full`
     verb, start = reading.verb_before(first)
-    led = [path for path in paths if verb and any(word.startswith(verb) for word in split_words(path.rpartition(".")[2]))]
+    led = [
+        path for path in paths if verb and any(word.startswith(verb) for word in split_words(path.rpartition(".")[2]))
+    ]
     order = {path: at for at, path in enumerate(reading.fields.paths)}
     path, _ = min(
         fitting, key=lambda pair: (pair[0] != beside, pair[0] not in led, pair[1].lower() != bare, order[pair[0]])

@@ -43,14 +43,13 @@ from nlapi.planner.language.question_intent import Want, Wish
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import Kind
 from nlapi.resources.answers import field_schema
-from nlapi.resources.fields import Item, field_at, fields_of, is_empty, text_of
-from nlapi.resources.identity import columns, id_of, name_of
-from nlapi.resources.naming import split_words, stem
+from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, is_empty, name_of, text_of
 from nlapi.resources.naming import plural as plural_word
+from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of, singular_noun
-from nlapi.tools.value_format import format_value
+from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call
-from nlapi.tools.view import AnswerView
+from nlapi.tools.value_format import format_value
 
 _MOST_NAMES = 6
 _MOST_TIED = 4
@@ -228,7 +227,9 @@ def _about_one(asked: ListQuestion) -> AnswerView | None:
     given = {str(value).lower() for value in call.arguments.values()}
     spans = read_sentence(asked.text, date.min).spans
     names = [one.text for one in spans if one.kind in (Kind.QUOTED, Kind.NAME) and not one.form]
-    names = [name for name in names if name.lower() not in given and split_words(name) != list(split_words(noun(operation)))]
+    names = [
+        name for name in names if name.lower() not in given and split_words(name) != list(split_words(noun(operation)))
+    ]
     if named or not names or not asked.is_whole or asked.paths or _EXISTS.search(asked.text):
         return None
     return AnswerView(text=f"No: {names[0]} is not among {asked.head}{_under(call)}.")

@@ -23,9 +23,9 @@ from nlapi.planner.answering.row_fields import (
     plural,
 )
 from nlapi.planner.language.question_intent import Want, Wish, wish_of
-from nlapi.resources.fields import Item
-from nlapi.resources.naming import split_words, stem
+from nlapi.resources.identity import Item
 from nlapi.resources.naming import plural as plural_word
+from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of, singular_noun
 from nlapi.tools.tool import Call
 

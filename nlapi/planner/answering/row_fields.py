@@ -9,8 +9,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
-from nlapi.resources.fields import Item, fields_of, is_empty, text_of
-from nlapi.resources.identity import columns, id_of, name_of
+from nlapi.resources.identity import Item, columns, fields_of, id_of, is_empty, name_of, text_of
 from nlapi.resources.naming import name_words, split_words, stem
 from nlapi.resources.naming import plural as plural_word
 from nlapi.resources.nouns import singular_noun

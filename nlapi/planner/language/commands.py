@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import Sentence, Token
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, split_words, singular, stem
-from nlapi.tools.phrase_words import NOUN_FOLLOWERS
+from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, singular, split_words, stem
+from nlapi.tools.phrase import NOUN_FOLLOWERS
 
 _TELLS = frozenset(("give", "tell", "bring", "let"))
 _US = frozenset(("me", "us", "the", "all", "a", "an"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.text import Kind, Sentence, Token
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
-from nlapi.tools.meaning import has_vector
+from nlapi.tools.word_similarity import has_vector
 
 _ENDS = frozenset(
     """

@@ -11,8 +11,8 @@ from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.slots.entities import Wanted
 from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
 from nlapi.planner.slots.slot import Option, Slot
-from nlapi.tools.account import Origin, ValueSource
 from nlapi.tools.plan import is_remembered
+from nlapi.tools.tool import Origin, ValueSource
 
 
 def sources_of(best: Candidate, question: str) -> tuple[ValueSource, ...]:

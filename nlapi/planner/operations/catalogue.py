@@ -13,10 +13,10 @@ from nlapi.planner.language.commands import own_verbs
 from nlapi.planner.operations.features import Profile, profile
 from nlapi.planner.slots.entities import OPAQUE, place_of, takes_id, takes_name
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
+from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import is_single, singular_noun
-from nlapi.resources.collection_index import collection_index
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
 

@@ -13,7 +13,7 @@ from nlapi.planner.slots.entities import RENAMES, noun_stems
 from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, split_words, stem
 
 _OPTIONAL = re.compile(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE

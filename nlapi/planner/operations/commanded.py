@@ -26,8 +26,8 @@ from nlapi.resources.naming import (
     VERBS,
     Intent,
     name_words,
-    split_words,
     singular,
+    split_words,
     stem,
 )
 

@@ -16,8 +16,8 @@ from nlapi.planner.slots.assignment import Filling
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import is_subject
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents, split_words, singular, stem
-from nlapi.tools.meaning import similarity_or_synonym, rarity
+from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents, singular, split_words, stem
+from nlapi.tools.word_similarity import rarity, similarity_or_synonym
 
 _LONGEST = 400
 """Characters of a description that are read."""

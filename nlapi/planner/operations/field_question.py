@@ -15,10 +15,10 @@ from nlapi.planner.operations.id_resolution import SOLID
 from nlapi.planner.slots.entities import Wanted, is_subject
 from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.slot import Option
-from nlapi.resources.answer_words import answer_words
+from nlapi.resources.answers import answer_words
+from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
 from nlapi.resources.nouns import singular_noun
-from nlapi.resources.collection_index import collection_index
 
 _ASKED = re.compile(
     r"^\W*(?:which|what|how many|whose)\s+(?P<words>[\w ]+?)\s+(?:does|do|did|has|have|is|are|owns?|uses?)\b", re.I

@@ -28,9 +28,9 @@ from nlapi.planner.slots.known_values import complete, wanted_in
 from nlapi.planner.slots.slot import Option, Slot
 from nlapi.planner.slots.thing_names import named
 from nlapi.resources.answers import parent_field
-from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import STOPWORDS, split_words, singular, stem
 from nlapi.resources.collection_index import collection_index
+from nlapi.resources.id_sources import id_sources
+from nlapi.resources.naming import STOPWORDS, singular, split_words, stem
 
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(

@@ -21,9 +21,9 @@ from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
 from nlapi.planner.slots.overrides import SURE
 from nlapi.planner.slots.slot import Option, Slot
 from nlapi.planner.slots.thing_names import noun_places
-from nlapi.resources.answer_words import answer_words
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, singular, stem
+from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, split_words, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(
@@ -74,7 +74,8 @@ def _is_deed(word: str, after: str, operations: Iterable[Operation]) -> bool:
         return True
     deeds = (one for one in every if one.method != "GET" and one.path.rstrip("/").lower().endswith(f"}}/{word}"))
     return any(
-        word in (*split_words(one.id)[:1], *split_words(one.summary)[:1]) or (after and after in map(singular, split_words(one.path)))
+        word in (*split_words(one.id)[:1], *split_words(one.summary)[:1])
+        or (after and after in map(singular, split_words(one.path)))
         for one in deeds
     )
 

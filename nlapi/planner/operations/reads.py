@@ -21,11 +21,11 @@ from nlapi.planner.operations.ranking import chances
 from nlapi.planner.slots.entities import is_subject, noun_stems
 from nlapi.planner.slots.known_values import wanted_in
 from nlapi.planner.slots.slot import Option, Slot
-from nlapi.resources.answer_words import answer_words
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, split_words, singular, stem
+from nlapi.resources.answers import answer_words
+from nlapi.resources.collection_index import CollectionIndex, collection_index
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, singular, split_words, stem
 from nlapi.resources.nouns import QUERY_WORDS, home_route, is_single, singular_noun
 from nlapi.resources.paths import Shape, segments, shape
-from nlapi.resources.collection_index import CollectionIndex, collection_index
 
 _OPENS = frozenset(map(stem, "list show which what count get find give display see print".split()))
 _LISTS = frozenset(map(stem, "list show display see print".split()))

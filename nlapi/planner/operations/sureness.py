@@ -22,10 +22,10 @@ from nlapi.planner.slots.entities import is_subject, kind_of, noun_stems
 from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.known_values import wanted_in
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.answer_words import answer_words
+from nlapi.resources.answers import answer_words
+from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import STOPWORDS
 from nlapi.resources.nouns import is_single
-from nlapi.resources.collection_index import collection_index
 
 CHOSEN = 0.6
 """The least that a plan is sure of whose operation the user chose."""

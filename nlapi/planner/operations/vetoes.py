@@ -16,7 +16,7 @@ from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import PLACED, Wanted, noun_stems, takes_id
 from nlapi.planner.slots.slot import Family, Option, Slot
-from nlapi.resources.naming import VERBS, split_words, singular, stem
+from nlapi.resources.naming import VERBS, singular, split_words, stem
 
 _FORBIDDEN = re.compile(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"

@@ -19,7 +19,7 @@ from nlapi.planner.slots.slot import HIGH, LOW, Family, Option, Slot
 from nlapi.planner.slots.thing_names import ADDRESSES, IP, is_meant_in_path, is_owner, names_for
 from nlapi.planner.slots.values import ASIDE, HOW, values_for
 from nlapi.resources.naming import singular, stem
-from nlapi.tools.meaning import has_vector
+from nlapi.tools.word_similarity import has_vector
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""

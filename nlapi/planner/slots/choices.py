@@ -17,7 +17,7 @@ from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import noun_stems
 from nlapi.planner.slots.slot import Option, Slot, type_of
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
-from nlapi.tools.meaning import similarity
+from nlapi.tools.word_similarity import similarity
 
 _EXCLUDES = frozenset("not except excluding without never".split())
 _FALLING = re.compile(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
@@ -41,7 +41,7 @@ EVIDENCE = (
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
 MEANS = 0.72
-"""Words used this much alike (nlapi/tools/meaning.py) may mean the same."""
+"""Words used this much alike (nlapi/tools/word_similarity.py) may mean the same."""
 LIKE = 0.82
 """Words this alike are taken for one another's misspelling."""
 
@@ -307,7 +307,7 @@ _SHOWN = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfiel
 _INCLUDES = frozenset(map(stem, "include including omit field fields".split()))
 _BY_DEFAULT = re.compile(r"\bby default,?\s[^.]*", re.IGNORECASE)
 _MEANS = 0.7
-"""Words used this much alike (nlapi/tools/meaning.py) are taken for one another in the name of a flag."""
+"""Words used this much alike (nlapi/tools/word_similarity.py) are taken for one another in the name of a flag."""
 
 
 def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
@@ -377,7 +377,9 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
 @lru_cache(maxsize=4096)
 def _when_unset(slot: Slot) -> frozenset[str]:
     """The stems of what a description says is so by default: only running containers are shown."""
-    return frozenset(stem(word) for found in _BY_DEFAULT.finditer(slot.description) for word in split_words(found.group()))
+    return frozenset(
+        stem(word) for found in _BY_DEFAULT.finditer(slot.description) for word in split_words(found.group())
+    )
 
 
 def _commanded(scene: Scene, words: Sequence[str]) -> tuple[int, bool] | None:

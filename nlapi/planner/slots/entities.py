@@ -11,9 +11,8 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.question_intent import DEGREES
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.id_fields import Place, target_noun
-from nlapi.resources.naming import split_words, singular, stem
-from nlapi.resources.nouns import QUERY_WORDS, noun_of
+from nlapi.resources.naming import singular, split_words, stem
+from nlapi.resources.nouns import QUERY_WORDS, Place, noun_of, target_noun
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:

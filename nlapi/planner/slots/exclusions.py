@@ -11,7 +11,7 @@ from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import ID_WORDS, takes_id
 from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.answer_words import answer_words
+from nlapi.resources.answers import answer_words
 from nlapi.resources.naming import singular, stem
 from nlapi.resources.nouns import noun_of
 

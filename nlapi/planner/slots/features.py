@@ -17,8 +17,8 @@ from nlapi.planner.slots.similarity import world_fits
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import CLOSING, OPENING, wanted, wants_clock
 from nlapi.planner.slots.values import fraction_wanted, is_coded
-from nlapi.resources.naming import STOPWORDS, VERBS, split_words, singular, stem
-from nlapi.tools.meaning import rarity
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
+from nlapi.tools.word_similarity import rarity
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))

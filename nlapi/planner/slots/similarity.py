@@ -10,7 +10,7 @@ from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES,
 from nlapi.planner.language.text import Kind, Span
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.naming import STOPWORDS, split_words, stem
-from nlapi.tools.meaning import similarity
+from nlapi.tools.word_similarity import similarity
 
 _SAMPLES = 8
 """Samples of a description that are looked at."""

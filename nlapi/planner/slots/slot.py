@@ -11,9 +11,9 @@ from typing import Any
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import Span
 from nlapi.resources.naming import STOPWORDS, split_words, stem
+from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import unit_of
-from nlapi.tools.walk import argument_schema
 
 _UPDATES = ("PUT", "PATCH")
 _ONLY = re.compile(

@@ -24,7 +24,7 @@ from nlapi.planner.slots.entities import (
     noun_stems,
 )
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.answer_words import answer_words
+from nlapi.resources.answers import answer_words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.paths import segments
 

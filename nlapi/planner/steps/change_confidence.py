@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nlapi.changes.standing import reasons_against
+from nlapi.changes.checks import reasons_against
 from nlapi.planner.operations.accounts import with_completed
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest

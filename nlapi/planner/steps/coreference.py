@@ -10,9 +10,8 @@ from nlapi.planner.answering.answers import listed_in
 from nlapi.planner.answering.row_fields import called, noun, plural
 from nlapi.planner.slots.entities import id_like
 from nlapi.resources.answers import extract_item
-from nlapi.resources.fields import Item
-from nlapi.resources.identity import id_of, name_of
-from nlapi.resources.naming import VERBS, split_words, singular, stem
+from nlapi.resources.identity import Item, id_of, name_of
+from nlapi.resources.naming import VERBS, singular, split_words, stem
 from nlapi.tools.plan import Conversation, Outcome, Step
 
 _PLACES = {

@@ -22,7 +22,7 @@ from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import DESCRIBED, Wanted, is_subject, kind_of, last_parameter, noun_stems
 from nlapi.planner.slots.known_values import complete
 from nlapi.planner.slots.slot import Option, Slot
-from nlapi.resources.fields import Item
+from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, singular
 from nlapi.tools.tool import Call
 

@@ -22,7 +22,7 @@ from nlapi.planner.steps.coreference import NobodySaid, Things, by_place, resolv
 from nlapi.planner.steps.goal import CALL, Goal
 from nlapi.planner.steps.steps import go_on, plan_for
 from nlapi.resources.naming import VERBS, Intent, split_words, stem
-from nlapi.tools.pages import next_arguments, page_arguments
+from nlapi.tools.answer_view import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
 

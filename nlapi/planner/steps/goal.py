@@ -13,11 +13,10 @@ from nlapi.planner.slots.assignment import nest
 from nlapi.planner.slots.entities import Wanted, is_subject, says_name
 from nlapi.planner.slots.known_values import Values, argument_name, missing_of, wanted_in
 from nlapi.planner.slots.slot import Family, Slot, type_of
-from nlapi.resources.paths import segments
 from nlapi.resources.collection_index import collection_index
-from nlapi.tools.account import Account, ValueSource
+from nlapi.resources.paths import segments
 from nlapi.tools.plan import Outcome, Plan, Turn
-from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.tool import Account, Call, Missing, Tool, ValueSource
 
 CALL: dict[str, Any] = {"planner": "offline", "stage": "call"}
 """The raw form of a Plan of the very call that a question leads to."""

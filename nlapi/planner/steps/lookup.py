@@ -24,12 +24,11 @@ from nlapi.planner.steps.goal import Goal, asking, noted, rows, said, understood
 from nlapi.resources import collection_index
 from nlapi.resources.answers import extract_list
 from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
-from nlapi.resources.fields import Item, field_at
-from nlapi.resources.identity import id_of, name_of
-from nlapi.resources.naming import STOPWORDS, name_key, split_words, singular, singular_words, stem
+from nlapi.resources.identity import Item, field_at, id_of, name_of
+from nlapi.resources.naming import STOPWORDS, name_key, singular, singular_words, split_words, stem
+from nlapi.tools.answer_view import lowercase_headers
 from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Call, Missing, Tool
-from nlapi.tools.view import lowercase_headers
 
 _CODES = frozenset(
     "id name title label displayname fullname subject login username email key code slug handle symbol abbreviation "
@@ -57,7 +56,9 @@ def alike(asked: str, name: str) -> float:
         return 1.0
     if asked.lower().strip() == name.lower().strip().removesuffix("."):
         return BUT_FOR_A_DOT
-    wanted = {stem(word) for word in split_words(asked) if word not in STOPWORDS} or {stem(word) for word in split_words(asked)}
+    wanted = {stem(word) for word in split_words(asked) if word not in STOPWORDS} or {
+        stem(word) for word in split_words(asked)
+    }
     have = {stem(word) for word in split_words(name)}
     if wanted and wanted <= have:
         return 0.75 + 0.2 * len(wanted) / len(have)

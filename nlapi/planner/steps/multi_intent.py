@@ -13,9 +13,9 @@ from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import noun_stems
 from nlapi.planner.steps.coreference import NobodySaid, resolve
 from nlapi.planner.steps.steps import answers_to_rounds, clauses_of, final_answer
-from nlapi.resources.naming import METHODS, VERBS, Intent, split_words, singular, stem
+from nlapi.resources.naming import METHODS, VERBS, Intent, singular, split_words, stem
+from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round
-from nlapi.tools.view import AnswerView
 
 _POSSESSED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
 MOST = 4
@@ -56,7 +56,9 @@ def clauses(question: str, verbs: frozenset[str]) -> list[str]:
 
 def own_verbs(catalogue: Catalogue) -> frozenset[str]:
     """The first words of the ids and summaries of an API's operations."""
-    first = (words[0] for one in catalogue.operations for words in (split_words(one.id), split_words(one.summary)) if words)
+    first = (
+        words[0] for one in catalogue.operations for words in (split_words(one.id), split_words(one.summary)) if words
+    )
     return frozenset(word for word in map(stem, first) if not catalogue.index.is_entity(word))
 
 

@@ -34,13 +34,11 @@ from nlapi.planner.steps.lookup import (
     things_of,
 )
 from nlapi.resources.answers import extract_item
-from nlapi.resources.fields import Item, field_at
-from nlapi.resources.identity import id_of
+from nlapi.resources.identity import Item, field_at, id_of
 from nlapi.resources.naming import split_words, stem
-from nlapi.tools.pages import next_arguments
+from nlapi.tools.answer_view import AnswerView, next_arguments
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.view import AnswerView
 
 _READS = re.compile(
     r"\W*(?:please )?(?:show|get|list|find|view|display|describe|look|tell|give|what|which|who|whose|when|where|how"

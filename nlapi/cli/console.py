@@ -1,0 +1,138 @@
+"""Plain text on one line, of an API's descriptions in HTML or Markdown."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from nlapi.cli.options import is_terminal
+from nlapi.client.preview import format_json as format_json
+from nlapi.client.preview import preview_body as preview_body
+from nlapi.client.preview import preview_request as preview_request
+from nlapi.client.safe_text import single_line, strip_control
+from nlapi.openapi.spec import Effect
+
+_INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
+_BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
+# Only these tags of HTML are removed: `<id>` in a description is a placeholder.
+_TAGS = (
+    (re.compile(rf"</?(?:{_INLINE})(?:\s[^<>]*)?/?>", re.IGNORECASE), ""),
+    (re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
+)
+
+
+def plain_text(text: str) -> str:
+    """Return a text without HTML tags, entities, line breaks and control characters."""
+    from html import unescape
+
+    for tags, replacement in _TAGS:
+        text = tags.sub(replacement, text)
+    return single_line(unescape(text))
+
+
+EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
+
+
+class OutputClosed(Exception):  # noqa: N818 - it is no error
+    """The reader of standard output has closed it, as `head` does; the command ends with exit code 0."""
+
+
+def write(text: str, end: str = "\n") -> None:
+    """Write data to standard output."""
+    # An API's answer may contain control sequences; a file or a pipe gets it unchanged.
+    if is_terminal():
+        text = strip_control(text)
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + end)
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
+def write_bytes(content: bytes) -> None:
+    """Write bytes to a standard output that is no terminal."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
+def flush() -> None:
+    """Flush standard output."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
+def note(text: str) -> None:
+    """Write a line to standard error."""
+    print(strip_control(text), file=sys.stderr)
+
+
+def dim(text: str) -> None:
+    """Write a dim line, of less importance, to standard error."""
+    typer.secho(strip_control(text), dim=True, err=True, color=_colour())
+
+
+def error(text: str) -> None:
+    """Write an error as one line to standard error."""
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False, color=_colour())
+    typer.echo(" ".join(strip_control(text).split()), err=True)
+
+
+def shorten(text: str, length: int) -> str:
+    """Return the beginning of a text with an ellipsis, at most `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def count_noun(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _colour() -> bool | None:
+    """Return False where NO_COLOR is set, else None, with which typer colours a terminal only."""
+    # https://no-color.org
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def write_list(items: Iterable[Any]) -> None:
+    """Write a JSON list, an item at a time."""
+    # The tools of 20,000 operations take 220 MB this way and 2.2 GB as one text.
+    is_open = False
+    for item in items:
+        inside = format_json([item])[2:-2]
+        write(f",\n{inside}" if is_open else f"[\n{inside}", end="")
+        is_open = True
+    write("\n]" if is_open else "[]")
+
+
+@contextmanager
+def show_progress(text: str, *, as_line: bool = False) -> Iterator[None]:
+    """Show a spinner on standard error during the block; without a terminal, print a line if `as_line`."""
+    if not sys.stderr.isatty():
+        if as_line:
+            note(text)
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(strip_control(text)):
+        yield
+
+
+def status_phrase(status: int) -> str:
+    """Return the standard reason phrase of a status, or ""."""
+    # A server's own reason phrase is arbitrary text, and HTTP/2 has none (RFC 9113 §8.3.2).
+    from http import HTTPStatus
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

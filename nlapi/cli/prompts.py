@@ -1,0 +1,259 @@
+"""Questions to the person at the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlapi.agent.events import ChoiceOffered
+from nlapi.cli import console
+from nlapi.cli.console import plain_text
+from nlapi.client.safe_text import single_line, strip_control
+from nlapi.errors import MissingError
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.tools.arguments import coerce
+from nlapi.tools.tool import Call, Missing
+
+if TYPE_CHECKING:
+    from nlapi.agent.events import CallProposed, ConsentReply
+    from nlapi.tools.run import Prepared
+
+
+def read_line(prompt: str) -> str | None:
+    """Return the typed line; None at the end of the input (Ctrl-D). Ctrl-C raises KeyboardInterrupt at once."""
+    prompt = strip_control(prompt)
+    with _interruptible():
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            with suppress(ImportError):
+                import readline  # noqa: F401 - importing it gives `input` its editing keys and its history
+            try:
+                return input(prompt)
+            except EOFError:
+                print(file=sys.stderr)
+                return None
+        # `input` would write the prompt to standard output, where an answer may go into a file.
+        print(prompt, end="", file=sys.stderr, flush=True)
+        typed = sys.stdin.readline()
+        return typed.rstrip("\n") if typed else None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make Ctrl-C raise KeyboardInterrupt inside the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # asyncio.run replaces the handler by one that only cancels its task, which the blocking read never notices.
+    previous_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous_handler)
+
+
+def menu_lines(offered: ChoiceOffered) -> list[str]:
+    """Return the lines of the menu, one choice each."""
+    return [f"{number}. {_describe_choice(call)}" for number, call in enumerate(offered.choices, 1)]
+
+
+def choose_operation(offered: ChoiceOffered, *, ask: bool) -> Operation:
+    """Return the operation of the typed number. MissingError without a valid number, or when nobody can be asked."""
+    count = len(offered.choices)
+    answer = (read_line(f"1 to {count}, or nothing: ") or "").strip() if ask else ""
+    if answer.isdecimal() and 1 <= int(answer) <= count:
+        return offered.choices[int(answer) - 1].tool.operation
+    # A script gets exit code 7 and the names, which `nlapi call` takes.
+    names = ", ".join(single_line(call.operation_id) for call in offered.choices)
+    raise MissingError(f"the question may mean any of {names}", hint="ask in other words, or use `nlapi call`")
+
+
+def _describe_choice(call: Call) -> str:
+    operation = call.tool.operation
+    description = plain_text(operation.summary).rstrip(".") or single_line(operation.path)
+    arguments = ", ".join(f"{name}={value}" for name, value in call.arguments.items())
+    return f"{description}{f' ({single_line(arguments)})' if arguments else ''}: {single_line(operation.id)}"
+
+
+# Characters of a description and values of an enum: a prompt should stay within two lines of a terminal.
+MAX_MEANING = 160
+MAX_CHOICES = 8
+
+
+def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, Any]:
+    """Ask at the terminal for each missing argument, and return the values by name; {} when one is left empty."""
+    values: dict[str, Any] = {}
+    for item in missing:
+        if meaning := _describe_argument(item):
+            console.note(meaning)
+        text = read_line(f"{item.argument}: ")
+        if not text or not text.strip():
+            return {}
+        values[item.argument] = coerce(text.strip(), item.schema, item.tool.input_schema.get("$defs", {}))
+    return values
+
+
+def missing_error(missing: tuple[Missing, ...]) -> MissingError:
+    """Return the error that names the missing arguments with their meaning and the options that set them."""
+    message = "; ".join(f"{item.tool.operation.id} needs {_label(item)}" for item in missing)
+    options = " ".join(f"--set {item.argument}=..." for item in missing)
+    return MissingError(message, hint=f"say it in the question, or add {options}")
+
+
+def _label(item: Missing) -> str:
+    meaning = _describe_argument(item)
+    return f"{item.argument} ({meaning})" if meaning else item.argument
+
+
+def _describe_argument(item: Missing) -> str:
+    """Return the description and the choices of an argument; "" when they only repeat its name."""
+    description = plain_text(item.description)
+    if item.choices and all(choice in description for choice in item.choices[:MAX_CHOICES]):
+        return description.rstrip(".")
+    description = description if len(description) <= MAX_MEANING else f"{description[: MAX_MEANING - 1].rstrip()}…"
+    description = description.rstrip(".")
+    # "The campaign id." beside `campaign_id` tells nothing.
+    if sorted(_letters(description.lower().removeprefix("the "))) == sorted(_letters(item.argument)):
+        description = ""
+    choices = f"one of {', '.join(item.choices[:MAX_CHOICES])}" if item.choices else ""
+    return "; ".join(part for part in (description, choices, _value_form(item.schema)) if part)
+
+
+def _value_form(schema: Mapping[str, Any]) -> str:
+    """Return the way to write a list or an object at the prompt; "" for any other value."""
+    kinds = schema.get("type", ())
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
+    if "string" in kinds:
+        return ""
+    if "object" in kinds:
+        return "an object, written as JSON"
+    if "array" not in kinds:
+        return ""
+    items = schema.get("items")
+    simple = isinstance(items, Mapping) and items.get("type") in ("string", "integer", "number")
+    return "several with commas" if simple else "a list, written as JSON"
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
+
+
+YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
+# A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
+_NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def ask_consent(prepared: Prepared) -> bool:
+    """Ask about a call that has been shown, and return whether the person typed yes."""
+    answer = read_line(
+        f"{single_line(prepared.call.operation_id)} {console.EFFECTS[prepared.effect]}. Send it? [y/N]: "
+    )
+    return (answer or "").strip().lower() in YES
+
+
+class ConsentPrompt:
+    """A prompt for consent to all calls of a plan; it remembers the operations that were answered with "always"."""
+
+    def __init__(self) -> None:
+        self.always_allowed: set[Operation] = set()
+
+    async def __call__(self, proposed: tuple[CallProposed, ...]) -> ConsentReply:
+        """Return the person's reply to the proposed calls."""
+        from nlapi.agent.events import ConsentReply
+
+        # "always" never covers a call with a reason against it, and ends with the session
+        # (docs/design/024-consent-to-a-plan.md).
+        uncontested = not any(call.reason for call in proposed)
+        operations = {call.call.tool.operation for call in proposed}
+        if uncontested and operations <= self.always_allowed:
+            console.dim("  always agreed to in this session")
+            return ConsentReply(is_agreed=True)
+        while True:
+            typed = (read_line(_question(proposed, offer_always=uncontested)) or "").strip()
+            answer = typed.lower()
+            if answer in YES or (uncontested and answer in ALWAYS):
+                self.always_allowed |= operations if answer in ALWAYS else set()
+                return ConsentReply(is_agreed=True)
+            if answer not in EDIT:
+                return ConsentReply(is_agreed=False, reason=_reason(typed))
+            arguments = _edit_arguments(proposed)
+            if arguments is not None:
+                return ConsentReply(is_agreed=False, arguments=arguments)
+
+
+def _question(proposed: tuple[CallProposed, ...], *, offer_always: bool) -> str:
+    answers = "[y/N/always/edit]" if offer_always else "[y/N/edit]"
+    if len(proposed) == 1:
+        (only,) = proposed
+        return f"{single_line(only.call.operation_id)} {console.EFFECTS[only.effect]}. Send it? {answers}: "
+    destroyed = sum(call.effect is Effect.DESTROY for call in proposed)
+    warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
+    return f"{len(proposed)} changes{warning}. Send them? {answers}: "
+
+
+def _reason(typed: str) -> str:
+    """Return the reason that was typed behind a no."""
+    match = _NO.fullmatch(typed)
+    return match.group(1).strip() if match else typed
+
+
+def _edit_arguments(proposed: tuple[CallProposed, ...]) -> tuple[Mapping[str, Any], ...] | None:
+    """Return the arguments of each call after editing; None, with a note on standard error, when they do not change."""
+    arguments = [dict(call.call.arguments) for call in proposed]
+    try:
+        text = json.dumps(arguments if len(arguments) > 1 else arguments[0], indent=2, ensure_ascii=False)
+    except TypeError:
+        console.note("these arguments are not JSON: they cannot be edited here")
+        return None
+    while True:
+        # Text that is not valid JSON is offered again as the person left it, so that no edit is lost.
+        changed = _edit_text(text + "\n")
+        if changed is None:
+            return None
+        try:
+            values = json.loads(changed)
+        except (ValueError, RecursionError) as error:
+            problem = f"this is not JSON: {error}"
+        else:
+            values = values if len(arguments) > 1 else [values]
+            if (
+                isinstance(values, list)
+                and len(values) == len(arguments)
+                and all(isinstance(value, dict) for value in values)
+            ):
+                if values == arguments:
+                    console.note("nothing is changed")
+                    return None
+                return tuple(values)
+            objects = "an object" if len(arguments) == 1 else f"a list of {len(arguments)} objects"
+            problem = f"this is not {objects}"
+        if (read_line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
+            return None
+        text = changed.rstrip("\n")
+
+
+def _edit_text(text: str) -> str | None:
+    """Return the text after the user's editor has ended; None when the editor cannot be run or fails."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="nlapi-") as folder:
+        file = Path(folder) / "arguments.json"
+        file.write_text(text, encoding="utf-8")
+        try:
+            code = subprocess.run([*shlex.split(editor), str(file)], check=False).returncode
+        except (OSError, ValueError) as error:
+            console.note(f"{editor} cannot be run: {getattr(error, 'strerror', None) or error}; EDITOR names another")
+            return None
+        if code:
+            console.note(f"{editor} ended with {code}; nothing is changed")
+            return None
+        return file.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,152 @@
+"""Checks of a request's headers: host, origin, size, and headers that two parsers could read in two ways."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from nlapi.gateway.problems import GatewayProblem
+
+LOOPBACK_HOSTS = frozenset(("127.0.0.1", "localhost", "[::1]"))
+# 8 KiB for one header and 100 headers, as Apache httpd by default (LimitRequestFieldSize, LimitRequestFields).
+MAX_HEADER_BYTES = 8 * 1024
+MAX_HEADERS = 100
+REPEATABLE_HEADERS = frozenset(
+    ("accept", "accept-encoding", "accept-language", "cache-control", "cookie", "forwarded", "via", "warning",
+     "x-forwarded-for", "connection", "te", "trailer", "baggage", "tracestate", "pragma", "if-none-match")
+)  # fmt: skip
+"""Headers that may be repeated because their value is a list (RFC 9110 §5.3)."""
+
+
+class RequestGuard:
+    """The header checks of every request.
+
+    `hosts` are the accepted host names besides those of loopback; "*" accepts all, which is safe only behind a proxy
+    that checks the host.
+    """
+
+    def __init__(self, hosts: Iterable[str] = ()) -> None:
+        self._hosts = LOOPBACK_HOSTS | {host.lower() for host in hosts}
+
+    def check(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+        """Return the headers by their lower-case names. Problem 400, 403, 421, 431 or 501 when one is refused."""
+        if len(headers) > MAX_HEADERS:
+            raise GatewayProblem(431, f"there are more than {MAX_HEADERS} headers", code="many_headers")
+        by_name: dict[str, str] = {}
+        for raw_name, value in headers:
+            name = raw_name.decode("latin-1")
+            short_name = name[:80]
+            # A proxy may use the first of two equal headers and a server the last (request smuggling).
+            if name in by_name and name not in REPEATABLE_HEADERS:
+                raise GatewayProblem(
+                    400, f"the header {short_name} is there twice", code="doubled_header", path=f"header.{short_name}"
+                )
+            if len(value) > MAX_HEADER_BYTES:
+                raise GatewayProblem(
+                    431, f"the header {short_name} is too long", code="long_header", path=f"header.{short_name}"
+                )
+            by_name[name] = value.decode("latin-1")
+        if "transfer-encoding" in by_name and "content-length" in by_name:
+            # RFC 9112 §6.1: one server ends the body by the length, another by the chunks; the rest is a new request.
+            raise GatewayProblem(400, "the body has two lengths", code="framing", path="header.transfer-encoding")
+        if by_name.get("transfer-encoding", "chunked").lower() != "chunked":
+            message = "the body comes in a transfer coding that is not taken"
+            raise GatewayProblem(501, message, code="framing", path="header.transfer-encoding")
+        self._check_host(by_name.get("host", ""))
+        if "origin" in by_name:
+            self._check_origin(by_name["origin"], by_name.get("host", ""))
+        return by_name
+
+    def _check_host(self, host: str) -> None:
+        # DNS rebinding: a page whose name was pointed at this address still sends that name as its host.
+        name = host.lower().rpartition(":")[0] if ":" in host.rpartition("]")[2] else host.lower()
+        if name not in self._hosts and "*" not in self._hosts:
+            hint = "call it by the address it listens on, or start it with --allow-host"
+            raise GatewayProblem(
+                421, f"this gateway is not {host[:80]!r}", code="wrong_host", hint=hint, path="header.host"
+            )
+
+    def _check_origin(self, origin: str, host: str) -> None:
+        # A browser sends the origin of the page; a request from another site's page is cross-site request forgery.
+        if urlsplit(origin).netloc.lower() != host.lower():
+            raise GatewayProblem(
+                403, f"requests from {origin[:80]!r} are not taken", code="foreign_origin", path="header.origin"
+            )
+
+
+# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
+MAX_DEPTH = 64
+
+
+def load_json(content: bytes) -> Any:
+    """Return the value of a body. Problem 400 when it is not I-JSON (RFC 8259 §2; RFC 7493 §2.1, §2.3)."""
+    try:
+        value = _DECODER.decode(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise _malformed_json("it is not UTF-8") from None
+    except RecursionError:
+        raise _malformed_json(f"it is nested more than {MAX_DEPTH} levels deep") from None
+    except json.JSONDecodeError as error:
+        raise _malformed_json(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except ValueError as error:  # Python refuses to convert an integer of more than 4,300 digits
+        raise _malformed_json(str(error).partition(";")[0]) from None
+    # Counting brackets is cheap and settles nearly every body; only suspects are walked.
+    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_too_deep(value):
+        raise _malformed_json(f"it is nested more than {MAX_DEPTH} levels deep")
+    if b"\\u" in content:
+        _check_surrogates(value)
+    return value
+
+
+def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise _malformed_json(f"the key {repeated[:80]!r} is there twice in one object")
+    return members
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _malformed_json(f"the number {text[:40]} is too large")
+    return number
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise _malformed_json(f"{text} is not a number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_parse_object, parse_float=_parse_float, parse_constant=_refuse_constant)
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _check_surrogates(value: Any) -> None:
+    # An escape such as \ud800 is half a surrogate pair (RFC 7493 §2.1): SQLite and UTF-8 can store neither half.
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise _malformed_json("a text holds half a surrogate pair") from None
+
+
+def _malformed_json(reason: str) -> GatewayProblem:
+    return GatewayProblem(
+        400, f"the body is not JSON that can be trusted: {reason}", code="malformed_json", path="body"
+    )

@@ -1,0 +1,472 @@
+"""Sanitizes the values of schema keywords: a value that is not valid is corrected or dropped."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.openapi.hints import read_hints
+from nlapi.openapi.model import as_list, as_map, escape_step
+
+TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
+TYPE_ALIASES = {
+    "int": "integer", "int32": "integer", "int64": "integer", "long": "integer", "float": "number",
+    "double": "number", "decimal": "number", "bool": "boolean", "str": "string", "text": "string",
+    "date": "string", "datetime": "string", "date-time": "string", "file": "string", "list": "array",
+    "dict": "object", "map": "object",
+}  # fmt: skip
+"""Type names that descriptions use and JSON Schema does not have, with the type that is meant."""
+
+COUNT_KEYWORDS = (
+    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
+)  # fmt: skip
+BOUND_KEYWORDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+# Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
+ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+# Characters; a longer pattern takes `re` too long to compile (tests/openapi/test_parse_hostile.py).
+MAX_PATTERN = 20_000
+
+# Python warns that it may read these as set operations one day; the warning is turned into a refusal.
+MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
+
+
+def _sanitize_required(value: Any) -> Any:
+    names = [as_name(name) for name in value if as_name(name)] if isinstance(value, list) else []
+    return list(dict.fromkeys(names)) or None
+
+
+def as_name(value: Any) -> str:
+    """Return a name, also one that YAML read as a number or boolean; "" for any other value."""
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool | int) else ""
+
+
+def _sanitize_dependent_required(value: Any) -> Any:
+    names = {key: _sanitize_required(entry) for key, entry in value.items()} if isinstance(value, dict) else {}
+    return {key: entry for key, entry in names.items() if entry} or None
+
+
+def _sanitize_enum(value: Any) -> Any:
+    return unique_values(value) or None if isinstance(value, list) else None
+
+
+def unique_values(values: list[Any]) -> list[Any]:
+    """Return the values without duplicates, in order."""
+    if all(type(value) is str for value in values):
+        return list(dict.fromkeys(values))
+    # By type and repr: 1, 1.0 and True are equal in Python and distinct in JSON, and maps are not hashable.
+    unique: dict[tuple[type, str], Any] = {}
+    for value in values:
+        unique.setdefault((type(value), repr(value)), value)
+    return list(unique.values())
+
+
+def _sanitize_count(value: Any) -> Any:
+    number = _finite_number(value)
+    return int(number) if number is not None and number >= 0 and number == int(number) else None
+
+
+def _finite_number(value: Any) -> int | float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value) if isinstance(value, str) else value
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _sanitize_bound(value: Any) -> Any:
+    return value if isinstance(value, bool) else _finite_number(value)
+
+
+def _sanitize_multiple(value: Any) -> Any:
+    number = _finite_number(value)
+    return number if number is not None and number > 0 else None
+
+
+def sanitize_pattern(value: Any) -> Any:
+    """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values."""
+    if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
+        return None
+    try:
+        if MAYBE_NESTED_SET.search(value):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", FutureWarning)
+                re.compile(value)
+        else:
+            re.compile(value)
+    except (re.error, OverflowError, RecursionError, FutureWarning):
+        return None
+    return value
+
+
+def _sanitize_text(value: Any) -> Any:
+    return value if isinstance(value, str) else None
+
+
+def _sanitize_flag(value: Any) -> Any:
+    return value if isinstance(value, bool) else None
+
+
+def convert_to_type(value: Any, types: list[str]) -> Any:
+    """Return a choice or default in the type of its schema: YAML reads `enum: [1, 2]` of strings as integers."""
+    is_scalar, is_text = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
+    if isinstance(value, bool | int | float) and is_text and not is_scalar:
+        return json.dumps(value)
+    if isinstance(value, str) and is_scalar and not is_text:
+        with suppress(ValueError, RecursionError):
+            parsed = json.loads(value)
+            return parsed if isinstance(parsed, bool) or _finite_number(parsed) is not None else value
+    return value
+
+
+def normalize_types(declared: Any) -> list[str]:
+    """Return the JSON Schema types meant by an unknown `type`, or by a list of types."""
+    names = [declared] if isinstance(declared, str) else as_list(declared)
+    types = [TYPE_ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
+    return list(dict.fromkeys(name for name in types if name in TYPES))
+
+
+SANITIZERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(COUNT_KEYWORDS, _sanitize_count),
+    **dict.fromkeys(BOUND_KEYWORDS, _sanitize_bound),
+    **dict.fromkeys(
+        ("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _sanitize_text
+    ),
+    **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _sanitize_flag),
+    "dependentRequired": _sanitize_dependent_required,
+    "required": _sanitize_required,
+    "enum": _sanitize_enum,
+    "pattern": sanitize_pattern,
+    "multipleOf": _sanitize_multiple,
+}
+
+
+def sanitize_keyword(keyword: str, value: Any) -> Any:
+    """Return the sanitized value of a keyword, or None when it has no meaning."""
+    sanitize = SANITIZERS.get(keyword)
+    return sanitize(value) if sanitize else value
+
+
+SCHEMA_MAP_KEYWORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+SCHEMA_LIST_KEYWORDS = ("allOf", "anyOf", "oneOf", "prefixItems")
+SCHEMA_KEYWORDS = (
+    "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
+    "unevaluatedProperties", "contentSchema",
+)  # fmt: skip
+# Keywords without meaning to a JSON Schema validator here; the first three are preserved in another form.
+DROPPED_KEYWORDS = frozenset((
+    "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
+    "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
+    "collectionFormat",
+))  # fmt: skip
+
+# Keywords that only annotate, and so keep their meaning beside a `$ref` in every version.
+ANNOTATION_KEYWORDS = frozenset((
+    "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
+    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
+))  # fmt: skip
+
+# Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
+MAX_DISCRIMINATOR_CHOICES = 30
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the schemas directly inside one of the 3.1 dialect, each after its location: `items`, `allOf[0]`."""
+    for key, value in schema.items():
+        if key in SCHEMA_KEYWORDS:
+            yield key, value
+        elif key in SCHEMA_LIST_KEYWORDS:
+            yield from ((f"{key}[{index}]", child) for index, child in enumerate(value))
+        elif key in SCHEMA_MAP_KEYWORDS:
+            yield from ((f"{key}.{name}", child) for name, child in value.items())
+
+
+def upgrade_schema(node: Any, minor: int) -> Any:
+    """Return the schema in the 3.1 dialect, as new dicts throughout; `$ref`s are preserved. `minor` is 0 for OpenAPI
+    3.0.
+    """
+    if isinstance(node, bool):
+        return node
+    if not isinstance(node, dict):
+        return {}
+    if isinstance(node.get("$ref"), str):
+        return _upgrade_reference(node, minor)
+    schema: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in DROPPED_KEYWORDS or (key.startswith("x-") and not key.startswith("x-nlapi")):
+            continue
+        handler = HANDLERS.get(key)
+        upgraded = handler(value, minor) if handler else sanitize_keyword(key, value)
+        if upgraded is not None:
+            schema[key] = upgraded
+    _upgrade_type(schema, node)
+    _upgrade_bounds(schema)
+    _upgrade_examples(schema, node)
+    if "discriminator" in node and (choices := schema.get("oneOf") or schema.get("anyOf")):
+        describe_discriminator(schema, node["discriminator"], choices)
+    if any(key.startswith("x-nlapi") for key in schema) and (text := read_hints(schema).description):
+        schema["description"] = text
+    return schema
+
+
+def _upgrade_reference(node: Mapping[str, Any], minor: int) -> dict[str, Any]:
+    """Return a `$ref` with its siblings; OpenAPI 3.0 ignores those that constrain, except `nullable`."""
+    reference = {"$ref": node["$ref"]}
+    siblings = {
+        key: value
+        for key, value in node.items()
+        if key in ANNOTATION_KEYWORDS or (minor and key not in DROPPED_KEYWORDS)
+    }
+    upgraded_siblings: dict[str, Any] = upgrade_schema(siblings, minor)
+    # Beside a `$ref` a constraint applies too from 3.1 on; `allOf` states it for tools that ignore siblings.
+    if set(upgraded_siblings) - ANNOTATION_KEYWORDS:
+        return {**upgraded_siblings, "allOf": [reference, *upgraded_siblings.get("allOf", ())]}
+    if _is_nullable(node):
+        return {"anyOf": [reference, {"type": "null"}], **upgraded_siblings}
+    return {**reference, **upgraded_siblings}
+
+
+def _upgrade_map(value: Any, minor: int) -> Any:
+    if not isinstance(value, dict):
+        return None
+    return {str(key): upgrade_schema(child, minor) for key, child in value.items() if isinstance(child, dict | bool)}
+
+
+def _upgrade_pattern_properties(value: Any, minor: int) -> Any:
+    schemas = _upgrade_map(value, minor) or {}
+    return {key: schema for key, schema in schemas.items() if sanitize_pattern(key) is not None} or None
+
+
+def _upgrade_list(value: Any, minor: int) -> Any:
+    schemas = [child for child in value if isinstance(child, dict | bool)] if isinstance(value, list) else []
+    return [upgrade_schema(child, minor) for child in schemas] or None
+
+
+def _upgrade_subschema(value: Any, minor: int) -> Any:
+    if isinstance(value, list):  # draft 4: items as a tuple
+        return upgrade_schema(value[0], minor) if value else None
+    return upgrade_schema(value, minor) if isinstance(value, dict | bool) else None
+
+
+HANDLERS: dict[str, Callable[[Any, int], Any]] = {
+    **dict.fromkeys(SCHEMA_MAP_KEYWORDS, _upgrade_map),
+    **dict.fromkeys(SCHEMA_LIST_KEYWORDS, _upgrade_list),
+    **dict.fromkeys(SCHEMA_KEYWORDS, _upgrade_subschema),
+    "patternProperties": _upgrade_pattern_properties,
+}
+
+
+def _upgrade_type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
+    declared = schema.pop("type", None)
+    types = [declared] if isinstance(declared, str) and declared in TYPES else normalize_types(declared)
+    if declared == "file":
+        schema["format"] = "binary"
+    if not types:
+        types = _implied_types(schema)
+    if types == ["array"] and "enum" in schema and not any(isinstance(entry, list) for entry in schema["enum"]):
+        _move_choices_to_items(schema)
+    if "enum" in schema and types:
+        schema["enum"] = unique_values([convert_to_type(choice, types) for choice in schema["enum"]])
+    if "default" in schema and types:
+        schema["default"] = convert_to_type(schema["default"], types)
+    if _is_nullable(node):
+        _allow_null(schema, types)
+    if types:
+        schema["type"] = types[0] if len(types) == 1 else types
+
+
+def _move_choices_to_items(schema: dict[str, Any]) -> None:
+    """Move choices that are one level too high to the items: no list is one of them."""
+    choices, items = schema.pop("enum"), schema.get("items", {})
+    if isinstance(items, Mapping) and not {"$ref", "enum"} & items.keys():
+        types = normalize_types(items.get("type"))
+        schema["items"] = {
+            "enum": [convert_to_type(choice, types) for choice in choices] if types else choices,
+            **items,
+        }
+
+
+def _is_nullable(node: Mapping[str, Any]) -> bool:
+    """Return whether null is allowed: `nullable` of OpenAPI 3.0, or `x-nullable` of Swagger 2.0 descriptions."""
+    return node.get("nullable") is True or node.get("x-nullable") is True
+
+
+def _implied_types(schema: Mapping[str, Any]) -> list[str]:
+    """Return the only type that a schema without one can have."""
+    if "properties" in schema or isinstance(schema.get("additionalProperties"), dict):
+        return ["object"]
+    return ["array"] if "items" in schema and not isinstance(schema["items"], bool) else []
+
+
+def _allow_null(schema: dict[str, Any], types: list[str]) -> None:
+    if types and "null" not in types:
+        types.append("null")
+    if "enum" in schema and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
+    for key in ("oneOf", "anyOf"):
+        if key in schema and not types:
+            schema[key] = [*schema[key], {"type": "null"}]
+    if "allOf" in schema and not types:
+        schema["anyOf"] = [{"allOf": schema.pop("allOf")}, {"type": "null"}]
+
+
+def _upgrade_bounds(schema: dict[str, Any]) -> None:
+    for inclusive, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        flag = schema.get(exclusive)
+        if isinstance(flag, bool):
+            del schema[exclusive]
+            if flag and inclusive in schema:
+                schema[exclusive] = schema.pop(inclusive)
+        if isinstance(schema.get(inclusive), bool):
+            del schema[inclusive]
+
+
+def describe_discriminator(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
+    """Add to the description which value selects which choice: JSON Schema has no discriminator (3.1.1 §4.8.25)."""
+    if not isinstance(discriminator, Mapping) or not isinstance(discriminator.get("propertyName"), str):
+        return  # Swagger 2.0 has a plain name, beside no choice
+    mapping = discriminator.get("mapping")
+    schema_names = (
+        {value: str(ref).rpartition("/")[2] for value, ref in mapping.items()} if isinstance(mapping, Mapping) else {}
+    )
+    refs = (choice["$ref"].rpartition("/")[2] for choice in choices if isinstance(choice.get("$ref"), str))
+    schema_names |= {name: name for name in refs if name not in schema_names.values()}
+    values = [value if value == name else f"{value} for {name}" for value, name in schema_names.items()]
+    if 0 < len(values) <= MAX_DISCRIMINATOR_CHOICES:
+        note = f"{discriminator['propertyName']} tells them apart: {', '.join(values)}."
+        schema["description"] = f"{schema.get('description', '')} {note}".strip()
+
+
+def _upgrade_examples(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
+    declared = schema.pop("examples", None)
+    if isinstance(declared, list):
+        examples = declared
+    elif isinstance(declared, dict):  # Media Type style examples, where a list belongs
+        examples = [value.get("value") for value in declared.values() if isinstance(value, dict) and "value" in value]
+    else:
+        examples = []
+    if "example" in node:
+        examples = [node["example"], *examples]
+    if examples:
+        schema["examples"] = examples
+
+
+SCHEMA_SECTIONS = ("components", "schemas"), ("definitions",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtypeFamily:
+    """A base schema and the `$ref`s of its subtypes; `values` are those of its discriminator, `name` the property."""
+
+    base: str
+    subtypes: tuple[str, ...]
+    name: str
+    values: Mapping[str, str]
+
+    def any_of(self, siblings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the replacement of a `$ref` to the base, with its sibling keywords. The base is last: it accepts any
+        rest.
+        """
+        choices = [{"$ref": ref} for ref in self.subtypes]
+        schema: dict[str, Any] = {"anyOf": [*choices, {"$ref": self.base}], **siblings}
+        describe_discriminator(schema, {"propertyName": self.name, "mapping": dict(self.values)}, choices)
+        return schema
+
+
+def subtype_families(tree: Mapping[str, Any]) -> Mapping[str, SubtypeFamily]:
+    """Return the families of a description by the `$ref` of their base, without those of over MAX_DISCRIMINATED
+    subtypes.
+    """
+    schemas = dict(_named_schemas(tree))
+    bases = {
+        ref: base_schema
+        for ref, base_schema in schemas.items()
+        if base_schema.get("discriminator") and not {"oneOf", "anyOf"} & base_schema.keys()
+    }
+    # Most descriptions have no discriminator: only they pay for the search of subtypes.
+    if not bases:
+        return {}
+    direct_subtypes: dict[str, list[str]] = defaultdict(list)
+    for ref, schema in schemas.items():
+        for part in as_list(schema.get("allOf")):
+            if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
+                direct_subtypes[part["$ref"]].append(ref)
+    candidates = (
+        _subtype_family(ref, base_schema["discriminator"], schemas, direct_subtypes)
+        for ref, base_schema in bases.items()
+    )
+    return {
+        family.base: family for family in candidates if family and 0 < len(family.subtypes) <= MAX_DISCRIMINATOR_CHOICES
+    }
+
+
+def _named_schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for section in SCHEMA_SECTIONS:
+        node = tree
+        for key in section:
+            node = node.get(key) if isinstance(node, Mapping) else None
+        for name, schema in as_map(node).items():
+            if isinstance(schema, Mapping):
+                yield f"#/{'/'.join(section)}/{escape_step(name)}", schema
+
+
+def _subtype_family(
+    base: str, discriminator: Any, schemas: Mapping[str, Mapping[str, Any]], direct_subtypes: Mapping[str, list[str]]
+) -> SubtypeFamily | None:
+    definition = discriminator if isinstance(discriminator, Mapping) else {"propertyName": discriminator}
+    name, mapping = definition.get("propertyName"), definition.get("mapping")
+    if not isinstance(name, str):
+        return None
+    section = base.rpartition("/")[0]
+    mapped_refs = {
+        value: target if target.startswith("#") else f"{section}/{target}"
+        for value, target in as_map(mapping).items()
+        if isinstance(target, str)
+    }
+    subtypes: dict[str, None] = {}
+    todo = [*direct_subtypes.get(base, ()), *(target for target in mapped_refs.values() if target in schemas)]
+    while todo and len(subtypes) <= MAX_DISCRIMINATOR_CHOICES:
+        ref = todo.pop(0)
+        if ref != base and ref not in subtypes:
+            subtypes[ref] = None
+            todo.extend(direct_subtypes.get(ref, ()))
+    stated = {ref: schemas[ref].get("x-ms-discriminator-value") for ref in subtypes}  # as Azure's descriptions have it
+    stated_values = {value: ref for ref, value in stated.items() if isinstance(value, str)}
+    values = stated_values | {value: target for value, target in mapped_refs.items() if target in subtypes}
+    return SubtypeFamily(base=base, subtypes=tuple(subtypes), name=name, values=values)
+
+
+def expand_subtypes(schema: Any, families_by_ref: Mapping[str, SubtypeFamily], *, is_component: bool = False) -> Any:
+    """Return an upgraded schema in which each use of a base allows its subtypes.
+
+    With `is_component` the bases in the `allOf` at its top stay: the schema is made from them.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    if isinstance(schema.get("$ref"), str):
+        family = families_by_ref.get(schema["$ref"])
+        return family.any_of({key: child for key, child in schema.items() if key != "$ref"}) if family else schema
+    result = dict(schema)
+    for key, value in schema.items():
+        if key in SCHEMA_MAP_KEYWORDS and isinstance(value, dict):
+            result[key] = {name: expand_subtypes(child, families_by_ref) for name, child in value.items()}
+        elif key in SCHEMA_LIST_KEYWORDS and isinstance(value, list):
+            # A subtype includes its base by `allOf`; widening that would make it include itself.
+            lists_bases = is_component and key == "allOf"
+            result[key] = [
+                child
+                if lists_bases and isinstance(child, dict) and "$ref" in child
+                else expand_subtypes(child, families_by_ref)
+                for child in value
+            ]
+        elif key in SCHEMA_KEYWORDS:
+            result[key] = expand_subtypes(value, families_by_ref)
+    return result

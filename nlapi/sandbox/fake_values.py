@@ -1,0 +1,353 @@
+"""Generation of a text that matches a regular expression of a description."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from importlib import import_module
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from nlapi.openapi.model import Schema
+from nlapi.resources.naming import name_words, singular
+from nlapi.sandbox import vocabulary
+from nlapi.tools.patterns import bounded_pattern
+
+# The standard library's own parser of expressions: private, but stable since Python 2 and used by hypothesis.
+_parser: Any = import_module("re._parser")
+_constants: Any = import_module("re._constants")
+
+CATEGORIES = {
+    _constants.CATEGORY_DIGIT: "0123456789",
+    _constants.CATEGORY_WORD: "abcdefghijklmnopqrstuvwxyz0123456789",
+    _constants.CATEGORY_SPACE: " ",
+    _constants.CATEGORY_NOT_DIGIT: "abcdefghijklmnopqrstuvwxyz",
+    _constants.CATEGORY_NOT_SPACE: "abcdefghijklmnopqrstuvwxyz0123456789",
+    _constants.CATEGORY_NOT_WORD: "-",
+}
+PRINTABLE = "".join(map(chr, range(0x30, 0x7B))) + " -_.!"
+MAX_REPEATS = 12
+ATTEMPTS = 12
+
+
+def generate_match(pattern: str, rng: Random, *, min_length: int = 0, max_length: int | None = None) -> str | None:
+    """Return a match of the pattern with `min_length` to `max_length` characters; None after ATTEMPTS failures."""
+    try:
+        tree = _parser.parse(pattern)
+    except (re.error, OverflowError):
+        return None
+    for attempt in range(ATTEMPTS):
+        # Every second attempt repeats as much as the length needs: short texts look natural, long ones may be required.
+        text = _sequence(tree, rng, min_length if attempt % 2 else 0)
+        if len(text) < min_length and not pattern.endswith("$"):
+            text += "".join(rng.choice("abcdefghij") for _ in range(min_length - len(text)))
+        if (
+            len(text) >= min_length
+            and (max_length is None or len(text) <= max_length)
+            and bounded_pattern(pattern).matches(text)
+        ):
+            return text
+    return None
+
+
+def _sequence(nodes: Any, rng: Random, repeats: int) -> str:
+    return "".join(_node(op, argument, rng, repeats) for op, argument in nodes)
+
+
+def _node(op: Any, argument: Any, rng: Random, repeats: int) -> str:
+    if op is _constants.LITERAL:
+        return chr(argument)
+    if op is _constants.NOT_LITERAL:
+        return next(char for char in "ax0" if ord(char) != argument)
+    if op is _constants.ANY:
+        return rng.choice("abcdefghijklmnopqrstuvwxyz")
+    if op is _constants.IN:
+        return rng.choice(_members(argument))
+    if op is _constants.BRANCH:
+        return _sequence(rng.choice(argument[1]), rng, repeats)
+    if op is _constants.SUBPATTERN:
+        return _sequence(argument[3], rng, repeats)
+    if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
+        low, high, inner = argument
+        top = min(int(high), max(low, repeats, low + 6 if low < MAX_REPEATS else low))
+        return "".join(_sequence(inner, rng, 0) for _ in range(rng.randint(max(low, min(repeats, top)), top)))
+    return ""
+
+
+def _members(parts: Any) -> str:
+    """Return the characters of a class, letters and digits only if it has them."""
+    chars, negated = "", False
+    for op, argument in parts:
+        if op is _constants.NEGATE:
+            negated = True
+        elif op is _constants.LITERAL:
+            chars += chr(argument)
+        elif op is _constants.RANGE:
+            chars += "".join(map(chr, range(argument[0], min(argument[1], argument[0] + 128) + 1)))
+        elif op is _constants.CATEGORY:
+            chars += CATEGORIES.get(argument, "a")
+    if negated:
+        return "".join(char for char in PRINTABLE if char not in chars) or "a"
+    plain = "".join(char for char in chars if char.isalnum())
+    return plain or chars or "a"
+
+
+# Fixed, so that samples do not change from day to day.
+FIRST_DAY = datetime(2026, 1, 5, 9, 0)
+# Without l, o, 0 and 1, which are hard to tell apart when an id is copied by hand.
+ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def fake_text(schema: Schema, name: str, noun: str, index: int, rng: Random) -> str:
+    """Return a text for a flat string schema: `name` is the property's, `noun` the kind of its item."""
+    min_length, max_length = int(schema.get("minLength", 0)), schema.get("maxLength")
+    format = schema.get("format")
+    if isinstance(format, str) and format in FORMATS:
+        result = FORMATS[format](name, index, rng)
+    elif isinstance(schema.get("pattern"), str):
+        result = _pattern_text(schema, name, noun, index, rng, min_length, max_length)
+    else:
+        result = _text_by_name(name, noun, index, rng)
+    # These forms break when they are cut or filled up to a length.
+    if format in ("date", "date-time", "uuid", "email", "ipv4", "ipv6") or "pattern" in schema:
+        return result
+    return _fit_length(result, min_length, max_length, index)
+
+
+def _fit_length(result: str, min_length: int, max_length: int | None, index: int) -> str:
+    if max_length is not None and len(result) > max_length:
+        # The end distinguishes two samples, so the beginning is cut.
+        tail = str(index)
+        result = result[: max_length - len(tail)].rstrip() + tail if max_length > len(tail) + 2 else result[:max_length]
+    while len(result) < min_length:
+        result += (" " + result if result and len(result) + 1 < min_length else "x")[: min_length - len(result)]
+    return result
+
+
+def _pattern_text(
+    schema: Schema, name: str, noun: str, index: int, rng: Random, min_length: int, max_length: int | None
+) -> str:
+    """Return the text by the property's name when the pattern matches it, else one generated from the pattern."""
+    pattern = str(schema["pattern"])
+    natural = _fit_length(_text_by_name(name, noun, index, rng), min_length, max_length, index)
+    if "name" in name_words(name) and bounded_pattern(pattern).matches(natural):
+        return natural
+    return generate_match(pattern, rng, min_length=min_length, max_length=max_length) or natural
+
+
+def vary_example(example: str, schema: Schema, name: str, noun: str, index: int, rng: Random) -> str:
+    """Return the example for index 0; for others a similar text where the kind is known, else the example again."""
+    if index == 0:
+        return example
+    format = schema.get("format")
+    if format in ("date", "date-time"):
+        return _shift_date(example, index * _days_between(name)) or example
+    parts = name_words(name)
+    last = parts[-1] if parts else ""
+    if is_id_name(name) and not isinstance(format, str):
+        return similar_id(example, rng)
+    if format in ("uuid", "email") or last in ("name", "title") or is_id_name(name):
+        return fake_text(schema, name, noun, index, rng)
+    return example
+
+
+def similar_id(example: str, rng: Random) -> str:
+    """Return an id in the form of an example, `cmp_8k3m1p` for `cmp_1a2b3c`; the part before the separator stays."""
+    try:
+        return str(UUID(int=rng.getrandbits(128), version=4)) if UUID(example) else example
+    except ValueError:
+        pass
+    cut = max(example.rfind(mark) for mark in "_-:/.") + 1
+    varied = "".join(_similar_character(char, rng) for char in example[cut:])
+    return example[:cut] + (varied if varied != example[cut:] else example[cut:] + rng.choice(ALPHANUMERIC))
+
+
+def _similar_character(char: str, rng: Random) -> str:
+    if char.isdigit():
+        return rng.choice("123456789")
+    if char.isalpha():
+        letter = rng.choice("abcdefghjkmnpqrstuvwxyz")
+        return letter.upper() if char.isupper() else letter
+    return char
+
+
+def is_id_name(name: str) -> bool:
+    parts = name_words(name)
+    return bool(parts) and parts[-1] in ("id", "ids", "uuid", "guid", "key", "code", "token", "sku")
+
+
+def _days_between(name: str) -> int:
+    """Return the days between two samples: negative for past events (created, updated), positive for planned ones."""
+    return -7 if set(name_words(name)) & (vocabulary.CREATED_WORDS | vocabulary.UPDATED_WORDS) else 7
+
+
+def _shift_date(example: str, days: int) -> str | None:
+    try:
+        if len(example) == 10:
+            return (date.fromisoformat(example) + timedelta(days=days)).isoformat()
+        moved = datetime.fromisoformat(example.upper()) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    return moved.isoformat().replace("+00:00", "Z")
+
+
+def fake_time(name: str, index: int) -> datetime:
+    """Return a time for a property: starts are before ends, creations before updates."""
+    parts = set(name_words(name))
+    days = _days_between(name) * index
+    if parts & vocabulary.END_WORDS and not parts & vocabulary.START_WORDS:
+        days += 30
+    elif parts & vocabulary.UPDATED_WORDS:
+        days += 2
+    return FIRST_DAY + timedelta(days=days)
+
+
+def _uuid(name: str, index: int, rng: Random) -> str:
+    return str(UUID(int=rng.getrandbits(128), version=4))
+
+
+def _email(name: str, index: int, rng: Random) -> str:
+    given_name, family_name = fake_person(index)
+    return f"{given_name}.{family_name}{index // 12 or ''}@example.com".lower()
+
+
+def _url(name: str, index: int, rng: Random) -> str:
+    last = name_words(name)[-1] if name_words(name) else "page"
+    suffix = ".png" if {"image", "logo", "avatar", "icon", "thumbnail", "picture"} & set(name_words(name)) else ""
+    return f"https://example.com/{last}/{index + 1}{suffix}"
+
+
+FORMATS: Mapping[str, Callable[[str, int, Random], str]] = {
+    "date": lambda name, index, rng: fake_time(name, index).date().isoformat(),
+    "date-time": lambda name, index, rng: fake_time(name, index).isoformat() + "Z",
+    "time": lambda name, index, rng: f"{9 + index % 10:02d}:00:00Z",
+    "duration": lambda name, index, rng: f"PT{30 + index % 30}M",
+    "uuid": _uuid,
+    "email": _email,
+    "idn-email": _email,
+    "uri": _url,
+    "url": _url,
+    "uri-reference": _url,
+    "iri": _url,
+    "hostname": lambda name, index, rng: f"host{index + 1}.example.com",
+    "ipv4": lambda name, index, rng: f"192.0.2.{1 + index % 250}",
+    "ipv6": lambda name, index, rng: f"2001:db8::{1 + index % 250:x}",
+    "byte": lambda name, index, rng: base64.b64encode(f"sample {index + 1}".encode()).decode(),
+    "binary": lambda name, index, rng: f"sample {index + 1}",
+    "password": lambda name, index, rng: f"correct-horse-{index + 1}",
+}
+
+
+def fake_person(index: int) -> tuple[str, str]:
+    return vocabulary.GIVEN_NAMES[index % 12], vocabulary.FAMILY_NAMES[(index + index // 12) % 12]
+
+
+def _text_by_name(name: str, noun: str, index: int, rng: Random) -> str:
+    parts = name_words(name)
+    last = singular(parts[-1]) if parts else ""
+    if is_id_name(name):
+        return _id(parts, noun, rng)
+    if last in ("name", "title") or not parts:
+        return _name(parts, noun, index)
+    if last in ("email", "mail"):
+        return _email(name, index, rng)
+    if last in ("url", "uri", "link", "href", "website", "image", "avatar", "logo", "icon", "thumbnail"):
+        return _url(name, index, rng)
+    if last in ("at", "time", "timestamp", "datetime") and len(parts) > 1:
+        return FORMATS["date-time"](name, index, rng)
+    if last == "date":
+        return FORMATS["date"](name, index, rng)
+    if last in ("username", "login", "handle", "slug", "nickname"):
+        return "-".join(fake_person(index)).lower() + (str(index // 12) if index >= 12 else "")
+    if last in vocabulary.PEOPLE:
+        return " ".join(fake_person(index))
+    if last in vocabulary.VALUES_BY_NAME:
+        choice = vocabulary.VALUES_BY_NAME[last]
+        return choice[index % len(choice)]
+    return f"{' '.join(parts)} {index + 1}"
+
+
+def _id(parts: tuple[str, ...], noun: str, rng: Random) -> str:
+    if parts == ("country", "code"):
+        return rng.choice(vocabulary.COUNTRY_CODES)
+    prefix = (parts[-2] if len(parts) > 1 else (name_words(noun) or ("id",))[-1])[:4]
+    return f"{prefix}_" + "".join(rng.choice(ALPHANUMERIC) for _ in range(8))
+
+
+def _name(parts: tuple[str, ...], item_noun: str, index: int) -> str:
+    given_name, family_name = fake_person(index)
+    if "first" in parts or "given" in parts:
+        return given_name
+    if "last" in parts or "family" in parts or parts[0:1] == ("surname",):
+        return family_name
+    owner = parts[:-1] if len(parts) > 1 and parts[-2] not in ("display", "full", "short") else ()
+    noun = " ".join(owner) or " ".join(name_words(item_noun)) or "item"
+    if noun.split()[-1] in vocabulary.PEOPLE or noun == "user" or "full" in parts:
+        return f"{given_name} {family_name}"
+    if noun in vocabulary.VALUES_BY_NAME:
+        return vocabulary.VALUES_BY_NAME[noun][index % len(vocabulary.VALUES_BY_NAME[noun])]
+    kind = vocabulary.NAME_PREFIXES[index % len(vocabulary.NAME_PREFIXES)]
+    repetition = index // len(vocabulary.NAME_PREFIXES)
+    return f"{kind} {noun}" + (f" {repetition + 1}" if repetition else "")
+
+
+def fake_number(schema: Schema, name: str, index: int, rng: Random, *, is_integer: bool) -> int | float:
+    """Return a number by the bounds and step of a flat schema, of a size that fits its name."""
+    low, high = _bounds(schema, is_integer)
+    step = schema.get("multipleOf") or (1 if is_integer else 0.01)
+    natural = _natural_size(name_words(name), index, rng)
+    value = natural if low is None or natural >= low else low + (natural % (high - low + step) if high else index)
+    if high is not None and value > high:
+        value = low + (natural % (high - low)) if low is not None and high > low else high
+    # 1e-9: 0.3 / 0.1 is 2.999... in floating point.
+    value = math.floor(value / step + 1e-9) * step
+    if low is not None and value < low:
+        value = math.ceil(low / step) * step
+    if is_integer or (isinstance(step, int) and isinstance(value, int)):
+        return int(value)
+    return round(value, 6)
+
+
+def _bounds(schema: Schema, is_integer: bool) -> tuple[float | None, float | None]:
+    smallest_step = 1 if is_integer else 0.01
+    lows = [
+        schema[key] + margin for key, margin in (("minimum", 0), ("exclusiveMinimum", smallest_step)) if key in schema
+    ]
+    highs = [
+        schema[key] - margin for key, margin in (("maximum", 0), ("exclusiveMaximum", smallest_step)) if key in schema
+    ]
+    return max(lows, default=None), min(highs, default=None)
+
+
+def _natural_size(parts: tuple[str, ...], index: int, rng: Random) -> int:
+    words = set(parts)
+    if "micro" in words or "micros" in words:
+        return (index + 1) * 5_000_000
+    if words & {"lat", "latitude"}:
+        return 35 + index % 25
+    if words & {"lng", "lon", "long", "longitude"}:
+        return index % 20
+    if words & {"year"}:
+        return 2020 + index % 7
+    if words & {"id"}:
+        return 1001 + rng.randrange(9000)
+    if words & {"impressions", "views", "reach", "size", "bytes"}:
+        return rng.randrange(1_000, 100_000)
+    if words & {"count", "total", "quantity", "number", "clicks", "stock", "priority", "position", "rank"}:
+        return 1 + rng.randrange(50)
+    return 10 + rng.randrange(90)
+
+
+def scale_example(example: Any, schema: Schema, index: int, *, is_integer: bool) -> Any:
+    """Return a number near the example, further away with each index, within the bounds."""
+    low, high = _bounds(schema, is_integer)
+    step = schema.get("multipleOf") or (1 if is_integer else 0)
+    moved = example + index * (max(abs(example) // 10, 1) if is_integer else abs(example) / 10)
+    if step:
+        moved = math.floor(moved / step + 1e-9) * step
+    moved = int(moved) if is_integer else round(moved, 6)
+    return moved if (high is None or moved <= high) and (low is None or moved >= low) else example

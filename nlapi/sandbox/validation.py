@@ -1,0 +1,318 @@
+"""The check that a request carries the credentials of its operation."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from nlapi.client.auth import credential_location
+from nlapi.openapi.model import FORM, Media, Parameter, SecurityScheme, essence, may_be_json
+from nlapi.openapi.spec import Operation
+from nlapi.sandbox import parameters as wire
+from nlapi.sandbox.bodies import read_body, read_json, select_media
+from nlapi.sandbox.parameters import MISSING, QueryPairs, split_pairs
+from nlapi.sandbox.problem import Fault, RequestProblem, unprocessable
+from nlapi.sandbox.routes import take_path_query
+from nlapi.sandbox.schemas import Schemas
+
+# The values of a request by location: header (names in lower case), query and cookie, all decoded.
+FieldsByLocation = Mapping[str, Mapping[str, str]]
+
+
+def authenticate(operation: Operation, fields: FieldsByLocation) -> None:
+    """Raise Problem 401 unless one alternative of the operation's security is complete, with any non-empty values."""
+    if not operation.security:
+        return
+    schemes = operation.spec.security_schemes
+    incomplete = []
+    for requirement in operation.security:
+        missing = _missing_schemes([schemes[id] for id in requirement if id in schemes], fields)
+        if not missing:
+            return
+        incomplete.append(missing)
+    # WWW-Authenticate is required in a 401 (RFC 9110 §15.5.2); it names the alternative that lacks least.
+    nearest = min(incomplete, key=len)
+    alternatives = " or ".join(
+        dict.fromkeys(" and ".join(map(_describe, schemes_needed)) for schemes_needed in incomplete)
+    )
+    raise RequestProblem(
+        401,
+        f"{operation.id} needs a credential: {alternatives}. Any non-empty value will do here",
+        headers=[("WWW-Authenticate", _challenge(nearest))],
+    )
+
+
+def _missing_schemes(schemes: Sequence[SecurityScheme], values: FieldsByLocation) -> list[SecurityScheme]:
+    """Return the missing schemes of a requirement, one for each header, query parameter or cookie."""
+    # Schemes with one location are one credential (docs/design/022-credentials-by-place.md); loopback has no TLS.
+    fields = {
+        credential_location(candidate).key: candidate
+        for candidate in reversed(schemes)
+        if candidate.kind != "mutualTLS"
+    }
+    filled = {
+        credential_location(candidate).key
+        for candidate in schemes
+        if candidate.kind != "mutualTLS" and has_credential(candidate, values)
+    }
+    return [scheme for field, scheme in reversed(fields.items()) if field not in filled]
+
+
+def has_credential(scheme: SecurityScheme, fields: FieldsByLocation) -> bool:
+    """Return whether a request has a credential of this scheme, whatever its value."""
+    if scheme.kind == "apiKey":
+        name = scheme.name.lower() if scheme.location == "header" else scheme.name
+        return bool(fields.get(scheme.location, {}).get(name, "").strip())
+    sent_scheme, _, credential = fields["header"].get("authorization", "").partition(" ")
+    required_scheme = scheme.scheme if scheme.kind == "http" else "bearer"
+    if sent_scheme.lower() != required_scheme or not credential.strip():
+        return False
+    return required_scheme != "basic" or _is_basic(credential.strip())
+
+
+def _is_basic(credential: str) -> bool:
+    try:
+        return b":" in base64.b64decode(credential, validate=True)
+    except ValueError:
+        return False
+
+
+def _describe(scheme: SecurityScheme) -> str:
+    if scheme.kind == "apiKey":
+        return f"{scheme.id} ({scheme.location} {scheme.name})"
+    kind = scheme.scheme if scheme.kind == "http" else "bearer"
+    return f"{scheme.id} (header Authorization: {kind.title()} ...)"
+
+
+def _challenge(missing: Iterable[SecurityScheme]) -> str:
+    scheme = next(iter(missing))
+    if scheme.kind == "apiKey":
+        return f'ApiKey realm="sandbox", in="{scheme.location}", name="{scheme.name}"'
+    kind = scheme.scheme if scheme.kind == "http" else "bearer"
+    return f'{kind.title()} realm="sandbox"'
+
+
+# Header parameters of these names are ignored; OpenAPI 3.1.1 §4.8.12.1.
+IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRequest:
+    """A request before it is checked: `path` and `query` percent-encoded, header names in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        jar = SimpleCookie()
+        try:
+            jar.load(self.headers.get("cookie", ""))
+        except CookieError:
+            return {}
+        return {name: morsel.value for name, morsel in jar.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidRequest:
+    """The values of a valid request. `body` is MISSING without a body, or when it is only bytes."""
+
+    path: Mapping[str, Any]
+    query: Mapping[str, Any]
+    headers: Mapping[str, Any]
+    cookies: Mapping[str, Any]
+    body: Any = MISSING
+
+
+def check_request(operation: Operation, raw: Mapping[str, str], incoming: RawRequest, schemas: Schemas) -> ValidRequest:
+    """Return the values of a request; Problem 400, 404, 415 or 422 when the description forbids it."""
+    pairs = split_pairs(incoming.query)
+    raw = {**raw, **take_path_query(operation, pairs)}
+    values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    faults: list[Fault] = []
+    for parameter in operation.parameters:
+        if parameter.location == "header" and parameter.name.lower() in IGNORED_HEADERS:
+            continue
+        value = _read(parameter, raw, pairs, incoming, schemas)
+        if value is MISSING and parameter.required and wire.is_spread(parameter, schemas):
+            # An empty object has no pairs in the query, so its absence cannot be told from it.
+            value = {}
+        if value is MISSING:
+            if parameter.required:
+                faults.append(Fault(location=f"{parameter.location}.{parameter.name}", message="is required"))
+            continue
+        values[parameter.location][parameter.name] = value
+        faults += _value_faults(parameter, value, schemas)
+    _take_unmatched(operation, pairs, values["query"], faults, schemas)
+    body = _body(operation, incoming, schemas, faults)
+    if faults:
+        raise unprocessable(faults)
+    return ValidRequest(
+        path=values["path"], query=values["query"], headers=values["header"], cookies=values["cookie"], body=body
+    )
+
+
+def _read(
+    parameter: Parameter, raw: Mapping[str, str], pairs: QueryPairs, incoming: RawRequest, schemas: Schemas
+) -> Any:
+    if parameter.content_type is not None:
+        return _read_content(parameter, raw, pairs, incoming, schemas)
+    if parameter.location == "query":
+        return wire.read_query(parameter, pairs, schemas)
+    text = _raw_value(parameter, raw, incoming)
+    if text is None:
+        return MISSING
+    if parameter.location == "path":
+        return wire.read_path(parameter, text, schemas)
+    if parameter.location == "header":
+        return wire.read_header(parameter, text, schemas)
+    return wire.read_cookie(parameter, text, schemas)
+
+
+def _raw_value(parameter: Parameter, raw: Mapping[str, str], incoming: RawRequest) -> str | None:
+    if parameter.location == "path":
+        return raw.get(parameter.name)
+    if parameter.location == "header":
+        return incoming.headers.get(parameter.name.lower())
+    return incoming.cookies.get(parameter.name)
+
+
+def _read_content(
+    parameter: Parameter, raw: Mapping[str, str], pairs: QueryPairs, incoming: RawRequest, schemas: Schemas
+) -> Any:
+    """Return the value of a parameter with `content`, a text of that media type; OpenAPI 3.1.1 §4.8.12.4."""
+    if parameter.style == "querystring":
+        return _read_querystring(parameter, pairs, incoming, schemas)
+    if parameter.location == "query":
+        raw_values = pairs.take(parameter.name)
+        text = wire.percent_decode(raw_values[-1]) if raw_values else None
+    else:
+        text = _raw_value(parameter, raw, incoming)
+        if text is not None and parameter.location == "path":
+            text = wire.percent_decode(text, plus=False)
+    if text is None:
+        return MISSING
+    if not may_be_json(parameter.content_type or ""):
+        return text
+    try:
+        return read_json(text.encode())
+    except RequestProblem:
+        location = f"{parameter.location}.{parameter.name}"
+        raise unprocessable([Fault(location=location, message=f"is not JSON: {text[:80]}")]) from None
+
+
+def _read_querystring(parameter: Parameter, pairs: QueryPairs, incoming: RawRequest, schemas: Schemas) -> Any:
+    """Return the value of a `querystring` parameter, which is the whole query; OpenAPI 3.2.0 §4.12.2.2."""
+    pairs.used.update(range(len(pairs.pairs)))
+    if not incoming.query:
+        return MISSING
+    kind = essence(parameter.content_type or "")
+    is_form = kind == FORM
+    text = incoming.query if is_form else wire.percent_decode(incoming.query, plus=False)
+    return read_body(Media(content_type=kind, schema=parameter.schema), text.encode(), kind, schemas)
+
+
+def _value_faults(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fault]:
+    if value == "" and parameter.allow_empty:
+        return []
+    location = f"{parameter.location}.{parameter.name}"
+    faults = schemas.faults(parameter.schema, value, location)
+    # The mistake of many clients: a list is sent as `a%2Cb`, one value with a comma in it.
+    texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    if faults and any(isinstance(text, str) and "," in text for text in texts):
+        hint = "; a comma between values is written plain, not percent-encoded"
+        return [Fault(location=fault.location, message=fault.message + hint) for fault in faults]
+    return faults
+
+
+def _take_unmatched(
+    operation: Operation, pairs: QueryPairs, query: dict[str, Any], faults: list[Fault], schemas: Schemas
+) -> None:
+    """Assign query names without a parameter to a credential or a free-form object; Problem 400 for the others."""
+    for requirement in operation.security:
+        for id in requirement:
+            scheme = operation.spec.security_schemes.get(id)
+            if scheme is not None and scheme.kind == "apiKey" and scheme.location == "query":
+                pairs.take(scheme.name)
+    described = [parameter for parameter in operation.parameters if parameter.location == "query"]
+    owner = next(
+        (
+            candidate
+            for candidate in described
+            if not candidate.content_type and wire.takes_any_name(candidate, schemas)
+        ),
+        None,
+    )
+    if pairs.unused and owner is not None:
+        value = {**query.get(owner.name, {}), **wire.take_free_properties(owner, pairs, schemas)}
+        query[owner.name] = value
+        faults[:] = [fault for fault in faults if fault.location != f"query.{owner.name}"]
+        faults += _value_faults(owner, value, schemas)
+    if pairs.unused:
+        raise _unknown_names(pairs.unused, [parameter.name for parameter in described], operation)
+
+
+def _unknown_names(names: list[str], described: list[str], operation: Operation) -> RequestProblem:
+    faults = []
+    for name in dict.fromkeys(names):
+        suggestions = difflib.get_close_matches(name, described, n=1, cutoff=0.6)
+        message = f"is no query parameter of {operation.id}" + (
+            f"; did you mean {suggestions[0]}?" if suggestions else ""
+        )
+        faults.append(Fault(location=f"query.{name}", message=message))
+    suffix = f"; it has {', '.join(described)}" if described else "; it has none"
+    return RequestProblem(400, f"{faults[0].location}: {faults[0].message}{suffix}", faults=faults)
+
+
+def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: list[Fault]) -> Any:
+    body, content = operation.body, incoming.content
+    if body is None:
+        if content:
+            raise RequestProblem(400, f"{operation.id} takes no request body")
+        return MISSING
+    if not content and (body.required or may_be_json(incoming.content_type)):
+        if body.required:
+            raise RequestProblem(400, f"{operation.id} needs a request body ({body.content_type})")
+        return MISSING
+    if not content:
+        return MISSING
+    media = select_media(body, incoming.content_type)
+    value = read_body(media, content, incoming.content_type, schemas)
+    if value is MISSING:
+        return MISSING
+    value = without_read_only(value, media.schema, schemas)
+    try:
+        faults += schemas.faults(media.schema, value, "body")
+    except RecursionError:
+        # jsonschema recurses with the value: a few thousand brackets are enough.
+        raise RequestProblem(400, "the body is nested too deeply") from None
+    return value
+
+
+def without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
+    """Return a value without its readOnly properties."""
+    # Ignored and not refused: many clients send back the whole item that they read.
+    if isinstance(value, list) and depth:
+        items = schemas.flat(schema).get("items", {})
+        return [without_read_only(item, items, schemas, depth - 1) for item in value]
+    if not isinstance(value, dict) or not depth:
+        return value
+    described = schemas.properties(schema)
+    writable_fields = {
+        name: item for name, item in value.items() if schemas.flat(described.get(name, {})).get("readOnly") is not True
+    }
+    return {
+        name: without_read_only(item, described.get(name, {}), schemas, depth - 1)
+        for name, item in writable_fields.items()
+    }

@@ -1,0 +1,170 @@
+"""The view of an answer for a person: the sentence about it, and the rows and columns that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.client.message import Result
+from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import answer_schema, answer_schemas, extract_item, extract_list
+from nlapi.resources.envelope import SchemaView
+from nlapi.resources.identity import Item, columns, field_at, fields_of, is_empty, text_of
+from nlapi.resources.nouns import singular_noun
+from nlapi.resources.paging import PageRole, next_page, page_parameters
+from nlapi.resources.schemas import SchemaReader
+from nlapi.tools.tool import Call, Place, Tool
+
+# Largest object two levels deep whose fields are shown one by one; larger ones are shown as one field.
+MAX_EXPANDED = 16
+
+VALUE_COLUMN = "value"
+"""The column of a list of plain values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerView:
+    """A view of an answer: a table of `rows`, or the fields of the single row of a resource, or a raw text.
+
+    `columns` are paths of fields, the most informative first; the first `fixed` are shown however narrow the table is.
+    `operation` gives the units of amounts. `text` is the same in a sentence; "" without a question. `is_certain` is
+    False where a condition of the question could not be applied, which the text says.
+    """
+
+    text: str = ""
+    rows: tuple[Item, ...] = ()
+    columns: tuple[str, ...] = ()
+    fixed: int = 1
+    is_single: bool = False
+    operation: Operation | None = None
+    raw: str = ""
+    is_certain: bool = True
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as JSON objects of the columns by their path."""
+        return [{path: field_at(row, path) for path in self.columns} for row in self.rows]
+
+
+def lowercase_headers(result: Result) -> dict[str, str]:
+    """Return the headers of an answer by their names in lower case."""
+    return {name.lower(): value for name, value in result.headers}
+
+
+def table_view(items: Sequence[Item], operation: Operation | None) -> AnswerView:
+    """Return the table of several resources."""
+    noun = singular_noun(operation) if operation is not None else ()
+    return AnswerView(rows=tuple(items), columns=tuple(columns(items, noun)), operation=operation)
+
+
+def item_view(item: Item, operation: Operation | None) -> AnswerView:
+    """Return the fields of one resource; empty fields come last."""
+    noun = singular_noun(operation) if operation is not None else ()
+    paths = [inner for path in columns([item], noun) for inner in _expanded_paths(path, field_at(item, path))]
+    empty = [path for path, field in fields_of(item).items() if is_empty(field)]
+    return AnswerView(rows=(item,), columns=(*paths, *empty), is_single=True, operation=operation)
+
+
+def _expanded_paths(path: str, value: Any) -> list[str]:
+    """Return the paths of an object's fields where they are few and plain, else the path of the object itself."""
+    fields = value if isinstance(value, Mapping) and not text_of(value, path.rpartition(".")[2]) else {}
+    plain = not any(isinstance(field, Mapping | list) for field in fields.values())
+    return [f"{path}.{name}" for name in fields] if plain and 0 < len(fields) <= MAX_EXPANDED else [path]
+
+
+def answer_view(result: Result, operation: Operation | None = None) -> AnswerView:
+    """Return the view of an answer to a call without a question."""
+    listing = extract_list(result.data, operation, lowercase_headers(result))
+    if listing is not None and (view := entries_view(listing.entries, operation)) is not None:
+        return view
+    item = extract_item(result.data, operation) if listing is None else None
+    if item is None or is_empty(item):
+        return AnswerView(raw=raw_text(result), operation=operation)
+    return item_view(item, operation)
+
+
+def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> AnswerView | None:
+    """Return the table of the entries of a list; None where they are neither all objects nor all plain values."""
+    objects = [entry for entry in entries if isinstance(entry, Mapping)]
+    if len(objects) == len(entries):
+        return table_view(objects, operation)
+    # A table of objects beside plain values would have empty cells that look like missing data.
+    if any(isinstance(entry, list | Mapping) for entry in entries):
+        return None
+    return AnswerView(
+        rows=tuple({VALUE_COLUMN: entry} for entry in entries), columns=(VALUE_COLUMN,), operation=operation
+    )
+
+
+def raw_text(result: Result) -> str:
+    """Return an answer that fits no rule unchanged, except that JSON lists get a line for each entry."""
+    import json
+
+    # One entry a line, so that `grep` and `head` are of use on a list.
+    data = result.data
+    if isinstance(data, list) and data:
+        return "[{}]".format(",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in data))
+    return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
+
+
+_WHOLE_BODY = ("body", "")
+
+
+def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
+    """Return the arguments for the page after `result`.
+
+    {} where there is another page and no argument asks for it; None where the answer reports no further page.
+    """
+    places = call.tool.places
+    names = {place: name for name, place in places.items()}
+    body_argument = names.get(_WHOLE_BODY)
+    values: dict[Place, Any] = {}
+    for name, value in call.arguments.items():
+        # A body that is one argument hides its properties, and some APIs page by a cursor in the body.
+        if name == body_argument and isinstance(value, Mapping):
+            values |= {("body", inner): field for inner, field in value.items()}
+        elif name in places:
+            values[places[name]] = value
+    changed = next_page(call.tool.operation, values, result.data, lowercase_headers(result))
+    if not changed:
+        return None if changed is None else {}
+    arguments = dict(call.arguments)
+    for place, value in changed.items():
+        if place in names:
+            arguments[names[place]] = value
+        elif body_argument is not None and place[0] == "body":
+            arguments[body_argument] = {**arguments.get(body_argument, {}), place[1]: value}
+    return arguments if arguments != call.arguments else {}
+
+
+def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
+    """Return the names of the arguments that choose a page or its start; with `sizes`, also its length."""
+    places = {
+        parameter.place for parameter in page_parameters(tool.operation) if sizes or parameter.role is not PageRole.SIZE
+    }
+    return frozenset(name for name, place in tool.places.items() if place in places)
+
+
+# A line of the reference that a model reads per operation; the whole holds at most 60,000 characters (015-plugins.md).
+MAX_FIELDS = 16
+MAX_DEPTH = 2
+
+
+def answer_fields(operation: Operation, spell: Callable[[str], str]) -> str:
+    """Return the field names of a success answer, passed through `spell`; for a list, those of its items."""
+    return _field_names(answer_schemas(operation.spec).reader, answer_schema(operation), spell, 0)
+
+
+def _field_names(reader: SchemaReader, schema: Any, spell: Callable[[str], str], depth: int) -> str:
+    if depth > MAX_DEPTH:
+        return ""
+    if "array" in reader.types(schema):
+        items = _field_names(reader, SchemaView(schema, reader).items, spell, depth + 1)
+        return f"a list of ({items})" if items else "a list"
+    properties = reader.properties(schema)
+    names = []
+    for name, field_schema in list(properties.items())[:MAX_FIELDS]:
+        nested = _field_names(reader, field_schema, spell, depth + 1) if "array" in reader.types(field_schema) else ""
+        names.append(f"{spell(name)}: {nested}" if nested.startswith("a list of") else spell(name))
+    remaining = len(properties) - MAX_FIELDS
+    return ", ".join(names) + (f" and {remaining} more" if remaining > 0 else "")

@@ -1,0 +1,388 @@
+"""The conversion of text that a person typed into the type that a schema asks for."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from nlapi.errors import ArgumentError
+from nlapi.openapi.hints import read_hints
+from nlapi.openapi.model import as_map
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.schemas import json_type, schema_types
+from nlapi.tools.tool import Place, Tool
+from nlapi.tools.units import parse_amount
+
+# Types are tried from the strictest to the loosest: as an array any text can be read, so it comes last.
+TYPE_ORDER = ("boolean", "integer", "number", "object", "array")
+
+# Steps of `$ref`s, and of unions inside unions, that are followed to find a type; a schema may refer to itself.
+MAX_TYPE_DEPTH = 8
+
+TRUE_TEXTS, FALSE_TEXTS = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
+
+
+def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> Any:
+    """Return `text` as the type that `schema` asks for, or unchanged where it cannot be read so (`check` reports that).
+
+    Lists are JSON or separated by commas; objects are JSON. Where the schema also allows a string, only JSON of one of
+    the other types is converted.
+    """
+    definitions = definitions or {}
+    schema = _resolve(schema, definitions)
+    kinds = _allowed_types(schema, definitions)
+    if not kinds:
+        return _parse_json(text, text)
+    if text == "null" and "null" in kinds:
+        return None
+    if "string" in kinds:
+        value = _parse_json(text, text)
+        kind = json_type(value)
+        fits = kind in kinds or (kind == "integer" and "number" in kinds)
+        return value if fits and kind != "string" else text
+    values = (_convert(text, kind, schema, definitions) for kind in TYPE_ORDER if kind in kinds)
+    return next((value for value in values if value is not None), text)
+
+
+def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
+    """Return `texts` with each text converted to the type of its argument of `tool`; other values stay unchanged."""
+    properties = tool.input_schema["properties"]
+    definitions = tool.input_schema.get("$defs", {})
+    return {
+        name: coerce(value, properties.get(name, {}), definitions) if type(value) is str else value
+        for name, value in texts.items()
+    }
+
+
+def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    steps = 0
+    while isinstance(schema.get("$ref"), str) and steps < MAX_TYPE_DEPTH:
+        schema = as_map(definitions.get(schema["$ref"].rpartition("/")[2]))
+        steps += 1
+    return schema
+
+
+def _allowed_types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
+    """Return the types that a schema allows; an empty set where it restricts none."""
+    if depth > MAX_TYPE_DEPTH or not isinstance(schema, Mapping):
+        return frozenset()
+    schema = _resolve(schema, definitions)
+    declared = schema.get("type") or ()
+    types = {declared} if isinstance(declared, str) else set(declared)
+    for combiner in ("oneOf", "anyOf", "allOf"):
+        for part in schema.get(combiner, ()) if not declared else ():
+            types |= _allowed_types(part, definitions, depth + 1)
+    return frozenset(types or {json_type(value) for value in schema.get("enum", ())})
+
+
+def _convert(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    if kind == "boolean":
+        folded = text.strip().lower()
+        return True if folded in TRUE_TEXTS else False if folded in FALSE_TEXTS else None
+    if kind in ("integer", "number"):
+        return _parse_number(text, kind)
+    if kind == "object":
+        value = _parse_json(text, None)
+        return value if isinstance(value, dict) else None
+    if kind == "array":
+        value = _parse_json(text, None) if text.lstrip().startswith("[") else None
+        if isinstance(value, list):
+            return value
+        items = schema.get("items", {})
+        if "array" in _allowed_types(items, definitions):  # commas cannot say where an inner list ends
+            return None
+        # Commas are the separator that people know from URLs (OpenAPI's style `form` without `explode`).
+        pieces = text.split(",") if text else []
+        return [coerce(piece.strip(), as_map(items), definitions) for piece in pieces]
+    return None
+
+
+def _parse_number(text: str, kind: str) -> int | float | None:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if kind == "integer":
+        return int(number) if number.is_integer() else None
+    return number if math.isfinite(number) else None
+
+
+def _parse_json(text: str, default: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return default
+
+
+# Levels of nested values that are transformed.
+MAX_VALUE_DEPTH = 32
+
+# Levels of nested `allOf`, `anyOf` and `oneOf` that are followed; a schema may contain itself.
+MAX_COMBINER_DEPTH = 4
+
+# Called with the schema and the value of each part; returns the new value.
+Change = Callable[[Mapping[str, Any], Any], Any]
+
+
+def to_wire_units(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with every amount that is a text with its unit as a number in wire units.
+
+    A whole number that a model wrote as `2.0` becomes `2` where the description has an integer.
+    """
+    # The description's schemas are read and not `input_schema`, where a wire unit is only a pattern and a sentence.
+    spec = tool.operation.spec
+
+    def amount(schema: Mapping[str, Any], value: Any) -> Any:
+        types = schema_types(schema)
+        if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
+            return int(value)
+        unit = read_hints(schema).unit if isinstance(value, str) else ""
+        number = parse_amount(value, unit) if unit else None
+        if number is None:
+            return value
+        return str(number) if "string" in types else number
+
+    return {name: _transform(spec, argument_schema(tool, name), value, amount, 0) for name, value in arguments.items()}
+
+
+def with_defaults(operation: Operation, values: dict[Place, Any]) -> dict[Place, Any]:
+    """Return values by location, with the defaults of values that are required and hidden (`x-nlapi: {hide:
+    true}`).
+    """
+    spec, body = operation.spec, operation.body
+
+    def complete(schema: Mapping[str, Any], value: Any) -> Any:
+        return {**_hidden_defaults(spec, schema, value), **value} if isinstance(value, Mapping) else value
+
+    defaults = {
+        (parameter.location, parameter.name): schema["default"]
+        for parameter in operation.parameters
+        if parameter.required and read_hints(schema := spec.follow(parameter.schema)).hide and "default" in schema
+    }
+    result = {**defaults, **values}
+    if body is None:
+        return result
+    if ("body", "") in result:
+        return {**result, ("body", ""): _transform(spec, body.schema, result["body", ""], complete, 0)}
+    body_values = {name: value for (location, name), value in result.items() if location == "body"}
+    if body_values or body.required:
+        completed = _transform(spec, body.schema, body_values, complete, 0)
+        result |= {("body", name): value for name, value in completed.items()}
+    return result
+
+
+def _hidden_defaults(spec: Spec, schema: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = {}
+    parts = list(_combined_schemas(spec, schema))
+    required = {name for part in parts for name in part.get("required", ())}
+    for part in parts:
+        for name, property_schema in part.get("properties", {}).items():
+            if name in required and name not in value:
+                property_schema = spec.follow(property_schema)
+                if read_hints(property_schema).hide and "default" in property_schema:
+                    defaults[name] = property_schema["default"]
+    return defaults
+
+
+def _transform(spec: Spec, schema: Any, value: Any, change: Change, depth: int) -> Any:
+    """Return `value` with `change` applied to every part of it, innermost first."""
+    schema = spec.follow(schema)
+    if not isinstance(schema, Mapping) or depth > MAX_VALUE_DEPTH:
+        return value
+    if isinstance(value, Mapping):
+        value = {
+            name: _transform(spec, property_schema(spec, schema, name), item, change, depth + 1)
+            for name, item in value.items()
+        }
+    elif isinstance(value, list):
+        items: Any = next(
+            (part["items"] for part in _combined_schemas(spec, schema, any_of=True) if "items" in part), {}
+        )
+        value = [_transform(spec, items, item, change, depth + 1) for item in value]
+    for part in _combined_schemas(spec, schema, any_of=True):
+        value = change(part, value)
+    return value
+
+
+def _combined_schemas(spec: Spec, schema: Any, *, any_of: bool = False, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema and the schemas in its `allOf`; with `any_of`, also those of `anyOf` and `oneOf`."""
+    schema = spec.follow(schema)
+    if not isinstance(schema, Mapping) or depth > MAX_COMBINER_DEPTH:
+        return
+    yield schema
+    for key in ("allOf", "anyOf", "oneOf") if any_of else ("allOf",):
+        for part in schema.get(key, ()):
+            yield from _combined_schemas(spec, part, any_of=any_of, depth=depth + 1)
+
+
+def property_schema(spec: Spec, schema: Any, name: str) -> Mapping[str, Any]:
+    """Return the schema of a property, `$ref`s at its top followed; {} where the schema does not declare it."""
+    for part in _combined_schemas(spec, schema, any_of=True):
+        declared = spec.follow(part.get("properties", {}).get(name))
+        if isinstance(declared, Mapping):
+            return declared
+    return {}
+
+
+def argument_schema(tool: Tool, argument: str, *path: str) -> Mapping[str, Any]:
+    """Return the description's schema (not `input_schema`) for an argument, or for a property inside it."""
+    operation = tool.operation
+    location, wire_name = tool.places.get(argument, ("body", argument))
+    if location != "body":
+        parameter = operation.parameter(location, wire_name)
+        schema: Any = parameter.schema if parameter else {}
+    else:
+        schema = operation.body.schema if operation.body else {}
+        path = (wire_name, *path) if wire_name else path
+    for name in path:
+        schema = property_schema(operation.spec, schema, name)
+    return operation.spec.schema(schema)
+
+
+# Characters of one fault in a message: a model repeats long values, and a terminal shows about two lines.
+MAX_MESSAGE = 160
+
+MAX_FAULTS = 3
+
+# The validator recurses, also in parts that are not Python, where an overflow of the stack ends the process instead of
+# raising RecursionError.
+MAX_NESTED = 60
+
+
+def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
+    """Raise ArgumentError with each wrong argument and what would be right, unless all of them fit the schema."""
+    from nlapi.tools.validator import VALIDATOR
+
+    # Unknown and absent arguments are looked for first, because the validator's own messages name no similar argument.
+    faults = list(_unknown_arguments(tool, arguments)) + list(_missing_arguments(tool, arguments))
+    if not faults and _is_too_deep(arguments):
+        faults = [("the arguments are nested too deeply", f"at most {MAX_NESTED} levels")]
+    if not faults:
+        schema = VALIDATOR(tool.input_schema, format_checker=_format_checker())
+        try:
+            faults = [_fault(error) for error in schema.iter_errors(dict(arguments))] + _body_faults(tool, arguments)
+        except RecursionError:
+            faults = [("the arguments are nested too deeply", "")]
+    if faults:
+        text = "; ".join(message for message, _ in faults[:MAX_FAULTS])
+        if len(faults) > MAX_FAULTS:
+            text += f"; and {len(faults) - MAX_FAULTS} more"
+        raise ArgumentError(f"{tool.operation.id}: {text}", hint=next((hint for _, hint in faults if hint), ""))
+
+
+def _is_too_deep(arguments: Mapping[str, Any]) -> bool:
+    level: list[Any] = [arguments]
+    for _ in range(MAX_NESTED + 1):
+        children = [node.values() if isinstance(node, Mapping) else node for node in level]
+        level = [child for group in children for child in group if isinstance(child, Mapping | list)]
+    return bool(level)
+
+
+def _unknown_arguments(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if tool.input_schema.get("additionalProperties") is not False:
+        return []
+    properties = tool.input_schema["properties"]
+    faults = []
+    for name in arguments:
+        if name not in properties:
+            folded = {property_name.lower(): property_name for property_name in properties}
+            similar = difflib.get_close_matches(str(name).lower(), folded, n=1)
+            hint = f"did you mean {folded[similar[0]]!r}?" if similar else f"it takes {', '.join(properties) or 'none'}"
+            faults.append((f"there is no argument {name!r}"[:MAX_MESSAGE], hint[:400]))
+    return faults
+
+
+def _missing_arguments(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    properties = tool.input_schema["properties"]
+    return [
+        (f"argument {name!r} is missing", " ".join(properties[name].get("description", "").split())[:MAX_MESSAGE])
+        for name in tool.required
+        if name not in arguments
+    ]
+
+
+def _body_faults(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the faults of a body as a whole that is assembled from arguments (`Tool.body_rules`)."""
+    from nlapi.tools.validator import VALIDATOR
+
+    places = {name: tool.places.get(name, ("body", name)) for name in arguments}
+    body = {place[1]: arguments[name] for name, place in places.items() if place[0] == "body"}
+    is_required = tool.operation.body is not None and tool.operation.body.required
+    if not tool.body_rules or not (body or is_required):
+        return []
+    faults = []
+    for error in VALIDATOR(tool.body_rules).iter_errors(body):
+        if error.validator == "required":
+            missing = [name for name in error.validator_value if name not in body]
+            faults.append((f"the body also needs {', '.join(map(repr, missing))}", ""))
+        elif error.validator == "minProperties":
+            choices = [name for name, place in tool.places.items() if place[0] == "body"]
+            faults.append(("there is nothing to send in the body", f"give some of {', '.join(choices[:12])}"))
+        else:
+            faults.append((f"the body: {error.message}"[:MAX_MESSAGE], ""))
+    return list(dict.fromkeys(faults))
+
+
+def _fault(error: Any) -> tuple[str, str]:
+    """Return a jsonschema error as (message, hint); of a union, that of the branch which comes nearest."""
+    while error.context:
+        error = _nearest_error(error.context)
+    location = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
+    message = error.message if len(error.message) <= MAX_MESSAGE else f"{error.message[:MAX_MESSAGE]}…"
+    hint = ""
+    if error.validator == "enum" and isinstance(error.instance, str):
+        choices = [str(choice) for choice in error.validator_value]
+        similar = difflib.get_close_matches(
+            error.instance.upper(), [choice.upper() for choice in choices], n=1, cutoff=0.5
+        )
+        hint = next((f"did you mean {choice!r}?" for choice in choices if similar and choice.upper() == similar[0]), "")
+        hint = hint or f"one of {', '.join(choices[:12])}"
+        message = f"{error.instance!r} is not one of its choices"[:MAX_MESSAGE]
+    if error.validator == "pattern" and len({"string", "integer", "number"} & set(error.schema.get("type", ()))) > 1:
+        message = f"{error.instance!r} is neither a number nor an amount with its unit"[:MAX_MESSAGE]
+        hint = str(error.schema.get("description", ""))[-MAX_MESSAGE:].partition(". ")[2]
+    return f"{location or 'the arguments'}: {message}", hint
+
+
+def _nearest_error(errors: list[Any]) -> Any:
+    """Return the first error of the union branch with the fewest errors; branches of another type come last."""
+    branches: dict[Any, list[Any]] = {}
+    for error in errors:
+        branches.setdefault(error.relative_schema_path[0], []).append(error)
+    has_type_error = {
+        branch: any(fault.validator == "type" and not fault.relative_path for fault in faults)
+        for branch, faults in branches.items()
+    }
+    return branches[min(branches, key=lambda branch: (has_type_error[branch], len(branches[branch])))][0]
+
+
+@cache
+def _format_checker() -> Any:
+    """Return a checker for the formats that constrain the value itself (`int32`, `date`)."""
+    from jsonschema import FormatChecker
+
+    # `email`, `uri` and the like stay unchecked: descriptions use them loosely, and the API is the judge of its own
+    # values.
+    checker = FormatChecker(formats=())
+    rules: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+        ("int32", lambda value: not _is_integer(value) or -(2**31) <= value < 2**31),
+        ("int64", lambda value: not _is_integer(value) or -(2**63) <= value < 2**63),
+        ("date", lambda value: not isinstance(value, str) or str(datetime.date.fromisoformat(value)) == value),
+        ("date-time", lambda value: not isinstance(value, str) or bool(datetime.datetime.fromisoformat(value))),
+    )
+    for name, rule in rules:
+        checker.checks(name, raises=ValueError)(rule)
+    return checker
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
