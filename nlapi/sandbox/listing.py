@@ -162,8 +162,8 @@ def sort_rows(rows: list[Data], query: Mapping[str, Any]) -> list[Data]:
             fields = text
     if fields is None:
         return rows
-    for field in reversed(fields.split(",")):
-        name, reverse = _sort_field(field.strip())
+    for sort_field in reversed(fields.split(",")):
+        name, reverse = _sort_field(sort_field.strip())
         property = next((candidate for row in rows for candidate in row if name_key(candidate) == name_key(name)), None)
         if property is not None:
             rows = sorted(rows, key=lambda row: _sort_key(row.get(property)), reverse=reverse != is_descending)
