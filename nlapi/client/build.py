@@ -327,7 +327,7 @@ def _encode_non_ascii(text: str) -> str:
 def _path_segment(parameter: Parameter, value: Any) -> str:
     """Return the text of a parameter in the path, or refuse it (docs/design/009)."""
     # In style matrix the name precedes the value, so that an empty one leaves `;color` and no empty segment.
-    _prefix_error(parameter, check_segment, _content_value(parameter, value), named=parameter.style == "matrix")
+    _prefix_error(parameter, check_segment, _content_value(parameter, value), has_label=parameter.style == "matrix")
     return _expand(parameter, value)
 
 

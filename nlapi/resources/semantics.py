@@ -405,7 +405,7 @@ class Semantics:
             part, created_resource = self._result_resource(operation, resource, part)
         key = path[-1].parameter
         return self._build_semantics(
-            kind, operation, path[:-1], resource, key=key, part=part, verb=verb, makes=created_resource
+            kind, operation, path[:-1], resource, key=key, part=part, verb=verb, created_resource=created_resource
         )
 
     def _list_semantics(self, operation: Operation, path: Path) -> OperationSemantics | None:
@@ -455,7 +455,7 @@ class Semantics:
         if owner is None or operation.effect is Effect.READ:
             return self._build_semantics(OperationKind.COMPUTE, operation, path, None)
         part, created_resource = self._result_resource(operation, owner, self._item_part(operation, owner))
-        fields: dict[str, Any] = {"part": part, "verb": path[-1].text, "makes": created_resource}
+        fields: dict[str, Any] = {"part": part, "verb": path[-1].text, "created_resource": created_resource}
         if path[-1].parameter is not None:
             return self._build_semantics(OperationKind.COMPUTE, operation, path, None, **fields)
         key = path[indexes[-1]].parameter
