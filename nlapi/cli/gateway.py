@@ -15,6 +15,7 @@ from nlapi.cli.gateway_token import TOKEN, Database, TokenFile, database_file, f
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.extras import require_extra
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -77,6 +78,7 @@ def serve(
     """
     from nlapi.gateway.store import Store
 
+    require_extra("gateway", "`nlapi gateway serve`")
     if example and (config or models):
         raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
     if example:

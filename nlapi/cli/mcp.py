@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from nlapi import registry
 from nlapi.cli import show, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
 from nlapi.errors import CredentialError, UsageError
+from nlapi.extras import require_extra
 from nlapi.mcp.settings import SHORTEST_NAME, Consent, Settings, checked_headers
 from nlapi.tools.name import MAX_LENGTH
 
@@ -81,7 +81,7 @@ def mcp(
 
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
-    _need_sdk()
+    require_extra("mcp", "`nlapi mcp`")
     from nlapi.client.server import explain_server
     from nlapi.mcp.catalogue import catalogue
     from nlapi.mcp.http import place
@@ -113,14 +113,6 @@ def mcp(
     if watch:
         watching = _watch(served, source, overlays, lambda: read(target.load(source, overlays, root)))
     _serve(served, watching, where)
-
-
-def _need_sdk() -> None:
-    if find_spec("mcp") is None:
-        raise UsageError(
-            "`nlapi mcp` needs the MCP SDK, which is not installed",
-            hint="in the checkout of nlapi: pip install '.[mcp]'",
-        )
 
 
 def _token(reference: str | None) -> str:

@@ -28,6 +28,7 @@ from nlapi.cli.options import (
 )
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
+from nlapi.extras import require_extra
 from nlapi.issue import Issue, Level
 from nlapi.registry import Registration
 
@@ -135,6 +136,7 @@ def _may_propose(folder: Path) -> None:
     """Is there a key, and no proposal that somebody may be reading?"""
     from nlapi.plugin.propose import PROPOSED
 
+    require_extra("claude", "--with-claude")
     if not os.environ.get("ANTHROPIC_API_KEY"):
         hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
         raise PlannerError("there is no key to ask Claude with", hint=hint)

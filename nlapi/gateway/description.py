@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-import jsonschema_rs
 import yaml
 
 from nlapi import bundled
+from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.problem import Problem, unprocessable
 from nlapi.gateway.strict import loads
 from nlapi.issue import Issue
@@ -35,7 +35,7 @@ class Parameter:
     required: bool
     kind: str
     """the JSON type of its value"""
-    validator: Any
+    validator: SchemaValidator
     default: Any = None
 
     def read(self, text: str) -> Any:
@@ -60,7 +60,7 @@ class Operation:
     audiences: frozenset[str]
     role: str
     changes: bool
-    body: Any = None
+    body: SchemaValidator | None = None
     """the validator of its body; None when it takes none"""
     body_required: bool = False
     largest: int = LARGEST_BODY
@@ -203,13 +203,13 @@ def _at(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> Any:
+def _validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> SchemaValidator:
     """A compiled schema whose `$ref`s lead into the description's components."""
     whole = {**schema, "components": {"schemas": tree["components"]["schemas"]}}
-    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return compile_schema(whole, formats=True)
 
 
-def _faults(validator: Any, value: Any, where: str) -> list[Issue]:
+def _faults(validator: SchemaValidator, value: Any, where: str) -> list[Issue]:
     issues = []
     for error in validator.iter_errors(value):
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)

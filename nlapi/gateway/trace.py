@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from nlapi.errors import UsageError
+from nlapi.extras import install_hint
 from nlapi.gateway.record import Record
 
 NS = 1_000_000
@@ -106,7 +107,7 @@ def _provider(exporter: str, environment: Mapping[str, str]) -> Any:
 
 
 def _lacking(exporter: str) -> UsageError:
-    hint = "in the checkout of nlapi: pip install '.[otel]', or unset the OTEL_ variables"
+    hint = f"{install_hint('otel')}, or unset the OTEL_ variables"
     return UsageError(f"traces should go to {exporter!r}, and there is no such exporter", hint=hint)
 
 

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import orjson
 
 from nlapi.errors import DescriptionError
+from nlapi.extras import install_hint
 
 Row = Sequence[float]
 
-_INSTALL = "in the checkout of nlapi: pip install '.[models]'"
+_INSTALL = install_hint("models")
 
 
 class Trained(Protocol):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema_rs
-
 from nlapi.gateway import refusals
 from nlapi.gateway.calls import Failed, FailureKind
+from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.routing.nouns import Context, Field, FieldType, Objective
 
 Type = type | tuple[type, ...]
@@ -61,17 +60,11 @@ class Checks:
         raise Failed(FailureKind.INVALID, f"its output breaks the objective's schema at {path}", ran=True)
 
 
-def _compiled(schema: Mapping[str, Any]) -> Any:
-    if not schema:
-        return None
-    return jsonschema_rs.validator_for(dict(schema), retriever=_refuse)
+def _compiled(schema: Mapping[str, Any]) -> SchemaValidator | None:
+    return compile_schema(schema) if schema else None
 
 
-def _refuse(uri: str) -> Any:
-    raise ValueError(f"a schema of an objective may not refer to {uri}")
-
-
-def _first(validator: Any, value: Any, root: str) -> tuple[str, str]:
+def _first(validator: SchemaValidator, value: Any, root: str) -> tuple[str, str]:
     error = next(validator.iter_errors(value))
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
     return root + "".join(steps), error.message[:300]
