@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nlapi.gateway import shapes
@@ -11,6 +12,7 @@ from nlapi.gateway.problem import unprocessable
 from nlapi.gateway.shapes import Json as Json
 from nlapi.gateway.shapes import slug as slug
 from nlapi.issue import Issue
+from nlapi.routing import nouns
 from nlapi.routing.change import Noun
 from nlapi.routing.nouns import Configuration, Decision, Version, VersionRef
 
@@ -87,28 +89,31 @@ def encode_decision(decision: Decision) -> Json:
 _DECIDED = ("shard", "revision", "rule", "experiment", "cell", "canary", "override", "reason")
 
 
-_PLURALS = {"canary": "canaries"}
-
-
-def _kind(name: str, decode: Callable[[Mapping[str, Any]], Any], encode: Callable[[Any, bool], Json]) -> Kind:
-    key = "version" if name == "version" else "name"
-    return Kind(name=name, plural=_PLURALS.get(name, f"{name}s"), key=key, decode=decode, encode=encode)
+def _kind(
+    noun: type,
+    decode: Callable[[Mapping[str, Any]], Any] | None = None,
+    encode: Callable[[Any, bool], Json] = shapes.encode,
+) -> Kind:
+    name = noun.__name__.lower()
+    plural = "canaries" if noun is nouns.Canary else f"{name}s"
+    key = "version" if noun is Version else "name"
+    return Kind(name=name, plural=plural, key=key, decode=decode or partial(shapes.decode, noun), encode=encode)
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        _kind("objective", shapes.decode_objective, shapes.encode_objective),
-        _kind("model", shapes.decode_model, shapes.encode_named),
-        _kind("version", shapes.decode_version, shapes.encode_version),
-        _kind("shard", shapes.decode_shard, shapes.encode_shard),
-        _kind("rule", shapes.decode_rule, shapes.encode_rule),
-        _kind("layer", shapes.decode_layer, shapes.encode_named),
-        _kind("experiment", shapes.decode_experiment, shapes.encode_experiment),
-        _kind("canary", shapes.decode_canary, shapes.encode_canary),
-        _kind("shadow", shapes.decode_shadow, shapes.encode_shadow),
-        _kind("override", shapes.decode_override, shapes.encode_override),
-        _kind("client", shapes.decode_client, shapes.encode_client),
+        _kind(nouns.Objective),
+        _kind(nouns.Model),
+        _kind(nouns.Version),
+        _kind(nouns.Shard),
+        _kind(nouns.Rule, shapes.decode_rule, shapes.encode_rule),
+        _kind(nouns.Layer),
+        _kind(nouns.Experiment),
+        _kind(nouns.Canary, shapes.decode_canary),
+        _kind(nouns.Shadow, shapes.decode_shadow),
+        _kind(nouns.Override, shapes.decode_override),
+        _kind(nouns.Client),
     )
 }
 """Kind of noun -> its Kind, in the order of a document."""

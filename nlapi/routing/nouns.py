@@ -67,13 +67,13 @@ class Objective:
     title: str = ""
     description: str = ""
     owner: str = ""
+    default: VersionRef | None = None
+    fallback: VersionRef | None = None
+    """served when the version that was decided on fails"""
     input: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema 2020-12 of the input"""
     output: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema 2020-12 of the output"""
-    default: VersionRef | None = None
-    fallback: VersionRef | None = None
-    """served when the version that was decided on fails"""
     context: tuple[Field, ...] = ()
     idempotent: bool = True
     """may a call be sent again after it failed?"""
@@ -131,8 +131,9 @@ class Shard:
 class Range:
     """A half-open range of numbers: `least` <= value < `below`."""
 
-    least: float | None = None
-    below: float | None = None
+    # Integers stay integers: a bound is shown as it was written.
+    least: int | float | None = None
+    below: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,10 +228,10 @@ class Guard:
     times the base's, at least `floor`, at least `floor_ratio` times the base's."""
 
     metric: str
-    limit: float | None = None
-    ratio: float | None = None
-    floor: float | None = None
-    floor_ratio: float | None = None
+    limit: int | float | None = None
+    ratio: int | float | None = None
+    floor: int | float | None = None
+    floor_ratio: int | float | None = None
     least: int = 50
     """requests seen before it judges"""
 
