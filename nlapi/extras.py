@@ -12,6 +12,7 @@ MODULES = {"claude": "anthropic", "gateway": "jsonschema_rs", "mcp": "mcp"}
 
 def has_extra(extra: str) -> bool:
     """Return whether an extra of MODULES is installed; nothing is imported."""
+    # Nothing is imported: anthropic takes a second and more (`python -X importtime`), and most commands end without it.
     return find_spec(MODULES[extra]) is not None
 
 

@@ -119,6 +119,7 @@ def _nest(noun: type, data: Mapping[str, Any]) -> Json:
         nested[attribute] = [_nest(part, item) for item in data.get(attribute, ())]
     if noun is not Field:
         nested |= {name: slug(nested[name]) for name in _SLUGS if name in nested}
+    # msgspec takes what a class has and leaves the rest: a match finds its three properties in the whole object.
     return {**nested, "match": data}
 
 
