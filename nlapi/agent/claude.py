@@ -26,6 +26,7 @@ from nlapi.agent.models import DEFAULT, PRICE_MONTH, cost
 from nlapi.agent.tool_selection import FIND_TOOL_NAME, QUESTION_RESULTS, SEARCH_RESULTS, Query, ToolSelection
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
+from nlapi.extras import require_extra
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Turn
@@ -97,6 +98,8 @@ class ClaudePlanner:
         self._base_url = base_url or (str(client.base_url) if client else BASE_URL)
         self._max_retries = max_retries
         self._today = today
+        if client is None:
+            require_extra("claude", "planning with Claude")
         if client is None and not (self._api_key.isascii() and self._api_key.isprintable() and self._api_key):
             fault = "holds characters that no key has" if self._api_key else "is missing"
             raise PlannerError(f"the key for Claude {fault}", hint=KEY_HINT)

@@ -156,11 +156,11 @@ class _DemoSession:
     """The questions of the demo to one API, with the worst exit code and the seconds that the answers took."""
 
     def __init__(self, source: str, target: Target) -> None:
-        from nlapi.cli.session import PlannerName, has_key, make_planner
+        from nlapi.cli.session import PlannerName, can_ask_claude, make_planner
 
         self.source = source
         self.target = target
-        name = PlannerName.CLAUDE if has_key() else PlannerName.OFFLINE
+        name = PlannerName.CLAUDE if can_ask_claude() else PlannerName.OFFLINE
         self.planner: Planner = make_planner(name, {target.spec: target}, None)
         self.worst_code, self.count, self.seconds = 0, 0, 0.0
         console.note(f"The planner is {self.planner.name}.")

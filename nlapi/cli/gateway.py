@@ -25,6 +25,7 @@ from nlapi.cli import target
 from nlapi.cli.options import Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError
+from nlapi.extras import require_extra
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -210,6 +211,7 @@ def serve(
     """
     from nlapi.gateway.store import GatewayStore
 
+    require_extra("gateway", "`nlapi gateway serve`")
     if example and (config or models):
         raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
     if example:

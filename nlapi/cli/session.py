@@ -25,6 +25,7 @@ from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
+from nlapi.extras import has_extra, install_hint
 from nlapi.openapi.spec import Effect
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
@@ -247,8 +248,9 @@ def _registered_names() -> list[str]:
     return names
 
 
-def has_key() -> bool:
-    return bool(os.environ.get("ANTHROPIC_API_KEY"))
+def can_ask_claude() -> bool:
+    """Return whether there is a key for Claude and the client to use it with."""
+    return bool(os.environ.get("ANTHROPIC_API_KEY")) and has_extra("claude")
 
 
 def make_planner(name: PlannerName, targets: Targets, model: str | None, routing: Path | None = None) -> Planner:
@@ -274,10 +276,18 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None, routing
         return embedded
     from nlapi.agent.auto import AutoPlanner
 
+    if key and not has_extra("claude"):
+        console.note(f"ANTHROPIC_API_KEY is set; to plan with Claude where it helps: {install_hint('claude')}")
     operations = sum(len(spec.operations) for spec in targets)
     # By default the embedded planner plans, and Claude where that is not sure and there is a key.
     routes = _routes(routing)
-    return AutoPlanner(embedded, claude if key else None, routes=routes, operations=operations, spent=_current_costs)
+    return AutoPlanner(
+        embedded,
+        claude if can_ask_claude() else None,
+        routes=routes,
+        operations=operations,
+        spent=_current_costs,
+    )
 
 
 def _routes(path: Path | None) -> PlannerRoutes:

@@ -10,10 +10,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-import jsonschema_rs
 import yaml
 
 from nlapi import bundled
+from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.problems import GatewayProblem, unprocessable
 from nlapi.gateway.request_guard import load_json
 from nlapi.issue import Issue
@@ -38,7 +38,7 @@ class GatewayParameter:
     required: bool
     json_type: str
     """the JSON type of its value"""
-    validator: Any
+    validator: SchemaValidator
     default: Any = None
 
     def read(self, text: str) -> Any:
@@ -64,7 +64,7 @@ class GatewayOperation:
     audiences: frozenset[str]
     role: str
     changes: bool
-    body: Any = None
+    body: SchemaValidator | None = None
     """the validator of its body; None when it has no body"""
     body_required: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
@@ -224,14 +224,14 @@ def _resolve_ref(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[st
     return target  # type: ignore[no-any-return]
 
 
-def _build_validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> Any:
+def _build_validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> SchemaValidator:
     """Compile a schema whose `$ref`s point into the description's components."""
     # OpenAPI 3.1 schemas are JSON Schema 2020-12, so that the components can be part of the schema document.
     document = {**schema, "components": {"schemas": tree["components"]["schemas"]}}
-    return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
+    return compile_schema(document, formats=True)
 
 
-def _schema_issues(validator: Any, value: Any, location: str) -> list[Issue]:
+def _schema_issues(validator: SchemaValidator, value: Any, location: str) -> list[Issue]:
     issues = []
     for error in validator.iter_errors(value):
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)

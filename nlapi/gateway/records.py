@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import orjson
 
 from nlapi.errors import UsageError
+from nlapi.extras import install_hint
 from nlapi.gateway.access import format_time
 from nlapi.gateway.codec import Json, encode_decision
 from nlapi.gateway.store import GatewayStore
@@ -298,7 +299,7 @@ def _create_provider(exporter: str, environment: Mapping[str, str]) -> Any:
 
 
 def _missing_exporter(exporter: str) -> UsageError:
-    hint = "in the checkout of nlapi: pip install '.[otel]', or unset the OTEL_ variables"
+    hint = f"{install_hint('otel')}, or unset the OTEL_ variables"
     return UsageError(f"traces should go to {exporter!r}, and there is no such exporter", hint=hint)
 
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema_rs
-
 from nlapi.gateway import problems
 from nlapi.gateway.inference import DecisionTable, FailureKind, InferenceError, Runner
+from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.metrics import Metrics, Series
 from nlapi.gateway.problems import unknown_object
 from nlapi.routing.model import (
@@ -160,18 +159,11 @@ class ObjectiveSchemas:
         raise InferenceError(FailureKind.INVALID, f"its output breaks the objective's schema at {path}", executed=True)
 
 
-def _compile_schema(schema: Mapping[str, Any]) -> Any:
-    if not schema:
-        return None
-    return jsonschema_rs.validator_for(dict(schema), retriever=_refuse_reference)
+def _compile_schema(schema: Mapping[str, Any]) -> SchemaValidator | None:
+    return compile_schema(schema) if schema else None
 
 
-# A schema comes from an operator: fetching its `$ref`s would let it make the gateway call any address.
-def _refuse_reference(uri: str) -> Any:
-    raise ValueError(f"a schema of an objective may not refer to {uri}")
-
-
-def _schema_error(validator: Any, value: Any, root: str) -> tuple[str, str]:
+def _schema_error(validator: SchemaValidator, value: Any, root: str) -> tuple[str, str]:
     error = next(validator.iter_errors(value))
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
     return root + "".join(steps), error.message[:300]

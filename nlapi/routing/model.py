@@ -69,14 +69,14 @@ class Objective:
     title: str = ""
     description: str = ""
     owner: str = ""
+    # A draft may have none; `check` refuses to publish one without a default.
+    default: VersionRef | None = None
+    fallback: VersionRef | None = None
+    """Serves when the chosen version fails."""
     input: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema 2020-12 of the input."""
     output: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema 2020-12 of the output."""
-    # None = None | A draft may lack it; `check` refuses to publish one without a default.
-    default: VersionRef | None = None
-    fallback: VersionRef | None = None
-    """Serves when the chosen version fails."""
     context: tuple[Field, ...] = ()
     idempotent: bool = True
     """Whether a call may be repeated after a failure."""
@@ -136,8 +136,9 @@ class Shard:
 class Range:
     """A half-open range of numbers: `least` <= value < `below`."""
 
-    least: float | None = None
-    below: float | None = None
+    # Integers stay integers: a bound is shown as it was written.
+    least: int | float | None = None
+    below: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +237,10 @@ class Guard:
     """
 
     metric: str
-    limit: float | None = None
-    ratio: float | None = None
-    floor: float | None = None
-    floor_ratio: float | None = None
+    limit: int | float | None = None
+    ratio: int | float | None = None
+    floor: int | float | None = None
+    floor_ratio: int | float | None = None
     least: int = 50
     """The requests needed before it judges."""
 

@@ -93,7 +93,8 @@ def test_what_comes_after_a_change_that_failed_is_not_tried(spec: Spec) -> None:
     assert len(api.received) == 2
     (report,) = of(ChangesReported, seen)
     assert [
-        len(report.with_outcome(fate)) for fate in (ChangeOutcome.SUCCEEDED, ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)
+        len(report.with_outcome(fate))
+        for fate in (ChangeOutcome.SUCCEEDED, ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)
     ] == [1, 1, 1]
     record = encode_event(report)
     assert [one["operation"] for one in record["not_tried"]] == ["deleteCard"]
