@@ -118,7 +118,7 @@ def _first(found: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[str
 
 
 def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[Example]:
-    """The rows of among.py, each question told by the forest that has not seen it."""
+    """The rows of `choice_rows`, each question told by the forest that has not seen it."""
     forests = [read_forest(data) for data in first]
     examples = []
     for one in found:

@@ -200,7 +200,7 @@ class InputNeeded:
 class ChoiceOffered:
     """The turn has stopped because the plan is little more than a guess: the user has to pick one of `choices`.
 
-    They are single calls, the likeliest first. `conversation.choosing(operation)` can be continued.
+    They are single calls, the likeliest first. `conversation.with_choice(operation)` can be continued.
     """
 
     choices: tuple[Call, ...]

@@ -26,7 +26,7 @@ MAX_HEAD = 256 * 1024
 
 
 class NetworkBackend(httpcore2.AsyncNetworkBackend):
-    """httpcore2's own network backend with a `Stream` around each connection."""
+    """httpcore2's own network backend with a `NetworkStream` around each connection."""
 
     def __init__(self) -> None:
         self._inner = httpcore2.AnyIOBackend()
@@ -161,7 +161,7 @@ class HttpClient:
     async def exchange(
         self, request: Request, address: HttpUrl, progress: SendProgress, *, public_only: bool = False
     ) -> AsyncIterator[RawResponse]:
-        """Send `request` once and yield the Answer. TransportError when none comes; `progress` is updated meanwhile.
+        """Send `request` once and yield its RawResponse. TransportError when none comes; `progress` is kept up to date.
 
         With `public_only`, SendError when the address is not on the public Internet.
         """

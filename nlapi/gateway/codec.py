@@ -42,7 +42,7 @@ class Kind:
 
 
 def decode_configuration(data: Mapping[str, Any]) -> Configuration:
-    """The Configuration in a document that fits its schema. Problem 422 when two things have one name."""
+    """The Configuration in a document that fits its schema. GatewayProblem 422 when two things have one name."""
     issues: list[Issue] = []
     entities: dict[str, dict[Any, Any]] = {}
     for kind in KINDS.values():

@@ -133,7 +133,7 @@ class ShadowComparison:
     def observe(self, result: InferenceResult | InferenceError, served: InferenceResponse | None) -> None:
         """Count a copy and compare its output with the served one, if there is one."""
         if isinstance(result, InferenceError):
-            return  # counted in Metrics.shadows
+            return  # counted in Metrics.shadow_outcomes
         self.series.observe(sum(result.stages.values()), failed=False)
         if served is not None:
             self.compared_count += 1
@@ -297,7 +297,7 @@ class TrafficHistory:
             self._coarse.append(now)
 
     def rows(self, minutes: float, *, objective: str = "", model: str = "", version: str = "") -> list[TrafficRow]:
-        """Return a Row for each objective and version with requests in the last minutes, largest share first."""
+        """Return a TrafficRow for each objective and version with requests in the last minutes, largest share first."""
         now = self._clock()
         start = self._sample_at(now - 60 * minutes)
         added = _version_tallies(start.counts, self._counts())

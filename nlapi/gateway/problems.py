@@ -68,7 +68,7 @@ def issue_json(issue: Issue) -> dict[str, Any]:
 
 
 def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayProblem:
-    """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known` names."""
+    """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known_names`."""
     names = sorted(known_names)
     matches = get_close_matches(name, names, n=1, cutoff=0.5)
     listing = (
@@ -139,7 +139,7 @@ def unpublished_problem() -> GatewayProblem:
 def declared_fields_hint(name: str, fields: Iterable[str]) -> str:
     """Return a hint that names the context field nearest to `name`, or all declared fields."""
     names = sorted(fields)
-    matches = get_close_matches(name, names, n=1, cutoff=0.5)  # as in problem.not_found
+    matches = get_close_matches(name, names, n=1, cutoff=0.5)  # as in `unknown_object`
     if matches:
         return f"the nearest is {matches[0]}"
     return f"it declares {', '.join(names)}" if names else "it declares none"

@@ -152,8 +152,8 @@ class Publisher:
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
-        Problem 412 when `expected` is no longer current, 422 when the result is invalid or cannot be loaded, 503 when
-        it cannot be stored; then the previous revision goes on serving. A revision decides no request before it is
+        GatewayProblem 412 when `expected` is no longer current, 422 when the result is invalid or cannot be loaded, 503
+        when it cannot be stored; then the previous revision goes on serving. A revision decides no request before it is
         committed, and every new request once this returns.
         """
         async with self._lock:
@@ -185,7 +185,7 @@ class Publisher:
             return revision
 
     async def roll_back(self, number: int, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
-        """Publish the configuration of an old revision as a new one. Problem 404 when there is none."""
+        """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
         recent = self._recent.get(number)
         configuration = recent if recent is not None else await asyncio.to_thread(self._old_configuration, number)
         reason = reason or f"back to revision {number}"
@@ -196,7 +196,7 @@ class Publisher:
     async def undo(self, objective: str, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
-        Problem 404 when there is no such objective, 409 when there is no earlier change.
+        GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
         """
         if objective not in self.current.configuration.objectives:
             raise unknown_object("objective", objective, self.current.configuration.objectives)
@@ -214,7 +214,7 @@ class Publisher:
         )
 
     def get_revision(self, number: int) -> Revision:
-        """Return a committed revision. Problem 404 when there is none of that number."""
+        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
         revision = self._store.revision(number)
         if revision is None:
             last = self._store.last_number()
@@ -229,7 +229,7 @@ class Publisher:
     def _apply_edit(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
         """Return the edited configuration, its differences from the current one, its document and its table.
 
-        The table is None when nothing differs. Problem 422 when the result is invalid.
+        The table is None when nothing differs. GatewayProblem 422 when the result is invalid.
         """
         before = self.current.configuration
         after = edit(before)
@@ -264,7 +264,7 @@ class Publisher:
         self.current = CurrentRevision(configuration=configuration, table=table)
 
     def _old_configuration(self, number: int) -> Configuration:
-        """Return the configuration of a committed revision. Problem 404 when there is none of that number."""
+        """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
         return self._recent.get(number) or decode_configuration(self.get_revision(number).document)
 
     def _revision_before(self, objective: str) -> int:

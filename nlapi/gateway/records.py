@@ -132,7 +132,7 @@ def _comparison_json(record: Record) -> dict[str, Any]:
 
 
 class Recorder:
-    """A queue of records that go to `sink` every `every_s` seconds or 500 records, off the request's path.
+    """A queue of records that go to `sink` every `interval_s` seconds or 500 records, off the request's path.
 
     `training` receives those that a model may be trained on.
     """

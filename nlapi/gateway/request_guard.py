@@ -32,7 +32,7 @@ class RequestGuard:
         self._hosts = LOOPBACK_HOSTS | {host.lower() for host in hosts}
 
     def check(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-        """Return the headers by their lower-case names. Problem 400, 403, 421, 431 or 501 when one is refused."""
+        """Return the headers by lower-case name. GatewayProblem 400, 403, 421, 431 or 501 when one is refused."""
         if len(headers) > MAX_HEADERS:
             raise GatewayProblem(431, f"there are more than {MAX_HEADERS} headers", code="many_headers")
         by_name: dict[str, str] = {}
@@ -82,7 +82,7 @@ MAX_DEPTH = 64
 
 
 def load_json(content: bytes) -> Any:
-    """Return the value of a body. Problem 400 when it is not I-JSON (RFC 8259 §2; RFC 7493 §2.1, §2.3)."""
+    """Return the value of a body. GatewayProblem 400 when it is not I-JSON (RFC 8259 §2; RFC 7493 §2.1, §2.3)."""
     try:
         value = _DECODER.decode(content.decode("utf-8"))
     except UnicodeDecodeError:

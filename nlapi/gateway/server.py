@@ -32,7 +32,7 @@ class ServerProtocol(HttpToolsProtocol):
     """
 
     checks_waited = 0
-    """number of checks of `Patience` since the request or the connection began"""
+    """number of checks of `ConnectionTimeouts` since the request or the connection began"""
     _is_reading = True
     """whether part of a request is still to arrive"""
     _head_bytes = 0
@@ -184,7 +184,7 @@ def run_in_thread(
 
 
 class _DrainingApp:
-    """An ASGI application that adds `Connection: close` to its answers once `now` is set (RFC 9112 §9.6)."""
+    """An ASGI application that adds `Connection: close` to its answers once `is_draining` is set (RFC 9112 §9.6)."""
 
     # A connection that closes unannounced loses the request that is on its way; the header sends clients elsewhere.
     def __init__(self, app: Any) -> None:

@@ -40,7 +40,7 @@ class InFlightCount:
 class ClientLimit:
     """The token bucket and the calls in flight of one client; it is replaced when the client's limits change.
 
-    `before` is the limit that it replaces, whose calls are still in flight.
+    `previous` is the limit that it replaces, whose calls are still in flight.
     """
 
     def __init__(self, client: Client, clock: Clock, previous: ClientLimit | None = None) -> None:
@@ -53,7 +53,7 @@ class ClientLimit:
         self.refused = 0
 
     def check(self) -> None:
-        """Check that a call is allowed now. Problem 429 when it is not."""
+        """Check that a call is allowed now. GatewayProblem 429 when it is not."""
         client = self.client
         if client.concurrency and self._in_flight.count >= client.concurrency:
             self.refused += 1
@@ -66,7 +66,7 @@ class ClientLimit:
                 raise problems.rate_limited(client.name, f"{client.rate:g} requests a second", wait)
 
     def start_call(self) -> None:
-        """Count the start of a call. Problem 429, with nothing counted, when it is not allowed."""
+        """Count the start of a call. GatewayProblem 429, with nothing counted, when it is not allowed."""
         self.check()
         self.charge()
         self._in_flight.count += 1
@@ -90,7 +90,7 @@ class ClientLimit:
 def build_limits(
     clients: Mapping[str, Client], previous: Mapping[str, ClientLimit], clock: Clock
 ) -> dict[str, ClientLimit]:
-    """Return a Limit for each client that has limits; unchanged clients keep the Limit of `before`."""
+    """Return a ClientLimit for each client that has limits; unchanged clients keep that of `previous`."""
     # A new bucket is full. If every publication made new ones, a client could exceed its rate at each revision.
     limits = {}
     for name, client in clients.items():
@@ -125,7 +125,7 @@ class ObjectiveSchemas:
         self._fields = {field.name: field for field in objective.context}
 
     def check_context(self, context: Context) -> None:
-        """Check the context. Problem 422 at the first field that is undeclared or has an invalid value."""
+        """Check the context. GatewayProblem 422 at the first field that is undeclared or has an invalid value."""
         for name, value in context.items():
             field = self._fields.get(name)
             if field is None:
@@ -139,7 +139,7 @@ class ObjectiveSchemas:
                 )
 
     def check_input(self, value: Any) -> None:
-        """Check an input. Problem 422 with the path of the first value that breaks the objective's input schema."""
+        """Check an input. GatewayProblem 422 with the path of the first value that breaks the input schema."""
         # `is_valid` builds no error message; the message is built for refused inputs only.
         if self._input is None or self._input.is_valid(value):
             return
@@ -240,7 +240,7 @@ class Snapshot:
         self._guarded_fields = _guarded_outputs(configuration)
 
     def route(self, objective: str) -> ObjectiveRoute:
-        """Return the compiled objective. Problem 404 with the nearest name when there is none."""
+        """Return the compiled objective. GatewayProblem 404 with the nearest name when there is none."""
         route = self.routes.get(objective)
         if route is None:
             raise unknown_object("objective", objective, self.routes)

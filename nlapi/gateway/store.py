@@ -23,7 +23,7 @@ class Revision:
     `restores` is the number of the revision that it restored; 0 when it is not a rollback.
     """
 
-    # The fields are the columns of the table `revisions`, and `as_revision` fills them by name.
+    # The fields are the columns of the table `revisions`, and `revision_from_row` fills them by name.
 
     number: int
     at: str
@@ -31,7 +31,7 @@ class Revision:
     why: str
     summary: str = ""
     objectives: tuple[str, ...] = ()
-    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._before).
+    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._revision_before).
     restores: int = 0
     document: Mapping[str, Any]
 
@@ -102,7 +102,7 @@ def revision_from_row(row: sqlite3.Row) -> Revision:
 
 
 def entry_from_row(row: sqlite3.Row) -> AuditEntry:
-    """Return the Entry of a row."""
+    """Return the AuditEntry of a row."""
     return AuditEntry(**{key: value for key, value in dict(row).items() if key != "id"})
 
 

@@ -92,7 +92,7 @@ class ToolCatalogue:
 
 
 def build_catalogue(spec: Spec, operations: Sequence[Operation], settings: Settings) -> ToolCatalogue:
-    """Return the Catalogue of the operations that can be called. UsageError when there is none."""
+    """Return the ToolCatalogue of the operations that can be called. UsageError when there is none."""
     reads_only = settings.consent is Consent.NEVER
     callable_operations = tuple(
         operation

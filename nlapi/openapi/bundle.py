@@ -304,7 +304,7 @@ class _Bundler:
             self.keep_unresolved(node, ref, file, str(error))
 
     def local_ref(self, ref: str, kind: str, file: str) -> str:
-        """Return the local `$ref` for `ref` as written in `file`; LostError when it is unresolved."""
+        """Return the local `$ref` for `ref` as written in `file`; UnresolvedReferenceError when it is unresolved."""
         target = self.resolver.target(ref, file)
         return self.component_pointer(target, kind) if target.file else f"#{percent_encode(target.pointer)}"
 

@@ -267,7 +267,7 @@ class RequestDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseDetails:
-    """The responses of an Operation; parsed apart from its Details, since making tools does not need them."""
+    """The responses of an Operation; parsed apart from its RequestDetails, since making tools does not need them."""
 
     responses: tuple[Response, ...] = ()
     issues: tuple[Issue, ...] = ()

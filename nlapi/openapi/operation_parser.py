@@ -199,7 +199,7 @@ def load_details(
     operation: Operation,
     servers: tuple[Server, ...],
 ) -> RequestDetails:
-    """Return the Details of an operation; its faults are in `issues`. Nothing here raises."""
+    """Return the RequestDetails of an operation; its faults are in `issues`. Nothing here raises."""
     parser = OperationParser(document, operation)
     return RequestDetails(
         parameters=_parse_parameters(parser, item, node),
@@ -398,7 +398,7 @@ def _parse_security(parser: OperationParser, node: Mapping[str, Any]) -> tuple[R
 
 
 def load_response_details(document: Document, node: Mapping[str, Any], operation: Operation) -> ResponseDetails:
-    """Return the Answers of an operation. Faults become Issues; nothing here raises."""
+    """Return the ResponseDetails of an operation. Faults become Issues; nothing here raises."""
     parser = OperationParser(document, operation)
     responses = tuple(_parse_responses(parser, node.get("responses")))
     return ResponseDetails(responses=responses, issues=tuple(parser.issues))

@@ -382,8 +382,8 @@ class SubtypeFamily:
 
 
 def subtype_families(tree: Mapping[str, Any]) -> Mapping[str, SubtypeFamily]:
-    """Return the families of a description by the `$ref` of their base, without those of over MAX_DISCRIMINATED
-    subtypes.
+    """Return the families of a description by the `$ref` of their base, without those of over
+    MAX_DISCRIMINATOR_CHOICES subtypes.
     """
     schemas = dict(_named_schemas(tree))
     bases = {

@@ -42,7 +42,7 @@ class PluginManifest:
 
 
 def read_manifest(content: bytes, location: str) -> PluginManifest:
-    """Return the Manifest in a file; NlapiError when it is invalid."""
+    """Return the PluginManifest in a file; NlapiError when it is invalid."""
     try:
         data: Any = json.loads(content)
         if data["format"] != MANIFEST_FORMAT:

@@ -285,7 +285,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """A copy of a share of the matching requests (`split.sampled` by request id) goes to `version`; answers are
+    """A copy of a share of the matching requests (`split.is_sampled` by request id) goes to `version`; answers are
     recorded, never served.
     """
 
@@ -354,7 +354,7 @@ class Decision:
     canary: str = ""
     override: str = ""
     shadows: tuple[str, ...] = ()
-    """The shadows that match; each receives its percentage of the requests, `split.sampled` by request id."""
+    """The shadows that match; each receives its percentage of the requests, `split.is_sampled` by request id."""
     reason: str = ""
 
 

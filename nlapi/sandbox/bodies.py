@@ -34,7 +34,7 @@ class Part:
 
 
 def split_multipart(content: bytes, content_type: str) -> list[Part]:
-    """Return the parts of a multipart/form-data body; Problem 400 when it is malformed."""
+    """Return the parts of a multipart/form-data body; RequestProblem 400 when it is malformed."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import FormParser, parse_options_header
 
@@ -87,7 +87,7 @@ def _content_type(part: Any) -> str:
 
 
 def select_media(body: Body, content_type: str) -> Media:
-    """Return the described Media for a Content-Type, ranges such as `text/*` last; Problem 415 when there is none."""
+    """Return the described Media for a Content-Type, ranges (`text/*`) last; RequestProblem 415 when there is none."""
     media_type = essence(content_type)
     ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
     for pattern in ranges if media_type else ():
@@ -114,7 +114,7 @@ def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas)
 
 
 def read_json(content: bytes) -> Any:
-    """Return the value of strict JSON (RFC 8259); Problem 400 for anything else."""
+    """Return the value of strict JSON (RFC 8259); RequestProblem 400 for anything else."""
     # orjson, because json accepts NaN and Infinity.
     import orjson
 

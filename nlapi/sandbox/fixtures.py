@@ -106,7 +106,7 @@ class IdGenerator:
         ]
 
     def example_id(self, resource: Resource, index: int = 0) -> Any:
-        """Return the description's example of an id for the item with that index, or NOTHING."""
+        """Return the description's example of an id for the item with that index, or ABSENT."""
         # With these ids the example requests of an API's documentation work here.
         for schema in (self.id_schema(resource), *self._parameter_schemas(resource)):
             examples = [id for id in self.schemas.flat(schema).get("examples") or () if self.is_valid_id(resource, id)]
@@ -281,7 +281,7 @@ class Fixtures:
             self._add(resource, index, key, dict(scope))
 
     def _example_id(self, resource: Resource, index: int) -> Any:
-        """Return the description's example id for the item with that index, or NOTHING when it is in use."""
+        """Return the description's example id for the item with that index, or ABSENT when it is in use."""
         example_id = self.examples.of(resource, index).get(resource.id_name or "", ABSENT)
         for key in (example_id, self.ids.example_id(resource, index)):
             if (
@@ -301,7 +301,7 @@ class Fixtures:
         return any(row is not None and not row.sampled for row in rows)
 
     def _unused_id(self, resource: Resource, index: int) -> Any:
-        """Return an id that no item of this kind has; NOTHING when its schema leaves none (an enum)."""
+        """Return an id that no item of this kind has; ABSENT when its schema leaves none (an enum)."""
         for jump in range(20):
             key = self.ids.new_id(resource, index + jump * 1000)
             if self.store.find(resource.name, str(key)) is None:
@@ -309,7 +309,7 @@ class Fixtures:
         return ABSENT
 
     def new_id(self, resource: Resource) -> Any:
-        """Return an id for the next item of a kind, or NOTHING."""
+        """Return an id for the next item of a kind, or ABSENT."""
         return self._unused_id(resource, self.store.count(resource.name))
 
     def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> StoredItem:

@@ -31,7 +31,7 @@ ACTION_FIELDS = frozenset("action operation command mode event transition".split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerResult:
-    """The result of a handler: the answer's value (NOTHING for none), the created row, and the total of a list."""
+    """The result of a handler: the answer's value (ABSENT for none), the created row, and the total of a list."""
 
     value: Any = ABSENT
     created: StoredItem | None = None
@@ -39,7 +39,7 @@ class HandlerResult:
 
 
 def handle(state: SandboxState, operation: Operation, checked: ValidRequest, url: str) -> HandlerResult:
-    """Carry out an operation and return its Outcome. Problem 404 when the item or one of its parents does not exist."""
+    """Carry out an operation and return its HandlerResult. RequestProblem 404 when the item or a parent is missing."""
     role = state.semantics.classify(operation)
     scope = _scope(state, role, checked)
     if role.resource is None:
@@ -61,7 +61,7 @@ def handle(state: SandboxState, operation: Operation, checked: ValidRequest, url
 
 
 def _scope(state: SandboxState, role: OperationSemantics, checked: ValidRequest) -> Scope:
-    """Return the parents in a path, by kind. Problem 404 for a parent that does not exist."""
+    """Return the parents in a path, by kind. RequestProblem 404 for a parent that does not exist."""
     scope: dict[str, str] = {}
     for parent in role.parents:
         key = str(checked.path.get(parent.parameter, ""))

@@ -211,7 +211,7 @@ class PageWindow:
 
 
 def page_window(operation: Operation, query: Mapping[str, Any], body: Any = None) -> PageWindow:
-    """Return the page that a request asks for, with the description's defaults. Problem 422 for an unknown cursor."""
+    """Return the page that a request asks for, by the description's defaults. RequestProblem 422: an unknown cursor."""
     sources = {"query": query, "body": body if isinstance(body, Mapping) else {}}
     parameters: dict[PageRole, PageParameter] = {}
     for parameter in page_parameters(operation):

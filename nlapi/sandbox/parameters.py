@@ -127,7 +127,7 @@ def split_pairs(text: str) -> QueryPairs:
 
 
 def percent_decode(raw: str, *, plus: bool = True) -> str:
-    """Return percent-decoded text; Problem 400 for a stray percent sign or bytes that are no UTF-8."""
+    """Return percent-decoded text; RequestProblem 400 for a stray percent sign or bytes that are no UTF-8."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", raw):
         raise RequestProblem(400, f"{raw[:80]!r} has a percent sign that encodes nothing")
     try:
@@ -150,7 +150,7 @@ def may_nest(schema: Any, schemas: Schemas) -> bool:
 
 
 def read_query(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> Any:
-    """Return the value of a query or form parameter, or MISSING. Problem 422 for a repeated single value."""
+    """Return the value of a query or form parameter, or MISSING. RequestProblem 422 for a repeated single value."""
     schema, kind = parameter.schema, wire_shape(parameter.schema, schemas)
     if parameter.style == "deepObject" and may_nest(schema, schemas):
         tree = take_brackets(parameter.name, pairs)
@@ -243,7 +243,7 @@ def takes_any_name(parameter: Parameter, schemas: Schemas) -> bool:
 
 
 def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
-    """Return the value of a path parameter in simple, label or matrix style. Problem 404 without the style's prefix."""
+    """Return the value of a path parameter (simple, label, matrix). RequestProblem 404 without the style's prefix."""
     name, explode = parameter.name, parameter.explode
     if parameter.style == "label":
         body = _strip_prefix(".", raw, parameter)
@@ -308,7 +308,7 @@ def _object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[st
 
 
 def _flat_object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, Any]:
-    """Return `R,100,G,200` as {"R": 100, "G": 200}. Problem 422 for an odd number of parts."""
+    """Return `R,100,G,200` as {"R": 100, "G": 200}. RequestProblem 422 for an odd number of parts."""
     if len(parts) % 2:
         message = "an object is written as name,value,name,value"
         raise unprocessable([Fault(location=f"{parameter.location}.{parameter.name}", message=message)])

@@ -112,8 +112,9 @@ class RouteTable:
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
     def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> RouteMatch:
-        """Return the Match of a percent-encoded path; Problem 404 for an unknown path, 405 with Allow for a method.
+        """Return the RouteMatch of a percent-encoded path.
 
+        RequestProblem 404 for an unknown path, 405 with Allow for a method.
         `query` (raw) and `headers` (names in lower case) distinguish operations on one path.
         """
         allowed: dict[str, None] = {}

@@ -19,7 +19,7 @@ from nlapi.sandbox.schemas import Schemas
 # The absence of a value, where None is a value (JSON null).
 ABSENT: Any = object()
 
-# (property name, index) -> the id of an existing item, or NOTHING.
+# (property name, index) -> the id of an existing item, or ABSENT.
 FindReference = Callable[[str, int], Any]
 
 
@@ -109,7 +109,7 @@ class Sampler:
             yield flat["items"]
 
     def repair(self, schema: Any, value: Any) -> Any:
-        """Return the value without the optional parts that break the schema; NOTHING when that is not enough."""
+        """Return the value without the optional parts that break the schema; ABSENT when that is not enough."""
         # Removing a part may break another rule (minProperties, dependentRequired), hence several rounds.
         for _ in range(8):
             errors = list(zip(self.schemas.errors(schema, value, "read"), range(20), strict=False))
@@ -260,7 +260,7 @@ class Sampler:
     def _distinct_item(
         self, items: Any, context: SampleContext, ref: str | None, existing: list[Any], position: int
     ) -> Any:
-        """Return an item that the list does not contain, or NOTHING after a few attempts."""
+        """Return an item that the list does not contain, or ABSENT after a few attempts."""
         for jump in range(1, 12):
             value = self.generate(items, context.item(position + jump, ref))
             if value not in existing:

@@ -83,7 +83,7 @@ class Sandbox:
             self.on_request(scope["method"], path, response.status, reason)
 
     def respond(self, incoming: RawRequest, origin: str = "") -> HttpResponse:
-        """Return the answer to a request. Problem when it is refused, and then nothing has changed.
+        """Return the answer to a request. RequestProblem when it is refused, and then nothing has changed.
 
         Where an Idempotency-Key header is described, a second request with the same key gets the first answer.
         """
@@ -146,7 +146,7 @@ def _origin(scope: Message) -> str:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Return the whole body. Problem 413 when it is too large."""
+    """Return the whole body. RequestProblem 413 when it is too large."""
     # A body that is too large is still read, up to four times the limit: many clients send all of it before they read
     # the answer, and would see a broken connection instead.
     chunks: list[bytes] = []

@@ -24,7 +24,7 @@ FieldsByLocation = Mapping[str, Mapping[str, str]]
 
 
 def authenticate(operation: Operation, fields: FieldsByLocation) -> None:
-    """Raise Problem 401 unless one alternative of the operation's security is complete, with any non-empty values."""
+    """Raise RequestProblem 401 unless one alternative of the operation's security is complete; any values will do."""
     if not operation.security:
         return
     schemes = operation.spec.security_schemes
@@ -136,7 +136,7 @@ class ValidRequest:
 
 
 def check_request(operation: Operation, raw: Mapping[str, str], incoming: RawRequest, schemas: Schemas) -> ValidRequest:
-    """Return the values of a request; Problem 400, 404, 415 or 422 when the description forbids it."""
+    """Return the values of a request; RequestProblem 400, 404, 415 or 422 when the description forbids it."""
     pairs = split_pairs(incoming.query)
     raw = {**raw, **take_path_query(operation, pairs)}
     values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
@@ -239,7 +239,7 @@ def _value_faults(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fa
 def _take_unmatched(
     operation: Operation, pairs: QueryPairs, query: dict[str, Any], faults: list[Fault], schemas: Schemas
 ) -> None:
-    """Assign query names without a parameter to a credential or a free-form object; Problem 400 for the others."""
+    """Assign query names without a parameter to a credential or a free-form object; RequestProblem 400 for others."""
     for requirement in operation.security:
         for id in requirement:
             scheme = operation.spec.security_schemes.get(id)

@@ -93,7 +93,7 @@ def create(
     *,
     key: Any = None,
 ) -> StoredItem:
-    """Create an item from the fields that a client sent and those that a server sets. Problem 409 for an id in use.
+    """Create an item from the client's fields and those that a server sets. RequestProblem 409 for an id in use.
 
     Without `key` the id is the one in the body, where a client may choose it, else a new one.
     """

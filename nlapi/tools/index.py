@@ -124,12 +124,12 @@ def deserialize(data: bytes) -> IndexData | None:
 
 
 def _numeric_fields(terms: OperationTerms) -> list[int]:
-    """Return the numeric parts of a Shape."""
+    """Return the numeric fields of OperationTerms."""
     return [terms.kind, terms.length, terms.is_count, terms.is_about_caller, terms.is_possessive, terms.sets_state]
 
 
 def _word_fields(terms: OperationTerms) -> tuple[Sequence[str], ...]:
-    """Return the words of a Shape by field; sets are sorted, so that equal ones have equal bytes."""
+    """Return the words of OperationTerms by field; sets are sorted, so that equal ones have equal bytes."""
     sets = (
         terms.name,
         terms.qualifiers,
@@ -144,7 +144,7 @@ def _word_fields(terms: OperationTerms) -> tuple[Sequence[str], ...]:
 
 
 def _read_terms(row: list[Any], words: list[str]) -> OperationTerms:
-    """Return the Shape in a row. ValueError for a row of another form."""
+    """Return the OperationTerms in a row. ValueError for a row of another form."""
     (kind, length, is_count, is_about_caller, is_possessive, sets_state), entities, *set_columns = row
     sets = [frozenset([words[number] for number in part]) for part in set_columns]
     name, qualifiers, inner, verbs, spoken, nouns, summary, object_stems = sets

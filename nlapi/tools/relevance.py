@@ -39,7 +39,7 @@ STATE_STEMS = frozenset(map(stem, "state status".split()))
 
 
 class ActionKind(IntEnum):
-    """The kind of action of an operation on a resource. The order is that of the weights in relevance.KINDS."""
+    """The kind of action of an operation on a resource. The order is that of the weights in KIND_WEIGHTS."""
 
     COLLECTION = 0
     """lists or searches"""
@@ -60,7 +60,7 @@ _CHANGE_KINDS = frozenset((ActionKind.CREATE, ActionKind.ACTION, ActionKind.UPDA
 class OperationTerms:
     """The stems of an operation by the part that they are from, and its kind of action."""
 
-    # index_file.py stores these fields by position; change it, and its FORM, together with them.
+    # index.py stores these fields by position; change it, and its FORMAT_VERSION, together with them.
     kind: ActionKind
     entities: tuple[str, ...]
     """the words of the last literal path segment that names a resource"""
