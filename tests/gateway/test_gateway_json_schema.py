@@ -80,10 +80,10 @@ def test_a_pattern_that_would_take_for_ever_refuses(engine: str) -> None:
 
 
 def test_the_description_takes_a_whole_configuration(engine: str) -> None:
-    from nlapi.gateway.description import description
+    from nlapi.gateway.description import load_description
 
     description.cache_clear()
     try:
-        description().check("Configuration", document())
+        load_description().check("Configuration", document())
     finally:
         description.cache_clear()
