@@ -82,8 +82,8 @@ def test_a_pattern_that_would_take_for_ever_refuses(engine: str) -> None:
 def test_the_description_takes_a_whole_configuration(engine: str) -> None:
     from nlapi.gateway.description import load_description
 
-    description.cache_clear()
+    load_description.cache_clear()
     try:
         load_description().check("Configuration", document())
     finally:
-        description.cache_clear()
+        load_description.cache_clear()
