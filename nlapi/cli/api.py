@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from nlapi import registry
-from nlapi.cli import console
-from nlapi.errors import NlapiError, UsageError
-
-if TYPE_CHECKING:
-    from nlapi.openapi.spec import Spec
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi import bundled
-from nlapi.cli import table
+from nlapi import bundled, registry
+from nlapi.cli import console, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
 from nlapi.cli.target import auth_references
-from nlapi.errors import CredentialError
+from nlapi.errors import CredentialError, NlapiError, UsageError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import console
-from nlapi.cli.options import FLAG
-from nlapi.errors import NlapiError, UsageError
-from nlapi.registry import user_folder
-
-if TYPE_CHECKING:
-    from nlapi.gateway.access import Access
-    from nlapi.gateway.store import GatewayStore, TokenRecord
-import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-from nlapi.cli import target
-from nlapi.cli.options import Auth, ListOutput
+from nlapi.cli import console, target
+from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
-from nlapi.errors import CredentialError
+from nlapi.errors import CredentialError, NlapiError, UsageError
 from nlapi.extras import require_extra
+from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
-    from nlapi.gateway.store import GatewayStore
+    from nlapi.gateway.store import GatewayStore, TokenRecord
 
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable

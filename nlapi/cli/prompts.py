@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import ChoiceOffered
+from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply
 from nlapi.cli import console
 from nlapi.cli.console import plain_text
 from nlapi.client.safe_text import single_line, strip_control
@@ -26,7 +26,6 @@ from nlapi.tools.arguments import coerce
 from nlapi.tools.tool import Call, Missing
 
 if TYPE_CHECKING:
-    from nlapi.agent.events import CallProposed, ConsentReply
     from nlapi.tools.run import Prepared
 
 
@@ -169,8 +168,6 @@ class ConsentPrompt:
 
     async def __call__(self, proposed: tuple[CallProposed, ...]) -> ConsentReply:
         """Return the person's reply to the proposed calls."""
-        from nlapi.agent.events import ConsentReply
-
         # "always" never covers a call with a reason against it, and ends with the session
         # (docs/design/024-consent-to-a-plan.md).
         uncontested = not any(call.reason for call in proposed)

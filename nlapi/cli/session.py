@@ -11,8 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.agent.events import ChoiceOffered, Consent, Event, InputNeeded, PlanCreated, StepFinished, TurnAnswered
-from nlapi.agent.log import Log
+from nlapi.agent.events import (
+    ChoiceOffered,
+    Consent,
+    Event,
+    InputNeeded,
+    PlanCreated,
+    Planner,
+    StepFinished,
+    TurnAnswered,
+)
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
@@ -26,15 +34,13 @@ from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import has_extra, install_hint
-from nlapi.openapi.spec import Effect
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
     from nlapi.agent.auto import PlannerRoutes
-    from nlapi.agent.events import Planner
     from nlapi.agent.log import Log
-    from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
 
 

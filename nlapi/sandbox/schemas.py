@@ -5,17 +5,12 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
-
-if TYPE_CHECKING:
-    from jsonschema import FormatChecker
-from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from nlapi.openapi.spec import Spec
 from nlapi.resources.schemas import SchemaReader
@@ -23,6 +18,7 @@ from nlapi.sandbox.problem import Fault
 from nlapi.tools.validator import VALIDATOR
 
 if TYPE_CHECKING:
+    from jsonschema import FormatChecker
     from jsonschema.protocols import Validator
 
 
