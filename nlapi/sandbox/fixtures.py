@@ -9,9 +9,10 @@ from typing import Any
 from nlapi.resources.answers import AnswerSchemas, json_media
 from nlapi.resources.collection_index import Collection
 from nlapi.resources.envelope import value_at
+from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key
 from nlapi.resources.schemas import ref_of
-from nlapi.resources.semantics import Parent, Resource, Semantics
+from nlapi.resources.semantics import Parent, Semantics
 from nlapi.sandbox.fake_values import similar_id
 from nlapi.sandbox.samples import ABSENT, SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
