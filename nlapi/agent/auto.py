@@ -162,7 +162,8 @@ def read_routes(document: Any, source: str, *, min_confidence: float) -> Planner
 
 def _raise_faults(faults: Iterable[str], source: str) -> None:
     if fault_list := list(faults):
-        hint = f"versions are {', '.join((EMBEDDED_VERSION, *CLAUDE_VERSIONS))}; fields are {', '.join(field.name for field in CONTEXT)}"
+        versions, fields = (EMBEDDED_VERSION, *CLAUDE_VERSIONS), (field.name for field in CONTEXT)
+        hint = f"versions are {', '.join(versions)}; fields are {', '.join(fields)}"
         raise UsageError(f"{source} is no routing of planners: {'; '.join(fault_list)}", hint=hint)
 
 

@@ -236,8 +236,8 @@ def _credential_value(operation: Operation, credential: Credential, values_by_id
     if any(duplicate != value for duplicate in duplicates):
         location = credential.location
         raise CredentialError(
-            f"{' and '.join(values_by_id)} are one credential of {operation.id}, in the {location.in_} {location.name}, "
-            "and were given different values",
+            f"{' and '.join(values_by_id)} are one credential of {operation.id}, "
+            f"in the {location.in_} {location.name}, and were given different values",
             hint=f"give it once: {_auth_option(credential)}",
         )
     return value

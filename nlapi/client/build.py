@@ -345,7 +345,8 @@ def _query_pairs(parameter: Parameter, value: Any) -> Iterator[str]:
         yield from _prefix_error(parameter, _querystring, parameter, value)
         return
     if parameter.content_type is not None:
-        yield f"{style.percent_encode(parameter.name)}={style.percent_encode(_prefix_error(parameter, _content_value, parameter, value))}"
+        content = _prefix_error(parameter, _content_value, parameter, value)
+        yield f"{style.percent_encode(parameter.name)}={style.percent_encode(content)}"
         return
     reserved = parameter.allow_reserved
     pairs = style.encode_query(parameter.name, value, parameter.style, parameter.explode, reserved=reserved)

@@ -102,7 +102,7 @@ def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
 
 
 def secret_forms(secrets: Iterable[str]) -> list[str]:
-    """Return every form of every secret, longest first so that none is cut in two; none of those under MIN_SECRET_LENGTH."""
+    """Return every form of every secret of MIN_SECRET_LENGTH or more, longest first so that none is cut in two."""
     variants: set[str] = set()
     for secret in secrets:
         if len(secret) < MIN_SECRET_LENGTH:

@@ -173,7 +173,8 @@ def encode_cookie(name: str, value: Any, explode: bool, style: str = "form") -> 
     """Yield the `name=value` pairs of a cookie parameter, percent-encoded where RFC 6265 §4.1.1 requires it."""
     safe = COOKIE_STYLE_SAFE if style == "cookie" else COOKIE_SAFE
     for key, items, _ in style_fields(name, value, "form", explode):
-        yield f"{percent_encode(key, safe=COOKIE_NAME_SAFE)}={','.join(percent_encode(item, safe=safe) for item in items)}"
+        text = ",".join(percent_encode(item, safe=safe) for item in items)
+        yield f"{percent_encode(key, safe=COOKIE_NAME_SAFE)}={text}"
 
 
 # More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.

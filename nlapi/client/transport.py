@@ -93,8 +93,8 @@ _TRANSPORT_ERRORS = (
 class TransportError(Exception):
     """An exchange without a complete answer.
 
-    `reason` and `hint` are for a person; `is_retryable`: another attempt may succeed. `is_hangup`: not a byte of an answer
-    came.
+    `reason` and `hint` are for a person; `is_retryable`: another attempt may succeed. `is_hangup`: not a byte of an
+    answer came.
     """
 
     def __init__(self, reason: str, *, is_retryable: bool = True, hint: str = "", is_hangup: bool = False) -> None:
@@ -129,7 +129,10 @@ class RawResponse:
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield the bytes of the body. TransportError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
+        """Yield the bytes of the body.
+
+        TransportError when more or fewer came than Content-Length says (RFC 9112 §6.3).
+        """
         # h11 drops what follows a body whose Content-Length is too small (docs/design/003). What is left of a number, a
         # text or ndjson is still valid, and wrong.
         tail = b""

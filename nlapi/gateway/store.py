@@ -316,8 +316,9 @@ class GatewayStore:
         rows = [
             (
                 decision["request_id"], decision["at"], decision["objective"], decision["model"], decision["version"],
-                column_text(decision.get("context", {}).get("user")), decision.get("client", ""), decision.get("experiment", ""),
-                decision.get("canary", ""), int(bool(decision.get("error"))), json.dumps(decision, separators=(",", ":")),
+                column_text(decision.get("context", {}).get("user")), decision.get("client", ""),
+                decision.get("experiment", ""), decision.get("canary", ""), int(bool(decision.get("error"))),
+                json.dumps(decision, separators=(",", ":")),
             )
             for decision in decisions
         ]  # fmt: skip

@@ -152,24 +152,19 @@ def _alternative_differences(
 def _enum_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: str) -> Iterator[Difference]:
     before, after = _list(old.get("enum")), _list(new.get("enum"))
     if after and not before:
-        yield (
-            True,
-            f"takes for {code_span(location)} only {join_names([code_span(choice, 40) for choice in after], MAX_LISTED_NAMES)} now",
-        )
+        yield True, f"takes for {code_span(location)} only {_join_choices(after)} now"
     if before and not after:
         yield False, f"takes other values for {code_span(location)} as well"
     if not (before and after):
         return
     if removed := [choice for choice in before if choice not in after]:
-        yield (
-            True,
-            f"no longer takes {join_names([code_span(choice, 40) for choice in removed], MAX_LISTED_NAMES)} for {code_span(location)}",
-        )
+        yield True, f"no longer takes {_join_choices(removed)} for {code_span(location)}"
     if added := [choice for choice in after if choice not in before]:
-        yield (
-            False,
-            f"takes {join_names([code_span(choice, 40) for choice in added], MAX_LISTED_NAMES)} for {code_span(location)} as well",
-        )
+        yield False, f"takes {_join_choices(added)} for {code_span(location)} as well"
+
+
+def _join_choices(choices: Sequence[Any]) -> str:
+    return join_names([code_span(choice, 40) for choice in choices], MAX_LISTED_NAMES)
 
 
 def _type_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: str) -> Iterator[Difference]:

@@ -231,8 +231,8 @@ def exceeded_limits(files: Mapping[str, bytes], spec: Spec) -> Iterator[Issue]:
         max_length = _name_length(files, server)
         names = tool_names(spec.operations, max_length=max(max_length, 16))
         longest_name = max(names, key=len, default="")
-        if len(prefix) + len(longest_name) > MAX_TOOL_NAME:
-            message = f"the tool {prefix}{longest_name} has {len(prefix) + len(longest_name)} characters, more than {MAX_TOOL_NAME}"
+        if (length := len(prefix) + len(longest_name)) > MAX_TOOL_NAME:
+            message = f"the tool {prefix}{longest_name} has {length} characters, more than {MAX_TOOL_NAME}"
             yield _limit_issue(MCP, message, "a shorter name of plugin or server, or a smaller --name-length")
 
 

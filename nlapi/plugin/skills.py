@@ -259,8 +259,9 @@ def _example(operation: Operation, ids: IdGuide, command: str, *, blank: bool) -
     return f'"{inert_line(goal, 160)}"{by_name}:\n\n```\n{block}\n```{note}'
 
 
-# In characters. All names and descriptions together stay within MAX_SESSION_TEXT, as they are paid for in every session: 1,361
-# tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS. A description shares the rest, and has 120 however many there are.
+# In characters. All names and descriptions together stay within MAX_SESSION_TEXT, as they are paid for in every
+# session: 1,361 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS. A description shares the rest, and has
+# 120 however many there are.
 MAX_DESCRIPTION = 480
 MIN_DESCRIPTION = 120
 MAX_SESSION_TEXT = 4_900
@@ -358,8 +359,9 @@ def build_agent(outline: Outline) -> str:
     rows = "\n".join(_area_row(outline, area) for area in outline.areas)
     operations = [operation for area in outline.areas for operation in area.operations]
     ids = [*outline.ids.common_lines(), *outline.ids.lines(operations, MAX_SOURCES, {})]
-    purpose = f"Brings about an outcome in {outline.title} that takes several calls, across "
-    purpose += f"{join_names([inert_line(area.label, 30) for area in outline.areas], 6)}. Shows every change before it is made."
+    area_names = join_names([inert_line(area.label, 30) for area in outline.areas], 6)
+    purpose = f"Brings about an outcome in {outline.title} that takes several calls, across {area_names}. "
+    purpose += "Shows every change before it is made."
     return fill_template(
         "agent.md",
         **outline.values,
@@ -388,7 +390,8 @@ def _area_row(outline: Outline, area: Area) -> str:
         [safe_summary(operation, 50) for operation in alternate_effects(area.operations)], 3
     )
     sentence = about if about.endswith(("?", "!", "…")) else f"{about}."
-    return f"- {inert_line(area.label, 80)} ({len(area.operations)}): {sentence} `{outline.name}:{outline.skill_name(area)}`"
+    skill = f"{outline.name}:{outline.skill_name(area)}"
+    return f"- {inert_line(area.label, 80)} ({len(area.operations)}): {sentence} `{skill}`"
 
 
 def example_prompts(groups: Sequence[Area], limit: int) -> list[str]:

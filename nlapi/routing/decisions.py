@@ -65,7 +65,8 @@ class DecisionBuilder:
 
     def after_canary(self, decision: Decision, canary: Canary) -> Decision:
         """Return the decision after a canary moved it."""
-        reason = f"{decision.reason}; canary {canary.name} moved its {describe.format_percent(canary.percent)} from {decision.version}"
+        percent = describe.format_percent(canary.percent)
+        reason = f"{decision.reason}; canary {canary.name} moved its {percent} from {decision.version}"
         shard = self._shard(canary.version)
         return replace(decision, version=canary.version, shard=shard, canary=canary.name, reason=reason)
 
