@@ -1,4 +1,4 @@
-"""The choice of a planner as a configuration of `nlapi.routing`, built in or written by the user."""
+"""Plans each question with the embedded planner or a Claude model, as a routing configuration decides."""
 
 from __future__ import annotations
 

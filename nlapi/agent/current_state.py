@@ -1,4 +1,4 @@
-"""The evidence in an API for a change of unknown outcome: its resource, or the list of such resources."""
+"""Reads the resource that a change is about: the fields before it, and evidence of it after an unknown outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields that an update changes, before and after; pure."""
+"""Defines the interfaces of the agent loop: its events, the user's consent to calls, and the Planner protocol."""
 
 from __future__ import annotations
 

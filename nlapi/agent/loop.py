@@ -1,4 +1,4 @@
-"""The execution of one plan: its READs side by side, its changes confirmed together and sent one by one."""
+"""Runs the agent loop: plan, preview, ask, call, observe, repeat; it yields events and prints nothing."""
 
 from __future__ import annotations
 

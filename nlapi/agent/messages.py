@@ -1,4 +1,4 @@
-"""A Conversation as the `messages` of the Messages API, and the stream of an answer as content blocks."""
+"""Converts between a Conversation and the Messages API: its `messages`, its streamed answers and its errors."""
 
 from __future__ import annotations
 

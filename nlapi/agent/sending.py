@@ -1,4 +1,4 @@
-"""The conditions under which the calls of a conversation are carried out."""
+"""Sends a group of calls side by side, under the terms of a conversation, with items of streams as they come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that the current question commands a model's change: a change at all, and this one."""
+"""Decides whether a change may be sent under `--yes`, or be shown with a plain y/N, by one table of checks."""
 
 from __future__ import annotations
 

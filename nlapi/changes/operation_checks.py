@@ -1,4 +1,4 @@
-"""Checks that the verb of the sentence is the operation's."""
+"""Checks that a changing operation does what the sentence says, by its verb and by the object that it is about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits the sentence of a change into words, and checks that it is a command without unused words."""
+"""Reads the sentence of a change: whether it commands or wishes one, and whether each of its words has a use."""
 
 from __future__ import annotations
 

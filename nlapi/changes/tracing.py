@@ -1,4 +1,4 @@
-"""Finds the words of a sentence with a value that no argument of a call has."""
+"""Traces each value of a call that a model wrote to the user, to an answer, or to nobody."""
 
 from __future__ import annotations
 

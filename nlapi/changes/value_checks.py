@@ -1,4 +1,4 @@
-"""Checks that a value is the whole text between two blanks or quotes, and ends where the text does."""
+"""Checks that every value of a change is in the sentence, whole and in the argument that its words mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the numbers in a sentence, and those that are a value of a call in the unit of its argument."""
+"""Finds the words of a sentence that say a value of a call: a number, a day, a time, or a choice of a closed list."""
 
 from __future__ import annotations
 

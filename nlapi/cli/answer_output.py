@@ -1,4 +1,4 @@
-"""The jq filter of `nlapi call --jq`, which can read the answer and nothing else of this machine."""
+"""Prints the answer of `nlapi call` item by item as it comes, whole or through the jq filter of `--jq`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The overlay file that states the POSTs of a registered API which read, proposed or accepted."""
+"""`nlapi api`: registered APIs, under short names, with the overlays that state which of their POSTs read."""
 
 from __future__ import annotations
 

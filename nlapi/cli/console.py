@@ -1,4 +1,4 @@
-"""Plain text on one line, of an API's descriptions in HTML or Markdown."""
+"""Writes the output of the command line: data on standard output, everything else on standard error."""
 
 from __future__ import annotations
 

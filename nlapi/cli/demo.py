@@ -1,4 +1,4 @@
-"""The gateway of `nlapi demo`: the example objectives on a free port, with generated traffic."""
+"""`nlapi demo`: questions in plain English to a sandbox and a gateway on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nlapi gateway token`: tokens made in a gateway's database on this machine, the first one included."""
+"""`nlapi gateway`: start the serving gateway, make tokens, and show its traffic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal."""
+"""Asks the person at the terminal: for an operation, for missing arguments, and for consent to calls."""
 
 from __future__ import annotations
 

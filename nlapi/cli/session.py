@@ -1,4 +1,4 @@
-"""Hints on how to continue after a question that ended early, when changes were already sent."""
+"""Runs a conversation at the command line: its planner, targets, transcript, exit code and hints on how to go on."""
 
 from __future__ import annotations
 

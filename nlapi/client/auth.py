@@ -1,4 +1,4 @@
-"""The credentials that an operation requires: one for each location in a request, whatever the schemes are called."""
+"""Adds credentials to a Request as its operation requires: one for each location, whatever the schemes are called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Request built from an Operation and its values, as the description asks. Pure: no I/O, no clock, no credentials."""
+"""Builds a Request from an Operation and its values, as described; pure: no I/O, no clock, no credentials."""
 
 from __future__ import annotations
 

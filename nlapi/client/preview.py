@@ -1,4 +1,4 @@
-"""A Request as text for a person to read, before credentials."""
+"""Shows a request, and the end of a streaming answer, as text for a person to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Untrusted text made safe to show: no control characters, terminal escapes or invisible Unicode."""
+"""Makes untrusted text safe to show: without control characters, terminal escapes, invisible Unicode or secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Parameter values as text, by `style` and `explode`: RFC 6570 and OpenAPI 3.1.1 §4.8.12.3."""
+"""Writes parameter values as text, by `style` and `explode`: RFC 6570 and OpenAPI 3.1.1 §4.8.12.3.
+
+A value that would lead a server to another path is refused.
+"""
 
 from __future__ import annotations
 

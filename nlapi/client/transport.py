@@ -1,4 +1,8 @@
-"""Network connections that limit the bytes before a body and remember the last bytes read."""
+"""Makes one exchange over HTTP/1.1: exactly the bytes of a Request out, the bytes of the answer in, under limits.
+
+httpcore2 is the transport below httpx2. The client above it rewrites URLs (`|`, `^`, `/../`), keeps cookies, adds
+headers and logs whole URLs, keys in the query included (docs/design/003); this module adds only what is written in it.
+"""
 
 from __future__ import annotations
 

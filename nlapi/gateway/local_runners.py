@@ -1,4 +1,4 @@
-"""Executors that can stop although a call in them hangs."""
+"""Runs local versions in the event loop, in threads or in worker processes, and stops them although a call hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The counts of served requests by objective and version: requests, errors and latencies, as Prometheus text."""
+"""Counts served requests by objective and version, for Prometheus and as traffic of the last minutes and hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The refusals of the gateway as RFC 9457 problem details."""
+"""Defines the refusals of the gateway as RFC 9457 problem details, each with its status, code and next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The validation of a configuration before it is served: routing's checks, addresses, sources and shadows."""
+"""Publishes changes of the configuration: each is validated, compiled, loaded, committed and served as one revision."""
 
 from __future__ import annotations
 

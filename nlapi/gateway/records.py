@@ -1,4 +1,4 @@
-"""The records of served requests, written in batches off the request's path."""
+"""Records served requests off the request's path: as lines of a file, as OpenTelemetry spans, and in the store."""
 
 from __future__ import annotations
 

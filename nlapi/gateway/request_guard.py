@@ -1,4 +1,4 @@
-"""Checks of a request's headers: host, origin, size, and headers that two parsers could read in two ways."""
+"""Refuses requests that are unsafe to parse: their host, origin, size, headers, or malformed JSON body."""
 
 from __future__ import annotations
 

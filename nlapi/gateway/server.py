@@ -1,4 +1,4 @@
-"""Limits on the size and the duration of an incoming HTTP request, at the level of the connection."""
+"""Serves the gateway's application over HTTP by uvicorn, under limits on the size and duration of each request."""
 
 from __future__ import annotations
 

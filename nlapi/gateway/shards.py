@@ -1,4 +1,4 @@
-"""The circuit breaker of a replica: it opens after consecutive failures or at a high failure rate."""
+"""Calls versions on remote shards: the least loaded replica first, then another, none whose circuit breaker is open."""
 
 from __future__ import annotations
 

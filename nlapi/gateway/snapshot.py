@@ -1,4 +1,4 @@
-"""The limits of each client, over all objectives and versions: a rate, and a number of requests in flight."""
+"""Holds one published revision as requests see it: its decision table, schemas, client limits and runners."""
 
 from __future__ import annotations
 

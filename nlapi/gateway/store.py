@@ -1,4 +1,4 @@
-"""The rows of the gateway's database, and the conditions of its queries."""
+"""Stores the gateway's revisions, tokens, audit log and recorded decisions in one SQLite file."""
 
 from __future__ import annotations
 

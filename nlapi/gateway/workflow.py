@@ -1,4 +1,7 @@
-"""The stages of a version: the functions of its module as a pipeline that is timed stage by stage."""
+"""Loads a version from disk, and runs its stages as a pipeline that is timed stage by stage.
+
+A version is a folder or a Python package with a `model.toml`, stages and a trained model.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SDK's server with handlers for one API."""
+"""Serves one API over MCP by the SDK's server, and notices changes of its description."""
 
 from __future__ import annotations
 

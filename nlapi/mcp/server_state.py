@@ -1,4 +1,4 @@
-"""Answers too long to show, stored for the session that they belong to: bounded, and read in pages."""
+"""Holds the state of a running server: the API as it is at this moment, and the answers stored for each client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools that a description offers over MCP, by name, and the selection that is listed."""
+"""Lists the tools of a description for MCP: their names, their definitions and the bounded texts about operations."""
 
 from __future__ import annotations
 

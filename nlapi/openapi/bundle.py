@@ -1,4 +1,9 @@
-"""Resolves `$ref`s across the files of a description."""
+"""Joins a description in several files into one tree, in which every `$ref` is local and nothing is expanded.
+
+The target of a `$ref` to another file is moved under `components` (in Swagger 2.0 `definitions`, `parameters`,
+`responses`) under its own name. A target that has no section there (a path item, an operation, a whole `paths`)
+replaces the `$ref` in place. The reasons for an own bundler instead of prance: docs/design/005-bundling.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds schemas that no value satisfies, so that an argument of that schema can never be right."""
+"""Collects every Issue of a description: those of parsing, of the standard's validator and of unsatisfiable schemas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parses bytes, JSON or YAML, to a tree of dicts, lists and scalars, under limits."""
+"""Reads a description, in JSON or YAML, as one tree with its version, files and overlays, and resolves its `$ref`s."""
 
 from __future__ import annotations
 

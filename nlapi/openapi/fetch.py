@@ -1,4 +1,4 @@
-"""Reads the bytes of a description from a path, a URL, standard input or a bundled name, under limits."""
+"""Reads the files of a description, from a path, a URL, standard input or a bundled name, under limits."""
 
 from __future__ import annotations
 

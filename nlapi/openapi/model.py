@@ -1,4 +1,7 @@
-"""Rules for header names: their syntax, and the names that a parameter must not set."""
+"""Defines the parts of an Operation: servers, parameters, headers, bodies, responses, links and security schemes.
+
+Every schema in here is in the OpenAPI 3.1 dialect (JSON Schema 2020-12) whatever the description was written in.
+"""
 
 from __future__ import annotations
 

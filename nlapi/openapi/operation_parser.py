@@ -1,4 +1,4 @@
-"""Provides the parser of one operation's nodes, which collects Issues on the way."""
+"""Parses the details of one operation, collecting Issues on the way: parameters, body, security and responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Sanitizes the values of schema keywords: a value that is not valid is corrected or dropped."""
+"""Converts schemas of OpenAPI 3.0 to valid ones of 3.1 (JSON Schema 2020-12); no other module knows 3.0.
+
+OpenAPI 3.0.4 §4.7.24 against 3.1.1 §4.8.24: `nullable`, boolean `exclusiveMinimum`, `example`, siblings of `$ref`.
+Invalid values (an unknown type, a `required` that is not a list) are sanitized: the result is always a valid schema.
+
+In OpenAPI 3.1.1 §4.8.25.2 and Swagger 2.0 a base schema names the property of its discriminator, and the schemas that
+include the base by `allOf` are the choices; JSON Schema has no keyword for this. Each use of such a base becomes an
+`anyOf`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selects operations of a description by tag, id, method or path."""
+"""Selects operations of a description by tag, id, method or path, and cuts the description down to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Differences between two schemas: in what a caller may send, and in what an API may answer."""
+"""Compares two versions of a description for their callers: operations added, removed and changed, schemas included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requirements of Claude Code and its users on the files of a plugin that its client does not report."""
+"""Checks a plugin's files for what Claude Code and its users require and its client does not report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Differences between a plugin on disk and what was built, what would be built now, and its source."""
+"""Reads and writes a plugin's folder on disk, and finds where it differs from its build and its source.
+
+A kill while a folder is written leaves one that can be built again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources of ids among the operations of a plugin, in the words of skills."""
+"""Writes the skills of a plugin, one for the whole API and one for each area, and the agent that routes among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the list, the item and the fields of an answer, by its schema and otherwise by its data."""
+"""Finds the list, the item, the fields and their words in an answer, by its schema and otherwise by its data."""
 
 from __future__ import annotations
 

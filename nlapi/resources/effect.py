@@ -1,4 +1,4 @@
-"""Finds reasons for which words that speak of a read are not enough to classify a POST as one."""
+"""Classifies the effect of an operation: by its method, by its description's statement, or by undoubted evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds in sentences of a description the verbs that say what an operation does, and what speaks of a change."""
+"""Collects the verbs by which the id, path, summary and description of an operation say what it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Gives the schema and the data of an answer one interface, for the rule that finds lists and items in them."""
+"""Finds the list, the item and the total in an answer, by one rule for schemas and for data.
+
+An envelope is an object around the content of an answer. The content is found by the usual names of APIs (`data`,
+`items`), by the noun of the operation (`tickets`), and by the fields beside it: paging, totals, links. An object with
+an id or a name of its own is an item and no envelope.
+"""
 
 from __future__ import annotations
 

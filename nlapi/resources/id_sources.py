@@ -1,4 +1,4 @@
-"""Inverts OpenAPI Links: finds the answers that a description names as the source of a value."""
+"""Finds the operation and the field that give the id for an argument; it gives no source rather than a wrong one."""
 
 from __future__ import annotations
 

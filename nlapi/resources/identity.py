@@ -1,4 +1,4 @@
-"""Reads the fields of an item by their path, and the short text that an object in it represents."""
+"""Ranks the fields that identify and describe an item for a person: its id, name, state, kind, owner and time."""
 
 from __future__ import annotations
 

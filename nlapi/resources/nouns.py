@@ -1,4 +1,4 @@
-"""Finds the noun that an operation is about: that of its path, else that of its id.
+"""Finds the noun that an operation or an id is about, and the field of an item that is its id.
 
 The noun of `GET /accounts/{id}/ad_sets`, of `POST /ad_sets/filter` and of `/ad_sets/{id}:pause` is ("ad", "sets").
 """

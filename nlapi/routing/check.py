@@ -1,4 +1,4 @@
-"""Checks for conflicts between experiments, canaries, overrides and positions, and for unreachable rules."""
+"""Checks whether a whole configuration may become current, and reports every fault and conflict in it as an Issue."""
 
 from __future__ import annotations
 

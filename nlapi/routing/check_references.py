@@ -1,4 +1,4 @@
-"""Checks a request's context against the fields that an objective declares."""
+"""Checks that a configuration, and the context of a request, refer only to declared objects, fields and values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks the form of names and plain numbers in a configuration."""
+"""Checks the single values of a configuration: the form of names, plain numbers, and shares that have to add up."""
 
 from __future__ import annotations
 

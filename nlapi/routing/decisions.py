@@ -1,4 +1,4 @@
-"""Makes the Decisions of an objective, with the reason of each in words."""
+"""Compiles the entities that matched to a function from a context to a Decision, with its reason in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests a Match against a context, and two Matches against each other."""
+"""Compares Matches, with a context and with each other, and indexes many of them by bit masks."""
 
 from __future__ import annotations
 

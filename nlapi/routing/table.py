@@ -1,4 +1,4 @@
-"""Compiles one objective: its matches to bits, and each set of matches to its outcome."""
+"""Decides which version serves a request of an objective, by a configuration whose matches are compiled to bits."""
 
 from __future__ import annotations
 

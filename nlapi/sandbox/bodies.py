@@ -1,4 +1,4 @@
-"""Parsing of multipart/form-data bodies (RFC 7578)."""
+"""Parses request bodies: JSON, forms, multipart, text and bytes."""
 
 from __future__ import annotations
 

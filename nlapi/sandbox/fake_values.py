@@ -1,4 +1,4 @@
-"""Generation of a text that matches a regular expression of a description."""
+"""Makes fake texts and numbers for a property, by its name, format, bounds and pattern."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The example items of a description, which become the first samples."""
+"""Stores sample items when their kind is first used, with ids and with consistent parents and references.
+
+The first of them are the examples of the description.
+"""
 
 from __future__ import annotations
 

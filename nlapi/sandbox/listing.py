@@ -1,4 +1,4 @@
-"""Filters and order of a list by the names of query parameters."""
+"""Filters, sorts and pages a list by the names of its query parameters, and fills the fields of its envelope."""
 
 from __future__ import annotations
 

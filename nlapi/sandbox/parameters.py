@@ -1,4 +1,8 @@
-"""Conversion of text in a URL, a header or a form to the type of its schema."""
+"""Parses parameters by their style and the type of their schema; OpenAPI 3.1.1 §4.8.12.3 and RFC 6570.
+
+A delimiter separates values only where it is not percent-encoded, except that spaces and pipes are always encoded.
+It shares no code with nlapi.client, so that it is an independent check of the requests that nlapi builds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Operations that share a method and a route, distinguished by a query or fragment in the path or a fixed value."""
+"""Matches a method and a path to an Operation and the raw values in its path.
+
+Operations that share both are distinguished by a query or fragment in the path, or by a fixed value.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The context of a sample value: the item it belongs to, its number, its depth and the ids that it may refer to."""
+"""Makes sample values for schemas: plausible, distinct by item, and the same for the same seed."""
 
 from __future__ import annotations
 

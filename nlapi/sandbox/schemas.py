@@ -1,4 +1,4 @@
-"""The string and number formats that the sandbox checks."""
+"""Validates values against the schemas of a description, with their string and number formats."""
 
 from __future__ import annotations
 

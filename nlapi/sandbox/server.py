@@ -1,4 +1,4 @@
-"""The ASGI application of a sandbox."""
+"""Serves a sandbox as an ASGI application, on loopback by default."""
 
 from __future__ import annotations
 

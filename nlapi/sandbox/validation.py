@@ -1,4 +1,4 @@
-"""The check that a request carries the credentials of its operation."""
+"""Checks a request against its description, credentials included; each fault has its location."""
 
 from __future__ import annotations
 

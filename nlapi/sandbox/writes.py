@@ -1,4 +1,4 @@
-"""Status transitions: the status of an item after an action, as PUBLISHED or ACTIVE after `publish`."""
+"""Creates, updates and removes stored items, and changes their status after an action, as PUBLISHED after `publish`."""
 
 from __future__ import annotations
 

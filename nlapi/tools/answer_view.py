@@ -1,4 +1,4 @@
-"""The view of an answer for a person: the sentence about it, and the rows and columns that it is about."""
+"""Shows an answer to a person: the sentence about it, its rows and columns, and the arguments of its next page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of operations: those of one tag, or of one resource."""
+"""Divides the operations of an API into areas: groups of one tag or one resource, merged until they are few."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conversion of text that a person typed into the type that a schema asks for."""
+"""Prepares the arguments of a call by the schemas of its tool: text converted, defaults filled in, values validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-alone form of a description's schemas: `$ref`s to `$defs`, and only what a request may hold."""
+"""Converts an Operation into a Tool, with a stand-alone schema and the location of each argument in the request."""
 
 from __future__ import annotations
 

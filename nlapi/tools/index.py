@@ -1,4 +1,4 @@
-"""The names of an operation's arguments, read from the raw description without parsing the operation."""
+"""Searches operations by a phrase: BM25 selects candidates from a cached index, and learned weights rate them."""
 
 from __future__ import annotations
 

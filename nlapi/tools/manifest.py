@@ -1,4 +1,4 @@
-"""The compact form of a tool's schema for a model, without redundant keywords."""
+"""Writes tools in the JSON forms of the model APIs and MCP, in strict mode where it can guarantee the schema."""
 
 from __future__ import annotations
 

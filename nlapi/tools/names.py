@@ -1,4 +1,4 @@
-"""Names for tools and arguments: unique, stable, readable and accepted by the model APIs."""
+"""Chooses names for tools, arguments and groups: unique, stable, readable and accepted by the model APIs."""
 
 from __future__ import annotations
 

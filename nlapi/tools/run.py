@@ -1,4 +1,4 @@
-"""The one way from a Call to a Result: check, place, build, consent, authorise, send."""
+"""Turns a Call into a Result, by the one way there is: check, place, build, consent, authorise, send."""
 
 from __future__ import annotations
 

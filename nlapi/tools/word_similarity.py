@@ -1,4 +1,8 @@
-"""Synonyms of users and APIs: a machine of the one is an instance of the other."""
+"""Rates the similarity of two English words, by a list of synonyms and a table of word vectors.
+
+The synonyms are those of users and APIs: a machine of the one is an instance of the other. The table is built by
+`benchmarks/offline/meanings.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of parsers of streaming bodies: bytes in as they come, whole items out."""
+"""Parses streaming bodies to whole items: lines, JSON texts, server-sent events and the frames of Docker."""
 
 from __future__ import annotations
 
