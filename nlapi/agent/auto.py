@@ -100,6 +100,9 @@ SCHEMA: Mapping[str, Any] = {
     },
 }
 
+# Returns the planner on the Claude model of an id.
+MakeClaude = Callable[[str], Planner]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerRoutes:
@@ -231,10 +234,6 @@ def _version_ref(version: str) -> VersionRef:
 
 def _full_share(version: str) -> tuple[Share, ...]:
     return (Share(version=_version_ref(version), percent=100.0),)
-
-
-# Returns the planner on the Claude model of an id.
-MakeClaude = Callable[[str], Planner]
 
 
 class AutoPlanner:

@@ -31,6 +31,9 @@ MAX_VALUE_CHARS = 60
 
 CARRIED_OUT = "it seems to have been carried out"
 
+# A POST counts where it is to one item; a POST to a collection creates, and has no state before.
+UPDATE_METHODS = ("PUT", "PATCH", "POST")
+
 
 async def evidence_of(step: Step, send_read: SendRead) -> str:
     """Return a sentence on what the API shows of a change of unknown outcome; "" where nothing can show it."""
@@ -163,10 +166,6 @@ def _is_equal(value: Any, current: Any) -> bool:
 def _quote_value(value: Any) -> str:
     text = single_line(str(value))
     return f'"{text[:MAX_VALUE_CHARS]}…"' if len(text) > MAX_VALUE_CHARS else f'"{text}"'
-
-
-# A POST counts where it is to one item; a POST to a collection creates, and has no state before.
-UPDATE_METHODS = ("PUT", "PATCH", "POST")
 
 
 def state_read(update: Call) -> Call | None:

@@ -16,6 +16,10 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call, Missing
 
+# Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
+# transcripts, and `change_outcome` and the log recognise such steps by it.
+NOT_RUN = "not run"
+
 
 class FieldState(StrEnum):
     """The relation of a field's state before an update to the value that the update sets."""
@@ -85,11 +89,6 @@ def _is_json_equal(first: Any, second: Any) -> bool:
     if isinstance(first, bool) is not isinstance(second, bool):
         return False
     return bool(first == second)
-
-
-# Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
-# transcripts, and `change_outcome` and the log recognise such steps by it.
-NOT_RUN = "not run"
 
 
 class ChangeOutcome(StrEnum):

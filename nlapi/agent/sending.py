@@ -31,6 +31,8 @@ READ_SECONDS = 10
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
 
+Perform = Callable[[Prepared, PieceListener], Awaitable[Result]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTerms:
@@ -77,9 +79,6 @@ class CallTerms:
                 watch=watch,
                 for_model=for_model,
             )
-
-
-Perform = Callable[[Prepared, PieceListener], Awaitable[Result]]
 
 
 async def send_all(items: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:

@@ -38,6 +38,8 @@ from nlapi.tools.tool import Account, Call, Origin
 # The text before a command that is not the first of its sentence.
 _COMMAND_PREFIX = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
 
+Check = Callable[[Case], Iterator[str]]
+
 
 def check_commands_change(case: Case) -> Iterator[str]:
     """Yield a reason against a model's change where the sentence only reads, or commands nothing (thanks, ok).
@@ -102,8 +104,6 @@ def _is_command(case: Case) -> bool:
     next_words = case.command_words[case.command_length :][:1]
     return command in operation_verbs(case.operation) and any(word.lower in DETERMINERS for word in next_words)
 
-
-Check = Callable[[Case], Iterator[str]]
 
 CHECKS: tuple[tuple[Check, bool], ...] = (
     # The first reason is the one that exit code 6 reports, so that the order matters (docs/design/027-what-stands.md).

@@ -42,6 +42,25 @@ _ON_WORDS, _OFF_WORDS = (
 )
 _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), stem("create")
 
+# Words of paths that people do not say.
+_UNSPOKEN_WORDS = frozenset(
+    "api rest action actions resource resources object objects by name id me self current service services new"
+    " in to of on".split()
+)
+# Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
+# operation.
+_UPDATE_WORDS = frozenset(
+    "setting settings state status details info configuration properties attributes preferences".split()
+)
+# Verbs at the end of paths that say no more than the method.
+_GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
+_ARTICLES = frozenset("a an the my our your this that old all its".split())
+_PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
+_ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
+# The end of the object in a summary: `Delete a branch [of a repository]`.
+_OBJECT_END = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
+_BULK_WORDS = frozenset("all bulk batch many multiple every".split())
+
 
 def check_opposite(case: Case) -> Iterator[str]:
     """Yield an operation that undoes the command, by its own verb or by the state that it sets."""
@@ -179,26 +198,6 @@ def command_text(case: Case) -> str:
     """Return the command as it was written."""
     words = case.command_words[: max(1, min(case.command_length, 2))]
     return " ".join(word.text for word in words).lower()
-
-
-# Words of paths that people do not say.
-_UNSPOKEN_WORDS = frozenset(
-    "api rest action actions resource resources object objects by name id me self current service services new"
-    " in to of on".split()
-)
-# Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
-# operation.
-_UPDATE_WORDS = frozenset(
-    "setting settings state status details info configuration properties attributes preferences".split()
-)
-# Verbs at the end of paths that say no more than the method.
-_GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
-_ARTICLES = frozenset("a an the my our your this that old all its".split())
-_PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
-_ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
-# The end of the object in a summary: `Delete a branch [of a repository]`.
-_OBJECT_END = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
-_BULK_WORDS = frozenset("all bulk batch many multiple every".split())
 
 
 def check_kind(case: Case) -> Iterator[str]:

@@ -24,6 +24,19 @@ from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 # The start of another command: a conjunction or a stop before a verb.
 _CLAUSE_START = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))")
 
+# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
+_SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
+# A clause that only points to an earlier one: `pause it`.
+_POINTING_CLAUSE = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
+
+# A bare agreement, which is about the change of the question before.
+_CONFIRMATION = re.compile(
+    r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
+    re.IGNORECASE,
+)
+MAX_LEAVES = 400
+"""Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
+
 
 def find_unused_words(
     sentence: UserSentence, call: Call, used_sources: Iterable[ValueSource], call_sources: Iterable[ValueSource]
@@ -89,12 +102,6 @@ def _overlaps_any(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bo
     return any(start < span[1] and span[0] < end for start, end in spans)
 
 
-# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
-_SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
-# A clause that only points to an earlier one: `pause it`.
-_POINTING_CLAUSE = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
-
-
 def select_clause(call: Call, account: Account, text: str) -> Account:
     """Return the account with one clause of `text` as its sentence, the clause with the call's words.
 
@@ -137,15 +144,6 @@ def _shift_sources(sources: Iterable[ValueSource], start: int, end: int) -> Iter
             if is_inside
             else replace(source, start=-1, end=-1)
         )
-
-
-# A bare agreement, which is about the change of the question before.
-_CONFIRMATION = re.compile(
-    r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
-    re.IGNORECASE,
-)
-MAX_LEAVES = 400
-"""Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
 
 
 def trace_call(

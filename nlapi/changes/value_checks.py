@@ -30,6 +30,29 @@ _LINK_WORDS = frozenset(
     """.split()
 )
 
+MIN_CONFIDENCE = 0.5
+"""The least confidence in the reading of a value. Below it half are wrong on benchmarks/offline/real.jsonl."""
+_FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
+_STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
+_REASON_NAMES = frozenset(map(stem, "reason cause note message".split()))
+_ID_STEMS = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
+_ID_PATTERN = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
+_NAME_PATTERN = re.compile(
+    r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE
+)
+_SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))
+_ENABLE_STEM, _DISABLE_STEM = stem("enable"), stem("disable")
+# Last words of arguments that take the name of an item.
+_NAME_ARGUMENTS = frozenset(
+    "name title subject login username key slug summary email id url uri domain label handle".split()
+)
+# Words of an argument for an origin or a destination -> the words that people use for it.
+_DIRECTIONS = {
+    **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),
+    **dict.fromkeys(("target", "destination"), frozenset(("to", "into", "target", "destination"))),
+}
+_ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
+
 
 def check_whole_words(case: Case) -> Iterator[str]:
     """Yield values that are a piece of the text between two blanks, or leave out a figure of it."""
@@ -170,30 +193,6 @@ def _lacks_currency(case: Case, source: ValueSource) -> bool:
     names = [".".join((*parents, name)) for name in properties]
     currency_arguments = {name for name in names if stem("currency") in map(stem, split_words(name.rpartition(".")[2]))}
     return bool(currency_arguments) and currency_arguments.isdisjoint(entry.argument for entry in case.account.sources)
-
-
-MIN_CONFIDENCE = 0.5
-"""The least confidence in the reading of a value. Below it half are wrong on benchmarks/offline/real.jsonl."""
-_FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
-_STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
-_REASON_NAMES = frozenset(map(stem, "reason cause note message".split()))
-_ID_STEMS = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
-_ID_PATTERN = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
-_NAME_PATTERN = re.compile(
-    r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE
-)
-_SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))
-_ENABLE_STEM, _DISABLE_STEM = stem("enable"), stem("disable")
-# Last words of arguments that take the name of an item.
-_NAME_ARGUMENTS = frozenset(
-    "name title subject login username key slug summary email id url uri domain label handle".split()
-)
-# Words of an argument for an origin or a destination -> the words that people use for it.
-_DIRECTIONS = {
-    **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),
-    **dict.fromkeys(("target", "destination"), frozenset(("to", "into", "target", "destination"))),
-}
-_ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 
 
 def check_origin(case: Case) -> Iterator[str]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from nlapi.client.streaming.body import Piece
 
-
 Filter = Callable[[Any], list[Any]]
 
 # Builtins of jq that read the environment or other input, write past standard output, or end the program.
@@ -33,6 +32,9 @@ _ENVIRONMENT = re.compile(r"\$\s*ENV\b")
 # A prefix of every expression. jq drops a definition that is not used; one that is used does not compile, because its
 # variable is undefined, however the use is written. `import` must come first in a program, so it fails behind this too.
 _GUARD = "null as $ENV | " + " ".join(f"def {name}: $refused_{name.partition('(')[0]};" for name in _REFUSED) + "\n"
+
+# Seconds after which a spinner is shown. Most answers come earlier, and a spinner would only flicker.
+PATIENCE = 1.0
 
 
 def jq_filter(expression: str) -> Filter:
@@ -68,10 +70,6 @@ def _in_expression(text: str) -> str:
     """Return the first line of a jq error, with its line number counted from the beginning of the expression."""
     first = text.splitlines()[0]
     return re.sub(r"\bline (\d+)", lambda match: f"line {max(int(match[1]) - 1, 1)}", first)
-
-
-# Seconds after which a spinner is shown. Most answers come earlier, and a spinner would only flicker.
-PATIENCE = 1.0
 
 
 def format_item(item: Any, framing: Framing | None) -> str:

@@ -19,8 +19,20 @@ from nlapi.registry import Registration
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
 
-
 EFFECTS_FOLDER = "effects"
+
+# Alternatives of credentials that a message names, which is one line; the most frequent ones come first.
+MAX_OPTIONS = 3
+
+app = typer.Typer(
+    help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
+)
+
+ADD = """A credential is kept as the name of an environment variable, never as itself.
+
+nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
+nlapi api add spotify openapi.yaml --set ad_account_id=abc
+nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth"""
 
 
 def overlay_file(name: str) -> Path:
@@ -87,20 +99,6 @@ def accept_overlay(name: str) -> None:
     console.note(
         f"{name}: {console.count_noun(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited"
     )
-
-
-# Alternatives of credentials that a message names, which is one line; the most frequent ones come first.
-MAX_OPTIONS = 3
-
-app = typer.Typer(
-    help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
-)
-
-ADD = """A credential is kept as the name of an environment variable, never as itself.
-
-nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
-nlapi api add spotify openapi.yaml --set ad_account_id=abc
-nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth"""
 
 
 @app.command(epilog=ADD)

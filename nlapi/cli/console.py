@@ -26,6 +26,8 @@ _TAGS = (
     (re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
 )
 
+EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
+
 
 def plain_text(text: str) -> str:
     """Return a text without HTML tags, entities, line breaks and control characters."""
@@ -34,9 +36,6 @@ def plain_text(text: str) -> str:
     for tags, replacement in _TAGS:
         text = tags.sub(replacement, text)
     return single_line(unescape(text))
-
-
-EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
 
 
 class OutputClosed(Exception):  # noqa: N818 - it is no error

@@ -25,13 +25,31 @@ if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.store import GatewayStore, TokenRecord
 
-
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 # The name of the token of a gateway that has none.
 FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 # The author in the audit log of tokens made here, where write access to the database is enough and no token is needed.
 COMMAND_LINE = "command-line"
+
+EXAMPLE = "examples/gateway"
+REFRESH_S = 1.0
+
+app = typer.Typer(
+    name="gateway",
+    help="Ask for an objective, get the right model: the serving gateway.",
+    no_args_is_help=True,
+    epilog="""nlapi gateway serve --example
+nlapi gateway status
+nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
+)
+
+Url = Annotated[
+    str | None,
+    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
+]
+Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
+Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
 
 class TokenKind(StrEnum):
@@ -146,27 +164,6 @@ def database_file(path: Path | None) -> Path:
     folder = user_folder("data")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder / "gateway.db"
-
-
-EXAMPLE = "examples/gateway"
-REFRESH_S = 1.0
-
-app = typer.Typer(
-    name="gateway",
-    help="Ask for an objective, get the right model: the serving gateway.",
-    no_args_is_help=True,
-    epilog="""nlapi gateway serve --example
-nlapi gateway status
-nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
-)
-
-
-Url = Annotated[
-    str | None,
-    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
-]
-Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
-Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
 
 @app.command(epilog="nlapi gateway serve --config gateway.json --models models/")

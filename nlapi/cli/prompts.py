@@ -28,6 +28,14 @@ from nlapi.tools.tool import Call, Missing
 if TYPE_CHECKING:
     from nlapi.tools.run import Prepared
 
+# Characters of a description and values of an enum: a prompt should stay within two lines of a terminal.
+MAX_MEANING = 160
+MAX_CHOICES = 8
+
+YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
+# A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
+_NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
+
 
 def read_line(prompt: str) -> str | None:
     """Return the typed line; None at the end of the input (Ctrl-D). Ctrl-C raises KeyboardInterrupt at once."""
@@ -82,11 +90,6 @@ def _describe_choice(call: Call) -> str:
     description = plain_text(operation.summary).rstrip(".") or single_line(operation.path)
     arguments = ", ".join(f"{name}={value}" for name, value in call.arguments.items())
     return f"{description}{f' ({single_line(arguments)})' if arguments else ''}: {single_line(operation.id)}"
-
-
-# Characters of a description and values of an enum: a prompt should stay within two lines of a terminal.
-MAX_MEANING = 160
-MAX_CHOICES = 8
 
 
 def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, Any]:
@@ -145,11 +148,6 @@ def _value_form(schema: Mapping[str, Any]) -> str:
 
 def _letters(text: str) -> str:
     return "".join(char for char in text.lower() if char.isalnum())
-
-
-YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
-# A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
-_NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def ask_consent(prepared: Prepared) -> bool:

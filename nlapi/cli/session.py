@@ -43,6 +43,16 @@ if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.tools.run import Target
 
+# The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
+ASK_BELOW = 0.4
+# The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
+# (docs/design/027-what-stands.md).
+CHANGE_BELOW = 0.8
+# The exit code of a question whose answer the model refused, or that was cut at a limit.
+UNFINISHED = 8
+# The confidence below which the user chooses from the likeliest operations.
+OFFER_BELOW = 0.2
+
 
 def hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume; "" when no change of the last question was, or may have been, carried out."""
@@ -71,17 +81,6 @@ def add_hint(error: NlapiError, conversation: Conversation, log: Log | None) -> 
 
 def _steps(conversation: Conversation) -> tuple[Step, ...]:
     return conversation.current.steps if conversation.turns else ()
-
-
-# The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
-ASK_BELOW = 0.4
-# The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
-# (docs/design/027-what-stands.md).
-CHANGE_BELOW = 0.8
-# The exit code of a question whose answer the model refused, or that was cut at a limit.
-UNFINISHED = 8
-# The confidence below which the user chooses from the likeliest operations.
-OFFER_BELOW = 0.2
 
 
 @dataclass(kw_only=True)

@@ -17,6 +17,10 @@ from nlapi.openapi.model import Requirement, SecurityScheme
 from nlapi.openapi.spec import Operation
 from nlapi.openapi.urls import origin, parse_url
 
+# Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
+# a harmless value; a word too few prints a key.
+_SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialLocation:
@@ -133,11 +137,6 @@ def _alternatives(requirement: Requirement, schemes: Mapping[str, SecurityScheme
         for forms in schemes_by_key.values()
     ]
     return product(*choices)
-
-
-# Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
-# a harmless value; a word too few prints a key.
-_SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,9 @@ DEFAULT_ENCODING = Encoding()
 # A description that lists these headers for a part gets no second one: they are made from the part's value.
 GENERATED_HEADERS = frozenset(("content-type", "content-disposition", "content-transfer-encoding", "content-length"))
 
+Values = Mapping[tuple[str, str], Any]
+"""(location, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
+
 
 def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
     """Return the content type and the bytes of a body. ArgumentError when the media type cannot hold the value."""
@@ -204,10 +207,6 @@ def _quote_name(text: str) -> str:
     except UnicodeEncodeError:
         return quote(text, errors="replace")
     return text.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
-
-
-Values = Mapping[tuple[str, str], Any]
-"""(location, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
 
 
 def build(operation: Operation, values: Values, *, base_url: str | None = None, partial: bool = False) -> Request:

@@ -28,6 +28,11 @@ _INVISIBLE = (
 _REMOVED = re.compile(rf"{_ESCAPES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
 _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
+MASK = "***"
+
+# Shorter secrets are not masked: `any` is a credential in a sandbox and a word everywhere.
+MIN_SECRET_LENGTH = 6
+
 
 def strip_control(text: str) -> str:
     """Return `text` without terminal escapes, control characters (except newline and tab) and invisible characters."""
@@ -39,12 +44,6 @@ def strip_control(text: str) -> str:
 def single_line(text: str) -> str:
     """Return `text` cleaned and on one line, each run of white space one space: it cannot pose as a line of its own."""
     return " ".join(strip_control(text).split())
-
-
-MASK = "***"
-
-# Shorter secrets are not masked: `any` is a credential in a sandbox and a word everywhere.
-MIN_SECRET_LENGTH = 6
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

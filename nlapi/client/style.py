@@ -36,6 +36,9 @@ DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 
 SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
 
+# More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
+MAX_DECODINGS = 8
+
 
 def scalar_text(value: Any) -> str:
     """Return a value as text: true, false, numbers as in JSON; an object or list inside another value as JSON."""
@@ -178,10 +181,6 @@ def encode_cookie(name: str, value: Any, explode: bool, style: str = "form") -> 
     for key, items, _ in style_fields(name, value, "form", explode):
         text = ",".join(percent_encode(item, safe=safe) for item in items)
         yield f"{percent_encode(key, safe=COOKIE_NAME_SAFE)}={text}"
-
-
-# More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
-MAX_DECODINGS = 8
 
 
 def check_segment(value: Any, *, has_label: bool = False) -> None:

@@ -28,6 +28,13 @@ from nlapi.version import __version__
 # In bytes. A hostile server sends headers, or `100 Continue`, without end.
 MAX_HEAD = 256 * 1024
 
+_TRANSPORT_ERRORS = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.ProxyError,
+)
+
 
 class NetworkBackend(httpcore2.AsyncNetworkBackend):
     """httpcore2's own network backend with a `NetworkStream` around each connection."""
@@ -84,14 +91,6 @@ class NetworkStream(httpcore2.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
-
-
-_TRANSPORT_ERRORS = (
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.TimeoutException,
-    httpcore2.ProxyError,
-)
 
 
 class TransportError(Exception):

@@ -26,6 +26,16 @@ from nlapi.routing.model import Context
 
 Job: TypeAlias = tuple[Future[Any], Callable[[], Any]]
 
+_log = logging.getLogger(__name__)
+
+# Niceness of a process that runs copies for shadows: it must not take CPU from the requests.
+SHADOW_NICENESS = 10
+HANG_GRACE_S = 1.0
+"""seconds after its deadline until a call counts as hanging, and until the processes of a stopped pool are killed"""
+# Hanging threads that are replaced, for each worker. A thread cannot be killed and keeps its memory, so there is an end
+# to it (docs/design/012-serving-engine.md).
+MAX_HANGING_THREADS = 8
+
 
 # A version that hangs must not keep the gateway from stopping: the interpreter waits at its end for the threads of a
 # ThreadPoolExecutor, and not for daemon threads.
@@ -92,17 +102,6 @@ def _kill_processes(processes: Iterable[BaseProcess]) -> None:
     for process in processes:
         with suppress(ValueError):  # the process has ended meanwhile, and its handle is closed
             process.kill()
-
-
-_log = logging.getLogger(__name__)
-
-# Niceness of a process that runs copies for shadows: it must not take CPU from the requests.
-SHADOW_NICENESS = 10
-HANG_GRACE_S = 1.0
-"""seconds after its deadline until a call counts as hanging, and until the processes of a stopped pool are killed"""
-# Hanging threads that are replaced, for each worker. A thread cannot be killed and keeps its memory, so there is an end
-# to it (docs/design/012-serving-engine.md).
-MAX_HANGING_THREADS = 8
 
 
 def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:

@@ -24,6 +24,12 @@ _PROMETHEUS_BUCKETS = range(3, len(BUCKET_BOUNDS_MS), 4)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+# An hour of samples every 5 s and 25 hours every minute: enough for the last minutes and for a day, in 2,220 samples.
+FINE_INTERVAL_S = 5.0
+FINE_SAMPLES = 720
+COARSE_INTERVAL_S = 60.0
+COARSE_SAMPLES = 1500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
@@ -245,11 +251,6 @@ def _escape_label(text: str) -> str:
 
 
 Counts = Mapping[SeriesKey, Tally]
-# An hour of samples every 5 s and 25 hours every minute: enough for the last minutes and for a day, in 2,220 samples.
-FINE_INTERVAL_S = 5.0
-FINE_SAMPLES = 720
-COARSE_INTERVAL_S = 60.0
-COARSE_SAMPLES = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

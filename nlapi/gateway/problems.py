@@ -16,6 +16,14 @@ from nlapi.routing.model import VersionRef
 # Issues in one answer: a configuration of 10,000 rules may have as many faults.
 MAX_ISSUES = 50
 
+# A client or a proxy may repeat a request after 503 alone: 502 and 504 say that the version may have been executed.
+_FAILURE_STATUS = {
+    FailureKind.ERROR: (502, "version_failed"),
+    FailureKind.INVALID: (502, "version_failed"),
+    FailureKind.TIMEOUT: (504, "version_too_slow"),
+    FailureKind.UNAVAILABLE: (503, "version_unavailable"),
+}
+
 
 class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
     """A refusal with its HTTP `status`.
@@ -90,15 +98,6 @@ def unprocessable(issues: Iterable[Issue], *, code: str = "invalid_request", hin
     remainder = f" (and {error_count - 1} more)" if error_count > 1 else ""
     detail = f"{first.where}: {first.message}{remainder}" if first.where else f"{first.message}{remainder}"
     return GatewayProblem(422, detail, code=code, hint=hint or first.hint, path=first.where, issues=ordered_issues)
-
-
-# A client or a proxy may repeat a request after 503 alone: 502 and 504 say that the version may have been executed.
-_FAILURE_STATUS = {
-    FailureKind.ERROR: (502, "version_failed"),
-    FailureKind.INVALID: (502, "version_failed"),
-    FailureKind.TIMEOUT: (504, "version_too_slow"),
-    FailureKind.UNAVAILABLE: (503, "version_unavailable"),
-}
 
 
 def invalid_request(message: str, path: str, hint: str = "") -> GatewayProblem:

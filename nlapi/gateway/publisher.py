@@ -26,6 +26,19 @@ from nlapi.routing.table import Table, compile_table
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
 _METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
 
+Edit: TypeAlias = Callable[[Configuration], Configuration]
+Commit: TypeAlias = Callable[[], Awaitable[None]]
+"""Commits the revision after it was loaded and before the first request that it decides."""
+OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
+"""The fields of Configuration whose items belong to one objective."""
+# The base of the first change: with the local shard declared, a first version can be added at once.
+INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
+GATEWAY_AUTHOR = "gateway"
+"""the author of a revision that a canary makes by itself"""
+MAX_SUMMARY_CHARS = 300
+# Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
+MAX_RECENT = 50
+
 
 def validate_configuration(configuration: Configuration) -> list[Issue]:
     """Return all faults of a configuration, those of `routing.check` first; an ERROR refuses it."""
@@ -85,20 +98,6 @@ def _check_shadows(configuration: Configuration) -> Iterator[Issue]:
         if objective is not None and not objective.idempotent:
             message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
             yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
-
-
-Edit: TypeAlias = Callable[[Configuration], Configuration]
-Commit: TypeAlias = Callable[[], Awaitable[None]]
-"""Commits the revision after it was loaded and before the first request that it decides."""
-OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
-"""The fields of Configuration whose items belong to one objective."""
-# The base of the first change: with the local shard declared, a first version can be added at once.
-INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
-GATEWAY_AUTHOR = "gateway"
-"""the author of a revision that a canary makes by itself"""
-MAX_SUMMARY_CHARS = 300
-# Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
-MAX_RECENT = 50
 
 
 # A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).

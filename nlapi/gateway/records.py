@@ -30,6 +30,11 @@ MAX_WAITING_RECORDS = 20_000
 
 BATCH_SIZE = 500
 
+NS_PER_MS = 1_000_000
+"""nanoseconds in a millisecond"""
+# Milliseconds that the last batch may take at the end of the process; an exporter that is away must not delay it more.
+FLUSH_TIMEOUT_MS = 5000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -196,12 +201,6 @@ class Recorder:
                 pass
             self._full.clear()
             await self.flush()
-
-
-NS_PER_MS = 1_000_000
-"""nanoseconds in a millisecond"""
-# Milliseconds that the last batch may take at the end of the process; an exporter that is away must not delay it more.
-FLUSH_TIMEOUT_MS = 5000
 
 
 class Tracer(Protocol):

@@ -20,6 +20,9 @@ REPEATABLE_HEADERS = frozenset(
 )  # fmt: skip
 """Headers that may be repeated because their value is a list (RFC 9110 §5.3)."""
 
+# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
+MAX_DEPTH = 64
+
 
 class RequestGuard:
     """The header checks of every request.
@@ -75,10 +78,6 @@ class RequestGuard:
             raise GatewayProblem(
                 403, f"requests from {origin[:80]!r} are not taken", code="foreign_origin", path="header.origin"
             )
-
-
-# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
-MAX_DEPTH = 64
 
 
 def load_json(content: bytes) -> Any:

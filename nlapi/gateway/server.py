@@ -24,6 +24,20 @@ MAX_HEAD_BYTES = 64 * 2**10
 # waits for ever for a client that sends a byte now and then.
 READ_TIMEOUT_S = 60.0
 
+HOST = "127.0.0.1"
+"""the default host: loopback only"""
+
+PORT = 8700
+DRAIN_TIMEOUT_S = 30
+"""seconds that requests in flight have to end"""
+
+# Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
+# each of eight busy connections (docs/design/012-serving-engine.md).
+CLOSE_NOTICE_S = 1.0
+
+START_TIMEOUT_S = 60.0
+BACKLOG = 2048
+
 
 class ServerProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits on the size of a request's head and on the time that it takes.
@@ -119,21 +133,6 @@ class ConnectionTimeouts:
                     connection.checks_waited += 1
                     if connection.checks_waited > self.CHECKS_PER_TIMEOUT:
                         connection.close_slow()
-
-
-HOST = "127.0.0.1"
-"""the default host: loopback only"""
-
-PORT = 8700
-DRAIN_TIMEOUT_S = 30
-"""seconds that requests in flight have to end"""
-
-# Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
-# each of eight busy connections (docs/design/012-serving-engine.md).
-CLOSE_NOTICE_S = 1.0
-
-START_TIMEOUT_S = 60.0
-BACKLOG = 2048
 
 
 def serve(

@@ -27,6 +27,19 @@ from nlapi.routing.model import (
 Clock = Callable[[], float]
 """Returns seconds of a monotonic clock."""
 
+PythonType = type | tuple[type, ...]
+
+_PYTHON_TYPES: dict[FieldType, PythonType] = {
+    FieldType.STRING: str,
+    FieldType.INTEGER: int,
+    FieldType.NUMBER: (int, float),
+    FieldType.BOOLEAN: bool,
+}
+
+# Our table returns the same Decision object for all requests of one kind, so few plans exist. A table of another engine
+# may create one for each request: the bound keeps that from filling the memory.
+MAX_PLANS = 8192
+
 
 class InFlightCount:
     """The number of calls of one client in flight, shared by the limits before and after a change of the client."""
@@ -104,16 +117,6 @@ def build_limits(
     return limits
 
 
-PythonType = type | tuple[type, ...]
-
-_PYTHON_TYPES: dict[FieldType, PythonType] = {
-    FieldType.STRING: str,
-    FieldType.INTEGER: int,
-    FieldType.NUMBER: (int, float),
-    FieldType.BOOLEAN: bool,
-}
-
-
 class ObjectiveSchemas:
     """The compiled schemas of one objective. ValueError when one of them is not a JSON Schema."""
 
@@ -181,11 +184,6 @@ def _accepted_values(field: Field) -> str:
     if field.values:
         return f"one of {', '.join(str(value) for value in field.values)}"
     return f"a value of type {field.type}"
-
-
-# Our table returns the same Decision object for all requests of one kind, so few plans exist. A table of another engine
-# may create one for each request: the bound keeps that from filling the memory.
-MAX_PLANS = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,32 @@ from typing import Any
 
 from nlapi.errors import NlapiError
 
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 10.0
+# Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
+TOKEN_CHECK_INTERVAL_S = 1.0
+MAX_DECISIONS = 200_000
+"""maximum number of stored decisions; the oldest are deleted first"""
+
+_SCHEMA = """
+CREATE TABLE revisions (
+  number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
+  summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
+CREATE TABLE tokens (
+  name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, audience TEXT NOT NULL, role TEXT NOT NULL,
+  client TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT);
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
+  outcome TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE decisions (
+  id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at TEXT NOT NULL, objective TEXT NOT NULL, model TEXT NOT NULL,
+  version TEXT NOT NULL, user TEXT, client TEXT, experiment TEXT, canary TEXT, failed INTEGER NOT NULL,
+  body TEXT NOT NULL);
+CREATE INDEX decisions_by_request ON decisions (request_id);
+CREATE INDEX decisions_by_time ON decisions (at);
+CREATE INDEX audit_by_time ON audit (at);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
@@ -121,32 +147,6 @@ try:
     import fcntl
 except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
-
-SCHEMA_VERSION = 1
-BUSY_TIMEOUT_S = 10.0
-# Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
-TOKEN_CHECK_INTERVAL_S = 1.0
-MAX_DECISIONS = 200_000
-"""maximum number of stored decisions; the oldest are deleted first"""
-
-_SCHEMA = """
-CREATE TABLE revisions (
-  number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
-  summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
-CREATE TABLE tokens (
-  name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, audience TEXT NOT NULL, role TEXT NOT NULL,
-  client TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT);
-CREATE TABLE audit (
-  id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
-  outcome TEXT NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE decisions (
-  id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at TEXT NOT NULL, objective TEXT NOT NULL, model TEXT NOT NULL,
-  version TEXT NOT NULL, user TEXT, client TEXT, experiment TEXT, canary TEXT, failed INTEGER NOT NULL,
-  body TEXT NOT NULL);
-CREATE INDEX decisions_by_request ON decisions (request_id);
-CREATE INDEX decisions_by_time ON decisions (at);
-CREATE INDEX audit_by_time ON audit (at);
-"""
 
 
 class GatewayStore:

@@ -33,6 +33,10 @@ STAGE_NAMES = ("preprocess", "features", "predict", "postprocess")
 EXTRA_PARAMETERS = ("input", "context", "model")
 """The arguments that a stage receives by name, besides the value of the previous stage."""
 
+MANIFEST_NAME = "model.toml"
+
+_load_counter = itertools.count()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineStage:
@@ -179,11 +183,6 @@ def _error_location(stage: PipelineStage, error: Exception) -> str:
     folder = Path(code.co_filename).parent if code is not None else Path()
     frames = [frame for frame in extract_tb(error.__traceback__) if folder in Path(frame.filename).parents]
     return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if code is not None and frames else ""
-
-
-MANIFEST_NAME = "model.toml"
-
-_load_counter = itertools.count()
 
 
 class Mode(StrEnum):

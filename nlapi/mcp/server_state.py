@@ -27,7 +27,6 @@ from nlapi.tools.run import Prepared, Target
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
 
-
 # In characters, as many as a model is shown of an answer at once.
 PAGE_SIZE = 20_000
 
@@ -36,6 +35,9 @@ PAGE_SIZE = 20_000
 MAX_ANSWER_SIZE = 4_000_000
 MAX_TOTAL_SIZE = 40_000_000
 MAX_SESSION_ANSWERS = 20
+
+SESSION_HEADER = "mcp-session-id"
+MAX_SESSIONS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +103,6 @@ def _answer_text(result: Result) -> str:
     if result.data is None:
         return result.text
     return json.dumps(result.data, ensure_ascii=False, indent=1)
-
-
-SESSION_HEADER = "mcp-session-id"
-MAX_SESSIONS = 1_000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -32,6 +32,23 @@ SEARCH_TOOLS = (FIND, DESCRIBE, READ, CALL)
 # 2.2 MB.
 MAX_SAMPLE_TOOLS = 12
 
+# In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
+MAX_SCHEMA = 60_000
+
+MAX_LISTED_OPERATIONS = 400
+MAX_SUMMARY = 120
+
+# Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
+MAX_RESULTS = 25
+DEFAULT_RESULTS = 8
+
+_OPERATION = {"type": "string", "description": "The id of an operation, as `find` gives it."}
+_ARGUMENTS = {
+    "type": "object",
+    "description": "Its arguments by name, as `describe` gives them.",
+    "additionalProperties": True,
+}
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ToolCatalogue:
@@ -128,13 +145,6 @@ def registered_arguments(tool: Tool, settings: Settings) -> dict[str, Any]:
     return coerce_arguments({name: value for name, value in settings.registered.items() if name in tool.places}, tool)
 
 
-# In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
-MAX_SCHEMA = 60_000
-
-MAX_LISTED_OPERATIONS = 400
-MAX_SUMMARY = 120
-
-
 def describe_operation(tool: Tool) -> dict[str, Any]:
     """Return an operation in full, for a model that is about to call it."""
     operation = tool.operation
@@ -187,18 +197,6 @@ def _schema_outline(schema: Any) -> dict[str, Any]:
     # Keywords that need no definition elsewhere: `$defs` are left out with the nested schemas.
     keywords = ("type", "description", "enum", "format", "default")
     return {key: schema[key] for key in keywords if key in schema} if isinstance(schema, Mapping) else {}
-
-
-# Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
-MAX_RESULTS = 25
-DEFAULT_RESULTS = 8
-
-_OPERATION = {"type": "string", "description": "The id of an operation, as `find` gives it."}
-_ARGUMENTS = {
-    "type": "object",
-    "description": "Its arguments by name, as `describe` gives them.",
-    "additionalProperties": True,
-}
 
 
 def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:

@@ -24,6 +24,16 @@ from nlapi.openapi.object_fields import COMPONENT_SECTIONS, DATA_FIELDS, EXTENSI
 # Nested `$ref`s on the way to one target; more is taken for a ring.
 MAX_HOPS = 20
 
+# Levels of nesting over all files, so that recursion stays below Python's limit; `document` bounds one file.
+MAX_DEPTH = 200
+
+# A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk.
+EXTERNAL_REF = re.compile(rb"""\$ref["']?\s*:\s*["']?[^\s"'#]""")
+
+# A value of a discriminator's `mapping` is either a reference or a schema name (OpenAPI 3.1.1 §4.8.25); a slash, a `#`
+# or a file suffix marks the reference.
+MAPPING_REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTarget:
@@ -142,17 +152,6 @@ def percent_encode(pointer: str) -> str:
 
 def _identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_.")
-
-
-# Levels of nesting over all files, so that recursion stays below Python's limit; `document` bounds one file.
-MAX_DEPTH = 200
-
-# A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk.
-EXTERNAL_REF = re.compile(rb"""\$ref["']?\s*:\s*["']?[^\s"'#]""")
-
-# A value of a discriminator's `mapping` is either a reference or a schema name (OpenAPI 3.1.1 §4.8.25); a slash, a `#`
-# or a file suffix marks the reference.
-MAPPING_REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
 
 
 def may_have_external_refs(data: bytes) -> bool:

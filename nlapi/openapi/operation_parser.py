@@ -37,6 +37,34 @@ from nlapi.openapi.references import CYCLIC_REASON, unresolved_refs
 from nlapi.openapi.schema_upgrade import as_name, subschemas
 from nlapi.openapi.spec import Operation, Spec
 
+STYLES = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form", "cookie"),
+    "querystring": ("querystring",),
+}
+"""The styles of each parameter location, its default first; OpenAPI 3.1.1 §4.8.12.2, the last one 3.2.0 §4.12.2.
+
+A parameter `in: querystring` is the whole query: here its location is the query, and `querystring` its style.
+"""
+
+PARAMETER_LOCATIONS = tuple(STYLES)
+
+# Fields of a Parameter Object that do not belong to its schema when the type is written beside them (OpenAPI 3.1.1
+# §4.8.12.2).
+NON_SCHEMA_FIELDS = frozenset((
+    "name", "in", "required", "description", "deprecated", "style", "explode", "allowReserved", "allowEmptyValue",
+    "example", "examples",
+))  # fmt: skip
+
+REFUSED_RULE = "refused"
+"""The `rule` of an Issue about a parameter that is left out on purpose."""
+
+# OpenAPI 3 has no such styles in paths and headers, but Swagger 2.0's `collectionFormat` does; only `swagger2` sets
+# them (docs/design/002).
+COLLECTION_STYLES = ("spaceDelimited", "pipeDelimited", "tabDelimited")
+
 
 class OperationParser:
     """The parser of one operation. `issues` holds the faults found so far."""
@@ -161,35 +189,6 @@ def _hint_issues(spec: Spec, schema: Schema, location: str) -> Iterator[Issue]:
 def _visited_refs(spec: Spec) -> set[str]:
     """Return the set of `$ref`s of a Spec whose schemas were visited."""
     return set()
-
-
-STYLES = {
-    "path": ("simple", "label", "matrix"),
-    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
-    "header": ("simple",),
-    "cookie": ("form", "cookie"),
-    "querystring": ("querystring",),
-}
-"""The styles of each parameter location, its default first; OpenAPI 3.1.1 §4.8.12.2, the last one 3.2.0 §4.12.2.
-
-A parameter `in: querystring` is the whole query: here its location is the query, and `querystring` its style.
-"""
-
-PARAMETER_LOCATIONS = tuple(STYLES)
-
-# Fields of a Parameter Object that do not belong to its schema when the type is written beside them (OpenAPI 3.1.1
-# §4.8.12.2).
-NON_SCHEMA_FIELDS = frozenset((
-    "name", "in", "required", "description", "deprecated", "style", "explode", "allowReserved", "allowEmptyValue",
-    "example", "examples",
-))  # fmt: skip
-
-REFUSED_RULE = "refused"
-"""The `rule` of an Issue about a parameter that is left out on purpose."""
-
-# OpenAPI 3 has no such styles in paths and headers, but Swagger 2.0's `collectionFormat` does; only `swagger2` sets
-# them (docs/design/002).
-COLLECTION_STYLES = ("spaceDelimited", "pipeDelimited", "tabDelimited")
 
 
 def load_details(

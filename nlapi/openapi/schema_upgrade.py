@@ -44,6 +44,30 @@ MAX_PATTERN = 20_000
 # Python warns that it may read these as set operations one day; the warning is turned into a refusal.
 MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
+SCHEMA_MAP_KEYWORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+SCHEMA_LIST_KEYWORDS = ("allOf", "anyOf", "oneOf", "prefixItems")
+SCHEMA_KEYWORDS = (
+    "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
+    "unevaluatedProperties", "contentSchema",
+)  # fmt: skip
+# Keywords without meaning to a JSON Schema validator here; the first three are preserved in another form.
+DROPPED_KEYWORDS = frozenset((
+    "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
+    "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
+    "collectionFormat",
+))  # fmt: skip
+
+# Keywords that only annotate, and so keep their meaning beside a `$ref` in every version.
+ANNOTATION_KEYWORDS = frozenset((
+    "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
+    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
+))  # fmt: skip
+
+# Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
+MAX_DISCRIMINATOR_CHOICES = 30
+
+SCHEMA_SECTIONS = ("components", "schemas"), ("definitions",)
+
 
 def _sanitize_required(value: Any) -> Any:
     names = [as_name(name) for name in value if as_name(name)] if isinstance(value, list) else []
@@ -161,29 +185,6 @@ def sanitize_keyword(keyword: str, value: Any) -> Any:
     """Return the sanitized value of a keyword, or None when it has no meaning."""
     sanitize = SANITIZERS.get(keyword)
     return sanitize(value) if sanitize else value
-
-
-SCHEMA_MAP_KEYWORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-SCHEMA_LIST_KEYWORDS = ("allOf", "anyOf", "oneOf", "prefixItems")
-SCHEMA_KEYWORDS = (
-    "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
-    "unevaluatedProperties", "contentSchema",
-)  # fmt: skip
-# Keywords without meaning to a JSON Schema validator here; the first three are preserved in another form.
-DROPPED_KEYWORDS = frozenset((
-    "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
-    "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
-    "collectionFormat",
-))  # fmt: skip
-
-# Keywords that only annotate, and so keep their meaning beside a `$ref` in every version.
-ANNOTATION_KEYWORDS = frozenset((
-    "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
-    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
-))  # fmt: skip
-
-# Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
-MAX_DISCRIMINATOR_CHOICES = 30
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -365,9 +366,6 @@ def _upgrade_examples(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         examples = [node["example"], *examples]
     if examples:
         schema["examples"] = examples
-
-
-SCHEMA_SECTIONS = ("components", "schemas"), ("definitions",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

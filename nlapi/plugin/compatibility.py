@@ -29,6 +29,9 @@ Difference = tuple[bool, str]
 RefFollower = Callable[[Any], Any]
 """A function that returns a schema with a `$ref` at its top followed."""
 
+# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
+MAX_REFS = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaComparison:
@@ -227,10 +230,6 @@ def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
-MAX_REFS = 6
 
 
 def changes(before: Sequence[Operation], after: Sequence[Operation]) -> Iterator[Issue]:

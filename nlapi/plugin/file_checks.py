@@ -34,6 +34,31 @@ _LINK = re.compile(r"\]\(([^()\s]+)\)")
 # Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
 _CLIENT_SYNTAX = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
 
+# For the names and descriptions of skills and agents, which Claude Code has in every session. Kubernetes' plugin, with
+# 845 operations, takes 1,281, the most measured (docs/design/015).
+MAX_SESSION_TOKENS = 1_500
+
+# Characters of a token, as `claude plugin details` counts them at most (2.1.331).
+TOKEN_LENGTH = 3.6
+
+# Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
+_SECRET_PATTERNS = {
+    "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
+    "a key of Anthropic's": r"\bsk-ant-[\w-]{20,}",
+    "a key that begins with sk-": r"\bsk-(?:proj-|live-)?[A-Za-z0-9]{32,}",
+    "a token of GitHub's": r"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{50,})",
+    "a token of Slack's": r"\bxox[abprs]-[A-Za-z0-9-]{20,}",
+    "a key of AWS's": r"\bAKIA[0-9A-Z]{16}\b",
+    "a key of Google's": r"\bAIza[\w-]{35}\b",
+    "a key of Stripe's": r"\b[rs]k_live_[A-Za-z0-9]{20,}",
+    "a JSON Web Token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
+    "a bearer token": r"(?i)\bbearer [a-z0-9._~+/-]{24,}=*",
+    "a password in an address": r"https?://[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}@",
+}
+SECRET_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _SECRET_PATTERNS.items()}
+# A shorter credential is likely to occur in a text by chance.
+MIN_SECRET = 8
+
 
 def broken_rules(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
     """Return an Issue for every rule that the files of a plugin (path -> bytes) break."""
@@ -203,14 +228,6 @@ def _file_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
             yield path, "is compiled code", "a plugin is text that its users can read"
 
 
-# For the names and descriptions of skills and agents, which Claude Code has in every session. Kubernetes' plugin, with
-# 845 operations, takes 1,281, the most measured (docs/design/015).
-MAX_SESSION_TOKENS = 1_500
-
-# Characters of a token, as `claude plugin details` counts them at most (2.1.331).
-TOKEN_LENGTH = 3.6
-
-
 def session_tokens(files: Mapping[str, bytes]) -> int:
     """Return the tokens that a plugin adds to every session, as the client counts them or a few more."""
     heads = [path for path in files if re.fullmatch(r"skills/[^/]+/SKILL\.md|agents/[^/]+\.md", path)]
@@ -257,25 +274,6 @@ def _name_length(files: Mapping[str, bytes], server: Mapping[str, object]) -> in
 
 def _limit_issue(location: str, message: str, hint: str) -> Issue:
     return Issue.error(location, message, hint, "limit")
-
-
-# Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
-_SECRET_PATTERNS = {
-    "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
-    "a key of Anthropic's": r"\bsk-ant-[\w-]{20,}",
-    "a key that begins with sk-": r"\bsk-(?:proj-|live-)?[A-Za-z0-9]{32,}",
-    "a token of GitHub's": r"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{50,})",
-    "a token of Slack's": r"\bxox[abprs]-[A-Za-z0-9-]{20,}",
-    "a key of AWS's": r"\bAKIA[0-9A-Z]{16}\b",
-    "a key of Google's": r"\bAIza[\w-]{35}\b",
-    "a key of Stripe's": r"\b[rs]k_live_[A-Za-z0-9]{20,}",
-    "a JSON Web Token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
-    "a bearer token": r"(?i)\bbearer [a-z0-9._~+/-]{24,}=*",
-    "a password in an address": r"https?://[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}@",
-}
-SECRET_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _SECRET_PATTERNS.items()}
-# A shorter credential is likely to occur in a text by chance.
-MIN_SECRET = 8
 
 
 def find_secrets(files: Mapping[str, bytes], values: Mapping[str, str]) -> Iterator[Issue]:

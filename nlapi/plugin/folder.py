@@ -23,6 +23,13 @@ from nlapi.version import __version__
 
 REBUILD_HINT = "build it again"
 
+# Files are written here before they are moved to their places; a folder that holds it was being built by nlapi.
+STAGING = ".nlapi-plugin-build"
+
+# A folder given by mistake, such as a home, must not be read whole; the largest plugin measured has 103 files.
+MAX_FILES = 10_000
+IGNORED_NAMES = frozenset((".git", "__pycache__", ".DS_Store", "node_modules", STAGING))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginManifest:
@@ -141,14 +148,6 @@ def _operation_nodes(content: bytes) -> dict[str, Any]:
 
 def _drift_issue(location: str, message: str, hint: str, level: Level = Level.ERROR) -> Issue:
     return Issue(level=level, where=location, message=message, hint=hint, rule="drift")
-
-
-# Files are written here before they are moved to their places; a folder that holds it was being built by nlapi.
-STAGING = ".nlapi-plugin-build"
-
-# A folder given by mistake, such as a home, must not be read whole; the largest plugin measured has 103 files.
-MAX_FILES = 10_000
-IGNORED_NAMES = frozenset((".git", "__pycache__", ".DS_Store", "node_modules", STAGING))
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

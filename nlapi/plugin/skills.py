@@ -27,6 +27,23 @@ MAX_SOURCES = 15
 # Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
 MAX_LISTED_SOURCES = 3
 
+# A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
+# references.
+MAX_LISTED_OPERATIONS = 60
+MAX_UNITS = 8
+MAX_CONSENT = 20
+MAX_EXAMPLES = 3
+
+# Operations of a kind that are tried for an example: each try compiles a tool and checks values against its schema.
+MAX_TRIED = 12
+
+# In characters. All names and descriptions together stay within MAX_SESSION_TEXT, as they are paid for in every
+# session: 1,361 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS. A description shares the rest, and has
+# 120 however many there are.
+MAX_DESCRIPTION = 480
+MIN_DESCRIPTION = 120
+MAX_SESSION_TEXT = 4_900
+
 
 class IdGuide:
     """The sources of the ids that some operations of one Spec take, all among these operations."""
@@ -103,17 +120,6 @@ class IdGuide:
             f"{name}={','.join(value) if isinstance(value, list) else value}" for (_, name), value in source.narrowing
         )
         return f"`{callable_id(source.operation)}`{''.join(f' with {code_span(kind, 60)}' for kind in kinds)}{field}"
-
-
-# A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
-# references.
-MAX_LISTED_OPERATIONS = 60
-MAX_UNITS = 8
-MAX_CONSENT = 20
-MAX_EXAMPLES = 3
-
-# Operations of a kind that are tried for an example: each try compiles a tool and checks values against its schema.
-MAX_TRIED = 12
 
 
 def area_body(
@@ -257,14 +263,6 @@ def _example(operation: Operation, ids: IdGuide, command: str, *, blank: bool) -
     note = "\nThe last line only after a yes." if is_change else ""
     by_name = ", by a name that is looked up first" if len(lines) > 1 + is_change else ""
     return f'"{inert_line(goal, 160)}"{by_name}:\n\n```\n{block}\n```{note}'
-
-
-# In characters. All names and descriptions together stay within MAX_SESSION_TEXT, as they are paid for in every
-# session: 1,361 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS. A description shares the rest, and has
-# 120 however many there are.
-MAX_DESCRIPTION = 480
-MIN_DESCRIPTION = 120
-MAX_SESSION_TEXT = 4_900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

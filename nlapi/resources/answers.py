@@ -30,6 +30,12 @@ from nlapi.resources.schemas import SchemaReader, ref_of
 # Levels of objects in which an object of another kind is looked for: GitHub's `pull_requests[].head.repo` is the third.
 _HOLDER_DEPTH = 3
 
+Stems = tuple[str, ...]
+# Levels of objects: `spec.template.spec` of Kubernetes is the third. Deeper words are seldom about the item itself.
+_MAX_WORD_DEPTH = 3
+# Fields that are read, so that the recursive schemas of Kubernetes and Stripe cost no more than others.
+_MAX_FIELDS = 400
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAnswer:
@@ -267,13 +273,6 @@ def _is_described(operation: Operation, name: str) -> bool:
     """Return whether a schema without a list has a property of that name, which is then a part of an item."""
     view = answer_schemas(operation.spec).schema_view(operation)
     return view is not None and view.form is ViewForm.OBJECT and name in view.names
-
-
-Stems = tuple[str, ...]
-# Levels of objects: `spec.template.spec` of Kubernetes is the third. Deeper words are seldom about the item itself.
-_MAX_WORD_DEPTH = 3
-# Fields that are read, so that the recursive schemas of Kubernetes and Stripe cost no more than others.
-_MAX_FIELDS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,38 @@ _LOCALE = re.compile(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
 # Fields of an object with no more than a text and its format: WordPress's {"rendered": ..., "protected": false}.
 _MAX_TEXT_FIELDS = 4
 
+NAMES = (
+    *("name", "displayname", "fullname", "title", "label", "alertname", "subject", "summary", "headline", "login"),
+    *("username", "realname", "nickname", "screenname", "names", "repotags", "hostname", "domain", "email"),
+    *("slug", "key", "symbol", "code", "text"),
+)
+"""Names of the field with the name of an item, without case and separators, the likeliest first."""
+
+IDS = ("id", "uuid", "guid", "gid", "sid", "uid", "objectid", "number", "key", "slug", "fingerprint", "digest", "hash")
+"""Names of the field with the id of an item, the likeliest first."""
+
+LONGEST_NAME = 120
+"""Characters from which a text is a description and no name."""
+
+_NAME_HOLDERS = FIELD_OBJECTS - {"annotations", "status", "spec"}
+_CODES = ("slug", "key", "symbol", "code", "text", "names", "repotags")
+# Fields that people write instead of an id: Jira's `key`, the `number` of a pull request.
+_HANDLES = frozenset(("key", "number", "code", "sku"))
+
+_STATES = frozenset("status state phase health lifecycle stage condition conclusion".split())
+_FLAGS = frozenset("active enabled disabled archived draft".split())
+_KINDS = frozenset("type kind category severity priority level role objective driver engine plan tier".split())
+_OWNERS = frozenset(
+    "owner user author assignee creator customer account organization namespace image requester".split()
+)
+_UNITS = frozenset(("micros", "micro", "cents"))
+_AMOUNTS = frozenset("amount total price balance budget cost currency".split())
+# Words in the names of times, the first event before later changes.
+_TIMES = "start started starts created date time published due scheduled end ended ends updated modified at".split()
+
+# An id that nobody reads: a hash, a UUID.
+_OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
 
 def fields_of(item: Item, depth: int = 2) -> dict[str, Any]:
     """Return the fields of an item by their path, also those of the objects in it: `metadata.name`.
@@ -105,39 +137,6 @@ def is_empty(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(map(is_empty, value.values()))
     return value is None or value == "" or value == []
-
-
-NAMES = (
-    *("name", "displayname", "fullname", "title", "label", "alertname", "subject", "summary", "headline", "login"),
-    *("username", "realname", "nickname", "screenname", "names", "repotags", "hostname", "domain", "email"),
-    *("slug", "key", "symbol", "code", "text"),
-)
-"""Names of the field with the name of an item, without case and separators, the likeliest first."""
-
-IDS = ("id", "uuid", "guid", "gid", "sid", "uid", "objectid", "number", "key", "slug", "fingerprint", "digest", "hash")
-"""Names of the field with the id of an item, the likeliest first."""
-
-LONGEST_NAME = 120
-"""Characters from which a text is a description and no name."""
-
-_NAME_HOLDERS = FIELD_OBJECTS - {"annotations", "status", "spec"}
-_CODES = ("slug", "key", "symbol", "code", "text", "names", "repotags")
-# Fields that people write instead of an id: Jira's `key`, the `number` of a pull request.
-_HANDLES = frozenset(("key", "number", "code", "sku"))
-
-_STATES = frozenset("status state phase health lifecycle stage condition conclusion".split())
-_FLAGS = frozenset("active enabled disabled archived draft".split())
-_KINDS = frozenset("type kind category severity priority level role objective driver engine plan tier".split())
-_OWNERS = frozenset(
-    "owner user author assignee creator customer account organization namespace image requester".split()
-)
-_UNITS = frozenset(("micros", "micro", "cents"))
-_AMOUNTS = frozenset("amount total price balance budget cost currency".split())
-# Words in the names of times, the first event before later changes.
-_TIMES = "start started starts created date time published due scheduled end ended ends updated modified at".split()
-
-# An id that nobody reads: a hash, a UUID.
-_OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class FieldRank(IntEnum):

@@ -11,6 +11,9 @@ from nlapi.routing.model import Context, Match, Range, Scalar
 Domains: TypeAlias = Mapping[str, Collection[Scalar]]
 """Field -> its only possible values, for the fields that declare them."""
 
+# Up to this many bits are set by shifting; for more, one bytearray avoids a new large int for each bit.
+MAX_SHIFTED_BITS = 8
+
 
 def matches_context(match: Match, context: Context) -> bool:
     """Return whether the context matches.
@@ -100,10 +103,6 @@ def _possible_values(match: Match, name: str, domain: Collection[Scalar] | None)
         return match.when[name]
     # None stands for the absent field, which is possible in every domain.
     return None if domain is None else (*domain, None)
-
-
-# Up to this many bits are set by shifting; for more, one bytearray avoids a new large int for each bit.
-MAX_SHIFTED_BITS = 8
 
 
 class FieldIndex:

@@ -33,6 +33,11 @@ PRINTABLE = "".join(map(chr, range(0x30, 0x7B))) + " -_.!"
 MAX_REPEATS = 12
 ATTEMPTS = 12
 
+# Fixed, so that samples do not change from day to day.
+FIRST_DAY = datetime(2026, 1, 5, 9, 0)
+# Without l, o, 0 and 1, which are hard to tell apart when an id is copied by hand.
+ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
+
 
 def generate_match(pattern: str, rng: Random, *, min_length: int = 0, max_length: int | None = None) -> str | None:
     """Return a match of the pattern with `min_length` to `max_length` characters; None after ATTEMPTS failures."""
@@ -94,12 +99,6 @@ def _members(parts: Any) -> str:
         return "".join(char for char in PRINTABLE if char not in chars) or "a"
     plain = "".join(char for char in chars if char.isalnum())
     return plain or chars or "a"
-
-
-# Fixed, so that samples do not change from day to day.
-FIRST_DAY = datetime(2026, 1, 5, 9, 0)
-# Without l, o, 0 and 1, which are hard to tell apart when an id is copied by hand.
-ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 def fake_text(schema: Schema, name: str, noun: str, index: int, rng: Random) -> str:

@@ -21,6 +21,14 @@ from nlapi.sandbox.samples import ABSENT, SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.store import SINGLETON_KEY, ItemStore, Scope, StoredItem, scopes_agree
 
+ATTEMPTS = 8
+
+# Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
+# below the others a tree of four kinds stays small.
+SAMPLES_BELOW_FIRST, SAMPLES_BELOW_EACH = 6, 2
+# The largest number of sample items of one kind.
+MAX_SAMPLES = 120
+
 
 class Examples:
     """The example items of each kind, from example lists, examples of single items, and examples in schemas."""
@@ -81,9 +89,6 @@ class Examples:
 
     def _schema_examples(self, schema: Any) -> list[Any]:
         return self.reader.flat(schema).get("examples") or []
-
-
-ATTEMPTS = 8
 
 
 class IdGenerator:
@@ -166,13 +171,6 @@ class IdGenerator:
         return self.sampler.sample(
             schema, SampleContext(seed=self.seed, path=f"{resource.name}/id", name=name, index=index)
         )
-
-
-# Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
-# below the others a tree of four kinds stays small.
-SAMPLES_BELOW_FIRST, SAMPLES_BELOW_EACH = 6, 2
-# The largest number of sample items of one kind.
-MAX_SAMPLES = 120
 
 
 class Fixtures:

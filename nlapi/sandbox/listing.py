@@ -37,6 +37,13 @@ UPPER = frozenset("max to before until lte lt end ends".split())
 CONTAINS = frozenset("name title".split())
 DATES = frozenset("date dates at time timestamp day created start".split())
 
+# Names of the number of pages.
+PAGE_COUNTS = frozenset("totalpages pages pagecount lastpage numpages".split())
+
+# Items of a page where neither request nor description says: more than the samples of one parent, so that a plain
+# list is complete.
+DEFAULT_LIMIT = 50
+
 
 def filter_rows(rows: Iterable[Data], query: Mapping[str, Any], noun: str, id_name: str | None) -> list[Data]:
     """Return the rows that match every parameter of the query; parameters that name no property are ignored."""
@@ -182,14 +189,6 @@ def _sort_key(value: Any) -> tuple[int, Any]:
     if isinstance(value, int | float):
         return (0, value)
     return (1, value.lower()) if isinstance(value, str) else (2, "")
-
-
-# Names of the number of pages.
-PAGE_COUNTS = frozenset("totalpages pages pagecount lastpage numpages".split())
-
-# Items of a page where neither request nor description says: more than the samples of one parent, so that a plain
-# list is complete.
-DEFAULT_LIMIT = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

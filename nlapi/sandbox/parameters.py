@@ -23,6 +23,21 @@ INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 BOOLEANS = {"true": True, "false": False}
 
+# The value of an absent parameter; None is JSON null.
+MISSING: Any = object()
+
+SPLITTERS = {
+    "form": re.compile(","),
+    "pipeDelimited": re.compile(r"\||%7C", re.IGNORECASE),
+    "spaceDelimited": re.compile(r"%20|\+"),
+    "tabDelimited": re.compile(r"\t|%09"),
+}
+# Delimiters in a header, where nothing is percent-encoded; a comma for every other style. tabDelimited is Swagger
+# 2.0's `tsv`.
+HEADER_DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
+
+BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+
 
 def coerce(text: str, schema: Any, schemas: Schemas) -> Any:
     """Return the first reading of a text that fits the schema, else the text itself, which the check then refuses."""
@@ -88,22 +103,6 @@ def _subschema(schema: Any, key: str, schemas: Schemas) -> Any:
 def _property_schema(schema: Any, name: str, schemas: Schemas) -> Any:
     described = schemas.properties(schema)
     return described[name] if name in described else _subschema(schema, "additionalProperties", schemas)
-
-
-# The value of an absent parameter; None is JSON null.
-MISSING: Any = object()
-
-SPLITTERS = {
-    "form": re.compile(","),
-    "pipeDelimited": re.compile(r"\||%7C", re.IGNORECASE),
-    "spaceDelimited": re.compile(r"%20|\+"),
-    "tabDelimited": re.compile(r"\t|%09"),
-}
-# Delimiters in a header, where nothing is percent-encoded; a comma for every other style. tabDelimited is Swagger
-# 2.0's `tsv`.
-HEADER_DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
-
-BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,6 +16,9 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.parameters import QueryPairs, percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem
 
+NO_HEADERS: Mapping[str, str] = {}
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
 
 def select_operation(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
     """Return the operation for a raw query and headers (names in lower case), or None.
@@ -73,10 +76,6 @@ def _has_constant_values(operation: Operation, pairs: QueryPairs, headers: Mappi
         if str(choices[0]) not in sent_values:
             return False
     return True
-
-
-NO_HEADERS: Mapping[str, str] = {}
-PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from jsonschema import FormatChecker
     from jsonschema.protocols import Validator
 
-
 # jsonschema's own checkers need a package each for date-time, duration, uri and hostname. Date, time and date-time are
 # those of RFC 3339 §5.6, duration that of its appendix A.
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -31,6 +30,9 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 DURATION = re.compile(r"P(?!$)(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?!$)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?)")
 UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*")
+
+# Faults in one refusal: a list of a thousand wrong items needs no thousand lines.
+MAX_FAULTS = 20
 
 
 def _date(text: str) -> bool:
@@ -97,10 +99,6 @@ def _of_strings(check: Callable[[str], object]) -> Callable[[Any], bool]:
 
 def _within(limit: int) -> Callable[[Any], bool]:
     return lambda value: not isinstance(value, int) or -limit <= value < limit
-
-
-# Faults in one refusal: a list of a thousand wrong items needs no thousand lines.
-MAX_FAULTS = 20
 
 
 class Schemas(SchemaReader):

@@ -32,6 +32,9 @@ MAX_BODY = 10 * 2**20
 
 _log = logging.getLogger(__name__)
 
+# Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
+START_TIMEOUT_S = 20.0
+
 
 class Sandbox:
     """A stateful stand-in for the API of a Spec, as an ASGI application; it refuses with problem+json (RFC 9457).
@@ -182,10 +185,6 @@ async def _run_lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
-
-
-# Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
-START_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,9 @@ from nlapi.sandbox.schemas import Schemas
 # The values of a request by location: header (names in lower case), query and cookie, all decoded.
 FieldsByLocation = Mapping[str, Mapping[str, str]]
 
+# Header parameters of these names are ignored; OpenAPI 3.1.1 §4.8.12.1.
+IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
+
 
 def authenticate(operation: Operation, fields: FieldsByLocation) -> None:
     """Raise RequestProblem 401 unless one alternative of the operation's security is complete; any values will do."""
@@ -94,10 +97,6 @@ def _challenge(missing: Iterable[SecurityScheme]) -> str:
         return f'ApiKey realm="sandbox", in="{scheme.location}", name="{scheme.name}"'
     kind = scheme.scheme if scheme.kind == "http" else "bearer"
     return f'{kind.title()} realm="sandbox"'
-
-
-# Header parameters of these names are ignored; OpenAPI 3.1.1 §4.8.12.1.
-IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

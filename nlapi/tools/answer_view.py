@@ -22,6 +22,12 @@ MAX_EXPANDED = 16
 VALUE_COLUMN = "value"
 """The column of a list of plain values."""
 
+_WHOLE_BODY = ("body", "")
+
+# A line of the reference that a model reads per operation; the whole holds at most 60,000 characters (015-plugins.md).
+MAX_FIELDS = 16
+MAX_DEPTH = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerView:
@@ -107,9 +113,6 @@ def raw_text(result: Result) -> str:
     return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
 
 
-_WHOLE_BODY = ("body", "")
-
-
 def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
     """Return the arguments for the page after `result`.
 
@@ -143,11 +146,6 @@ def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
         parameter.place for parameter in page_parameters(tool.operation) if sizes or parameter.role is not PageRole.SIZE
     }
     return frozenset(name for name, place in tool.places.items() if place in places)
-
-
-# A line of the reference that a model reads per operation; the whole holds at most 60,000 characters (015-plugins.md).
-MAX_FIELDS = 16
-MAX_DEPTH = 2
 
 
 def answer_fields(operation: Operation, spell: Callable[[str], str]) -> str:

@@ -23,6 +23,20 @@ MAX_GROUP_SLUG = 31
 # Each pair of groups is compared before a merge, so the time is quadratic; more groups than this are bucketed first.
 MAX_GROUPS = 200
 
+# A plugin has one main skill and at most 19 for areas, 20 in all (docs/design/015-plugins.md).
+MAX_AREAS = 19
+# A single group is split into areas of about three operations, so with fewer than six there is nothing to split.
+MIN_SPLIT_OPERATIONS = 6
+
+MAX_AREA_SLUG = 28
+MAX_LABELS = 4
+# Least cosine similarity at which two groups are merged for their likeness; under it, the smallest two are merged.
+MIN_SIMILARITY = 0.15
+
+# A part that would exceed this many times the average size accepts no other by likeness, so that the largest area does
+# not absorb most of the API.
+MAX_SIZE_FACTOR = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -77,21 +91,6 @@ def literal_segments(route: str) -> list[str]:
 def _tag_descriptions(document: Mapping[str, Any]) -> dict[str, str]:
     nodes = [node for node in as_list(document.get("tags")) if isinstance(node, Mapping)]
     return {str(node.get("name")): node["description"] for node in nodes if isinstance(node.get("description"), str)}
-
-
-# A plugin has one main skill and at most 19 for areas, 20 in all (docs/design/015-plugins.md).
-MAX_AREAS = 19
-# A single group is split into areas of about three operations, so with fewer than six there is nothing to split.
-MIN_SPLIT_OPERATIONS = 6
-
-MAX_AREA_SLUG = 28
-MAX_LABELS = 4
-# Least cosine similarity at which two groups are merged for their likeness; under it, the smallest two are merged.
-MIN_SIMILARITY = 0.15
-
-# A part that would exceed this many times the average size accepts no other by likeness, so that the largest area does
-# not absorb most of the API.
-MAX_SIZE_FACTOR = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,9 @@ OBJECT_CONSTRAINTS = ("minProperties", "maxProperties", "dependentRequired")
 # Keywords that an object schema may have for its properties to become arguments of their own.
 FLAT_KEYWORDS = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OBJECT_CONSTRAINTS}
 
+PARAMETER_LOCATIONS = ("path", "query", "header", "cookie")
+SCALAR_TYPES = ("string", "integer", "number", "boolean")
+
 
 class _TooDeepError(Exception):
     """A schema with more than MAX_MERGED levels of `$ref` and `allOf`."""
@@ -246,10 +249,6 @@ def _join_objects(first: dict[str, Any], second: dict[str, Any]) -> dict[str, An
         joined["required"] = list(dict.fromkeys(required))
     key = "additionalProperties"
     return None if key in first and key in second and first[key] != second[key] else joined
-
-
-PARAMETER_LOCATIONS = ("path", "query", "header", "cookie")
-SCALAR_TYPES = ("string", "integer", "number", "boolean")
 
 
 def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[Tool, ...]:

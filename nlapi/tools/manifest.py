@@ -15,6 +15,28 @@ from nlapi.tools.tool import Tool
 # An object is open and has no properties by default (JSON Schema 2020-12 Core §10.3.2).
 OPEN_OBJECT: Mapping[str, Any] = {"additionalProperties": True, "properties": {}}
 
+# Limits of one request to the Claude API (2026-11): strict tools, optional arguments and unions.
+MAX_TOOLS = 20
+MAX_OPTIONAL = 24
+MAX_UNIONS = 16
+
+# Schemas in one tool: definitions that use one another can unfold to billions.
+MAX_SCHEMAS = 500
+
+# Keywords that strict mode supports, or that can be expressed in words. It could not enforce any other (a limit, a
+# pattern), so a schema with one is not made strict.
+STRICT_KEYWORDS = frozenset((
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
+    "description", "default", "examples", "deprecated", "format",
+))  # fmt: skip
+
+STRICT_FORMATS = frozenset(
+    ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
+)
+TYPE_KEYWORDS = ("type", "enum", "const", "anyOf", "$ref")
+
+FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
+
 
 def compact(tool: Tool) -> dict[str, Any]:
     """Return the `input_schema` of a tool without keywords that add nothing for a model.
@@ -85,27 +107,6 @@ def _is_implied(choices: list[Any], types: Any) -> bool:
     """Return whether every choice has one of these types, which makes `type` redundant."""
     allowed = {types} if isinstance(types, str) else set(types)
     return set(map(json_type, choices)) <= allowed
-
-
-# Limits of one request to the Claude API (2026-11): strict tools, optional arguments and unions.
-MAX_TOOLS = 20
-MAX_OPTIONAL = 24
-MAX_UNIONS = 16
-
-# Schemas in one tool: definitions that use one another can unfold to billions.
-MAX_SCHEMAS = 500
-
-# Keywords that strict mode supports, or that can be expressed in words. It could not enforce any other (a limit, a
-# pattern), so a schema with one is not made strict.
-STRICT_KEYWORDS = frozenset((
-    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
-    "description", "default", "examples", "deprecated", "format",
-))  # fmt: skip
-
-STRICT_FORMATS = frozenset(
-    ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
-)
-TYPE_KEYWORDS = ("type", "enum", "const", "anyOf", "$ref")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,9 +210,6 @@ def _describe_keywords(schema: Mapping[str, Any]) -> dict[str, Any]:
     if notes:
         result["description"] = " ".join(notes)
     return result
-
-
-FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
 
 
 def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:

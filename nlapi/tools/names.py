@@ -15,6 +15,9 @@ from nlapi.resources.naming import split_words
 # rejects the whole request.
 MAX_LENGTH = 64
 
+# Claude Code refuses plugin names with `claude-*` and `anthropic-*` (2.1.331).
+RESERVED_WORDS = frozenset(("claude", "anthropic"))
+
 
 def tool_names(
     operations: Sequence[Operation], *, max_length: int = MAX_LENGTH, reserved: Iterable[str] = ()
@@ -78,10 +81,6 @@ def _to_ascii(name: str) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-# Claude Code refuses plugin names with `claude-*` and `anthropic-*` (2.1.331).
-RESERVED_WORDS = frozenset(("claude", "anthropic"))
 
 
 def group_slug(label: str, limit: int) -> str:

@@ -8,6 +8,30 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+# In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
+FRAME_HEADER_SIZE = 8
+
+# By the number in the header. Docker's own client reads 3 as errors of the daemon.
+STREAM_NAMES = ("stdin", "stdout", "stderr", "error")
+
+# OpenAI's API, and all that copy it, end a stream with this data; it is no event of its own.
+END_OF_EVENTS = "[DONE]"
+
+_BOM = b"\xef\xbb\xbf"
+_EVENT_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+# Between two values: white space, and the RS of RFC 7464.
+_SEPARATORS = re.compile(rb"[ \t\r\n\x1e]+")
+
+# A value is searched from mark to mark, as a Python loop over its bytes would be slow.
+_MARK_OUTSIDE_STRING = re.compile(rb'["\[\]{}\x1e]')
+_MARK_IN_STRING = re.compile(rb'["\\\x1e]')
+_WORD_END = re.compile(rb"[^-+.0-9A-Za-z]")
+_MALFORMED_END = re.compile(rb"[\n\x1e]")
+
+_PENDING = -1
+_MALFORMED = -2
+
 
 class StreamParser:
     """A parser that divides a body into its items.
@@ -81,13 +105,6 @@ def _create_decoder(charset: str) -> codecs.IncrementalDecoder:
     return codecs.getincrementaldecoder("utf-8-sig")("replace")
 
 
-# In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
-FRAME_HEADER_SIZE = 8
-
-# By the number in the header. Docker's own client reads 3 as errors of the daemon.
-STREAM_NAMES = ("stdin", "stdout", "stderr", "error")
-
-
 class DockerFrames(StreamParser):
     """A parser of Docker's frames; an item is `{"stream": "stdout", "text": "..."}`, a line.
 
@@ -158,13 +175,6 @@ def is_framed(content: bytes) -> bool:
     return bool(content) and position == len(content)
 
 
-# OpenAI's API, and all that copy it, end a stream with this data; it is no event of its own.
-END_OF_EVENTS = "[DONE]"
-
-_BOM = b"\xef\xbb\xbf"
-_EVENT_LINE_END = re.compile(rb"\r\n|\r|\n")
-
-
 class ServerSentEvents(StreamParser):
     """A parser of text/event-stream; an item is `{"event", "data", "id"}`.
 
@@ -230,19 +240,6 @@ class ServerSentEvents(StreamParser):
         value, is_json = parse_json_or_text(text.encode("utf-8", "surrogatepass"))
         item = {"event": event} if event else {}
         yield {**item, "data": value if is_json else text, **({} if id is None else {"id": id})}
-
-
-# Between two values: white space, and the RS of RFC 7464.
-_SEPARATORS = re.compile(rb"[ \t\r\n\x1e]+")
-
-# A value is searched from mark to mark, as a Python loop over its bytes would be slow.
-_MARK_OUTSIDE_STRING = re.compile(rb'["\[\]{}\x1e]')
-_MARK_IN_STRING = re.compile(rb'["\\\x1e]')
-_WORD_END = re.compile(rb"[^-+.0-9A-Za-z]")
-_MALFORMED_END = re.compile(rb"[\n\x1e]")
-
-_PENDING = -1
-_MALFORMED = -2
 
 
 class JsonLines(StreamParser):
