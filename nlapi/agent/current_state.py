@@ -177,8 +177,7 @@ def state_read(update: Call) -> Call | None:
     path = segments(operation.route)
     if operation.method not in UPDATE_METHODS or (operation.method == "POST" and not (path and path[-1].parameter)):
         return None
-    call = matching_read(update)
-    return call if call is not None and call.tool.effect is Effect.READ else None
+    return _read_without_effect(update)
 
 
 def contents_read(change: Call) -> Call | None:
@@ -187,6 +186,11 @@ def contents_read(change: Call) -> Call | None:
     path = segments(operation.route)
     if operation.method != "DELETE" or not path or path[-1].parameter:
         return None
+    return _read_without_effect(change)
+
+
+def _read_without_effect(change: Call) -> Call | None:
+    """Return the matching READ of a change; None also where that GET changes something itself."""
     call = matching_read(change)
     return call if call is not None and call.tool.effect is Effect.READ else None
 

@@ -103,7 +103,7 @@ _INFORMATION_WORDS = frozenset(
         hello hey thanks show me us tell help let give need want looking interested planning
     """.split()
 )
-_VERB_PARTICLES = frozenset("off up out down away back on over".split())
+_VERB_PARTICLES = _PARTICLES | {"on"}
 _AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
 # Words of a kind between a verb and an id: close [merge request] 7.

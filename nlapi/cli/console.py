@@ -83,7 +83,7 @@ def dim(text: str) -> None:
 def error(text: str) -> None:
     """Write an error as one line to standard error."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False, color=_colour())
-    typer.echo(" ".join(strip_control(text).split()), err=True)
+    typer.echo(single_line(text), err=True)
 
 
 def shorten(text: str, length: int) -> str:

@@ -48,9 +48,12 @@ def single_line(text: str) -> str:
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return `text` with each secret replaced by `***`: plain, percent-encoded, in base64, or escaped as in JSON."""
-    for form in secret_forms(secrets):
-        text = text.replace(form, MASK)
-    return text
+    return _mask_text(text, secret_forms(secrets))
+
+
+def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
+    """Return the body of an answer with each secret replaced by `***`."""
+    return _mask_bytes(content, _encode_forms(secret_forms(secrets)))
 
 
 class Masker:
@@ -62,11 +65,9 @@ class Masker:
 
     def feed(self, data: bytes) -> bytes:
         """Return the next bytes, masked; a possible beginning of a secret is kept until the next call."""
-        data = self._pending + data
+        encoded = _encode_forms(self._forms)
         # TCP cuts an answer anywhere, also in the middle of a secret that a server echoes.
-        encoded = [form.encode("utf-8", "replace") for form in self._forms]
-        for form in encoded:
-            data = data.replace(form, MASK.encode())
+        data = _mask_bytes(self._pending + data, encoded)
         end = len(data) - max((_overlap(data, form) for form in encoded), default=0)
         self._pending = data[end:]
         return data[:end]
@@ -80,9 +81,7 @@ class Masker:
         if not self._forms:
             return value
         if isinstance(value, str):
-            for form in self._forms:
-                value = value.replace(form, MASK)
-            return value
+            return _mask_text(value, self._forms)
         if isinstance(value, dict):
             return {self.mask(key): self.mask(item) for key, item in value.items()}
         return [self.mask(item) for item in value] if isinstance(value, list) else value
@@ -93,11 +92,20 @@ def _overlap(data: bytes, form: bytes) -> int:
     return next((size for size in range(min(len(form) - 1, len(data)), 0, -1) if data.endswith(form[:size])), 0)
 
 
-def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
-    """Return the body of an answer with each secret replaced by `***`."""
-    for form in secret_forms(secrets):
-        content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
-    return content
+def _mask_text(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
+        text = text.replace(form, MASK)
+    return text
+
+
+def _mask_bytes(data: bytes, forms: Iterable[bytes]) -> bytes:
+    for form in forms:
+        data = data.replace(form, MASK.encode())
+    return data
+
+
+def _encode_forms(forms: Iterable[str]) -> list[bytes]:
+    return [form.encode("utf-8", "replace") for form in forms]
 
 
 def secret_forms(secrets: Iterable[str]) -> list[str]:

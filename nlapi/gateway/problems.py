@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
@@ -78,7 +78,6 @@ def issue_json(issue: Issue) -> dict[str, Any]:
 def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayProblem:
     """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known_names`."""
     names = sorted(known_names)
-    matches = get_close_matches(name, names, n=1, cutoff=0.5)
     listing = (
         f"there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else f"there is no {kind} yet"
     )
@@ -86,7 +85,7 @@ def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayP
         404,
         f"there is no {kind} {name[:80]!r}",
         code=f"unknown_{kind}",
-        hint=f"the nearest is {matches[0]}" if matches else listing,
+        hint=_nearest_hint(name, names) or listing,
     )
 
 
@@ -138,7 +137,9 @@ def unpublished_problem() -> GatewayProblem:
 def declared_fields_hint(name: str, fields: Iterable[str]) -> str:
     """Return a hint that names the context field nearest to `name`, or all declared fields."""
     names = sorted(fields)
-    matches = get_close_matches(name, names, n=1, cutoff=0.5)  # as in `unknown_object`
-    if matches:
-        return f"the nearest is {matches[0]}"
-    return f"it declares {', '.join(names)}" if names else "it declares none"
+    return _nearest_hint(name, names) or (f"it declares {', '.join(names)}" if names else "it declares none")
+
+
+def _nearest_hint(name: str, names: Sequence[str]) -> str:
+    matches = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"the nearest is {matches[0]}" if matches else ""

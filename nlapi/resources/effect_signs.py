@@ -202,10 +202,9 @@ def _camel_verb(text: str) -> Verb | None:
     return parse_verb(words[0]) if len(words) > 1 and "-" not in first else None
 
 
-# Words that a second verb of a sentence follows.
-_BEFORE_SECOND_VERB = frozenset(("and", "or", "then", "will", "also", "automatically", ",", ";", "/", "&"))
-
 _CONJUNCTIONS = frozenset(("and", "or", "then", "/", "&"))
+# Words that a second verb of a sentence follows.
+_BEFORE_SECOND_VERB = _CONJUNCTIONS | {"will", "also", "automatically", ",", ";"}
 _PASSIVE = (["will", "be"], ["is", "then"], ["gets", "then"])
 _TO_BE_PARTICIPLES = frozenset("stored saved created sent scheduled deleted removed updated".split())
 _NEGATIONS = frozenset(("not", "never", "without", "no", "don't", "doesn't", "before", "instead"))
@@ -347,8 +346,7 @@ _RETURN_PREFIXES = ("return", "obtain", "receiv", "provid", "respond")
 # Verbs of COMPUTE that hardly ever stand for anything else.
 _COMPUTE_PREFIXES = ("calculat", "comput", "estimat", "translat", "classif", "predict", "forecast")
 
-# Conjunctions that make a question of a verb: `check if`.
-_QUESTION_ENDINGS = (" if", " whether", " that")
+_QUESTION_ENDINGS = tuple(f" {word}" for word in _QUESTION_CONJUNCTIONS)
 
 # A read needs ENOUGH (3.0): two verbs that retrieve, or one with a list in the answer and paging.
 _WEIGHTS = {Action.RETRIEVE: 2.0, Action.COMPUTE: 1.5, Action.RISKY: 1.0, Action.CHANGE: 0.0}

@@ -53,16 +53,21 @@ def take_path_query(operation: Operation, pairs: QueryPairs) -> dict[str, str]:
 
 def _constant_pairs(operation: Operation) -> Iterator[tuple[str, str]]:
     """Yield the constant pairs in the query of the path, decoded."""
-    for name, value in split_pairs(operation.fixed_query).pairs if operation.fixed_query else ():
+    for name, value in _path_pairs(operation):
         if "{" not in value and "{" not in name:
             yield name, unquote_plus(value)
 
 
 def _placeholder_pairs(operation: Operation) -> Iterator[tuple[str, str]]:
     """Yield key and parameter of the pairs with a placeholder in the query of the path: `?q={query}`."""
-    for name, value in split_pairs(operation.fixed_query).pairs if operation.fixed_query else ():
-        if placeholder := re.fullmatch(r"\{([^{}]+)\}", value):
+    for name, value in _path_pairs(operation):
+        if placeholder := PLACEHOLDER.fullmatch(value):
             yield name, str(placeholder.group(1))
+
+
+def _path_pairs(operation: Operation) -> Sequence[tuple[str, str]]:
+    """Return the raw pairs in the query of the path."""
+    return split_pairs(operation.fixed_query).pairs if operation.fixed_query else ()
 
 
 def _has_constant_values(operation: Operation, pairs: QueryPairs, headers: Mapping[str, str]) -> bool:

@@ -71,7 +71,7 @@ def has_credential(scheme: SecurityScheme, fields: FieldsByLocation) -> bool:
         name = scheme.name.lower() if scheme.location == "header" else scheme.name
         return bool(fields.get(scheme.location, {}).get(name, "").strip())
     sent_scheme, _, credential = fields["header"].get("authorization", "").partition(" ")
-    required_scheme = scheme.scheme if scheme.kind == "http" else "bearer"
+    required_scheme = _http_scheme(scheme)
     if sent_scheme.lower() != required_scheme or not credential.strip():
         return False
     return required_scheme != "basic" or _is_basic(credential.strip())
@@ -87,16 +87,19 @@ def _is_basic(credential: str) -> bool:
 def _describe(scheme: SecurityScheme) -> str:
     if scheme.kind == "apiKey":
         return f"{scheme.id} ({scheme.location} {scheme.name})"
-    kind = scheme.scheme if scheme.kind == "http" else "bearer"
-    return f"{scheme.id} (header Authorization: {kind.title()} ...)"
+    return f"{scheme.id} (header Authorization: {_http_scheme(scheme).title()} ...)"
 
 
 def _challenge(missing: Iterable[SecurityScheme]) -> str:
     scheme = next(iter(missing))
     if scheme.kind == "apiKey":
         return f'ApiKey realm="sandbox", in="{scheme.location}", name="{scheme.name}"'
-    kind = scheme.scheme if scheme.kind == "http" else "bearer"
-    return f'{kind.title()} realm="sandbox"'
+    return f'{_http_scheme(scheme).title()} realm="sandbox"'
+
+
+def _http_scheme(scheme: SecurityScheme) -> str:
+    """Return the scheme of the Authorization header; OAuth 2 and OpenID Connect send bearer tokens."""
+    return scheme.scheme if scheme.kind == "http" else "bearer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

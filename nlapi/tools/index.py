@@ -13,7 +13,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.model import as_list, as_map
+from nlapi.openapi.model import as_list, as_map, unescape_step
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, WordRole, read_phrase
@@ -124,8 +124,7 @@ def _resolve(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
             break
         node = document
         for part in ref.lstrip("#/").split("/"):
-            # RFC 6901 §4: `~1` is decoded before `~0`, or `~01` would become `/`.
-            node = as_map(node).get(part.replace("~1", "/").replace("~0", "~"))
+            node = as_map(node).get(unescape_step(part))
     return as_map(node)
 
 

@@ -90,7 +90,7 @@ def group_slug(label: str, limit: int) -> str:
         join_words([word for word in words if word and word not in RESERVED_WORDS], limit)
         # A label without Latin letters leaves no word; a hash is stable where a counter would change with the order of
         # tags.
-        or f"group-{hashlib.sha256(label.encode('utf-8', 'replace')).hexdigest()[:6]}"
+        or f"group-{_digest(label)[:6]}"
     )
 
 
