@@ -37,7 +37,7 @@ UPDATE_METHODS = ("PUT", "PATCH", "POST")
 
 async def evidence_of(step: Step, send_read: SendRead) -> str:
     """Return a sentence on what the API shows of a change of unknown outcome; "" where nothing can show it."""
-    call = matching_read(step.call)
+    call = _matching_read(step.call)
     result = await send_read(call) if call is not None else None
     if call is None or result is None:
         return ""
@@ -52,7 +52,7 @@ async def evidence_of(step: Step, send_read: SendRead) -> str:
     return _list_evidence(step, call, result) if is_list else _item_evidence(step, call, result)
 
 
-def matching_read(change: Call) -> Call | None:
+def _matching_read(change: Call) -> Call | None:
     """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
 
     It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
@@ -191,7 +191,7 @@ def contents_read(change: Call) -> Call | None:
 
 def _read_without_effect(change: Call) -> Call | None:
     """Return the matching READ of a change; None also where that GET changes something itself."""
-    call = matching_read(change)
+    call = _matching_read(change)
     return call if call is not None and call.tool.effect is Effect.READ else None
 
 

@@ -41,7 +41,7 @@ _COMMAND_PREFIX = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\
 Check = Callable[[Case], Iterator[str]]
 
 
-def check_commands_change(case: Case) -> Iterator[str]:
+def _check_commands_change(case: Case) -> Iterator[str]:
     """Yield a reason against a model's change where the sentence only reads, or commands nothing (thanks, ok).
 
     An earlier question is no command for now. A verb behind the first (`find x and pause it`) counts where it is the
@@ -62,7 +62,7 @@ def check_commands_change(case: Case) -> Iterator[str]:
     yield "the question only reads" if is_read else "the question commands no change"
 
 
-def check_commands_operation(case: Case) -> Iterator[str]:
+def _check_commands_operation(case: Case) -> Iterator[str]:
     """Yield reasons against a model's change that the sentence does not command, once an API has answered.
 
     An answer may tell a model what to plan (prompt injection). So the verb has to be the operation's, and the kind of
@@ -110,8 +110,8 @@ CHECKS: tuple[tuple[Check, bool], ...] = (
     (check_is_command, True),
     (check_negation, True),
     (check_condition, True),
-    (check_commands_change, True),
-    (check_commands_operation, True),
+    (_check_commands_change, True),
+    (_check_commands_operation, True),
     (check_opposite, True),
     (check_deletion, True),
     (check_verb, False),

@@ -70,13 +70,13 @@ def check_opposite(case: Case) -> Iterator[str]:
     if command not in leading and (
         opposite_verb := next((candidate for candidate in leading if are_opposites(command, candidate)), None)
     ):
-        yield f"{operation.id} does the opposite of {command_text(case)!r} ({opposite_verb})"
+        yield f"{operation.id} does the opposite of {_command_text(case)!r} ({opposite_verb})"
         return
     choices = [candidate for candidate in case.account.sources if has_closed_values(case.call, candidate.argument)]
     states = [word for candidate in choices for word in split_words(str(candidate.value))[:2]]
     missing = [word for word in states if stem(word) not in case.stems]
     if opposite_verb := next((candidate for candidate in missing if are_opposites(command, stem(candidate))), None):
-        yield f"{operation.id} would set the opposite of {command_text(case)!r} ({opposite_verb})"
+        yield f"{operation.id} would set the opposite of {_command_text(case)!r} ({opposite_verb})"
 
 
 def check_deletion(case: Case) -> Iterator[str]:
@@ -97,7 +97,7 @@ def check_deletion(case: Case) -> Iterator[str]:
     # `cancel the event` may mean another state, unless the user has consented to deletions.
     if case.destroy and command in _POSSIBLE_DELETE_VERBS:
         return
-    yield f"{command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
+    yield f"{_command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
 
 
 def check_verb(case: Case) -> Iterator[str]:
@@ -120,7 +120,7 @@ def check_verb(case: Case) -> Iterator[str]:
         return
     if command in UPDATE_VERBS and operation.method == "POST" and _mentions_path_end(case):
         return
-    yield f"nothing in {operation.id} says {command_text(case)!r}"
+    yield f"nothing in {operation.id} says {_command_text(case)!r}"
 
 
 def check_update_value(case: Case) -> Iterator[str]:
@@ -194,7 +194,7 @@ def _mentions_path_end(case: Case) -> bool:
     return bool(words) and stem(words[-1]) in case.stems
 
 
-def command_text(case: Case) -> str:
+def _command_text(case: Case) -> str:
     """Return the command as it was written."""
     words = case.command_words[: max(1, min(case.command_length, 2))]
     return " ".join(word.text for word in words).lower()

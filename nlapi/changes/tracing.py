@@ -38,7 +38,7 @@ MAX_LEAVES = 400
 """Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
 
 
-def find_unused_words(
+def _find_unused_words(
     sentence: UserSentence, call: Call, used_sources: Iterable[ValueSource], call_sources: Iterable[ValueSource]
 ) -> tuple[str, ...]:
     """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
@@ -49,7 +49,7 @@ def find_unused_words(
     spans = [(source.start, source.end) for source in used_sources if source.start >= 0]
     call_spans = [(source.start, source.end) for source in call_sources if source.start >= 0]
     call_stems = _call_stems(call)
-    clauses = split_clauses(sentence.text)
+    clauses = _split_clauses(sentence.text)
     unrelated_clauses = (
         [span for span in clauses[1:] if not _overlaps_any(span, call_spans)]
         if _overlaps_any(clauses[0], call_spans)
@@ -92,7 +92,7 @@ def _call_stems(call: Call) -> frozenset[str]:
     return frozenset(stem(form) for word in words for form in (word, singular(word)))
 
 
-def split_clauses(text: str) -> list[tuple[int, int]]:
+def _split_clauses(text: str) -> list[tuple[int, int]]:
     """Return the positions of the clauses of a text that begin with a verb of their own."""
     cuts = [match.end() for match in _CLAUSE_START.finditer(text) if is_verb(stem(match[1].lower()))]
     return list(pairwise([0, *cuts, len(text)]))
@@ -102,7 +102,7 @@ def _overlaps_any(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bo
     return any(start < span[1] and span[0] < end for start, end in spans)
 
 
-def select_clause(call: Call, account: Account, text: str) -> Account:
+def _select_clause(call: Call, account: Account, text: str) -> Account:
     """Return the account with one clause of `text` as its sentence, the clause with the call's words.
 
     `pause A and delete B` is two commands, each with a verb of its own. In `find A and pause it` the second clause is
@@ -110,7 +110,7 @@ def select_clause(call: Call, account: Account, text: str) -> Account:
     whole.
     """
     full_account = replace(account, sentence=text)
-    clauses = split_clauses(text)
+    clauses = _split_clauses(text)
     if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
         return full_account
     clause_numbers = {
@@ -170,9 +170,9 @@ def trace_call(
     sources += tuple(_build_source(leaf, Origin.NOBODY) for leaf in leaves[MAX_LEAVES:])
     current = (*conversation.current.steps, *round_steps)
     used_sources = (*sources, *(source for step in current for source in tracer.step_sources(step)))
-    unused_texts = find_unused_words(tracer.sentences[0], call, used_sources, sources)
+    unused_texts = _find_unused_words(tracer.sentences[0], call, used_sources, sources)
     account = Account(sources=sources, unused=unused_texts, traced=True, answered=has_answers(steps))
-    return select_clause(call, account, conversation.question)
+    return _select_clause(call, account, conversation.question)
 
 
 def _without_confirmation(conversation: Conversation) -> Conversation:

@@ -73,7 +73,7 @@ def check_text_end(case: Case) -> Iterator[str]:
         stem("id"),
     }
     for source in case.account.sources:
-        text = unquoted_text(case, source)
+        text = _unquoted_text(case, source)
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
             yield f"it is not plain where {source.argument} ends: {source.words} {following}"
             continue
@@ -158,7 +158,7 @@ def _loses_figures(source: ValueSource) -> bool:
     return bool(re.search(r"\d", source.words)) and not re.search(r"\d", str(source.value))
 
 
-def unquoted_text(case: Case, source: ValueSource) -> str:
+def _unquoted_text(case: Case, source: ValueSource) -> str:
     """Return the text of a value without quotes in the sentence; "" for any other value."""
     if not isinstance(source.value, str) or not 0 <= source.start < source.end:
         return ""
@@ -274,7 +274,7 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
 
 def _is_vocabulary(case: Case, source: ValueSource) -> bool:
     """Return whether an unquoted text is a word of the operation's or its arguments' names: my [public] token."""
-    text = unquoted_text(case, source)
+    text = _unquoted_text(case, source)
     if not text or not text.islower() or not text.isalpha():
         return False
     operation, is_choice = case.operation, has_closed_values(case.call, source.argument)
@@ -350,7 +350,7 @@ def _is_name_in_wrong_field(case: Case, source: ValueSource) -> bool:
         case.command not in CREATE_VERBS
         or case.location(source) == "path"
         or not name_parts
-        or not unquoted_text(case, source)
+        or not _unquoted_text(case, source)
     ):
         return False
     previous = [word for word in case.words if word.end <= source.start]

@@ -72,7 +72,7 @@ def _in_expression(text: str) -> str:
     return re.sub(r"\bline (\d+)", lambda match: f"line {max(int(match[1]) - 1, 1)}", first)
 
 
-def format_item(item: Any, framing: Framing | None) -> str:
+def _format_item(item: Any, framing: Framing | None) -> str:
     """Return an item as text: a string unchanged, an event with its name before it, anything else as JSON."""
     if framing is Framing.FRAMES and isinstance(item, dict):
         stream, text = item.get("stream"), item.get("text")
@@ -86,7 +86,7 @@ def format_item(item: Any, framing: Framing | None) -> str:
 def print_items(items: Iterable[Any], framing: Framing | None) -> None:
     """Print each item as a line, and flush."""
     for item in items:
-        console.write(format_item(item, framing))
+        console.write(_format_item(item, framing))
     console.flush()
 
 

@@ -35,14 +35,14 @@ nlapi api add spotify openapi.yaml --set ad_account_id=abc
 nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth"""
 
 
-def overlay_file(name: str) -> Path:
+def _overlay_file(name: str) -> Path:
     """Return the path of the overlay of a registered API."""
     return registry.user_folder("config") / EFFECTS_FOLDER / f"{name}.overlay.yaml"
 
 
-def accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
+def _accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
     """Return the accepted overlay of an API that is registered again for the same description, else None."""
-    entry, file = registry.read_registrations().get(name), overlay_file(name)
+    entry, file = registry.read_registrations().get(name), _overlay_file(name)
     is_unchanged = entry is not None and entry.source == source and str(file) in entry.overlays
     return str(file) if file.is_file() and (is_unchanged or str(file) in overlays) else None
 
@@ -53,9 +53,9 @@ def propose_overlay(name: str, spec: Spec) -> None:
 
     text = effect_overlay(spec.operations)
     if not text:
-        remove_overlay(name)
+        _remove_overlay(name)
         return
-    file = overlay_file(name)
+    file = _overlay_file(name)
     try:
         # For the user alone: whoever can write this file decides which POSTs are sent without a question.
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,12 +67,12 @@ def propose_overlay(name: str, spec: Spec) -> None:
     console.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
 
 
-def remove_overlay(name: str) -> None:
+def _remove_overlay(name: str) -> None:
     """Remove the overlay of an API."""
-    overlay_file(name).unlink(missing_ok=True)
+    _overlay_file(name).unlink(missing_ok=True)
 
 
-def accept_overlay(name: str) -> None:
+def _accept_overlay(name: str) -> None:
     """Make the proposed overlay part of the registration of an API."""
     from dataclasses import replace
 
@@ -80,7 +80,7 @@ def accept_overlay(name: str) -> None:
     from nlapi.openapi.spec import Effect
 
     registrations = registry.read_registrations()
-    entry, file = registrations.get(name), overlay_file(name)
+    entry, file = registrations.get(name), _overlay_file(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     if str(file) in entry.overlays and file.is_file():
@@ -137,7 +137,7 @@ def add(
         for location in (source, *(overlays or ()))
     )
     root = str(Path(root).resolve()) if root else None
-    accepted = accepted_overlay(name, source, layers)
+    accepted = _accepted_overlay(name, source, layers)
     if accepted is not None:
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
@@ -185,7 +185,7 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 @app.command(epilog="nlapi api accept shop")
 def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
-    accept_overlay(name)
+    _accept_overlay(name)
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -249,5 +249,5 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
             if registered_name != name
         }
     )
-    remove_overlay(name)
+    _remove_overlay(name)
     console.note(f"{name} is forgotten")

@@ -153,7 +153,8 @@ class _DemoSession:
     """The questions of the demo to one API, with the worst exit code and the seconds that the answers took."""
 
     def __init__(self, source: str, target: Target) -> None:
-        from nlapi.cli.session import PlannerName, can_ask_claude, make_planner
+        from nlapi.cli.options import PlannerName
+        from nlapi.cli.session import can_ask_claude, make_planner
 
         self.source = source
         self.target = target

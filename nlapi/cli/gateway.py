@@ -73,17 +73,17 @@ TokenFile = Annotated[
 ]
 
 
-def make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
+def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
     """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
         record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
         add_audit_entry(store, "createToken", record)
-        deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
+        _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
 
 
-def deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
+def _deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
     """Show a secret on standard error, or write it to a new file that only the user can read."""
     if file is None:
         console.note(f"{description}\n  export {variable}={secret}")
@@ -116,7 +116,7 @@ def token(
     from nlapi.gateway.codec import slug
     from nlapi.gateway.store import GatewayStore
 
-    path = database_file(database)
+    path = _database_file(database)
     store = GatewayStore(path)
     try:
         access = Access(store)
@@ -137,7 +137,7 @@ def token(
         record, secret = access.create_token(slug(name), audience, role=role, client=slug(client or ""), days=days)
         add_audit_entry(store, "createToken", record)
         description = f"a token for {name} ({kind}) of the gateway whose database is {path}; it is shown this once:"
-        deliver_secret(secret, token_file, description, SERVE_TOKEN if is_client else TOKEN)
+        _deliver_secret(secret, token_file, description, SERVE_TOKEN if is_client else TOKEN)
     finally:
         store.close()
 
@@ -158,7 +158,7 @@ def add_audit_entry(store: GatewayStore, action: str, token: TokenRecord) -> Non
     store.add_audit_entry(entry)
 
 
-def database_file(path: Path | None) -> Path:
+def _database_file(path: Path | None) -> Path:
     if path is not None:
         return path
     folder = user_folder("data")
@@ -208,14 +208,14 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
-    store = GatewayStore(database_file(database))
+    store = GatewayStore(_database_file(database))
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
         gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
-        make_first_token(gateway.access, store, token_file)
+        _make_first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:
         store.close()

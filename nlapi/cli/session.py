@@ -26,8 +26,7 @@ from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
 from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
-from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
-from nlapi.cli.options import PlannerName as PlannerName
+from nlapi.cli.options import ConversationFormat, PlannerName, Setup, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
@@ -54,7 +53,7 @@ UNFINISHED = 8
 OFFER_BELOW = 0.2
 
 
-def hint_to_resume(conversation: Conversation, log: Log | None) -> str:
+def _hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume; "" when no change of the last question was, or may have been, carried out."""
     # Asking the same question again would repeat these changes (docs/design/025-once.md); resuming compares with them.
     changes = [step for step in _steps(conversation) if step.call.tool.effect is not Effect.READ]
@@ -69,14 +68,14 @@ def hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     return f'{" and ".join(outcomes)}: `nlapi log resume {log.path.stem} "go on"` goes on, and repeats nothing unasked'
 
 
-def hint_for_uncertain(conversation: Conversation, log: Log | None) -> str:
+def _hint_for_uncertain(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume after a complete answer; "" unless the outcome of one of its changes is unknown."""
-    return hint_to_resume(conversation, log) if any(map(is_uncertain, _steps(conversation))) else ""
+    return _hint_to_resume(conversation, log) if any(map(is_uncertain, _steps(conversation))) else ""
 
 
-def add_hint(error: NlapiError, conversation: Conversation, log: Log | None) -> None:
+def _add_hint(error: NlapiError, conversation: Conversation, log: Log | None) -> None:
     """Add a hint to resume to the error that ended a question."""
-    error.hint = "; ".join(filter(None, (error.hint, hint_to_resume(conversation, log))))
+    error.hint = "; ".join(filter(None, (error.hint, _hint_to_resume(conversation, log))))
 
 
 def _steps(conversation: Conversation) -> tuple[Step, ...]:
@@ -105,10 +104,10 @@ class Session:
         try:
             return await self._answer(conversation)
         except NlapiError as error:
-            add_hint(error, self.conversation, self.log)
+            _add_hint(error, self.conversation, self.log)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            if hint := hint_to_resume(self.conversation, self.log):
+            if hint := _hint_to_resume(self.conversation, self.log):
                 console.note(f"\n{hint}")
             raise
 
@@ -116,7 +115,7 @@ class Session:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, TurnAnswered):
-                if hint := hint_for_uncertain(last.conversation, self.log):
+                if hint := _hint_for_uncertain(last.conversation, self.log):
                     console.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, ChoiceOffered):

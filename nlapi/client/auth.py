@@ -283,7 +283,7 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
     if location.in_ == "query":
         return replace(
             request,
-            url=replace_query_pair(request.url, location.name, quote(value.encode("utf-8", "replace"), safe="")),
+            url=_replace_query_pair(request.url, location.name, quote(value.encode("utf-8", "replace"), safe="")),
         )
     if location.in_ == "cookie":
         # RFC 6265 §5.4 allows one Cookie header only, so cookies that are parameters of the operation go into the same
@@ -298,7 +298,7 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
     return replace(request, headers=(*remaining_headers, (location.name, value)))
 
 
-def replace_query_pair(url: str, name: str, value: str) -> str:
+def _replace_query_pair(url: str, name: str, value: str) -> str:
     """Return `url` with `name=value` at the end of its query, replacing other pairs of that name.
 
     `value` is percent-encoded already.

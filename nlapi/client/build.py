@@ -61,7 +61,7 @@ def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
         content_type = media.content_type if is_json(media.content_type) else "application/json"
         return content_type, _encode_utf8(compact_json(value))
     if kind == FORM:
-        return media.content_type, "&".join(form_pairs(value, media.encoding)).encode()
+        return media.content_type, "&".join(_form_pairs(value, media.encoding)).encode()
     if isinstance(value, Mapping) or is_list(value):
         raise ArgumentError(f"nlapi cannot write {kind} from an object", hint="give the body as text")
     return media.content_type if "*" not in kind else OCTET_STREAM, _encode_utf8(scalar_text(value))
@@ -80,7 +80,7 @@ def _encode_utf8(text: str) -> bytes:
         raise ArgumentError("the body holds half a character (a lone surrogate)") from None
 
 
-def form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
+def _form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
     """Return the pairs of an urlencoded form, each property written as a query parameter (OpenAPI 3.1.1 §4.8.15)."""
     pairs: list[str] = []
     for name, item in _require_object(value, FORM).items():
@@ -355,7 +355,7 @@ def _query_pairs(parameter: Parameter, value: Any) -> Iterator[str]:
 def _querystring(parameter: Parameter, value: Any) -> list[str]:
     """Return the pairs of a query that is one parameter (`in: querystring`, OpenAPI 3.2.0 §4.12.2.2)."""
     if essence(parameter.content_type or "") == FORM:
-        return form_pairs(value, {})
+        return _form_pairs(value, {})
     return [style.percent_encode(_content_value(parameter, value))]
 
 

@@ -56,6 +56,22 @@ def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
     return _mask_bytes(content, _encode_forms(secret_forms(secrets)))
 
 
+def secret_forms(secrets: Iterable[str]) -> list[str]:
+    """Return every form of every secret of MIN_SECRET_LENGTH or more, longest first so that none is cut in two."""
+    variants: set[str] = set()
+    for secret in secrets:
+        if len(secret) < MIN_SECRET_LENGTH:
+            continue
+        raw = secret.encode("utf-8", "replace")
+        escaped = json.dumps(secret)[1:-1]
+        unescaped = json.dumps(secret, ensure_ascii=False)[1:-1]
+        variants |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
+        base64_forms = {b64encode(raw).decode(), urlsafe_b64encode(raw).decode()}
+        variants |= base64_forms | {text.rstrip("=") for text in base64_forms}
+        variants |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
+    return sorted(variants - {""}, key=len, reverse=True)
+
+
 class Masker:
     """A filter that masks secrets in a stream of bytes."""
 
@@ -106,19 +122,3 @@ def _mask_bytes(data: bytes, forms: Iterable[bytes]) -> bytes:
 
 def _encode_forms(forms: Iterable[str]) -> list[bytes]:
     return [form.encode("utf-8", "replace") for form in forms]
-
-
-def secret_forms(secrets: Iterable[str]) -> list[str]:
-    """Return every form of every secret of MIN_SECRET_LENGTH or more, longest first so that none is cut in two."""
-    variants: set[str] = set()
-    for secret in secrets:
-        if len(secret) < MIN_SECRET_LENGTH:
-            continue
-        raw = secret.encode("utf-8", "replace")
-        escaped = json.dumps(secret)[1:-1]
-        unescaped = json.dumps(secret, ensure_ascii=False)[1:-1]
-        variants |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
-        base64_forms = {b64encode(raw).decode(), urlsafe_b64encode(raw).decode()}
-        variants |= base64_forms | {text.rstrip("=") for text in base64_forms}
-        variants |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
-    return sorted(variants - {""}, key=len, reverse=True)

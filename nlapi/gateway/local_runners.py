@@ -87,7 +87,7 @@ def _run_job(future: Future[Any], run: Callable[[], Any]) -> None:
             future.set_exception(error)
 
 
-def stop_pool(executor: Executor, within_s: float) -> None:
+def _stop_pool(executor: Executor, within_s: float) -> None:
     """Stop the processes of a pool, kill those that have not ended within `within_s` seconds, and wait for them."""
     # Python 3.14 has ProcessPoolExecutor.kill_workers(); before, the processes are only in a private attribute.
     processes: list[BaseProcess] = list((getattr(executor, "_processes", None) or {}).values())
@@ -134,7 +134,7 @@ class InlineRunner:
             async with asyncio.timeout(timeout_s):
                 return await self._pipeline.run_async(request.input, request.context)
         except TimeoutError:
-            raise timeout_error(timeout_s) from None
+            raise _timeout_error(timeout_s) from None
 
     async def close(self) -> None:
         """Unload the version's code."""
@@ -178,7 +178,7 @@ class _PooledRunner:
                 return await asyncio.shield(future)
         except TimeoutError:
             asyncio.get_running_loop().call_later(HANG_GRACE_S, self._check_hanging, executor, job)
-            raise timeout_error(timeout_s) from None
+            raise _timeout_error(timeout_s) from None
         except BrokenExecutor as error:
             if self._executor is executor:  # only the first of its calls that fail starts the next pool
                 _log.warning("a worker of %s died; starting new ones", self._manifest.folder.name)
@@ -293,7 +293,7 @@ class ProcessRunner(_PooledRunner):
 
     async def _end_retired(self) -> None:
         while self._retired_pools:
-            await asyncio.to_thread(stop_pool, self._retired_pools.pop(), HANG_GRACE_S)
+            await asyncio.to_thread(_stop_pool, self._retired_pools.pop(), HANG_GRACE_S)
 
     async def close(self) -> None:
         """Stop the workers, including those that hang."""
@@ -359,6 +359,6 @@ def _run_pipeline(pipeline: Pipeline, value: Any, context: Context) -> Inference
     return pipeline.run(value, context)
 
 
-def timeout_error(timeout_s: float) -> InferenceError:
+def _timeout_error(timeout_s: float) -> InferenceError:
     """Return the failure of a version that did not answer in time."""
     return InferenceError(FailureKind.TIMEOUT, f"no answer within {timeout_s * 1000:.0f} ms", executed=True)

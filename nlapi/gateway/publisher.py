@@ -173,7 +173,7 @@ class Publisher:
                 who=author,
                 why=reason,
                 summary=summarize(differences),
-                objectives=affected_objectives(differences),
+                objectives=_affected_objectives(differences),
                 restores=restores,
                 document=document,
             )
@@ -205,7 +205,7 @@ class Publisher:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         reason = reason or f"{objective} back to revision {target}"
         return await self.change(
-            lambda current: restore_objective(current, old, objective),
+            lambda current: _restore_objective(current, old, objective),
             author=author,
             reason=reason,
             expected=expected,
@@ -280,7 +280,7 @@ class Publisher:
         return page.rows[0] if page.rows else None
 
 
-def restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
     """Return the configuration with one objective, and the items that belong to it, as in `old`."""
     parts = {}
     for kind in OBJECTIVE_FIELDS:
@@ -289,7 +289,7 @@ def restore_objective(configuration: Configuration, old: Configuration, name: st
     return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
 
 
-def affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
+def _affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
     """Return the names of the objectives that differences affect, sorted."""
     names = set()
     for difference in differences:

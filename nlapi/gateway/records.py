@@ -67,7 +67,7 @@ Sink = Callable[[Sequence[Record]], None]
 """Writes one batch of records; it is called in a thread."""
 
 
-def training_records(records: Iterable[Record]) -> list[Record]:
+def _training_records(records: Iterable[Record]) -> list[Record]:
     """Return the records that a model may be trained on: real traffic that was answered."""
     return [record for record in records if not record.synthetic and not record.shadow and not record.error]
 
@@ -172,7 +172,7 @@ class Recorder:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
             await self._write(self._sink, batch)
-            await self._write(self._training, training_records(batch))
+            await self._write(self._training, _training_records(batch))
 
     async def close(self) -> None:
         """Write all queued records and stop."""
@@ -327,12 +327,12 @@ def decision_sink(store: GatewayStore) -> Sink:
 
     # Copies are left out: a shadow's answer is no decision, and simulate would replay its request twice.
     def write(records: Sequence[Record]) -> None:
-        store.add_decisions(decision_json(record) for record in records if not record.shadow)
+        store.add_decisions(_decision_json(record) for record in records if not record.shadow)
 
     return write
 
 
-def decision_json(record: Record) -> Json:
+def _decision_json(record: Record) -> Json:
     """Return a record as `Recorded` in specs/gateway.yaml describes it."""
     decision = encode_decision(record.decision)
     decision.pop("shadows", None)

@@ -48,7 +48,7 @@ class PipelineStage:
     is_async: bool = False
 
 
-def find_stages(module: ModuleType, model: TrainedModel | None) -> tuple[PipelineStage, ...]:
+def _find_stages(module: ModuleType, model: TrainedModel | None) -> tuple[PipelineStage, ...]:
     """Return the stages that a module defines; without a `predict`, that stage is the trained model.
 
     DescriptionError when there are none, when a function cannot be called with one value, or when the annotated result
@@ -135,7 +135,7 @@ class Pipeline:
             try:
                 value = self._call(stage, value, input_value, context)
             except Exception as error:
-                raise stage_failure(stage, error) from error
+                raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
             before = after
@@ -152,7 +152,7 @@ class Pipeline:
                 if stage.is_async:
                     value = await value
             except Exception as error:
-                raise stage_failure(stage, error) from error
+                raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
             before = after
@@ -165,7 +165,7 @@ class Pipeline:
         return stage.function(value, **{name: extras[name] for name in stage.extras})
 
 
-def stage_failure(stage: PipelineStage, error: Exception) -> InferenceError:
+def _stage_failure(stage: PipelineStage, error: Exception) -> InferenceError:
     """Return the failure of a version whose stage raised, with the location of the error."""
     # The message of the error is left out: it may hold a user's data, and the failure is logged and sent to the client.
     if isinstance(error, TimeoutError):
@@ -275,7 +275,7 @@ def load_workflow(manifest: ModelManifest) -> Workflow:
     trained = load_trained(_path_inside(manifest, manifest.trained)) if manifest.trained else None
     file = _path_inside(manifest, manifest.module)
     with _import_module(file) as module:
-        pipeline = Pipeline(find_stages(module, trained), trained)
+        pipeline = Pipeline(_find_stages(module, trained), trained)
     return Workflow(manifest=manifest, pipeline=pipeline, module_name=module.__name__)
 
 

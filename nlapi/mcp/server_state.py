@@ -130,7 +130,7 @@ class ServerState:
 
     def target_for(self, context: Context) -> Target:
         """Return the API as this request of a client may call it: with the headers that it passes on."""
-        forwarded = forwarded_headers(context, self.settings)
+        forwarded = _forwarded_headers(context, self.settings)
         if not forwarded:
             return self.target
         # A header that a scheme asks for is its credential, so that the client's own token replaces the registered one.
@@ -165,7 +165,7 @@ class ServerState:
         return self.unknown_outcomes.pop(session_id(context), []) if has_own_session(context) else []
 
 
-def forwarded_headers(context: Context, settings: Settings) -> dict[str, str]:
+def _forwarded_headers(context: Context, settings: Settings) -> dict[str, str]:
     """Return the headers of a client's HTTP request that are passed on to the API."""
     values = {name: context.request.headers.get(name) for name in settings.pass_headers} if context.request else {}
     return {name: value for name, value in values.items() if value}
@@ -184,7 +184,7 @@ def has_own_session(context: Context) -> bool:
 
 def answer_owner(context: Context, settings: Settings) -> str:
     """Return a key for who may read an answer again: the same session, with the same credentials."""
-    forwarded = repr(sorted(forwarded_headers(context, settings).items()))
+    forwarded = repr(sorted(_forwarded_headers(context, settings).items()))
     return f"{session_id(context)} {hashlib.sha256(forwarded.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 

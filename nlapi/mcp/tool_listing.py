@@ -154,7 +154,7 @@ def describe_operation(tool: Tool) -> dict[str, Any]:
         "description": tool.description,
         "arguments": _bound_schema(compact(tool)),
     }
-    if field_names := safe_answer_fields(operation):
+    if field_names := _safe_answer_fields(operation):
         description["answers"] = field_names
     linked_ids = dict.fromkeys(link.operation_id for link in operation.links)
     return {**description, "leads_to": list(linked_ids)[:6]} if linked_ids else description
@@ -182,7 +182,7 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
     return f"- {catalogue.name(operation)} ({operation.effect.value}): {summarize_operation(operation)}"
 
 
-def safe_answer_fields(operation: Operation) -> str:
+def _safe_answer_fields(operation: Operation) -> str:
     return answer_fields(operation, lambda name: single_line(name)[:64])
 
 
@@ -201,10 +201,10 @@ def _schema_outline(schema: Any) -> dict[str, Any]:
 
 def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
     search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
-    return [*search_tools, *(tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
+    return [*search_tools, *(_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
 
 
-def tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
+def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
     """Return the definition of the tool of one operation."""
     # Values that the user registered with the API are not required of a model.
     definition = tool.as_dict("mcp")
@@ -212,7 +212,7 @@ def tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
     if registered and set(tool.required) & registered.keys():
         required = [name for name in tool.required if name not in registered]
         definition["inputSchema"] = {**tool.input_schema, "required": required}
-    return {**definition, "outputSchema": answer_schema(safe_answer_fields(tool.operation))}
+    return {**definition, "outputSchema": answer_schema(_safe_answer_fields(tool.operation))}
 
 
 def answer_schema(field_names: str = "") -> dict[str, Any]:

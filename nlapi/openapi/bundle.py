@@ -140,7 +140,7 @@ def _find_anchor(tree: Any, target: ReferenceTarget) -> Any:
         raise UnresolvedReferenceError(f"{target.file} has no anchor {target.pointer}") from error
 
 
-def escape_fragment(name: str) -> str:
+def _escape_fragment(name: str) -> str:
     """Return a key as a step of a `$ref`'s JSON pointer (RFC 6901 §3 and §6)."""
     return percent_encode(escape_step(name))
 
@@ -233,7 +233,7 @@ class _Bundler:
         return ("components", new) if new else ()
 
     def pointer(self, kind: str, name: str) -> str:
-        return f"#/{'/'.join(self.section_path(kind))}/{escape_fragment(name)}"
+        return f"#/{'/'.join(self.section_path(kind))}/{_escape_fragment(name)}"
 
     # Walking a tree
 
@@ -325,7 +325,7 @@ class _Bundler:
     def resolve_operation_refs(self) -> None:
         """Make each `operationRef` of a Link into another file refer to that operation under `paths`."""
         operations = {
-            id(node): f"#/paths/{escape_fragment(path)}/{method}"
+            id(node): f"#/paths/{_escape_fragment(path)}/{method}"
             for path, item in (self.tree["paths"].items() if isinstance(self.tree.get("paths"), dict) else ())
             for method, node in (item.items() if isinstance(item, dict) else ())
         }

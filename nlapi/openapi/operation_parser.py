@@ -126,7 +126,7 @@ class OperationParser:
             self.issues.append(unhideable_issue(location))
 
 
-def parse_media(parser: OperationParser, content: Any, location: str, level: Level) -> Iterator[Media]:
+def _parse_media(parser: OperationParser, content: Any, location: str, level: Level) -> Iterator[Media]:
     """Yield the Media of a `content` map."""
     for content_type, value in as_map(content).items():
         node = parser.follow(value, f"{location}.{content_type}", level) or {}
@@ -138,7 +138,7 @@ def parse_media(parser: OperationParser, content: Any, location: str, level: Lev
                 for name, entry in as_map(node.get("encoding")).items()
                 if isinstance(entry, Mapping)
             },
-            examples=example_values(node),
+            examples=_example_values(node),
         )
 
 
@@ -152,14 +152,14 @@ def _parse_encoding(node: Mapping[str, Any]) -> Encoding:
     )
 
 
-def example_values(node: Mapping[str, Any]) -> tuple[Any, ...]:
+def _example_values(node: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the values of `example` and `examples` of a parameter or media type."""
     values = [node["example"]] if "example" in node else []
     examples = as_map(node.get("examples")).values()
     return (*values, *(example["value"] for example in examples if isinstance(example, Mapping) and "value" in example))
 
 
-def text_or_empty(value: Any) -> str:
+def _text_or_empty(value: Any) -> str:
     """Return a text of a description; "" for any other value."""
     return value if isinstance(value, str) else ""
 
@@ -304,7 +304,7 @@ def _parse_parameter(parser: OperationParser, value: Any, node_path: str) -> Par
         location="query" if location == "querystring" else location,
         required=required,
         schema=schema,
-        description=read_hints(nlapi_fields).description or text_or_empty(node.get("description")),
+        description=read_hints(nlapi_fields).description or _text_or_empty(node.get("description")),
         style=style,
         explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
         allow_reserved=node.get("allowReserved") is True,
@@ -342,7 +342,7 @@ def _parameter_schema(parser: OperationParser, node: Mapping[str, Any]) -> tuple
     if "schema" not in node and "type" in node:  # Swagger 2.0's form, which OpenAPI 3 descriptions use too
         schema_node = {key: value for key, value in node.items() if key not in NON_SCHEMA_FIELDS}
     schema = dict(parser.upgrade_schema(schema_node))
-    examples = example_values(node)
+    examples = _example_values(node)
     if examples and "examples" not in schema and "$ref" not in schema:
         schema["examples"] = list(examples)
     return None, schema
@@ -352,7 +352,7 @@ def _parse_body(parser: OperationParser, value: Any) -> Body | None:
     node = parser.follow(value, "requestBody") if value is not None else None
     if node is None:
         return None
-    media = tuple(parse_media(parser, node.get("content"), "requestBody.content", Level.ERROR))
+    media = tuple(_parse_media(parser, node.get("content"), "requestBody.content", Level.ERROR))
     if not media:
         parser.add_issue(Level.WARNING, "requestBody", "a body without a media type cannot be sent; left out")
         return None
@@ -360,7 +360,7 @@ def _parse_body(parser: OperationParser, value: Any) -> Body | None:
     parser.check_refs(first.schema, f"requestBody.content.{first.content_type}.schema")
     parser.check_hints(first.schema, f"requestBody.content.{first.content_type}.schema")
     top = replace(first, schema=parser.operation.spec.schema(first.schema))
-    description = text_or_empty(node.get("description"))
+    description = _text_or_empty(node.get("description"))
     return Body(required=node.get("required") is True, media=(top, *alternatives), description=description)
 
 
@@ -411,8 +411,8 @@ def _parse_responses(parser: OperationParser, value: Any) -> Iterator[Response]:
         node = parser.follow(entry, location, Level.WARNING) or {}
         yield Response(
             status=status,
-            description=text_or_empty(node.get("description")),
-            media=tuple(parse_media(parser, node.get("content"), f"{location}.content", Level.WARNING)),
+            description=_text_or_empty(node.get("description")),
+            media=tuple(_parse_media(parser, node.get("content"), f"{location}.content", Level.WARNING)),
             links=tuple(_parse_links(parser, node.get("links"), location)),
             headers=as_map(node.get("headers")),
         )
@@ -431,7 +431,7 @@ def _parse_links(parser: OperationParser, value: Any, location: str) -> Iterator
             operation_id=target,
             parameters=as_map(node.get("parameters")),
             body=node.get("requestBody"),
-            description=text_or_empty(node.get("description")),
+            description=_text_or_empty(node.get("description")),
         )
 
 

@@ -53,7 +53,7 @@ class SchemaComparison:
         return None if schemas[0] == schemas[1] and not _has_ref(schemas[0]) else schemas
 
 
-def request_differences(
+def _request_differences(
     old: Any, new: Any, location: str, comparison: SchemaComparison, depth: int = 0
 ) -> Iterator[Difference]:
     """Yield the differences for a caller who sends what `old` allows."""
@@ -66,12 +66,12 @@ def request_differences(
     yield from _bound_differences(old, new, location)
     yield from _property_differences(old, new, location, comparison, depth)
     if "items" in old and "items" in new:
-        yield from request_differences(old["items"], new["items"], f"{location}[]", comparison, depth + 1)
+        yield from _request_differences(old["items"], new["items"], f"{location}[]", comparison, depth + 1)
     for key in ("oneOf", "anyOf"):
         yield from _alternative_differences(old, new, key, location, comparison, depth)
 
 
-def answer_differences(
+def _answer_differences(
     old: Any, new: Any, location: str, comparison: SchemaComparison, depth: int = 0
 ) -> Iterator[Difference]:
     """Yield the differences for a caller who reads what `old` promises; where either is silent, nothing is known."""
@@ -91,11 +91,11 @@ def answer_differences(
     ):
         yield True, f"no longer answers with {join_names([code_span(item) for item in removed], MAX_LISTED_NAMES)}"
     for name in (item for item in old_properties if item in new_properties):
-        yield from answer_differences(
+        yield from _answer_differences(
             old_properties[name], new_properties[name], f"{location}.{name}".lstrip("."), comparison, depth + 1
         )
     if "items" in old and "items" in new:
-        yield from answer_differences(
+        yield from _answer_differences(
             old["items"], new["items"], f"{location}[]" if location else "", comparison, depth + 1
         )
 
@@ -108,7 +108,7 @@ def _property_differences(
     is_closed = new.get("additionalProperties") is False
     for name in before:
         if name in after:
-            yield from request_differences(before[name], after[name], f"{location}.{name}", comparison, depth + 1)
+            yield from _request_differences(before[name], after[name], f"{location}.{name}", comparison, depth + 1)
         elif is_closed or after:
             yield (
                 is_closed,
@@ -126,7 +126,7 @@ def _property_differences(
     if is_closed and old_additional is not False:
         yield True, f"takes in {code_span(location)} only the properties that it names now"
     elif isinstance(old_additional, Mapping) and isinstance(new_additional, Mapping):
-        yield from request_differences(old_additional, new_additional, f"{location}.*", comparison, depth + 1)
+        yield from _request_differences(old_additional, new_additional, f"{location}.*", comparison, depth + 1)
 
 
 def _alternative_differences(
@@ -149,7 +149,7 @@ def _alternative_differences(
         elif now is None:
             yield True, f"takes fewer kinds of value for {code_span(location)}"
         else:
-            yield from request_differences(was, now, location, comparison, depth + 1)
+            yield from _request_differences(was, now, location, comparison, depth + 1)
 
 
 def _enum_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: str) -> Iterator[Difference]:
@@ -275,7 +275,7 @@ def _compare_operations(id: str, old: Operation, new: Operation) -> Iterator[Iss
     if answers[0] and not answers[1]:
         yield _change_issue(id, "no longer says what it answers")
     comparison = SchemaComparison(old=answer_schemas(old.spec).reader.flat, new=answer_schemas(new.spec).reader.flat)
-    yield from _difference_issues(id, answer_differences(*answers, "", comparison))
+    yield from _difference_issues(id, _answer_differences(*answers, "", comparison))
 
 
 def _accepts_old_credentials(old: Operation, new: Operation) -> bool:
@@ -318,7 +318,7 @@ def _compare_arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
             )
     for name in (argument for argument in before if argument in after):
         comparison = SchemaComparison(old=_ref_follower(old), new=_ref_follower(new))
-        yield from _difference_issues(id, request_differences(before[name], after[name], name, comparison))
+        yield from _difference_issues(id, _request_differences(before[name], after[name], name, comparison))
 
 
 def _ref_follower(tool: Tool) -> RefFollower:

@@ -150,7 +150,7 @@ def _skill_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
         text = files[path].decode("utf-8", "replace")
         if len(text.splitlines()) > MAX_LINES:
             yield path, f"has more than {MAX_LINES} lines", "move some of it to references"
-        front, head = _FRONT.fullmatch(text), front_matter(text)
+        front, head = _FRONT.fullmatch(text), _front_matter(text)
         if not front or head is None:
             yield path, "has no front matter", "it begins with ---, name, description, ---"
             continue
@@ -183,14 +183,14 @@ def _head_faults(head: Mapping[Any, Any], folder: str, kind: str = "folder") -> 
 def _agent_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for path in files:
         if re.fullmatch(r"agents/[^/]+\.md", path):
-            head = front_matter(files[path].decode("utf-8", "replace"))
+            head = _front_matter(files[path].decode("utf-8", "replace"))
             if head is None:
                 yield path, "has no front matter", "it begins with ---, name, description, ---"
                 continue
             yield from ((path, message, "") for message in _head_faults(head, path[len("agents/") : -3], "file"))
 
 
-def front_matter(text: str) -> dict[str, Any] | None:
+def _front_matter(text: str) -> dict[str, Any] | None:
     """Return the front matter of a Markdown file, None when there is none that can be read."""
     front = _FRONT.fullmatch(text)
     try:
@@ -235,7 +235,7 @@ def session_tokens(files: Mapping[str, bytes]) -> int:
 
 
 def _head_texts(content: bytes) -> list[str]:
-    head = front_matter(content.decode("utf-8", "replace")) or {}
+    head = _front_matter(content.decode("utf-8", "replace")) or {}
     return [str(head.get(key) or "") for key in ("name", "description")]
 
 

@@ -122,7 +122,7 @@ class IdGuide:
         return f"`{callable_id(source.operation)}`{''.join(f' with {code_span(kind, 60)}' for kind in kinds)}{field}"
 
 
-def area_body(
+def _area_body(
     area: Area, areas: Sequence[Area], files: Mapping[str, str], ids: IdGuide, values: Mapping[str, str], name: str
 ) -> str:
     """Return the text of an area's skill below its heading. `files` are its references."""
@@ -144,7 +144,7 @@ def area_body(
     )
 
 
-def safe_summary(operation: Operation, limit: int) -> str:
+def _safe_summary(operation: Operation, limit: int) -> str:
     """Return the summary of an operation for a skill."""
     return inert_line(summary(operation, limit), limit)
 
@@ -166,7 +166,7 @@ def _operation_line(operation: Operation) -> str:
     required = [code_span(name, 40) for name in compile_tool(operation).required]
     arguments = f"; {join_names(required, 4)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
-    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {safe_summary(operation, 100)}"
+    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {_safe_summary(operation, 100)}"
 
 
 def _consent_section(area: Area) -> str:
@@ -256,7 +256,7 @@ def _example(operation: Operation, ids: IdGuide, command: str, *, blank: bool) -
     is_change = operation.effect is not Effect.READ
     lines += [f"{call} --dry-run", f"{call} --yes"] if is_change else [call]
     values = [f"{name} {value}" for name, value in arguments.items() if isinstance(value, str) and not value.isupper()]
-    goal = re.sub(r'["“”]', "'", safe_summary(operation, 90)) + (
+    goal = re.sub(r'["“”]', "'", _safe_summary(operation, 90)) + (
         f" ({', '.join(values[:3])})" if values and is_change else ""
     )
     block = "\n".join(lines)
@@ -296,7 +296,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
         files = reference_files(area, outline.title, outline.values["command"])
         skill_name = outline.skill_name(area)
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
-        bodies[skill_name] = area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        bodies[skill_name] = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
         if outline.has_area_skills:
             texts |= _area_skill(outline, area, bodies[skill_name], room)
     parts = join_names([inert_line(area.label, 40) for area in outline.areas], 24)
@@ -337,7 +337,7 @@ def _note_names(outline: Outline, area: Area) -> tuple[str, str]:
 def _area_skill(outline: Outline, area: Area, body: str, room: int) -> dict[str, str]:
     skill_name, label = outline.skill_name(area), inert_line(area.label, 80)
     about = inert_line(area.about, 200).rstrip(".")
-    actions = join_names([safe_summary(operation, 60).lower() for operation in alternate_effects(area.operations)], 8)
+    actions = join_names([_safe_summary(operation, 60).lower() for operation in _alternate_effects(area.operations)], 8)
     description = f"Handles {label} of {outline.title}{f' ({about})' if about else ''}. Used to: {actions}."
     text = fill_template(
         "skill.md",
@@ -375,7 +375,7 @@ def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
-def alternate_effects(operations: Sequence[Operation]) -> list[Operation]:
+def _alternate_effects(operations: Sequence[Operation]) -> list[Operation]:
     """Return reads and changes in turn: the first of each say most about an area."""
     reads = [operation for operation in operations if operation.effect is Effect.READ]
     changes = [operation for operation in operations if operation.effect is not Effect.READ]
@@ -385,7 +385,7 @@ def alternate_effects(operations: Sequence[Operation]) -> list[Operation]:
 
 def _area_row(outline: Outline, area: Area) -> str:
     about = inert_line(area.about, 120).rstrip(".") or join_names(
-        [safe_summary(operation, 50) for operation in alternate_effects(area.operations)], 3
+        [_safe_summary(operation, 50) for operation in _alternate_effects(area.operations)], 3
     )
     sentence = about if about.endswith(("?", "!", "…")) else f"{about}."
     skill = f"{outline.name}:{outline.skill_name(area)}"
@@ -394,7 +394,7 @@ def _area_row(outline: Outline, area: Area) -> str:
 
 def example_prompts(groups: Sequence[Area], limit: int) -> list[str]:
     """Return example prompts from the summaries: of each area in turn a read, then a change."""
-    columns = [alternate_effects(group.operations) for group in groups]
+    columns = [_alternate_effects(group.operations) for group in groups]
     depth = max(map(len, columns), default=0)
     # Row by row, so that a list that is cut has something of every area.
     ordered = [column[row] for row in range(depth) for column in columns if row < len(column)]

@@ -90,7 +90,7 @@ def split_sentences(text: str, limit: int) -> list[str]:
     return [part for part in parts if re.search(r"[A-Za-z]{2}", part)][:limit]
 
 
-def sentence_clues(sentence: str) -> list[Clue]:
+def _sentence_clues(sentence: str) -> list[Clue]:
     """Return the clues of a sentence: its leading verb, else the noun at the end of a heading."""
     clues = _leading_clues(sentence, _without_lead(sentence))
     if clues is None and (label := _LABEL.match(sentence)):
@@ -359,13 +359,13 @@ def collect_signs(operation: Operation) -> list[Sign]:
     summary, description = split_sentences(operation.summary, 1), split_sentences(operation.description, 1)
     signs = [Sign(clue=name, source=SignSource.NAME)] if name is not None else []
     if summary:
-        signs += [Sign(clue=clue, source=SignSource.SUMMARY) for clue in sentence_clues(summary[0])]
+        signs += [Sign(clue=clue, source=SignSource.SUMMARY) for clue in _sentence_clues(summary[0])]
     segment = last_segment(operation)
     clue = name_clue(segment) if segment else None
     if clue is not None and not _is_noun(clue, segment, signs, operation):
         signs.append(Sign(clue=clue, source=SignSource.PATH))
     if description and description != summary:
-        candidates = [Sign(clue=clue, source=SignSource.DESCRIPTION) for clue in sentence_clues(description[0])]
+        candidates = [Sign(clue=clue, source=SignSource.DESCRIPTION) for clue in _sentence_clues(description[0])]
         signs += [sign for sign in candidates if not _is_minor_noun(sign.clue, description[0], signs)]
     return signs
 

@@ -76,7 +76,7 @@ def fields_of(item: Item, depth: int = 2) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     for key, value in item.items():
-        if isinstance(value, Mapping) and value and depth > 1 and not text_key(value, str(key)):
+        if isinstance(value, Mapping) and value and depth > 1 and not _text_key(value, str(key)):
             fields |= {f"{key}.{inner}": field for inner, field in fields_of(value, depth - 1).items()}
         else:
             fields[str(key)] = value
@@ -98,7 +98,7 @@ def field_at(item: Any, path: str) -> Any:
     return None
 
 
-def text_key(value: Item, name: str = "") -> str:
+def _text_key(value: Item, name: str = "") -> str:
     """Return the field with the text that an object represents; "" for an object that is more than a text.
 
     `name` is the name of the object: the fields in `metadata` or `labels` are of the item around it.
@@ -127,7 +127,7 @@ def text_of(value: Any, name: str = "") -> str:
     """Return the text that a value represents; "" where it is neither a text nor an object for one."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping) and (key := text_key(value, name)):
+    if isinstance(value, Mapping) and (key := _text_key(value, name)):
         return str(value[key])
     return ""
 
@@ -183,7 +183,7 @@ def _nested_names(item: Item) -> Iterator[str]:
     for name in (name for name in NAMES if name not in _CODES):
         for parent, content in objects:
             keys = {name_key(str(key)): str(key) for key in content}
-            if name in keys and not text_key(content, parent) and (path := _text_path(content, keys[name])):
+            if name in keys and not _text_key(content, parent) and (path := _text_path(content, keys[name])):
                 yield f"{parent}.{path}"
 
 
@@ -194,12 +194,12 @@ def _text_path(item: Item, key: str) -> str:
         return key if len(value) <= LONGEST_NAME else ""
     if isinstance(value, list) and value and isinstance(value[0], str) and value[0]:
         return f"{key}.0"
-    if isinstance(value, Mapping) and (text := text_key(value)):
+    if isinstance(value, Mapping) and (text := _text_key(value)):
         return f"{key}.{text}" if len(value[text]) <= LONGEST_NAME else ""
     return ""
 
 
-def text_at(item: Item, path: str) -> str:
+def _text_at(item: Item, path: str) -> str:
     """Return the text at a path of `name_path`: of `Names.0` the first of the list, without the slash before it."""
     parent, _, last = path.rpartition(".")
     if last == "0" and isinstance(texts := field_at(item, parent), list):
@@ -212,7 +212,7 @@ def text_at(item: Item, path: str) -> str:
 def name_of(item: Item, noun: Sequence[str] = ()) -> str:
     """Return the name of an item; "" where it has none."""
     path = name_path(item, noun)
-    return text_at(item, path) if path else ""
+    return _text_at(item, path) if path else ""
 
 
 def id_path(item: Item, argument: str = "", noun: Sequence[str] = ()) -> str:
@@ -383,5 +383,5 @@ def is_link(value: Any) -> bool:
 def _is_short(value: Any) -> bool:
     """Return whether a list is of a few plain values, or an object represents a text."""
     if isinstance(value, Mapping):
-        return bool(text_key(value))
+        return bool(_text_key(value))
     return isinstance(value, list) and len(value) <= 3 and all(isinstance(entry, str | int | float) for entry in value)

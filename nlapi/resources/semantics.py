@@ -317,14 +317,14 @@ class Semantics:
         return OperationSemantics(kind=kind, operation=operation, resource=resource, parents=parents, **fields)
 
 
+def semantics_of(spec: Spec) -> Semantics:
+    """Return the Semantics of a Spec, computed once."""
+    return spec.derive(Semantics)
+
+
 def _reads_by_post(operation: Operation) -> bool:
     return operation.method == "POST" and operation.effect is Effect.READ
 
 
 def _item_kind(operation: Operation, default: OperationKind) -> OperationKind:
     return OperationKind.READ if _reads_by_post(operation) else _KINDS_BY_METHOD.get(operation.method, default)
-
-
-def semantics_of(spec: Spec) -> Semantics:
-    """Return the Semantics of a Spec, computed once."""
-    return spec.derive(Semantics)

@@ -140,16 +140,16 @@ class CompiledDecision:
         return self.decisions[0] if len(self.decisions) == 1 else self.split or self.decide
 
 
-def compile_fixed(decision: Decision) -> CompiledDecision:
+def _compile_fixed(decision: Decision) -> CompiledDecision:
     """Return an outcome that is the same for every context."""
     return CompiledDecision(decide=lambda context: decision, decisions=(decision,))
 
 
-def compile_rule(rule: Rule, builder: DecisionBuilder) -> CompiledDecision:
+def _compile_rule(rule: Rule, builder: DecisionBuilder) -> CompiledDecision:
     """Return a rule's outcome: its version, or the unit's share. Free buckets go to the largest share."""
     default_share = largest_share(rule.shares)
     if len(rule.shares) == 1:
-        return compile_fixed(builder.rule(rule, default_share))
+        return _compile_fixed(builder.rule(rule, default_share))
     shares = with_buckets(rule.shares)
     matched = describe.format_conditions(rule.match)
     decisions = tuple(builder.rule(rule, share, matched=matched) for share in shares)
@@ -181,7 +181,7 @@ def with_buckets(shares: tuple[Share, ...]) -> tuple[Share, ...]:
     return allocate(shares, shares)
 
 
-def compile_experiment(
+def _compile_experiment(
     experiment: Experiment, next_step: CompiledDecision, builder: DecisionBuilder
 ) -> CompiledDecision:
     """Return the outcome by the unit's cell; `next_step` decides for units in no cell, and without a unit."""
@@ -208,7 +208,7 @@ def layer_test(experiment: Experiment) -> Callable[[Scalar], bool] | None:
     return chooser(experiment.layer, [experiment.buckets], [True], False)
 
 
-def compile_canary(canary: Canary, base: CompiledDecision, builder: DecisionBuilder) -> CompiledDecision:
+def _compile_canary(canary: Canary, base: CompiledDecision, builder: DecisionBuilder) -> CompiledDecision:
     """Return the outcome after the canary moved its share of the units that its base would serve."""
     moved = {
         # By identity: Decisions are shared objects, and hashing one by value would cost more than the decision.
@@ -242,10 +242,10 @@ def compile_decision(
     experiments: Sequence[Experiment], rule: Rule | None, canaries: Sequence[Canary], builder: DecisionBuilder
 ) -> CompiledDecision:
     """Return the outcome of everything that matched, combined in the order of a decision."""
-    compiled = compile_rule(rule, builder) if rule else compile_fixed(builder.default())
+    compiled = _compile_rule(rule, builder) if rule else _compile_fixed(builder.default())
     # From the inside out: the first experiment by name wraps the others, so it decides first.
     for experiment in reversed(experiments):
-        compiled = compile_experiment(experiment, compiled, builder)
+        compiled = _compile_experiment(experiment, compiled, builder)
     for canary in canaries:
-        compiled = compile_canary(canary, compiled, builder)
+        compiled = _compile_canary(canary, compiled, builder)
     return compiled

@@ -237,7 +237,7 @@ def _natural_number(value: Any, default: int) -> int:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else default
 
 
-def cursor_token(offset: int) -> str:
+def _cursor_token(offset: int) -> str:
     return base64.urlsafe_b64encode(f"o:{offset}".encode()).decode().rstrip("=")
 
 
@@ -315,7 +315,7 @@ class PageEnvelope:
             return (
                 absent
                 if not self.has_more
-                else cursor_token(following)
+                else _cursor_token(following)
                 if cursor and not is_link
                 else self._link(following)
             )
@@ -345,7 +345,7 @@ class PageEnvelope:
     def _link(self, offset: int) -> str:
         """Return the URL of this list from another offset, with its own paging parameter."""
         values, number = dict(self.query), self.part.first_page + offset // max(self.part.limit, 1)
-        positions = {PageRole.OFFSET: offset, PageRole.NUMBER: number, PageRole.CURSOR: cursor_token(offset)}
+        positions = {PageRole.OFFSET: offset, PageRole.NUMBER: number, PageRole.CURSOR: _cursor_token(offset)}
         role = next((role for role in positions if role in self.part.parameters), None)
         if role is not None:
             values[self.part.parameters[role].name] = positions[role]

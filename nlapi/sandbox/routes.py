@@ -20,7 +20,7 @@ NO_HEADERS: Mapping[str, str] = {}
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
-def select_operation(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
+def _select_operation(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
     """Return the operation for a raw query and headers (names in lower case), or None.
 
     The query of its path must be in the request. Of several, the one with most such pairs comes first, then the one
@@ -131,7 +131,7 @@ class RouteTable:
             if not operations and method == "HEAD":
                 # HEAD is GET without its body (RFC 9110 §9.3.2), and described almost nowhere.
                 operations = template.operations.get("GET", ())
-            if (operation := select_operation(operations, query, headers)) is not None:
+            if (operation := _select_operation(operations, query, headers)) is not None:
                 return RouteMatch(operation=operation, raw=raw, prefix=prefix)
             without_query += operations
             allowed |= dict.fromkeys(template.operations)

@@ -81,7 +81,7 @@ STRINGS: dict[str, Callable[[str], object]] = {
 INTEGERS = {"int32": 2**31, "int64": 2**63}
 
 
-def build_format_checker() -> FormatChecker:
+def _build_format_checker() -> FormatChecker:
     """Return a jsonschema FormatChecker of these formats; any other format passes."""
     from jsonschema import FormatChecker
 
@@ -136,7 +136,7 @@ class Schemas(SchemaReader):
 
     @cached_property
     def _formats(self) -> Any:
-        return build_format_checker()
+        return _build_format_checker()
 
     @cached_property
     def _classes(self) -> dict[str, Any]:

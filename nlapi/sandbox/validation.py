@@ -60,12 +60,12 @@ def _missing_schemes(schemes: Sequence[SecurityScheme], values: FieldsByLocation
     filled = {
         credential_location(candidate).key
         for candidate in schemes
-        if candidate.kind != "mutualTLS" and has_credential(candidate, values)
+        if candidate.kind != "mutualTLS" and _has_credential(candidate, values)
     }
     return [scheme for field, scheme in reversed(fields.items()) if field not in filled]
 
 
-def has_credential(scheme: SecurityScheme, fields: FieldsByLocation) -> bool:
+def _has_credential(scheme: SecurityScheme, fields: FieldsByLocation) -> bool:
     """Return whether a request has a credential of this scheme, whatever its value."""
     if scheme.kind == "apiKey":
         name = scheme.name.lower() if scheme.location == "header" else scheme.name
@@ -293,7 +293,7 @@ def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: 
     value = read_body(media, content, incoming.content_type, schemas)
     if value is MISSING:
         return MISSING
-    value = without_read_only(value, media.schema, schemas)
+    value = _without_read_only(value, media.schema, schemas)
     try:
         faults += schemas.faults(media.schema, value, "body")
     except RecursionError:
@@ -302,12 +302,12 @@ def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: 
     return value
 
 
-def without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
+def _without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
     """Return a value without its readOnly properties."""
     # Ignored and not refused: many clients send back the whole item that they read.
     if isinstance(value, list) and depth:
         items = schemas.flat(schema).get("items", {})
-        return [without_read_only(item, items, schemas, depth - 1) for item in value]
+        return [_without_read_only(item, items, schemas, depth - 1) for item in value]
     if not isinstance(value, dict) or not depth:
         return value
     described = schemas.properties(schema)
@@ -315,6 +315,6 @@ def without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6)
         name: item for name, item in value.items() if schemas.flat(described.get(name, {})).get("readOnly") is not True
     }
     return {
-        name: without_read_only(item, described.get(name, {}), schemas, depth - 1)
+        name: _without_read_only(item, described.get(name, {}), schemas, depth - 1)
         for name, item in writable_fields.items()
     }

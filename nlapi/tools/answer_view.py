@@ -57,7 +57,7 @@ def lowercase_headers(result: Result) -> dict[str, str]:
     return {name.lower(): value for name, value in result.headers}
 
 
-def table_view(items: Sequence[Item], operation: Operation | None) -> AnswerView:
+def _table_view(items: Sequence[Item], operation: Operation | None) -> AnswerView:
     """Return the table of several resources."""
     noun = singular_noun(operation) if operation is not None else ()
     return AnswerView(rows=tuple(items), columns=tuple(columns(items, noun)), operation=operation)
@@ -93,7 +93,7 @@ def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> 
     """Return the table of the entries of a list; None where they are neither all objects nor all plain values."""
     objects = [entry for entry in entries if isinstance(entry, Mapping)]
     if len(objects) == len(entries):
-        return table_view(objects, operation)
+        return _table_view(objects, operation)
     # A table of objects beside plain values would have empty cells that look like missing data.
     if any(isinstance(entry, list | Mapping) for entry in entries):
         return None

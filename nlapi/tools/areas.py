@@ -54,15 +54,15 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     by_tag = len(tags) >= MIN_TAGGED_SHARE * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
     descriptions = _tag_descriptions(spec.document) if by_tag else {}
     return tuple(
-        group_by_label(
+        _group_by_label(
             operations,
-            lambda operation: (*operation.tags, "other")[0] if by_tag else resource_segment(operation.route),
+            lambda operation: (*operation.tags, "other")[0] if by_tag else _resource_segment(operation.route),
             descriptions,
         )
     )
 
 
-def group_by_label(
+def _group_by_label(
     operations: Sequence[Operation], label_of: Callable[[Operation], str], descriptions: Mapping[str, str] | None = None
 ) -> list[Group]:
     """Group operations by the label that `label_of` returns for each; `descriptions` are those of the labels."""
@@ -78,13 +78,13 @@ def group_by_label(
     return list(groups_by_slug.values())
 
 
-def resource_segment(path: str) -> str:
+def _resource_segment(path: str) -> str:
     """Return the first segment of a path that names a resource: `/api/v1/campaigns/{id}` -> campaigns."""
-    texts = literal_segments(path)
+    texts = _literal_segments(path)
     return next((text for text in texts if not VERSION.fullmatch(text)), texts[0] if texts else "root")
 
 
-def literal_segments(route: str) -> list[str]:
+def _literal_segments(route: str) -> list[str]:
     return [segment.text for segment in segments(route) if not segment.text.startswith("{")]
 
 
@@ -130,8 +130,8 @@ def areas(spec: Spec, operations: Sequence[Operation], limit: int = MAX_AREAS) -
 
 def _split(operations: Sequence[Operation]) -> list[Group]:
     """Split one group by the first criterion that distinguishes its operations; [] where none does."""
-    for label_of in (lambda operation: resource_segment(operation.route), _second_segment, _id_noun, _effect_label):
-        split_groups = group_by_label(operations, label_of)
+    for label_of in (lambda operation: _resource_segment(operation.route), _second_segment, _id_noun, _effect_label):
+        split_groups = _group_by_label(operations, label_of)
         if len(split_groups) > 1:
             return split_groups
     return []
@@ -139,7 +139,7 @@ def _split(operations: Sequence[Operation]) -> list[Group]:
 
 def _second_segment(operation: Operation) -> str:
     """Return the second literal segment of a path, or the first where there is no second."""
-    names, first = literal_segments(operation.route), resource_segment(operation.route)
+    names, first = _literal_segments(operation.route), _resource_segment(operation.route)
     return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
 
 

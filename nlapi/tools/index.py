@@ -136,7 +136,7 @@ class IndexData:
     postings: Postings
 
 
-def serialize(data: IndexData) -> bytes:
+def _serialize(data: IndexData) -> bytes:
     """Return the JSON form of `data`, with every word stored once."""
     import orjson
 
@@ -149,8 +149,8 @@ def serialize(data: IndexData) -> bytes:
     return orjson.dumps({"words": words, "shapes": rows, "postings": data.postings})
 
 
-def deserialize(data: bytes) -> IndexData | None:
-    """Return the inverse of `serialize`; None where the data is anything else."""
+def _deserialize(data: bytes) -> IndexData | None:
+    """Return the inverse of `_serialize`; None where the data is anything else."""
     import orjson
 
     try:
@@ -228,7 +228,7 @@ class Index:
             texts = [_weighted_fields(operation, extra) for operation in self.operations]
             data = IndexData(operations=list(map(operation_terms, self.operations)), postings=_build_postings(texts))
             if cache is not None and extra is None:
-                cache.store(_cache_key(self.operations), serialize(data))
+                cache.store(_cache_key(self.operations), _serialize(data))
         self._terms, self._postings = data.operations, data.postings
         self._relevance = Relevance(self._terms, {word: len(docs) for word, (docs, _) in self._postings.items()})
         self._entity_stems = frozenset(word for terms in self._terms for word in terms.entities)
@@ -402,7 +402,7 @@ def _indexed_text(operation: Operation) -> str:
 
 def _cached_data(operations: Sequence[Operation], cache: Cache) -> IndexData | None:
     data = cache.load(_cache_key(operations))
-    index_data = deserialize(data) if data is not None else None
+    index_data = _deserialize(data) if data is not None else None
     return index_data if index_data is not None and len(index_data.operations) == len(operations) else None
 
 

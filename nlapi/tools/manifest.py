@@ -122,7 +122,7 @@ class _UnfitError(Exception):
     """The schema has a constraint that strict mode cannot enforce."""
 
 
-def strict_schema(schema: Mapping[str, Any]) -> StrictForm | None:
+def _strict_schema(schema: Mapping[str, Any]) -> StrictForm | None:
     """Return the strict form of a tool's `input_schema`; None when it does not fit.
 
     Every object is closed, nothing is recursive, no size or length is limited. An object that lists its properties
@@ -217,7 +217,7 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
 
     With `strict`, in the strict form where the schema fits strict mode and the form has one.
     """
-    strict_form = strict_schema(tool.input_schema) if strict else None
+    strict_form = _strict_schema(tool.input_schema) if strict else None
     common = {"name": tool.name, "description": tool.description}
     if format == "anthropic":
         return (
@@ -261,7 +261,7 @@ def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> lis
     optional = unions = 0
     # A wrong argument costs most in a change, so changes use the allowance before reads.
     for tool in sorted(tools, key=lambda tool: tool.effect is Effect.READ) if strict else ():
-        strict_form = strict_schema(tool.input_schema)
+        strict_form = _strict_schema(tool.input_schema)
         if strict_form is None or len(strict_names) == MAX_TOOLS:
             continue
         if optional + strict_form.optional <= MAX_OPTIONAL and unions + strict_form.unions <= MAX_UNIONS:

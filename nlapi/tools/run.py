@@ -204,7 +204,7 @@ async def perform(
     )
 
 
-def consent_error(prepared: Prepared) -> ConsentError:
+def _consent_error(prepared: Prepared) -> ConsentError:
     """Return the error for a call that needs consent, with the way to give it."""
     name = prepared.call.operation_id
     if prepared.requires_question:
@@ -238,7 +238,7 @@ async def run(
     is_allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     needs_consent = prepared.requires_question or (prepared.effect is not Effect.READ and not is_allowed)
     if needs_consent and not await consent(prepared):
-        raise consent_error(prepared)
+        raise _consent_error(prepared)
     return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
 
 

@@ -55,7 +55,7 @@ class StreamParser:
         return []
 
 
-def parse_json_or_text(data: bytes) -> tuple[Any, bool]:
+def _parse_json_or_text(data: bytes) -> tuple[Any, bool]:
     """Return `(value, True)` of a JSON text, or the text itself and False."""
     # One bad line must not lose the rest: servers mix a plain error message into a stream of JSON.
     try:
@@ -236,8 +236,8 @@ class ServerSentEvents(StreamParser):
         if text.strip() == END_OF_EVENTS:
             self.is_over = True
             return
-        # A text stays as it was sent: `parse_json_or_text` strips it, and blanks may matter in a model's tokens.
-        value, is_json = parse_json_or_text(text.encode("utf-8", "surrogatepass"))
+        # A text stays as it was sent: `_parse_json_or_text` strips it, and blanks may matter in a model's tokens.
+        value, is_json = _parse_json_or_text(text.encode("utf-8", "surrogatepass"))
         item = {"event": event} if event else {}
         yield {**item, "data": value if is_json else text, **({} if id is None else {"id": id})}
 
@@ -260,7 +260,7 @@ class JsonLines(StreamParser):
     def finish(self) -> list[Any]:
         line = b"".join(self._line).strip(b" \t\r\x1e")
         self._line = []
-        return [parse_json_or_text(line)[0]] if line else []
+        return [_parse_json_or_text(line)[0]] if line else []
 
 
 class JsonValues(StreamParser):
@@ -306,7 +306,7 @@ class JsonValues(StreamParser):
         if end == _PENDING and not final:
             return False
         if end > 0:
-            value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
+            value, is_json = _parse_json_or_text(bytes(self._buffer[:end]))
             if is_json:
                 values.append(value)
                 self._drop(end)
@@ -327,7 +327,7 @@ class JsonValues(StreamParser):
         end = self._buffer.find(b"\n")
         if end < 0:
             return False
-        value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
+        value, is_json = _parse_json_or_text(bytes(self._buffer[:end]))
         if is_json:
             values.append(value)
             self._drop(end + 1)
