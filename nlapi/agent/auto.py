@@ -1,4 +1,4 @@
-"""The choice of a planner as a configuration of `nlapi.routing`, built in or written by the user."""
+"""Plans each question with the embedded planner or a Claude model, as a routing configuration decides."""
 
 from __future__ import annotations
 
@@ -100,6 +100,9 @@ SCHEMA: Mapping[str, Any] = {
     },
 }
 
+# Returns the planner on the Claude model of an id.
+MakeClaude = Callable[[str], Planner]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerRoutes:
@@ -162,7 +165,8 @@ def read_routes(document: Any, source: str, *, min_confidence: float) -> Planner
 
 def _raise_faults(faults: Iterable[str], source: str) -> None:
     if fault_list := list(faults):
-        hint = f"versions are {', '.join((EMBEDDED_VERSION, *CLAUDE_VERSIONS))}; fields are {', '.join(field.name for field in CONTEXT)}"
+        versions, fields = (EMBEDDED_VERSION, *CLAUDE_VERSIONS), (field.name for field in CONTEXT)
+        hint = f"versions are {', '.join(versions)}; fields are {', '.join(fields)}"
         raise UsageError(f"{source} is no routing of planners: {'; '.join(fault_list)}", hint=hint)
 
 
@@ -230,10 +234,6 @@ def _version_ref(version: str) -> VersionRef:
 
 def _full_share(version: str) -> tuple[Share, ...]:
     return (Share(version=_version_ref(version), percent=100.0),)
-
-
-# Returns the planner on the Claude model of an id.
-MakeClaude = Callable[[str], Planner]
 
 
 class AutoPlanner:

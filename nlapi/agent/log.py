@@ -1,4 +1,4 @@
-"""The transcript of a conversation: append-only JSON lines that survive a kill."""
+"""Writes and reads the transcript of a conversation: append-only JSON lines that survive a kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Conversation as the `messages` of the Messages API, and the stream of an answer as content blocks."""
+"""Converts between a Conversation and the Messages API: its `messages`, its streamed answers and its errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 if TYPE_CHECKING:
     import anthropic
 
-
 Block = dict[str, Any]
 Message = dict[str, Any]
 
 PLANNER = "claude"
+
+KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
 
 
 def history(conversation: Conversation) -> list[Message]:
@@ -162,9 +163,6 @@ class StreamedAnswer:
         else:
             block["input"] = {}
             self.faults[block["id"]] = fault
-
-
-KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
 
 
 def explain_error(error: Exception, *, model: str, base_url: str, key: str) -> PlannerError:

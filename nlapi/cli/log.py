@@ -12,7 +12,7 @@ import typer
 
 from nlapi.cli import console, table
 from nlapi.cli.ask import question_of
-from nlapi.cli.options import ListOutput, Setup, conversation_options, is_terminal
+from nlapi.cli.options import ListOutput, Setup, conversation_options, is_terminal, parse_pairs
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,6 @@ def resume(
     """
     from nlapi.agent.log import Log, read_records
     from nlapi.agent.resume import resume as rebuild
-    from nlapi.cli.options import parse_pairs
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')

@@ -127,9 +127,8 @@ def build(
         else ""
     )
     removed_note = f"; {len(removed)} old files removed" if removed else ""
-    console.note(
-        f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{omitted_note}{removed_note}. Next:"
-    )
+    summary = f"{len(plugin.operations)} operations in {len(plugin.files)} files"
+    console.note(f"{plugin.name}: {summary}{omitted_note}{removed_note}. Next:")
     console.note(f"  claude plugin marketplace add {folder.resolve()}")
     console.note(f"  claude plugin install {plugin.name}@{plugin.name}")
     if PROPOSED_EFFECTS in plugin.files:

@@ -1,4 +1,4 @@
-"""The gateway's own OpenAPI description, compiled into checks of parameters and bodies."""
+"""Compiles the gateway's own OpenAPI description into a router and the checks of parameters and bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The counts of served requests by objective and version: requests, errors and latencies, as Prometheus text."""
+"""Counts served requests by objective and version, for Prometheus and as traffic of the last minutes and hours."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ BUCKET_BOUNDS_MS = tuple(0.05 * 1.25**step for step in range(64))
 _PROMETHEUS_BUCKETS = range(3, len(BUCKET_BOUNDS_MS), 4)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# An hour of samples every 5 s and 25 hours every minute: enough for the last minutes and for a day, in 2,220 samples.
+FINE_INTERVAL_S = 5.0
+FINE_SAMPLES = 720
+COARSE_INTERVAL_S = 60.0
+COARSE_SAMPLES = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,11 +251,6 @@ def _escape_label(text: str) -> str:
 
 
 Counts = Mapping[SeriesKey, Tally]
-# An hour of samples every 5 s and 25 hours every minute: enough for the last minutes and for a day, in 2,220 samples.
-FINE_INTERVAL_S = 5.0
-FINE_SAMPLES = 720
-COARSE_INTERVAL_S = 60.0
-COARSE_SAMPLES = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

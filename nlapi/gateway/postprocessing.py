@@ -1,4 +1,4 @@
-"""The work that follows an answer: counts, records, spans and copies for shadow versions."""
+"""Does the work that follows an answer: counts, records, spans and copies for shadow versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The validation of a configuration before it is served: routing's checks, addresses, sources and shadows."""
+"""Publishes changes of the configuration: each is validated, compiled, loaded, committed and served as one revision."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ from nlapi.routing.table import Table, compile_table
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
 _METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
+
+Edit: TypeAlias = Callable[[Configuration], Configuration]
+Commit: TypeAlias = Callable[[], Awaitable[None]]
+"""Commits the revision after it was loaded and before the first request that it decides."""
+OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
+"""The fields of Configuration whose items belong to one objective."""
+# The base of the first change: with the local shard declared, a first version can be added at once.
+INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
+GATEWAY_AUTHOR = "gateway"
+"""the author of a revision that a canary makes by itself"""
+MAX_SUMMARY_CHARS = 300
+# Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
+MAX_RECENT = 50
 
 
 def validate_configuration(configuration: Configuration) -> list[Issue]:
@@ -85,20 +98,6 @@ def _check_shadows(configuration: Configuration) -> Iterator[Issue]:
         if objective is not None and not objective.idempotent:
             message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
             yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
-
-
-Edit: TypeAlias = Callable[[Configuration], Configuration]
-Commit: TypeAlias = Callable[[], Awaitable[None]]
-"""Commits the revision after it was loaded and before the first request that it decides."""
-OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
-"""The fields of Configuration whose items belong to one objective."""
-# The base of the first change: with the local shard declared, a first version can be added at once.
-INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
-GATEWAY_AUTHOR = "gateway"
-"""the author of a revision that a canary makes by itself"""
-MAX_SUMMARY_CHARS = 300
-# Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
-MAX_RECENT = 50
 
 
 # A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
@@ -174,7 +173,7 @@ class Publisher:
                 who=author,
                 why=reason,
                 summary=summarize(differences),
-                objectives=affected_objectives(differences),
+                objectives=_affected_objectives(differences),
                 restores=restores,
                 document=document,
             )
@@ -206,7 +205,7 @@ class Publisher:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         reason = reason or f"{objective} back to revision {target}"
         return await self.change(
-            lambda current: restore_objective(current, old, objective),
+            lambda current: _restore_objective(current, old, objective),
             author=author,
             reason=reason,
             expected=expected,
@@ -281,7 +280,7 @@ class Publisher:
         return page.rows[0] if page.rows else None
 
 
-def restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
     """Return the configuration with one objective, and the items that belong to it, as in `old`."""
     parts = {}
     for kind in OBJECTIVE_FIELDS:
@@ -290,7 +289,7 @@ def restore_objective(configuration: Configuration, old: Configuration, name: st
     return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
 
 
-def affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
+def _affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
     """Return the names of the objectives that differences affect, sorted."""
     names = set()
     for difference in differences:

@@ -1,4 +1,4 @@
-"""Checks of a request's headers: host, origin, size, and headers that two parsers could read in two ways."""
+"""Refuses requests that are unsafe to parse: their host, origin, size, headers, or malformed JSON body."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ REPEATABLE_HEADERS = frozenset(
      "x-forwarded-for", "connection", "te", "trailer", "baggage", "tracestate", "pragma", "if-none-match")
 )  # fmt: skip
 """Headers that may be repeated because their value is a list (RFC 9110 §5.3)."""
+
+# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
+MAX_DEPTH = 64
 
 
 class RequestGuard:
@@ -75,10 +78,6 @@ class RequestGuard:
             raise GatewayProblem(
                 403, f"requests from {origin[:80]!r} are not taken", code="foreign_origin", path="header.origin"
             )
-
-
-# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
-MAX_DEPTH = 64
 
 
 def load_json(content: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Limits on the size and the duration of an incoming HTTP request, at the level of the connection."""
+"""Serves the gateway's application over HTTP by uvicorn, under limits on the size and duration of each request."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ MAX_HEAD_BYTES = 64 * 2**10
 # Seconds until a whole request with its body has arrived, and until a new connection sends its first request: uvicorn
 # waits for ever for a client that sends a byte now and then.
 READ_TIMEOUT_S = 60.0
+
+HOST = "127.0.0.1"
+"""the default host: loopback only"""
+
+PORT = 8700
+DRAIN_TIMEOUT_S = 30
+"""seconds that requests in flight have to end"""
+
+# Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
+# each of eight busy connections (docs/design/012-serving-engine.md).
+CLOSE_NOTICE_S = 1.0
+
+START_TIMEOUT_S = 60.0
+BACKLOG = 2048
 
 
 class ServerProtocol(HttpToolsProtocol):
@@ -119,21 +133,6 @@ class ConnectionTimeouts:
                     connection.checks_waited += 1
                     if connection.checks_waited > self.CHECKS_PER_TIMEOUT:
                         connection.close_slow()
-
-
-HOST = "127.0.0.1"
-"""the default host: loopback only"""
-
-PORT = 8700
-DRAIN_TIMEOUT_S = 30
-"""seconds that requests in flight have to end"""
-
-# Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
-# each of eight busy connections (docs/design/012-serving-engine.md).
-CLOSE_NOTICE_S = 1.0
-
-START_TIMEOUT_S = 60.0
-BACKLOG = 2048
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""The limits of each client, over all objectives and versions: a rate, and a number of requests in flight."""
+"""Holds one published revision as requests see it: its decision table, schemas, client limits and runners."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ from nlapi.routing.model import (
 
 Clock = Callable[[], float]
 """Returns seconds of a monotonic clock."""
+
+PythonType = type | tuple[type, ...]
+
+_PYTHON_TYPES: dict[FieldType, PythonType] = {
+    FieldType.STRING: str,
+    FieldType.INTEGER: int,
+    FieldType.NUMBER: (int, float),
+    FieldType.BOOLEAN: bool,
+}
+
+# Our table returns the same Decision object for all requests of one kind, so few plans exist. A table of another engine
+# may create one for each request: the bound keeps that from filling the memory.
+MAX_PLANS = 8192
 
 
 class InFlightCount:
@@ -104,16 +117,6 @@ def build_limits(
     return limits
 
 
-PythonType = type | tuple[type, ...]
-
-_PYTHON_TYPES: dict[FieldType, PythonType] = {
-    FieldType.STRING: str,
-    FieldType.INTEGER: int,
-    FieldType.NUMBER: (int, float),
-    FieldType.BOOLEAN: bool,
-}
-
-
 class ObjectiveSchemas:
     """The compiled schemas of one objective. ValueError when one of them is not a JSON Schema."""
 
@@ -181,11 +184,6 @@ def _accepted_values(field: Field) -> str:
     if field.values:
         return f"one of {', '.join(str(value) for value in field.values)}"
     return f"a value of type {field.type}"
-
-
-# Our table returns the same Decision object for all requests of one kind, so few plans exist. A table of another engine
-# may create one for each request: the bound keeps that from filling the memory.
-MAX_PLANS = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Defines the parts of a routing configuration, and the decision that comes out of it."""
+"""Defines the parts of a routing configuration, their order in a decision, and the Decision that comes out of it."""
 
 from __future__ import annotations
 

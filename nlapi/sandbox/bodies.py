@@ -1,4 +1,4 @@
-"""Parsing of multipart/form-data bodies (RFC 7578)."""
+"""Parses request bodies: JSON, forms, multipart, text and bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Part:
     filename: str | None = None
 
 
-def split_multipart(content: bytes, content_type: str) -> list[Part]:
+def _split_multipart(content: bytes, content_type: str) -> list[Part]:
     """Return the parts of a multipart/form-data body; RequestProblem 400 when it is malformed."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import FormParser, parse_options_header
@@ -107,7 +107,7 @@ def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas)
     if kind == FORM:
         return _urlencoded(media, content, schemas)
     if kind == MULTIPART:
-        return _multipart(media, split_multipart(content, content_type), schemas)
+        return _multipart(media, _split_multipart(content, content_type), schemas)
     if kind.startswith("text/"):
         return coerce(_utf8_text(content), media.schema, schemas)
     return MISSING

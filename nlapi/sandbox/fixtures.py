@@ -1,4 +1,7 @@
-"""The example items of a description, which become the first samples."""
+"""Stores sample items when their kind is first used, with ids and with consistent parents and references.
+
+The first of them are the examples of the description.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,22 @@ from typing import Any
 from nlapi.resources.answers import AnswerSchemas, json_media
 from nlapi.resources.collection_index import Collection
 from nlapi.resources.envelope import value_at
+from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key
 from nlapi.resources.schemas import ref_of
-from nlapi.resources.semantics import Parent, Resource, Semantics
+from nlapi.resources.semantics import Parent, Semantics
 from nlapi.sandbox.fake_values import similar_id
 from nlapi.sandbox.samples import ABSENT, SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.store import SINGLETON_KEY, ItemStore, Scope, StoredItem, scopes_agree
+
+ATTEMPTS = 8
+
+# Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
+# below the others a tree of four kinds stays small.
+SAMPLES_BELOW_FIRST, SAMPLES_BELOW_EACH = 6, 2
+# The largest number of sample items of one kind.
+MAX_SAMPLES = 120
 
 
 class Examples:
@@ -77,9 +89,6 @@ class Examples:
 
     def _schema_examples(self, schema: Any) -> list[Any]:
         return self.reader.flat(schema).get("examples") or []
-
-
-ATTEMPTS = 8
 
 
 class IdGenerator:
@@ -162,13 +171,6 @@ class IdGenerator:
         return self.sampler.sample(
             schema, SampleContext(seed=self.seed, path=f"{resource.name}/id", name=name, index=index)
         )
-
-
-# Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
-# below the others a tree of four kinds stays small.
-SAMPLES_BELOW_FIRST, SAMPLES_BELOW_EACH = 6, 2
-# The largest number of sample items of one kind.
-MAX_SAMPLES = 120
 
 
 class Fixtures:

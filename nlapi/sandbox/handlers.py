@@ -9,10 +9,11 @@ from typing import Any
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.envelope import wrap
+from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paging import PageRole
 from nlapi.resources.schemas import ref_of
-from nlapi.resources.semantics import OperationKind, OperationSemantics, Resource
+from nlapi.resources.semantics import OperationKind, OperationSemantics
 from nlapi.sandbox import writes
 from nlapi.sandbox.listing import PageEnvelope, PageWindow, filter_rows, page_window, sort_rows
 from nlapi.sandbox.parameters import MISSING

@@ -1,4 +1,4 @@
-"""The context of a sample value: the item it belongs to, its number, its depth and the ids that it may refer to."""
+"""Makes sample values for schemas: plausible, distinct by item, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ ABSENT: Any = object()
 
 # (property name, index) -> the id of an existing item, or ABSENT.
 FindReference = Callable[[str, int], Any]
+
+# The depth at which nested values end, for schemas that require themselves.
+MAX_DEPTH = 8
+# The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
+OPTIONAL_DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +75,6 @@ class SampleContext:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
         index = self.index + position
         return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs, full=False)
-
-
-# The depth at which nested values end, for schemas that require themselves.
-MAX_DEPTH = 8
-# The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
-OPTIONAL_DEPTH = 2
 
 
 class Sampler:

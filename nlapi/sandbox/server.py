@@ -1,4 +1,4 @@
-"""The ASGI application of a sandbox."""
+"""Serves a sandbox as an ASGI application, on loopback by default."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ OnRequest = Callable[[str, str, int, str], None]
 MAX_BODY = 10 * 2**20
 
 _log = logging.getLogger(__name__)
+
+# Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
+START_TIMEOUT_S = 20.0
 
 
 class Sandbox:
@@ -182,10 +185,6 @@ async def _run_lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
-
-
-# Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
-START_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

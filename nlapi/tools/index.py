@@ -1,4 +1,4 @@
-"""The names of an operation's arguments, read from the raw description without parsing the operation."""
+"""Searches operations by a phrase: BM25 selects candidates from a cached index, and learned weights rate them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.model import as_list, as_map
+from nlapi.openapi.model import as_list, as_map, unescape_step
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, WordRole, read_phrase
@@ -35,6 +35,55 @@ from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS, neighbours
 _MAX_SCHEMA_DEPTH = 2
 # The names of a larger body say little about what the operation does, and would lengthen the document in BM25.
 _MAX_PROPERTIES = 40
+
+# Version of the stored form: raise it when the content changes, so that older files are rebuilt.
+FORMAT_VERSION = 2
+Postings = dict[str, tuple[list[int], list[float]]]
+"""Term -> the operations that have it, and its part of the score of each."""
+
+# Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
+FIELD_WEIGHTS = {
+    "id": 3.0,
+    "path": 2.0,
+    "path parameters": 1.0,
+    "summary": 2.2,
+    "tags": 1.0,
+    "description": 0.8,
+    "arguments": 1.0,
+    "extra": 0.7,
+}
+
+# Least number of operations for which reading a cached Index is quicker than building it: 16 ms and 81 ms for GitHub's
+# 1,223 (benchmarks/RESULTS.md).
+MIN_CACHED_OPERATIONS = 200
+# Candidates that BM25 passes on to be rated in full. With 50, the right one is among them for 3 more of 2,473 phrases.
+MAX_CANDIDATES = 40
+# The usual saturation constant of BM25 (Robertson and Zaragoza, 2009).
+_K1 = 1.2
+# Characters of a description that are read: later text is rarely about what the operation does.
+_MAX_DESCRIPTION = 400
+# Weight of a word of the phrase by its role; the verb and the words of the object count 1.
+_ROLE_WEIGHTS = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
+_SPELLING_WEIGHT = 0.9
+# Weight of a synonym that an operation has in place of a word, and of the nearest words where no operation has the
+# word.
+_SYNONYM_WEIGHT = 0.5
+# Least similarity at which one word may stand for another.
+_MIN_SIMILARITY = 0.6
+# Weight of the words for the caller (`me`, `self`) where the phrase asks for what is the user's own.
+_CALLER_WEIGHT = 0.5
+_STATE_WEIGHT = 0.3
+_IMPLIED_WEIGHT = 0.5
+# Penalty per logarithm of the number of words in id and path when BM25 passes on: `delete a namespace` against the many
+# operations inside a namespace.
+_LENGTH_PENALTY = 0.8
+# Longest stem for which -er and -or form no word for who does it.
+_MAX_STEM_WITHOUT_AGENT = 3
+# Part of the best score that a candidate needs, as long as enough candidates have it.
+_MIN_SCORE_SHARE = 0.4
+# Share of the operations that have a word from which on it distinguishes so little that no synonym is looked for.
+_COMMON_SHARE = 0.3
+_NO_POSTINGS: tuple[list[int], list[float]] = ([], [])
 
 
 def argument_names(operation: Operation) -> list[str]:
@@ -75,15 +124,8 @@ def _resolve(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
             break
         node = document
         for part in ref.lstrip("#/").split("/"):
-            # RFC 6901 §4: `~1` is decoded before `~0`, or `~01` would become `/`.
-            node = as_map(node).get(part.replace("~1", "/").replace("~0", "~"))
+            node = as_map(node).get(unescape_step(part))
     return as_map(node)
-
-
-# Version of the stored form: raise it when the content changes, so that older files are rebuilt.
-FORMAT_VERSION = 2
-Postings = dict[str, tuple[list[int], list[float]]]
-"""Term -> the operations that have it, and its part of the score of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +136,7 @@ class IndexData:
     postings: Postings
 
 
-def serialize(data: IndexData) -> bytes:
+def _serialize(data: IndexData) -> bytes:
     """Return the JSON form of `data`, with every word stored once."""
     import orjson
 
@@ -107,8 +149,8 @@ def serialize(data: IndexData) -> bytes:
     return orjson.dumps({"words": words, "shapes": rows, "postings": data.postings})
 
 
-def deserialize(data: bytes) -> IndexData | None:
-    """Return the inverse of `serialize`; None where the data is anything else."""
+def _deserialize(data: bytes) -> IndexData | None:
+    """Return the inverse of `_serialize`; None where the data is anything else."""
     import orjson
 
     try:
@@ -167,51 +209,6 @@ def _read_terms(row: list[Any], words: list[str]) -> OperationTerms:
     )
 
 
-# Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
-FIELD_WEIGHTS = {
-    "id": 3.0,
-    "path": 2.0,
-    "path parameters": 1.0,
-    "summary": 2.2,
-    "tags": 1.0,
-    "description": 0.8,
-    "arguments": 1.0,
-    "extra": 0.7,
-}
-
-# Least number of operations for which reading a cached Index is quicker than building it: 16 ms and 81 ms for GitHub's
-# 1,223 (benchmarks/RESULTS.md).
-MIN_CACHED_OPERATIONS = 200
-# Candidates that BM25 passes on to be rated in full. With 50, the right one is among them for 3 more of 2,473 phrases.
-MAX_CANDIDATES = 40
-# The usual saturation constant of BM25 (Robertson and Zaragoza, 2009).
-_K1 = 1.2
-# Characters of a description that are read: later text is rarely about what the operation does.
-_MAX_DESCRIPTION = 400
-# Weight of a word of the phrase by its role; the verb and the words of the object count 1.
-_ROLE_WEIGHTS = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
-_SPELLING_WEIGHT = 0.9
-# Weight of a synonym that an operation has in place of a word, and of the nearest words where no operation has the
-# word.
-_SYNONYM_WEIGHT = 0.5
-# Least similarity at which one word may stand for another.
-_MIN_SIMILARITY = 0.6
-# Weight of the words for the caller (`me`, `self`) where the phrase asks for what is the user's own.
-_CALLER_WEIGHT = 0.5
-_STATE_WEIGHT = 0.3
-_IMPLIED_WEIGHT = 0.5
-# Penalty per logarithm of the number of words in id and path when BM25 passes on: `delete a namespace` against the many
-# operations inside a namespace.
-_LENGTH_PENALTY = 0.8
-# Longest stem for which -er and -or form no word for who does it.
-_MAX_STEM_WITHOUT_AGENT = 3
-# Part of the best score that a candidate needs, as long as enough candidates have it.
-_MIN_SCORE_SHARE = 0.4
-# Share of the operations that have a word from which on it distinguishes so little that no synonym is looked for.
-_COMMON_SHARE = 0.3
-_NO_POSTINGS: tuple[list[int], list[float]] = ([], [])
-
-
 class Index:
     """An immutable search index over operations, built once; a search changes nothing in it.
 
@@ -231,7 +228,7 @@ class Index:
             texts = [_weighted_fields(operation, extra) for operation in self.operations]
             data = IndexData(operations=list(map(operation_terms, self.operations)), postings=_build_postings(texts))
             if cache is not None and extra is None:
-                cache.store(_cache_key(self.operations), serialize(data))
+                cache.store(_cache_key(self.operations), _serialize(data))
         self._terms, self._postings = data.operations, data.postings
         self._relevance = Relevance(self._terms, {word: len(docs) for word, (docs, _) in self._postings.items()})
         self._entity_stems = frozenset(word for terms in self._terms for word in terms.entities)
@@ -405,7 +402,7 @@ def _indexed_text(operation: Operation) -> str:
 
 def _cached_data(operations: Sequence[Operation], cache: Cache) -> IndexData | None:
     data = cache.load(_cache_key(operations))
-    index_data = deserialize(data) if data is not None else None
+    index_data = _deserialize(data) if data is not None else None
     return index_data if index_data is not None and len(index_data.operations) == len(operations) else None
 
 

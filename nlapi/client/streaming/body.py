@@ -1,4 +1,4 @@
-"""Content codings of a body, decoded piece by piece under a size limit."""
+"""Reads the body of one answer as it comes: decoded piece by piece, bounded, and divided into items."""
 
 from __future__ import annotations
 
