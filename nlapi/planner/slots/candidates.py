@@ -10,9 +10,8 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import LOOSE, Kind, Span
 from nlapi.planner.slots.choices import choices, flag, names_of
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import ID_WORDS, OPAQUE, SLUG, Wanted, id_like, is_subject, noun_stems, takes_id
+from nlapi.planner.slots.entities import ID_WORDS, OPAQUE, SLUG, Wanted, id_like, is_subject, noun_stems
 from nlapi.planner.slots.exclusions import BEFORE_ID, is_about_the_call, is_out_of_place
-from nlapi.planner.slots.features import counts_things
 from nlapi.planner.slots.pairs import filters, labelled, paired
 from nlapi.planner.slots.slot import HIGH, LOW, Family, Option, Slot
 from nlapi.planner.slots.thing_names import ADDRESSES, IP, is_meant_in_path, is_owner, names_for
@@ -22,11 +21,7 @@ from nlapi.tools.word_similarity import has_vector
 
 # Probability of a name to look up at most, so that an id in the sentence goes before it.
 SUREST_NAME = 0.8
-# Probability of `me` as an id where the sentence says my, so that any id or name in the sentence goes before it.
-MINE = 0.5
-_SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
-_MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
@@ -49,11 +44,8 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield from choices(scene, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
                 for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
-                    if not _in_a_name(scene, option) and not _is_host(scene, option):
-                        yield replace(option, how="sample")
+                    yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
-            if slot.required and takes_me(slot) and _MINE.search(scene.sentence.text):
-                yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
 
@@ -61,25 +53,6 @@ def options(scene: Scene) -> Iterator[Option]:
 def is_encoded(slot: Slot) -> bool:
     """Return whether a slot takes a text that is itself JSON, so that no words of a sentence are its value."""
     return slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None
-
-
-def takes_me(slot: Slot) -> bool:
-    """Return whether the word me may stand for an id, by the description of the slot."""
-    return takes_id(slot) and not slot.many and _SAYS_ME.search(slot.description) is not None
-
-
-def _in_a_name(scene: Scene, option: Option) -> bool:
-    """Return whether a candidate is only a part of a name or a quotation: the sale of Summer Sale."""
-    names = (span for span in scene.sentence.spans if span.kind in (Kind.NAME, Kind.QUOTED) and span.form != "part")
-    return any(
-        name.start <= option.start and option.end <= name.end and option.end - option.start < name.end - name.start
-        for name in names
-    )
-
-
-def _is_host(scene: Scene, option: Option) -> bool:
-    """Return whether a candidate is a host: one that a description has for an example is no likelier for that."""
-    return any(span.form == "host" and span.start == option.start for span in scene.sentence.spans)
 
 
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
@@ -100,8 +73,6 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
     takes_code = slot in scene.listers or (slot.where == "path" and not OPAQUE.isdisjoint(slot.words[-1:]))
     for span in scene.sentence.spans:
         if (takes_code and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
-            continue
-        if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
         if not is_meant_in_path(scene, slot, span):
             continue

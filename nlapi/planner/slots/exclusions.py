@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from nlapi.openapi.spec import Effect
 from nlapi.planner.language.numbers import is_bound
 from nlapi.planner.language.text import Kind, Span
 from nlapi.planner.language.words import stems as stem_set
@@ -13,7 +12,7 @@ from nlapi.planner.slots.entities import ID_WORDS, takes_id
 from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.answers import answer_words
-from nlapi.resources.naming import singular, stem
+from nlapi.resources.naming import stem
 from nlapi.resources.nouns import noun_of
 
 _UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
@@ -29,8 +28,6 @@ _SORTS = stem_set("slots", "kind_names")
 LARGEST_PAGE = 10_000
 _SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
 _SKIPS = stem_set("slots", "skips")
-_BY = frozenset(("by", "per"))
-_ORDERING = stem_set("slots", "ordering")
 _CODED_FORMS = frozenset(("email", "url", "uuid", "host"))
 
 
@@ -41,8 +38,6 @@ def is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
     bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
     """
     if span.kind is Kind.NUMBER and _is_other_number(scene, slot, span):
-        return True
-    if slot.family is Family.TEXT and _is_by_field(scene, slot, span):
         return True
     if span.kind is Kind.DATE:
         return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
@@ -62,20 +57,7 @@ def is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
         return False
     if page_number(slot) and stem("page") not in scene.sentence.stem_set:
         return True
-    return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _is_resource_number(scene, span)
-
-
-def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Return whether the words behind `by` or `per` name a field of the answer, for a slot that takes no such name."""
-    reads = scene.operation.effect is Effect.READ
-    if span.kind is not Kind.PHRASE or not reads or not _ORDERING.isdisjoint(slot.words):
-        return False
-    tokens = scene.sentence.tokens
-    by = next((at for at in range(span.first - 1, max(-1, span.first - 4), -1) if tokens[at].lower in _BY), None)
-    if by is None:
-        return False
-    words = {token.stem for token in tokens[by + 1 : span.last] if token.word}
-    return any(words <= set(field) for field in answer_words(scene.operation).fields)
+    return span.form in ("money", "percent") or span.value > LARGEST_PAGE
 
 
 def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
@@ -87,8 +69,6 @@ def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
         return True  # decode the [base64] text
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
-        if span.kind is Kind.PHRASE and _is_predicate(scene, span):
-            return True
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
     if span.kind is Kind.PHRASE and slot.where == "query" and scene.operation.method != "GET":
         return all(word in scene.common for word in scene.sentence.stems[span.first : span.last])  # flush the [cache]
@@ -107,13 +87,6 @@ def _is_other_number(scene: Scene, slot: Slot, span: Span) -> bool:
         return True
     moment = not _WHEN.isdisjoint(slot.words) and _UNIX.search(slot.description) is not None
     return moment and slot.family is Family.NUMBER and span.value < _EARLIEST
-
-
-def _is_predicate(scene: Scene, span: Span) -> bool:
-    """Return whether a mention is the predicate of a question: is the server [alive]."""
-    tokens = scene.sentence.tokens
-    ends = all(not token.word for token in tokens[span.last :])
-    return ends and span.first > 1 and tokens[0].lower in ("is", "are", "was", "were") and tokens[1].lower != "there"
 
 
 def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
@@ -137,12 +110,3 @@ def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
         if span.kind in (Kind.NAME, Kind.PHRASE) and bare in words.values:
             return True
     return any(words.names_field(run) for run in runs if not set(run) <= slot_stems)
-
-
-def _is_resource_number(scene: Scene, span: Span) -> bool:
-    """Return whether a number stands behind the noun of a resource in the path: task 12."""
-    before = scene.sentence.tokens[span.first - 1] if span.first else None
-    if before is None or singular(before.lower) != before.lower:
-        return False
-    nouns = {word for slot in scene.slots if slot.where == "path" for word in slot.words[:1]}
-    return before.stem in nouns and before.stem not in ID_WORDS

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.names import named_thing
 from nlapi.planner.language.text import Kind
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, kind_of
-from nlapi.planner.slots.features import NAMELIKE, QUERYLIKE
+from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.slot import Family, Option, Slot
 from nlapi.planner.slots.thing_names import noun_places
-from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
+from nlapi.resources.naming import METHODS, Intent, singular, stem
 
 # Probability of such a candidate.
 SURE = 0.95
 _NAMING = word_set("slots", "naming")
-_SOUGHT = word_set("slots", "before_query")
-_PARTLY = word_set("slots", "containing")
 _AFTER_FIELD = frozenset(("of", "for", "on", "in", "to", "="))
-_HOST = re.compile(r"host ?name|name ?server|\bfqdn\b|\bDNS name\b", re.IGNORECASE)
 _SHORTEST_EXAMPLE = 2
 _REASONS = stem_set("slots", "reasons")
-_LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
-_BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
 _VALUE = (stem("value"),)
-_KIND = ((stem("type"),), (stem("kind"),))
-_MAKING = METHODS[Intent.CREATE]
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
@@ -39,7 +30,7 @@ _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", 
 def plainly(scene: Scene, weighed: Iterable[Option], offered: Iterable[Option]) -> Iterator[Option]:
     """Return the weighed candidates, with the clear ones of all that are `offered` at the probability SURE."""
     options = list(weighed)
-    naming, seeking = naming_slot(scene), _seeking(scene)
+    naming = naming_slot(scene)
     subject = next((slot for slot in scene.slots if is_subject(scene.operation, slot)), None)
     name = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
     rated = {(id(option.slot), id(option.span), option.how) for option in options}
@@ -55,14 +46,10 @@ def plainly(scene: Scene, weighed: Iterable[Option], offered: Iterable[Option]) 
             and option.how in _CONVERSIONS
             and (
                 (option.slot is naming and _is_new_name(scene, option))
-                or (option.slot is seeking and _is_sought(scene, option))
                 or (option.slot is subject and _is_token(option, name))
                 or _is_example(option)
-                or _is_kind(scene, option)
                 or _gives_reason(scene, option)
-                or _is_labelled(scene, option)
                 or _is_set(scene, option)
-                or _is_only_host(scene, option)
                 or _is_new_value(scene, option, name)
             )
         )
@@ -70,18 +57,6 @@ def plainly(scene: Scene, weighed: Iterable[Option], offered: Iterable[Option]) 
             yield replace(option, sure=SURE)
         elif weighs:
             yield option
-
-
-def _is_kind(scene: Scene, option: Option) -> bool:
-    """Return whether a mention before the noun of a new resource is its type: create a [process] work pool."""
-    span, noun = option.span, scene.noun
-    if span is None or option.how or option.slot.words not in _KIND or not _makes(scene.operation):
-        return False
-    return bool(noun) and scene.sentence.stems[span.last : span.last + len(noun)] == noun
-
-
-def _makes(operation: Operation) -> bool:
-    return operation.method in _MAKING and operation.effect is not Effect.READ
 
 
 def _is_new_value(scene: Scene, option: Option, name: int | None) -> bool:
@@ -109,27 +84,6 @@ def _gives_reason(scene: Scene, option: Option) -> bool:
     return scene.sentence.tokens[span.first - 1].lower in ("because", "since")
 
 
-def _is_labelled(scene: Scene, option: Option) -> bool:
-    """Return whether a mention stands behind the whole name of its slot: master 192.0.2.7, a ttl of 300."""
-    span, slot, tokens = option.span, option.slot, scene.sentence.tokens
-    if span is None or option.how not in ("", "singular") or slot.where == "path" or len(option.spans) > 1:
-        return False
-    if span.kind not in _LABELLED:
-        word = span.form == "whole" and span.last - span.first == 1
-        if not word or scene.sentence.stems[span.first] in scene.common:
-            return False
-    if span.kind is Kind.NUMBER and (slot.family is not Family.NUMBER or span.form != "plain" or slot.many):
-        return False
-    if span.last < len(tokens) and tokens[span.last].lower in (",", "and", "or", "-"):
-        return False  # the first of several, or of a range
-    words = slot.words if len(slot.path) == 1 else slot.words[-1:]
-    at = span.first
-    while at > 0 and tokens[at - 1].lower in _BEHIND_LABEL:
-        at -= 1
-    label = tuple(token.stem for token in tokens[max(0, at - len(words)) : at])
-    return bool(words) and label == words and words != scene.noun and slot.family is not Family.CHOICE
-
-
 def _is_set(scene: Scene, option: Option) -> bool:
     """Return whether a mention is the new value of a field: change the [account] of example.org to [globex]."""
     span, slot, tokens = option.span, option.slot, scene.sentence.tokens
@@ -143,21 +97,6 @@ def _is_set(scene: Scene, option: Option) -> bool:
     count = len(slot.words)
     places = (at for at in range(span.first - count) if scene.sentence.stems[at : at + count] == slot.words)
     return any(tokens[at + count].lower in _AFTER_FIELD for at in places)
-
-
-def _is_only_host(scene: Scene, option: Option) -> bool:
-    """Return whether a mention is the only host of a change, and its slot the only one for hosts."""
-    span, slot = option.span, option.slot
-    if span is None or span.form != "host" or option.how or scene.operation.method == "GET" or slot.where != "body":
-        return False
-    if not set(scene.noun) <= scene.sentence.stem_set:
-        return False
-    hosts = [mention for mention in scene.sentence.spans if mention.form == "host"]
-    takers = [
-        field for field in scene.slots if field.where == "body" and _HOST.search(f"{field.name} {field.description}")
-    ]
-    has_subject = any(is_subject(scene.operation, parameter) for parameter in scene.listers)
-    return hosts == [span] and takers == [slot] and not has_subject
 
 
 def _is_example(option: Option) -> bool:
@@ -202,23 +141,3 @@ def _is_new_name(scene: Scene, option: Option) -> bool:
 
 def _first_naming(scene: Scene) -> int:
     return next((at for at, token in enumerate(scene.sentence.tokens) if token.lower in _NAMING), -1)
-
-
-def _seeking(scene: Scene) -> Slot | None:
-    """Return the only slot of a read for a search text; None without one."""
-    if scene.operation.method != "GET":
-        return None
-    free = [slot for slot in scene.slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many]
-    queries = [slot for slot in free if slot.words and set(slot.words) <= QUERYLIKE]
-    return queries[0] if len(queries) == 1 else None
-
-
-def _is_sought(scene: Scene, option: Option) -> bool:
-    """Return whether a mention is the only quotation (search for "weather"), or all that is behind `containing`."""
-    span, tokens = option.span, scene.sentence.tokens
-    if span is not None and span.first and not option.how and tokens[span.first - 1].lower in _PARTLY:
-        return span.last == len(tokens) or (span.last == len(tokens) - 1 and tokens[-1].text in ".?!")
-    quoted = [mention for mention in scene.sentence.spans if mention.kind is Kind.QUOTED]
-    if span is None or quoted != [span] or option.how or not span.first:
-        return False
-    return tokens[span.first - 1].lower in _SOUGHT or VERBS.get(tokens[span.first - 1].stem) is Intent.READ

@@ -193,7 +193,8 @@ class _Walk:
         return tuple(stem(word) for word in split_words(noun)) if bare and "{" not in noun else ()
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
-        return unit_of(argument_schema(self.tool, *path)) or _unit_by_name(words)
+        by_name = "micros" if "micro" in words else "cents" if "cent" in words else ""
+        return unit_of(argument_schema(self.tool, *path)) or by_name
 
 
 def settle(schema: object, root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -286,10 +287,6 @@ def _by_name(words: list[str], description: str) -> Family:
     if last in ("url", "uri", "link", "website"):
         return Family.URL
     return Family.TEXT
-
-
-def _unit_by_name(words: tuple[str, ...]) -> str:
-    return "micros" if "micro" in words else "cents" if "cent" in words else ""
 
 
 def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
