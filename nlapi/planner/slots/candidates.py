@@ -12,6 +12,7 @@ from nlapi.planner.slots.choices import choices, flag, names_of
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import ID_WORDS, OPAQUE, SLUG, Wanted, id_like, is_subject, noun_stems
 from nlapi.planner.slots.exclusions import BEFORE_ID, is_about_the_call, is_out_of_place
+from nlapi.planner.slots.features import counts_things
 from nlapi.planner.slots.pairs import filters, labelled, paired
 from nlapi.planner.slots.slot import HIGH, LOW, Family, Option, Slot
 from nlapi.planner.slots.thing_names import ADDRESSES, IP, is_meant_in_path, is_owner, names_for
@@ -70,9 +71,13 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
 
 def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterator[Option]:
     """Return candidates made of single mentions, and for an array of runs of them."""
+    # An id that a list gives is never sent as a plain word: that is a name to look up (docs/design/023).
     takes_code = slot in scene.listers or (slot.where == "path" and not OPAQUE.isdisjoint(slot.words[-1:]))
     for span in scene.sentence.spans:
         if (takes_code and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
+            continue
+        # `add 2 members` names no member 2: a wrong change would be planned.
+        if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
         if not is_meant_in_path(scene, slot, span):
             continue

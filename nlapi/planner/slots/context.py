@@ -80,6 +80,7 @@ class Scene:
     def common(self) -> frozenset[str]:
         """The stems that name the operation or one of its slots, which are no value by themselves."""
         operation = self.operation
+        # Not the placeholders: they are names of slots, which are among the words anyway.
         literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
         text = f"{operation.id} {operation.summary} {literal}"
         slot_words = {word for slot in self.slots for word in slot.words}
@@ -103,6 +104,7 @@ class Scene:
         names, _ = self._spread
         weights: dict[Slot, Mapping[str, float]] = {}
         for slot in self.slots:
+            # `name` and `id` are words of so many slots that they say nothing, unless the slot has no other word.
             words = [word for word in slot.words if word not in _GENERIC] or list(slot.words)
             weights[slot] = {word: 1.0 / names[word] for word in words}
         return weights
@@ -223,6 +225,7 @@ def _before(sentence: Sentence, span: Span) -> WeightedStems:
         token = sentence.tokens[at]
         if token.text in _STOPS:
             break
+        # Behind another number or date the words count less: they are likelier about that one.
         if at in sentence.valued and span.kind is not Kind.PHRASE:
             if at + 1 < span.first and weighted and weighted[-1][0] == sentence.stems[at + 1]:
                 weighted.pop()
@@ -257,6 +260,7 @@ def _leader(sentence: Sentence, span: Span) -> str:
     if at < 0:
         return ""
     word = sentence.tokens[at].lower
+    # `and` ends a range only behind `between` or `from`; in `red and blue` it joins two values.
     if word in ("and", "-", "–") and any(
         token.lower in ("between", "from") for token in sentence.tokens[max(0, at - 5) : at]
     ):

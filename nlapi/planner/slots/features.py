@@ -198,6 +198,7 @@ def page_number(slot: Slot) -> bool:
     return slot.family is Family.NUMBER and stem("page") in slot.words and not page_size(slot)
 
 
+# Ends of the names of cursors. Nobody writes a cursor into a sentence, but its slot takes any text.
 _TOKENS = (
     *(["page", "token"], ["next", "token"], ["continuation", "token"]),
     *(["starting", "after"], ["start", "after"], ["ending", "before"]),
@@ -252,6 +253,7 @@ def _is_item_count(scene: Scene, span: Span) -> bool:
     if after[:3] == ["at", "a", "time"] or after[:2] == ["at", "most"]:
         return True
     skipped = any(token.stem == _SKIP for token in tokens[max(0, span.first - 3) : span.first])
+    # `the last 5 minutes` is a range of time, `skip the first 10` an offset, `the top 10 %` a share.
     if before in _PICKS and not skipped and after[:1] != ["%"] and said(scene.sentence, span) is None:
         many = [word for word in after if singular(word) != word]
         return not after or before == "top" or bool(many) or not after[0].isalpha()

@@ -74,6 +74,7 @@ def _coerce_item(value: object, slot: Slot) -> object:
         if len(numbers) == 1:
             money = bool(slot.unit) and numbers[0].sort is Sort.MONEY
             return to_wire(numbers[0].value, slot.unit) if money else numbers[0].value
+    # A property of any type takes JSON, as the command line has no other way to write an object or a number.
     if slot.family is Family.OPEN:
         try:
             return json.loads(value)

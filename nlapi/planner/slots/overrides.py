@@ -33,6 +33,7 @@ def plainly(scene: Scene, weighed: Iterable[Option], offered: Iterable[Option]) 
     naming = naming_slot(scene)
     subject = next((slot for slot in scene.slots if is_subject(scene.operation, slot)), None)
     name = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
+    # A clear candidate may have been left out by the forests, so that all offered ones are looked at.
     rated = {(id(option.slot), id(option.span), option.how) for option in options}
     dropped = [
         option

@@ -293,6 +293,7 @@ def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the values that a description mentions; none where it has the only value: Set to x."""
     if description.lower().startswith("set to "):
         return ()
+    # Values with a hyphen are spoken without it: best-effort, best effort.
     values: list[str] = []
     for match in _EXAMPLES.finditer(description):
         text = match.group(1)

@@ -66,18 +66,21 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     for span in scene.sentence.spans if not beside else ():
         if not _may_name(span, coded=slot.integer) or _is_no_name(span, scene, words):
             continue
+        # Where the noun is in the sentence, its name stands beside it; a host or an email says itself what it is.
         if places and span.kind is not Kind.LITERAL:
             continue
         if is_subject(scene.operation, slot):
             yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
         elif _may_own(scene, slot, span) and _owner(span, scene):
             yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
+    # An ordinal picks a resource to change or to look into (the oldest run), not one of those that are listed.
     for at, last in places:
         is_parent = scene.operation.method == "GET" and words != scene.noun
         for place, start, end in placed(scene.sentence, at, last - at) if slot.required or is_parent else ():
             noun = scene.sentence.text[tokens[at].start : tokens[last - 1].end]
             name = f"the {noun} {place}" if start >= tokens[at].end else f"the {place} {noun}"
             yield Named(name=name, start=start, end=end, score=1.6, place=place)
+    # Behind plain words a plural is a filter (failed runs), a singular may have a name (the summer campaign).
     for at in (at for at, last in places if _is_singular(tokens[last - 1])):
         first = _modifiers(scene, at)
         if first < at and slot.required and not _is_choice(scene, first, at, listing):
@@ -127,6 +130,7 @@ def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]
             continue
         near = min((_distance(span, first, last) for first, last in places), default=FAR)
         if near <= 2:
+            # The longer of two names is likelier (Back to School), unless words between join it to the noun.
             loose = -0.1 if span.form == "joined" and near else 0.15 if span.form in LOOSE else 0.0
             yield Named(name=span.text, start=span.start, end=span.end, score=2.4 - 0.2 * near + loose, span=span)
 

@@ -51,6 +51,7 @@ def _pattern_needs_dot(schema: Mapping[str, Any]) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or "." not in pattern:
         return False
+    # The pattern comes from a description, and may take long to match: it is bounded.
     fits = bounded_pattern(pattern).matches
     return fits("www.example.com.") and not fits("www.example.com")
 
@@ -95,6 +96,7 @@ def moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, s
     if not isinstance(span.value, time) or slot.family is Family.TIME:
         return
     days = [day for day in sentence.spans if day.kind is Kind.DATE and type(day.value) is date]
+    # Of several days the one that stands nearest to the hour.
     if days and span.form != "part":
         nearest = min(days, key=lambda day: abs(day.first - span.first))
         yield render(datetime.combine(nearest.value, span.value), slot), "moment"

@@ -106,6 +106,7 @@ def _converted_texts(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tup
             yield span.currency, "currency"
         return
     text = span.text.strip(" .,")
+    # The name itself stays a candidate: the forest weighs it against its code by what the description says.
     code = _code(text, slot)
     if code is not None:
         yield code, "code"
@@ -115,6 +116,7 @@ def _converted_texts(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tup
         return  # a resource called Berlin need not be there
     if span.kind in (Kind.NAME, Kind.QUOTED) or (span.kind is Kind.PHRASE and span.text.islower()):
         after = sentence.tokens[span.last : span.last + 2]
+        # Paris in `Paris, Texas` is not completed to the Paris in France.
         whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
         yield from _located(text, slot, whole=whole)
 
@@ -206,6 +208,7 @@ def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
 
 def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> int | float:
     """Return a number in the unit of a slot, from its own unit in the sentence (200 ms) or the usual one."""
+    # 200 ms for a slot in micros is no amount of money: the unit in the sentence goes before that of the extension.
     if slot.unit and measured(sentence, span, slot):
         return converted(sentence, span, slot) or value
     if span.form == "money" and not slot.unit and _MINOR.search(slot.description):
