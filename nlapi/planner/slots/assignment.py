@@ -45,7 +45,7 @@ class Filling:
         return nest({option.slot.path: option.value for option in self.options})
 
 
-def nest(values: Mapping[tuple[str, ...], object]) -> dict[str, Any]:
+def nest(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
     """Return values by path as nested objects: {("budget", "amount"): 5} -> {"budget": {"amount": 5}}."""
     root: dict[str, Any] = {}
     for path, value in values.items():

@@ -21,7 +21,7 @@ def argument_name(slot: Slot) -> str:
     return ".".join(slot.path)
 
 
-def complete(values: Values, slots: Iterable[Slot], known: Mapping[str, Any]) -> tuple[Values, tuple[Slot, ...]]:
+def complete(values: Values, slots: Iterable[Slot], known: Mapping[str, object]) -> tuple[Values, tuple[Slot, ...]]:
     """Return `values` with `known` ones added, and those that are constant or have a default where one is required; and
     the required slots that are still empty.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import Span
 from nlapi.planner.language.words import stems as stem_set
@@ -75,16 +76,16 @@ class Slot:
     words: tuple[str, ...]
     prose: frozenset[str]
     family: Family
-    schema: Mapping[str, Any]
+    schema: Schema
     description: str
     required: bool
-    item: Mapping[str, Any] = field(default_factory=dict)
+    item: Schema = field(default_factory=dict)
     many: bool = False
     integer: bool = False
-    choices: tuple[Any, ...] = ()
+    choices: tuple[object, ...] = ()
     examples: frozenset[str] = frozenset()
     samples: tuple[str, ...] = ()
-    glossary: Mapping[str, Any] = field(default_factory=dict)
+    glossary: Mapping[str, object] = field(default_factory=dict)
     unit: str = ""
     where: str = ""
     needed: bool = False
@@ -135,7 +136,7 @@ def _changeable(operation: Operation, slots: Sequence[Slot]) -> Sequence[Slot]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk:
-    root: Mapping[str, Any]
+    root: Schema
     where: str
     tool: Tool
 
@@ -157,7 +158,7 @@ class _Walk:
             return
         yield self._slot(path, schema, required=required, needed=needed)
 
-    def _slot(self, path: tuple[str, ...], schema: Mapping[str, Any], *, required: bool, needed: bool) -> Slot:
+    def _slot(self, path: tuple[str, ...], schema: Schema, *, required: bool, needed: bool) -> Slot:
         many = type_of(schema) == "array"
         item = settle(schema.get("items", {}), self.root) if many else schema
         description = str(schema.get("description") or item.get("description") or "")
@@ -197,7 +198,7 @@ class _Walk:
         return unit_of(argument_schema(self.tool, *path)) or by_name
 
 
-def settle(schema: object, root: Mapping[str, Any]) -> Mapping[str, Any]:
+def settle(schema: object, root: Schema) -> Schema:
     """Return a schema with its `$ref`, `allOf` and nullable unions resolved as far as a planner needs."""
     for _ in range(_MOST_STEPS):
         if not isinstance(schema, Mapping):
@@ -225,7 +226,7 @@ def settle(schema: object, root: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+def _merged(schema: Schema, root: Schema) -> Schema:
     merged: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -241,7 +242,7 @@ def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
     return merged
 
 
-def type_of(schema: Mapping[str, Any]) -> str:
+def type_of(schema: Schema) -> str:
     """Return the type of a schema, without null and by its keywords where it has none; "" for any type."""
     kind = schema.get("type")
     if isinstance(kind, list):
@@ -251,12 +252,12 @@ def type_of(schema: Mapping[str, Any]) -> str:
     return "array" if "items" in schema else "object" if "properties" in schema else ""
 
 
-def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _properties(schema: Schema) -> Schema:
     inner = schema.get("properties")
     return inner if isinstance(inner, Mapping) else {}
 
 
-def _family(words: list[str], item: Mapping[str, Any], choices: tuple[Any, ...], description: str) -> Family:
+def _family(words: list[str], item: Schema, choices: tuple[object, ...], description: str) -> Family:
     kind, form = type_of(item), item.get("format", "")
     if kind == "boolean" or ({str(value).lower() for value in choices} >= {"true", "false"}):
         return Family.BOOLEAN
@@ -289,7 +290,7 @@ def _by_name(words: list[str], description: str) -> Family:
     return Family.TEXT
 
 
-def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
+def _samples(description: str, schema: Schema) -> tuple[str, ...]:
     """Return the values that a description mentions; none where it has the only value: Set to x."""
     if description.lower().startswith("set to "):
         return ()
@@ -306,7 +307,7 @@ def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*clean, *(re.sub(r"(?<=[a-z])[-_](?=[a-z])", " ", value) for value in clean)]))
 
 
-def _glossary(description: str) -> Mapping[str, Any]:
+def _glossary(description: str) -> Mapping[str, object]:
     """Return the values that a description explains, by meaning: 1 for Bangkok, 2 for Chiang Mai."""
     values: dict[str, str | int] = {}
     for match in _MAPPED.finditer(_AND_FOR.sub("", description)):
@@ -325,7 +326,7 @@ _CREDENTIAL = re.compile(
 )
 
 
-def is_credential(name: str, where: str, schema: Mapping[str, Any], description: str = "") -> bool:
+def is_credential(name: str, where: str, schema: Schema, description: str = "") -> bool:
     """Return whether an argument authenticates the caller, by its name, or by its format and its description.
 
     A body may well be about tokens (revoke a token), so that there the description has to say so too.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
 
+from nlapi.openapi.model import Schema
 from nlapi.planner.language.measures import Unit, said, unit
 from nlapi.planner.language.text import Kind, Sentence, Span
 from nlapi.planner.language.words import stems as stem_set
@@ -47,7 +47,7 @@ def states_dot(description: str) -> bool:
     return _STATED.search(description) is not None
 
 
-def _pattern_needs_dot(schema: Mapping[str, Any]) -> bool:
+def _pattern_needs_dot(schema: Schema) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or "." not in pattern:
         return False
@@ -83,7 +83,7 @@ _FORMATS = (
 )
 
 
-def moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+def moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[str | None, str]]:
     """Return the conversions of a date: the last day of a range, the day on which a stay is over, and of a time of day
     the moment on the day elsewhere in the sentence, or the time itself.
     """
@@ -129,7 +129,7 @@ def moment_of(span: Span, slot: Slot) -> str | None:
     return None
 
 
-def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
+def render(value: date | time | tuple[date, date], slot: Slot, *, end: bool = False) -> str | None:
     """Return a date or a time in the form of the slot; of a range of days the first, or (at the `end`) the last."""
     if isinstance(value, tuple):
         value = value[1 if end else 0]

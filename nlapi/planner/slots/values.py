@@ -48,9 +48,9 @@ _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destinat
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
-def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[object, str]]:
     """Return the values of a mention for a slot, or for an item of its array, each with its conversion."""
-    plain: Any = None
+    plain: object = None
     if span.kind is Kind.JSON:
         plain = _json(span, slot)
     elif slot.family is Family.NUMBER:
@@ -71,7 +71,7 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
         yield plain, ""
 
 
-def value_for(span: Span, slot: Slot, sentence: Sentence) -> Any:
+def value_for(span: Span, slot: Slot, sentence: Sentence) -> object:
     """Return the value of a mention for a slot as it stands; None where it is none."""
     return next((value for value, conversion in values_for(span, slot, sentence) if not conversion), None)
 
@@ -208,7 +208,7 @@ def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
 
 def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> int | float:
     """Return a number in the unit of a slot, from its own unit in the sentence (200 ms) or the usual one."""
-    # 200 ms for a slot in micros is no amount of money: the unit in the sentence goes before that of the extension.
+    # A bare number for milliseconds is in seconds, as people say it; 200 ms has its unit.
     if slot.unit and measured(sentence, span, slot):
         return converted(sentence, span, slot) or value
     if span.form == "money" and not slot.unit and _MINOR.search(slot.description):
