@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Operation
 from nlapi.planner.language.names import PlainName, behind_noun, behind_preposition, is_slug, slugs
 from nlapi.planner.language.ordinals import places as placed
 from nlapi.planner.language.text import LOOSE, Kind, Span, Token
@@ -280,9 +280,11 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
     if slot.name not in names:
         return True
-    # Also an id that may be a name (ns1, wan2): taken for the names of what a list gives, 8 fewer of every fourth question
-    # (798) were exact.
-    if _is_opaque(span, slot) and not _noun_before(scene, span):
+    # In a change a code that may be a name is looked up: `delete the records a-1 and b-2 from stock` is of no base b-2.
+    changes = scene.operation.method != "GET"
+    may_be_name = slot.name != names[-1] or slot in scene.opaque
+    is_name = changes and may_be_name and span.form == "id" and "_" not in span.text
+    if _is_opaque(span, slot) and not is_name and not _noun_before(scene, span):
         return True
     before = span.first - 1
     while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
@@ -300,11 +302,11 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
 
 
 def _is_of_another(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Return whether an id behind a noun that a delete does not have is of another resource: the record [sku-2].
+    """Return whether an id behind a noun that a change does not have is of another resource: the record [sku-2].
 
-    A read or an update with the id of another resource finds nothing, so that those are not refused.
+    A read with the id of another resource finds nothing, so that it is not refused.
     """
-    if slot.where != "path" or span.form != "id" or scene.operation.effect is not Effect.DESTROY:
+    if slot.where != "path" or span.form != "id" or scene.operation.method == "GET":
         return False
     before = _noun_before(scene, span)
     if before is None:
