@@ -1,17 +1,16 @@
-"""The noun Option: one way to fill one slot."""
+"""The candidates for the slots of an operation: values made of mentions, choices, flags, pairs and names to look up."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import LOOSE, Kind, Span
 from nlapi.planner.slots.choices import choices, flag, names_of
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import ID_WORDS, OPAQUE, SLUG, Wanted, id_like, is_subject, noun_stems, takes_id
+from nlapi.planner.slots.entities import ID_WORDS, OPAQUE, SLUG, Wanted, id_like, is_subject, noun_stems
 from nlapi.planner.slots.exclusions import BEFORE_ID, is_about_the_call, is_out_of_place
 from nlapi.planner.slots.features import counts_things
 from nlapi.planner.slots.pairs import filters, labelled, paired
@@ -21,18 +20,15 @@ from nlapi.planner.slots.values import ASIDE, HOW, values_for
 from nlapi.resources.naming import singular, stem
 from nlapi.tools.word_similarity import has_vector
 
+# Probability of a name to look up at most, so that an id in the sentence goes before it.
 SUREST_NAME = 0.8
-"""How sure a name to look up is at most: an id that was said goes before it."""
-MINE = 0.5
-"""How well `me` fits for an id where the sentence says my; anything that is said fits better."""
-_SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
-_MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
 def options(scene: Scene) -> Iterator[Option]:
+    """Return the candidates for all slots of an operation."""
     runs = tuple(_runs(scene))
     yield from paired(scene)
     yield from labelled(scene)
@@ -49,59 +45,38 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield from choices(scene, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
                 for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
-                    if not _in_a_name(scene, option) and not _is_host(scene, option):
-                        yield replace(option, how="sample")
+                    yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
-            if slot.required and takes_me(slot) and _MINE.search(scene.sentence.text):
-                yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
 
 
 def is_encoded(slot: Slot) -> bool:
-    """Does a slot take a text that is itself JSON, so that no words of a sentence are its value?"""
+    """Return whether a slot takes a text that is itself JSON, so that no words of a sentence are its value."""
     return slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None
 
 
-def takes_me(slot: Slot) -> bool:
-    """May the word me stand in the place of an id, by the description of the slot?"""
-    return takes_id(slot) and not slot.many and _SAYS_ME.search(slot.description) is not None
-
-
-def _in_a_name(scene: Scene, option: Option) -> bool:
-    """Is it only a part of what is called or quoted something: the sale of Summer Sale?"""
-    names = (span for span in scene.sentence.spans if span.kind in (Kind.NAME, Kind.QUOTED) and span.form != "part")
-    return any(
-        name.start <= option.start and option.end <= name.end and option.end - option.start < name.end - name.start
-        for name in names
-    )
-
-
-def _is_host(scene: Scene, option: Option) -> bool:
-    """Is it a host that a description happens to have for an example? It is no likelier for that."""
-    return any(span.form == "host" and span.start == option.start for span in scene.sentence.spans)
-
-
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
-    """Options where the sentence gives a name for a thing whose id is wanted."""
+    """Return candidates where the sentence has a name for a resource whose id the slot takes."""
     subject = is_subject(scene.operation, slot)
-    for named in names_for(scene, slot, listing):
-        first = next(at for at, token in enumerate(scene.sentence.tokens) if token.end > named.start)
+    for name in names_for(scene, slot, listing):
+        first = next(at for at, token in enumerate(scene.sentence.tokens) if token.end > name.start)
         if subject and is_owner(scene, slot, first):
             continue
-        wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
-        value = [wanted] if slot.many else wanted
-        sure = min(SUREST_NAME, max(0.0, (named.score - LOW) / (HIGH - LOW)))
-        sure += 0.03 * (named.span is not None and named.span.kind is Kind.QUOTED)
-        yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
+        lookup = Wanted(name=name.name, lister=listing.id, place=name.place)
+        sure = min(SUREST_NAME, max(0.0, (name.score - LOW) / (HIGH - LOW)))
+        sure += 0.03 * (name.span is not None and name.span.kind is Kind.QUOTED)
+        yield Option(slot=slot, value=[lookup] if slot.many else lookup, sure=sure, start=name.start, end=name.end)
 
 
 def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterator[Option]:
-    """Options from single spans, and for an array from runs of them."""
+    """Return candidates made of single mentions, and for an array of runs of them."""
+    # An id that a list gives is never sent as a plain word: that is a name to look up (docs/design/023).
+    takes_code = slot in scene.listers or (slot.where == "path" and not OPAQUE.isdisjoint(slot.words[-1:]))
     for span in scene.sentence.spans:
-        known_by_id = slot in scene.listers or (slot.where == "path" and bool(set(slot.words[-1:]) & OPAQUE))
-        if (known_by_id and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
+        if (takes_code and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
             continue
+        # `add 2 members` names no member 2: a wrong change would be planned.
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
         if not is_meant_in_path(scene, slot, span):
@@ -109,31 +84,40 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         if is_out_of_place(scene, slot, span) or is_about_the_call(scene, slot, span):
             continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
-        for value, how in values_for(span, slot, scene.sentence):
-            whole = value if isinstance(value, list) or not slot.many else [value]
-            yield _option(slot, whole, (span,), how, shared=shared or how == "calendar")
+        for value, conversion in values_for(span, slot, scene.sentence):
+            items = value if isinstance(value, list) or not slot.many else [value]
+            yield _option(slot, items, (span,), conversion, shared=shared or conversion == "calendar")
     if not slot.many:
         return
     for run in (_trimmed(scene, slot, run) for run in runs if _may_be_id(scene, slot, run[0])):
-        for how in ("", *HOW):
-            values = [_one(span, slot, scene, how) for span in run]
+        by_span = [_by_conversion(scene, slot, span) for span in run]
+        for conversion in ("", *HOW):
+            values = [converted.get(conversion) for converted in by_span]
             if not any(value is None or isinstance(value, list) for value in values):
-                yield _option(slot, values, run, how)
+                yield _option(slot, values, run, conversion)
 
 
-def _option(slot: Slot, value: Any, spans: tuple[Span, ...], how: str, *, shared: bool = False) -> Option:
-    start, end = spans[0].start, spans[-1].end
-    if how in ASIDE:
-        start = end
-    return Option(slot=slot, value=value, start=start, end=end, span=spans[0], spans=spans, how=how, shared=shared)
+def _by_conversion(scene: Scene, slot: Slot, span: Span) -> dict[str, object]:
+    """Return the first value of a mention by each conversion."""
+    values: dict[str, object] = {}
+    for value, conversion in values_for(span, slot, scene.sentence):
+        values.setdefault(conversion, value)
+    return values
 
 
-def _one(span: Span, slot: Slot, scene: Scene, how: str) -> Any:
-    return next((value for value, one in values_for(span, slot, scene.sentence) if one == how), None)
+def _option(slot: Slot, value: object, spans: tuple[Span, ...], conversion: str, *, shared: bool = False) -> Option:
+    end = spans[-1].end
+    start = end if conversion in ASIDE else spans[0].start
+    return Option(
+        slot=slot, value=value, start=start, end=end, span=spans[0], spans=spans, how=conversion, shared=shared
+    )
 
 
 def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A bare number is an id right after the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name."""
+    """Return whether a mention may be an id, as any but a bare number may.
+
+    A number is an id behind the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name.
+    """
     if span.kind is not Kind.NUMBER or not (slot in scene.listers or (slot.words and slot.words[-1] in ID_WORDS)):
         return True
     tokens, at = scene.sentence.tokens, span.first - 1
@@ -151,10 +135,10 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
 
 
 def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
-    """May a span be the very id? An address may where the description says that it is taken.
+    """Return whether a mention may be the very id. An address may where the description says that it is taken.
 
-    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
-    is no word at all (node ezcuj).
+    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is required, or where
+    it is no word at all (node ezcuj).
     """
     address = span.kind is not Kind.QUOTED and IP.fullmatch(span.text)
     if span.form == "host" or (address and ADDRESSES.isdisjoint(slot.prose | set(slot.words))):
@@ -175,12 +159,12 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
 
 
 def _is_said(scene: Scene, slot: Slot) -> bool:
-    """Is a header, which is for programs (X-Request-Id), called by its name?"""
+    """Return whether the sentence names a header, which otherwise is for programs (X-Request-Id)."""
     return set(slot.words) - {"x", *ID_WORDS} <= scene.sentence.stem_set
 
 
 def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:
-    """Spans of one kind that stand in a row: a, b and c."""
+    """Return the mentions of one kind that stand in a row: a, b and c."""
     tokens = scene.sentence.tokens
     for kind in (Kind.QUOTED, Kind.NUMBER, Kind.LITERAL, Kind.NAME, Kind.DATE, Kind.PHRASE):
         spans = [span for span in scene.sentence.spans if span.kind is kind and span.form not in LOOSE]
@@ -198,11 +182,11 @@ def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:
 
 
 def _trimmed(scene: Scene, slot: Slot, run: tuple[Span, ...]) -> tuple[Span, ...]:
-    """The run without the slot's own name at its front: [tags red], green and blue."""
+    """Return a run without the name of the slot at its front: [tags red], green and blue."""
     first = run[0]
     stems = scene.sentence.stems
-    named = [at for at in range(first.first, first.last - 1) if stems[at] in slot.words]
-    start = named[-1] + 1 if named else first.first
+    labels = [at for at in range(first.first, first.last - 1) if stems[at] in slot.words]
+    start = labels[-1] + 1 if labels else first.first
     shorter = (span for span in scene.sentence.spans if span.kind is first.kind and span.last == first.last)
     return (next((span for span in shorter if span.first == start), first), *run[1:])
 

@@ -1,4 +1,4 @@
-"""Values that were given by name: `--set limit=5` becomes the argument that the schema wants."""
+"""Values that a user sets by name (`--set limit=5`) in the types of their slots, and the defaults beside them."""
 
 from __future__ import annotations
 
@@ -12,56 +12,57 @@ from nlapi.planner.slots.slot import Family, Slot, type_of
 from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.units import to_wire
 
+# Values by the path of their slot.
 Values = dict[tuple[str, ...], Any]
-"""Path of a slot -> its value."""
 
 
 def argument_name(slot: Slot) -> str:
-    """How a user names a slot: `limit`, or `budget.amount` for what is inside an argument."""
+    """Return the name of a slot for a user: `limit`, or `budget.amount` for a property of an argument."""
     return ".".join(slot.path)
 
 
-def complete(values: Values, slots: Iterable[Slot], known: Mapping[str, Any]) -> tuple[Values, tuple[Slot, ...]]:
-    """`values` with what is known, constant or has a default added where needed; and the required slots still empty.
+def complete(values: Values, slots: Iterable[Slot], known: Mapping[str, object]) -> tuple[Values, tuple[Slot, ...]]:
+    """Return `values` with `known` ones added, and those that are constant or have a default where one is required; and
+    the required slots that are still empty.
 
-    What an object requires is required as soon as anything else in it is given.
+    A property that its object requires is required as soon as the object has any value.
     """
-    whole, missing, slots = dict(values), [], tuple(slots)
+    completed, missing, slots = dict(values), [], tuple(slots)
     for slot in slots:
-        if slot.path in whole or slot.path[:1] in whole:
+        if slot.path in completed or slot.path[:1] in completed:
             continue
         if argument_name(slot) in known:
-            whole[slot.path] = coerce(known[argument_name(slot)], slot)
+            completed[slot.path] = coerce(known[argument_name(slot)], slot)
         elif slot.path[0] in known and len(slot.path) > 1:
-            whole[slot.path[:1]] = known[slot.path[0]]
+            completed[slot.path[:1]] = known[slot.path[0]]
         elif slot.required or (slot.needed and _is_begun(slot, slots, values)):
             if slot.has_default:
-                whole[slot.path] = slot.schema["default"]
+                completed[slot.path] = slot.schema["default"]
             elif "const" in slot.schema or len(slot.choices) == 1:
-                only = slot.schema.get("const", slot.choices[0] if slot.choices else None)
-                whole[slot.path] = [only] if slot.many else only
+                constant = slot.schema.get("const", slot.choices[0] if slot.choices else None)
+                completed[slot.path] = [constant] if slot.many else constant
             else:
                 missing.append(slot)
-    return whole, tuple(missing)
+    return completed, tuple(missing)
 
 
 def _is_begun(slot: Slot, slots: Sequence[Slot], values: Values) -> bool:
-    """Is something else given of the object that a slot is in; at its top, of the body?"""
+    """Return whether the object of a slot has a value; the object of a slot without a parent is the body."""
     if len(slot.path) == 1:
-        return slot.where == "body" and any(one.path in values for one in slots if one.where == "body")
+        return slot.where == "body" and any(field.path in values for field in slots if field.where == "body")
     inside = slot.path[:-1]
     return any(path[: len(inside)] == inside for path in values)
 
 
-def coerce(value: Any, slot: Slot) -> Any:
-    """A value as a user typed it, in the type of its slot; what does not fit is left for the schema check to refuse."""
+def coerce(value: object, slot: Slot) -> object:
+    """Return a value as a user typed it in the type of its slot; the schema check refuses what does not fit."""
     if slot.many and not isinstance(value, list):
         parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else [value]
-        return [_one(part, slot) for part in parts]
-    return _one(value, slot)
+        return [_coerce_item(part, slot) for part in parts]
+    return _coerce_item(value, slot)
 
 
-def _one(value: Any, slot: Slot) -> Any:
+def _coerce_item(value: object, slot: Slot) -> object:
     if not isinstance(value, str):
         return value
     if slot.family is Family.CHOICE:
@@ -69,10 +70,11 @@ def _one(value: Any, slot: Slot) -> Any:
     if slot.family is Family.BOOLEAN and type_of(slot.schema) == "boolean":
         return {"true": True, "yes": True, "false": False, "no": False}.get(value.lower(), value)
     if slot.family is Family.NUMBER:
-        found = find_numbers(value)
-        if len(found) == 1:
-            money = bool(slot.unit) and found[0].sort is Sort.MONEY
-            return to_wire(found[0].value, slot.unit) if money else found[0].value
+        numbers = find_numbers(value)
+        if len(numbers) == 1:
+            money = bool(slot.unit) and numbers[0].sort is Sort.MONEY
+            return to_wire(numbers[0].value, slot.unit) if money else numbers[0].value
+    # A property of any type takes JSON, as the command line has no other way to write an object or a number.
     if slot.family is Family.OPEN:
         try:
             return json.loads(value)
@@ -82,7 +84,7 @@ def _one(value: Any, slot: Slot) -> Any:
 
 
 def missing_of(tool: Tool, slots: Iterable[Slot]) -> tuple[Missing, ...]:
-    """What to ask the user for, one Missing a slot."""
+    """Return a question to the user for each slot."""
     return tuple(
         Missing(
             tool=tool,
@@ -95,8 +97,8 @@ def missing_of(tool: Tool, slots: Iterable[Slot]) -> tuple[Missing, ...]:
     )
 
 
-def wanted_in(value: Any) -> Wanted | None:
-    """The Wanted that a value is, or has in its list."""
+def wanted_in(value: object) -> Wanted | None:
+    """Return the pending lookup that a value is, or that is in its list."""
     if isinstance(value, list):
-        return next((one for one in value if isinstance(one, Wanted)), None)
+        return next((item for item in value if isinstance(item, Wanted)), None)
     return value if isinstance(value, Wanted) else None

@@ -1,10 +1,10 @@
-"""What a Span would be as the value of a Slot: typed, formatted and in the wire's unit, or nothing."""
+"""The values of a mention for a slot: typed, formatted and in the unit of the request, as it stands or converted."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, time, timedelta
+from datetime import date, time
 from functools import lru_cache
 from typing import Any
 
@@ -33,13 +33,13 @@ from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.units import to_wire
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
+# Names of the conversions, on which the forests are trained; "" is the mention as it stands.
 HOW = (
     *("fraction", "code", "trimmed", "region", "town", "state", "country", "unit", "last_day", "moment", "clock"),
     *("currency", "singular", "sample", "calendar", "days", "measured", "us", "lasting", "joined"),
 )
-"""What may have been made of a span; "" is the span as it stands."""
+# Conversions that use no words, so that the mention can still be the value of another slot.
 ASIDE = frozenset(("state", "country", "currency", "lasting"))
-"""What says more than the span, so that the span can still be the value of another slot."""
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _IP = re.compile(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
 _IPS = re.compile(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
@@ -48,11 +48,11 @@ _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destinat
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
-def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """What `span` may be as a value of `slot`, each with what was made of it. An array's slot gets one item."""
-    plain: Any = None
+def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[object, str]]:
+    """Return the values of a mention for a slot, or for an item of its array, each with its conversion."""
+    plain: object = None
     if span.kind is Kind.JSON:
-        plain = _whole(span, slot)
+        plain = _json(span, slot)
     elif slot.family is Family.NUMBER:
         plain = _number(span, slot, sentence)
         yield from _counted(span, slot, sentence)
@@ -66,35 +66,36 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
         return
     else:
         plain = _with_dot(span, slot, sentence) or _text(span, slot)
-        yield from ((value, how) for value, how in _made(span, slot, sentence) if _fits(value, slot))
+        yield from (pair for pair in _converted_texts(span, slot, sentence) if _fits(pair[0], slot))
     if plain is not None:
         yield plain, ""
 
 
-def value_for(span: Span, slot: Slot, sentence: Sentence) -> Any:
-    """The value of `span` for `slot` as it stands, or None when it cannot be one."""
-    return next((value for value, how in values_for(span, slot, sentence) if not how), None)
+def value_for(span: Span, slot: Slot, sentence: Sentence) -> object:
+    """Return the value of a mention for a slot as it stands; None where it is none."""
+    return next((value for value, conversion in values_for(span, slot, sentence) if not conversion), None)
 
 
 def _counted(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[int | float, str]]:
-    """Numbers made of a span: a part of a whole, the year of a day, the days of a stretch, minutes of hours."""
-    made: list[tuple[int | float | None, str]] = []
+    """Return the numbers of a mention by conversion: a share, a part of a date, the length of a range, another unit."""
+    numbers: list[tuple[int | float | None, str]] = []
     if span.kind is Kind.DATE:
-        made.append((_calendar_part(span, slot), "calendar"))
+        numbers.append((_calendar_part(span, slot), "calendar"))
         if isinstance(span.value, tuple) and _DAYS in _stems(slot):
-            counted = sentence.today in span.value
-            made.append(((span.value[1] - span.value[0] + timedelta(days=not counted)).days, "days"))
+            first, last = span.value
+            # Days from today are counted without it (the next 7 days); June 1 to 3 are three days.
+            numbers.append(((last - first).days + (sentence.today not in span.value), "days"))
     elif span.form == "percent" and not slot.integer:
-        made.append((round(span.value / 100, 10), "fraction"))
+        numbers.append((round(span.value / 100, 10), "fraction"))
     elif span.kind is Kind.NUMBER:
-        made.append((converted(sentence, span, slot), "measured"))
-    for value, how in made:
+        numbers.append((converted(sentence, span, slot), "measured"))
+    for value, conversion in numbers:
         if value is not None and _in_range(value, slot) and not (slot.integer and isinstance(value, float)):
-            yield value, how
+            yield value, conversion
 
 
-def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """Texts made of a span: a code for a name, a name without the noun beside it, a figure with its unit."""
+def _converted_texts(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[str, str]]:
+    """Return texts of a mention by conversion: the code of a name, a name without its noun, a number and its unit."""
     if span.kind not in (*_TEXTUAL, Kind.NUMBER):
         return
     if span.kind is Kind.NUMBER:
@@ -105,21 +106,23 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
             yield span.currency, "currency"
         return
     text = span.text.strip(" .,")
+    # The name itself stays a candidate: the forest weighs it against its code by what the description says.
     code = _code(text, slot)
     if code is not None:
         yield code, "code"
     if span.kind in (Kind.NAME, Kind.PHRASE):
         yield from _cut(span, slot, sentence)
     if sentence.in_called(span):
-        return  # a thing called Berlin need not be there
+        return  # a resource called Berlin need not be there
     if span.kind in (Kind.NAME, Kind.QUOTED) or (span.kind is Kind.PHRASE and span.text.islower()):
         after = sentence.tokens[span.last : span.last + 2]
+        # Paris in `Paris, Texas` is not completed to the Paris in France.
         whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
         yield from _located(text, slot, whole=whole)
 
 
-def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """A span without the slot's own noun at its edges: Bang Khen [District]; and of a plural the one."""
+def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[str, str]]:
+    """Return a mention without the noun of the slot at its edges (Bang Khen [District]), and in the singular."""
     tokens = list(sentence.tokens[span.first : span.last])
     if not all(token.word or token.text in ",.&-" for token in tokens):
         return
@@ -129,13 +132,13 @@ def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]
         tokens.pop(0)
     if 0 < len(tokens) < span.last - span.first and not all(token.lower in STOPWORDS for token in tokens):
         yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
-    if 0 < len(tokens) <= 2 and span.kind is Kind.PHRASE and (one := singular(tokens[-1].text)) != tokens[-1].text:
-        yield sentence.text[tokens[0].start : tokens[-1].start] + one, "singular"
+    if 0 < len(tokens) <= 2 and span.kind is Kind.PHRASE and (noun := singular(tokens[-1].text)) != tokens[-1].text:
+        yield sentence.text[tokens[0].start : tokens[-1].start] + noun, "singular"
 
 
-def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[Any, str]]:
-    """A town with its state or country (when `whole`: the sentence does not go on to say it), a town out of a pair, or
-    only the state or country that it is in.
+def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[str, str]]:
+    """Return the state or the country of a town, a town with them (where the text is `whole`: no state follows it), and
+    the town of a pair.
     """
     if not _REGIONS.isdisjoint(slot.words) and (state := state_of(text)):
         yield state, "state"
@@ -164,27 +167,23 @@ def _takes_place(slot: Slot) -> bool:
 
 @lru_cache(maxsize=4096)
 def _takes_both(slot: Slot) -> bool:
-    """Is a town wanted together with its state or country?"""
+    """Return whether a slot takes a town together with its state or country."""
     return _CITY_STATE.search(slot.description) is not None
 
 
 @lru_cache(maxsize=4096)
 def _stems(slot: Slot) -> frozenset[str]:
-    """The stems of the name and the description."""
+    """Return the stems of the name and the description of a slot."""
     return slot.prose | set(slot.words)
 
 
-def _whole(span: Span, slot: Slot) -> Any:
-    if isinstance(span.value, list) == slot.many:
-        if (
-            slot.many
-            and slot.family is Family.NUMBER
-            and not all(isinstance(one, (int, float, list)) for one in span.value)
-        ):
-            return None
-        if slot.many or type_of(slot.schema) == "object":
-            return span.value
-    return None
+def _json(span: Span, slot: Slot) -> list[Any] | dict[str, Any] | None:
+    """Return the array or the object of a mention, for a slot of that type."""
+    value: list[Any] | dict[str, Any] = span.value
+    if not slot.many:
+        return value if isinstance(value, dict) and type_of(slot.schema) == "object" else None
+    numbers = slot.family is not Family.NUMBER or all(isinstance(item, (int, float, list)) for item in value)
+    return value if isinstance(value, list) and numbers else None
 
 
 def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
@@ -208,7 +207,8 @@ def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
 
 
 def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> int | float:
-    """A number in the unit of a slot: what says its own measure (200 ms) is taken at its word."""
+    """Return a number in the unit of a slot, from its own unit in the sentence (200 ms) or the usual one."""
+    # A bare number for milliseconds is in seconds, as people say it; 200 ms has its unit.
     if slot.unit and measured(sentence, span, slot):
         return converted(sentence, span, slot) or value
     if span.form == "money" and not slot.unit and _MINOR.search(slot.description):
@@ -221,7 +221,7 @@ _MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b",
 
 @lru_cache(maxsize=4096)
 def fraction_wanted(slot: Slot) -> float:
-    """How 5 % is told: 1 as 0.05, -1 as 5, 0.5 when only the name speaks for the former, 0 when nothing speaks."""
+    """Return 1 for a slot that takes 5 % as 0.05, -1 as 5, 0.5 where only the name speaks for 0.05, and 0 else."""
     top = slot.schema.get("maximum")
     if isinstance(top, (int, float)):
         return 1.0 if top <= 1 else -1.0
@@ -258,7 +258,7 @@ def _calendar_part(span: Span, slot: Slot) -> int | None:
     return None
 
 
-def _text(span: Span, slot: Slot) -> Any:
+def _text(span: Span, slot: Slot) -> str | None:
     if span.kind is Kind.NUMBER:
         return _figures(span, slot)
     if span.kind is Kind.DATE:
@@ -275,10 +275,10 @@ def _text(span: Span, slot: Slot) -> Any:
 
 
 def _with_dot(span: Span, slot: Slot, sentence: Sentence) -> str:
-    """A host name with its final dot, for a slot whose names end in one if it was said, or must; else ""."""
+    """Return a host name with its final dot where the sentence has one that the slot may take, or the slot needs it."""
     name = span.text.strip(" .,")
-    said = span.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
-    if not said and not (span.form == "host" and wants_dot(slot)):
+    dotted = span.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
+    if not dotted and not (span.form == "host" and wants_dot(slot)):
         return ""
     return f"{name}." if _fits(f"{name}.", slot) else ""
 
@@ -306,22 +306,22 @@ def _fits(text: str, slot: Slot) -> bool:
 
 @lru_cache(maxsize=4096)
 def _takes_ip(slot: Slot) -> bool:
-    """Does a slot take an IP address and nothing else: ip, src_ip, no ip_or_hostname?"""
-    named = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
-    return bool(named) and not re.search(
+    """Return whether a slot takes an IP address and nothing else: ip, src_ip, no ip_or_hostname."""
+    takes_ip = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
+    return bool(takes_ip) and not re.search(
         r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE
     )
 
 
 @lru_cache(maxsize=4096)
 def is_coded(slot: Slot) -> bool:
-    """Is a code wanted rather than a name?"""
+    """Return whether a slot takes a code rather than a name."""
     coded = {"cod", "iso", "3166", "639", "4217", "alpha"} & (slot.prose | set(slot.words))
     return bool(coded) or re.search(r"two.letter|2.letter", slot.description, re.IGNORECASE) is not None
 
 
 def _code(text: str, slot: Slot) -> str | None:
-    """`Japan` for a country code is JP; languages likewise, and currencies in any case."""
+    """Return the code of a name: JP of Japan for a country code, likewise of languages, and of currencies always."""
     lower = text.lower().removeprefix("the ")
     prose = _stems(slot)
     for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
