@@ -20,18 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import nlapi
-from benchmarks.descriptions import directory
-from benchmarks.offline.folds import QUESTIONS
-from benchmarks.offline.gold import scoring
+from benchmarks.descriptions import directory, shared
 from benchmarks.offline.steps import answered, next_plan
 from nlapi.cli.session import LOST, UNSURE
 from nlapi.offline import OfflinePlanner
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Plan, Round, ask
 from nlapi.tools.tool import Call
+from training.scoring import accepted
 
 SENTENCES = Path(__file__).with_name("sentences.jsonl")
-SHARED = QUESTIONS.parent / "specs"
 TODAY = date(2026, 11, 25)
 """The day on which the sentences were written, that `tomorrow` is relative to."""
 MOST_ROUNDS = 6
@@ -94,7 +92,7 @@ def fits(got: Mapping[str, Any], gold: Mapping[str, Any]) -> bool:
             if "" in choices or None in choices:
                 continue
             return False
-        if not scoring().accepted(left.pop(at), choices):
+        if not accepted(left.pop(at), choices):
             return False
     return not left
 
@@ -114,8 +112,9 @@ def _any(value: Any) -> Sequence[Any]:
 @cache
 def planner_of(description: str) -> OfflinePlanner:
     """The planner over a description of that file name. FileNotFoundError where there is none, nor npm to fetch it."""
-    folders = [folder for folder in (SHARED, directory()) if folder is not None]
-    found = next((folder / description for folder in folders if (folder / description).exists()), None)
+    file = shared(f"data/specs/{description}")
+    folder = directory() if file is None else None
+    found = folder / description if folder is not None and (folder / description).exists() else file
     if found is None:
         raise FileNotFoundError(description)
     return OfflinePlanner((nlapi.load(str(found)),), today=TODAY)

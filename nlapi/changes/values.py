@@ -12,7 +12,7 @@ from nlapi.resources.naming import pieces, singular, stem
 from nlapi.tools.account import Origin, Source
 
 LEAST = 0.5
-"""How sure the reading of a value has to be. Measured on benchmarks/offline/real.jsonl: below it half are wrong."""
+"""How sure the reading of a value has to be. Measured on training/sentences/real.jsonl: below it half are wrong."""
 _STATES = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
 _STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
 _REASONS = frozenset(map(stem, "reason cause note message".split()))

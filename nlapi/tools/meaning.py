@@ -1,4 +1,4 @@
-"""How much alike two English words are used, by a table of word vectors (benchmarks/offline/meanings.py makes it)."""
+"""How much alike two English words are used, by a table of word vectors (training/word_vectors.py makes it)."""
 
 from __future__ import annotations
 

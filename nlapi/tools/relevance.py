@@ -1,7 +1,7 @@
 """Rates how well an operation fits a phrase, by what its words, its path and its verb say beside BM25.
 
 The weights are those of a conditional logit over the operations that BM25 finds, learned from the steps of real
-workflows and from sentences about real APIs (`python -m benchmarks.find_train`); docs/design/020-finding.md has them.
+workflows and from sentences about real APIs (`python -m training.relevance`); docs/design/020-finding.md has them.
 """
 
 from __future__ import annotations

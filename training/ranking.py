@@ -1,9 +1,8 @@
 """Trains what chooses the operation and says how sure the plan is: the forests rank, confidence and meant.
 
-usage: python -m benchmarks.offline.train_rank [--evaluate]     (needs the dependency group `train`)
-
-The confidence is fitted on plans that were made without their API. With --evaluate nothing is written: every question
-is answered by models that have not seen its API, nested, and the figures of the choice are printed.
+The confidence is fitted on plans that were made without their API. `python -m training ranking` trains what ships.
+`python -m training.ranking [--questions DIR]` writes nothing: every question is answered by models that have not seen
+its API, nested, and the figures of the choice are printed.
 """
 
 from __future__ import annotations
@@ -17,15 +16,16 @@ from dataclasses import replace
 from statistics import fmean as mean
 from typing import Any
 
-from benchmarks.offline import learn, train
-from benchmarks.offline.folds import FOLDS
-from benchmarks.offline.rank_examples import Example, examples
-from benchmarks.offline.real import DATASET
 from nlapi.offline import confidence as sure
 from nlapi.offline import rank
 from nlapi.offline.choose import Candidate
 from nlapi.offline.forest import read_forest
 from nlapi.offline.rank_features import FEATURES
+from training import forests, slots
+from training.corpus import Corpus, add_questions
+from training.folds import FOLDS
+from training.ranking_examples import Example, examples
+from training.real import DATASET
 
 MADE_UP = 0.3
 """What a question counts whose operation stands among those of other APIs, beside one as it is."""
@@ -83,7 +83,7 @@ def _amount(one: Example) -> float:
 
 def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:
     """The candidates of a question in the order of `model`, each with its place in the example."""
-    with learn.instead(rank.NAME, model):
+    with forests.instead(rank.NAME, model):
         said = rank.scores([candidate.row for candidate in one.candidates])
     chances = rank.chances(said)
     rated = [
@@ -114,7 +114,7 @@ def confidence(rows: Sequence[tuple[int, list[float], bool]]) -> Model:
 
 
 def _sure(rows: Sequence[tuple[int, list[float], bool]]) -> Model:
-    return learn.train(
+    return forests.train(
         sure.FEATURES, [row for _, row, _ in rows], [float(right) for _, _, right in rows], trees=TREES, settings=SLOW
     )
 
@@ -154,7 +154,7 @@ def meant(known: Iterable[Example], strange: Iterable[Example], model: Model) ->
 
 def _meant(rows: Sequence[tuple[int, list[list[float]], bool]]) -> Model:
     """From (fold, the features of the likeliest operations, whether the API is meant); the first of them counts."""
-    return learn.train(
+    return forests.train(
         sure.MEANT_BY,
         [some[0] for _, some, _ in rows],
         [float(label) for _, _, label in rows],
@@ -193,7 +193,7 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
     for fold, found in nested(every, strange):
         with ExitStack() as stack:
             for name, model in found.items():
-                stack.enter_context(learn.instead(name, model))
+                stack.enter_context(forests.instead(name, model))
             for one in every:
                 if one.fold != fold or one.made_up or not one.single or not one.candidates:
                     continue
@@ -223,20 +223,10 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--evaluate", action="store_true")
-    chosen = parser.parse_args()
-    if chosen.evaluate:
-        evaluate(*examples(train.by_fold(train.every())))
-    else:
-        ship(train.by_fold(train.every()))
-
-
-def ship(slots: Sequence[Model]) -> None:
-    """Trains the three on all questions, those of a fold filled by the one of `slots` without it, and writes them."""
-    for name, model in models(*examples(slots)).items():
-        path = learn.ship(name, model)
-        print(f"{path.name}, {path.stat().st_size} bytes")
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_questions(parser)
+    corpus = Corpus(parser.parse_args().questions)
+    evaluate(*examples(corpus, slots.by_fold(slots.every(corpus))))
 
 
 if __name__ == "__main__":

