@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from training import forests, gazetteer, ranking, slots, word_vectors
 from training.corpus import Corpus, add_questions
-from training.provenance import trained_on
+from training.provenance import training_record
 from training.ranking_examples import examples
 
 PARTS = ("gazetteer", "word-vectors", "slots", "ranking")
@@ -43,7 +43,7 @@ def train_forests(corpus: Corpus, parts: Sequence[str]) -> None:
     questions = slots.every(corpus)
     folded = slots.by_fold(questions)
     _log(f"{len(questions)} questions, {sum(len(question.rows) for question in questions)} options", start)
-    facts = trained_on(corpus)
+    facts = training_record(corpus)
     if "slots" in parts:
         path = forests.ship("slots", slots.whole(questions, folded), facts)
         _log(f"{path.name}, {path.stat().st_size} bytes", start)

@@ -24,7 +24,7 @@ INVENTED: Mapping[str, Callable[[], Iterable[object]]] = {
 """Module of training/ -> the sentences that it makes."""
 
 
-def trained_on(corpus: Corpus) -> dict[str, Any]:
+def training_record(corpus: Corpus) -> dict[str, Any]:
     """Return the field `trained_on` of a forest that is trained on all questions."""
     real = sum(row["dataset"] == DATASET for row, _ in corpus.rows)
     files = (*corpus.files, SENTENCES, *(Path(__file__).with_name(f"{name}.py") for name in INVENTED))

@@ -43,7 +43,7 @@ def measure(names: Sequence[str]) -> Iterator[Result]:
     """Yield the results of all sentences about these descriptions."""
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            file = sample.unpacked(name, Path(folder))
+            file = sample.unpack(name, Path(folder))
             spec = nlapi.load(str(file))
             yield from _training(name, spec)
             yield from _plain(name, spec)

@@ -28,7 +28,7 @@ def names() -> tuple[str, ...]:
     return (*(file.removesuffix(".gz") for file in files), *bundled)
 
 
-def unpacked(name: str, folder: Path) -> Path:
+def unpack(name: str, folder: Path) -> Path:
     """Return the file of a description, written into `folder` where it is packed here."""
     if name.startswith(BUNDLED):
         return Path(__file__).parents[2] / "specs" / name.removeprefix(BUNDLED)

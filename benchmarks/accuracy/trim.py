@@ -34,7 +34,7 @@ RIVALS = 8
 """Operations that the index finds for a sentence. The planner fills twelve: what is left out is rarely chosen."""
 METHODS = frozenset("get put post delete patch head options trace query".split())
 DROPPED = re.compile(r"x-(?:code-?samples|codeSamples|ms-examples|examples|readme.*)", re.IGNORECASE)
-"""Extensions that hold samples of code: a third of some descriptions, and nothing that is read."""
+"""Extensions that hold samples of code, which nlapi does not read."""
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     for name in NAMES:
         spec = nlapi.load(str(folder / name))
         document = json.loads((folder / name).read_bytes())
-        operations = chosen(name, spec)
+        operations = select_operations(name, spec)
         trimmed = trim(document, {(operation.path, operation.method.lower()) for operation in operations})
         file = sample.FOLDER / f"{name}.gz"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,14 +54,14 @@ def main() -> None:
         print(f"{name}: {len(operations)} of {len(spec.operations)} operations, {file.stat().st_size} bytes")
 
 
-def chosen(name: str, spec: Spec) -> set[Operation]:
+def select_operations(name: str, spec: Spec) -> set[Operation]:
     """Return the operations of a description that are left in it."""
     index = Index(spec.operations)
     operations = {operation for question in _questions(name) for operation, _ in index.search(question, RIVALS)}
     operations |= {operation for operation in spec.operations if {operation.id, _route(operation)} & _targets(name)}
-    operations |= {routed for case in _cases(name) for routed in _routed(case, Routes(spec))}
+    operations |= {operation for case in _cases(name) for operation in _match_requests(case, Routes(spec))}
     parents = {parent for operation in operations for parent in _parents(operation.path)}
-    return operations | {one for one in spec.operations if one.method == "GET" and one.path in parents}
+    return operations | {get for get in spec.operations if get.method == "GET" and get.path in parents}
 
 
 def _route(operation: Operation) -> str:
@@ -93,7 +93,7 @@ def _cases(name: str) -> Iterator[Case]:
         yield from api.cases
 
 
-def _routed(case: Case, routes: Routes) -> Iterator[Operation]:
+def _match_requests(case: Case, routes: Routes) -> Iterator[Operation]:
     keys = [gold.request for sequence in case.right for gold in sequence] + list(case.answers)
     for method, _, target in (key.partition(" ") for key in keys):
         path, _, query = target.partition("?")
@@ -112,15 +112,15 @@ def trim(document: Mapping[str, Any], routes: set[tuple[str, str]]) -> dict[str,
     }
     trimmed = _clean({**document, "paths": paths})
     components = trimmed.pop("components", {})
-    reached: dict[str, dict[str, Any]] = {"securitySchemes": components.get("securitySchemes", {})}
-    waiting = list(_references(trimmed))
-    while waiting:
-        kind, name = waiting.pop()
+    reachable: dict[str, dict[str, Any]] = {"securitySchemes": components.get("securitySchemes", {})}
+    queue = list(_references(trimmed))
+    while queue:
+        kind, name = queue.pop()
         value = components.get(kind, {}).get(name)
-        if value is not None and name not in reached.setdefault(kind, {}):
-            reached[kind][name] = value
-            waiting += _references(value)
-    ordered = {kind: {key: values[key] for key in sorted(values)} for kind, values in sorted(reached.items())}
+        if value is not None and name not in reachable.setdefault(kind, {}):
+            reachable[kind][name] = value
+            queue += _references(value)
+    ordered = {kind: {key: values[key] for key in sorted(values)} for kind, values in sorted(reachable.items())}
     return {**trimmed, "components": ordered}
 
 
