@@ -35,6 +35,8 @@ PENALTY = 40.0
 """How much large weights of the linear part cost."""
 TREES = 80
 SLOW: Mapping[str, Any] = {"learning_rate": 0.04, "min_data_in_leaf": 30, "num_leaves": 6}
+NOISE = 1e-12
+"""Smaller weights are 0: what all operations of a question share (words, rivals) gets 1e-17, each run another."""
 POINTS = 25
 """Steps of the curve before neighbours that fall are joined."""
 REFUSED = 0.012
@@ -69,8 +71,8 @@ def ranking(chosen: Iterable[Example]) -> Model:
         loss = -(amount * wanted * numpy.log(part + 1e-12)).sum() + PENALTY * (weights @ weights) / 2
         return loss, table.T @ (amount * (part - wanted)) + PENALTY * weights
 
-    found = minimize(cost, numpy.zeros(table.shape[1]), jac=True, method="L-BFGS-B").x / spread
-    weights = [float(f"{value:.4g}") for value in found]
+    fitted = minimize(cost, numpy.zeros(table.shape[1]), jac=True, method="L-BFGS-B").x / spread
+    weights = [float(f"{value:.4g}") if abs(value) > NOISE else 0.0 for value in fitted]
     return {"features": list(FEATURES), "base": 0.0, "weights": weights, "trees": []}
 
 
