@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements-dev.lock
 
-.PHONY: setup lock demo test test-clients test-pythons lint types contracts unit bench reference plugins clean
+# The folder of the public question sets, which are not part of the repository (training/README.md).
+QUESTIONS ?= ../shared/data/questions
+
+.PHONY: setup lock demo test test-clients test-pythons lint types contracts unit bench reference plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
@@ -53,6 +56,20 @@ test-pythons: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# Writes the files that ship again; needs npm for the descriptions of real APIs.
+train: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group train
+	$(BIN)/python -m training --questions $(QUESTIONS)
+
+# After a change to the features of the ranking alone.
+train-ranking: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group train
+	$(BIN)/python -m training --questions $(QUESTIONS) ranking
+
+# Writes the figures that `make test` holds the planner to, where nothing is worse.
+accuracy: setup
+	$(BIN)/python -m benchmarks.accuracy --update
 
 reference: setup
 	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md

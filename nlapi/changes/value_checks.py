@@ -31,7 +31,7 @@ _LINK_WORDS = frozenset(
 )
 
 MIN_CONFIDENCE = 0.5
-"""The least confidence in the reading of a value. Below it half are wrong on benchmarks/offline/real.jsonl."""
+"""The least confidence in the reading of a value. Below it half are wrong on training/sentences/real.jsonl."""
 _FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
 _STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
 _REASON_NAMES = frozenset(map(stem, "reason cause note message".split()))

@@ -1,4 +1,4 @@
-"""Scores rows of features with gradient-boosted trees that were trained elsewhere (benchmarks/offline/learn.py).
+"""Scores rows of features with gradient-boosted trees that were trained elsewhere (training/forests.py).
 
 Every tree has at most 8 leaves, so that the leaves still reachable in all trees fit in one number, a byte a tree. Each
 feature clears the bits that its value rules out; the lowest bit left in a byte is the leaf (QuickScorer, SIGIR 2015).

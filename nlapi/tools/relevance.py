@@ -1,7 +1,7 @@
 """Rates the relevance of an operation to a phrase, by learned weights over its words, its path and its verb.
 
 The weights are those of a conditional logit over the operations that BM25 selects, learned from the steps of real
-workflows and from sentences about real APIs (`python -m benchmarks.find_train`).
+workflows and from sentences about real APIs (`python -m training.relevance`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _POSSESSIVE_STEMS = frozenset(map(stem, "me self my".split()))
 STATE_STEMS = frozenset(map(stem, "state status".split()))
 """Stems by which an operation refers to a state."""
 
-# `python -m benchmarks.find_train` prints this table and KIND_WEIGHTS as they stand here. A penalty of 3 or 30 in place
+# `python -m training.relevance` prints this table and KIND_WEIGHTS as they stand here. A penalty of 3 or 30 in place
 # of 10 changes the shares of right operations by less than 0.005.
 FEATURE_WEIGHTS: Mapping[str, float] = {
     "bm25": 0.806,

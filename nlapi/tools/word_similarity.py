@@ -1,7 +1,7 @@
 """Rates the similarity of two English words, by a list of synonyms and a table of word vectors.
 
 The synonyms are those of users and APIs: a machine of the one is an instance of the other. The table is built by
-`benchmarks/offline/meanings.py`.
+`training/word_vectors.py`.
 """
 
 from __future__ import annotations
@@ -303,7 +303,7 @@ SPELLINGS = _parse_groups(_ABBREVIATIONS)
 @cache
 def _vector_table() -> tuple[dict[str, int], array[int], array[int]]:
     """Return the positions of the stems, the commonest first, and all vectors and all neighbours end to end."""
-    header, _, body = (files("nlapi") / "tools" / VECTOR_FILE).read_bytes().partition(b"\n")
+    _, header, body = (files("nlapi") / "tools" / VECTOR_FILE).read_bytes().split(b"\n", 2)
     positions = {word: position for position, word in enumerate(header.decode().split(" "))}
     neighbours_table = array("H", body[len(positions) * VECTOR_SIZE :])
     if sys.byteorder == "big":

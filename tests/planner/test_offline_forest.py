@@ -58,10 +58,10 @@ def test_a_trained_forest_is_shipped_and_read_as_it_was_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("lightgbm", reason="the training library is not installed (pip install --group train)")
-    from benchmarks.offline import learn
+    from training import forests
 
     rows = [[float(at % 7), float(at % 11)] for at in range(400)]
-    data = learn.train(("a", "b"), rows, [float(one > 3 or other > 8) for one, other in rows], trees=20)
-    monkeypatch.setattr(learn, "SHIPPED", tmp_path)
-    read = read_forest(json.loads(learn.ship("tiny", data).read_text()))
+    data = forests.train(("a", "b"), rows, [float(one > 3 or other > 8) for one, other in rows], trees=20)
+    monkeypatch.setattr(forests, "SHIPPED", tmp_path)
+    read = read_forest(json.loads(forests.ship("tiny", data, {"command": "a test"}).read_text()))
     assert read.probability([6.0, 10.0]) > 0.7 > 0.3 > read.probability([0.0, 0.0])

@@ -6,8 +6,8 @@ from datetime import date, datetime, time
 from typing import Any
 
 import pytest
+from tests.offline.kit import TODAY, only, planner
 
-from benchmarks.offline.gold import scene_of
 from nlapi.planner.language.dates import find_dates
 from nlapi.planner.language.numbers import find_numbers
 from nlapi.planner.language.reader import read_sentence
@@ -16,7 +16,7 @@ from nlapi.planner.slots.assignment import fill
 from nlapi.planner.slots.candidates import options
 from nlapi.planner.slots.context import Scene
 from tests.describe import body, parameter, spec
-from tests.planner.kit import TODAY, only, planner
+from training.gold import scene_of
 
 
 @pytest.mark.parametrize(

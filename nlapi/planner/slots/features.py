@@ -39,7 +39,7 @@ _CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
 _LONGEST_CODE = 5
 
 # Names of the features of a mention and a slot, in the order of `match`. They are about 0 to 1, distances in tokens.
-# The forests are trained on these names: a change needs `python -m benchmarks.offline.train`.
+# The forests are trained on these names: a change needs `python -m training`.
 MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),

@@ -3,7 +3,7 @@
 This is ../shared/tools/check_questions.py out of fold: arguments, the order of the operations, confidence and what is
 refused come from forests trained on the other folds, and a refusal counts as wrong.
 
-usage: python -m benchmarks.offline.crossval [--keep FILE]
+`python -m training.crossval [--questions DIR] [--keep FILE]`
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.offline import learn, train
-from benchmarks.offline.folds import FOLDS
-from benchmarks.offline.gold import Case, cases, catalogues, scoring, today_of
-from benchmarks.offline.rank_examples import examples
-from benchmarks.offline.real import DATASET
-from benchmarks.offline.train_rank import nested
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.planner.slots.assignment import fill, nest
 from nlapi.planner.slots.known_values import complete
+from training import forests, slots
+from training.corpus import Corpus, add_questions, today_of
+from training.folds import FOLDS
+from training.gold import Case, cases
+from training.ranking import nested
+from training.ranking_examples import examples
+from training.real import DATASET
+from training.scoring import score
 
 Forests = Mapping[str, Mapping[str, Any]]
 """Name -> a forest as data."""
@@ -49,35 +51,35 @@ class Answer:
     """the arguments of the right operation are exactly right"""
 
 
-def evaluate(forests: Callable[[int], Forests]) -> tuple[list[Answer], float]:
+def evaluate(corpus: Corpus, models: Callable[[int], Forests]) -> tuple[list[Answer], float]:
     """The answers to all questions, those of a fold with the forests of that fold; and the CPU seconds a question."""
     answers: list[Answer] = []
     spent = 0.0
-    every = list(cases())
+    every = list(cases(corpus))
     for fold in range(FOLDS):
         with ExitStack() as stack:
-            for name, data in forests(fold).items():
-                stack.enter_context(learn.instead(name, data))
+            for name, data in models(fold).items():
+                stack.enter_context(forests.instead(name, data))
             start = time.process_time()
-            answers += [answer(case) for case in every if case.fold == fold]
+            answers += [answer(corpus, case) for case in every if case.fold == fold]
             spent += time.process_time() - start
     return answers, spent / max(1, len(answers))
 
 
-def everything() -> list[Forests]:
+def everything(corpus: Corpus) -> list[Forests]:
     """For each fold all forests of the planner, trained without it: slots, rank, confidence and meant."""
-    slots = train.by_fold(train.every())
-    every, strange = examples(slots)
-    return [{"slots": slots[fold], **found} for fold, found in nested(every, strange)]
+    folded = slots.by_fold(slots.every(corpus))
+    every, strange = examples(corpus, folded)
+    return [{"slots": folded[fold], **models} for fold, models in nested(every, strange)]
 
 
-def answer(case: Case) -> Answer:
-    spec, _ = catalogues()[case.row["spec"]]
+def answer(corpus: Corpus, case: Case) -> Answer:
+    spec, _ = corpus.catalogue(case.row["spec"])
     plan = OfflinePlanner([spec], today=today_of(case.row)).plan(case.row["question"])
     first = plan.calls[0] if plan.calls else None
     call = (plan.goal or first) if case.row["dataset"] == DATASET else first
     needed = sorted(_needed(case))
-    result = scoring().score(case.row, call, needed)
+    result = score(case.row, call, needed)
     filled = given_operation(case)
     given = SimpleNamespace(operation_id=case.scene.operation.id, arguments=filled)
     return Answer(
@@ -89,7 +91,7 @@ def answer(case: Case) -> Answer:
         operation=result[0],
         exact=result[1],
         required=result[2],
-        exact_if_given=scoring().score(case.row, given, needed)[1],
+        exact_if_given=score(case.row, given, needed)[1],
     )
 
 
@@ -159,9 +161,11 @@ def keep(answers: Sequence[Answer], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    add_questions(parser)
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where to write every answer, for reading")
     chosen = parser.parse_args()
-    answers, seconds = evaluate(everything().__getitem__)
+    corpus = Corpus(chosen.questions)
+    answers, seconds = evaluate(corpus, everything(corpus).__getitem__)
     print(table(answers))
     print(f"{1000 * seconds:.1f} ms of CPU a question (planned once and filled once more)")
     if chosen.keep:

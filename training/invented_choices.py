@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.offline.invented import FLAG, NUMBER, TEXT, Thing, things
+from training.invented import FLAG, NUMBER, TEXT, Thing, things
 
 _PARTS = ("note", "photo", "comment", "member", "event", "label")
 _ACTS = ("archive", "publish", "restore", "clone", "approve", "lock")

@@ -1,32 +1,18 @@
 """Splits the questions by API, so that nothing is fitted on the API that it answers for.
 
-usage: python -m benchmarks.offline.folds     (prints the size of each fold by data set)
+`python -m training.folds [--questions DIR]` prints the size of each fold by data set.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+
+from training.scoring import Row
 
 FOLDS = 5
-QUESTIONS = Path(__file__).resolve().parents[3] / "shared" / "data" / "questions"
-Row = Mapping[str, Any]
-"""A line of dev.jsonl."""
-
-
-def read_rows(path: Path = QUESTIONS / "dev.jsonl") -> list[Row]:
-    with path.open() as lines:
-        return [json.loads(line) for line in lines]
-
-
-def read_specs(path: Path = QUESTIONS / "specs.jsonl") -> dict[str, dict[str, Any]]:
-    """Id of a description -> the OpenAPI document."""
-    with path.open() as lines:
-        return {line["id"]: line["spec"] for line in map(json.loads, lines)}
 
 
 def folds(rows: Sequence[Row], count: int = FOLDS) -> list[int]:
@@ -85,7 +71,11 @@ class _Groups:
 
 
 def main() -> None:
-    rows = read_rows()
+    from training.corpus import Corpus, add_questions  # which needs the folds of its rows
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_questions(parser)
+    rows = Corpus(parser.parse_args().questions).public
     sizes: dict[str, Counter[int]] = defaultdict(Counter)
     for row, fold in zip(rows, folds(rows), strict=True):
         sizes[row["dataset"]][fold] += 1

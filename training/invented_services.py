@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.offline.invented import DAY, NUMBER, TEXT
-from benchmarks.offline.invented_choices import Choice
+from training.invented import DAY, NUMBER, TEXT
+from training.invented_choices import Choice
 
 _OFFERS = "tour lesson campsite workshop boat sauna lecture locker"
 _HEARD = "episode lullaby audiobook sermon"

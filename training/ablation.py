@@ -1,16 +1,19 @@
 """What each family of features is worth: the planner across the folds with that family held at nothing.
 
-usage: python -m benchmarks.offline.ablation     (several minutes; prints the table of benchmarks/OFFLINE.md)
+`python -m training.ablation [--questions DIR]` prints the table of benchmarks/OFFLINE.md; many minutes.
 """
 
 from __future__ import annotations
 
-from benchmarks.offline import train
-from benchmarks.offline.crossval import evaluate
+import argparse
+
 from nlapi.planner.slots.choices import EVIDENCE
 from nlapi.planner.slots.features import MATCHES, SLOT_TRAITS, SPAN_TRAITS
 from nlapi.planner.slots.scoring import FEATURES
 from nlapi.planner.slots.values import HOW
+from training import slots
+from training.corpus import Corpus, add_questions
+from training.crossval import evaluate
 
 FAMILIES = {
     "how span and slot fit": MATCHES,
@@ -23,17 +26,20 @@ FAMILIES = {
 
 
 def main() -> None:
-    public, made_up = list(train.public()), list(train.general())
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_questions(parser)
+    corpus = Corpus(parser.parse_args().questions)
+    public, made_up = list(slots.public(corpus)), list(slots.general())
     print("| scorer | features | operation | exact | exact, operation given |\n| --- | --- | --- | --- | --- |")
     for name, family in FAMILIES.items():
-        line(f"without {name}", [*public, *made_up], family)
-    line("without the invented sentences", public, ())
-    line("all", [*public, *made_up], ())
+        line(corpus, f"without {name}", [*public, *made_up], family)
+    line(corpus, "without the invented sentences", public, ())
+    line(corpus, "all", [*public, *made_up], ())
 
 
-def line(name: str, found: list[train.Asked], without: tuple[str, ...]) -> None:
-    forests = train.by_fold(found, without)
-    answers, _ = evaluate(lambda fold: {"slots": forests[fold]})
+def line(corpus: Corpus, name: str, questions: list[slots.Asked], without: tuple[str, ...]) -> None:
+    folded = slots.by_fold(questions, without)
+    answers, _ = evaluate(corpus, lambda fold: {"slots": folded[fold]})
     shares = [
         sum(getattr(one, what) for one in answers) / len(answers) for what in ("operation", "exact", "exact_if_given")
     ]

@@ -1,9 +1,8 @@
 """Trains what chooses the operation and says how sure the plan is: the forests rank, confidence and meant.
 
-usage: python -m benchmarks.offline.train_rank [--evaluate]     (needs the dependency group `train`)
-
-The confidence is fitted on plans that were made without their API. With --evaluate nothing is written: every question
-is answered by models that have not seen its API, nested, and the figures of the choice are printed.
+The confidence is fitted on plans that were made without their API. `python -m training ranking` trains what ships.
+`python -m training.ranking [--questions DIR]` writes nothing: every question is answered by models that have not seen
+its API, nested, and the figures of the choice are printed.
 """
 
 from __future__ import annotations
@@ -18,13 +17,15 @@ from statistics import fmean as mean
 from typing import Any
 
 import nlapi.planner.operations.confidence as sure
-from benchmarks.offline import learn, train
-from benchmarks.offline.folds import FOLDS
-from benchmarks.offline.rank_examples import Example, examples
-from benchmarks.offline.real import DATASET
+import nlapi.planner.operations.ranking as rank
 from nlapi.planner.forest import read_forest
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.operations.features import FEATURES
+from training import forests, slots
+from training.corpus import Corpus, add_questions
+from training.folds import FOLDS
+from training.ranking_examples import Example, examples
+from training.real import DATASET
 
 MADE_UP = 0.3
 """What a question counts whose operation stands among those of other APIs, beside one as it is."""
@@ -34,6 +35,8 @@ PENALTY = 40.0
 """How much large weights of the linear part cost."""
 TREES = 80
 SLOW: Mapping[str, Any] = {"learning_rate": 0.04, "min_data_in_leaf": 30, "num_leaves": 6}
+NOISE = 1e-12
+"""Smaller weights are 0: what all operations of a question share (words, rivals) gets 1e-17, each run another."""
 POINTS = 25
 """Steps of the curve before neighbours that fall are joined."""
 REFUSED = 0.012
@@ -51,7 +54,7 @@ def ranking(chosen: Iterable[Example]) -> Model:
     from scipy.optimize import minimize
 
     groups = [one for one in chosen if len(one.candidates) > 1 and any(one.wanted)]
-    table = numpy.array([ranking.vector(candidate.row) for one in groups for candidate in one.candidates])
+    table = numpy.array([rank.vector(candidate.row) for one in groups for candidate in one.candidates])
     spread = table.std(axis=0) + 1e-6
     table /= spread
     sizes = [len(one.candidates) for one in groups]
@@ -68,8 +71,8 @@ def ranking(chosen: Iterable[Example]) -> Model:
         loss = -(amount * wanted * numpy.log(part + 1e-12)).sum() + PENALTY * (weights @ weights) / 2
         return loss, table.T @ (amount * (part - wanted)) + PENALTY * weights
 
-    found = minimize(cost, numpy.zeros(table.shape[1]), jac=True, method="L-BFGS-B").x / spread
-    weights = [float(f"{value:.4g}") for value in found]
+    fitted = minimize(cost, numpy.zeros(table.shape[1]), jac=True, method="L-BFGS-B").x / spread
+    weights = [float(f"{value:.4g}") if abs(value) > NOISE else 0.0 for value in fitted]
     return {"features": list(FEATURES), "base": 0.0, "weights": weights, "trees": []}
 
 
@@ -82,9 +85,9 @@ def _amount(one: Example) -> float:
 
 def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:
     """The candidates of a question in the order of `model`, each with its place in the example."""
-    with learn.instead(ranking.NAME, model):
-        said = ranking.scores([candidate.row for candidate in one.candidates])
-    chances = ranking.chances(said)
+    with forests.instead(rank.NAME, model):
+        said = rank.scores([candidate.row for candidate in one.candidates])
+    chances = rank.chances(said)
     rated = [
         (replace(candidate, score=said[at], chance=chances[at]), at) for at, candidate in enumerate(one.candidates)
     ]
@@ -113,7 +116,7 @@ def confidence(rows: Sequence[tuple[int, list[float], bool]]) -> Model:
 
 
 def _sure(rows: Sequence[tuple[int, list[float], bool]]) -> Model:
-    return learn.train(
+    return forests.train(
         sure.FEATURES, [row for _, row, _ in rows], [float(right) for _, _, right in rows], trees=TREES, settings=SLOW
     )
 
@@ -153,7 +156,7 @@ def meant(known: Iterable[Example], strange: Iterable[Example], model: Model) ->
 
 def _meant(rows: Sequence[tuple[int, list[list[float]], bool]]) -> Model:
     """From (fold, the features of the likeliest operations, whether the API is meant); the first of them counts."""
-    return learn.train(
+    return forests.train(
         sure.MEANT_BY,
         [some[0] for _, some, _ in rows],
         [float(label) for _, _, label in rows],
@@ -171,7 +174,7 @@ def models(every: Sequence[Example], strange: Sequence[Example]) -> dict[str, Mo
         rows += [(fold, row, right) for row, right in plans(true, model)]
     whole = ranking(every)
     known = [one for one in every if not one.made_up and any(one.wanted)]
-    return {ranking.NAME: whole, sure.NAME: confidence(rows), sure.MEANT: meant(known, strange, whole)}
+    return {rank.NAME: whole, sure.NAME: confidence(rows), sure.MEANT: meant(known, strange, whole)}
 
 
 def _tells(one: Example) -> bool:
@@ -192,11 +195,11 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
     for fold, found in nested(every, strange):
         with ExitStack() as stack:
             for name, model in found.items():
-                stack.enter_context(learn.instead(name, model))
+                stack.enter_context(forests.instead(name, model))
             for one in every:
                 if one.fold != fold or one.made_up or not one.single or not one.candidates:
                     continue
-                order = ordered(one, found[ranking.NAME])
+                order = ordered(one, found[rank.NAME])
                 best, at = order[0]
                 refused += not sure.is_meant([candidate for candidate, _ in order])
                 right[one.dataset].append((one.wanted[at], one.exact[at]))
@@ -205,7 +208,7 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
             for one in strange:
                 if one.fold == fold:
                     total += 1
-                    passed += sure.is_meant([candidate for candidate, _ in ordered(one, found[ranking.NAME])])
+                    passed += sure.is_meant([candidate for candidate, _ in ordered(one, found[rank.NAME])])
     right["all"] = [pair for some in right.values() for pair in some]
     for name, some in right.items():
         print(
@@ -222,20 +225,10 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--evaluate", action="store_true")
-    chosen = parser.parse_args()
-    if chosen.evaluate:
-        evaluate(*examples(train.by_fold(train.every())))
-    else:
-        ship(train.by_fold(train.every()))
-
-
-def ship(slots: Sequence[Model]) -> None:
-    """Trains the three on all questions, those of a fold filled by the one of `slots` without it, and writes them."""
-    for name, model in models(*examples(slots)).items():
-        path = learn.ship(name, model)
-        print(f"{path.name}, {path.stat().st_size} bytes")
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_questions(parser)
+    corpus = Corpus(parser.parse_args().questions)
+    evaluate(*examples(corpus, slots.by_fold(slots.every(corpus))))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""Trains the forest that says how likely a value is right for a slot, then those that depend on what it fills.
-
-usage: python -m benchmarks.offline.train     (writes the four of nlapi/planner/forests; needs the group `train`)
-"""
+"""Trains the forest that says how likely a value is right for a slot."""
 
 from __future__ import annotations
 
@@ -11,16 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import nlapi.planner.slots.scoring as among
-from benchmarks.offline import learn
-from benchmarks.offline.folds import FOLDS
-from benchmarks.offline.gold import cases, is_right, scene_of, wanted
-from benchmarks.offline.invented import invented
-from benchmarks.offline.invented_more import invented_more
 from nlapi.planner.forest import read_forest
 from nlapi.planner.slots.candidates import options
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.scoring import FEATURES, rows
 from nlapi.planner.slots.slot import Family, Option, Slot
+from training import forests
+from training.corpus import Corpus
+from training.folds import FOLDS
+from training.gold import cases, scene_of, wanted
+from training.invented import invented
+from training.invented_more import invented_more
+from training.scoring import accepted
 
 TREES = 350
 GENERAL = 0.3
@@ -63,9 +62,9 @@ class Asked:
                 yield Example(fold=self.fold, row=row, right=right, weight=self.weight)
 
 
-def public() -> Iterator[Asked]:
-    """The questions of the sets."""
-    for case in cases():
+def public(corpus: Corpus) -> Iterator[Asked]:
+    """The questions of the sets and about real APIs."""
+    for case in cases(corpus):
         values = {slot: wanted(case.row, slot) for slot in case.scene.slots}
         yield _asked(case.scene, values, case.fold, 1.0)
 
@@ -87,48 +86,50 @@ def _asked(scene: Scene, values: Mapping[Slot, tuple[Sequence[Any], bool]], fold
         scene=scene,
         options=[option for option, _ in found],
         rows=[row for _, row in found],
-        right=[is_right(option.value, values[option.slot][0]) for option, _ in found],
+        right=[accepted(option.value, values[option.slot][0]) for option, _ in found],
         empty=frozenset(slot for slot, (_, empty) in values.items() if empty),
     )
 
 
-def every() -> list[Asked]:
+def every(corpus: Corpus) -> list[Asked]:
     """All questions, public and invented."""
-    return [*public(), *general()]
+    return [*public(corpus), *general()]
 
 
-def by_fold(found: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """For each fold the forest that was trained without it."""
-    first = _first(found, without)
-    second = _second(found, first)
+def by_fold(questions: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """For each fold the forest that is trained without it."""
+    first = _first(questions, without)
+    second = _second(questions, first)
     return [{**first[fold], "after": fit_after(one for one in second if one.fold != fold)} for fold in range(FOLDS)]
 
 
-def whole(found: Sequence[Asked]) -> dict[str, Any]:
-    """The forest of all questions; what goes over it learns from what was said by forests that had not seen the API."""
-    data = fit(example for one in found for example in one.examples())
-    return {**data, "after": fit_after(_second(found, _first(found)))}
+def whole(questions: Sequence[Asked], folded: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The forest of all questions. What goes over it learns from the forests of `by_fold`, which have not seen the API:
+    of a forest that knows the answers it would learn that every first value is right.
+    """
+    data = fit(example for one in questions for example in one.examples())
+    return {**data, "after": fit_after(_second(questions, folded))}
 
 
-def _first(found: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[str, Any]]:
+def _first(questions: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[str, Any]]:
     return [
-        fit((example for one in found if one.fold != fold for example in one.examples()), without)
+        fit((example for one in questions if one.fold != fold for example in one.examples()), without)
         for fold in range(FOLDS)
     ]
 
 
 def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[Example]:
-    """The rows of `choice_rows`, each question told by the forest that has not seen it."""
-    forests = [read_forest(data) for data in first]
+    """The rows of among.py, each question told by the forest that has not seen it."""
+    readers = [read_forest(data) for data in first]
     examples = []
     for one in found:
-        forest = forests[one.fold]
+        forest = readers[one.fold]
         told = [
             option if row is None else replace(option, sure=forest.probability(row))
             for option, row in zip(one.options, one.rows, strict=True)
         ]
         right = {id(option): good for option, good in zip(told, one.right, strict=True)}
-        for slot, option, row in among.choice_rows(one.scene, told):
+        for slot, option, row in among.rows(one.scene, told):
             good = slot in one.empty if option is None else right[id(option)]
             examples.append(Example(fold=one.fold, row=row, right=good, weight=one.weight))
     return examples
@@ -136,8 +137,8 @@ def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[
 
 def fit_after(chosen: Iterable[Example]) -> dict[str, Any]:
     chosen = list(chosen)
-    return learn.train(
-        among.CHOICE_FEATURES,
+    return forests.train(
+        among.FEATURES,
         [one.row for one in chosen],
         [float(one.right) for one in chosen],
         weights=[one.weight for one in chosen],
@@ -151,7 +152,7 @@ def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any
     chosen = list(chosen)
     kept = [float(name not in without) for name in FEATURES]
     table = [[value * keep for value, keep in zip(one.row, kept, strict=True)] for one in chosen]
-    return learn.train(
+    return forests.train(
         FEATURES,
         table,
         [float(one.right) for one in chosen],
@@ -159,17 +160,3 @@ def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any
         trees=TREES,
         settings=SETTINGS,
     )
-
-
-def main() -> None:
-    found = every()
-    path = learn.ship("slots", whole(found))
-    total = sum(len(one.rows) for one in found)
-    print(f"{len(found)} questions, {total} options -> {path.name}, {path.stat().st_size} bytes")
-    from benchmarks.offline import train_rank  # it is trained on what the forest just written fills
-
-    train_rank.ship(by_fold(found))
-
-
-if __name__ == "__main__":
-    main()

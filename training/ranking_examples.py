@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import nlapi
-from benchmarks.offline import learn
-from benchmarks.offline.folds import Row
-from benchmarks.offline.gold import catalogues, every_row, scoring, today_of
-from benchmarks.offline.invented_choices import choices
-from benchmarks.offline.invented_services import services
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.operations.candidates import Candidate, compared
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.features import asked, rows
@@ -26,6 +17,11 @@ from nlapi.planner.slots.assignment import nest
 from nlapi.planner.slots.known_values import complete, wanted_in
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
+from training import forests
+from training.corpus import Corpus, load_document, today_of
+from training.invented_choices import choices
+from training.invented_services import services
+from training.scoring import Row, score
 
 SMALL = 6
 """Up to this many operations an API is also shown among operations of others."""
@@ -53,18 +49,18 @@ class Example:
     """how many required values are neither said nor left to the server"""
 
 
-def examples(forests: Sequence[Mapping[str, Any]]) -> tuple[list[Example], list[Example]]:
+def examples(corpus: Corpus, slots: Sequence[Mapping[str, Any]]) -> tuple[list[Example], list[Example]]:
     """Every question with its own API, small APIs a second time among rivals; and questions put to other APIs.
 
-    The arguments of a fold are filled by the one of the `forests` that has not seen it, as those of a user's API are.
+    The arguments of a fold are filled by the one of the `slots` that has not seen it, as those of a user's API are.
     """
     known: list[Example] = []
     strange: list[Example] = []
-    for fold, forest in enumerate(forests):
-        chosen = [row for row, one in every_row() if one == fold]
-        with learn.instead("slots", forest):
-            known += _known(chosen, fold)
-            strange += _strange(chosen, fold)
+    for fold, forest in enumerate(slots):
+        chosen = [row for row, one in corpus.rows if one == fold]
+        with forests.instead("slots", forest):
+            known += _known(corpus, chosen, fold)
+            strange += _strange(corpus, chosen, fold)
     known += _invented()
     return known, [one for one in strange if one.candidates]
 
@@ -76,51 +72,47 @@ def _invented() -> Iterator[Example]:
     for number, (kind, choice) in enumerate(every):
         title = choice.document["info"]["title"]
         if title not in made:
-            made[title] = _catalogue(choice.document)
+            made[title] = Catalogue.of([load_document(choice.document)])
         row = {"id": f"{kind}/{number}", "dataset": kind, "question": choice.question, "calls": ()}
-        yield _example(row, -1, made[title], {choice.operation_id}, made_up=True)
+        spec = made[title].operations[0].spec
+        yield _example(row, -1, made[title], spec, {choice.operation_id}, made_up=True)
 
 
-def _known(rows: Sequence[Row], fold: int) -> Iterator[Example]:
+def _known(corpus: Corpus, rows: Sequence[Row], fold: int) -> Iterator[Example]:
     chance = random.Random(fold)
-    pool = Index(_distinct(rows))
+    pool = Index(_distinct(corpus, rows))
     for row in rows:
-        spec, catalogue = catalogues()[row["spec"]]
+        spec, catalogue = corpus.catalogue(row["spec"])
         wanted = {call["operationId"] for call in row["calls"]} or set(row["operations"])
         if not any(operation.id in wanted for operation in spec.operations):
             continue
-        yield _example(row, fold, catalogue, wanted, made_up=False)
+        yield _example(row, fold, catalogue, spec, wanted, made_up=False)
         if len(spec.operations) <= SMALL:
             names = {operation.id.lower() for operation in spec.operations}
             near = [one for one, _ in pool.search(row["question"], RIVALS) if one.id.lower() not in names]
             drawn = chance.sample(near, min(len(near), chance.choice((2, 3, 4))))
-            yield _example(row, fold, Catalogue((*spec.operations, *drawn), compile_tool), wanted, made_up=True)
+            mixed = Catalogue((*spec.operations, *drawn), compile_tool)
+            yield _example(row, fold, mixed, spec, wanted, made_up=True)
 
 
-def _strange(rows: Sequence[Row], fold: int) -> Iterator[Example]:
+def _strange(corpus: Corpus, rows: Sequence[Row], fold: int) -> Iterator[Example]:
     chance = random.Random(100 + fold)
     for row in rows:
         others = sorted({one["spec"] for one in rows if one["api"] != row["api"]})
         for id in chance.sample(others, STRANGE):
-            yield _example(row, fold, catalogues()[id][1], set(), made_up=True)
+            yield _example(row, fold, corpus.catalogue(id)[1], corpus.catalogue(row["spec"])[0], set(), made_up=True)
 
 
-def _catalogue(document: Mapping[str, Any]) -> Catalogue:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "invented.json"
-        file.write_text(json.dumps(document), encoding="utf-8")
-        return Catalogue.of([nlapi.load(str(file))])
-
-
-def _distinct(rows: Sequence[Row]) -> Sequence[Operation]:
+def _distinct(corpus: Corpus, rows: Sequence[Row]) -> Sequence[Operation]:
     found: dict[tuple[str, str], Operation] = {}
     for id in dict.fromkeys(row["spec"] for row in rows):
-        for operation in catalogues()[id][0].operations:
+        for operation in corpus.catalogue(id)[0].operations:
             found.setdefault((operation.id.lower(), operation.description[:50]), operation)
     return list(found.values())
 
 
-def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, made_up: bool) -> Example:
+def _example(row: Row, fold: int, catalogue: Catalogue, spec: Spec, wanted: set[str], *, made_up: bool) -> Example:
+    """Compare the operations of `catalogue` for a question; those wanted are among the ones of `spec`."""
     question = asked(read_question(row["question"], catalogue, today_of(row)))
     pairs = compared(question, catalogue, {})
     features = rows(question, [one for _, one in pairs])
@@ -128,7 +120,6 @@ def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, mad
         Candidate(tool=tool, scene=one.scene, filling=one.filling, row=row, unasked=one.unasked)
         for (tool, one), row in zip(pairs, features, strict=True)
     ]
-    own = catalogues()[row["spec"]][0] if "spec" in row else catalogue.operations[0].spec
     filled = [_filled(candidate) for candidate in found]
     single = len(row["calls"]) == 1
     return Example(
@@ -138,9 +129,9 @@ def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, mad
         made_up=made_up,
         single=single,
         candidates=tuple(found),
-        wanted=tuple(one.operation.id in wanted and one.operation.spec is own for one in found),
+        wanted=tuple(one.operation.id in wanted and one.operation.spec is spec for one in found),
         exact=tuple(
-            single and one.operation.spec is own and _exact(row, one.operation.id, arguments)
+            single and one.operation.spec is spec and _exact(row, one.operation.id, arguments)
             for one, (arguments, _) in zip(found, filled, strict=True)
         ),
         missing=tuple(missing for _, missing in filled),
@@ -157,7 +148,7 @@ def _exact(row: Row, id: str, arguments: Mapping[str, Any]) -> bool:
     """Is it what is wanted? What is to be looked up is right when it is called what the row says that it is."""
     names = row.get("names", {})
     arguments = {key: value for key, value in arguments.items() if not _is_named(value, names.get(key))}
-    return bool(scoring().score(row, SimpleNamespace(operation_id=id, arguments=arguments), ())[1])
+    return bool(score(row, SimpleNamespace(operation_id=id, arguments=arguments), ())[1])
 
 
 def _is_named(value: Any, name: Any) -> bool:

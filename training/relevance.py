@@ -1,34 +1,31 @@
 """Learns the weights of nlapi/tools/relevance.py (needs the dependency group `train`).
 
-usage: python -m benchmarks.find_train     (prints the shares, then EVIDENCE and KINDS as they stand there)
+`python -m training.relevance [--questions DIR]` prints the shares, then EVIDENCE and KINDS as they stand there; DIR has
+`workflows/` and `specs/` beside it.
 
 A conditional logit: the weights under which the right operation is the likeliest among those that BM25 finds. It is
 trained on the tuning half of the steps (`benchmarks/find.py`), on half of the sentences of
-`benchmarks/offline/real.jsonl`, divided by provider in the same way, and on two folds of five of the public questions.
+`sentences/real.jsonl`, divided by provider in the same way, and on two folds of five of the public questions.
 The shares on the other parts are printed beside.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import nlapi
-from benchmarks.descriptions import directory
-from benchmarks.find import SHARED, Case, half, step_cases, word_cases, word_spec, workflow_spec
-from benchmarks.offline.folds import folds, read_rows, read_specs
+from benchmarks.find import Case, half, step_cases, word_cases, word_spec, workflow_spec
 from nlapi.openapi.spec import Spec
 from nlapi.tools.index import Index
 from nlapi.tools.phrase import SearchIntent, read_phrase
-from nlapi.tools.relevance import FEATURE_WEIGHTS, ActionKind
+from nlapi.tools.relevance import FEATURE_WEIGHTS as EVIDENCE
+from nlapi.tools.relevance import ActionKind as DeedKind
+from training.corpus import Corpus, add_questions
+from training.real import DATASET
 
-REAL = Path(__file__).parent / "offline" / "real.jsonl"
 MEASURED = ("kubernetes.io.json", "docker.com/engine.json")
 """Descriptions of `real.jsonl` that `find.jsonl` is about: their sentences are not trained on."""
 PENALTY = 10.0
@@ -50,63 +47,53 @@ class Example:
     right: Sequence[bool]
 
 
-def real_cases(folder: Path) -> Iterator[tuple[Case, Spec]]:
-    """Yield the sentences of `real.jsonl` whose operation the description has."""
-    specs: dict[str, Spec] = {}
-    for row in map(json.loads, REAL.read_text(encoding="utf-8").splitlines()):
-        api = row["api"]
-        if api not in specs:
-            specs[api] = nlapi.load(str(folder / api))
-        if specs[api].has(row["operation"]):
+def real_cases(corpus: Corpus) -> Iterator[tuple[Case, Spec]]:
+    """Yield the sentences about real APIs whose operation the description has."""
+    for row, _ in corpus.rows:
+        if row["dataset"] != DATASET:
+            continue
+        api, (operation,) = row["api"], row["operations"]
+        spec, _ = corpus.catalogue(row["spec"])
+        if spec.has(operation):
             part = "check" if api in MEASURED else half(api.partition("/")[0].removesuffix(".json"))
-            right = frozenset((row["operation"],))
-            yield Case(group=f"real, {part}", api=api, words=row["question"], right=right), specs[api]
+            yield Case(group=f"real, {part}", api=api, words=row["question"], right=frozenset((operation,))), spec
 
 
-def question_cases(folder: Path) -> Iterator[tuple[Case, Spec]]:
+def question_cases(corpus: Corpus) -> Iterator[tuple[Case, Spec]]:
     """Yield the questions of the public sets whose API has several operations."""
-    rows = read_rows(folder / "dev.jsonl")
-    documents, specs = read_specs(folder / "specs.jsonl"), dict[str, Spec]()
-    for row, fold in zip(rows, folds(rows), strict=True):
-        if row["spec"] not in specs:
-            with TemporaryDirectory() as place:
-                file = Path(place) / "api.json"
-                file.write_text(json.dumps(documents[row["spec"]]), encoding="utf-8")
-                specs[row["spec"]] = nlapi.load(str(file))
-        right = frozenset((*row["operations"], *(call["operationId"] for call in row["calls"])))
-        if len(specs[row["spec"]].operations) > 1:
+    for row, fold in corpus.rows:
+        spec, _ = corpus.catalogue(row["spec"])
+        if row["dataset"] != DATASET and len(spec.operations) > 1:
+            right = frozenset((*row["operations"], *(call["operationId"] for call in row["calls"])))
             part = "tune" if fold % 2 else "check"
-            yield (
-                Case(group=f"questions, {part}", api=row["spec"], words=row["question"], right=right),
-                specs[row["spec"]],
-            )
+            yield Case(group=f"questions, {part}", api=row["spec"], words=row["question"], right=right), spec
 
 
-def all_cases(shared: Path) -> Iterator[tuple[Case, Spec]]:
-    folder = directory()
+def all_cases(corpus: Corpus) -> Iterator[tuple[Case, Spec]]:
+    shared = corpus.folder.parent
     yield from ((case, workflow_spec(shared / "workflows" / case.api)) for case in step_cases(shared / "workflows"))
-    yield from real_cases(folder) if folder is not None else ()
-    yield from question_cases(shared / "questions")
+    yield from real_cases(corpus)
+    yield from question_cases(corpus)
     for case in word_cases():
         if (spec := word_spec(case.api, shared)) is not None:
             yield case, spec
 
 
 def columns() -> list[str]:
-    return [*FEATURE_WEIGHTS, *(f"{request.value}>{kind.name}" for request in SearchIntent for kind in ActionKind)]
+    return [*EVIDENCE, *(f"{request.value}>{kind.name}" for request in SearchIntent for kind in DeedKind)]
 
 
-def examples(shared: Path) -> Iterator[Example]:
+def examples(corpus: Corpus) -> Iterator[Example]:
     """Yield every phrase with the amounts of what the index finds."""
     indexes: dict[Spec, Index] = {}
-    for case, spec in all_cases(shared):
+    for case, spec in all_cases(corpus):
         if spec not in indexes:
             indexes[spec] = Index(spec.operations)
         request = list(SearchIntent).index(read_phrase(case.words, indexes[spec].nouns).intent)
         rows, right = [], []
         for operation, shape, amounts in indexes[spec].features(case.words):
-            pairs = [0.0] * (len(SearchIntent) * len(ActionKind))
-            pairs[request * len(ActionKind) + shape.kind] = 1.0
+            pairs = [0.0] * (len(SearchIntent) * len(DeedKind))
+            pairs[request * len(DeedKind) + shape.kind] = 1.0
             rows.append([*map(float, amounts), *pairs])
             right.append(operation.id in case.right)
         yield Example(case=case, rows=rows, right=right)
@@ -153,20 +140,20 @@ def shares(every: Sequence[Example], weights: Any) -> Mapping[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=SHARED, metavar="FOLDER")
+    add_questions(parser)
     parser.add_argument("--penalty", type=float, default=PENALTY)
     options = parser.parse_args()
-    every = list(examples(options.shared))
+    every = list(examples(Corpus(options.questions)))
     weights = fitted([one for one in every if one.case.group.endswith("tune")], options.penalty)
     for group, text in shares(every, weights).items():
         print(f"# {group}: {text}")
     named = dict(zip(columns(), (weights * SPREAD).round(3).tolist(), strict=True))
     print("EVIDENCE = {")
-    for name in FEATURE_WEIGHTS:
+    for name in EVIDENCE:
         print(f'    "{name}": {named[name]:g},')
     print("}\nKINDS = {")
     for request in SearchIntent:
-        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in ActionKind)
+        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in DeedKind)
         print(f"    SearchIntent.{request.name}: ({row}),")
     print("}")
 

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import nlapi
-from benchmarks.offline.folds import QUESTIONS, Row, folds, read_rows, read_specs
-from benchmarks.offline.real import real_fold, real_rows
-from nlapi.openapi.spec import Spec
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.slot import Slot
 from nlapi.tools.tool import Tool
-
-TODAY = date(2026, 1, 15)
-"""The day on which the training sentences are read, so that two runs read them alike."""
+from training.corpus import TODAY, Corpus, load_document, today_of
+from training.scoring import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,53 +26,12 @@ class Case:
     scene: Scene
 
 
-@cache
-def scoring() -> ModuleType:
-    """The shared script that scores the planner: its functions are what `right` means here."""
-    path = QUESTIONS.parents[1] / "tools" / "check_questions.py"
-    found = importlib.util.spec_from_file_location("check_questions", path)
-    if found is None or found.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-@cache
-def every_row() -> tuple[tuple[Row, int], ...]:
-    """All questions, of the public sets and about real APIs, each with its fold."""
-    rows = read_rows()
-    real = ((row, real_fold(row)) for row in real_rows())
-    return (*zip(rows, folds(rows), strict=True), *real)
-
-
-def today_of(row: Row) -> date:
-    """The day on which a question was asked, where it says so."""
-    return date.fromisoformat(row["today"]) if "today" in row else TODAY
-
-
-@cache
-def catalogues() -> Mapping[str, tuple[Spec, Catalogue]]:
-    """Every description of the question sets, parsed."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for id, document in read_specs().items():
-            file = Path(folder) / f"{id}.json"
-            file.write_text(json.dumps(document), encoding="utf-8")
-            spec = nlapi.load(str(file))
-            found[id] = (spec, Catalogue.of([spec]))
-    for source in {row["spec"] for row in real_rows()}:
-        spec = nlapi.load(source)
-        found[source] = (spec, Catalogue.of([spec]))
-    return found
-
-
-def cases() -> Iterator[Case]:
+def cases(corpus: Corpus) -> Iterator[Case]:
     """The questions with exactly one call wanted."""
-    for row, fold in every_row():
+    for row, fold in corpus.rows:
         if len(row["calls"]) != 1:
             continue
-        _, catalogue = catalogues()[row["spec"]]
+        _, catalogue = corpus.catalogue(row["spec"])
         operation = catalogue.find(row["calls"][0]["operationId"])
         tool = catalogue.tool(operation) if operation is not None else None
         if operation is None or tool is None:
@@ -97,10 +45,7 @@ def cases() -> Iterator[Case]:
 
 def scene_of(document: Mapping[str, Any], question: str, today: date = TODAY) -> Scene:
     """The scene of the only operation of a small description."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "one.json"
-        file.write_text(json.dumps(document), encoding="utf-8")
-        catalogue = Catalogue.of([nlapi.load(str(file))])
+    catalogue = Catalogue.of([load_document(document)])
     (operation,) = catalogue.operations
     tool = catalogue.tool(operation)
     if tool is None:
@@ -134,7 +79,3 @@ def _inside(value: Any, step: str, listed: bool) -> Sequence[Any]:
 
 def _empty(value: Any) -> bool:
     return value is None or (isinstance(value, (str, list, dict)) and not value)
-
-
-def is_right(value: Any, values: Sequence[Any]) -> bool:
-    return bool(scoring().accepted(value, values))

@@ -78,10 +78,10 @@ def _short(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def ship(name: str, data: Mapping[str, Any]) -> Path:
-    """Writes a forest where `Forest.load(name)` finds it, a tree a line."""
+def ship(name: str, data: Mapping[str, Any], trained_on: Mapping[str, Any]) -> Path:
+    """Writes a forest where `Forest.load(name)` finds it, a tree a line, what it is trained on first."""
     SHIPPED.mkdir(exist_ok=True)
-    head = {key: value for key, value in data.items() if key != "trees"}
+    head = {"trained_on": trained_on, **{key: value for key, value in data.items() if key != "trees"}}
     trees = ",\n".join(json.dumps(tree, separators=(",", ":")) for tree in data["trees"])
     path = SHIPPED / f"{name}.json"
     path.write_text(json.dumps(head, separators=(",", ":"))[:-1] + ',"trees":[\n' + trees + "\n]}\n", encoding="utf-8")
