@@ -119,11 +119,11 @@ def _plan(record: Record, tool: FindTool) -> Plan:
         understood=record["understood"],
         confidence=record["confidence"],
         ended=record.get("ended", ""),
-        raw=None if record["raw"] is None else _state(record["raw"]),
+        raw=None if record["raw"] is None else _state(record["raw"], tool),
     )
 
 
-def _state(data: Mapping[str, Any]) -> PlanState | None:
+def _state(data: Mapping[str, Any], tool: FindTool) -> PlanState | None:
     """Return the state of a plan. UsageError where its planner cannot continue from it."""
     match data.get("planner"):
         case "claude":
@@ -132,7 +132,7 @@ def _state(data: Mapping[str, Any]) -> PlanState | None:
             # The embedded planner takes long to import, and a conversation with Claude does without it.
             from nlapi.planner.steps.state import decode_state
 
-            return decode_state(data)
+            return decode_state(data, tool)
         case planner:
             raise UsageError(
                 f"the transcript has a plan of the planner {planner!r}, which this version of nlapi does not know",

@@ -48,9 +48,9 @@ from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
 from nlapi.planner.steps.followup import plan_question
-from nlapi.planner.steps.goal import Goal, call_plan
+from nlapi.planner.steps.goal import call_plan
 from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
-from nlapi.planner.steps.state import CallState
+from nlapi.planner.steps.state import CallState, Goal
 from nlapi.planner.steps.steps import next_plan, plan_goal
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import correct_spelling

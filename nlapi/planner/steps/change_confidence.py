@@ -11,7 +11,7 @@ from nlapi.planner.operations.accounts import with_completed
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest
 from nlapi.planner.slots.known_values import complete
-from nlapi.planner.steps.goal import Goal
+from nlapi.planner.steps.state import Goal
 from nlapi.tools.tool import Call
 
 # The least likelihood of a change that has nothing against it.

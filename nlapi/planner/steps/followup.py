@@ -19,8 +19,7 @@ from nlapi.planner.slots.entities import noun_stems, takes_id
 from nlapi.planner.slots.known_values import Values, argument_name, coerce
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.coreference import References, UnresolvedReference, has_ordinal, resolve_references
-from nlapi.planner.steps.goal import Goal
-from nlapi.planner.steps.state import CallState, LookupState, state_of
+from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
 from nlapi.planner.steps.steps import next_plan, plan_goal
 from nlapi.resources.naming import VERBS, Intent, split_words, stem
 from nlapi.tools.answer_view import next_arguments, page_arguments

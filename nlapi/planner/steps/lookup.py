@@ -16,8 +16,8 @@ from nlapi.planner.slots.context import Scene
 from nlapi.planner.slots.entities import DESCRIBED, ONLY, Wanted, thing_of
 from nlapi.planner.slots.known_values import Values, argument_name, complete, missing_of, wanted_in
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.steps.goal import Goal, describe_call, describe_value, missing_text, with_note
-from nlapi.planner.steps.state import LookupState, ScoredItem
+from nlapi.planner.steps.goal import describe_call, describe_value, missing_text, with_note
+from nlapi.planner.steps.state import Goal, LookupState, ScoredItem
 from nlapi.resources import collection_index
 from nlapi.resources.naming import split_words
 from nlapi.tools.plan import Plan
@@ -78,7 +78,7 @@ def look_up(
     if by_name is not None and wanted.name and (filtered or by_name.required):
         values[by_name.path] = wanted.name
     state = LookupState(
-        goal=goal.state,
+        goal=goal,
         slot=slot.path,
         name=wanted.name,
         kind=noun(tool.operation) if wanted.field else thing_of(goal.tool, slot),
@@ -91,7 +91,7 @@ def look_up(
         filtered=filtered and by_name is not None and not by_name.required,
     )
     if any(map(_is_pending, values.values())):
-        return replace(goal, tool=tool, values=values, others=(), tried=(), outer=state, leads_to=goal.final_call)
+        return replace(goal, tool=tool, values=values, others=(), tried=(), outer=state)
     target, reason = _texts(state)
     final = Call(
         tool=goal.tool, arguments={".".join(path): describe_value(value) for path, value in goal.values.items()}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 from nlapi.errors import UsageError
+from nlapi.planner.operations.accounts import as_json, from_json, looked_up
+from nlapi.planner.slots.assignment import nest
 from nlapi.planner.slots.entities import Wanted
-from nlapi.planner.slots.known_values import Values
+from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
+from nlapi.planner.slots.slot import Slot, type_of
 from nlapi.tools.plan import JsonObject, Plan
-from nlapi.tools.tool import Origin, ValueSource
+from nlapi.tools.tool import Account, Call, Tool, ValueSource
 
+# (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
+FindTool: TypeAlias = Callable[[str, str], Tool]
 # The names in JSON are the format of transcripts, so they stay where a field has another name.
 PLANNER = "offline"
 
@@ -46,34 +51,64 @@ class CallState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GoalState:
-    """A Goal without its Tool, which the next round finds by `source` and `operation`."""
+class Goal:
+    """The call that a question leads to, with names in it that are still to be looked up.
 
-    source: str
-    operation: str
+    `note` says what of the sentence no value uses, `used` has the words that the values come from, and `unused` the
+    names, numbers and quotations of the sentence that are in no value. `others` are (operation id, values) of goals
+    that the same words may mean, where only a look-up can tell; `tried` are the kinds of items that a look-up has not
+    found the name among. `sentence` is the question, or the clause of it that the call is for. Where the call only
+    prepares another one, `outer` is the look-up that it is part of.
+    """
+
+    tool: Tool
     values: Values
     confidence: float
+    question: str
     note: str = ""
     used: tuple[str, ...] = ()
-    others: tuple[tuple[str, Values], ...] = ()
     tried: tuple[str, ...] = ()
+    others: tuple[tuple[str, Values], ...] = ()
+    outer: LookupState | None = None
     sentence: str = ""
     sources: tuple[ValueSource, ...] = ()
     unused: tuple[str, ...] = ()
-    outer: LookupState | None = None
+
+    @property
+    def final_call(self) -> Call:
+        """The call that the question leads to in the end, without the values that are still to be looked up."""
+        if self.outer is not None:
+            return self.outer.goal.final_call
+        values = {path: value for path, value in self.values.items() if wanted_in(value) is None}
+        return Call(tool=self.tool, arguments=nest(values))
+
+    @property
+    def account(self) -> Account:
+        return Account(sources=self.sources, unused=self.unused, sentence=self.sentence)
+
+    def with_id(self, slot: Slot, id: Any, name: str = "") -> Goal:
+        """Return the goal with an id, of the item called `name`, in place of the look-up in a slot."""
+        value = self.values[slot.path]
+        # A list may have the id as a number where the path of the same API declares a text.
+        if isinstance(id, int) and type_of(slot.item or slot.schema) == "string":
+            id = str(id)
+        resolved = [id if isinstance(entry, Wanted) else entry for entry in value] if isinstance(value, list) else id
+        sources = looked_up(self.sources, argument_name(slot), resolved, name)
+        return replace(self, values={**self.values, slot.path: resolved}, sources=sources)
 
     def to_json(self) -> JsonObject:
         return {
-            "source": self.source,
-            "operation": self.operation,
+            "source": self.tool.operation.spec.source,
+            "operation": self.tool.operation.id,
             "values": _values_to_json(self.values),
             "confidence": self.confidence,
+            "question": self.question,
             "note": self.note,
             "used": list(self.used),
             "others": [[id, _values_to_json(values)] for id, values in self.others],
             "tried": list(self.tried),
             "sentence": self.sentence,
-            "sources": [asdict(source) for source in self.sources],
+            "sources": as_json(self.sources),
             "unused": list(self.unused),
             "outer": None if self.outer is None else self.outer.to_json(),
         }
@@ -97,7 +132,7 @@ class LookupState:
     `scored` has their best items. `filtered` says that the listing was asked for the name alone.
     """
 
-    goal: GoalState
+    goal: Goal
     slot: tuple[str, ...]
     name: str
     kind: str
@@ -167,14 +202,14 @@ def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def decode_state(data: Mapping[str, Any]) -> OfflineState | None:
+def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState | None:
     """Return the state that `to_json` wrote. UsageError for what it never writes."""
     try:
         match data["stage"]:
             case "call":
                 return CallState(used=tuple(data.get("used", ())), clause=_decode_clause(data))
-            case LookupStage.LISTING | LookupStage.ITEM as stage:
-                return _decode_lookup(data, LookupStage(stage))
+            case LookupStage.LISTING | LookupStage.ITEM:
+                return _decode_lookup(data, find_tool)
             # Earlier versions wrote these stages in plans that end a turn; no next round reads them.
             case "ask" | "answer":
                 return None
@@ -185,11 +220,11 @@ def decode_state(data: Mapping[str, Any]) -> OfflineState | None:
         raise UsageError(message, hint="ask the question again in a new conversation") from error
 
 
-def _decode_lookup(data: Mapping[str, Any], stage: LookupStage) -> LookupState:
+def _decode_lookup(data: Mapping[str, Any], find_tool: FindTool) -> LookupState:
     # Keys with a default are absent in transcripts of the versions that did not have them yet.
     return LookupState(
-        stage=stage,
-        goal=_decode_goal(data),
+        stage=LookupStage(data["stage"]),
+        goal=_decode_goal(data, find_tool),
         slot=tuple(data["slot"]),
         name=data["name"],
         kind=data["kind"],
@@ -206,26 +241,22 @@ def _decode_lookup(data: Mapping[str, Any], stage: LookupStage) -> LookupState:
     )
 
 
-def _decode_goal(data: Mapping[str, Any]) -> GoalState:
+def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
     outer = data.get("outer")
-    return GoalState(
-        source=data["source"],
-        operation=data["operation"],
+    return Goal(
+        tool=find_tool(data["source"], data["operation"]),
         values=_decode_values(data["values"]),
         confidence=data["confidence"],
+        question=data.get("question", data.get("sentence", "")),
         note=data["note"],
         used=tuple(data.get("used", ())),
         others=tuple((id, _decode_values(values)) for id, values in data["others"]),
         tried=tuple(data.get("tried", ())),
         sentence=data.get("sentence", ""),
-        sources=tuple(_decode_source(source) for source in data.get("sources", ())),
+        sources=from_json(data.get("sources", ())),
         unused=tuple(data.get("unused", ())),
-        outer=None if outer is None else _decode_lookup(outer, LookupStage(outer["stage"])),
+        outer=None if outer is None else _decode_lookup(outer, find_tool),
     )
-
-
-def _decode_source(data: Mapping[str, Any]) -> ValueSource:
-    return ValueSource(**{**data, "origin": Origin(data["origin"])})
 
 
 def _clause_to_json(clause: ClauseState | None) -> JsonObject:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.answering.aggregates import at_place
 from nlapi.planner.answering.answers import pages_of, unanswered
 from nlapi.planner.language.ordinals import ORDINALS
@@ -19,10 +19,10 @@ from nlapi.planner.slots.entities import DESCRIBED, ONLY, is_subject, says_name,
 from nlapi.planner.slots.known_values import argument_name, coerce, complete, wanted_in
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.steps.described import filter_described
-from nlapi.planner.steps.goal import Goal, call_plan, describe_call
+from nlapi.planner.steps.goal import call_plan, describe_call
 from nlapi.planner.steps.item_match import DOT_SCORE, best_matches, chosen_id, items_of, score_items
 from nlapi.planner.steps.lookup import MAX_CHOICES, choice_plan, look_up, page_plan
-from nlapi.planner.steps.state import CallState, LookupStage, LookupState, ScoredItem, state_of
+from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, ScoredItem, state_of
 from nlapi.planner.steps.turn_answer import (
     MAX_PAGES,
     answer_views,
@@ -38,7 +38,7 @@ from nlapi.resources.naming import split_words, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import AnswerView, next_arguments
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
-from nlapi.tools.tool import Call
+from nlapi.tools.tool import Call, Tool
 
 _NOT_FOUND = 404
 # The least match that counts while the same name may be that of an item of another kind.
@@ -57,10 +57,10 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any],
     values, missing = complete(goal.values, slots, known_values)
     goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
     for slot in slots:
-        wanted = wanted_in(values.get(slot.path))
-        listing = catalogue.find(wanted.lister, goal.tool.operation.spec) if wanted is not None else None
-        tool = catalogue.tool(listing) if listing is not None else None
-        if wanted is not None and tool is not None:
+        if (wanted := wanted_in(values.get(slot.path))) is not None:
+            tool = _find_tool(catalogue, wanted.lister, goal.tool.operation.spec)
+            if tool is None:
+                return _gone(wanted.lister)
             step = look_up(goal, slot, wanted, tool, catalogue, known_values, filtered=filtered)
             return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
     secrets = catalogue.secrets(goal.tool)
@@ -70,6 +70,15 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any],
     sources = with_completed(goal.sources, values, (*slots, *secrets), known_values)
     unset = (slot for slot in secrets if slot.required and slot.path not in credentials)
     return call_plan(replace(goal, values=values, sources=sources), (*missing, *unset))
+
+
+def _find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
+    operation = catalogue.find(id, spec)
+    return catalogue.tool(operation) if operation is not None else None
+
+
+def _gone(id: str) -> Plan:
+    return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
 
 
 def next_plan(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, Any], *, today: date | None = None) -> Plan:
@@ -96,7 +105,7 @@ def _retry_by_name(turn: Turn, catalogue: Catalogue) -> Plan | None:
     if step is None or step.outcome is not Outcome.ANSWERED or step.result is None or not lookups:
         return None
     state, call, operation = lookups[-1], step.call, step.call.tool.operation
-    is_unknown = step.result.status == _NOT_FOUND and state.goal.operation == operation.id
+    is_unknown = step.result.status == _NOT_FOUND and state.goal.tool.operation.id == operation.id
     if not is_unknown or not state.name or state.place:
         return None
     slot = next((slot for slot in catalogue.slots(call.tool) if slot.path == state.slot), None)
@@ -128,11 +137,14 @@ def _continue_lookup(
     if step.result is not None and (reason := unanswered(step.call, step.result)):
         subject = f"Looking up {state.name!r}" if state.name else "Finding out who you are"
         return Plan(text=f"{subject} failed. {reason}", confidence=0.3)
-    goal = Goal.restore(state.goal, turn.question, catalogue)
-    slots = catalogue.slots(goal.tool) if goal is not None else ()
+    # The state may be from a transcript, and the description have changed since.
+    operation = state.goal.tool.operation
+    tool = _find_tool(catalogue, operation.id, catalogue.spec(operation.spec.source))
+    slots = catalogue.slots(tool) if tool is not None else ()
     slot = next((slot for slot in slots if slot.path == state.slot), None)
-    if goal is None or slot is None:
-        return Plan(text=f"{state.goal.operation} is not among the operations any more.", confidence=0.0)
+    if tool is None or slot is None:
+        return _gone(operation.id)
+    goal = replace(state.goal, tool=tool)
     lookup = _Lookup(
         turn=turn, step=step, state=state, goal=goal, slot=slot, catalogue=catalogue, known_values=known_values
     )
@@ -248,8 +260,7 @@ class _Lookup:
             id = state.name
         elif item.name and not state.field and accepts_name(operation, self.slot):
             id = item.name
-        via = self.catalogue.find(state.via, operation.spec) if state.via else None
-        tool = self.catalogue.tool(via) if via is not None else None
+        tool = _find_tool(self.catalogue, state.via, operation.spec) if state.via else None
         if tool is None:
             name = state.name if item.score >= DOT_SCORE or state.place else item.name
             return self._plan_with(goal.with_id(self.slot, id, name))
@@ -285,10 +296,9 @@ class _Lookup:
     def _plan_elsewhere(self) -> Plan:
         """Return the plan of the next goal that the same words may mean: the name among items of another kind."""
         (id, values), *others = self.goal.others
-        operation = self.catalogue.find(id, self.goal.tool.operation.spec)
-        tool = self.catalogue.tool(operation) if operation is not None else None
+        tool = _find_tool(self.catalogue, id, self.goal.tool.operation.spec)
         if tool is None:
-            return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
+            return _gone(id)
         goal = replace(
             self.goal,
             tool=tool,
