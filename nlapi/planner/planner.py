@@ -222,6 +222,7 @@ class _Clause:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
         best = completed(best, self.catalogue, self.known_values, self.question)
         best = replace(best, filling=in_wire_form(best))
+        # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
             best = replace(best, filling=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
@@ -237,14 +238,14 @@ class _Clause:
         # The forest is trained on one API at a time, so it cannot know that another has an operation just like this.
         sure = min(probability, best.chance) if catalogue.several else probability
         sure = max(sure, CHOSEN) if choice.explicit else sure
-        unsaid, rest = unsaid_words(best, settled, catalogue), tuple(unused(best))
+        unsaid, unused_texts = unsaid_words(best, settled, catalogue), tuple(unused(best))
         sure = surely(
             best, settled, choice.rivals, missing, sure, self.question, changes=is_change, unsaid=bool(unsaid)
         )
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or says_all(best)):
             sure = UNSURE if is_change else max(sure, CHOSEN)
-        left_out = [*unsaid, *(text for text in rest if not any(text in phrase for phrase in unsaid))]
+        omitted = [*unsaid, *(text for text in unused_texts if not any(text in phrase for phrase in unsaid))]
         text, sentence = best.scene.sentence.text, " ".join(self.question.split())
         narrowing = (option for option in best.filling.options if option.end > option.start and option.narrows)
         goal = Goal(
@@ -252,12 +253,12 @@ class _Clause:
             values=values,
             confidence=round(sure, 3),
             question=self.question,
-            note=f"not used: {', '.join(left_out)}" if left_out else "",
+            note=f"not used: {', '.join(omitted)}" if omitted else "",
             used=tuple(text[option.start : option.end] for option in narrowing),
             others=others,
             sentence=sentence,
             sources=sources_of(best, sentence),
-            unused=tuple(dict.fromkeys((*unsaid, *rest))),
+            unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
         )
         if is_change:
             goal = rate_change(goal, catalogue, self.known_values, probability=probability)
@@ -270,7 +271,9 @@ class _Clause:
         if clash is not None:
             if clash.slot is None or argument_name(clash.slot) not in known_values:
                 return _contradiction_plan(goal, clash)
+            # A value that the user has set by name settles it, and `complete` fills it in.
             goal = replace(goal, values={path: value for path, value in goal.values.items() if path != clash.slot.path})
+        # Without a value in its body an update changes nothing, so no look-up is worth a request before there is one.
         if unsaid := unsaid_values(best, known_values):
             resolved = {path: value for path, value in goal.values.items() if wanted_in(value) is None}
             return call_plan(replace(goal, values=resolved), tuple(dict.fromkeys((*missing, *unsaid))))

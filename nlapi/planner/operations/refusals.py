@@ -89,5 +89,5 @@ def _names_everything(best: Candidate) -> bool:
     # show the robots.txt, of /robots.txt
     if not literals.isdisjoint(best.operation.path.lower().split("/")):
         return True
-    is_named = any(wanted_in(option.value) is not None for option in best.filling.options)
-    return is_named and not best.filling.missing and (best.tool.effect is not Effect.READ or says_all(best))
+    has_lookup = any(wanted_in(option.value) is not None for option in best.filling.options)
+    return has_lookup and not best.filling.missing and (best.tool.effect is not Effect.READ or says_all(best))

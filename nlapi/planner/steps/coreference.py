@@ -136,8 +136,8 @@ def _resolve_ordinal(question: str, listed: References) -> str:
     if match is None:
         return question
     words = (match["noun"] or "").lower().split()
-    rest, after = question[match.end() :], ""
-    if not words and rest.strip(" .?!'s"):
+    tail, after = question[match.end() :], ""
+    if not words and tail.strip(" .?!'s"):
         return question
     if words and not _PLACEHOLDER.fullmatch(" ".join(words)):
         noun_words = listed.noun.split()
@@ -148,7 +148,7 @@ def _resolve_ordinal(question: str, listed: References) -> str:
         else:
             return question
     index = int(match["number"]) - 1 if match["number"] else _ORDINALS[match["word"].lower()]
-    return " ".join(f"{question[: match.start()]}{listed.at(index)} {after}{rest}".split())
+    return " ".join(f"{question[: match.start()]}{listed.at(index)} {after}{tail}".split())
 
 
 def _resolve_pronoun(question: str, references: References) -> str:
@@ -156,15 +156,15 @@ def _resolve_pronoun(question: str, references: References) -> str:
         return f"{question[: match.start()]}the {match['rest'].strip()} of {references.single}"
     for match in _PRONOUN.finditer(question):
         pronoun, noun_phrase = match.group().lower(), (match["noun"] or "").lower()
-        rest = question[match.end() :]
+        tail = question[match.end() :]
         if noun_phrase:
             # `the campaign` refers back at the end of a sentence only: `the campaign Summer` names its item.
-            is_named = pronoun.startswith("the ") and rest.strip(" .?!")
-            if is_named or not _is_noun(noun_phrase, references.noun):
+            names_item = pronoun.startswith("the ") and tail.strip(" .?!")
+            if names_item or not _is_noun(noun_phrase, references.noun):
                 continue
         elif pronoun == "it" and _EXPLETIVE.search(question):
             continue
-        return f"{question[: match.start()]}{references.single}{noun_phrase.removeprefix(references.noun)}{rest}"
+        return f"{question[: match.start()]}{references.single}{noun_phrase.removeprefix(references.noun)}{tail}"
     return _PLURAL.sub(f"the {plural(references.operation)}", question, count=1)
 
 

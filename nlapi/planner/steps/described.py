@@ -76,13 +76,13 @@ def _with_description(scene: Scene, filling: Filling, slot: Slot, listing: Opera
         start, end = tokens[first].start, tokens[-1].end
         is_free = not any(option.start < end and start < option.end for option in filling.options)
         if is_free and (is_participle or tokens[after].lower in _DESCRIBING):
-            wanted = Wanted(name=scene.sentence.text[start:end], lister=listing.id, place=DESCRIBED)
-            return _with_lookup(filling, slot, wanted, start, end)
+            target = Wanted(name=scene.sentence.text[start:end], lister=listing.id, place=DESCRIBED)
+            return _with_lookup(filling, slot, target, start, end)
     return None
 
 
-def _with_lookup(filling: Filling, slot: Slot, wanted: Wanted, start: int, end: int) -> Filling:
-    option = Option(slot=slot, value=wanted, sure=_PROBABILITY, start=start, end=end)
+def _with_lookup(filling: Filling, slot: Slot, target: Wanted, start: int, end: int) -> Filling:
+    option = Option(slot=slot, value=target, sure=_PROBABILITY, start=start, end=end)
     return replace(
         filling,
         options=(*filling.options, option),
@@ -116,8 +116,8 @@ class _NameSearch:
         start = min([start, *(span.start for span in literals)])
         end = max([end, *(span.end for span in literals)])
         name = sentence.text[start:end].removesuffix("'s").removesuffix("’s")
-        wanted = Wanted(name=name, lister=self.listing.id, exact=True)
-        return _with_lookup(self.best.filling, self.slot, wanted, start, end)
+        target = Wanted(name=name, lister=self.listing.id, exact=True)
+        return _with_lookup(self.best.filling, self.slot, target, start, end)
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Yield the runs of tokens that may be a name, as (first, after the last)."""

@@ -146,27 +146,27 @@ class _FollowUp:
         step = _last_read(self.before, listed=is_about_all and figures) or _last_read(self.before)
         if step is None:
             return None
-        rest = self.question[start.end() :] if start else self.question
+        text = self.question[start.end() :] if start else self.question
         known_values, is_entity = self.before.known_values, self.catalogue.index.is_entity
         tool, operation = step.call.tool, step.call.tool.operation
-        stems = [stem(word) for word in split_words(rest)]
+        stems = [stem(word) for word in split_words(text)]
         if stems and stems[0] in VERBS and not is_about_all:
-            return self.plan(rest, known=known_values)
+            return self.plan(text, known=known_values)
         arguments = _arguments(step, self.catalogue)
         paging = page_arguments(tool, sizes=figures)
-        candidate = candidate_of(read_sentence(rest, self.today), self.catalogue, {}, operation, 0.0)
+        candidate = candidate_of(read_sentence(text, self.today), self.catalogue, {}, operation, 0.0)
         options = candidate.filling.options if candidate is not None else ()
         options = tuple(option for option in options if not figures or option.slot.path[0] not in paging)
         if not options and any(is_entity(word) and word not in noun_stems(operation) for word in stems):
             ids = {argument_name(slot): value for slot, value in arguments.items() if takes_id(slot)}
-            return self.plan(f"show {rest}", known={**ids, **known_values})
-        if not options and not (is_about_all and figures) and not self._narrows(rest, step):
+            return self.plan(f"show {text}", known={**ids, **known_values})
+        if not options and not (is_about_all and figures) and not self._narrows(text, step):
             is_question = is_about_all or (_ABOUT.match(self.question) and not any(map(is_entity, stems)))
             summary = operation.summary.strip().rstrip(".") or operation.id
             return Plan(text=f"{summary!r} has no argument for that.", confidence=0.3) if is_question else None
         values: Values = {slot.path: value for slot, value in arguments.items() if slot.path[0] not in paging}
         values |= {option.slot.path: option.value for option in options}
-        used = tuple(rest[option.start : option.end] for option in options)
+        used = tuple(text[option.start : option.end] for option in options)
         goal = Goal(tool=tool, values=values, confidence=_REPEATED, question=self.question, used=used)
         return plan_goal(goal, self.catalogue, known_values)
 

@@ -56,7 +56,7 @@ def _is_pending(value: Any) -> bool:
 def look_up(
     goal: Goal,
     slot: Slot,
-    wanted: Wanted,
+    target: Wanted,
     tool: Tool,
     catalogue: Catalogue,
     known_values: Mapping[str, Any],
@@ -68,31 +68,32 @@ def look_up(
     A Goal where that listing takes an id that has to be looked up first: the newest album of an artist. With
     `filtered` a listing that can be filtered by name is.
     """
-    tools = (tool,) if wanted.field else (tool, *catalogue.other_listers(goal.tool, slot, tool))
-    listings = [_listing(goal, slot, other, wanted, catalogue, known_values) for other in tools]
-    listing = listings[0] if wanted.field else min(listings, key=lambda listing: listing.misfit(goal.question))
+    tools = (tool,) if target.field else (tool, *catalogue.other_listers(goal.tool, slot, tool))
+    listings = [_listing(goal, slot, other, target, catalogue, known_values) for other in tools]
+    listing = listings[0] if target.field else min(listings, key=lambda listing: listing.misfit(goal.question))
     tool, values, slots = listing.tool, listing.values, catalogue.slots(listing.tool)
-    by_name = None if wanted.place else name_filter(slots)
+    by_name = None if target.place else name_filter(slots)
+    # Without its flag a listing may leave the item out: Docker lists running containers only.
     if (flag := all_flag(slots)) is not None and argument_name(flag) not in known_values:
         values.setdefault(flag.path, True)
-    if by_name is not None and wanted.name and (filtered or by_name.required):
-        values[by_name.path] = wanted.name
+    if by_name is not None and target.name and (filtered or by_name.required):
+        values[by_name.path] = target.name
     state = LookupState(
         goal=goal,
         slot=slot.path,
-        name=wanted.name,
-        kind=noun(tool.operation) if wanted.field else thing_of(goal.tool, slot),
-        field=wanted.field,
-        id_field="" if wanted.field else catalogue.id_field(goal.tool, slot, tool),
-        id_fields=() if wanted.field else tuple(catalogue.path_fields(goal.tool, tool)),
-        via=wanted.via,
-        place=wanted.place,
-        exact=wanted.exact,
+        name=target.name,
+        kind=noun(tool.operation) if target.field else thing_of(goal.tool, slot),
+        field=target.field,
+        id_field="" if target.field else catalogue.id_field(goal.tool, slot, tool),
+        id_fields=() if target.field else tuple(catalogue.path_fields(goal.tool, tool)),
+        via=target.via,
+        place=target.place,
+        exact=target.exact,
         filtered=filtered and by_name is not None and not by_name.required,
     )
     if any(map(_is_pending, values.values())):
         return replace(goal, tool=tool, values=values, others=(), tried=(), outer=state)
-    target, reason = _texts(state)
+    preview, reason = _texts(state)
     final = Call(
         tool=goal.tool, arguments={".".join(path): describe_value(value) for path, value in goal.values.items()}
     )
@@ -102,7 +103,7 @@ def look_up(
         goal=goal.final_call,
         confidence=goal.confidence,
         missing=missing,
-        understood=with_note(f"{target}, then {describe_call(final)}", goal),
+        understood=with_note(f"{preview}, then {describe_call(final)}", goal),
         text=missing_text(missing),
         raw=state,
     )
@@ -118,7 +119,7 @@ def _texts(state: LookupState) -> tuple[str, str]:
 
 
 def _listing(
-    goal: Goal, slot: Slot, tool: Tool, wanted: Wanted, catalogue: Catalogue, known_values: Mapping[str, Any]
+    goal: Goal, slot: Slot, tool: Tool, target: Wanted, catalogue: Catalogue, known_values: Mapping[str, Any]
 ) -> _Listing:
     """Return a listing with the arguments that the goal, the question and the known values have for it."""
     slots = catalogue.slots(tool)
@@ -129,14 +130,15 @@ def _listing(
     plain = {path: value for path, value in shared.items() if not _is_pending(value)}
     values, missing = complete({**catalogue.narrowing(goal.tool, slot, tool), **plain}, slots, hints)
     by_name = name_filter(slots)
-    if by_name is not None and by_name.required and wanted.name and not wanted.place:
+    if by_name is not None and by_name.required and target.name and not target.place:
         missing = tuple(other for other in missing if other is not by_name)
+    # The question is read for one level of look-ups only: further up its names belong to the outer look-up.
     if missing and goal.outer is None:
-        values, missing = complete({**_read_values(goal, tool, missing, wanted, catalogue), **values}, slots, hints)
+        values, missing = complete({**_read_values(goal, tool, missing, target, catalogue), **values}, slots, hints)
     return _Listing(tool=tool, values=values, missing=missing)
 
 
-def _read_values(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted, catalogue: Catalogue) -> Values:
+def _read_values(goal: Goal, tool: Tool, missing: Sequence[Slot], target: Wanted, catalogue: Catalogue) -> Values:
     """Return the values that the question has for a listing, without the name that is looked up and those in use."""
     sentence = read_sentence(goal.question, date.today())
     listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
@@ -144,7 +146,7 @@ def _read_values(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted
         sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.is_entity
     )
     lists = (value if isinstance(value, list) else [value] for value in goal.values.values())
-    used = {wanted.name, *(str(entry) for entries in lists for entry in entries)}
+    used = {target.name, *(str(entry) for entries in lists for entry in entries)}
     values: Values = {}
     for option in fill(scene).options:
         pending = wanted_in(option.value)
@@ -179,9 +181,9 @@ def choice_plan(
     more of them.
     """
     choices = {str(item.id): item.name for item in items[:MAX_CHOICES] if item.id is not None}
-    shown = ", ".join(f"{name} ({id})" if name else id for id, name in choices.items())
+    listing = ", ".join(f"{name} ({id})" if name else id for id, name in choices.items())
     start = _choice_reason(state, several=len(choices) > 1, matched=matched, unread=unread)
-    text = f"{start}{f': {shown}' if shown else ''}."
+    text = f"{start}{f': {listing}' if listing else ''}."
     # A choice is an id for the slot, and a look-up of a field needs that field of the item instead.
     if not choices or state.field:
         return Plan(text=text, confidence=0.3)

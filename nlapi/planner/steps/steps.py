@@ -57,11 +57,11 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any],
     values, missing = complete(goal.values, slots, known_values)
     goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
     for slot in slots:
-        if (wanted := wanted_in(values.get(slot.path))) is not None:
-            tool = _find_tool(catalogue, wanted.lister, goal.tool.operation.spec)
+        if (target := wanted_in(values.get(slot.path))) is not None:
+            tool = _find_tool(catalogue, target.lister, goal.tool.operation.spec)
             if tool is None:
-                return _gone(wanted.lister)
-            step = look_up(goal, slot, wanted, tool, catalogue, known_values, filtered=filtered)
+                return _gone(target.lister)
+            step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
             return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
     secrets = catalogue.secrets(goal.tool)
     names = {slot: argument_name(slot) for slot in secrets}
@@ -264,10 +264,10 @@ class _Lookup:
         if tool is None:
             name = state.name if item.score >= DOT_SCORE or state.place else item.name
             return self._plan_with(goal.with_id(self.slot, id, name))
-        target = next((slot for slot in reversed(self.catalogue.slots(tool)) if slot.where == "path"), None)
-        if target is None:
+        id_slot = next((slot for slot in reversed(self.catalogue.slots(tool)) if slot.where == "path"), None)
+        if id_slot is None:
             return Plan(text=f"{tool.operation.id} takes no id.", confidence=0.2)
-        values, _ = complete({target.path: id}, self.catalogue.slots(tool), self.known_values)
+        values, _ = complete({id_slot.path: id}, self.catalogue.slots(tool), self.known_values)
         text = f"read the {state.field} of {item.name!r}"
         return Plan(
             calls=(Call(tool=tool, arguments=nest(values), id="lookup", reason=f"to {text}"),),

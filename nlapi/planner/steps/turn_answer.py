@@ -81,8 +81,8 @@ def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
     arguments = next_arguments(step.call, step.result)
     question, rounds = clauses_of(turn)[-1]
     applied = texts_used(round.plan for round in rounds)
-    asked = list_question(_without_ordinals(question, rounds), pages, listed, applied, today or date.today())
-    if not arguments or not asked.needs_all:
+    listing = list_question(_without_ordinals(question, rounds), pages, listed, applied, today or date.today())
+    if not arguments or not listing.needs_all:
         return None
     call = replace(step.call, arguments=dict(arguments), reason="to have all of them")
     return Plan(calls=(call,), understood=f"read page {len(pages) + 1}, to have all of them", raw=CallState())
