@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nlapi.changes.sentences import find_change_command
 from nlapi.openapi.spec import Effect
-from nlapi.planner.language.text import Kind, Sentence
+from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.commanded import uncommanded
@@ -21,8 +21,6 @@ from nlapi.planner.slots.known_values import wanted_in
 from nlapi.resources.naming import IMPERATIVES, POSSIBLE_READS, VERBS, Intent, stem
 from nlapi.tools.plan import Plan
 
-# Words in the name of an argument that selects an action.
-_ACTION_WORDS = frozenset(map(stem, "type action operation mode method command op task".split()))
 _CONJUNCTION = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
@@ -42,21 +40,14 @@ def unmet_command(best: Candidate, catalogue: Catalogue) -> str:
     That is a change where the operation reads, or another action than that of the operation.
     """
     text = best.scene.sentence.text
-    if not catalogue.index.is_change(best.operation):
-        command = find_change_command(text, best.operation, catalogue.index.is_entity)
-        if command and not _is_choice(best, command):
-            return command
+    is_change, is_entity = catalogue.index.is_change(best.operation), catalogue.index.is_entity
+    if not is_change and (command := find_change_command(text, best.operation, is_entity)):
+        return command
     word = uncommanded(best, catalogue).lower()
     following = text.lower().partition(word)[2].split()[:1] if word else []
     # `power off` is one command of two words.
     phrase = f"{word} {following[0]}" if following and stem(word + following[0]) in IMPERATIVES else word
     return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - POSSIBLE_READS else ""
-
-
-def _is_choice(best: Candidate, command: str) -> bool:
-    """Return whether a command is a choice of an argument that selects an action: add a todo, by `type: add`."""
-    slots = (slot for slot in best.scene.slots if not _ACTION_WORDS.isdisjoint(slot.words))
-    return stem(command) in {stem(str(choice).lower()) for slot in slots for choice in slot.choices}
 
 
 def prohibition(best: Candidate) -> str:
@@ -69,6 +60,7 @@ def prohibition(best: Candidate) -> str:
 
 def separate_operations(sentence: Sentence, catalogue: Catalogue) -> list[str]:
     """Return the operations that the clauses of a sentence clearly name, where their intents differ; else nothing."""
+    # `create a campaign and delete the audience Old Visitors` would create a campaign of that name.
     intents: dict[str, Intent] = {}
     for clause in filter(None, _CONJUNCTION.split(sentence.text)):
         intent = VERBS.get(stem(clause.split()[0].lower()))
@@ -85,9 +77,5 @@ def is_certain(best: Candidate) -> bool:
 
 def _names_everything(best: Candidate) -> bool:
     """Return whether a sentence names the item, and nothing else but what becomes of it."""
-    literals = {span.text.lower() for span in best.scene.sentence.spans if span.kind is Kind.LITERAL}
-    # show the robots.txt, of /robots.txt
-    if not literals.isdisjoint(best.operation.path.lower().split("/")):
-        return True
     has_lookup = any(wanted_in(option.value) is not None for option in best.filling.options)
     return has_lookup and not best.filling.missing and (best.tool.effect is not Effect.READ or says_all(best))
