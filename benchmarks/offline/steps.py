@@ -17,6 +17,7 @@ from typing import Any
 
 from nlapi.client.message import Result
 from nlapi.planner import OfflinePlanner
+from nlapi.planner.steps.state import LookupStage, LookupState
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.tool import Call
 from training.corpus import Corpus, add_questions
@@ -74,10 +75,12 @@ async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan
 
 def answered(call: Call, plan: Plan) -> Step:
     """The step of a call answered with one thing, called what was looked for; with six to pick from by place."""
-    raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
-    named = {"name": raw.get("name") or "Sample", raw.get("field") or "kind": "1"}
-    things = [{"id": str(at), "uri": str(at), **named, **_figures(at)} for at in range(1, 7 if raw.get("place") else 2)]
-    one = call.tool.operation.path.endswith("}") or raw.get("stage") == "via" or raw.get("name") == ""
+    lookup = plan.raw if isinstance(plan.raw, LookupState) else None
+    named = {"name": (lookup and lookup.name) or "Sample", (lookup and lookup.field) or "kind": "1"}
+    count = 6 if lookup is not None and lookup.place else 1
+    things = [{"id": str(at), "uri": str(at), **named, **_figures(at)} for at in range(1, count + 1)]
+    read_alone = lookup is not None and (lookup.stage is LookupStage.ITEM or not lookup.name)
+    one = call.tool.operation.path.endswith("}") or read_alone
     data: Any = things[0] if one else things
     headers = (("content-type", "application/json"),)
     result = Result(status=200, headers=headers, content=json.dumps(data).encode())

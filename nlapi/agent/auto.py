@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.agent.events import Planner, PlannerChosen
-from nlapi.agent.messages import claude_raw
+from nlapi.agent.messages import claude_state
 from nlapi.agent.models import DEFAULT, MODELS
 from nlapi.errors import UsageError
 from nlapi.issue import Level
@@ -268,11 +268,11 @@ class AutoPlanner:
         """Yield the output of the planner that routing chooses, after a PlannerChosen where it changes."""
         turn = conversation.current
         # Claude finishes its own turns: its plans refer to tool calls that the embedded planner cannot continue.
-        if turn.rounds and (raw := claude_raw(turn.rounds[-1].plan)) is not None and self._make_claude is not None:
+        if turn.rounds and (state := claude_state(turn.rounds[-1].plan)) is not None and self._make_claude is not None:
             if capped_plan := self._cap_plan(turn):
                 yield capped_plan
                 return
-            async for piece in self._stream_claude(self._claude(str(raw.get("model") or DEFAULT)), conversation):
+            async for piece in self._stream_claude(self._claude(state.model or DEFAULT), conversation):
                 yield piece
             return
         # The embedded planner costs milliseconds and no money, so its confidence decides whether Claude is needed.
@@ -365,8 +365,8 @@ def _assessment(plan: Plan, min_confidence: float) -> str:
 
 
 def _plan_cost(plan: Plan) -> float:
-    raw = claude_raw(plan)
-    return float((raw or {}).get("cost") or 0.0)
+    state = claude_state(plan)
+    return (state.cost or 0.0) if state is not None else 0.0
 
 
 async def _plan_of(planner: Planner, conversation: Conversation) -> Plan:

@@ -186,8 +186,9 @@ def record_line(record: Mapping[str, Any]) -> str:
 def _usage_line(raw: Any) -> str:
     """Return the tokens and the cost of a plan of Claude, or ""."""
     from nlapi.agent.claude import plans_usage
+    from nlapi.agent.messages import ClaudeState
 
-    return plans_usage([raw]) if isinstance(raw, dict) and "usage" in raw else ""
+    return plans_usage([ClaudeState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 
 def _outcome(record: Mapping[str, Any]) -> str:

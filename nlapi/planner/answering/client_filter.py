@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -232,13 +232,3 @@ def _operation_words(operation: Operation) -> frozenset[str]:
     """The stems of what an operation and its API are called."""
     said = (operation.id, operation.summary, operation.path, operation.spec.title, *operation.tags)
     return frozenset(map(stem, (piece for text in said for piece in split_words(text))))
-
-
-def texts_applied(raws: Iterable[Any]) -> tuple[str, ...]:
-    """Return the texts of a question that plans took care of, by their raw forms: of arguments and of look-ups."""
-    texts: list[str] = []
-    for raw in raws:
-        if isinstance(raw, Mapping):
-            texts += [str(text) for text in raw.get("used") or ()]
-            texts += [str(raw[name]) for name in ("name", "place", "kind") if raw.get(name)]
-    return tuple(dict.fromkeys(texts))
