@@ -21,7 +21,6 @@ from nlapi.planner.operations.api_selection import named_api
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.change_questions import unsaid_values
-from nlapi.planner.operations.commanded import uncommanded
 from nlapi.planner.operations.confidence import FEW, confidence, features, is_doubtful, is_meant
 from nlapi.planner.operations.fallbacks import (
     ALTERNATIVES,
@@ -39,23 +38,22 @@ from nlapi.planner.operations.fan_out import with_twins
 from nlapi.planner.operations.field_question import field_read
 from nlapi.planner.operations.id_resolution import completed, with_only_parents
 from nlapi.planner.operations.intent_rewrites import as_command, other_goals, says_all, says_plainly
-from nlapi.planner.operations.operation_choice import CLEAR, best_of, likeliest
+from nlapi.planner.operations.operation_choice import asks, asks_for_health, asks_who_i_am, best_of, likeliest
 from nlapi.planner.operations.read_breadth import broadened
-from nlapi.planner.operations.reads import asks, asks_for_health, asks_who_i_am, unlisted
 from nlapi.planner.operations.sureness import CHOSEN, TOSSED, settled_by_answer, surely, unsaid_words
-from nlapi.planner.operations.vetoes import Clash, clash_in, commands_change, forbids, refusal, supposes, unused
+from nlapi.planner.operations.vetoes import commands_change, forbids, refusal, supposes, unused
 from nlapi.planner.operations.wire_forms import in_wire_form
-from nlapi.planner.slots.known_values import Values, argument_name, complete, wanted_in
+from nlapi.planner.slots.known_values import Values, complete, wanted_in
 from nlapi.planner.steps.change_confidence import sure_of_change
 from nlapi.planner.steps.described import with_leftover_name
 from nlapi.planner.steps.followup import follow
 from nlapi.planner.steps.goal import Goal, final
 from nlapi.planner.steps.multi_intent import begun, chained, next_clause, unrelated
 from nlapi.planner.steps.steps import go_on, plan_for
-from nlapi.resources.naming import IMPERATIVES, POSSIBLE_READS, VERBS, Intent, stem
+from nlapi.resources.naming import stem
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import correct_spelling
-from nlapi.tools.tool import Missing, Tool
+from nlapi.tools.tool import Tool
 
 LONGEST = 2000
 """Characters of a question that are read: nobody says one thing in more."""
@@ -68,7 +66,6 @@ _HELP = re.compile(
 )
 _DOING = frozenset(map(stem, "type action operation mode method command op task".split()))
 """Words in the name of an argument that says what is done."""
-_PARTS = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
 def plan(
@@ -144,9 +141,7 @@ class OfflinePlanner:
         language = foreign(sentence)
         if not found or not (is_meant(found) or _is_certain(found[0])):
             return unmatched(catalogue, found, language)
-        if wants := self._several(sentence, catalogue):
-            return too_much(wants, found)
-        best, others = best_of(found, sentence, catalogue, known, free=chosen is None)
+        best, others = best_of(found, sentence, catalogue, known)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
@@ -166,24 +161,11 @@ class OfflinePlanner:
     def _refused(self, best: Candidate, found: Sequence[Candidate], catalogue: Catalogue) -> Plan | None:
         """The Plan that says why the likeliest operation must not be planned, or what contradicts itself in it."""
         changes = catalogue.index.is_change(best.operation)
-        if what := unlisted(best, catalogue) or _uncarried(best, catalogue):
+        if what := _uncarried(best, catalogue):
             return nothing_does(best.operation.spec, what, found)
         if (changes and (why := refusal(best, catalogue.index.is_entity))) or (why := _forbidden(best)):
             return no_plan(f"{CLAUDE}{why}", (), 0.1)
         return None
-
-    def _several(self, sentence: Sentence, catalogue: Catalogue) -> list[str]:
-        """The operations asked for when a sentence plainly asks for several unrelated ones, else nothing."""
-        parts = [part for part in _PARTS.split(sentence.text) if part]
-        wants: list[tuple[str, Intent]] = []
-        for part in parts:
-            intent = VERBS.get(stem(part.split()[0].lower()))
-            top = catalogue.index.search(part, 1) if intent is not None else []
-            if intent is None or not top or top[0][1] < CLEAR:
-                continue
-            wants.append((top[0][0].id, intent))
-        ids = list(dict.fromkeys(id for id, _ in wants))
-        return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
 
 
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
@@ -202,12 +184,7 @@ def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
         command = find_change_command(text, best.operation, catalogue.index.is_entity)
         if command and not _is_choice(best, command):
             return command
-    word = uncommanded(best, catalogue).lower()
-    if not word:
-        return ""
-    after = best.scene.sentence.text.lower().partition(word)[2].split()[:1]
-    phrase = " ".join((word, *after)) if after and stem(word + after[0]) in IMPERATIVES else word
-    return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - POSSIBLE_READS else ""
+    return ""
 
 
 def _is_choice(best: Candidate, command: str) -> bool:
@@ -241,7 +218,7 @@ def _planned(
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = unsaid_words(best, settled, catalogue)
-    sure = surely(best, settled, others, missing, sure, question, changes=changes, unsaid=bool(unsaid))
+    sure = surely(best, settled, missing, sure, question, changes=changes, unsaid=bool(unsaid))
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
@@ -262,15 +239,10 @@ def _planned(
     )
     if changes:
         goal = sure_of_change(goal, catalogue, known, forest=ours)
-    found = clash_in(best.scene, best.filling.options)
-    if found is not None and not (found.slot is not None and argument_name(found.slot) in known):
-        return _contradicted(goal, found)
-    if found is not None and found.slot is not None:
-        goal = replace(goal, values={path: value for path, value in values.items() if path != found.slot.path})
     if unsaid_slots := unsaid_values(best, known):
         return final(_without_names(goal), (*missing, *(slot for slot in unsaid_slots if slot not in missing)))
     made = plan_for(goal, catalogue, known)
-    if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
+    if best.tool.effect is Effect.READ and made.raw["stage"] == "call":
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
@@ -284,23 +256,6 @@ def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) 
     """What may be meant in place of a call that lacks a value: no listing of what the value is to be chosen from."""
     listings = {catalogue.lister(best.tool, slot) for slot in best.filling.missing}
     return [one for one in others if one.score > best.score - RIVAL and one.operation not in listings]
-
-
-def _contradicted(goal: Goal, clash: Clash) -> Plan:
-    """Says what contradicts itself; where the user can choose among values, one question that names the argument."""
-    text = f"The question contradicts itself: {clash.why}."
-    if clash.slot is None:
-        return no_plan(text, (), 0.1)
-    about = clash.slot.description or f"the {clash.slot.name}"
-    missing = Missing(
-        tool=goal.tool,
-        argument=argument_name(clash.slot),
-        description=f"{text} {about}",
-        choices=tuple(map(str, clash.values)),
-        schema=clash.slot.schema,
-    )
-    made = final(goal, ())
-    return replace(made, text=text, confidence=min(UNSURE, goal.confidence), missing=(missing,))
 
 
 def _is_certain(best: Candidate) -> bool:

@@ -11,10 +11,9 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.conditions import FILLER
 from nlapi.planner.language.commands import commands, own_verbs
 from nlapi.planner.language.question_intent import wish_of
-from nlapi.planner.language.text import Kind, Sentence, Token
-from nlapi.planner.operations.candidates import Candidate, candidate_of
+from nlapi.planner.language.text import Kind, Token
+from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.id_resolution import completed
 from nlapi.planner.slots.entities import SLUG, Wanted, entity_of, is_subject, kind_of, noun_stems
 from nlapi.planner.slots.features import QUERYLIKE
 from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
@@ -188,25 +187,6 @@ def _has_value(tokens: Sequence[Token], at: int) -> bool:
     before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ("the", "a", "an")]
     after = tokens[at + 1].lower if at + 1 < len(tokens) else ""
     return after in ("by", "is", "=", ":") or before[-1:] in (["with"], ["whose"], ["having"])
-
-
-def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:
-    """Updates of a thing that is called by nothing but its name (rename Argo to Nostos), though no word tells its kind.
-
-    Only what says which thing and what shall become of it, and leaves out nothing, is one.
-    """
-    if not any(map(commands, sentence.tokens)):
-        return []
-    found: list[Candidate] = []
-    updates = [one for one in catalogue.operations if one.method in METHODS[Intent.UPDATE]]
-    for operation in [one for one in updates if one.path.rstrip("/").endswith("}")][:_MOST_TRIED]:
-        one = candidate_of(sentence, catalogue, known, operation, 0.0)
-        one = completed(one, catalogue, known, sentence.text) if one is not None else None
-        if one is None or one.filling.missing or one.filling.unused or len(one.filling.options) < 2:
-            continue
-        if any(wanted_in(option.value) is not None for option in one.filling.options):
-            found.append(one)
-    return sorted(found, key=lambda one: -one.score)
 
 
 def says_plainly(best: Candidate, missing: Sequence[Slot]) -> bool:
