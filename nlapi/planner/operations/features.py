@@ -183,20 +183,20 @@ _MIN_SIMILARITY = 0.3
 _MISSING = math.log(0.04)
 _TYPED = frozenset((Family.DATE, Family.TIME, Family.EMAIL, Family.URL, Family.CHOICE, Family.BOOLEAN, Family.NUMBER))
 
+# Features of an operation by itself; the last five are words and values that only it has.
 ABSOLUTE = tuple(
     """index values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words
     verb intent method deed first_deed number required filled sum mean weakest missing missing_ids subject clear extra
     guessed doubt unused unused_names slots deprecated unasked likely gain typed chosen named said_slots left_over
     form hit name_hit miss near outdone""".split()
 )
-"""Features of an operation by itself; the last five are words and values that only it has."""
+# Features that also count by their distance to the best of the other operations.
 RIVALS = tuple(
     """index said said_near told told_near heard heard_near heard_name verb deed number filled sum mean missing unused
     clear weakest likely gain typed named said_slots form hit miss near outdone unheard""".split()
 )
-"""Features that also count by their distance to the best of the other operations."""
+# Those of RIVALS of which less is better.
 COSTS = frozenset(("missing", "unused", "miss", "outdone", "unheard"))
-"""Those of RIVALS of which less is better."""
 FEATURES = (*ABSOLUTE, *(f"{name}_ahead" for name in RIVALS), "rivals")
 
 
