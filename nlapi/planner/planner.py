@@ -163,7 +163,7 @@ class OfflinePlanner:
         changes = catalogue.index.is_change(best.operation)
         if what := _uncarried(best, catalogue):
             return nothing_does(best.operation.spec, what, found)
-        if (changes and (why := refusal(best))) or (why := _forbidden(best)):
+        if (changes and (why := refusal(best, catalogue.index.is_entity))) or (why := _forbidden(best)):
             return no_plan(f"{CLAUDE}{why}", (), 0.1)
         return None
 

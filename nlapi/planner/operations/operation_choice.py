@@ -10,12 +10,15 @@ from typing import Any
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import commands, own_verbs
+from nlapi.planner.language.ordinals import LAST, ORDINALS
 from nlapi.planner.language.question_intent import Want, wish_of
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.language.words import stems
 from nlapi.planner.operations.candidates import Candidate, candidate_of, candidates
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.entities import is_subject
+from nlapi.planner.operations.id_resolution import completed
+from nlapi.planner.slots.entities import is_subject, noun_stems
+from nlapi.planner.slots.known_values import wanted_in
 from nlapi.planner.slots.slot import Option, Slot
 from nlapi.resources.naming import name_words
 
@@ -88,14 +91,16 @@ def rerank(
 ) -> tuple[Candidate, list[Candidate]]:
     """Return the candidate to plan and its rivals: `best`, or what the description has in its place.
 
-    A list replaces the read of one item, where a question compares items and names none (which product is the most
-    expensive); a change of the state replaces a deletion that the command does not name (cancel the run).
+    - the list for the read of one item, where a question compares items: which product is the most expensive;
+    - the change of a state for a deletion that the command does not name: cancel the run;
+    - the read of what belongs to an item for the read of that item: the owner of the car Betty.
     """
-    # All that is left of thirteen re-rankings: without them the operation is right more often in every set
-    # (benchmarks/OFFLINE.md, "Re-rankings"). These two change 2 plans of 849, none for the worse; without them
-    # superlatives are not answered (tests/planner/test_offline_wish.py), and to cancel a run deletes it, with a
-    # confidence of 0.945 (tests/planner/test_offline_plain_names.py).
+    # All that is left of thirteen re-rankings: without all of them the operation is right more often in every set, and
+    # what these are made of changed 3 plans of 1,157 (benchmarks/OFFLINE.md, "Re-rankings"). Without them superlatives
+    # are not answered (tests/planner/test_offline_wish.py), to cancel a run deletes it with a confidence of 0.945
+    # (test_offline_plain_names.py), and the item is shown for what belongs to it (test_offline_flows.py).
     instead = _list_to_compare(best, catalogue, known) or _state_change(best, catalogue, known)
+    instead = instead or _related_item(best, catalogue, known)
     if instead is None:
         return best, list(others)
     return instead, [best, *(other for other in others if other.operation is not instead.operation)]
@@ -105,11 +110,36 @@ def _list_to_compare(best: Candidate, catalogue: Catalogue, known: Mapping[str, 
     """Return the list of the items of which a read would show one, where a question compares them and names none."""
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
     compares = best.tool.effect is Effect.READ and wish_of(best.scene.sentence.text).figures
-    if not compares or subject is None or surety(best) >= _SURE_OF_ITEM:
+    if not compares or subject is None or (surety(best) >= _SURE_OF_ITEM and not _is_extreme(best, subject)):
         return None
     lists = catalogue.listers(best.tool, subject)[:_MAX_LISTS]
     options = (candidate_of(best.scene.sentence, catalogue, known, operation, best.score) for operation in lists)
     return min((option for option in options if option is not None), key=_misfit, default=None)
+
+
+def _is_extreme(best: Candidate, subject: Slot) -> bool:
+    """Return whether an item is named only as the most or the least of its kind: the newest product."""
+    lookups = (wanted_in(option.value) for option in best.filling.options if option.slot is subject)
+    return any(lookup is not None and lookup.place not in ("", LAST, *ORDINALS) for lookup in lookups)
+
+
+def _related_item(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
+    """Return the read of what belongs to the named item, where that is asked for: the owner of the car Betty."""
+    lookup = next((option for option in best.filling.options if wanted_in(option.value) is not None), None)
+    if best.tool.effect is not Effect.READ or lookup is None or not is_subject(best.operation, lookup.slot):
+        return None
+    sentence, kind = best.scene.sentence, noun_stems(best.operation)
+    of = next((at for at, token in enumerate(sentence.tokens) if token.lower == "of"), len(sentence.tokens))
+    if not set(kind) <= set(sentence.stems[of:]):
+        return None
+    for operation in catalogue.operations_of(best.operation.spec):
+        noun, is_item = noun_stems(operation), operation.path.rstrip("/").endswith("}")
+        if operation.method == "GET" and is_item and noun and noun != kind and set(noun) <= set(sentence.stems[:of]):
+            related = candidate_of(sentence, catalogue, known, operation, best.score)
+            related = completed(related, catalogue, known, sentence.text) if related is not None else None
+            if related is not None and not related.filling.missing:
+                return replace(related, score=best.score)
+    return None
 
 
 def _state_change(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
