@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nlapi.changes.lexicon import is_verb, leading_verbs, parse_command
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import commands, own_verbs
@@ -20,7 +21,7 @@ from nlapi.planner.operations.id_resolution import completed
 from nlapi.planner.slots.entities import is_subject, noun_stems
 from nlapi.planner.slots.known_values import wanted_in
 from nlapi.planner.slots.slot import Option, Slot
-from nlapi.resources.naming import name_words
+from nlapi.resources.naming import VERBS, Intent, name_words
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
@@ -73,7 +74,7 @@ def best_of(
     found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> tuple[Candidate, list[Candidate]]:
     """Return the candidate to plan and its rivals."""
-    allowed = _without_changes(found, sentence)
+    allowed = _without_reads(_without_changes(found, sentence), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known)
 
 
@@ -84,6 +85,22 @@ def _without_changes(found: Sequence[Candidate], sentence: Sentence) -> Sequence
     if not asks(sentence.text) and (not is_fact or any(map(commands, sentence.tokens))):
         return found
     return [candidate for candidate in found if candidate.tool.effect is Effect.READ] or found
+
+
+def _without_reads(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
+    """Return the changes that the first word of a sentence names, where the likeliest operation is a read without it.
+
+    `star acme/web` does not check whether acme/web is starred.
+    """
+    start = opening_length(sentence.text)
+    verb, _ = parse_command(token.lower for token in sentence.tokens if token.start >= start)
+    best = found[0]
+    if best.tool.effect is not Effect.READ or VERBS.get(verb) is Intent.READ or not is_verb(verb):
+        return found
+    if verb in leading_verbs(best.operation):
+        return found
+    changes = (candidate for candidate in found if candidate.tool.effect is not Effect.READ and not candidate.unasked)
+    return [change for change in changes if verb in leading_verbs(change.operation)] or found
 
 
 def rerank(
