@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.conditions import FILLER
-from nlapi.planner.language.commands import commands, own_verbs
+from nlapi.planner.language.commands import commands
 from nlapi.planner.language.question_intent import wish_of
 from nlapi.planner.language.text import Kind, Token
 from nlapi.planner.operations.candidates import Candidate
@@ -22,7 +21,7 @@ from nlapi.planner.slots.slot import Option, Slot
 from nlapi.planner.slots.thing_names import noun_places
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular, split_words, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(
@@ -32,8 +31,6 @@ _HAS = re.compile(
 )
 # Words after a verb, a listed one or not, and after no noun.
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
-# The least probability of each value of a change that the sentence says plainly.
-LIKELY = 0.6
 _HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
 _LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
 _MAX_OTHERS = 6
@@ -197,36 +194,15 @@ def _has_value(tokens: Sequence[Token], at: int) -> bool:
 def says_plainly(best: Candidate, missing: Sequence[Slot]) -> bool:
     """Return whether the operation, its arguments, and the fields and choices of its answer explain every word.
 
-    The target of a change has to be named too, and no other argument may be named without a value.
+    Of a change that is not all: what speaks against it is in nlapi.changes, after which its confidence falls.
     """
-    assigned = {option.slot for option in best.filling.options}
     if missing or not says_all(best) or not best.scene.sentence.words:
         return False
-    if best.tool.effect is Effect.READ:
-        nouns = {*noun_stems(best.operation), *(stem(word) for noun in _entry_nouns(best) for word in noun)}
-        is_search = any(QUERYLIKE & set(option.slot.words) and option.sure >= SURE for option in best.filling.options)
-        return (is_search or bool(nouns & best.scene.sentence.stem_set)) and not _has_unexplained_value(best)
-    if (
-        best.unasked
-        or best.filling.unused
-        or not _is_done_by(best)
-        or any(option.sure < LIKELY for option in best.filling.options if option.span)
-    ):
-        return False
-    has_target = all(slot in assigned for slot in best.scene.slots if is_subject(best.operation, slot))
-    free = [token.stem for token in best.scene.sentence.tokens if not _is_in_value(best, token)]
-    unassigned = [slot for slot in best.scene.slots if slot.where == "body" and slot not in assigned]
-    nouns = set(noun_stems(best.operation))
-    lacks_value = any(set(slot.words) <= set(free) and not set(slot.words) <= nouns for slot in unassigned)
-    return has_target and not lacks_value and any(slot.where == "body" for slot in assigned)
-
-
-def _is_done_by(best: Candidate) -> bool:
-    """Return whether the first word of the sentence is a verb of the operation or of its method."""
-    start = opening_length(best.scene.sentence.text)
-    verb = next((token.stem for token in best.scene.sentence.tokens if token.start >= start and token.word), "")
-    intent = VERBS.get(verb)
-    return verb in own_verbs(best.operation) or (intent is not None and best.operation.method in METHODS[intent])
+    if best.tool.effect is not Effect.READ:
+        return not best.unasked and not best.filling.unused
+    nouns = {*noun_stems(best.operation), *(stem(word) for noun in _entry_nouns(best) for word in noun)}
+    is_search = any(QUERYLIKE & set(option.slot.words) and option.sure >= SURE for option in best.filling.options)
+    return (is_search or bool(nouns & best.scene.sentence.stem_set)) and not _has_unexplained_value(best)
 
 
 def _entry_nouns(best: Candidate) -> tuple[tuple[str, ...], ...]:

@@ -74,33 +74,34 @@ def best_of(
     found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> tuple[Candidate, list[Candidate]]:
     """Return the candidate to plan and its rivals."""
-    allowed = _without_reads(_without_changes(found, sentence), sentence)
+    allowed = _without_reads(_without_changes(found, sentence, catalogue), sentence, catalogue)
     return rerank(allowed[0], allowed[1:], catalogue, known)
 
 
-def _without_changes(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
-    """Return the reads alone where a question asks for a fact (is it paused, who created it) and commands nothing."""
+def _without_changes(found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue) -> Sequence[Candidate]:
+    """Return the reads alone where a question asks for a fact (is it paused, who created it) and commands nothing.
+
+    What only computes is no change, though its method is POST.
+    """
     intent = wish_of(sentence.text)
     is_fact = intent.want is Want.CHECK or intent.figures
     if not asks(sentence.text) and (not is_fact or any(map(commands, sentence.tokens))):
         return found
-    return [candidate for candidate in found if candidate.tool.effect is Effect.READ] or found
+    return [candidate for candidate in found if not catalogue.index.is_change(candidate.operation)] or found
 
 
-def _without_reads(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
+def _without_reads(found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue) -> Sequence[Candidate]:
     """Return the changes that the first word of a sentence names, where the likeliest operation is a read without it.
 
     `star acme/web` does not check whether acme/web is starred.
     """
     start = opening_length(sentence.text)
     verb, _ = parse_command(token.lower for token in sentence.tokens if token.start >= start)
-    best = found[0]
-    if best.tool.effect is not Effect.READ or VERBS.get(verb) is Intent.READ or not is_verb(verb):
+    is_command = is_verb(verb) and VERBS.get(verb) is not Intent.READ and verb not in leading_verbs(found[0].operation)
+    if not is_command or catalogue.index.is_change(found[0].operation):
         return found
-    if verb in leading_verbs(best.operation):
-        return found
-    changes = (candidate for candidate in found if candidate.tool.effect is not Effect.READ and not candidate.unasked)
-    return [change for change in changes if verb in leading_verbs(change.operation)] or found
+    changes = (candidate for candidate in found if catalogue.index.is_change(candidate.operation))
+    return [change for change in changes if not change.unasked and verb in leading_verbs(change.operation)] or found
 
 
 def rerank(

@@ -48,7 +48,7 @@ def surely(
     """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
     is_plain = tells(settled, missing) or says_plainly(best, missing)
     is_plain = is_plain or asks_who_i_am(question) or asks_for_health(question)
-    is_plain = is_plain or (changes and not missing and says_act(best))
+    is_plain = is_plain or (changes and not missing and (says_act(best) or _sets_commanded_state(best)))
     confidence = max(sure, CHOSEN) if is_plain else sure
     return min(confidence, UNSURE) if best.unasked or unsaid else confidence
 
@@ -73,6 +73,11 @@ def says_act(best: Candidate) -> bool:
         noun = next((token.stem for token in following if token.lower not in _ARTICLES), "")
         return command.stem == created or (VERBS.get(command.stem) is Intent.CREATE and noun == created)
     return command.stem == stem(action_words[0])
+
+
+def _sets_commanded_state(best: Candidate) -> bool:
+    """Return whether a state was read from the command, as operation_choice does: cancel -> CANCELLING."""
+    return any(option.span is None and option.end == 0 and option.slot.choices for option in best.filling.options)
 
 
 def settled_by_answer(best: Candidate) -> Candidate:
