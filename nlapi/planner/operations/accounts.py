@@ -1,4 +1,4 @@
-"""The account of a plan: where the sentence says each value, kept from the reading of it to the call."""
+"""Builds the account of a plan: the origin of each value in the sentence, from its reading to the call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _source(option: Option, sentence: str, question: str) -> ValueSource:
     if option.end <= option.start:
         return ValueSource(argument=argument, value=_plain(value), origin=_unwritten(value))
     words = sentence[option.start : option.end]
-    start = _place(words, option.start, question)
+    start = _index_in(words, option.start, question)
     end = start + len(words) if start >= 0 else -1
     return ValueSource(
         argument=argument,
@@ -40,12 +40,12 @@ def _source(option: Option, sentence: str, question: str) -> ValueSource:
 
 
 def _unwritten(value: Any) -> Origin:
-    """The origin of a value that no words are of: the only one of its kind, the user himself, the state of a verb."""
+    """Return the origin of a value without words: the only item of its kind, the caller, the state of a verb."""
     return Origin.LOOKUP if wanted_in(value) is not None or isinstance(value, int | float) else Origin.VERB
 
 
-def _place(words: str, near: int, question: str) -> int:
-    """Where words of a sentence that was put in other words stand in the question; -1 where they do not."""
+def _index_in(words: str, near: int, question: str) -> int:
+    """Return the index in the question of words of the rewritten sentence, the nearest to `near`; -1 for none."""
     starts = [match.start() for match in re.finditer(re.escape(words), question)]
     starts = starts or [match.start() for match in re.finditer(re.escape(words), question, re.IGNORECASE)]
     return min(starts, key=lambda start: abs(start - near), default=-1)
@@ -54,57 +54,64 @@ def _place(words: str, near: int, question: str) -> int:
 def with_completed(
     sources: Sequence[ValueSource], values: Values, slots: Iterable[Slot], known: Mapping[str, Any]
 ) -> tuple[ValueSource, ...]:
-    """`sources` with those of the values that are known, or that the description gives, and only of what is sent."""
-    names = {".".join(path): value for path, value in values.items()}
-    kept = [one for one in sources if one.argument in names]
-    have = {one.argument for one in kept}
-    by_name = {argument_name(slot): slot for slot in slots}
-    kept += [_completed(name, value, by_name.get(name), known) for name, value in names.items() if name not in have]
-    return tuple(kept)
+    """Return the sources of the values that are sent; for those without one, that of a setting or the description."""
+    by_argument = {".".join(path): value for path, value in values.items()}
+    result = [source for source in sources if source.argument in by_argument]
+    explained = {source.argument for source in result}
+    slots_by_name = {argument_name(slot): slot for slot in slots}
+    result += [
+        _completed_source(name, value, slots_by_name.get(name), known)
+        for name, value in by_argument.items()
+        if name not in explained
+    ]
+    return tuple(result)
 
 
-def _completed(name: str, value: Any, slot: Slot | None, known: Mapping[str, Any]) -> ValueSource:
-    given = name if name in known else name.partition(".")[0]
-    if given in known:
-        origin = Origin.REPLY if is_remembered(known, given) else Origin.SETTING
+def _completed_source(name: str, value: Any, slot: Slot | None, known: Mapping[str, Any]) -> ValueSource:
+    setting = name if name in known else name.partition(".")[0]
+    if setting in known:
+        origin = Origin.REPLY if is_remembered(known, setting) else Origin.SETTING
         return ValueSource(argument=name, value=_plain(value), origin=origin)
     fixed = slot is not None and (slot.has_default or "const" in slot.schema or len(slot.choices) == 1)
     return ValueSource(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
 
 
 def looked_up(sources: Iterable[ValueSource], argument: str, id: Any, name: str) -> tuple[ValueSource, ...]:
-    """`sources` with the id that a look-up gave for the words of `argument`, of a thing called `name`."""
+    """Return `sources` with the id that a look-up gave for the words of `argument`, of an item called `name`."""
     return tuple(
-        replace(one, value=id, origin=Origin.LOOKUP, name=name) if one.argument == argument else one for one in sources
+        replace(source, value=id, origin=Origin.LOOKUP, name=name) if source.argument == argument else source
+        for source in sources
     )
 
 
 def moved(sources: Iterable[ValueSource], values: Values) -> tuple[ValueSource, ...]:
-    """`sources` for other values that the same words are taken for: of what is looked up, under its new argument."""
+    """Return `sources` for other values of the same words: what is looked up has its new argument."""
     arguments = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, Wanted)}
     names = {".".join(path) for path in values}
-    return tuple(_moved(sources, arguments, names))
+    return tuple(_moved_sources(sources, arguments, names))
 
 
-def _moved(sources: Iterable[ValueSource], arguments: Mapping[str, str], names: set[str]) -> Iterator[ValueSource]:
-    for one in sources:
-        if str(one.value) in arguments:
-            yield replace(one, argument=arguments[str(one.value)])
-        elif one.argument in names:
-            yield one
+def _moved_sources(
+    sources: Iterable[ValueSource], arguments: Mapping[str, str], names: set[str]
+) -> Iterator[ValueSource]:
+    for source in sources:
+        if str(source.value) in arguments:
+            yield replace(source, argument=arguments[str(source.value)])
+        elif source.argument in names:
+            yield source
 
 
 def as_json(sources: Iterable[ValueSource]) -> list[dict[str, Any]]:
-    """Sources as JSON, for the state between rounds."""
-    return [asdict(one) for one in sources]
+    """Return sources as JSON, for the state between rounds."""
+    return list(map(asdict, sources))
 
 
 def from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, ...]:
-    """What `as_json` gave, back."""
+    """Return the sources that `as_json` wrote."""
     return tuple(ValueSource(**{**row, "origin": Origin(row["origin"])}) for row in rows)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return list(map(_plain, value))
     return value.name if isinstance(value, Wanted) else value

@@ -1,4 +1,4 @@
-"""The operations that can be planned with: an index over them, and the Tool and Slots of one when it is needed."""
+"""Keeps the operations of the loaded APIs: an index over them, their tools and slots, and the sources of their ids."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from nlapi.tools.tool import Tool
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Operations that a question may be about, as in candidates.CONSIDERED.
 LIKELY = 12
-"""Operations that a question may be about."""
-
-
-_UNDONE = re.compile(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
-"""What an operation says that is described before its time."""
+# The description of an operation that the server does not have yet.
+_UNIMPLEMENTED = re.compile(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 
 
 class Catalogue:
-    """Operations of one API or of several. `tool` makes the Tool of an operation when it is first needed.
+    """Operations of one API or of several. `tool` compiles the Tool of an operation when it is first needed.
 
     Ids flow within an API, never from one to another.
     """
 
     def __init__(self, operations: Iterable[Operation], tool: Callable[[Operation], Tool]) -> None:
-        self.operations = tuple(one for one in operations if not _UNDONE.match(one.description))
+        self.operations = tuple(
+            operation for operation in operations if not _UNIMPLEMENTED.match(operation.description)
+        )
         self.specs: tuple[Spec, ...] = tuple(dict.fromkeys(operation.spec for operation in self.operations))
         self.several = len(self.specs) > 1
         self.index = Index(self.operations, api_of) if self.several else Index.of(self.operations)
-        self._make = tool
+        self._compile = tool
         self._tools: dict[Operation, Tool | None] = {}
         self._slots: dict[Tool, tuple[Slot, ...]] = {}
         self._sources: dict[tuple[Tool, tuple[str, ...]], tuple[IdSource, ...]] = {}
@@ -52,7 +52,7 @@ class Catalogue:
 
     @classmethod
     def of(cls, sources: Iterable[Spec | Tool]) -> Catalogue:
-        """A Catalogue of whole Specs (tools are compiled as needed) or of ready Tools."""
+        """Return the catalogue of whole Specs, whose tools are compiled as needed, or of compiled Tools."""
         from nlapi.tools.compile import compile_tool
 
         sources = tuple(sources)
@@ -69,122 +69,121 @@ class Catalogue:
 
     @cached_property
     def kinds(self) -> frozenset[tuple[str, ...]]:
-        """The nouns, in the singular, of the things that have an operation of their own."""
-        return frozenset(words for one in self.operations if is_single(one) and (words := singular_noun(one)))
+        """The nouns, in the singular, of the resources of which an operation shows or changes one."""
+        return frozenset(words for entry in self.operations if is_single(entry) and (words := singular_noun(entry)))
 
     def chooses(self, question: str, command: str) -> bool:
-        """Is a command a choice of an argument of what a question may be about: a `type` of action that is `reboot`?"""
+        """Return whether a command is a choice of an argument of a likely change: `type: reboot`."""
         words = [stem(word) for word in split_words(command)]
-        found = (operation for operation, _ in self.index.search(question, LIKELY) if self.index.is_change(operation))
+        changes = (operation for operation, _ in self.index.search(question, LIKELY) if self.index.is_change(operation))
         return any(
             words == [stem(word) for word in split_words(str(choice))]
-            for tool in map(self.tool, found)
+            for tool in map(self.tool, changes)
             for slot in (self.slots(tool) if tool is not None else ())
             for choice in slot.choices
         )
 
     def part(self, spec: Spec) -> Catalogue:
-        """The operations of one of the APIs."""
+        """Return the catalogue of one of the APIs."""
         if spec not in self._parts:
-            own = [operation for operation in self.operations if operation.spec is spec]
-            self._parts[spec] = Catalogue(own, self._make)
+            self._parts[spec] = Catalogue(self.operations_of(spec), self._compile)
         return self._parts[spec]
 
     def tool(self, operation: Operation) -> Tool | None:
-        """The Tool of an operation, without its credentials; None when the description does not allow one."""
+        """Return the Tool of an operation, without credentials; None where the description does not allow one."""
         if operation not in self._tools:
-            self._tools[operation] = without_credentials(self._make(operation)) if operation.usable else None
+            self._tools[operation] = without_credentials(self._compile(operation)) if operation.usable else None
         return self._tools[operation]
 
     def slots(self, tool: Tool) -> tuple[Slot, ...]:
-        """What a sentence may fill of a tool: no credential."""
+        """Return the arguments of a tool that a sentence may have: all but credentials."""
         if tool not in self._slots:
             self._slots[tool] = tuple(slot for slot in slots_of(tool) if not is_secret(slot, tool))
         return self._slots[tool]
 
     def profile(self, operation: Operation) -> Profile:
-        """What an operation says of itself."""
+        """Return the words of an operation."""
         if operation not in self._profiles:
             self._profiles[operation] = profile(operation, api_of(operation) if self.several else "")
         return self._profiles[operation]
 
     def secrets(self, tool: Tool) -> tuple[Slot, ...]:
-        """The credentials among a tool's arguments: only the user can give them, by name."""
+        """Return the credentials among a tool's arguments, which only the user can set, by name."""
         return tuple(slot for slot in slots_of(tool) if is_secret(slot, tool))
 
     def operations_of(self, spec: Spec) -> tuple[Operation, ...]:
-        """Those of the operations that are of one API."""
+        """Return the operations of one of the APIs."""
         return tuple(operation for operation in self.operations if operation.spec is spec)
 
     def caller(self, spec: Spec) -> Operation | None:
-        """The operation that tells who is calling, where the API has one and it may be called."""
-        found = collection_index(spec).caller_read
-        return found if found in self._members else None
+        """Return the operation that shows the caller's account; None where the catalogue has none."""
+        read = collection_index(spec).caller_read
+        return read if read in self._members else None
 
     def sources(self, tool: Tool, slot: Slot) -> tuple[IdSource, ...]:
-        """Where the id that `slot` takes comes from, the best first; () where the name that people use is taken."""
+        """Return the sources of the id that `slot` takes, the best first; () where it takes a name."""
         key = (tool, slot.path)
         if key not in self._sources:
-            found: tuple[IdSource, ...] = ()
+            candidates: tuple[IdSource, ...] = ()
             if takes_id(slot) and not takes_name(slot):
-                found = id_sources(tool.operation.spec).find_sources(tool.operation, place_of(tool, slot))
-            self._sources[key] = tuple(source for source in found if source.operation in self._members)
+                candidates = id_sources(tool.operation.spec).find_sources(tool.operation, place_of(tool, slot))
+            self._sources[key] = tuple(source for source in candidates if source.operation in self._members)
         return self._sources[key]
 
     def lister(self, tool: Tool, slot: Slot) -> Operation | None:
-        """The operation that lists the things whose id `slot` takes: where a name can be turned into that id."""
+        """Return the list operation that resolves a name to the id that `slot` takes; None where there is none."""
         return next(iter(self.listers(tool, slot)), None)
 
     def listers(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
-        """All such operations, the best first."""
+        """Return all such list operations, the best first."""
         return tuple(source.operation for source in self.sources(tool, slot) if source.is_listed)
 
     def is_opaque(self, tool: Tool, slot: Slot) -> bool:
-        """Is what `slot` takes an id, of things that have a name beside it, by the description of what lists them?"""
+        """Return whether `slot` takes an id of items that also have a name, by the schema of their list."""
         field = next((source.field for source in self.sources(tool, slot) if source.is_listed), "")
         return bool(field) and stem(field.rpartition(".")[2].lower()) in OPAQUE
 
     def id_field(self, tool: Tool, slot: Slot, listing: Tool) -> str:
-        """The field of what `listing` lists that `slot` takes; "" where the description does not tell."""
+        """Return the field of the items of `listing` that `slot` takes; "" where the description has none."""
         sources = (source for source in self.sources(tool, slot) if source.operation is listing.operation)
         return next((source.field for source in sources if source.field != "uri"), "")
 
     def path_fields(self, tool: Tool, listing: Tool) -> list[str]:
-        """The fields of what `listing` lists that the path of a tool takes: the ids of /peers/{ip}/{name}."""
+        """Return the fields of the items of `listing` that the path of a tool takes: the ids of /peers/{ip}/{name}."""
         path = (slot for slot in self.slots(tool) if slot.where == "path")
         return [field for slot in path if (field := self.id_field(tool, slot, listing))]
 
     def narrowing(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], Any]:
-        """What makes a general search look only for the things whose id `slot` takes: type=artist."""
+        """Return the arguments by which a general search returns only items whose id `slot` takes: type=artist."""
         sources = [source for source in self.sources(tool, slot) if source.operation is listing.operation]
         pairs = dict(sources[0].narrowing) if sources else {}
         names = {place: name for name, place in listing.places.items()}
         return {(names[place],): value for place, value in pairs.items() if place in names}
 
     def other_listers(self, tool: Tool, slot: Slot, listing: Tool) -> tuple[Tool, ...]:
-        """The tools besides `listing` that list the same kind of thing, for when it cannot be called."""
-        found = (self.tool(operation) for operation in self.listers(tool, slot))
-        return tuple(one for one in found if one is not None and one is not listing)
+        """Return the tools besides `listing` that list the same kind of item, for when it cannot be called."""
+        tools = map(self.tool, self.listers(tool, slot))
+        return tuple(entry for entry in tools if entry is not None and entry is not listing)
 
     def find(self, id: str, spec: Spec | None = None) -> Operation | None:
-        """The operation of that id, in `spec` where several APIs are there."""
-        found = (operation for operation in self.operations if operation.id == id)
-        return next((operation for operation in found if spec is None or operation.spec is spec), None)
+        """Return the operation of that id, in `spec` where it is not None; None where there is none."""
+        matches = (operation for operation in self.operations if operation.id == id)
+        return next((operation for operation in matches if spec is None or operation.spec is spec), None)
 
     def spec(self, source: str) -> Spec | None:
-        """The API whose description came from `source`."""
+        """Return the API whose description came from `source`; None where there is none."""
         return next((spec for spec in self.specs if spec.source == source), None)
 
 
 def _whole(spec: Spec) -> Catalogue:
-    """All of a Spec that a planner may be told of; its tools are compiled as needed."""
+    """Return the catalogue of the visible operations of a Spec, whose tools are compiled as needed."""
     from nlapi.tools.compile import compile_tool
 
     return Catalogue(spec.visible_operations, compile_tool)
 
 
 def api_of(operation: Operation) -> str:
-    """What the API of an operation is called by: its title and the names of its servers' hosts."""
+    """Return the names of the API of an operation: its title and its servers' hosts."""
     spec = operation.spec
     hosts = (urlsplit(server.url).hostname or "" for server in spec.servers)
     return " ".join((spec.title, *(host.rpartition(".")[0] for host in hosts)))

@@ -1,4 +1,4 @@
-"""How sure a plan is, from 0 to 1: a forest over one row of features, and a curve that makes it a frequency."""
+"""Rates how sure a plan is (0 to 1), and how likely a sentence is about the API at all, with two trained forests."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from nlapi.planner.forest import Forest
 from nlapi.planner.operations.candidates import Candidate
 
+# The forest of the probability that a plan is exactly right; its fact `curve` are rising points (output, frequency).
 NAME = "confidence"
-"""The forest that says how likely a plan is exactly right; its fact `curve` are points (said, true), both rising."""
+# The forest of the probability that a sentence is about the API. Its facts: under `least` the sentence is refused,
+# under `plain` the plan is a toss-up. `least` refuses 0.95 % of the true questions and 79 % of those to other APIs
+# (benchmarks/OFFLINE.md).
 MEANT = "meant"
-"""The forest that says how likely an API is meant at all. Its fact `least` is what it takes; under its fact
-`plain` that stays in doubt."""
+# The likeliest operations, one of which has to be about the sentence: with three, 79 % of the strange questions are
+# refused, with the likeliest alone 73 % (benchmarks/OFFLINE.md).
 LOOKED_AT = 3
-"""The likeliest operations, one of which has to have to do with the sentence."""
-
+# An API with fewer operations is planned with where the script of the sentence is foreign, as only its values count.
 FEW = 6
 _LAST_LATIN = "\u02af"
 KEPT = tuple(
@@ -30,38 +32,37 @@ MEANT_BY = tuple(
 
 
 def features(candidate: Candidate, others: Sequence[Candidate], missing: int) -> list[float]:
-    """What the confidence is made of, in the order of FEATURES; `missing` counts what the user has to be asked for."""
+    """Return the values of FEATURES; `missing` is the number of values that the user has to be asked for."""
     row = candidate.row
-    ahead = min(8.0, candidate.score - max(one.score for one in others)) if others else 8.0
+    ahead = min(8.0, candidate.score - max(rival.score for rival in others)) if others else 8.0
     length = float(len(candidate.scene.sentence.tokens))
     return [*(row[name] for name in KEPT), candidate.chance, ahead, float(missing), float(len(others)), length]
 
 
 def confidence(row: Sequence[float]) -> float:
-    """The probability that a plan with these features is exactly right."""
+    """Return the probability that a plan with these features is exactly right."""
     forest = Forest.load(NAME)
     return along(forest.facts["curve"], forest.probability(row))
 
 
 def along(curve: Sequence[tuple[float, float]], at: float) -> float:
-    """The height of a line through points, between them and flat beyond their ends."""
-    places = [place for place, _ in curve]
-    after = bisect_right(places, at)
+    """Return the height at `at` of the line through the points of a curve, which is flat beyond its ends."""
+    after = bisect_right([x for x, _ in curve], at)
     if after == 0 or after == len(curve):
         return curve[min(after, len(curve) - 1)][1]
-    (left, low), (right, high) = curve[after - 1], curve[after]
-    return low + (high - low) * (at - left) / (right - left) if right > left else high
+    (start, low), (end, high) = curve[after - 1], curve[after]
+    return low + (high - low) * (at - start) / (end - start) if end > start else high
 
 
 def meant(candidate: Candidate) -> float:
-    """The probability that the sentence is about the API of an operation at all, as far as this one shows it."""
+    """Return the probability that the sentence is about the API of an operation, as far as this operation shows it."""
     return Forest.load(MEANT).probability([candidate.row[name] for name in MEANT_BY])
 
 
 def is_meant(found: Sequence[Candidate]) -> bool:
-    """Does one of the likeliest operations, the best first, have enough to do with the sentence?
+    """Return whether one of the likeliest operations, the best first, is about the sentence.
 
-    What words in another script mean cannot be told: then only whether the API has few operations counts.
+    Words in another script are not read, so that then only the number of operations counts.
     """
     best = found[0]
     if foreign(best.scene.sentence.text):
@@ -72,13 +73,13 @@ def is_meant(found: Sequence[Candidate]) -> bool:
 
 
 def is_doubtful(found: Sequence[Candidate]) -> bool:
-    """Has the API so little to do with the sentence that nobody should take its plan for granted?"""
+    """Return whether the sentence is so hardly about the API that its plan is a toss-up."""
     return _likeliest(found) < _fact("plain")
 
 
 def _fact(name: str) -> float:
-    found: float = Forest.load(MEANT).facts[name]
-    return found
+    value: float = Forest.load(MEANT).facts[name]
+    return value
 
 
 def _likeliest(found: Sequence[Candidate]) -> float:
@@ -86,6 +87,6 @@ def _likeliest(found: Sequence[Candidate]) -> float:
 
 
 def foreign(text: str) -> bool:
-    """Is most of a text in letters that no English word has?"""
+    """Return whether most letters of a text are in no English word."""
     letters = [letter for letter in text if letter.isalpha()]
     return sum(letter > _LAST_LATIN for letter in letters) * 2 > len(letters)

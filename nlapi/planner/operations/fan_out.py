@@ -1,4 +1,4 @@
-"""The same read for several values: the airports KJFK and KLGA are two calls of one operation that takes one code."""
+"""Repeats a read for several values: the airports KJFK and KLGA are two calls of an operation that takes one code."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from nlapi.planner.slots.values import value_for
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 
-MOST = 5
+# Calls of a plan at most.
+MAX_CALLS = 5
 _KINDS = (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
 _JOINTS = frozenset((",", "and", "&", "or", "the", "both", "(", ")", "/"))
-_FAR = 12
-"""Tokens that may stand between two of the values: John F. Kennedy (KJFK) and LaGuardia (KLGA)."""
+# Tokens that may stand between two of the values: John F. Kennedy (KJFK) and LaGuardia (KLGA).
+_MAX_DISTANCE = 12
 
 
 def with_twins(plan: Plan, best: Candidate) -> Plan:
-    """`plan` with a call for each value that the sentence gives for one required argument; as it is when it gives one.
+    """Return `plan` with a call for each value that the sentence has for a required argument.
 
-    Only values that no other argument took, of the same kind as the first and joined to it, count.
+    Only unused values count that are of the same kind as the first and joined to it.
     """
     for option in best.filling.options:
-        others = _others(option, best) if option.slot.required and not option.slot.many else []
-        if others and len(plan.calls) == 1 and len(option.slot.path) == 1:
+        values = _further_values(option, best) if option.slot.required and not option.slot.many else []
+        if values and len(plan.calls) == 1 and len(option.slot.path) == 1:
             call = plan.calls[0]
-            calls = (call, *(_again(call, option, value, n) for n, value in enumerate(others, 2)))
-            text = f"{plan.understood.partition('; not used')[0]}; the same for {', '.join(map(str, others))}"
+            calls = (call, *(_repeat(call, option, value, n) for n, value in enumerate(values, 2)))
+            text = f"{plan.understood.partition('; not used')[0]}; the same for {', '.join(map(str, values))}"
             return replace(plan, calls=calls, understood=text)
     return plan
 
 
-def _again(call: Call, option: Option, value: Any, number: int) -> Call:
+def _repeat(call: Call, option: Option, value: Any, number: int) -> Call:
     return replace(call, arguments={**call.arguments, option.slot.name: value}, id=f"{call.id} {number}")
 
 
-def _others(option: Option, best: Candidate) -> list[Any]:
-    """The other values for the slot of `option` that stand in a row with its own."""
-    own = option.spans[0] if len(option.spans) == 1 else None
-    if own is None or own.kind not in _KINDS or option.slot.family in (Family.CHOICE, Family.BOOLEAN):
+def _further_values(option: Option, best: Candidate) -> list[Any]:
+    """Return the further values for the slot of `option` that are joined to its own value."""
+    first = option.spans[0] if len(option.spans) == 1 else None
+    if first is None or first.kind not in _KINDS or option.slot.family in (Family.CHOICE, Family.BOOLEAN):
         return []
-    alike = [span for span in best.filling.unused if span.kind is own.kind and _same_shape(span, own)]
-    row = sorted([own, *alike], key=lambda span: span.first)
-    run = [span for span in _run(row, row.index(own), best) if span is not own]
+    similar = [span for span in best.filling.unused if span.kind is first.kind and _is_same_shape(span, first)]
+    row = sorted([first, *similar], key=lambda span: span.first)
+    run = [span for span in _run(row, row.index(first), best) if span is not first]
     values = (value_for(span, option.slot, best.scene.sentence) for span in run)
-    return [value for value in dict.fromkeys(values) if value is not None and value != option.value][: MOST - 1]
+    return [value for value in dict.fromkeys(values) if value is not None and value != option.value][: MAX_CALLS - 1]
 
 
 def _run(row: list[Span], at: int, best: Candidate) -> list[Span]:
-    """The spans around the one at `at` that are joined to it, one to the next."""
+    """Return the spans around the one at `at` that are joined to it, each to the next."""
     first = last = at
     while first > 0 and _joined(best, row[first - 1], row[first]):
         first -= 1
@@ -60,14 +61,14 @@ def _run(row: list[Span], at: int, best: Candidate) -> list[Span]:
     return row[first : last + 1]
 
 
-def _same_shape(one: Span, other: Span) -> bool:
-    """Are both in capitals, or neither, and neither a longer reading of a shorter one?"""
-    return one.text.isupper() == other.text.isupper() and one.form == other.form and one.form not in LOOSE
+def _is_same_shape(span: Span, first: Span) -> bool:
+    """Return whether both spans or none are in capitals, and neither is a longer reading of a shorter one."""
+    return span.text.isupper() == first.text.isupper() and span.form == first.form and span.form not in LOOSE
 
 
 def _joined(best: Candidate, first: Span, second: Span) -> bool:
-    """Is there an `and` or a comma between two spans, and nothing that parts them?"""
+    """Return whether only an `and` or a comma is between two spans."""
     between = best.scene.sentence.tokens[first.last : second.first]
     near = all(token.lower in _JOINTS for token in between)
     bracketed = any(token.text == "(" for token in between) and any(token.lower == "and" for token in between)
-    return bool(between) and ((near and len(between) <= 3) or (bracketed and len(between) <= _FAR))
+    return bool(between) and ((near and len(between) <= 3) or (bracketed and len(between) <= _MAX_DISTANCE))

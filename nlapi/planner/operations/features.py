@@ -1,4 +1,4 @@
-"""The words that operations are compared by: what an operation says of itself, and what a sentence asks for."""
+"""Computes the features by which operations are ranked for a sentence."""
 
 from __future__ import annotations
 
@@ -19,100 +19,102 @@ from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents, singular, split_words, stem
 from nlapi.tools.word_similarity import rarity, similarity_or_synonym
 
-_LONGEST = 400
-"""Characters of a description that are read."""
-_OPENS = 5
-"""Words of a description among which its verb is looked for."""
-_LATER = 0.7
-"""What a deed counts that is named after another one, beside that one."""
+# Characters of a description that are read: later ones are about errors and limits.
+_MAX_DESCRIPTION = 400
+# Words at the start of a description among which its verb is looked for.
+_OPENING_WORDS = 5
+# The weight of an action that is named after another one, beside that one.
+_LATER_ACTION = 0.7
 _HIDDEN = (Kind.QUOTED, Kind.LITERAL, Kind.JSON)
+# The means of a request, which say nothing about the operation: [through the Weather API].
 _BY_WAY_OF = re.compile(
     r"\b(?:using|with|via|through|from|in|on) (?:the |this |that |your |our |an? )?(?:[\w.\-]+ ){0,4}"
     r"(?:API|service|database|app)\b",
     re.IGNORECASE,
 )
-"""Through the Weather API: the means, not what is wanted."""
 _SEAMS = re.compile(r"['’-]")
 _VAGUE = frozenset(map(stem, "information info data detail api function method result value".split()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What an operation says of itself, in stems."""
+    """The words of an operation, in stems."""
 
     verb: str
     """the first verb of its id, or its first word"""
     deeds: frozenset[str]
-    """the kinds of deed that its id and its description begin with"""
+    """the kinds of action with which its id and its description begin"""
     name: tuple[str, ...]
-    """the words of its id and of the literal part of its path, but for the verb"""
+    """the words of its id and of the literal part of its path, without the verb"""
     told: tuple[str, ...]
     """the words of its summary and its description"""
     forms: frozenset[str]
-    """the words of its name in the singular, not stemmed: a booking is no book"""
+    """the words of its name in the singular, not stemmed: `booking` is not `book`"""
     many: Mapping[str, bool]
-    """the nouns of its name, and whether they stand in the plural"""
+    """noun of its name -> whether it is in the plural"""
     words: frozenset[str]
-    """all of them"""
+    """all its words, and those of its API where several are loaded"""
 
 
 def profile(operation: Operation, api: str = "") -> Profile:
-    """The Profile of an operation; only what needs no `$ref` followed is read. `api` are words for its API."""
+    """Return the profile of an operation, from texts that need no `$ref` resolved. `api` are words for its API."""
     literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
-    own = list(map(stem, split_words(operation.id)))
-    verb = next((word for word in own if word in VERBS), own[0] if own else "")
-    named = [word for word in split_words(f"{operation.id} {literal}") if word not in STOPWORDS]
-    deed = verb if verb in VERBS else ""
-    stems = tuple(dict.fromkeys(map(stem, named)))
-    name = tuple(word for word in stems if word != deed) or stems
-    prose = (operation.summary, operation.description[:_LONGEST])
-    told = tuple(dict.fromkeys(stem(word) for text in prose for word in split_words(text) if word not in STOPWORDS))
-    opening = [[ACTION_KINDS.get(stem(word)) for word in split_words(text[:80])[:_OPENS]] for text in prose]
-    deeds = [ACTION_KINDS.get(verb), *(next(filter(None, found), None) for found in opening)]
+    id_stems = list(map(stem, split_words(operation.id)))
+    verb = next((word for word in id_stems if word in VERBS), id_stems[0] if id_stems else "")
+    name_words = [word for word in split_words(f"{operation.id} {literal}") if word not in STOPWORDS]
+    action_verb = verb if verb in VERBS else ""
+    stems = tuple(dict.fromkeys(map(stem, name_words)))
+    name = tuple(word for word in stems if word != action_verb) or stems
+    prose = (operation.summary, operation.description[:_MAX_DESCRIPTION])
+    description = tuple(
+        dict.fromkeys(stem(word) for text in prose for word in split_words(text) if word not in STOPWORDS)
+    )
+    opening = [[ACTION_KINDS.get(stem(word)) for word in split_words(text[:80])[:_OPENING_WORDS]] for text in prose]
+    actions = [ACTION_KINDS.get(verb), *(next(filter(None, kinds), None) for kinds in opening)]
     return Profile(
         verb=verb,
-        deeds=frozenset(deed for deed in deeds if deed),
+        deeds=frozenset(filter(None, actions)),
         name=name,
-        told=told,
-        forms=frozenset(singular(word) for word in named if stem(word) != deed),
+        told=description,
+        forms=frozenset(singular(word) for word in name_words if stem(word) != action_verb),
         many={stem(word): singular(word) != word for word in split_words(operation.id) if stem(word) not in VERBS},
-        words=frozenset((verb, *name, *told, *map(stem, split_words(api)))),
+        words=frozenset((verb, *name, *description, *map(stem, split_words(api)))),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a sentence asks for. Quotations, codes, orders and the means by which it shall be done are left out."""
+    """The words and actions of a sentence, without quotations, codes, sort orders and the means of the request."""
 
     sentence: Sentence
     words: tuple[tuple[int, str, float], ...]
-    """position, stem and weight of the words that are no stopwords; of one-way each part"""
+    """position, stem and weight of the words that are no stopwords; `one-way` is two words"""
     weights: Mapping[str, float]
     """stem -> weight"""
     stems: frozenset[str]
     """the stems of all words"""
     compounds: Mapping[str, int]
-    """stem of two neighbours written as one -> the position of the first: round trip may be a roundtrip"""
+    """stem of two neighbours written as one -> position of the first: `round trip` for `roundtrip`"""
     verb: str
-    """the first word after the politeness"""
+    """the first word after the opening"""
     deeds: Mapping[str, float]
-    """kind of deed -> how strongly it is asked for; the first is asked for most"""
+    """kind of action -> weight; the first has the highest"""
     intents: Mapping[Intent, float]
     many: Mapping[str, bool]
-    """every word, and whether it stands in the plural"""
+    """word -> whether it is in the plural"""
 
-    def knowing(self, known: Collection[str]) -> Asked:
-        """The same with the compounds that are in `known` among its words."""
-        found = {word: at for word, at in self.compounds.items() if word in known and word not in self.stems}
-        if not found:
+    def knowing(self, vocabulary: Collection[str]) -> Asked:
+        """Return the same with the compounds among its words that operations have."""
+        compounds = {word: at for word, at in self.compounds.items() if word in vocabulary and word not in self.stems}
+        if not compounds:
             return self
-        words = tuple(sorted((*self.words, *((at, word, weight(word)) for word, at in found.items()))))
+        words = tuple(sorted((*self.words, *((at, word, weight(word)) for word, at in compounds.items()))))
         weights = {word: amount for _, word, amount in words}
-        return replace(self, words=words, weights=weights, stems=self.stems | found.keys())
+        return replace(self, words=words, weights=weights, stems=self.stems | compounds.keys())
 
 
 def asked(sentence: Sentence) -> Asked:
-    """The words and deeds of a sentence."""
+    """Return the words and actions of a sentence."""
     hidden = {at for span in sentence.spans if span.kind in _HIDDEN for at in range(span.first, span.last)}
     ways = (match.span() for match in _BY_WAY_OF.finditer(sentence.text))
     for start, end in (*ways, *order_spans(sentence.text)):
@@ -134,14 +136,14 @@ def asked(sentence: Sentence) -> Asked:
         stems=sentence.stem_set | {stem(part) for some in parts if len(some) > 1 for part in some},
         compounds=_compounds(parts, hidden),
         verb=next((token.stem for token in plain if token.start >= start), ""),
-        deeds=_deeds(sentence, hidden | sentence.titled, start),
+        deeds=_actions(sentence, hidden | sentence.titled, start),
         intents=intents(token.stem for token in plain),
         many={token.stem: singular(token.lower) != token.lower for token in plain},
     )
 
 
 def _parts(token: Token) -> Sequence[str]:
-    """The words that a token is made of: one-way is two, and so is I'm."""
+    """Return the words of a token: `one-way` is two, and so is `I'm`."""
     some = [part for part in _SEAMS.split(token.lower) if part]
     return some if len(some) > 1 and all(map(str.isalpha, some)) else (token.lower,)
 
@@ -155,112 +157,118 @@ def _compounds(parts: Sequence[Sequence[str]], hidden: Collection[int]) -> Mappi
     }
 
 
-def _deeds(sentence: Sentence, hidden: frozenset[int] | set[int], start: int) -> Mapping[str, float]:
-    found: dict[str, float] = {}
+def _actions(sentence: Sentence, hidden: frozenset[int] | set[int], start: int) -> Mapping[str, float]:
+    weights: dict[str, float] = {}
     for at, token in enumerate(sentence.tokens):
-        deed = ACTION_KINDS.get(token.stem)
-        if deed is None or at in hidden or (token.start < start and deed != "find"):
+        action = ACTION_KINDS.get(token.stem)
+        if action is None or at in hidden or (token.start < start and action != "find"):
             continue
-        found.setdefault(deed, _LATER ** len(found))
-    return found
+        weights.setdefault(action, _LATER_ACTION ** len(weights))
+    return weights
 
 
 def weight(word: str) -> float:
-    """How much a stem says, from 0.1 to 1.1: little when it is common or vague."""
+    """Return the weight of a stem, from 0.1 (common or vague) to 1.1 (rare)."""
     return 0.1 if word in _VAGUE else 0.1 + rarity(word)
 
 
 def vague(word: str) -> bool:
-    """Does a stem say next to nothing of an operation: information, details?"""
+    """Return whether a stem fits almost any operation: information, details."""
     return word in _VAGUE
 
 
-_FAR = 0.3
-"""Words less alike than this have nothing to do with each other."""
+# Words that are less similar than this count as unrelated.
+_MIN_SIMILARITY = 0.3
+# The weight of a required slot without a value, beside the logarithm of the probability of one with a value.
 _MISSING = math.log(0.04)
-"""What a required slot counts that is not filled, beside the logarithm of how sure one is that is."""
 _TYPED = frozenset((Family.DATE, Family.TIME, Family.EMAIL, Family.URL, Family.CHOICE, Family.BOOLEAN, Family.NUMBER))
 
-OWN = tuple(
+# Features of an operation by itself; the last five are words and values that only it has.
+ABSOLUTE = tuple(
     """index values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words
     verb intent method deed first_deed number required filled sum mean weakest missing missing_ids subject clear extra
     guessed doubt unused unused_names slots deprecated unasked likely gain typed chosen named said_slots left_over
     form hit name_hit miss near outdone""".split()
 )
-"""Features of an operation by itself; the last five set it apart from the others."""
+# Features that also count by their distance to the best of the other operations.
 RIVALS = tuple(
     """index said said_near told told_near heard heard_near heard_name verb deed number filled sum mean missing unused
     clear weakest likely gain typed named said_slots form hit miss near outdone unheard""".split()
 )
-"""Features that count also by their distance to the best of the other operations."""
+# Those of RIVALS of which less is better.
 COSTS = frozenset(("missing", "unused", "miss", "outdone", "unheard"))
-"""Those of them that are the better the less there is."""
-FEATURES = (*OWN, *(f"{name}_ahead" for name in RIVALS), "rivals")
+FEATURES = (*ABSOLUTE, *(f"{name}_ahead" for name in RIVALS), "rivals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rated:
-    """An operation with its slots filled, as far as it is compared with others."""
+    """An operation with values assigned to its slots, to be compared with others."""
 
     scene: Scene
     filling: Filling
     profile: Profile
     missing: tuple[Slot, ...]
-    """required, neither said nor given"""
+    """required slots without a value"""
     index: float
     """the score of the index"""
     unasked: bool
-    """it changes something and the sentence does not command it"""
+    """whether it is a change that the sentence does not command"""
 
 
 Row = dict[str, float]
 
 
 def rows(question: Asked, rated: Sequence[Rated]) -> list[Row]:
-    """The FEATURES of each operation; those of its rivals are taken into account."""
-    known = (one.profile.words | {word for slot in one.scene.slots for word in slot.words} for one in rated)
-    question = question.knowing(frozenset().union(*known))
-    found = [_own(question, one) for one in rated]
-    _apart(question, rated, found)
-    for row, amount in zip(found, _outdone(question, rated), strict=True):
+    """Return the FEATURES of each operation, those that compare it with the others included."""
+    question = question.knowing(frozenset().union(*map(_vocabulary, rated)))
+    table = [_absolute_features(question, operation) for operation in rated]
+    _add_distinctive_words(question, rated, table)
+    for row, amount in zip(table, _outdone(question, rated), strict=True):
         row["outdone"] = amount
     for name in RIVALS:
         sign = -1.0 if name in COSTS else 1.0
-        values = sorted((sign * row[name] for row in found), reverse=True)
-        for row in found:
-            own = sign * row[name]
-            other = values[1] if own == values[0] and len(values) > 1 else values[0]
-            row[f"{name}_ahead"] = own - other
-    for row in found:
-        row["rivals"] = min(12.0, len(found) - 1.0)
-    return found
+        values = sorted((sign * row[name] for row in table), reverse=True)
+        for row in table:
+            value = sign * row[name]
+            best_rival = values[1] if value == values[0] and len(values) > 1 else values[0]
+            row[f"{name}_ahead"] = value - best_rival
+    for row in table:
+        # Of more than twelve (candidates.CONSIDERED) nothing is compared.
+        row["rivals"] = min(12.0, len(table) - 1.0)
+    return table
 
 
-def _own(question: Asked, one: Rated) -> Row:
-    return {"index": one.index, **_words(question, one), **_deed(question, one), **_arguments(question, one)}
+def _vocabulary(rated: Rated) -> frozenset[str]:
+    """Return the stems of an operation and of its slots."""
+    return rated.profile.words.union(*(slot.words for slot in rated.scene.slots))
 
 
-def _words(question: Asked, one: Rated) -> Row:
-    """How much of its name and description the sentence says, and how much of the sentence it accounts for."""
-    profile, slots = one.profile, one.scene.slots
+def _absolute_features(question: Asked, rated: Rated) -> Row:
+    words, action = _word_features(question, rated), _action_features(question, rated)
+    return {"index": rated.index, **words, **action, **_argument_features(question, rated)}
+
+
+def _word_features(question: Asked, rated: Rated) -> Row:
+    """Return the shares of the operation's words in the sentence, and of the sentence's words in the operation."""
+    profile, slots = rated.profile, rated.scene.slots
     name = [word for word in profile.name if not vague(word)]
-    told = [word for word in profile.told if not vague(word)]
+    description = [word for word in profile.told if not vague(word)]
     stems = question.stems
-    used = _used(question, one.filling)
+    used = _value_positions(question, rated.filling)
     free = [(word, amount) for at, word, amount in question.words if at not in used]
-    known = profile.words | {word for slot in slots for word in slot.words}
-    prose = known | {word for slot in slots for word in slot.prose}
+    vocabulary = _vocabulary(rated)
+    prose = vocabulary | {word for slot in slots for word in slot.prose}
     total = sum(amount for _, _, amount in question.words) or 1.0
     values = sum(amount for at, _, amount in question.words if at in used)
-    nearness = {word: _nearest(word, known) for word, _ in free}
+    nearness = {word: _nearest(word, vocabulary) for word, _ in free}
     return {
         "values": values / total,
         "said": _share(name, lambda word: word in stems),
         "form": len(profile.forms & _plain_words(question)) / max(1, len(profile.forms)),
-        "told": _share(told, lambda word: word in stems),
+        "told": _share(description, lambda word: word in stems),
         "said_near": _share(name, lambda word: _nearest(word, question.weights)),
-        "told_near": _share(told, lambda word: _nearest(word, question.weights)),
-        "heard": (values + sum(amount for word, amount in free if word in known)) / total,
+        "told_near": _share(description, lambda word: _nearest(word, question.weights)),
+        "heard": (values + sum(amount for word, amount in free if word in vocabulary)) / total,
         "heard_prose": (values + sum(amount for word, amount in free if word in prose)) / total,
         "heard_name": sum(amount for _, word, amount in question.words if word in profile.name) / total,
         "heard_near": (values + sum(amount * nearness[word] for word, amount in free)) / total,
@@ -273,37 +281,38 @@ def _words(question: Asked, one: Rated) -> Row:
 
 
 def _plain_words(question: Asked) -> set[str]:
-    """The words of the sentence in the singular, not stemmed."""
+    """Return the words of the sentence in the singular, not stemmed."""
     return {singular(token.lower) for token in question.sentence.tokens if token.word}
 
 
-def _used(question: Asked, filling: Filling) -> set[int]:
-    """Positions of the words that are values of arguments."""
+def _value_positions(question: Asked, filling: Filling) -> set[int]:
+    """Return the positions of the words that are values of arguments."""
     spans = [(option.start, option.end) for option in filling.options]
     tokens = question.sentence.tokens
     return {at for at, _, _ in question.words if any(start <= tokens[at].start < end for start, end in spans)}
 
 
-def _nearest(word: str, others: Iterable[str]) -> float:
+def _nearest(word: str, candidates: Iterable[str]) -> float:
+    """Return the similarity, from 0 to 1, of a stem to the most similar of the candidates."""
     best = 0.0
-    for other in others:
-        found = similarity_or_synonym(word, other)
-        if found >= 1.0:
+    for candidate in candidates:
+        similarity = similarity_or_synonym(word, candidate)
+        if similarity >= 1.0:
             return 1.0
-        best = max(best, found)
-    return max(0.0, (best - _FAR) / (1.0 - _FAR))
+        best = max(best, similarity)
+    return max(0.0, (best - _MIN_SIMILARITY) / (1.0 - _MIN_SIMILARITY))
 
 
 def _share(words: Collection[str], part: Callable[[str], float]) -> float:
-    """The weighted mean of what `part` says of the words; 0 when there are none."""
+    """Return the weighted mean of `part` over the words; 0 when there are none."""
     weights = [0.1 if word in VERBS else weight(word) for word in words]
     total = sum(weights)
     return sum(amount * part(word) for word, amount in zip(words, weights, strict=True)) / total if total else 0.0
 
 
-def _deed(question: Asked, one: Rated) -> Row:
-    """Whether it does what the sentence wants done, and to one or to many as the sentence says."""
-    profile = one.profile
+def _action_features(question: Asked, rated: Rated) -> Row:
+    """Return the features of the operation's action and number beside those of the sentence."""
+    profile = rated.profile
     intent = VERBS.get(profile.verb)
     if profile.verb == question.verb:
         verb = 1.0
@@ -312,85 +321,85 @@ def _deed(question: Asked, one: Rated) -> Row:
     else:
         verb = 0.8 * similarity_or_synonym(profile.verb, question.verb)
     first = next(iter(question.deeds), "")
-    method = one.scene.operation.method
+    method = rated.scene.operation.method
     methods = [amount for intent, amount in question.intents.items() if method in METHODS[intent]]
-    number = [1 if question.many[word] is many else -1 for word, many in profile.many.items() if word in question.many]
+    plurals = ((word, plural) for word, plural in profile.many.items() if word in question.many)
+    number = [1 if question.many[word] is plural else -1 for word, plural in plurals]
     return {
         "verb": verb,
         "intent": question.intents.get(intent, 0.0) if intent and question.intents else -1.0,
         "method": max(methods, default=0.0),
-        "deed": max((question.deeds.get(deed, 0.0) for deed in profile.deeds), default=0.0 if question.deeds else 0.3),
+        "deed": max((question.deeds.get(kind, 0.0) for kind in profile.deeds), default=0.0 if question.deeds else 0.3),
         "first_deed": float(first in profile.deeds) if first else 0.5,
         "number": float(sum(number)),
     }
 
 
-def _arguments(question: Asked, one: Rated) -> Row:
-    """How its arguments are filled, and what of the sentence is left over."""
-    options, missing, unused = one.filling.options, one.missing, one.filling.unused
+def _argument_features(question: Asked, rated: Rated) -> Row:
+    """Return the features of the values of the arguments, and of the values of the sentence that none takes."""
+    options, missing, unused = rated.filling.options, rated.missing, rated.filling.unused
     needed = [option.sure for option in options if option.slot.required]
     extra = [option.sure for option in options if not option.slot.required]
-    every = [*needed, *extra]
+    probabilities = [*needed, *extra]
     count = len(needed) + len(missing)
     stems = question.stems
-    named = [option.slot for option in options if not stems.isdisjoint(option.slot.words)]
-    required = [slot for slot in one.scene.slots if slot.required]
-    said = [max((_nearest(word, stems) for word in slot.words), default=0.0) for slot in required]
+    slot_mentions = [option.slot for option in options if not stems.isdisjoint(option.slot.words)]
+    required = [slot for slot in rated.scene.slots if slot.required]
+    similarities = [max((_nearest(word, stems) for word in slot.words), default=0.0) for slot in required]
     return {
         "required": float(count),
         "filled": len(needed) / count if count else 1.0,
-        "sum": sum(every),
+        "sum": sum(probabilities),
         "mean": sum(needed) / len(needed) if needed else 0.5,
-        "weakest": min(every, default=0.7),
+        "weakest": min(probabilities, default=0.7),
         "missing": float(len(missing)),
         "missing_ids": float(sum(slot.family is Family.ID for slot in missing)),
-        "subject": float(any(is_subject(one.scene.operation, slot) for slot in missing)),
-        "clear": float(sum(sure > 0.8 for sure in every)),
+        "subject": float(any(is_subject(rated.scene.operation, slot) for slot in missing)),
+        "clear": float(sum(sure > 0.8 for sure in probabilities)),
         "extra": float(sum(sure > 0.8 for sure in extra)),
         "guessed": float(sum(any(span.kind is Kind.PHRASE for span in option.spans) for option in options)),
         "doubt": sum(1.0 - sure for sure in extra),
         "unused": float(sum(span.kind is not Kind.NAME for span in unused)),
         "unused_names": float(sum(span.kind is Kind.NAME for span in unused)),
-        "slots": float(min(20, len(one.scene.slots))),
-        "deprecated": float(one.scene.operation.deprecated),
-        "unasked": float(one.unasked),
+        "slots": float(min(20, len(rated.scene.slots))),
+        "deprecated": float(rated.scene.operation.deprecated),
+        "unasked": float(rated.unasked),
         "likely": sum(math.log(max(0.02, sure)) for sure in needed) + _MISSING * len(missing),
         "gain": sum(max(0.0, math.log(max(0.02, sure) / max(0.02, 1.0 - sure))) for sure in extra),
         "typed": float(sum(option.slot.family in _TYPED for option in options)),
         "chosen": float(sum(option.slot.family is Family.CHOICE for option in options)),
-        "named": float(len(named)),
-        "said_slots": sum(said) / len(said) if said else 0.5,
+        "named": float(len(slot_mentions)),
+        "said_slots": sum(similarities) / len(similarities) if similarities else 0.5,
         "left_over": len(unused) / (len(unused) + len(options)) if unused else 0.0,
     }
 
 
-def _apart(question: Asked, rated: Sequence[Rated], found: Sequence[Row]) -> None:
-    """What only one operation says of itself: how much of that is in the sentence, and how much is not."""
-    names = [{one.profile.verb, *one.profile.name} for one in rated]
-    words = [one.profile.words | {word for slot in one.scene.slots for word in slot.words} for one in rated]
+def _add_distinctive_words(question: Asked, rated: Sequence[Rated], table: Sequence[Row]) -> None:
+    """Add the features of the words that only one operation has: those in the sentence, and those that are not."""
+    names = [{operation.profile.verb, *operation.profile.name} for operation in rated]
+    words = list(map(_vocabulary, rated))
     stems = question.stems
-    for at, row in enumerate(found):
-        other_names = {word for n, some in enumerate(names) if n != at for word in some}
-        other_words = {word for n, some in enumerate(words) if n != at for word in some}
-        alone = words[at] - other_words
+    for at, row in enumerate(table):
+        rival_names = frozenset().union(*names[:at], *names[at + 1 :])
+        alone = words[at].difference(*words[:at], *words[at + 1 :])
         row["hit"] = sum(amount for word, amount in question.weights.items() if word in alone)
-        row["name_hit"] = sum(amount for word, amount in question.weights.items() if word in names[at] - other_names)
-        unsaid = [word for word in names[at] - other_names if word not in stems and not vague(word)]
-        row["miss"] = sum(weight(word) * (1.0 - _nearest(word, question.weights)) for word in unsaid)
+        row["name_hit"] = sum(amount for word, amount in question.weights.items() if word in names[at] - rival_names)
+        absent = [word for word in names[at] - rival_names if word not in stems and not vague(word)]
+        row["miss"] = sum(weight(word) * (1.0 - _nearest(word, question.weights)) for word in absent)
         row["near"] = sum(sorted((_nearest(word, question.weights) for word in alone - stems), reverse=True)[:3])
 
 
 def _outdone(question: Asked, rated: Sequence[Rated]) -> list[float]:
-    """How much surer the words that are values of some operation are filled in by the one that does so best."""
+    """Return, for each operation, how much surer others are of the words that are values."""
     tokens = question.sentence.tokens
     total = [0.0] * len(rated)
     for token in tokens:
-        sure = [_surest(one.filling, token.start) for one in rated]
+        sure = [_probability_at(operation.filling, token.start) for operation in rated]
         best = max(sure, default=0.0)
-        total = [amount + best - own for amount, own in zip(total, sure, strict=True)]
+        total = [amount + best - probability for amount, probability in zip(total, sure, strict=True)]
     return [amount / math.sqrt(max(1, len(tokens))) for amount in total]
 
 
-def _surest(filling: Filling, at: int) -> float:
-    """How sure the value is that the character `at` is part of."""
+def _probability_at(filling: Filling, at: int) -> float:
+    """Return the probability of the value at a character, 0 where there is none."""
     return max((option.sure for option in filling.options if option.start <= at < option.end), default=0.0)

@@ -1,4 +1,4 @@
-"""Questions for a field of a thing after which no operation is called: the serial of X, which account owns X."""
+"""Plans questions for a field of an item that no operation is named after: the serial of X, which account owns X."""
 
 from __future__ import annotations
 
@@ -25,45 +25,45 @@ _ASKED = re.compile(
 )
 _OF = re.compile(r"\b(?P<words>[\w-]+(?:\s[\w-]+)?)\s+(?:of|for|on|in)\s+(?:the\s+)?(?:\w+\s+)?$", re.I)
 _READS = re.compile(r"^\W*(?:what|which|who|whose|how|show|get|tell|give|list|find|look)\b", re.I)
+# The score of an operation whose answer has the field: that of an operation that the words name.
 SCORE = 6.0
-"""How well an operation fits that answers with the very field of the very thing: as one that the words name."""
 
 
 def field_read(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
-    """The read that shows the field asked for of the one thing that the sentence names by a code or in quotation marks.
+    """Return the read that shows the field of the only item that the sentence names, by a code or in quotation marks.
 
-    None where no description has the field, or an operation is called after it.
+    None where no schema has the field, or an operation is named after it.
     """
     names = [span for span in sentence.spans if span.kind in (Kind.LITERAL, Kind.QUOTED)]
     if len(names) != 1 or not _READS.match(sentence.text):
         return None
     (name,) = names
-    for asked in _asked_for(sentence, name):
-        words = tuple(map(stem, asked))
-        if any(map(catalogue.index.is_entity, (*words, stem("".join(asked))))):
+    for field_words in _field_names(sentence, name):
+        words = tuple(map(stem, field_words))
+        if any(map(catalogue.index.is_entity, (*words, stem("".join(field_words))))):
             return None
         if (listing := _listing(sentence, name, words, catalogue)) is not None:
             return candidate_of(sentence, catalogue, known, listing, SCORE)
-        for operation, _ in sorted(_showing(catalogue, words), key=lambda one: one[1]):
-            if (found := _read(operation, sentence, name, catalogue, known)) is not None:
-                return found
+        for operation, _ in sorted(_reads_with_field(catalogue, words), key=lambda ranked: ranked[1]):
+            if (candidate := _read_item(operation, sentence, name, catalogue, known)) is not None:
+                return candidate
     return None
 
 
 def _listing(sentence: Sentence, name: Span, words: tuple[str, ...], catalogue: Catalogue) -> Operation | None:
-    """What lists things with the field, where the noun of one stands right before the name and nothing shows one."""
+    """Return the list of items with the field, where their noun precedes the name and no read shows one."""
     before = sentence.tokens[name.first - 1].stem if name.first else ""
     for operation in catalogue.operations:
         resources = collection_index(operation.spec)
-        bare = resources.is_list(operation) and resources.item_read(operation) is None and operation.method == "GET"
-        named = tuple(map(stem, singular_noun(operation))) == (before,) and words in answer_words(operation).fields
-        if bare and named:
+        is_only_list = resources.is_list(operation) and resources.item_read(operation) is None
+        is_of_noun = tuple(map(stem, singular_noun(operation))) == (before,)
+        if operation.method == "GET" and is_only_list and is_of_noun and words in answer_words(operation).fields:
             return operation
     return None
 
 
-def _asked_for(sentence: Sentence, name: Span) -> Iterator[tuple[str, ...]]:
-    """The words of what may be asked for, the longer names first."""
+def _field_names(sentence: Sentence, name: Span) -> Iterator[tuple[str, ...]]:
+    """Yield the words of the fields that may be asked for, the longer names first."""
     text = sentence.text
     for match in (_OF.search(text[: name.start]), _ASKED.match(text[: name.end + 1]) or _ASKED.match(text)):
         words = [word for word in split_words(match["words"]) if word not in STOPWORDS] if match is not None else []
@@ -72,38 +72,41 @@ def _asked_for(sentence: Sentence, name: Span) -> Iterator[tuple[str, ...]]:
             yield tuple(words[first:])
 
 
-def _showing(catalogue: Catalogue, words: tuple[str, ...]) -> Iterator[tuple[Operation, int]]:
-    """The reads whose things have a field of this name: 0 of the thing itself, 1 of what is found, 2 of its lists."""
+def _reads_with_field(catalogue: Catalogue, words: tuple[str, ...]) -> Iterator[tuple[Operation, int]]:
+    """Yield the reads with a field of this name: 0 of the item itself, 1 of a search result, 2 of a list in it."""
     for operation in catalogue.operations:
         resources = collection_index(operation.spec)
         if operation.effect is not Effect.READ or operation.method != "GET":
             continue
-        one = operation.path.rstrip("/").endswith("}")
+        is_item = operation.path.rstrip("/").endswith("}")
         search = resources.is_query(operation)
         described = answer_words(operation)
-        if (one or search) and words in described.fields:
+        if (is_item or search) and words in described.fields:
             yield operation, 1 if search else 0
-        elif one and words in described.inner:
+        elif is_item and words in described.inner:
             yield operation, 2
 
 
-def _read(
+def _read_item(
     operation: Operation, sentence: Sentence, name: Span, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Candidate | None:
-    one = candidate_of(sentence, catalogue, known, operation, SCORE)
-    if one is None:
+    """Return the candidate of a read with the name as its item; None where it takes none."""
+    candidate = candidate_of(sentence, catalogue, known, operation, SCORE)
+    if candidate is None:
         return None
     value: Any = name.text
-    slot = next((slot for slot in one.scene.slots if is_subject(operation, slot)), None)
+    slot = next((slot for slot in candidate.scene.slots if is_subject(operation, slot)), None)
     if operation.path.rstrip("/").endswith("}"):
-        listing = one.scene.listers.get(slot) if slot is not None else None
+        listing = candidate.scene.listers.get(slot) if slot is not None else None
         value = Wanted(name=name.text, lister=listing.id) if listing is not None else None
     else:
-        slot = next((slot for slot in one.scene.slots if slot.required and QUERYLIKE & set(slot.words)), None)
+        slot = next((slot for slot in candidate.scene.slots if slot.required and QUERYLIKE & set(slot.words)), None)
     if slot is None or value is None:
         return None
-    found = Option(slot=slot, value=value, start=name.start, end=name.end, span=name, spans=(name,), sure=SOLID)
-    own = (option for option in one.filling.options if option.slot is slot and option.start == name.start)
-    option = next(own, found)
-    rest = tuple(slot for slot in one.filling.missing if slot is not option.slot)
-    return replace(one, filling=replace(one.filling, options=(option,), missing=rest, unused=()), score=SCORE)
+    named = Option(slot=slot, value=value, start=name.start, end=name.end, span=name, spans=(name,), sure=SOLID)
+    options = (option for option in candidate.filling.options if option.slot is slot and option.start == name.start)
+    option = next(options, named)
+    missing = tuple(slot for slot in candidate.filling.missing if slot is not option.slot)
+    return replace(
+        candidate, filling=replace(candidate.filling, options=(option,), missing=missing, unused=()), score=SCORE
+    )

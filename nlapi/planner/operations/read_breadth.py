@@ -1,4 +1,4 @@
-"""Flags by which a read answers with more: the one for all things, and those for each part of what it returns."""
+"""Sets the flags by which a read returns more: the flag for all items, and the flags for each part of its answer."""
 
 from __future__ import annotations
 
@@ -22,35 +22,39 @@ _PART = re.compile(
 
 
 def all_flag(slots: Iterable[Slot]) -> Slot | None:
-    """Return the flag of a listing by which it lists all there are, where it leaves some out by default."""
+    """Return the flag of a list for all items, where it leaves some out by default; None without one."""
     flags = (slot for slot in slots if slot.family is Family.BOOLEAN and slot.where == "query")
     return next((slot for slot in flags if set(slot.words) - _AROUND_ALL == {"all"}), None)
 
 
 def part_flags(operation: Operation, slots: Iterable[Slot]) -> tuple[Slot, ...]:
-    """Return the flags that each ask for a part of what a read returns: logs from stdout, logs from stderr."""
-    found = []
+    """Return the flags that are each for a part of an answer: logs from stdout, logs from stderr."""
+    flags = []
     for slot in slots:
-        said = _PART.match(slot.description) if slot.family is Family.BOOLEAN else None
-        if said and stem(said["noun"].lower()) in noun_stems(operation) and said["name"].lower() == slot.name.lower():
-            found.append(slot)
-    return tuple(found) if len(found) > 1 else ()
+        match = _PART.match(slot.description) if slot.family is Family.BOOLEAN else None
+        if (
+            match
+            and stem(match["noun"].lower()) in noun_stems(operation)
+            and match["name"].lower() == slot.name.lower()
+        ):
+            flags.append(slot)
+    return tuple(flags) if len(flags) > 1 else ()
 
 
 def broadened(best: Candidate) -> Filling:
-    """Return the filling of a read with its flags set where it would leave out what the question is about.
+    """Return the assignment of a read with its flags set where the answer would lack what the question is about.
 
-    What the request does not express is looked for in the answer, so that all things have to be in it; and a read that
-    returns parts of something returns all of them where none is named.
+    Conditions that the request does not express are applied to the answer, which then needs all items. A read of parts
+    returns all of them where none is named.
     """
     filling, slots = best.filling, best.scene.slots
     if best.tool.effect is not Effect.READ:
         return filling
-    filled = {option.slot for option in filling.options} | best.scene.given
+    assigned = {option.slot for option in filling.options} | best.scene.given
     flag, parts = all_flag(slots), part_flags(best.operation, slots)
     counts = wish_of(best.scene.sentence.text).want is Want.COUNT
-    sought = counts or not says_all(best) or not all(option.narrows for option in filling.options)
-    flags = [flag] if flag is not None and flag not in filled and sought else []
-    flags += parts if filled.isdisjoint(parts) else ()
-    added = (Option(slot=one, value=True, sure=1.0, start=0, end=0) for one in flags)
+    is_filtered = counts or not says_all(best) or not all(option.narrows for option in filling.options)
+    flags = [flag] if flag is not None and flag not in assigned and is_filtered else []
+    flags += parts if assigned.isdisjoint(parts) else ()
+    added = (Option(slot=slot, value=True, sure=1.0, start=0, end=0) for slot in flags)
     return replace(filling, options=(*filling.options, *added))

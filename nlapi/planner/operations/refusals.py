@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from nlapi.changes.sentences import find_change_command
 from nlapi.openapi.spec import Effect
-from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.commanded import uncommanded
 from nlapi.planner.operations.fallbacks import ALTERNATIVES, CLAUDE, call_of, nothing_does
 from nlapi.planner.operations.intent_rewrites import says_all, says_plainly
-from nlapi.planner.operations.operation_choice import CLEAR
-from nlapi.planner.operations.reads import asks_for_health, asks_who_i_am, unlisted
+from nlapi.planner.operations.operation_choice import asks_for_health, asks_who_i_am
 from nlapi.planner.operations.vetoes import commands_change, forbids, refusal, supposes
 from nlapi.planner.slots.known_values import wanted_in
-from nlapi.resources.naming import IMPERATIVES, POSSIBLE_READS, VERBS, Intent, stem
 from nlapi.tools.plan import Plan
-
-_CONJUNCTION = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
 def refusal_plan(best: Candidate, candidates: Sequence[Candidate], catalogue: Catalogue) -> Plan | None:
     """Return the plan that says why the likeliest operation is not planned; None where nothing is against it."""
     alternatives = tuple(map(call_of, candidates[:ALTERNATIVES]))
-    if command := unlisted(best, catalogue) or unmet_command(best, catalogue):
+    if command := unmet_command(best, catalogue):
         return replace(nothing_does(best.operation.spec, command, candidates), alternatives=alternatives)
     is_change = catalogue.index.is_change(best.operation)
     reason = (refusal(best, catalogue.index.is_entity) if is_change else "") or prohibition(best)
@@ -35,19 +28,10 @@ def refusal_plan(best: Candidate, candidates: Sequence[Candidate], catalogue: Ca
 
 
 def unmet_command(best: Candidate, catalogue: Catalogue) -> str:
-    """Return the command of a sentence that an operation does not carry out; "" for none.
-
-    That is a change where the operation reads, or another action than that of the operation.
-    """
-    text = best.scene.sentence.text
-    is_change, is_entity = catalogue.index.is_change(best.operation), catalogue.index.is_entity
-    if not is_change and (command := find_change_command(text, best.operation, is_entity)):
-        return command
-    word = uncommanded(best, catalogue).lower()
-    following = text.lower().partition(word)[2].split()[:1] if word else []
-    # `power off` is one command of two words.
-    phrase = f"{word} {following[0]}" if following and stem(word + following[0]) in IMPERATIVES else word
-    return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - POSSIBLE_READS else ""
+    """Return the command of a sentence for a change, where the operation only reads; "" for none."""
+    if catalogue.index.is_change(best.operation):
+        return ""
+    return find_change_command(best.scene.sentence.text, best.operation, catalogue.index.is_entity) or ""
 
 
 def prohibition(best: Candidate) -> str:
@@ -56,17 +40,6 @@ def prohibition(best: Candidate) -> str:
     if forbids(sentence) and (best.tool.effect is not Effect.READ or commands_change(sentence)):
         return "the sentence forbids what it names"
     return "the sentence asks about a change rather than for it" if supposes(sentence) else ""
-
-
-def separate_operations(sentence: Sentence, catalogue: Catalogue) -> list[str]:
-    """Return the operations that the clauses of a sentence clearly name, where their intents differ; else nothing."""
-    # `create a campaign and delete the audience Old Visitors` would create a campaign of that name.
-    intents: dict[str, Intent] = {}
-    for clause in filter(None, _CONJUNCTION.split(sentence.text)):
-        intent = VERBS.get(stem(clause.split()[0].lower()))
-        if intent is not None and (best := catalogue.index.search(clause, 1)) and best[0][1] >= CLEAR:
-            intents.setdefault(best[0][0].id, intent)
-    return list(intents) if len(set(intents.values())) > 1 else []
 
 
 def is_certain(best: Candidate) -> bool:

@@ -1,54 +1,43 @@
-"""How sure a plan is beyond what the forest says: more where it is plainly said, less where something is left out."""
+"""Corrects the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect
-from nlapi.planner.answering.conditions import FILLER
-from nlapi.planner.language.lexicon import SYNONYMS
-from nlapi.planner.language.question_intent import asks_whether_there, wish_of
+from nlapi.planner.language.question_intent import wish_of
 from nlapi.planner.language.text import Kind
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.change_questions import is_half_said
-from nlapi.planner.operations.commanded import says_act, says_update, sets_state, uncommanded, unsaid_kind
 from nlapi.planner.operations.fallbacks import UNSURE
 from nlapi.planner.operations.intent_rewrites import says_plainly, tells
-from nlapi.planner.operations.reads import asks, asks_for_health, asks_who_i_am, surety
-from nlapi.planner.operations.vetoes import unexpressed, unused, unused_value
-from nlapi.planner.slots.entities import is_subject, kind_of, noun_stems
-from nlapi.planner.slots.features import QUERYLIKE
-from nlapi.planner.slots.known_values import wanted_in
+from nlapi.planner.operations.operation_choice import asks_for_health, asks_who_i_am
+from nlapi.planner.operations.vetoes import unexpressed, unused
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
-from nlapi.resources.naming import STOPWORDS
-from nlapi.resources.nouns import is_single
+from nlapi.resources.naming import VERBS, Intent, split_words, stem
 
+# The least confidence of a plan whose operation the user chose, or that the sentence says plainly.
 CHOSEN = 0.6
-"""The least that a plan is sure of whose operation the user chose."""
+# The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
+# nlapi.cli.session.OFFER_BELOW (0.2).
 TOSSED = 0.15
-"""The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
-_SURE_OF_WHICH = 0.5
-"""How sure it has to be which thing is meant for a read of it to tell whether it is there."""
+_ARTICLES = frozenset(("a", "an", "the", "new", "another"))
 
 
 def unsaid_words(best: Candidate, settled: Candidate, catalogue: Catalogue) -> tuple[str, ...]:
-    """What of the sentence the call leaves out that it must not be thought to have taken care of."""
-    changes = catalogue.index.is_change(best.operation)
-    unsaid = () if changes else tuple(unexpressed(best))
-    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
-        unsaid = (*unsaid, *unused(best))
-    commanded = uncommanded(best, catalogue) or unsaid_kind(best)
-    return (commanded, *unsaid) if commanded else unsaid
+    """Return the words of a sentence that a read leaves out, and that the user must not believe it takes care of."""
+    if catalogue.index.is_change(best.operation):
+        return ()  # nlapi.changes names the words that a change leaves out
+    is_code_left = any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused)
+    return (*unexpressed(best), *(unused(best) if is_code_left else ()))
 
 
 def surely(
     best: Candidate,
     settled: Candidate,
-    others: Sequence[Candidate],
     missing: Sequence[Slot],
     sure: float,
     question: str,
@@ -56,47 +45,45 @@ def surely(
     changes: bool,
     unsaid: bool,
 ) -> float:
-    """How sure a plan is: more where it is plainly said, less where something is left out or another is as likely."""
-    half = changes and (is_half_said(best) or any(map(unused_value, best.filling.unused)))
-    told = tells(settled, missing) or says_plainly(best, missing)
-    told = told or asks_who_i_am(question) or asks_for_health(question)
-    plain = changes and not missing and (says_act(best) or sets_state(best) or says_update(best))
-    there = not changes and asks_whether_there(question) and surety(best) > _SURE_OF_WHICH and is_single(best.operation)
-    if told or plain or there:
-        sure = max(sure, CHOSEN)
-    if best.unasked or unsaid or half or (changes and not _says_which(best)):
-        sure = min(sure, UNSURE)
-    doubtful = is_tossed_up(best, others) or is_lost(best)
-    return min(sure, TOSSED) if doubtful and not told else sure
+    """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
+    is_plain = tells(settled, missing) or says_plainly(best, missing)
+    is_plain = is_plain or asks_who_i_am(question) or asks_for_health(question)
+    is_plain = is_plain or (changes and not missing and (says_act(best) or _sets_commanded_state(best)))
+    confidence = max(sure, CHOSEN) if is_plain else sure
+    return min(confidence, UNSURE) if best.unasked or unsaid else confidence
 
 
-def _says_which(best: Candidate) -> bool:
-    """Is the thing that a change is made to told by more than a loose word: by its noun too, a look-up or a code?
+def says_act(best: Candidate) -> bool:
+    """Return whether the command is what the path names behind its item: [pause], [run] of create_flow_run."""
+    operation, sentence = best.operation, best.scene.sentence
+    action = operation.path.rstrip("/").rpartition("}/")[2] if "}/" in operation.path else ""
+    action_words = split_words(action)
+    if not action_words or "{" in action or operation.method == "GET":
+        return False
+    start = opening_length(sentence.text)
+    tokens = [token for token in sentence.tokens if token.start >= start and token.word]
+    if not tokens:
+        return False
+    command, *following = tokens
+    intent = VERBS.get(stem(action_words[0]))
+    if intent is Intent.DELETE and not any(option.slot.where == "body" for option in best.filling.options):
+        return False  # which part of the item is not said
+    if len(action_words) > 1 and intent is Intent.CREATE:
+        created = stem(action_words[-1])
+        noun = next((token.stem for token in following if token.lower not in _ARTICLES), "")
+        return command.stem == created or (VERBS.get(command.stem) is Intent.CREATE and noun == created)
+    return command.stem == stem(action_words[0])
 
-    `upgrade the kernel of the host` names no plugin, though plugins are upgraded by their names.
-    """
-    subject = next((one for one in best.filling.options if is_subject(best.operation, one.slot)), None)
-    if subject is None or subject.span is None or wanted_in(subject.value) is not None:
-        return True
-    span = subject.span
-    coded = span.form in ("email", "host", "path", "url") or any(map(str.isdigit, span.text))
-    if coded or span.kind in (Kind.QUOTED, Kind.CALLED):
-        return True
-    noun = kind_of(best.tool, subject.slot)
-    return not noun or noun[-1] in best.scene.sentence.stem_set
 
-
-_TIE = 0.4
-"""How near another operation is when it is a toss-up between the two."""
-_COPULAS = frozenset(("is", "are", "was", "were"))
-_HALF, _LITTLE = 0.5, 0.2
-"""The least part of a question that an operation has to account for."""
+def _sets_commanded_state(best: Candidate) -> bool:
+    """Return whether a state was read from the command, as operation_choice does: cancel -> CANCELLING."""
+    return any(option.span is None and option.end == 0 and option.slot.choices for option in best.filling.options)
 
 
 def settled_by_answer(best: Candidate) -> Candidate:
-    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
+    """Return a list candidate without unused names and codes, by which its answer is filtered.
 
-    Nor does it lack the N of `the latest N`, of which the answer is cut.
+    The N of `the latest N` is removed too, as the answer is cut to N.
     """
     listed = best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
     if not listed or best.filling.missing:
@@ -110,38 +97,3 @@ def settled_by_answer(best: Candidate) -> Candidate:
     ]
     row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
     return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
-
-
-def is_tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
-    """Is another operation about as likely, no argument said that speaks for this one, and most of the rest unknown?"""
-    vague = not best.filling.options and best.row["heard"] < _HALF
-    return vague and any(best.score - one.score < _TIE for one in others)
-
-
-def is_lost(best: Candidate) -> bool:
-    """Does a read account for little of a question: for less than half of it, or only as what is to be searched for?
-
-    How many CPUs the host has is no search for images with the term CPUs.
-    """
-    if best.tool.effect is not Effect.READ:
-        return False
-    if not asks(best.scene.sentence.text):
-        return _asks_something_else(best)
-    options, said = best.filling.options, set(noun_stems(best.operation)) & best.scene.sentence.stem_set
-    searched = [one for one in options if set(one.slot.words) <= QUERYLIKE]
-    if options and len(searched) == len(options) and not said:
-        return all(one.span is None or one.span.kind is not Kind.QUOTED for one in searched)
-    return not options and best.row["heard_prose"] < _LITTLE
-
-
-def _asks_something_else(best: Candidate) -> bool:
-    """Is it asked whether a thing is so, of which neither the read nor its answer has a word: is the proxy ready?"""
-    tokens = [token for token in best.scene.sentence.tokens if token.word]
-    if len(tokens) < 3 or tokens[0].lower not in _COPULAS or tokens[1].lower == "there":
-        return False
-    last = tokens[-1]
-    known = best.scene.common | best.scene.talked | answer_words(best.operation).all
-    valued = any(one.start <= last.start < one.end for one in best.filling.options)
-    named = any(one.start <= last.start < one.end for one in best.scene.sentence.spans if one.kind is not Kind.PHRASE)
-    means = any(last.stem in SYNONYMS.get(word, ()) for word in known)
-    return not (valued or named or means or last.lower in STOPWORDS or last.stem in known or last.stem in FILLER)

@@ -1,20 +1,15 @@
-"""Keeps a change from being planned when a sentence forbids it, excepts from it, asks about it or means several."""
+"""Refuses changes that a sentence forbids, makes exceptions from, asks about, or wants for several items."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Any
 
 from nlapi.changes.sentences import opening_length
 from nlapi.planner.language.commands import commands, own_verbs
-from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.text import LOOSE, Kind, Sentence, Span
 from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import PLACED, Wanted, noun_stems, takes_id
+from nlapi.planner.slots.entities import PLACED, Wanted, takes_id
 from nlapi.planner.slots.slot import Family, Option, Slot
 from nlapi.resources.naming import VERBS, singular, split_words, stem
 
@@ -50,34 +45,38 @@ _ALL = frozenset("all every each both everything everyone everybody any several 
 _ALERTS = frozenset(
     map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split())
 )
+# Words before a whole that one item is taken from or added to: remove Olga [from the] members.
 _AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
-"""What leads to a whole that one thing is taken from or put to: remove Olga [from the] members."""
+# Words before a whole of which more is changed than the named item: user 5 [from] every group.
 _WHOLES = frozenset("from to of in for on across with".split())
-"""What leads to a whole of which more is meant than the thing that was said: user 5 [from] every group."""
 _PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
 _AND = frozenset((",", "and", "or", "&", "+", "plus"))
+# Words that join the ends of a range: loans 4 to 7.
 _UP_TO = frozenset(("through", "to", "-", "–"))
-"""What joins numbers: loans 4 to 7."""
 _RECIPIENTS = frozenset(("to", "for"))
 _VALUES = (Kind.QUOTED, Kind.CALLED, Kind.JSON, Kind.LITERAL)
 _TARGETS = (Kind.NUMBER, Kind.LITERAL, Kind.QUOTED, Kind.NAME)
 
 
 def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
-    """Why the change that `candidate` would make is not what the sentence asks for; "" when it may be.
+    """Return why the sentence does not ask for the change of `candidate`; "" where it may ask for it.
 
-    `names` says of a stem whether it names a thing of the API.
+    `names` tells of a stem whether it names an item of the API.
     """
+    # nlapi.changes has stricter checks, which make a change need consent; here nothing is planned, as no policy is
+    # behind `nlapi.plan`. Without this 12 more of 849 questions have the right operation, and 29 of the first 599 tests
+    # of tests/planner plan changes that nobody commanded.
     text = _bare(candidate.scene.sentence)
-    if said := next(_denied(candidate, text), ""):
-        return f"the sentence says {said!r} about a change"
+    if negation := next((word for _, word in _denials(candidate, text)), ""):
+        return f"the sentence says {negation!r} about a change"
     for pattern, why in ((_EXCEPT, "makes an exception"), (_CONDITION, "makes a condition")):
-        if (found := pattern.search(text)) and not (pattern is _CONDITION and _is_alert(candidate, found.end())):
-            return f"the sentence {why} ({found.group().lower()!r}) that the call cannot express"
+        match = pattern.search(text)
+        if match and not (pattern is _CONDITION and _is_alert(candidate, match.end())):
+            return f"the sentence {why} ({match.group().lower()!r}) that the call cannot express"
     if _asks(text):
         return "the sentence asks about a change rather than for it"
-    if several := _several(candidate, text) or _others(candidate, text, names):
+    if several := _several(candidate, text) or _other_items(candidate, text, names):
         if candidate.operation.method == "POST" and not any(map(_is_target, candidate.scene.slots)):
             return f"one call does it for one, and the sentence says {several!r}; ask for one at a time"
         return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
@@ -85,33 +84,34 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
 
 
 def _is_alert(candidate: Candidate, start: int) -> bool:
-    """Is the condition what the call itself is about: set an alert if the price goes above 5?"""
-    return bool(_ALERTS & candidate.scene.common) and any(one.start >= start for one in candidate.filling.options)
+    """Return whether an argument has the condition that starts at `start`: set an alert if the price goes above 5."""
+    options = candidate.filling.options
+    return bool(_ALERTS & candidate.scene.common) and any(option.start >= start for option in options)
 
 
 def _asks(text: str) -> bool:
-    """Is it a question about a change? `Could we ...` is a request once somebody has said what he wants done."""
-    found = _QUESTION.search(text)
-    return found is not None and not (_WISHES.search(text[: found.start()]) and not _SUPPOSES.search(text))
+    """Return whether a text asks about a change. After a wish (I want to ...) `could we ...` is a request."""
+    match = _QUESTION.search(text)
+    return match is not None and not (_WISHES.search(text[: match.start()]) and not _SUPPOSES.search(text))
 
 
 def forbids(sentence: Sentence) -> bool:
-    """Does the sentence begin with the prohibition of something?"""
+    """Return whether a sentence starts with a prohibition."""
     return _FORBIDS_AT_ONCE.search(sentence.text) is not None
 
 
 def commands_change(sentence: Sentence) -> bool:
-    """Is there a verb in the sentence that may command a change?"""
+    """Return whether a sentence has a verb that may command a change."""
     return any(map(commands, sentence.tokens))
 
 
 def supposes(sentence: Sentence) -> bool:
-    """Does the sentence ask what a change would do, or whether to make it?"""
+    """Return whether a sentence asks what a change would do, or whether to make it."""
     return _SUPPOSES.search(_bare(sentence)) is not None and commands_change(sentence)
 
 
 def unexpressed(candidate: Candidate) -> Iterator[str]:
-    """What the sentence rules out and no argument of the call says: `not history`, `except drafts`."""
+    """Yield what a sentence rules out and no argument expresses: `not history`, `except drafts`."""
     sentence = candidate.scene.sentence
     text = _bare(sentence)
     starts = [match.start() for match in _EXCEPT.finditer(text)]
@@ -121,16 +121,11 @@ def unexpressed(candidate: Candidate) -> Iterator[str]:
 
 
 def unused(candidate: Candidate) -> Iterator[str]:
-    """The figures, days, ids, names and quotations of the sentence that no argument took, as they were written."""
+    """Yield the numbers, days, ids, names and quotations of a sentence that are in no argument, as written."""
     for span in candidate.filling.unused:
         words = {token.stem for token in candidate.scene.sentence.tokens[span.first : span.last]}
         if span.kind is not Kind.NAME or not words <= candidate.scene.common:
             yield repr(span.text) if span.kind is Kind.QUOTED else span.text
-
-
-def unused_value(span: Span) -> bool:
-    """Is a span left over that says when, how much or which: cancel loan 4 [tomorrow]?"""
-    return span.kind is not Kind.NAME
 
 
 def _denied(candidate: Candidate, text: str) -> Iterator[str]:
@@ -138,22 +133,22 @@ def _denied(candidate: Candidate, text: str) -> Iterator[str]:
 
 
 def _denials(candidate: Candidate, text: str) -> Iterator[tuple[int, str]]:
-    """The negations that no argument is made of: a flag that is set to no takes its own."""
+    """Yield the start and the text of negations that are not in an argument, as the negation of a flag is."""
     tokens = candidate.scene.sentence.tokens
-    told = [option for option in candidate.filling.options if option.slot.family in (Family.BOOLEAN, Family.CHOICE)]
-    flags = [option for option in told if option.slot.family is Family.BOOLEAN]
+    closed = [option for option in candidate.filling.options if option.slot.family in (Family.BOOLEAN, Family.CHOICE)]
+    flags = [option for option in closed if option.slot.family is Family.BOOLEAN]
     for match in _FORBIDDEN.finditer(text):
         at = next((n for n, token in enumerate(tokens) if token.end > match.start()), 0)
         reach = tokens[min(at + 3, len(tokens) - 1)].end
         if match.group().lower() == "stop" and _ends(candidate, match.start()):
             continue
-        denied = any(match.start() < option.end and option.start < reach for option in flags)
-        if not denied and not any(option.start <= match.start() < option.end for option in told):
+        is_flag = any(match.start() < option.end and option.start < reach for option in flags)
+        if not is_flag and not any(option.start <= match.start() < option.end for option in closed):
             yield match.start(), match.group().lower()
 
 
 def _ends(candidate: Candidate, at: int) -> bool:
-    """Does a sentence begin with `stop following it` where the call is what puts an end to that?"""
+    """Return whether a sentence starts with `stop following it` and the call is the deletion of that."""
     operation = candidate.operation
     tokens = candidate.scene.sentence.tokens
     ended = next((token.stem for token in tokens if token.start > at), "")
@@ -162,7 +157,7 @@ def _ends(candidate: Candidate, at: int) -> bool:
 
 
 def _bare(sentence: Sentence) -> str:
-    """The text with blanks where values stand. A run of capitals that opens a sentence is no name for sure."""
+    """Return the text with values blanked out; capitalized words that open a sentence may be no name, and stay."""
     text = sentence.text
     for span in sentence.spans:
         opens = span.first == 0 or sentence.tokens[span.first - 1].text in ".?!:;"
@@ -172,13 +167,13 @@ def _bare(sentence: Sentence) -> str:
 
 
 def _several(candidate: Candidate, text: str) -> str:
-    """What shows that several things are meant by a call that takes one; "" when nothing does."""
+    """Return the words by which a sentence asks for several items, where the call takes one; "" without any."""
     targets = [slot for slot in candidate.scene.slots if _is_target(slot)]
     if not targets:
-        return _by_place(candidate, text) or next(_more(candidate, set()), "") or _counted(candidate)
+        return next(_more_values(candidate, set()), "") or _counted(candidate)
     nouns = {word for slot in targets for word in _nouns(candidate, slot)}
     words: list[str] = re.findall(r"[^\W_]+", text)
-    before = len(re.findall(r"[^\W_]+", text[: _told(candidate, targets)]))
+    before = len(re.findall(r"[^\W_]+", text[: _targets_end(candidate, targets)]))
     for at, word in enumerate(words):
         lower = word.lower()
         if at >= before and lower not in _PEOPLE and words[at - 1].lower() not in _WHOLES:
@@ -189,46 +184,35 @@ def _several(candidate: Candidate, text: str) -> str:
             return " ".join(words[at : at + 2])
         if lower in PLACED and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
             return " ".join(words[at : at + 2])
-        among = tuple(one.lower() for one in words[max(0, at - 2) : at]) in _AMONG
-        if singular(lower) != lower and stem(lower) in nouns and not among:
+        is_among = tuple(map(str.lower, words[max(0, at - 2) : at])) in _AMONG
+        if singular(lower) != lower and stem(lower) in nouns and not is_among:
             return lower
-    return next(_more(candidate, nouns), "") or _counted(candidate)
+    return next(_more_values(candidate, nouns), "") or _counted(candidate)
 
 
-def _told(candidate: Candidate, targets: Sequence[Slot]) -> int:
-    """Where the sentence has said which things are meant, so that `everything in it` means no more of them."""
-    said = [option for option in candidate.filling.options if option.slot in targets and option.span is not None]
-    return max(option.end for option in said) if len(said) == len(targets) else len(candidate.scene.sentence.text)
-
-
-def _by_place(candidate: Candidate, text: str) -> str:
-    """Remove the first album: one of what is in a collection, where the call says of none which it is."""
-    nouns, words = set(noun_stems(candidate.operation)), re.findall(r"[^\W_]+", text)
-    own = set(split_words(candidate.operation.path)) | set(split_words(candidate.operation.summary))
-    for at, word in enumerate(words):
-        after = words[at + 1 : at + 2]
-        if word.lower() in PLACED and word.lower() not in own and after and stem(after[0].lower()) in nouns:
-            return f"{word} {after[0]}"
-    return ""
+def _targets_end(candidate: Candidate, targets: Sequence[Slot]) -> int:
+    """Return the index behind the last target, after which `everything in it` names no further target."""
+    options = [option for option in candidate.filling.options if option.slot in targets and option.span is not None]
+    is_complete = len(options) == len(targets)
+    return max(option.end for option in options) if is_complete else len(candidate.scene.sentence.text)
 
 
 def _is_for_all(candidate: Candidate, targets: Iterable[Slot]) -> bool:
-    """Is the thing named, and says the operation of itself that it is for all: promote a draft to everyone?"""
-    operation, filled = candidate.operation, {option.slot for option in candidate.filling.options}
-    said = split_words(f"{operation.summary} {operation.description}")
-    return all(slot in filled for slot in targets) and not _ALL.isdisjoint(said)
+    """Return whether the targets are named and the operation itself is for all: promote a draft to everyone."""
+    operation, assigned = candidate.operation, {option.slot for option in candidate.filling.options}
+    prose = split_words(f"{operation.summary} {operation.description}")
+    return assigned.issuperset(targets) and not _ALL.isdisjoint(prose)
 
 
-def _others(candidate: Candidate, text: str, names: Callable[[str], bool]) -> str:
-    """Things of another kind, meant before the one that the call changes: pause the [ads] of the campaign."""
+def _other_items(candidate: Candidate, text: str, names: Callable[[str], bool]) -> str:
+    """Return items of another kind named before the changed one: pause the [ads] of the campaign; "" without any."""
     if not candidate.operation.path.rstrip("/").endswith("}"):
         return ""
-    known = candidate.scene.common
-    for word in re.findall(r"[^\W_]+", text):
-        at = stem(word.lower())
-        if singular(word.lower()) != word.lower() and names(at) and at not in known:
-            return str(word)
-        if at in known and at not in VERBS:
+    for word in map(str.lower, re.findall(r"[^\W_]+", text)):
+        noun = stem(word)
+        if singular(word) != word and names(noun) and noun not in candidate.scene.common:
+            return word
+        if noun in candidate.scene.common and noun not in VERBS:
             return ""
     return ""
 
@@ -238,21 +222,21 @@ def _is_target(slot: Slot) -> bool:
 
 
 def _nouns(candidate: Candidate, slot: Slot) -> set[str]:
-    """The stems of what the id of `slot` is of, by the path in front of it and by its name."""
+    """Return the stems of the item whose id `slot` takes, from the path before it and from its name."""
     _, wire = candidate.tool.places.get(slot.path[0], ("", slot.name))
     before = candidate.operation.path.partition(f"{{{wire}}}")[0]
     literal = [segment for segment in before.split("/") if segment and "{" not in segment]
-    named = split_words(literal[-1]) if literal and slot.where == "path" else []
-    return set(map(stem, named[-1:])) | {word for word in slot.words[:-1] if len(slot.words) > 1}
+    segment = split_words(literal[-1]) if literal and slot.where == "path" else []
+    return set(map(stem, segment[-1:])) | {word for word in slot.words[:-1] if len(slot.words) > 1}
 
 
 def _alike(option: Option, span: Span) -> bool:
-    """Was a value read from a span of the same kind? A name, then a flag after a comma, are no list."""
+    """Return whether an option is of the same kind as a span: a name and a flag after a comma are no list."""
     return option.span is None or option.span.kind is span.kind
 
 
-def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
-    """Values that no argument took, beside a target or one that was taken: loan 4 and 5, book Dune and book Emma."""
+def _more_values(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
+    """Yield unused values beside a target or another value: loan 4 and 5, book Dune and book Emma."""
     sentence, options = candidate.scene.sentence, candidate.filling.options
     ids = any(_is_target(option.slot) for option in options)
     for span in sentence.spans:
@@ -274,7 +258,7 @@ def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
 
 
 def _joins(sentence: Sentence, at: int) -> bool:
-    """Does token `at` stand between two of a kind: 4 and 5, 4 to 7; not between the parties of `between X and Y`?"""
+    """Return whether a token joins two values (4 and 5, 4 to 7), other than in `between X and Y`."""
     tokens = sentence.tokens
     if not 0 < at < len(tokens) - 1:
         return False
@@ -288,7 +272,7 @@ def _starts_at(option: Option, sentence: Sentence, at: int) -> bool:
 
 
 def _ends_at(option: Option, sentence: Sentence, at: int) -> bool:
-    """Does a target end right before token `at`?"""
+    """Return whether an option ends right before a token."""
     return at > 0 and sentence.tokens[at - 1].start < option.end <= sentence.tokens[at].start
 
 
@@ -297,7 +281,7 @@ def _covers(option: Option, span: Span) -> bool:
 
 
 def _counted(candidate: Candidate) -> str:
-    """Two shelves, 3 books: more than one of what a call makes or changes, though it takes no list of them."""
+    """Return a number of the items that a call changes (two shelves, 3 books), where it takes no list of them."""
     if any(option.slot.many and not isinstance(option.value, Wanted) for option in candidate.filling.options):
         return ""
     literal = [segment for segment in candidate.operation.path.split("/") if segment and "{" not in segment]
@@ -312,117 +296,3 @@ def _counted(candidate: Candidate) -> str:
         if after.stem == noun and singular(after.lower) != after.lower:
             return f"{span.text} {after.text}"
     return ""
-
-
-_JOINED = re.compile(r"\b(?:and|or|both|either|nor|plus|to|then|not|from)\b|[,/&+|]", re.IGNORECASE)
-_ENDS = (
-    ("min", "max"),
-    ("minimum", "maximum"),
-    ("start", "end"),
-    ("from", "to"),
-    ("from", "until"),
-    ("after", "before"),
-    ("since", "until"),
-    ("gte", "lte"),
-    ("gt", "lt"),
-    ("lower", "upper"),
-    ("begin", "end"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clash:
-    """What contradicts itself, in words; the slot that the user has to give anew, and the values to choose from."""
-
-    why: str
-    slot: Slot | None = None
-    values: tuple[Any, ...] = ()
-
-
-def clash_in(scene: Scene, options: Sequence[Option]) -> Clash | None:
-    """The first contradiction among what a sentence says of one call; None when there is none."""
-    return _between(scene.sentence) or _ranges(options) or _choices(scene, options)
-
-
-def _between(sentence: Sentence) -> Clash | None:
-    """between 50 and 20"""
-    spans = [span for span in sentence.spans if span.kind in (Kind.NUMBER, Kind.DATE) and _orders(span)]
-    for first in spans:
-        if not first.first or sentence.tokens[first.first - 1].lower != "between":
-            continue
-        for second in spans:
-            joined = second.first > first.last and sentence.tokens[second.first - 1].lower == "and"
-            if joined and second.first - first.last <= 2 and second.kind is first.kind and _after(first, second):
-                return Clash(why=f"nothing is between {first.text} and {second.text}")
-    return None
-
-
-def _orders(span: Span) -> bool:
-    """A number or a day: not an hour, which comes again every day."""
-    return isinstance(span.value, (int, float)) or type(span.value) is date
-
-
-def _after(first: Span, second: Span) -> bool:
-    try:
-        return bool(first.value > second.value)
-    except TypeError:
-        return False
-
-
-def _ranges(options: Sequence[Option]) -> Clash | None:
-    """A least that is over the most, a start after the end: by the names of the slots and their values."""
-    by_words = {tuple(split_words(option.slot.name)): option for option in options if not option.slot.many}
-    for words, low in by_words.items():
-        for least, most in _ENDS:
-            if least not in words:
-                continue
-            high = by_words.get(tuple(most if word == least else word for word in words))
-            if high is None or low.slot.path[:-1] != high.slot.path[:-1] or type(low.value) is not type(high.value):
-                continue
-            if _ordered(low) and _ordered(high) and low.value > high.value:
-                why = f"{low.slot.name} would be {low.value}, and {high.slot.name} {high.value}"
-                return Clash(why=why, slot=high.slot)
-    return None
-
-
-def _ordered(option: Option) -> bool:
-    """A number, or a day written so that days sort."""
-    if isinstance(option.value, (int, float)) and not isinstance(option.value, bool):
-        return True
-    return isinstance(option.value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", option.value) is not None
-
-
-def _choices(scene: Scene, options: Sequence[Option]) -> Clash | None:
-    """Values of one enum that stand next to each other with nothing between them: active paused campaigns."""
-    for option in options:
-        if option.slot.family is not Family.CHOICE:
-            continue
-        said = option.value if isinstance(option.value, list) else [option.value]
-        every = list(dict.fromkeys([*said, *_beside(scene, option)]))
-        text = scene.sentence.text[option.start : option.end]
-        if len(every) > 1 and not _JOINED.search(text) and _adjectives(scene, option.slot, every):
-            names = " and ".join(map(str, every))
-            return Clash(why=f"nothing is {names} at once", slot=option.slot, values=tuple(every))
-    return None
-
-
-def _beside(scene: Scene, option: Option) -> list[Any]:
-    """Other choices of the slot that are said right before or after the one that was taken."""
-    tokens = scene.sentence.tokens
-    inside = [at for at, token in enumerate(tokens) if option.start <= token.start < option.end]
-    if not inside:
-        return []
-    beside = [tokens[at] for at in (inside[0] - 1, inside[-1] + 1) if 0 <= at < len(tokens)]
-    return [choice for choice in option.slot.choices for token in beside if _means(choice, token.stem)]
-
-
-def _means(choice: Any, word: str) -> bool:
-    words = tuple(map(stem, split_words(str(choice))))
-    return len(words) == 1 and (words[0] == word or word in SYNONYMS.get(words[0], ()))
-
-
-def _adjectives(scene: Scene, slot: Slot, values: Sequence[Any]) -> bool:
-    """Is each of the values said in one word, one right after the other?"""
-    stems = scene.sentence.stems
-    at = [next((n for n, word in enumerate(stems) if _means(value, word)), -9) for value in values]
-    return -9 not in at and max(at) - min(at) == len(values) - 1
