@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -135,7 +135,7 @@ class OfflinePlanner:
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
-        sentence = read_question(question, catalogue, self.today or date.today())
+        sentence = read_question(question, catalogue, self.today or datetime.now().astimezone())
         if chosen is None and (field := field_read(sentence, catalogue, known)) is not None:
             if what := _uncarried(field, catalogue):
                 return nothing_does(field.operation.spec, what, likeliest(sentence, catalogue, known, None))

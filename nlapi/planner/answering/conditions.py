@@ -285,7 +285,9 @@ def _times(reading: QuestionReading) -> Iterator[Condition]:
         stretch = _Stretch(None, day) if age["way"].lower() == "older" else _Stretch(day, None)
         yield from _on_time(reading, stretch, age.start(), age.end())
     moments = [moment for moment in find_dates(text, today) if not isinstance(moment.value, time)]
-    moments = [moment for moment in (*moments, *_months(text, today)) if _is_free(reading, moment.start, moment.end)]
+    # The month of `first week of May` is a part of the period that was read.
+    months = [month for month in _months(text, today) if not any(m.start < month.end <= m.end for m in moments)]
+    moments = [moment for moment in (*moments, *months) if _is_free(reading, moment.start, moment.end)]
     moments.sort(key=lambda moment: moment.start)
     skipped = -1
     for index, moment in enumerate(moments):

@@ -7,13 +7,14 @@ from functools import cache
 from pathlib import Path
 
 from nlapi.planner.language.lexicon import COUNTRIES, STATES
+from nlapi.planner.language.words import table
 
 FILE = Path(__file__).with_name("gazetteer.txt")
 _SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "sf": "san francisco"}
 # The line of the file before the towns of the US whose name a bigger town elsewhere has.
 SECOND = "# Towns of the US whose name a bigger town elsewhere has"
 _TOWNS_TOO = frozenset(("new york",))  # names of states under which people mean the town
-_NAMES = {code: name.title() for name, code in reversed(COUNTRIES.items())} | {"US": "USA", "GB": "UK", "AE": "UAE"}
+_NAMES = {code: name.title() for name, code in reversed(COUNTRIES.items())} | table("language", "written_countries")
 _STATE_NAMES = {code: name.title() for name, code in STATES.items()}
 
 

@@ -20,9 +20,8 @@ def _cldr() -> dict[str, dict[str, str]]:
 
 
 def _names(name: str) -> dict[str, str]:
-    """Return code by name in lower case: the names that people say first, then those of CLDR."""
-    spoken = by_phrase("language", name)
-    return spoken | {phrase: code for phrase, code in _cldr()[name].items() if phrase not in spoken}
+    """Return code by name in lower case: the names of CLDR, then those that people say besides."""
+    return _cldr()[name] | by_phrase("language", name)
 
 
 COUNTRIES = _names("countries")  # ISO 3166-1 alpha-2 by name

@@ -109,6 +109,7 @@ def _can_be_name(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool
     return is_slug(token.lower) or (
         token.lower not in STOPWORDS
         and token.lower not in NO_NAMES
+        and token.lower not in _ENDS
         and token.lower not in ORDINALS
         and len(token.lower) > 1
         and not token.lower.isdigit()

@@ -58,8 +58,10 @@ _CUT = re.compile(
 # The end of an order that a superlative means.
 DEGREES = {word: end for end in (Want.MOST, Want.LEAST) for word in words("language", end.value)}
 _ENDS = "|".join(sorted(DEGREES, key=len, reverse=True))
+# `at least 3 replicas` and `max 20 builds` are limits, no order.
+_SUPERLATIVES = "|".join(sorted(DEGREES.keys() - words("language", "limits"), key=len, reverse=True))
 # The latest 5 builds: an order and its first items.
-_FOREMOST = re.compile(rf"\b(?P<degree>{_ENDS}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE)
+_FOREMOST = re.compile(rf"\b(?P<degree>{_SUPERLATIVES}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE)
 # `max price 20` compares nothing: it is a limit.
 _TOP = re.compile(
     rf"(?<!at )(?<![\w:/.-])(?:\b(top|bottom)(?:\s+{_N})?|(?:\b{_N}\s+)?\b(?:(most|least)\s+([a-z]+)|({_ENDS})))\b"

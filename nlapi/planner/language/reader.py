@@ -89,15 +89,20 @@ _JOINERS = words("language", "joiners")
 
 
 def read_sentence(text: str, today: date) -> Sentence:
-    """Return the tokens and the mentions of `text`, of which the first 2,000 characters are read."""
+    """Return the tokens and the mentions of `text`, of which the first 2,000 characters are read.
+
+    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago).
+    """
     text = " ".join(text[:LONGEST].split())
     # A question that is quoted as a whole is the question, not a value.
     if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
         text = text[1:-1].strip()
-    today = today_of(text, today)
+    day = today.date() if isinstance(today, datetime) else today
+    if (stated := today_of(text, day)) != day:
+        today = day = stated
     tokens = tuple(_tokens(text))
     finder = _MentionFinder(text=text, tokens=tokens, today=today)
-    return Sentence(text=text, today=today, tokens=tokens, spans=tuple(finder.find()))
+    return Sentence(text=text, today=day, tokens=tokens, spans=tuple(finder.find()))
 
 
 def _tokens(text: str) -> Iterator[Token]:

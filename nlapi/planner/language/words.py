@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -35,7 +34,7 @@ def stems(stage: str, name: str) -> frozenset[str]:
     return frozenset(map(stem, word_lists(stage)[name].split()))
 
 
-def table(stage: str, name: str) -> Mapping[str, str]:
+def table(stage: str, name: str) -> dict[str, str]:
     """Return the table `[name]` of a stage: texts by key, in the order of the file."""
     value = _document(stage)[name]
     assert isinstance(value, dict)
