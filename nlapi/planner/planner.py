@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -133,7 +133,7 @@ class OfflinePlanner:
             known_values=known_values,
             chosen=chosen,
             live=live,
-            today=self.today or date.today(),
+            today=self.today or datetime.now().astimezone(),
         )
         return clause.plan()
 

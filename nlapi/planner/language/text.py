@@ -1,4 +1,4 @@
-"""A sentence taken apart: its tokens and the spans in it that may be values of something."""
+"""A sentence as its tokens, and the mentions in it that may be values of arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nlapi.resources.naming import STOPWORDS
 
 
 class Kind(StrEnum):
-    """What a span looks like."""
+    """The look of a mention."""
 
     QUOTED = "quoted"
     CALLED = "called"
@@ -23,14 +23,12 @@ class Kind(StrEnum):
     NAME = "name"
     PHRASE = "phrase"
     JSON = "json"
-    CHOICE = "choice"
-    """words that name one of the values of a closed set"""
-    FLAG = "flag"
-    """words that are the name of something that is so or not"""
+    CHOICE = "choice"  # words that name one of the values of a closed set
+    FLAG = "flag"  # words that name a boolean
 
 
+# Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2.
 LOOSE = frozenset(("place", "joined", "numbered", "address", "part"))
-"""Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Span:
-    """A stretch of the sentence that may be a value. `first` and `last` are its tokens, `last` not included.
+    """A text of the sentence that may be a value: its tokens from `first` to before `last`.
 
     `form` says more of a kind: url, email, uuid, id of a LITERAL; plain, money, percent of a NUMBER.
     """
@@ -66,7 +64,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
-    """A question, its tokens and its spans. Everything further down is a function of one of these and a Tool."""
+    """A question, its tokens and its mentions: all that the later stages read of the question."""
 
     text: str
     today: date
@@ -83,7 +81,7 @@ class Sentence:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """The stems of the words that say something."""
+        """The stems of all words but stopwords."""
         return frozenset(token.stem for token in self.tokens if token.word and token.lower not in STOPWORDS)
 
     @cached_property
@@ -94,7 +92,7 @@ class Sentence:
 
     @cached_property
     def titled(self) -> frozenset[int]:
-        """Positions of the tokens in names of several words: they say nothing about what is next to them."""
+        """Positions of the tokens in names of several words, which are no context of the words beside them."""
         names = [span for span in self.spans if span.kind is Kind.NAME and span.last - span.first > 1 and not span.form]
         plain = [span for span in names if not {"id", "number"} & set(self.stems[span.first : span.last])]
         return frozenset(at for span in plain for at in range(span.first, span.last))
@@ -105,16 +103,16 @@ class Sentence:
         return frozenset(at for span in self.spans if span.kind is Kind.DATE for at in range(span.first, span.last))
 
     def in_address(self, span: Span) -> bool:
-        """Is `span` a piece of an address?"""
-        return any(one.start <= span.start < span.end < one.end for one in self._addresses)
+        """Return whether `span` is a part of an address."""
+        return any(address.start <= span.start < span.end < address.end for address in self._addresses)
 
     @cached_property
     def _addresses(self) -> tuple[Span, ...]:
         return tuple(span for span in self.spans if span.form == "address")
 
     def in_called(self, span: Span) -> bool:
-        """Does `span` stand in what something is called?"""
-        return any(one.start <= span.start < one.end for one in self._called)
+        """Return whether `span` is a part of the words behind called, named, titled."""
+        return any(title.start <= span.start < title.end for title in self._called)
 
     @cached_property
     def _called(self) -> tuple[Span, ...]:
@@ -122,16 +120,17 @@ class Sentence:
 
     @cached_property
     def traits(self) -> dict[Span, list[float]]:
-        """What each span is like by itself, once it was worked out: the same for all operations."""
+        """The features of each mention by itself, filled when first computed: they are the same for all operations."""
         return {}
 
     def about(self, names: Callable[[str], bool]) -> str:
-        """The text without what is quoted, a literal or a name of several words: what is left says what is wanted.
+        """Return the text with spaces for quotations, literals and names of several words, which name no operation.
 
-        `names` says of a stem whether it names a thing of the API; such words stay.
+        `names` tells whether a stem names a resource of the API; such words stay.
         """
         text = self.text
         values = [span for span in self.spans if span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON)]
+        # An id without figures (user_profile) may be the name of a resource as well.
         words = {span for span in values if span.form == "id" and not any(map(str.isdigit, span.text))}
         hidden = [(span.start, span.end) for span in values if span not in words]
         tokens = [self.tokens[at] for at in self.titled]
