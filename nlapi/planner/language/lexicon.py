@@ -12,7 +12,7 @@ from nlapi.resources.naming import stem
 
 @cache
 def _cldr() -> dict[str, dict[str, str]]:
-    # Written by benchmarks/offline/tables.py; words.toml has what people say besides.
+    # Written by training/tables.py; words.toml has what people say besides.
     tables: dict[str, dict[str, str]] = json.loads(
         (files("nlapi") / "planner" / "language" / "tables.json").read_text(encoding="utf-8")
     )

@@ -1,6 +1,6 @@
 """Writes the tables of countries, languages and currencies that the planner reads, from CLDR (package babel).
 
-usage: python -m benchmarks.offline.tables     (needs the group `train`)
+`python -m training.tables`; needs the dependency group `train`.
 
 Names that people say and CLDR lacks (uk, dollars, holland) stand in nlapi/planner/language/words.toml.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-FILE = Path(__file__).parents[2] / "nlapi" / "planner" / "language" / "tables.json"
+FILE = Path(__file__).parents[1] / "nlapi" / "planner" / "language" / "tables.json"
 # Codes of CLDR that are no countries of ISO 3166-1: groups of countries, and regions for tests.
 NO_COUNTRIES = frozenset("EU EZ UN QO XA XB ZZ AC CP CQ DG EA IC TA".split())
 
