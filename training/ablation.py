@@ -8,20 +8,20 @@ from __future__ import annotations
 import argparse
 
 from nlapi.planner.slots.choices import EVIDENCE
-from nlapi.planner.slots.features import MATCHES, SLOT_TRAITS, SPAN_TRAITS
+from nlapi.planner.slots.features import FIT_FEATURES, MENTION_FEATURES, SLOT_FEATURES
 from nlapi.planner.slots.scoring import FEATURES
-from nlapi.planner.slots.values import HOW
+from nlapi.planner.slots.values import CONVERSIONS
 from training import slots
 from training.corpus import Corpus, add_questions
 from training.crossval import evaluate
 
 FAMILIES = {
-    "how span and slot fit": MATCHES,
+    "how span and slot fit": FIT_FEATURES,
     "rivals": tuple(name for name in FEATURES if name.endswith(("_over_slots", "_over_spans"))),
     "evidence for choices and flags": EVIDENCE,
-    "what the slot is like": SLOT_TRAITS,
-    "what the span is like": SPAN_TRAITS,
-    "what was made of the span": tuple(f"how_{how}" for how in HOW),
+    "what the slot is like": SLOT_FEATURES,
+    "what the span is like": MENTION_FEATURES,
+    "what was made of the span": tuple(f"how_{how}" for how in CONVERSIONS),
 }
 
 

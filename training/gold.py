@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.context import Scene
+from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.slot import Slot
 from nlapi.tools.tool import Tool
 from training.corpus import TODAY, Corpus, load_document, today_of
@@ -23,7 +23,7 @@ class Case:
     row: Row
     fold: int
     tool: Tool
-    scene: Scene
+    scene: SlotContext
 
 
 def cases(corpus: Corpus) -> Iterator[Case]:
@@ -37,20 +37,20 @@ def cases(corpus: Corpus) -> Iterator[Case]:
         if operation is None or tool is None:
             continue
         slots = catalogue.slots(tool)
-        listers = {slot: listing for slot in slots if (listing := catalogue.lister(tool, slot)) is not None}
+        listers = {slot: listing for slot in slots if (listing := catalogue.list_operation(tool, slot)) is not None}
         sentence = read_sentence(row["question"], today_of(row))
-        scene = Scene(sentence=sentence, tool=tool, slots=slots, listers=listers)
+        scene = SlotContext(sentence=sentence, tool=tool, slots=slots, list_operations=listers)
         yield Case(row=row, fold=fold, tool=tool, scene=scene)
 
 
-def scene_of(document: Mapping[str, Any], question: str, today: date = TODAY) -> Scene:
+def scene_of(document: Mapping[str, Any], question: str, today: date = TODAY) -> SlotContext:
     """The scene of the only operation of a small description."""
     catalogue = Catalogue.of([load_document(document)])
     (operation,) = catalogue.operations
     tool = catalogue.tool(operation)
     if tool is None:
         raise ValueError(f"{operation.id} cannot be a tool")
-    return Scene(sentence=read_sentence(question, today), tool=tool, slots=catalogue.slots(tool))
+    return SlotContext(sentence=read_sentence(question, today), tool=tool, slots=catalogue.slots(tool))
 
 
 def wanted(row: Row, slot: Slot) -> tuple[list[Any], bool]:

@@ -19,7 +19,7 @@ from typing import Any
 import nlapi.planner.operations.confidence as sure
 import nlapi.planner.operations.ranking as rank
 from nlapi.planner.forest import read_forest
-from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.features import FEATURES
 from training import forests, slots
 from training.corpus import Corpus, add_questions
@@ -83,7 +83,7 @@ def _amount(one: Example) -> float:
     return MADE_UP if one.made_up else 1.0
 
 
-def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:
+def ordered(one: Example, model: Model) -> list[tuple[OperationCandidate, int]]:
     """The candidates of a question in the order of `model`, each with its place in the example."""
     with forests.instead(rank.NAME, model):
         said = rank.scores([candidate.row for candidate in one.candidates])
@@ -101,7 +101,7 @@ def plans(chosen: Iterable[Example], model: Model) -> list[tuple[list[float], bo
         order = ordered(one, model)
         if order:
             best, at = order[0]
-            row = sure.features(best, [other for other, _ in order[1:]], one.missing[at])
+            row = sure.confidence_features(best, [other for other, _ in order[1:]], one.missing[at])
             found.append((row, one.exact[at]))
     return found
 
@@ -139,11 +139,11 @@ def curve(said: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
 def meant(known: Iterable[Example], strange: Iterable[Example], model: Model) -> Model:
     """The forest that tells a question about the API from one about something else, with its facts by other folds."""
     rows = [
-        (one.fold, [[candidate.row[name] for name in sure.MEANT_BY] for candidate in likeliest], label)
+        (one.fold, [[candidate.row[name] for name in sure.IN_DOMAIN_FEATURES] for candidate in likeliest], label)
         for some, label in ((known, True), (strange, False))
         for one in some
-        if (likeliest := [candidate for candidate, _ in ordered(one, model)[: sure.LOOKED_AT]])
-        and not sure.foreign(likeliest[0].scene.sentence.text)
+        if (likeliest := [candidate for candidate, _ in ordered(one, model)[: sure.DOMAIN_CANDIDATES]])
+        and not sure.is_foreign_script(likeliest[0].context.sentence.text)
     ]
     true: list[float] = []
     for fold in sorted({fold for fold, _, _ in rows if fold >= 0}):
@@ -157,7 +157,7 @@ def meant(known: Iterable[Example], strange: Iterable[Example], model: Model) ->
 def _meant(rows: Sequence[tuple[int, list[list[float]], bool]]) -> Model:
     """From (fold, the features of the likeliest operations, whether the API is meant); the first of them counts."""
     return forests.train(
-        sure.MEANT_BY,
+        sure.IN_DOMAIN_FEATURES,
         [some[0] for _, some, _ in rows],
         [float(label) for _, _, label in rows],
         trees=MEANT_TREES,
@@ -174,7 +174,7 @@ def models(every: Sequence[Example], strange: Sequence[Example]) -> dict[str, Mo
         rows += [(fold, row, right) for row, right in plans(true, model)]
     whole = ranking(every)
     known = [one for one in every if not one.made_up and any(one.wanted)]
-    return {rank.NAME: whole, sure.NAME: confidence(rows), sure.MEANT: meant(known, strange, whole)}
+    return {rank.NAME: whole, sure.NAME: confidence(rows), sure.IN_DOMAIN: meant(known, strange, whole)}
 
 
 def _tells(one: Example) -> bool:
@@ -201,14 +201,14 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
                     continue
                 order = ordered(one, found[rank.NAME])
                 best, at = order[0]
-                refused += not sure.is_meant([candidate for candidate, _ in order])
+                refused += not sure.is_in_domain([candidate for candidate, _ in order])
                 right[one.dataset].append((one.wanted[at], one.exact[at]))
                 others = [other for other, _ in order[1:]]
-                said.append((sure.confidence(sure.features(best, others, one.missing[at])), one.exact[at]))
+                said.append((sure.confidence(sure.confidence_features(best, others, one.missing[at])), one.exact[at]))
             for one in strange:
                 if one.fold == fold:
                     total += 1
-                    passed += sure.is_meant([candidate for candidate, _ in ordered(one, found[rank.NAME])])
+                    passed += sure.is_in_domain([candidate for candidate, _ in ordered(one, found[rank.NAME])])
     right["all"] = [pair for some in right.values() for pair in some]
     for name, some in right.items():
         print(

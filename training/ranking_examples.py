@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.planner.operations.candidates import Candidate, compared
+from nlapi.planner.operations.candidates import OperationCandidate, assign_operations
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.features import asked, rows
+from nlapi.planner.operations.features import feature_rows, question_terms
 from nlapi.planner.planner import read_question
-from nlapi.planner.slots.assignment import nest
-from nlapi.planner.slots.known_values import complete, wanted_in
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.preset_values import complete_values, pending_lookup
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
 from training import forests
@@ -42,7 +42,7 @@ class Example:
     """the operations are not those of one API"""
     single: bool
     """one call is wanted"""
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[OperationCandidate, ...]
     wanted: tuple[bool, ...]
     exact: tuple[bool, ...]
     missing: tuple[int, ...]
@@ -113,11 +113,13 @@ def _distinct(corpus: Corpus, rows: Sequence[Row]) -> Sequence[Operation]:
 
 def _example(row: Row, fold: int, catalogue: Catalogue, spec: Spec, wanted: set[str], *, made_up: bool) -> Example:
     """Compare the operations of `catalogue` for a question; those wanted are among the ones of `spec`."""
-    question = asked(read_question(row["question"], catalogue, today_of(row)))
-    pairs = compared(question, catalogue, {})
-    features = rows(question, [one for _, one in pairs])
+    question = question_terms(read_question(row["question"], catalogue, today_of(row)))
+    pairs = assign_operations(question, catalogue, {})
+    features = feature_rows(question, [one for _, one in pairs])
     found = [
-        Candidate(tool=tool, scene=one.scene, filling=one.filling, row=row, unasked=one.unasked)
+        OperationCandidate(
+            tool=tool, context=one.context, assignment=one.assignment, row=row, is_uncommanded=one.is_uncommanded
+        )
         for (tool, one), row in zip(pairs, features, strict=True)
     ]
     filled = [_filled(candidate) for candidate in found]
@@ -138,10 +140,10 @@ def _example(row: Row, fold: int, catalogue: Catalogue, spec: Spec, wanted: set[
     )
 
 
-def _filled(candidate: Candidate) -> tuple[Mapping[str, Any], int]:
-    values = {option.slot.path: option.value for option in candidate.filling.options}
-    whole, missing = complete(values, candidate.scene.slots, {})
-    return nest(whole), len(missing)
+def _filled(candidate: OperationCandidate) -> tuple[Mapping[str, Any], int]:
+    values = {option.slot.path: option.value for option in candidate.assignment.candidates}
+    whole, missing = complete_values(values, candidate.context.slots, {})
+    return nest_values(whole), len(missing)
 
 
 def _exact(row: Row, id: str, arguments: Mapping[str, Any]) -> bool:
@@ -152,5 +154,5 @@ def _exact(row: Row, id: str, arguments: Mapping[str, Any]) -> bool:
 
 
 def _is_named(value: Any, name: Any) -> bool:
-    wanted = wanted_in(value)
+    wanted = pending_lookup(value)
     return wanted is not None and isinstance(name, str) and wanted.name.lower() in name.lower()

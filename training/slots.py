@@ -9,10 +9,10 @@ from typing import Any
 
 import nlapi.planner.slots.scoring as among
 from nlapi.planner.forest import read_forest
-from nlapi.planner.slots.candidates import options
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.scoring import FEATURES, rows
-from nlapi.planner.slots.slot import Family, Option, Slot
+from nlapi.planner.slots.candidates import slot_candidates
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.scoring import FEATURES, feature_rows
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from training import forests
 from training.corpus import Corpus
 from training.folds import FOLDS
@@ -45,8 +45,8 @@ class Asked:
 
     fold: int
     weight: float
-    scene: Scene
-    options: Sequence[Option]
+    scene: SlotContext
+    options: Sequence[SlotCandidate]
     rows: Sequence[Sequence[float] | None]
     right: Sequence[bool]
     empty: frozenset[Slot]
@@ -78,8 +78,8 @@ def general() -> Iterator[Asked]:
         yield _asked(scene, values, zlib.crc32(said.path.split("/")[1].encode()) % FOLDS, GENERAL)
 
 
-def _asked(scene: Scene, values: Mapping[Slot, tuple[Sequence[Any], bool]], fold: int, weight: float) -> Asked:
-    found = list(rows(scene, options(scene)))
+def _asked(scene: SlotContext, values: Mapping[Slot, tuple[Sequence[Any], bool]], fold: int, weight: float) -> Asked:
+    found = list(feature_rows(scene, slot_candidates(scene)))
     return Asked(
         fold=fold,
         weight=weight,
@@ -125,11 +125,11 @@ def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[
     for one in found:
         forest = readers[one.fold]
         told = [
-            option if row is None else replace(option, sure=forest.probability(row))
+            option if row is None else replace(option, probability=forest.probability(row))
             for option, row in zip(one.options, one.rows, strict=True)
         ]
         right = {id(option): good for option, good in zip(told, one.right, strict=True)}
-        for slot, option, row in among.rows(one.scene, told):
+        for slot, option, row in among.feature_rows(one.scene, told):
             good = slot in one.empty if option is None else right[id(option)]
             examples.append(Example(fold=one.fold, row=row, right=good, weight=one.weight))
     return examples

@@ -33,7 +33,7 @@ class Kind:
     encode: Callable[[Any, bool], Json]
 
     def id_of(self, noun: Entity) -> str | VersionRef:
-        """What Configuration keeps it under."""
+        """Return the key of an entity in a Configuration."""
         return noun.ref if isinstance(noun, Version) else noun.name
 
     def of(self, configuration: Configuration) -> Mapping[Any, Any]:

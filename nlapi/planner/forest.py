@@ -35,10 +35,10 @@ class Forest:
     features: tuple[str, ...]
     base: float
     leaves: tuple[tuple[float, ...], ...]
-    every: int
+    all_leaves: int
     steps: Steps
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    after: Forest | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    correction: Forest | None = None
     _stretches: dict[tuple[int, int], Steps] = field(default_factory=dict, init=False)
 
     @staticmethod
@@ -52,15 +52,15 @@ class Forest:
 
     def score(self, row: Sequence[float]) -> float:
         """Return the score of a row, in log-odds for a forest that was trained on yes and no."""
-        return self.score_at(self.reach(row))
+        return self.score_at(self.reachable_leaves(row))
 
     def probability(self, row: Sequence[float]) -> float:
         """Return the score as a probability, from 0 to 1."""
-        return self.probability_at(self.reach(row))
+        return self.probability_at(self.reachable_leaves(row))
 
-    def reach(self, part: Sequence[float], first: int = 0) -> int:
+    def reachable_leaves(self, part: Sequence[float], first: int = 0) -> int:
         """Return the leaves that stay reachable where the features from `first` on have these values."""
-        reach = self.every
+        reach = self.all_leaves
         for at, thresholds, masks in self._steps(first, first + len(part)):
             reach &= masks[bisect_left(thresholds, part[at])]
         return reach
@@ -83,10 +83,10 @@ class Forest:
         return steps
 
 
-def log_odds(sure: float) -> float:
+def log_odds(probability: float) -> float:
     """Return the log-odds of a probability, which is first held between 0.001 and 0.999."""
-    sure = min(0.999, max(0.001, sure))
-    return math.log(sure / (1.0 - sure))
+    probability = min(0.999, max(0.001, probability))
+    return math.log(probability / (1.0 - probability))
 
 
 def read_forest(data: Mapping[str, Any]) -> Forest:
@@ -115,10 +115,10 @@ def read_forest(data: Mapping[str, Any]) -> Forest:
             tuple(first_value + second_value for second_value in second for first_value in first)
             for first, second in zip(trees[::2], trees[1::2], strict=True)
         ),
-        every=all_leaves,
+        all_leaves=all_leaves,
         steps=steps,
-        facts=facts,
-        after=read_forest(data["after"]) if "after" in data else None,
+        metadata=facts,
+        correction=read_forest(data["after"]) if "after" in data else None,
     )
 
 

@@ -10,38 +10,50 @@ from functools import partial
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.planner.language.commands import plainly_ordered
-from nlapi.planner.language.english import foreign
-from nlapi.planner.language.names import with_kinds
+from nlapi.planner.language.commands import normalize_command
+from nlapi.planner.language.english import foreign_language
+from nlapi.planner.language.names import with_nouns_of_slugs
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.accounts import sources_of
 from nlapi.planner.operations.api_selection import named_api
-from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.change_questions import unsaid_values
-from nlapi.planner.operations.confidence import FEW, confidence, features, is_doubtful, is_meant
+from nlapi.planner.operations.change_questions import missing_values
+from nlapi.planner.operations.confidence import (
+    FEW_OPERATIONS,
+    confidence,
+    confidence_features,
+    is_domain_doubtful,
+    is_in_domain,
+)
 from nlapi.planner.operations.fallbacks import (
     ALTERNATIVES,
     UNSURE,
     abilities,
-    call_of,
-    half_read,
-    nothing_does,
-    too_much,
-    unmatched,
+    candidate_call,
+    several_requests_plan,
+    unmatched_plan,
+    unread_language_plan,
+    unsupported_plan,
 )
-from nlapi.planner.operations.fan_out import with_twins
-from nlapi.planner.operations.field_question import field_read
-from nlapi.planner.operations.id_resolution import completed, with_only_parents
-from nlapi.planner.operations.intent_rewrites import as_command, other_goals, says_all
-from nlapi.planner.operations.operation_choice import asks, best_of, likeliest
-from nlapi.planner.operations.read_breadth import broadened
+from nlapi.planner.operations.fan_out import with_fan_out
+from nlapi.planner.operations.field_question import read_of_field
+from nlapi.planner.operations.id_resolution import with_lookups, with_only_parents
+from nlapi.planner.operations.operation_choice import choose_candidates, choose_operation, is_question
+from nlapi.planner.operations.plan_confidence import (
+    PLAIN_CONFIDENCE,
+    TOSS_UP_CONFIDENCE,
+    correct_confidence,
+    unexpressed_words,
+    without_answer_filters,
+)
+from nlapi.planner.operations.read_breadth import with_breadth_flags
 from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, unmet_command
-from nlapi.planner.operations.sureness import CHOSEN, TOSSED, settled_by_answer, surely, unsaid_words
-from nlapi.planner.operations.vetoes import unused
+from nlapi.planner.operations.sentence_coverage import explains_all_words, other_goals, rewrite_as_command
+from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
-from nlapi.planner.slots.known_values import Values, complete, wanted_in
+from nlapi.planner.slots.preset_values import Values, complete_values, pending_lookup
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
@@ -116,7 +128,7 @@ class OfflinePlanner:
             plan_clause = partial(self._plan_clause, known_values=known_values, live=live)
             clauses = plan_clauses(question, self.catalogue, plan_clause)
             if operations := unrelated_changes(clauses, self.catalogue):
-                return too_much(operations, ())
+                return several_requests_plan(operations, ())
             if clauses:
                 return first_clause_plan(clauses)
         return self._plan_clause(question, known_values, chosen, live=live)
@@ -124,7 +136,7 @@ class OfflinePlanner:
     def _plan_clause(
         self, question: str, known_values: Mapping[str, Any], chosen: Operation | None = None, *, live: bool
     ) -> Plan:
-        catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
+        catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.api_catalogue(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
         clause = _Clause(
@@ -141,10 +153,10 @@ class OfflinePlanner:
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
     text = correct_spelling(question[:_MAX_LENGTH], catalogue.index)
-    is_choice = partial(catalogue.chooses, text)
-    text = with_kinds(text, catalogue.kinds)
-    text = plainly_ordered(text, lambda: catalogue.commanded, catalogue.index.has_word, is_choice)
-    return read_sentence(as_command(text, catalogue.index.is_entity, catalogue.operations), today)
+    is_choice = partial(catalogue.is_choice, text)
+    text = with_nouns_of_slugs(text, catalogue.item_nouns)
+    text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
+    return read_sentence(rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations), today)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +168,9 @@ class _Choice:
     sentence that is not English, else "".
     """
 
-    best: Candidate
-    rivals: Sequence[Candidate] = ()
-    candidates: Sequence[Candidate] = ()
+    best: OperationCandidate
+    rivals: Sequence[OperationCandidate] = ()
+    candidates: Sequence[OperationCandidate] = ()
     explicit: bool = False
     doubtful: bool = False
     language: str = ""
@@ -188,23 +200,23 @@ class _Clause:
     def _choose_operation(self, sentence: Sentence) -> _Choice | Plan:
         """Return the operation that a sentence asks for, or the plan that says why none is planned."""
         catalogue, is_free = self.catalogue, self.chosen is None
-        if is_free and (field := field_read(sentence, catalogue, self.known_values)) is not None:
+        if is_free and (field := read_of_field(sentence, catalogue, self.known_values)) is not None:
             if command := unmet_command(field, catalogue):
-                candidates = likeliest(sentence, catalogue, self.known_values, None)
-                return nothing_does(field.operation.spec, command, candidates)
+                candidates = choose_candidates(sentence, catalogue, self.known_values, None)
+                return unsupported_plan(field.operation.spec, command, candidates)
             return _Choice(best=field, explicit=True)
-        candidates = likeliest(sentence, catalogue, self.known_values, self.chosen)
-        language = foreign(sentence)
-        if not candidates or not (is_meant(candidates) or is_certain(candidates[0])):
-            return unmatched(catalogue, candidates, language)
-        best, rivals = best_of(candidates, sentence, catalogue, self.known_values)
+        candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
+        language = foreign_language(sentence)
+        if not candidates or not (is_in_domain(candidates) or is_certain(candidates[0])):
+            return unmatched_plan(catalogue, candidates, language)
+        best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
-        is_unasked = best.unasked and (not best.filling.options or asks(sentence.text))
+        is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))
         if is_free and is_unasked and not prohibition(best):
-            return unmatched(catalogue, (), "")
+            return unmatched_plan(catalogue, (), "")
         if (refused := refusal_plan(best, candidates, catalogue)) is not None:
             return refused
-        doubtful = is_free and not language and not is_certain(best) and is_doubtful(candidates)
+        doubtful = is_free and not language and not is_certain(best) and is_domain_doubtful(candidates)
         return _Choice(
             best=best,
             rivals=rivals,
@@ -214,34 +226,36 @@ class _Clause:
             language=language,
         )
 
-    def _fill_slots(self, best: Candidate) -> Candidate:
+    def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
         """Return the candidate with the ids that its context determines, and its values as the API writes them."""
-        best = completed(best, self.catalogue, self.known_values, self.question)
-        best = replace(best, filling=in_wire_form(best))
+        best = with_lookups(best, self.catalogue, self.known_values, self.question)
+        best = replace(best, assignment=in_wire_form(best))
         # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
         if self.live:
-            best = replace(best, filling=with_leftover_name(best, self.catalogue, self.known_values))
+            best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
             best = with_only_parents(best, self.catalogue, self.known_values)
-        return replace(best, filling=broadened(best))
+        return replace(best, assignment=with_breadth_flags(best))
 
     def _rate(self, choice: _Choice) -> tuple[Goal, tuple[Slot, ...]]:
         """Return the goal with the confidence in it, and the slots that nothing fills."""
         best, catalogue, is_change = choice.best, self.catalogue, self.catalogue.index.is_change(choice.best.operation)
-        settled = settled_by_answer(best)
-        values: Values = {option.slot.path: option.value for option in best.filling.options}
-        _, missing = complete(values, best.scene.slots, self.known_values)
-        probability = confidence(features(settled, choice.rivals, len(missing)))
+        settled = without_answer_filters(best)
+        values: Values = {option.slot.path: option.value for option in best.assignment.candidates}
+        _, missing = complete_values(values, best.context.slots, self.known_values)
+        probability = confidence(confidence_features(settled, choice.rivals, len(missing)))
         # The forest is trained on one API at a time, so it cannot know that another has an operation just like this.
         sure = min(probability, best.chance) if catalogue.several else probability
-        sure = max(sure, CHOSEN) if choice.explicit else sure
-        unsaid, unused_texts = unsaid_words(best, settled, catalogue), tuple(unused(best))
-        sure = surely(best, settled, missing, sure, self.question, changes=is_change, unsaid=bool(unsaid))
+        sure = max(sure, PLAIN_CONFIDENCE) if choice.explicit else sure
+        unsaid, unused_texts = unexpressed_words(best, settled, catalogue), tuple(unused_values(best))
+        sure = correct_confidence(
+            best, settled, missing, sure, self.question, changes=is_change, leaves_out_words=bool(unsaid)
+        )
         others = other_goals(best, values, catalogue, self.known_values)
-        if others and (is_change or says_all(best)):
-            sure = UNSURE if is_change else max(sure, CHOSEN)
+        if others and (is_change or explains_all_words(best)):
+            sure = UNSURE if is_change else max(sure, PLAIN_CONFIDENCE)
         omitted = [*unsaid, *(text for text in unused_texts if not any(text in phrase for phrase in unsaid))]
-        text, sentence = best.scene.sentence.text, " ".join(self.question.split())
-        narrowing = (option for option in best.filling.options if option.end > option.start and option.narrows)
+        text, sentence = best.context.sentence.text, " ".join(self.question.split())
+        narrowing = (option for option in best.assignment.candidates if option.end > option.start and option.narrows)
         goal = Goal(
             tool=best.tool,
             values=values,
@@ -262,19 +276,19 @@ class _Clause:
         """Return the first plan on the way to a goal, or the question that has to be answered before."""
         best, known_values = choice.best, self.known_values
         # Without a value in its body an update changes nothing, so no look-up is worth a request before there is one.
-        if unsaid := unsaid_values(best, known_values):
-            resolved = {path: value for path, value in goal.values.items() if wanted_in(value) is None}
+        if unsaid := missing_values(best, known_values):
+            resolved = {path: value for path, value in goal.values.items() if pending_lookup(value) is None}
             return call_plan(replace(goal, values=resolved), tuple(dict.fromkeys((*missing, *unsaid))))
         plan = plan_goal(goal, self.catalogue, known_values)
         if best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
-            plan = with_twins(plan, best)
+            plan = with_fan_out(plan, best)
         rivals = self._rivals(choice) if plan.missing else choice.rivals
-        return replace(plan, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+        return replace(plan, alternatives=tuple(map(candidate_call, rivals[:ALTERNATIVES])))
 
-    def _rivals(self, choice: _Choice) -> list[Candidate]:
+    def _rivals(self, choice: _Choice) -> list[OperationCandidate]:
         """Return the rivals of a call that lacks a value, without the listing that the value is chosen from."""
         best = choice.best
-        listings = {self.catalogue.lister(best.tool, slot) for slot in best.filling.missing}
+        listings = {self.catalogue.list_operation(best.tool, slot) for slot in best.assignment.missing}
         return [
             rival
             for rival in choice.rivals
@@ -284,11 +298,13 @@ class _Clause:
     def _with_doubts(self, plan: Plan, choice: _Choice) -> Plan:
         """Return the plan with the confidence lowered, or none, where the sentence may be about something else."""
         if choice.doubtful:
-            plan = replace(plan, confidence=min(TOSSED, plan.confidence))
-        least = _MIN_FOREIGN_READ if choice.best.tool.effect is Effect.READ else CHOSEN
+            plan = replace(plan, confidence=min(TOSS_UP_CONFIDENCE, plan.confidence))
+        least = _MIN_FOREIGN_READ if choice.best.tool.effect is Effect.READ else PLAIN_CONFIDENCE
         if not choice.language or (plan.confidence >= least and not plan.missing):
             return plan
-        is_small = len(self.catalogue.operations) < FEW and not self.catalogue.index.is_change(choice.best.operation)
+        is_small = len(self.catalogue.operations) < FEW_OPERATIONS and not self.catalogue.index.is_change(
+            choice.best.operation
+        )
         if is_small:
-            return half_read(plan, choice.language)
-        return unmatched(self.catalogue, choice.candidates, choice.language)
+            return unread_language_plan(plan, choice.language)
+        return unmatched_plan(self.catalogue, choice.candidates, choice.language)

@@ -250,7 +250,7 @@ def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
     """Return a uvicorn server without logs that calls `on_ready`, and stops at once when any thread calls `stop`."""
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class StoppableServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             self.loop = asyncio.get_running_loop()
@@ -292,4 +292,4 @@ def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
         server_header=False,
         date_header=False,
     )
-    return Server(config)
+    return StoppableServer(config)

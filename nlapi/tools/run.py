@@ -19,7 +19,7 @@ from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.arguments import check, to_wire_units, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
-from nlapi.tools.rules import Rule, Ruling, deciding_rule, denial_message, is_denied, read_rules
+from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied, read_rules
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Target:
     # Some APIs describe a credential that they do not want: Chroma, for one (its description declares it, its server
     # not).
     no_auth: bool = False
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PolicyRule, ...] = ()
 
 
 Auth = Mapping[str, str] | Literal[False] | None
@@ -80,7 +80,7 @@ class Prepared:
     effect: Effect
     curl: str
     written: Call
-    rule: Rule | None = None
+    rule: PolicyRule | None = None
 
     @property
     def requires_question(self) -> bool:

@@ -39,7 +39,7 @@ def test_the_score_is_the_sum_of_the_leaves_reached(forest: list[Any], row: list
 @given(forest=st.lists(trees(), max_size=12), row=st.lists(NUMBERS, min_size=3, max_size=3), cut=st.integers(0, 3))
 def test_a_row_in_parts_scores_as_a_whole(forest: list[Any], row: list[float], cut: int) -> None:
     read = read_forest({"features": ["a", "b", "c"], "base": 0.0, "trees": forest})
-    assert read.score_at(read.reach(row[:cut]) & read.reach(row[cut:], cut)) == read.score(row)
+    assert read.score_at(read.reachable_leaves(row[:cut]) & read.reachable_leaves(row[cut:], cut)) == read.score(row)
 
 
 def test_a_tree_with_too_many_leaves_is_refused() -> None:
@@ -51,7 +51,7 @@ def test_a_tree_with_too_many_leaves_is_refused() -> None:
 
 
 def test_what_else_was_learned_is_kept() -> None:
-    assert read_forest({"features": [], "base": 1, "trees": [], "least": 0.4}).facts == {"least": 0.4}
+    assert read_forest({"features": [], "base": 1, "trees": [], "least": 0.4}).metadata == {"least": 0.4}
 
 
 def test_a_trained_forest_is_shipped_and_read_as_it_was_trained(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.planner.slots.entities import Wanted
+from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.steps.state import ClauseState, LookupState, ScoredItem, decode_state
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Step
@@ -126,7 +126,7 @@ def test_a_state_of_an_earlier_version_can_be_read() -> None:
     }
     decoded = decode_state(state, find_tool)
     assert isinstance(decoded, LookupState)
-    assert decoded.goal.values == {("shelf_id",): Wanted(name="Poetry", lister="listShelves")}
+    assert decoded.goal.values == {("shelf_id",): PendingLookup(name="Poetry", list_operation="listShelves")}
     assert decoded.scored == (ScoredItem(score=1.0, id="sh_2", name="Poetry"),)
     assert decoded.clause == ClauseState(sentence="delete the shelf Poetry", following=())
     assert decode_state({"planner": "offline", "stage": "answer"}, find_tool) is None

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.planner.language.commands import plainly_ordered
-from nlapi.planner.language.dates import Value, find_dates
+from nlapi.planner.language.commands import normalize_command
+from nlapi.planner.language.dates import DateValue, find_dates
 from nlapi.planner.language.gazetteer import full_name
-from nlapi.planner.language.measures import said
-from nlapi.planner.language.names import behind_noun, behind_preposition, slugs
-from nlapi.planner.language.numbers import Number, Sort, find_numbers
-from nlapi.planner.language.ordinals import places
-from nlapi.planner.language.question_intent import wish_of
+from nlapi.planner.language.measures import unit_of_mention
+from nlapi.planner.language.names import find_slugs, names_behind_noun, names_behind_preposition
+from nlapi.planner.language.numbers import NumberKind, ParsedNumber, find_numbers
+from nlapi.planner.language.ordinals import find_ordinals
+from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import Kind, Sentence
+from nlapi.planner.language.text import MentionKind, Sentence
 from nlapi.resources.naming import stem
 
 FOLDER = Path(__file__).parent / "phrases"
@@ -30,7 +30,7 @@ def dates(phrase: str) -> str:
     return "; ".join(_moment(moment.value) for moment in find_dates(phrase, NOW))
 
 
-def _moment(value: Value) -> str:
+def _moment(value: DateValue) -> str:
     if isinstance(value, tuple):
         return f"{value[0]}..{value[1]}"
     if isinstance(value, datetime | time):
@@ -42,8 +42,8 @@ def numbers(phrase: str) -> str:
     return "; ".join(map(_amount, find_numbers(phrase)))
 
 
-def _amount(number: Number) -> str:
-    unit = "%" if number.sort is Sort.PERCENT else number.currency
+def _amount(number: ParsedNumber) -> str:
+    unit = "%" if number.kind is NumberKind.PERCENT else number.currency
     return f"{_figures(number.value)} {unit}".strip()
 
 
@@ -53,34 +53,36 @@ def _figures(value: float) -> str:
 
 def measures(phrase: str) -> str:
     sentence = _sentence(phrase)
-    units = ((mention.value, said(sentence, mention)) for mention in sentence.spans)
+    units = ((mention.value, unit_of_mention(sentence, mention)) for mention in sentence.mentions)
     return "; ".join(f"{_figures(value * unit.factor)} {unit.dimension}" for value, unit in units if unit is not None)
 
 
 def codes(phrase: str) -> str:
-    return "; ".join(f"{one.form} {one.text}" for one in _sentence(phrase).spans if one.kind is Kind.LITERAL)
+    return "; ".join(f"{one.form} {one.text}" for one in _sentence(phrase).mentions if one.kind is MentionKind.LITERAL)
 
 
 def names(phrase: str) -> str:
     sentence, first, last = _marked(phrase)
-    found = behind_noun(sentence, sentence.stems[first:last]) if last else _without_noun(sentence)
-    return "; ".join(dict.fromkeys(f"{sentence.tokens[name.at].text}{'!' if name.clear else ''}" for name in found))
+    found = names_behind_noun(sentence, sentence.stems[first:last]) if last else _without_noun(sentence)
+    return "; ".join(
+        dict.fromkeys(f"{sentence.tokens[name.at].text}{'!' if name.is_certain else ''}" for name in found)
+    )
 
 
 def _without_noun(sentence: Sentence) -> Iterator:
-    yield from slugs(sentence)
-    yield from behind_preposition(sentence)
+    yield from find_slugs(sentence)
+    yield from names_behind_preposition(sentence)
 
 
 def ordinals(phrase: str) -> str:
     sentence, first, last = _marked(phrase)
-    return "; ".join(text for text, _, _ in places(sentence, first, last - first))
+    return "; ".join(text for text, _, _ in find_ordinals(sentence, first, last - first))
 
 
 def question_intent(phrase: str) -> str:
-    intent = wish_of(phrase)
-    parts: list[str] = [intent.want.value]
-    parts += [f"count={intent.count}"] if intent.compares and intent.count != 1 else []
+    intent = read_intent(phrase)
+    parts: list[str] = [intent.kind.value]
+    parts += [f"count={intent.count}"] if intent.is_superlative and intent.count != 1 else []
     parts += [f"degree={intent.degree}"] if intent.degree else []
     parts += [f"by={intent.by}"] if intent.by else []
     parts += [f"first={intent.first}"] if intent.first else []
@@ -91,7 +93,7 @@ def question_intent(phrase: str) -> str:
 
 
 def commands(phrase: str) -> str:
-    return plainly_ordered(phrase, lambda: API_VERBS)
+    return normalize_command(phrase, lambda: API_VERBS)
 
 
 def gazetteer(phrase: str) -> str:

@@ -10,19 +10,19 @@ from typing import Any
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.row_fields import (
     RowFields,
-    called,
     core_stems,
     field_stems,
     field_words,
     is_word_of,
-    joined,
+    item_label,
+    join_words,
     texts_of,
     value_word,
 )
-from nlapi.planner.language.ordinals import LAST, ORDINALS
-from nlapi.planner.language.question_intent import IMPLIED, Order, Want, Wish, wish_of
+from nlapi.planner.language.ordinals import LAST_ORDINAL, ORDINALS
+from nlapi.planner.language.question_intent import IMPLIED_FIELDS, IntentKind, QuestionIntent, SortOrder, read_intent
 from nlapi.planner.language.words import stems, words
-from nlapi.planner.slots.entities import ONLY
+from nlapi.planner.slots.entities import ONLY_RESOURCE
 from nlapi.resources.identity import FieldRank, Item, columns, label_rank, text_of
 from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of, singular_noun
@@ -34,12 +34,12 @@ _AMOUNT_DEGREES = words("answering", "amount_degrees")
 MOST_GROUPS = 12  # groups that a sentence lists; the table below it has all of them
 _MOST_CATEGORIES = 5  # groups that a sentence lists though the question does not ask for groups
 _LONGEST_FIELD = 3  # words of a question that may name one field
-COUNT = "count"  # the column with the number of items in a group
+COUNT_COLUMN = "count"  # the column with the number of items in a group
 
 Group = tuple[tuple[str, ...], tuple[Item, ...]]  # values, and the items that have them in common
 
 
-def group_paths(by: str, fields: RowFields) -> tuple[tuple[str, ...], str]:
+def group_fields(by: str, fields: RowFields) -> tuple[tuple[str, ...], str]:
     """Return the fields that words such as `namespace and status` begin with, and the words that name them."""
     words = by.split()
     paths: list[str] = []
@@ -64,10 +64,10 @@ def _stems(words: Sequence[str]) -> list[str]:
     return [stem(piece) for word in words for piece in split_words(word)]
 
 
-def groups_by(fields: RowFields, paths: Sequence[str]) -> list[Group]:
+def group_items(fields: RowFields, paths: Sequence[str]) -> list[Group]:
     """Return the items by the values of fields, the largest group first; a list of values puts an item in several."""
     items_by_key: dict[tuple[str, ...], list[Item]] = defaultdict(list)
-    for item, row in zip(fields.things, fields.rows, strict=True):
+    for item, row in zip(fields.items, fields.rows, strict=True):
         keys: list[tuple[str, ...]] = [()]
         for path in paths:
             value = row.get(path)
@@ -90,7 +90,7 @@ def count_text(groups: Sequence[Group]) -> str:
     return ", ".join((*parts, *([f"{more} more"] if more else ())))
 
 
-def sorted_text(fields: RowFields) -> str:
+def category_counts(fields: RowFields) -> str:
     """Return the counts of items by their state, else by a kind of which there are several; "" by neither."""
     candidates = (
         (path, path_rank)
@@ -101,14 +101,14 @@ def sorted_text(fields: RowFields) -> str:
     for path, path_rank in candidates:
         values = fields.values(path)
         plain = all(text_of(value) for value in values)
-        groups = groups_by(fields, (path,)) if plain else []
+        groups = group_items(fields, (path,)) if plain else []
         least = 1 if path_rank is FieldRank.STATE or len(values) == 1 else 2
         if least <= len(groups) <= _MOST_CATEGORIES and (len(groups) < len(values) or len(values) == 1):
             return count_text(groups)
     return ""
 
 
-def measure_path(intent: Wish, fields: RowFields, *, days: bool = False) -> str:
+def measure_field(intent: QuestionIntent, fields: RowFields, *, days: bool = False) -> str:
     """Return the field of numbers (with `days` of dates) that a question is about, by its name; "" for none.
 
     A name with the very words of the question is worth most, then one that shares some, then one that an adjective
@@ -132,15 +132,15 @@ def measure_path(intent: Wish, fields: RowFields, *, days: bool = False) -> str:
     return best
 
 
-def compared_path(intent: Wish, fields: RowFields) -> str:
+def comparison_field(intent: QuestionIntent, fields: RowFields) -> str:
     """Return the field that items are compared by; "" when none is known."""
-    path = measure_path(intent, fields, days=intent.dated) or measure_path(intent, fields, days=True)
+    path = measure_field(intent, fields, days=intent.dated) or measure_field(intent, fields, days=True)
     if not path and (intent.by or intent.degree not in _AMOUNT_DEGREES):
         return ""
-    return path or only_amount(fields)
+    return path or single_amount_field(fields)
 
 
-def only_amount(fields: RowFields) -> str:
+def single_amount_field(fields: RowFields) -> str:
     """Return the one field that is an amount by its name, for a question that names none."""
     amounts = [path for path in fields.paths if field_stems(path) & _AMOUNTS and fields.is_numeric(path)]
     return amounts[0] if len(amounts) == 1 else ""
@@ -158,53 +158,53 @@ def order_key(path: str, value: Any) -> Any:
     return (2, 0, text.casefold())
 
 
-def in_order(fields: RowFields, path: str, *, descending: bool) -> list[Item]:
+def sort_items(fields: RowFields, path: str, *, descending: bool) -> list[Item]:
     """Return the items in the order of a field; those without a value come last."""
-    pairs = list(zip(fields.values(path), fields.things, strict=True))
+    pairs = list(zip(fields.values(path), fields.items, strict=True))
     have = [pair for pair in pairs if pair[0] not in (None, "")]
     have.sort(key=lambda pair: order_key(path, pair[0]), reverse=descending)
     return [item for _, item in (*have, *(pair for pair in pairs if pair[0] in (None, "")))]
 
 
-def order_path(order: Order, fields: RowFields) -> str:
+def order_field(order: SortOrder, fields: RowFields) -> str:
     """Return the field that an order names or implies; "" for none."""
     if order.words == (stem("name"),):
-        name_paths = columns(fields.things, singular_noun(fields.operation))
+        name_paths = columns(fields.items, singular_noun(fields.operation))
         return fields.path_of(order.words) or next(iter(name_paths), "")
     path = fields.path_of(order.words)
-    intent = Wish(want=Want.MOST, words=frozenset(order.words), implied=order.implied)
-    return path or measure_path(intent, fields, days=True) or measure_path(intent, fields)
+    intent = QuestionIntent(kind=IntentKind.MOST, words=frozenset(order.words), implied=order.implied)
+    return path or measure_field(intent, fields, days=True) or measure_field(intent, fields)
 
 
-def at_place(ordinal: str, operation: Operation, items: Sequence[Item]) -> list[Item]:
+def items_at_ordinal(ordinal: str, operation: Operation, items: Sequence[Item]) -> list[Item]:
     """Return the items at an ordinal (second, oldest): one, several that share it, or none where no field tells."""
     if ordinal in ORDINALS:
         return list(items[ORDINALS[ordinal] : ORDINALS[ordinal] + 1])
-    if ordinal == ONLY:
+    if ordinal == ONLY_RESOURCE:
         return list(items) if len(items) == 1 else []
-    if ordinal == LAST:
+    if ordinal == LAST_ORDINAL:
         return list(items[-1:])
-    intent, fields = wish_of(f"the {ordinal} one"), RowFields(things=tuple(items), operation=operation)
-    path = compared_path(intent, fields) if items else ""
-    return list(extreme(intent, fields, path)[1]) if path else []
+    intent, fields = read_intent(f"the {ordinal} one"), RowFields(items=tuple(items), operation=operation)
+    path = comparison_field(intent, fields) if items else ""
+    return list(superlative_text(intent, fields, path)[1]) if path else []
 
 
-def extreme(intent: Wish, fields: RowFields, path: str) -> tuple[str, tuple[Item, ...]]:
+def superlative_text(intent: QuestionIntent, fields: RowFields, path: str) -> tuple[str, tuple[Item, ...]]:
     """Return the sentence about the most or the least by a field, and the items that it is about."""
-    have = [(value, item) for value, item in zip(fields.values(path), fields.things, strict=True) if value is not None]
-    have.sort(key=lambda pair: order_key(path, pair[0]), reverse=intent.want is Want.MOST)
+    have = [(value, item) for value, item in zip(fields.values(path), fields.items, strict=True) if value is not None]
+    have.sort(key=lambda pair: order_key(path, pair[0]), reverse=intent.kind is IntentKind.MOST)
     end, words = _end_word(intent, fields, path), field_words(path)
     if not have:
         return "", ()
     if intent.count > 1:
         chosen = have[: intent.count]
         listed = "; ".join(
-            f"{called(item, fields.things)} {_format(fields, path, value, item)}" for value, item in chosen
+            f"{item_label(item, fields.items)} {_format(fields, path, value, item)}" for value, item in chosen
         )
         return f"the {len(chosen)} with the {end} {words}: {listed}", tuple(item for _, item in chosen)
     first = have[0][0]
     tied = tuple(item for value, item in have if order_key(path, value) == order_key(path, first))
-    names = joined(called(item, fields.things) for item in tied) if len(tied) <= 4 else f"{len(tied)} of them"
+    names = join_words(item_label(item, fields.items) for item in tied) if len(tied) <= 4 else f"{len(tied)} of them"
     verb = "has" if len(tied) == 1 else "have"
     return f"{names} {verb} the {end} {words}: {_format(fields, path, first, tied[0])}", tied
 
@@ -213,14 +213,14 @@ def _format(fields: RowFields, path: str, value: Any, item: Item) -> str:
     return format_value(fields.operation, path, value, item)
 
 
-def _end_word(intent: Wish, fields: RowFields, path: str) -> str:
+def _end_word(intent: QuestionIntent, fields: RowFields, path: str) -> str:
     if fields.is_temporal(path):
-        return "latest" if intent.want is Want.MOST else "earliest"
-    return "highest" if intent.want is Want.MOST else "lowest"
+        return "latest" if intent.kind is IntentKind.MOST else "earliest"
+    return "highest" if intent.kind is IntentKind.MOST else "lowest"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class AggregateText:
     """A sum or an average in words; by groups it has a row for each."""
 
     text: str
@@ -228,26 +228,26 @@ class Figure:
     columns: tuple[str, ...] = ()
 
 
-def summed(intent: Wish, fields: RowFields, path: str, groups: Sequence[str]) -> Figure:
+def total_of_field(intent: QuestionIntent, fields: RowFields, path: str, groups: Sequence[str]) -> AggregateText:
     """Return the sum or the average of a field, for each group where the question asks for groups."""
-    suffix = "on average" if intent.want is Want.AVERAGE else "in total"
+    suffix = "on average" if intent.kind is IntentKind.AVERAGE else "in total"
     words = field_words(path)
     if not groups:
-        return Figure(f"{words} {_figure_text(intent, fields.operation, path, fields.things)} {suffix}")
+        return AggregateText(f"{words} {_figure_text(intent, fields.operation, path, fields.items)} {suffix}")
     rows, parts = [], []
     column = f"{words} {suffix}"
-    for key, items in groups_by(fields, groups):
+    for key, items in group_items(fields, groups):
         figure = _figure_text(intent, fields.operation, path, items)
         rows.append({**dict(zip(groups, key, strict=True)), column: figure})
         parts.append(f"{' '.join(map(value_word, key))} {figure}")
     more = [f"{len(parts) - MOST_GROUPS} more"] if len(parts) > MOST_GROUPS else []
     text = f"{words} {suffix}: {', '.join((*parts[:MOST_GROUPS], *more))}"
-    return Figure(text, tuple(rows), (*groups, column))
+    return AggregateText(text, tuple(rows), (*groups, column))
 
 
-def _figure_text(intent: Wish, operation: Operation, path: str, items: Sequence[Item]) -> str:
+def _figure_text(intent: QuestionIntent, operation: Operation, path: str, items: Sequence[Item]) -> str:
     """Return the sum or the average as a text; amounts in several currencies are added up apart."""
-    rows = RowFields(things=tuple(items), operation=operation)
+    rows = RowFields(items=tuple(items), operation=operation)
     by_currency: dict[str, list[float]] = defaultdict(list)
     samples: dict[str, Item] = {}
     for value, item in zip(rows.values(path), items, strict=True):
@@ -259,18 +259,18 @@ def _figure_text(intent: Wish, operation: Operation, path: str, items: Sequence[
     parts = []
     for currency, amounts in by_currency.items():
         total = sum(amounts)
-        value = total / len(amounts) if intent.want is Want.AVERAGE else total
+        value = total / len(amounts) if intent.kind is IntentKind.AVERAGE else total
         value = int(value) if value == int(value) else value
         parts.append(format_value(operation, path, value, samples[currency]))
     return " and ".join(parts) or "unknown"
 
 
-def most_grouped(intent: Wish, fields: RowFields) -> tuple[str, tuple[Group, ...]]:
+def largest_groups(intent: QuestionIntent, fields: RowFields) -> tuple[str, tuple[Group, ...]]:
     """Return the field whose values are compared by their items, and its groups: the namespace with the most pods.
 
     "" where the question names no such field, or compares by another measure.
     """
-    if intent.degree not in ("top", *IMPLIED) and stem(intent.degree) in _stems(noun_of(fields.operation)):
+    if intent.degree not in ("top", *IMPLIED_FIELDS) and stem(intent.degree) in _stems(noun_of(fields.operation)):
         for path in fields.paths:
             if (
                 core_stems(path)
@@ -278,6 +278,6 @@ def most_grouped(intent: Wish, fields: RowFields) -> tuple[str, tuple[Group, ...
                 and not fields.is_numeric(path)
                 and not fields.is_temporal(path)
             ):
-                groups = groups_by(fields, (path,))
-                return path, tuple(reversed(groups) if intent.want is Want.LEAST else groups)
+                groups = group_items(fields, (path,))
+                return path, tuple(reversed(groups) if intent.kind is IntentKind.LEAST else groups)
     return "", ()

@@ -13,8 +13,15 @@ from nlapi.client.preview import count_items, describe_end
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_answer import boolean_answer, list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
-from nlapi.planner.answering.row_fields import SILENT, counted, field_stems, field_words, label, noun
-from nlapi.planner.language.question_intent import Want, Wish, wish_of
+from nlapi.planner.answering.row_fields import (
+    SILENT_STEMS,
+    count_phrase,
+    field_stems,
+    field_words,
+    full_item_label,
+    singular_name,
+)
+from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, read_intent
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_failure
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
@@ -50,7 +57,7 @@ _REASONS = {
 }
 
 
-def answer(
+def answer_question(
     question: str, steps: Sequence[Step], *, applied: Sequence[str] = (), today: date | None = None
 ) -> AnswerView:
     """Return the answer of the last of `steps` to `question`; pages of one listing are read together.
@@ -62,7 +69,7 @@ def answer(
         return AnswerView(text="Not done: you did not agree to the call. Nothing was sent.")
     if step.outcome is not Outcome.ANSWERED or step.result is None:
         return AnswerView(text=f"Not done: {step.message}" if step.message else "Not done.")
-    if reason := unanswered(step.call, step.result):
+    if reason := failure_reason(step.call, step.result):
         return AnswerView(text=reason)
     if step.result.items is not None and (text := _stream_answer(step.result)):
         return AnswerView(text=text)
@@ -86,15 +93,15 @@ def _stream_answer(result: Result) -> str:
     return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
 
 
-def unanswered(call: Call, result: Result) -> str:
+def failure_reason(call: Call, result: Result) -> str:
     """Return the reason why a result has no answer (an error, or a web page in its place); "" for one that has."""
     if is_foreign_page(result, call.tool.operation) and (result.ok or result.status == 404):
         unknown = "" if call.tool.effect is Effect.READ else "; whether it was done is not known"
         return f"A web page came in place of an answer of the API ({result.status}){unknown}."
-    return "" if result.ok else failure(result)
+    return "" if result.ok else error_sentence(result)
 
 
-def failure(result: Result) -> str:
+def error_sentence(result: Result) -> str:
     """Return an error as a sentence: its status, and the reason of the server, else the meaning of the status."""
     reason = error_reason(result.data if result.data is not None else result.text).rstrip(".")
     meaning = reason or _REASONS.get(result.status, "the API could not do it")
@@ -112,18 +119,18 @@ def pages_of(steps: Sequence[Step]) -> list[Step]:
     return pages
 
 
-def listed_in(step: Step) -> ListAnswer | None:
+def list_of_step(step: Step) -> ListAnswer | None:
     """Return the list in the answer of a step; None where it has none."""
     if step.result is None:
         return None
     return extract_list(step.result.data, step.call.tool.operation, lowercase_headers(step.result))
 
 
-def list_question(
+def question_about_list(
     question: str, pages: Sequence[Step], last: ListAnswer, applied: Sequence[str], today: date
 ) -> ListQuestion:
     """Return a question as one about the items on the pages of a list; `last` is the list on the last page."""
-    lists = [listed for page in pages if (listed := listed_in(page)) is not None]
+    lists = [listed for page in pages if (listed := list_of_step(page)) is not None]
     items = [item for listed in lists for item in listed.object_entries]
     call, result = pages[-1].call, pages[-1].result
     more = result is not None and next_arguments(call, result) is not None
@@ -135,19 +142,21 @@ def _read_answer(question: str, steps: Sequence[Step], applied: Sequence[str], t
     result, operation = step.result, step.call.tool.operation
     assert result is not None
     if is_failure(result.data) and error_reason(result.data):
-        return replace(answer_view(result, operation), text=failure(result))
-    listed = listed_in(step)
+        return replace(answer_view(result, operation), text=error_sentence(result))
+    listed = list_of_step(step)
     if listed is not None and len(listed.object_entries) == len(listed.entries):
-        return list_answer(list_question(question, pages_of(steps), listed, applied, today))
+        return list_answer(question_about_list(question, pages_of(steps), listed, applied, today))
     view = answer_view(result, operation)
     if view.columns == (VALUE_COLUMN,):
         values = [str(row[VALUE_COLUMN]) for row in view.rows]
         remainder = f" and {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else ""
-        return replace(view, text=f"{counted(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{remainder}.")
+        return replace(
+            view, text=f"{count_phrase(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{remainder}."
+        )
     if view.is_single and (text := _only_text(view.rows[0])):
         return AnswerView(text=text, operation=operation)
     if view.is_single:
-        return _item_answer(wish_of(question), operation, view)
+        return _item_answer(read_intent(question), operation, view)
     return AnswerView(text=_raw_answer(result), operation=operation)
 
 
@@ -166,14 +175,14 @@ def _raw_answer(result: Result) -> str:
     return text[:_LONGEST_RAW] + more
 
 
-def _item_answer(intent: Wish, operation: Operation, view: AnswerView) -> AnswerView:
+def _item_answer(intent: QuestionIntent, operation: Operation, view: AnswerView) -> AnswerView:
     """Return the answer about one item: the fields that the question asks for, else its most telling ones."""
     (item,) = view.rows
     # A question for yes or no, then one for a number, before the fields: their words name fields as well.
-    if intent.want is Want.CHECK and (text := boolean_answer(intent, operation, item)):
+    if intent.kind is IntentKind.CHECK and (text := boolean_answer(intent, operation, item)):
         return replace(view, text=text)
-    name = label(operation, item)
-    if intent.want is Want.COUNT and (listed := _counted_list(intent, operation, item)):
+    name = full_item_label(operation, item)
+    if intent.kind is IntentKind.COUNT and (listed := _counted_list(intent, operation, item)):
         path, entries = listed
         counted_view = replace(view, columns=_moved_first(view.columns, [path]))
         return replace(counted_view, text=f"{name}: {len(entries)} {field_words(path)}.")
@@ -212,20 +221,22 @@ def _moved_first(paths: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *paths)))
 
 
-def _counted_list(intent: Wish, operation: Operation, item: Item) -> tuple[str, list[Any]] | None:
-    """Return the list in an item that a question counts: how many records has the zone x?"""
+def _counted_list(intent: QuestionIntent, operation: Operation, item: Item) -> tuple[str, list[Any]] | None:
+    """Return the list in an item that a question counts (`how many records has the zone x`)."""
     stems = intent.words - frozenset(map(stem, noun_of(operation)))
     lists = [(path, value) for path, value in fields_of(item).items() if isinstance(value, list)]
     return next(((path, value) for path, value in lists if field_stems(path) and field_stems(path) <= stems), None)
 
 
-def _requested_fields(intent: Wish, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _requested_fields(intent: QuestionIntent, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that the question names, in full, else in part; only dates for a question with `when`."""
     stems = intent.words - frozenset(map(stem, noun_of(operation)))
-    full = {path: value for path, value in fields.items() if field_stems(path) <= stems and field_stems(path) - SILENT}
+    full = {
+        path: value for path, value in fields.items() if field_stems(path) <= stems and field_stems(path) - SILENT_STEMS
+    }
     if full:
         return full
-    partly = {path: value for path, value in fields.items() if field_stems(path) & stems - SILENT}
+    partly = {path: value for path, value in fields.items() if field_stems(path) & stems - SILENT_STEMS}
     if "when" in stems:
         return _dates(partly) or _dates(fields)
     return partly
@@ -247,8 +258,8 @@ def _change_answer(call: Call, result: Result) -> AnswerView:
     view = item_view(item, operation) if item else AnswerView(operation=operation)
     if operation.method == "DELETE":
         target = _target_id(call)
-        return replace(view, text=f"Deleted the {noun(operation)}{f' {target}' if target else ''}.")
-    name = label(operation, item)
+        return replace(view, text=f"Deleted the {singular_name(operation)}{f' {target}' if target else ''}.")
+    name = full_item_label(operation, item)
     if operation.method in ("PATCH", "PUT"):
         body = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body"]
         changed = [name for name in body if _is_plain(item.get(name))]

@@ -9,16 +9,16 @@ from datetime import date
 from typing import Any
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.conditions import FILLER, Condition, QuestionReading, bound_conditions
-from nlapi.planner.answering.field_conditions import mention_conditions, named_field, value_conditions
+from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading, bound_conditions
+from nlapi.planner.answering.field_conditions import find_field, mention_conditions, value_conditions
 from nlapi.planner.answering.row_fields import RowFields
 from nlapi.planner.language.dates import find_dates
-from nlapi.planner.language.english import foreign
+from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.numbers import find_numbers
-from nlapi.planner.language.question_intent import Wish
+from nlapi.planner.language.question_intent import QuestionIntent
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import Kind
+from nlapi.planner.language.text import MentionKind
 from nlapi.planner.language.words import words
 from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.resources.identity import Item
@@ -48,16 +48,16 @@ _SCALES = (1, 100, 1_000, 1_000_000)  # of units on the wire to those that peopl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filtered:
+class FilteredItems:
     """The items that a question is about. `unapplied` are texts of it that set a condition which was not applied.
 
     `named` are fields that it names without a condition on them.
     """
 
-    things: tuple[Item, ...]
+    items: tuple[Item, ...]
     conditions: tuple[Condition, ...] = ()
     unapplied: tuple[str, ...] = ()
-    named: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -65,16 +65,16 @@ class Filtered:
         return " and ".join(condition.text for condition in self.conditions)
 
 
-def filter_things(
+def filter_items(
     question: str,
-    intent: Wish,
+    intent: QuestionIntent,
     fields: RowFields,
     call: Call,
     *,
     applied: Sequence[str],
-    taken: Sequence[str],
+    structural: Sequence[str],
     today: date,
-) -> Filtered:
+) -> FilteredItems:
     """Return the items that a question is about.
 
     `applied` are texts of the question that the request or a look-up applied already, `taken` those that group, order
@@ -84,29 +84,29 @@ def filter_things(
     noun = frozenset(map(stem, noun_of(call.tool.operation)))
     reading = QuestionReading(sentence=sentence, fields=fields, noun=noun)
     for start, end in intent.spans:
-        reading.take_text(start, end)
-    for text in (*taken, *applied):
+        reading.mark_text(start, end)
+    for text in (*structural, *applied):
         _mark_text(reading, text)
     _mark_arguments(reading, call)
     for match in _INCLUDED.finditer(sentence.text):
-        reading.take_text(*match.span())
+        reading.mark_text(*match.span())
     conditions = (*bound_conditions(reading), *value_conditions(reading))
-    if not foreign(sentence):
+    if not foreign_language(sentence):
         conditions = (*conditions, *mention_conditions(reading, _operation_words(call.tool.operation)))
-    rows = zip(fields.things, fields.rows, strict=True)
+    rows = zip(fields.items, fields.rows, strict=True)
     items = tuple(item for item, row in rows if all(condition.holds_in(row) for condition in conditions))
     named_paths = tuple(_field_names(reading))
-    unapplied = () if foreign(sentence) else tuple(_unapplied_texts(reading, call.tool.operation))
-    return Filtered(things=items, conditions=conditions, unapplied=unapplied, named=named_paths)
+    unapplied = () if foreign_language(sentence) else tuple(_unapplied_texts(reading, call.tool.operation))
+    return FilteredItems(items=items, conditions=conditions, unapplied=unapplied, fields=named_paths)
 
 
 def _mark_text(reading: QuestionReading, text: str) -> None:
     """Mark a text of the question, as it stands there or word by word."""
     at = reading.sentence.text.lower().find(text.lower()) if text else -1
     if at >= 0:
-        reading.take_text(at, at + len(text))
+        reading.mark_text(at, at + len(text))
     elif text:
-        reading.take_words(split_words(text))
+        reading.mark_words(split_words(text))
 
 
 def _mark_arguments(reading: QuestionReading, call: Call) -> None:
@@ -117,7 +117,7 @@ def _mark_arguments(reading: QuestionReading, call: Call) -> None:
             continue
         name_words = split_words(name.rpartition(".")[2])
         if stem(name_words[-1]) in ID_WORDS:
-            reading.take_words(name_words[:-1])
+            reading.mark_words(name_words[:-1])
         names |= {stem(word) for word in name_words if word not in ("is", "has")}
         for entry in value if isinstance(value, list) else (value,):
             if isinstance(entry, bool):
@@ -125,14 +125,14 @@ def _mark_arguments(reading: QuestionReading, call: Call) -> None:
                     # The items differ in a field of this name, so the argument did not filter by it.
                     reading.understood -= {at for at, token in enumerate(reading.tokens) if token.stem in names}
                     continue
-                reading.take_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
+                reading.mark_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
             elif isinstance(entry, int | float):
                 _mark_number(reading, entry)
             elif isinstance(entry, str):
                 _mark_value(reading, entry)
     for at, token in enumerate(reading.tokens):
         if token.stem in names and any(position in reading.understood for position in (at - 1, at + 1, at + 2)):
-            reading.take(at, at + 1)
+            reading.mark(at, at + 1)
 
 
 def _flags(reading: QuestionReading, name: str) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _leaves(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _mark_number(reading: QuestionReading, amount: float) -> None:
     for number in find_numbers(reading.sentence.text):
         if any(abs(number.value * scale - amount) < 1e-9 for scale in _SCALES):
-            reading.take_text(number.start, number.end)
+            reading.mark_text(number.start, number.end)
 
 
 def _mark_value(reading: QuestionReading, value: str) -> None:
@@ -165,8 +165,8 @@ def _mark_value(reading: QuestionReading, value: str) -> None:
     for moment in find_dates(reading.sentence.text, reading.sentence.today):
         days = moment.value if isinstance(moment.value, tuple) else (moment.value,)
         if any(str(day)[:10] in value for day in days):
-            reading.take_text(moment.start, moment.end)
-    if reading.take_words(split_words(value)) or not value:
+            reading.mark_text(moment.start, moment.end)
+    if reading.mark_words(split_words(value)) or not value:
         return
     value_stems = [stem(piece) for piece in split_words(value)]
     positions = [
@@ -183,9 +183,9 @@ def _field_names(reading: QuestionReading) -> Iterator[str]:
     """Yield the fields that words not yet understood name: the name and the status of the zones."""
     at = 0
     while at < len(reading.tokens):
-        path, last = named_field(reading, at) if reading.tokens[at].word else ("", at)
+        path, last = find_field(reading, at) if reading.tokens[at].word else ("", at)
         if path and not all(_is_filler(reading, position) for position in range(at, last)):
-            reading.take(at, last)
+            reading.mark(at, last)
             yield path
         at = max(last, at + 1)
 
@@ -194,9 +194,9 @@ def _unapplied_texts(reading: QuestionReading, operation: Operation) -> Iterator
     """Yield the texts of a question that nothing has understood, with the little words that lead to them."""
     operation_words = _operation_words(operation)
     for match in _AUXILIARY.finditer(reading.sentence.text):
-        reading.take_text(match.start(1), match.end(1))
+        reading.mark_text(match.start(1), match.end(1))
     for match in _PER_TIME.finditer(reading.sentence.text):
-        reading.take_text(*match.span())
+        reading.mark_text(*match.span())
     ignored = [
         at in reading.understood
         or (
@@ -221,13 +221,14 @@ def _is_filler(reading: QuestionReading, at: int) -> bool:
     """Return whether a word sets no condition: little words and verbs of reading."""
     token = reading.tokens[at]
     if any(
-        span.kind in (Kind.QUOTED, Kind.LITERAL) and span.first <= at < span.last for span in reading.sentence.spans
+        mention.kind in (MentionKind.QUOTED, MentionKind.LITERAL) and mention.first <= at < mention.last
+        for mention in reading.sentence.mentions
     ):
         return False
     after = reading.tokens[at + 1] if at + 1 < len(reading.tokens) else None
     if token.lower in _PREDICATES and at and reading.tokens[at - 1].lower in _COPULAS:
         return after is not None and after.word and after.lower not in ("and", "or")
-    return token.lower in STOPWORDS or token.stem in FILLER or VERBS.get(token.stem) is Intent.READ
+    return token.lower in STOPWORDS or token.stem in FILLER_STEMS or VERBS.get(token.stem) is Intent.READ
 
 
 def _operation_words(operation: Operation) -> frozenset[str]:

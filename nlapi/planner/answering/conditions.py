@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
-from nlapi.planner.language.dates import MONTHS, Found, find_dates
-from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, Number, find_numbers
-from nlapi.planner.language.question_intent import IMPLIED
-from nlapi.planner.language.text import Kind, Sentence, Span, Token
+from nlapi.planner.language.dates import MONTHS, ParsedDate, find_dates
+from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
+from nlapi.planner.language.question_intent import IMPLIED_FIELDS
+from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.planner.language.words import stems, word_lists, words
 from nlapi.resources.naming import split_words, stem
 from nlapi.tools.units import from_wire
@@ -23,7 +23,7 @@ _NEGATIONS = words("answering", "negations")
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
 _LINKS = words("answering", "links")
 _LEADING = words("answering", "participle_links")
-FILLER = stems("answering", "filler")  # words that set no condition by themselves
+FILLER_STEMS = stems("answering", "filler")  # words that set no condition by themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +55,14 @@ class QuestionReading:
         """The text of the tokens from `first` to before `last`."""
         return self.sentence.text[self.tokens[first].start : self.tokens[last - 1].end]
 
-    def take(self, first: int, last: int) -> None:
+    def mark(self, first: int, last: int) -> None:
         self.understood.update(range(first, last))
 
-    def take_text(self, start: int, end: int) -> None:
+    def mark_text(self, start: int, end: int) -> None:
         """Mark the tokens that overlap with a stretch of characters."""
         self.understood.update(at for at, token in enumerate(self.tokens) if token.start < end and token.end > start)
 
-    def take_words(self, words: Sequence[str]) -> bool:
+    def mark_words(self, words: Sequence[str]) -> bool:
         """Mark every run of tokens with the stems of these words; return whether there was one."""
         stems = tuple(map(stem, words))
         matched = False
@@ -74,25 +74,29 @@ class QuestionReading:
                     break
                 remaining, last = remaining[len(token_stems) :], last + 1
             if stems and not remaining:
-                self.take(at, last)
+                self.mark(at, last)
                 matched = True
         return matched
 
     def is_free(self, first: int, last: int) -> bool:
         return not any(at in self.understood for at in range(first, last))
 
-    def span_of(self, first: int, last: int) -> Span | None:
+    def mention_of(self, first: int, last: int) -> ValueMention | None:
         """Return the name, the quotation or the literal that is a run of tokens."""
-        kinds = (Kind.NAME, Kind.QUOTED, Kind.LITERAL, Kind.CALLED)
+        kinds = (MentionKind.NAME, MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.TITLE)
         return next(
-            (span for span in self.sentence.spans if (span.first, span.last) == (first, last) and span.kind in kinds),
+            (
+                mention
+                for mention in self.sentence.mentions
+                if (mention.first, mention.last) == (first, last) and mention.kind in kinds
+            ),
             None,
         )
 
     def is_quoted(self, first: int, last: int) -> bool:
         """Return whether a run of tokens has a part of a quotation in it."""
-        quoted = (span for span in self.sentence.spans if span.kind is Kind.QUOTED)
-        return any(span.first < last and first < span.last for span in quoted)
+        quoted = (mention for mention in self.sentence.mentions if mention.kind is MentionKind.QUOTED)
+        return any(mention.first < last and first < mention.last for mention in quoted)
 
     def is_negated(self, first: int) -> bool:
         """Return whether a negation stands before a token, with nothing but linking words between."""
@@ -101,7 +105,7 @@ class QuestionReading:
             lower = self.tokens[at].lower.replace("’", "'")
             pair = (self.tokens[at - 1].lower, lower) if at else ("", lower)
             if lower in _NEGATIONS or pair in _NEGATION_PAIRS:
-                self.take(at - (pair in _NEGATION_PAIRS), first)
+                self.mark(at - (pair in _NEGATION_PAIRS), first)
                 return True
             if lower not in _LINKS:
                 return False
@@ -115,7 +119,7 @@ class QuestionReading:
             for name in dict.fromkeys((whole, core_stems(path))):
                 for start, end in (*self._before(first, len(name)), *self._after(last, len(name))):
                     if name and frozenset(token.stem for token in self.tokens[start:end]) == name:
-                        self.take(min(start, first), max(end, last))
+                        self.mark(min(start, first), max(end, last))
                         return path
         return ""
 
@@ -204,13 +208,13 @@ def _numbers(reading: QuestionReading) -> Iterator[Condition]:
 
 
 def _on_field(
-    reading: QuestionReading, tests: Sequence[str], numbers: Sequence[Number], start: int, end: int, words: str
+    reading: QuestionReading, tests: Sequence[str], numbers: Sequence[ParsedNumber], start: int, end: int, words: str
 ) -> Iterator[Condition]:
     """Yield the condition on the field near a bound; a number without a bound needs its field right beside it."""
     path = _numeric_field(reading, start, end, words)
     if not path:
         return
-    reading.take_text(start, end)
+    reading.mark_text(start, end)
     unit = unit_at(reading.fields.operation, path)
     bounds = [(_TESTS[test], number.value) for test, number in zip(tests, numbers, strict=True)]
 
@@ -246,13 +250,13 @@ def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -
             best_positions = positions
     if best:
         for at in best_positions:
-            reading.take(at, at + 1)
+            reading.mark(at, at + 1)
         return best
     if not words:
         return ""
     # Without a field that is named, the comparative implies one: cheaper than 20 is about a price.
-    implied = IMPLIED.get(_COMPARED.get(words.lower().split()[0], ""), ())
-    costs = IMPLIED["cheapest"] if any(token.stem == "cost" for token in tokens) else ()
+    implied = IMPLIED_FIELDS.get(_COMPARED.get(words.lower().split()[0], ""), ())
+    costs = IMPLIED_FIELDS["cheapest"] if any(token.stem == "cost" for token in tokens) else ()
     for word in (*implied, *costs):
         for path in numeric:
             if word in set(map(stem, split_words(path.rpartition(".")[2]))):
@@ -266,7 +270,7 @@ def _is_free(reading: QuestionReading, start: int, end: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Days:
     """Days from `first` to `last`, each of them included; None for an open end."""
 
     first: date | None
@@ -282,7 +286,7 @@ def _times(reading: QuestionReading) -> Iterator[Condition]:
     for age in _AGE.finditer(text):
         count = int(age["count"]) if age["count"].isdigit() else _COUNTS[age["count"].lower()]
         day = today - timedelta(days=count * _DAYS[age["unit"].lower()])
-        stretch = _Stretch(None, day) if age["way"].lower() == "older" else _Stretch(day, None)
+        stretch = _Days(None, day) if age["way"].lower() == "older" else _Days(day, None)
         yield from _on_time(reading, stretch, age.start(), age.end())
     moments = [moment for moment in find_dates(text, today) if not isinstance(moment.value, time)]
     # The month of `first week of May` is a part of the period that was read.
@@ -302,41 +306,41 @@ def _times(reading: QuestionReading) -> Iterator[Condition]:
             skipped = following.start
             yield from _on_time(
                 reading,
-                _Stretch(first, _days(following.value)[1]),
+                _Days(first, _days(following.value)[1]),
                 lead.start() if lead else moment.start,
                 following.end,
             )
             continue
-        start, stretch = _led(text, moment.start, first, last, today)
+        start, stretch = _with_preposition(text, moment.start, first, last, today)
         yield from _on_time(reading, stretch, start, moment.end)
 
 
-def _months(text: str, today: date) -> Iterator[Found]:
+def _months(text: str, today: date) -> Iterator[ParsedDate]:
     """Yield each month or year alone behind a preposition (in May, since 2024); a month is the last of that name."""
     for match in _MONTH_ALONE.finditer(text):
         month = MONTHS.get((match["month"] or "").lower().rstrip("."))
         year = int(match["year"]) if match["year"] else today.year - (month is not None and month > today.month)
         first = date(year, month or 1, 1)
         last = date(year, month or 12, calendar.monthrange(year, month or 12)[1])
-        yield Found(start=match.start("what"), end=match.end("what"), value=(first, last))
+        yield ParsedDate(start=match.start("what"), end=match.end("what"), value=(first, last))
 
 
-def _led(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Stretch]:
+def _with_preposition(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Days]:
     """Return the start of the words before a day, and the days that are meant with them: since, before, within."""
     before = text[:at]
     ago = text[at:].lower().partition(" ago")[0] != text[at:].lower() and " ago" in text[at : at + 40].lower()
     if first > today and _SINCE.search(before):
         first -= timedelta(days=7) * -(-(first - today).days // 7)  # since Monday is the last one
     if (lead := _SINCE.search(before)) and (first == last or not lead.group().lower().startswith("from")):
-        return lead.start(), _Stretch(first, None)
+        return lead.start(), _Days(first, None)
     if lead := _AFTER.search(before):
-        return lead.start(), _Stretch(last + timedelta(days=1), None)
+        return lead.start(), _Days(last + timedelta(days=1), None)
     if (lead := _BEFORE.search(before)) and (ago or not re.match(r"more|over", lead.group(), re.IGNORECASE)):
-        return lead.start(), _Stretch(None, first - timedelta(days=1))
+        return lead.start(), _Days(None, first - timedelta(days=1))
     if lead := _WITHIN.search(before) or _SINCE.search(before):
         open_end = re.match(r"less", lead.group(), re.IGNORECASE)
-        return lead.start(), _Stretch(first, None if open_end else last)
-    return at, _Stretch(first, last)
+        return lead.start(), _Days(first, None if open_end else last)
+    return at, _Days(first, last)
 
 
 def _days(value: Any) -> tuple[date, date]:
@@ -346,12 +350,12 @@ def _days(value: Any) -> tuple[date, date]:
     return day, day
 
 
-def _on_time(reading: QuestionReading, stretch: _Stretch, start: int, end: int) -> Iterator[Condition]:
+def _on_time(reading: QuestionReading, stretch: _Days, start: int, end: int) -> Iterator[Condition]:
     path = _temporal_field(reading, start)
     if not path:
         return
     period = reading.sentence.text[start:end].strip()
-    reading.take_text(start, end)
+    reading.mark_text(start, end)
 
     def holds(cell: Any) -> bool:
         moment = moment_of(path, cell) or _day(cell)
@@ -376,7 +380,7 @@ def _temporal_field(reading: QuestionReading, start: int) -> str:
         word = reading.tokens[at].stem
         path = next((path for path in temporal if word in _words(path)), "")
         if path:
-            reading.take(at, at + 1)
+            reading.mark(at, at + 1)
             return path
     if len(temporal) == 1:
         return temporal[0]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.planner.answering.conditions import FILLER, Condition, QuestionReading
-from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, joined, texts_of, value_word
+from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading
+from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
 from nlapi.planner.language.lexicon import SYNONYMS
-from nlapi.planner.language.text import LOOSE, Kind
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind
 from nlapi.planner.language.words import stems, words
 from nlapi.resources.identity import is_empty, label_rank
 from nlapi.resources.naming import STOPWORDS, name_words, singular, split_words, stem
@@ -38,7 +38,7 @@ _OPENINGS = words("answering", "condition_openings")
 def value_condition(path: str, values: Sequence[str], *, denied: bool) -> Condition:
     """Return the condition that a field has one of some values, or with `denied` none of them."""
     lowered = {value.lower() for value in values}
-    text = f"{field_words(path)} {'not ' if denied else ''}{joined(map(value_word, values), 'or')}"
+    text = f"{field_words(path)} {'not ' if denied else ''}{join_words(map(value_word, values), 'or')}"
 
     def holds(cell: Any) -> bool:
         return denied is lowered.isdisjoint(text.lower() for text in texts_of(cell))
@@ -60,7 +60,7 @@ def flag_conditions(reading: QuestionReading) -> Iterator[Condition]:
             denied = len(words) == 1 and _denies(token.stem, next(iter(words)))
             if stems == words or denied:
                 expected = (not denied) is not reading.is_negated(at)
-                reading.take(at, at + len(run) if not denied else at + 1)
+                reading.mark(at, at + len(run) if not denied else at + 1)
                 yield _flag(path, expected)
                 break
 
@@ -82,20 +82,20 @@ def absence_conditions(reading: QuestionReading) -> Iterator[Condition]:
             continue
         if not absent and token.lower not in _OPENINGS:
             if path := _negated_field(reading, token.lower):
-                reading.take(at, at + 1)
+                reading.mark(at, at + 1)
                 yield _absence(path, not reading.is_negated(at))
             continue
         first = at + 1
         while first < len(reading.tokens) and reading.tokens[first].lower in ("a", "an", "any", "the"):
             first += 1
-        path, last = named_field(reading, first)
+        path, last = find_field(reading, first)
         if not path or reading.fields.is_flag(path):
             continue
         has_empty = any(is_empty(cell) or cell == 0 for cell in reading.fields.values(path))
         ends = last >= len(reading.tokens) or reading.tokens[last].lower in _ENDS
         counts = reading.fields.is_numeric(path) and not reading.fields.is_temporal(path)
         if ends and (absent or (has_empty and (first > at + 1 or counts))):
-            reading.take(at - (at > 0 and reading.tokens[at - 1].lower in _OPENINGS), last)
+            reading.mark(at - (at > 0 and reading.tokens[at - 1].lower in _OPENINGS), last)
             yield _absence(path, absent)
 
 
@@ -123,11 +123,11 @@ def event_conditions(reading: QuestionReading) -> Iterator[Condition]:
         for at, token in enumerate(reading.tokens):
             if at not in reading.understood and token.lower.removeprefix("un") == words[0]:
                 none = token.lower.startswith("un") is not reading.is_negated(at)
-                reading.take(at, at + 1)
+                reading.mark(at, at + 1)
                 yield _absence(path, none)
 
 
-def named_field(reading: QuestionReading, first: int) -> tuple[str, int]:
+def find_field(reading: QuestionReading, first: int) -> tuple[str, int]:
     """Return the field with the longest name that the free tokens from `first` on are, and the end of the name."""
     for last in range(min(first + 3, len(reading.tokens)), first, -1):
         words = [token.stem for token in reading.tokens[first:last]]
@@ -150,17 +150,17 @@ def text_conditions(reading: QuestionReading) -> Iterator[Condition]:
             if reading.tokens[last].lower in STOPWORDS or reading.tokens[at].stem in reading.noun:
                 continue
             path = _field_before(reading, at) or next(iter(reading.fields.paths), "")
-            span = next(
+            quotation = next(
                 (
                     mention
-                    for mention in reading.sentence.spans
-                    if mention.first == last and mention.kind is Kind.QUOTED
+                    for mention in reading.sentence.mentions
+                    if mention.first == last and mention.kind is MentionKind.QUOTED
                 ),
                 None,
             )
-            part = span.text if span is not None else reading.tokens[last].text
+            part = quotation.text if quotation is not None else reading.tokens[last].text
             denied = reading.is_negated(at)
-            reading.take(at, span.last if span is not None else last + 1)
+            reading.mark(at, quotation.last if quotation is not None else last + 1)
             yield _part(path, reading.text(at, last), part, test, denied=denied)
 
 
@@ -172,22 +172,27 @@ def text_in_field_conditions(reading: QuestionReading) -> Iterator[Condition]:
             continue
         while first < len(reading.tokens) and reading.tokens[first].lower in ("the", "its", "their"):
             first += 1
-        path, last = named_field(reading, first)
-        span = next(
-            (mention for mention in reading.sentence.spans if mention.last == at and mention.kind is Kind.QUOTED), None
+        path, last = find_field(reading, first)
+        quotation = next(
+            (
+                mention
+                for mention in reading.sentence.mentions
+                if mention.last == at and mention.kind is MentionKind.QUOTED
+            ),
+            None,
         )
-        if path and first > at + 1 and (span is not None or reading.tokens[at - 1].lower not in STOPWORDS):
-            start = span.first if span is not None else at - 1
-            part = span.text if span is not None else reading.tokens[at - 1].text
-            reading.take(start, last)
+        if path and first > at + 1 and (quotation is not None or reading.tokens[at - 1].lower not in STOPWORDS):
+            start = quotation.first if quotation is not None else at - 1
+            part = quotation.text if quotation is not None else reading.tokens[at - 1].text
+            reading.mark(start, last)
             yield _part(path, "contains", part, str.__contains__, denied=reading.is_negated(start))
 
 
 def _field_before(reading: QuestionReading, at: int) -> str:
     for first in range(max(0, at - 3), at):
-        path, last = named_field(reading, first)
+        path, last = find_field(reading, first)
         if path and last == at:
-            reading.take(first - (first > 0 and reading.tokens[first - 1].lower in _OPENINGS), at)
+            reading.mark(first - (first > 0 and reading.tokens[first - 1].lower in _OPENINGS), at)
             return path
     return ""
 
@@ -204,7 +209,7 @@ def _part(path: str, verb: str, part: str, test: Callable[[str, str], bool], *, 
 def unknown_value_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield conditions on values that no item has, where `is` or `with` sets them: severity is blue."""
     for at in range(len(reading.tokens)):
-        path, last = named_field(reading, at)
+        path, last = find_field(reading, at)
         if not path or reading.fields.is_numeric(path) or reading.fields.is_temporal(path):
             continue
         opened = at > 0 and reading.tokens[at - 1].lower in _OPENINGS
@@ -216,13 +221,17 @@ def unknown_value_conditions(reading: QuestionReading) -> Iterator[Condition]:
         token = reading.tokens[after]
         if not token.word or token.lower in STOPWORDS or reading.fields.path_of([token.stem]):
             continue
-        span = next(
-            (mention for mention in reading.sentence.spans if mention.first == after and mention.kind is Kind.QUOTED),
+        quotation = next(
+            (
+                mention
+                for mention in reading.sentence.mentions
+                if mention.first == after and mention.kind is MentionKind.QUOTED
+            ),
             None,
         )
         denied = any(mention.lower == "not" for mention in reading.tokens[last:after])
-        reading.take(at - opened, span.last if span is not None else after + 1)
-        yield value_condition(path, (span.text if span is not None else token.text,), denied=denied)
+        reading.mark(at - opened, quotation.last if quotation is not None else after + 1)
+        yield value_condition(path, (quotation.text if quotation is not None else token.text,), denied=denied)
 
 
 _LONGEST_RUN = 6  # tokens of a value of several words
@@ -232,7 +241,7 @@ _SHORTEST_ID = 5  # figures from which a number in a question may be an id
 _CATEGORIES = stems("answering", "categories")
 _BETWEEN = words("answering", "alternatives")
 _STATE_WORDS = words("answering", "state_words")
-_WRITTEN = (Kind.NAME, Kind.QUOTED, Kind.LITERAL, Kind.CALLED)
+_WRITTEN = (MentionKind.NAME, MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.TITLE)
 _NAMING = stems("answering", "naming")
 
 
@@ -263,20 +272,25 @@ def mention_conditions(reading: QuestionReading, operation_stems: Collection[str
 
     `operation_stems` are the stems of the names of the operation and its API.
     """
-    for span in reading.sentence.spans:
-        stems = [token.stem for token in reading.tokens[span.first : span.last]]
-        if span.kind not in _WRITTEN or span.form in LOOSE or not reading.is_free(span.first, span.last):
-            continue
-        if span.kind is Kind.NAME and (
-            span.text.isupper() or any(word_stem in operation_stems or word_stem in FILLER for word_stem in stems)
+    for mention in reading.sentence.mentions:
+        stems = [token.stem for token in reading.tokens[mention.first : mention.last]]
+        if (
+            mention.kind not in _WRITTEN
+            or mention.form in ALTERNATIVE_FORMS
+            or not reading.is_free(mention.first, mention.last)
         ):
             continue
-        verb, _ = reading.verb_before(span.first)
+        if mention.kind is MentionKind.NAME and (
+            mention.text.isupper()
+            or any(word_stem in operation_stems or word_stem in FILLER_STEMS for word_stem in stems)
+        ):
+            continue
+        verb, _ = reading.verb_before(mention.first)
         if reading.fields.path_of(stems) or (verb and verb not in _NAMING):
             continue  # tagged 'spring' limits the tags, not any field
-        denied = reading.is_negated(span.first)
-        reading.take(span.first, span.last)
-        yield _mention(span.text, denied=denied)
+        denied = reading.is_negated(mention.first)
+        reading.mark(mention.first, mention.last)
+        yield _mention(mention.text, denied=denied)
 
 
 def _mention(text: str, *, denied: bool) -> Condition:
@@ -316,7 +330,7 @@ def _matches(reading: QuestionReading) -> Iterator[_Match]:
         if match is None:
             at += 1
             continue
-        reading.take(match.first, match.last)
+        reading.mark(match.first, match.last)
         reading.field_beside(match.first, match.last, (match.path,))
         yield match
         at = match.last
@@ -326,15 +340,15 @@ def _match(
     reading: QuestionReading, index: Mapping[tuple[str, ...], list[tuple[str, str]]], first: int, last: int
 ) -> _Match | None:
     """Return the value that is a run of tokens, in the likeliest field; None for none."""
-    span = reading.span_of(first, last)
-    if span is None and reading.is_quoted(first, last):
+    mention = reading.mention_of(first, last)
+    if mention is None and reading.is_quoted(first, last):
         return None
-    text = span.text if span is not None and span.kind is Kind.QUOTED else reading.text(first, last)
+    text = mention.text if mention is not None and mention.kind is MentionKind.QUOTED else reading.text(first, last)
     bare = text.lower().removeprefix("non-")
     words = tuple(split_words(bare))
-    if not words or (span is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
+    if not words or (mention is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
         return None
-    special = span is not None or not all(part.isalpha() for part in bare.split())
+    special = mention is not None or not all(part.isalpha() for part in bare.split())
     state = text.lower() in _STATE_WORDS and singular(text.lower()) not in reading.noun
     if last - first == 1 and reading.tokens[first].stem in reading.noun and not special and not state:
         return None  # the noun of the list (runs) is no value; that they are running is a state
@@ -351,7 +365,7 @@ def _match(
         return None
     paths = dict.fromkeys(path for path, _ in fitting)
     beside = reading.field_beside(first, last, paths)
-    if not special and not beside and all(token.stem in FILLER for token in reading.tokens[first:last]):
+    if not special and not beside and all(token.stem in FILLER_STEMS for token in reading.tokens[first:last]):
         return None  # the full list has no type `full`
     verb, start = reading.verb_before(first)
     verb_paths = [
@@ -365,7 +379,7 @@ def _match(
     values = tuple(dict.fromkeys(value for pair_path, value in fitting if pair_path == path))
     if verb and path not in verb_paths and verb not in _NAMING and not reading.fields.names.isdisjoint(values):
         return None  # tagged 'spring' is not the item with the name Spring
-    reading.take(start, first)
+    reading.mark(start, first)
     if bare != text.lower():
         others = {cell_text for texts in reading.fields.texts(path) for cell_text in texts} - set(values)
         values = tuple(sorted(others)) or values
@@ -409,7 +423,7 @@ def _alternatives(reading: QuestionReading, matches: Sequence[_Match]) -> Iterat
     for match in (*matches, None):
         if match is not None and row and _is_alternative(reading, row[-1], match):
             row.append(match)
-            reading.take(row[-2].last, match.first)
+            reading.mark(row[-2].last, match.first)
             continue
         if row:
             values = tuple(dict.fromkeys(value for member in row for value in member.values))

@@ -10,38 +10,38 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
-    COUNT,
+    COUNT_COLUMN,
     Group,
-    compared_path,
+    category_counts,
+    comparison_field,
     count_text,
-    extreme,
-    groups_by,
-    in_order,
-    measure_path,
-    most_grouped,
-    only_amount,
-    sorted_text,
-    summed,
+    group_items,
+    largest_groups,
+    measure_field,
+    single_amount_field,
+    sort_items,
+    superlative_text,
+    total_of_field,
 )
-from nlapi.planner.answering.client_filter import Filtered
+from nlapi.planner.answering.client_filter import FilteredItems
 from nlapi.planner.answering.conditions import Condition
 from nlapi.planner.answering.list_question import ListQuestion, counted_words, is_sorted_by_api
 from nlapi.planner.answering.row_fields import (
     RowFields,
-    counted,
+    count_phrase,
     field_stems,
     field_words,
-    joined,
-    label,
-    noun,
-    plural,
+    full_item_label,
+    join_words,
+    plural_name,
+    singular_name,
     texts_of,
     value_word,
 )
 from nlapi.planner.language.lexicon import SYNONYMS
-from nlapi.planner.language.question_intent import Want, Wish
+from nlapi.planner.language.question_intent import IntentKind, QuestionIntent
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import Kind
+from nlapi.planner.language.text import MentionKind
 from nlapi.resources.answers import field_schema
 from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, is_empty, name_of, text_of
 from nlapi.resources.naming import plural as plural_word
@@ -60,132 +60,134 @@ _EVERY = re.compile(r"\b(?:all|every|each|everything)\b", re.IGNORECASE)
 
 def list_answer(question: ListQuestion) -> AnswerView:
     """Return the answer to a question about listed items."""
-    intent, selected = question.wish, question.some
+    intent, selected = question.intent, question.selected
     if not question.count:
-        none = f"No {plural(selected.operation)} found{_filter_text(question.call)}."
-        return AnswerView(text=f"No: {none[0].lower()}{none[1:]}" if intent.want is Want.CHECK else none)
-    if intent.want is Want.CHECK and (about := _item_answer(question)):
+        none = f"No {plural_name(selected.operation)} found{_filter_text(question.call)}."
+        return AnswerView(text=f"No: {none[0].lower()}{none[1:]}" if intent.kind is IntentKind.CHECK else none)
+    if intent.kind is IntentKind.CHECK and (about := _item_answer(question)):
         return about
-    if selected.things and intent.compares and (view := _compared(question)):
+    if selected.items and intent.is_superlative and (view := _compared(question)):
         return view
-    if selected.things and intent.want in (Want.SUM, Want.AVERAGE) and (view := _summed(question)):
+    if selected.items and intent.kind in (IntentKind.SUM, IntentKind.AVERAGE) and (view := _summed(question)):
         return view
-    if selected.things and intent.want is Want.COUNT and question.groups:
+    if selected.items and intent.kind is IntentKind.COUNT and question.groups:
         return _grouped(question)
-    if (intent.compares or intent.want is Want.AVERAGE) and not is_sorted_by_api(question.call):
+    if (intent.is_superlative or intent.kind is IntentKind.AVERAGE) and not is_sorted_by_api(question.call):
         superlative = tuple(question.text[start:end].strip() for start, end in intent.spans[-1:])
-        question = replace(question, found=replace(question.found, unapplied=(*superlative, *question.found.unapplied)))
-    rows = replace(selected, things=_ordered_slice(question))
-    lead = _lead(question, len(rows.things))
-    categories = count_text(groups_by(rows, question.groups)) if question.groups else sorted_text(rows)
-    if categories and intent.want is Want.COUNT and question.has_total and (question.total or 0) > question.count:
+        question = replace(
+            question, filtered=replace(question.filtered, unapplied=(*superlative, *question.filtered.unapplied))
+        )
+    rows = replace(selected, items=_ordered_slice(question))
+    lead = _lead(question, len(rows.items))
+    categories = count_text(group_items(rows, question.groups)) if question.groups else category_counts(rows)
+    if categories and intent.kind is IntentKind.COUNT and question.has_total and (question.total or 0) > question.count:
         categories = f"of the {question.count:,} that were read {categories}"
-    parts = [part for part in (categories if not question.found.conditions else "", _names(rows)) if part]
-    text = f"{lead}: {'; '.join(parts)}" if parts and rows.things else lead
+    parts = [part for part in (categories if not question.filtered.conditions else "", _names(rows)) if part]
+    text = f"{lead}: {'; '.join(parts)}" if parts and rows.items else lead
     return _view(question, rows, question.paths, text if text.endswith(".") else f"{text}.")
 
 
 def _view(question: ListQuestion, rows: RowFields, paths: Sequence[str], text: str) -> AnswerView:
     """Return a view of rows: first the column that names them, then those that the question asks for."""
     words = singular_noun(rows.operation)
-    described = columns(rows.things, words)
-    name_paths = [path for path in described[:1] if any(name_of(item, words) for item in rows.things)]
+    described = columns(rows.items, words)
+    name_paths = [path for path in described[:1] if any(name_of(item, words) for item in rows.items)]
     return AnswerView(
         text=text + question.notes,
-        rows=rows.things,
+        rows=rows.items,
         columns=tuple(dict.fromkeys((*name_paths, *paths, *described))),
         fixed=max(1, len({*name_paths, *paths})),
         operation=rows.operation,
-        is_certain=not question.found.unapplied,
+        is_certain=not question.filtered.unapplied,
     )
 
 
 def _lead(question: ListQuestion, row_count: int) -> str:
     """Return the head of the sentence: how many items there are, with Yes or No where that answers the question."""
-    intent, operation, filtered = question.wish, question.call.tool.operation, question.found
+    intent, operation, filtered = question.intent, question.call.tool.operation, question.filtered
     if filtered.conditions:
-        of = question.head if question.is_whole else f"the first {counted(question.count, operation)}"
-        text = f"{len(filtered.things):,} of {of} with {filtered.text}"
-        if row_count < len(filtered.things):
+        of = question.count_text if question.is_whole else f"the first {count_phrase(question.count, operation)}"
+        text = f"{len(filtered.items):,} of {of} with {filtered.text}"
+        if row_count < len(filtered.items):
             end = "last" if intent.first < 0 else "first"
-            text = (
-                f"the {end} {row_count:,} of {counted(len(filtered.things), operation)} with {filtered.text} (of {of})"
-            )
-        if intent.want is Want.CHECK and not filtered.unapplied:
+            matches = count_phrase(len(filtered.items), operation)
+            text = f"the {end} {row_count:,} of {matches} with {filtered.text} (of {of})"
+        if intent.kind is IntentKind.CHECK and not filtered.unapplied:
             needed = question.count if _EVERY.search(question.text) else 1
-            return f"{'Yes' if len(filtered.things) >= needed else 'No'}: {text}"
+            return f"{'Yes' if len(filtered.items) >= needed else 'No'}: {text}"
         return f"{text[0].upper()}{text[1:]}"
-    head = question.head
-    if intent.want is Want.COUNT and question.has_total:
-        head = counted(question.total or 0, operation)
-    elif intent.want is Want.COUNT and not question.is_whole:
-        head = f"At least {counted(question.count, operation)}"
-    if filtered.unapplied and intent.figures:
+    head = question.count_text
+    if intent.kind is IntentKind.COUNT and question.has_total:
+        head = count_phrase(question.total or 0, operation)
+    elif intent.kind is IntentKind.COUNT and not question.is_whole:
+        head = f"At least {count_phrase(question.count, operation)}"
+    if filtered.unapplied and intent.needs_all_items:
         return f"{head[0].upper()}{head[1:]} in all"
-    if intent.want is Want.CHECK and _EXISTS.search(question.text) and not filtered.unapplied:
+    if intent.kind is IntentKind.CHECK and _EXISTS.search(question.text) and not filtered.unapplied:
         return f"Yes: {head}"
     if row_count < question.count:
         total = max(question.total or 0, question.count)
         note = "" if question.total or question.is_whole else " that were read"
-        return f"{row_count:,} of {counted(total, operation)}{note}"
+        return f"{row_count:,} of {count_phrase(total, operation)}{note}"
     return f"{head[0].upper()}{head[1:]}"
 
 
 def _compared(question: ListQuestion) -> AnswerView | None:
     """Return the answer to a question for the most or the least; None where no field tells."""
-    intent, selected = question.wish, question.some
-    path, groups = most_grouped(intent, selected)
+    intent, selected = question.intent, question.selected
+    path, groups = largest_groups(intent, selected)
     if path:
         count = len(groups[0][1])
         tied = [value_word(key[0]) for key, items in groups if len(items) == count]
-        subject = joined(tied) if len(tied) <= _MOST_TIED else f"{len(tied)} of {len(groups)}"
-        end = "most" if intent.want is Want.MOST else "fewest"
+        subject = join_words(tied) if len(tied) <= _MOST_TIED else f"{len(tied)} of {len(groups)}"
+        end = "most" if intent.kind is IntentKind.MOST else "fewest"
         verb, each = ("has", "") if len(tied) == 1 else ("have", " each")
-        text = f"{subject} {verb} the {end} {plural(selected.operation)}: {count:,}{each} (of {_population(question)})."
+        plural, population = plural_name(selected.operation), _population(question)
+        text = f"{subject} {verb} the {end} {plural}: {count:,}{each} (of {population})."
         return replace(_groups_view(question, (path,), groups), text=text + question.notes)
-    path = compared_path(intent, selected)
-    text, items = extreme(intent, selected, path) if path else ("", ())
+    path = comparison_field(intent, selected)
+    text, items = superlative_text(intent, selected, path) if path else ("", ())
     if not text:
         return None
     sentence = f"{f'T{text[1:]}' if text.startswith('the ') else text} (of {_population(question)})."
-    return _view(question, replace(selected, things=items), tuple(dict.fromkeys((path, *question.paths))), sentence)
+    return _view(question, replace(selected, items=items), tuple(dict.fromkeys((path, *question.paths))), sentence)
 
 
 def _population(question: ListQuestion) -> str:
     """Return the items among which the most or the least was looked for, in words."""
-    if question.found.conditions:
-        return f"{len(question.found.things):,} of {question.head} with {question.found.text}"
-    return f"all {question.head}" if question.found.unapplied and question.is_whole else question.head
+    if question.filtered.conditions:
+        return f"{len(question.filtered.items):,} of {question.count_text} with {question.filtered.text}"
+    return f"all {question.count_text}" if question.filtered.unapplied and question.is_whole else question.count_text
 
 
 def _summed(question: ListQuestion) -> AnswerView | None:
     """Return the answer to a question for a sum or an average; None without a field of numbers."""
-    intent, selected = question.wish, question.some
-    path = measure_path(intent, selected) or only_amount(selected)
+    intent, selected = question.intent, question.selected
+    path = measure_field(intent, selected) or single_amount_field(selected)
     if not path:
         return None
-    figure = summed(intent, selected, path, [group for group in question.groups if group != path])
-    categories = sorted_text(selected) if not question.found.conditions else ""
+    figure = total_of_field(intent, selected, path, [group for group in question.groups if group != path])
+    categories = category_counts(selected) if not question.filtered.conditions else ""
     parts = [part for part in (categories, figure.text, "" if figure.rows else _names(selected)) if part]
-    text = f"{_lead(question, len(selected.things))}: {'; '.join(parts)}".rstrip(".") + "."
+    text = f"{_lead(question, len(selected.items))}: {'; '.join(parts)}".rstrip(".") + "."
     if figure.rows:
         return AnswerView(
             text=text + question.notes,
             rows=figure.rows,
             columns=figure.columns,
             fixed=len(figure.columns),
-            is_certain=not question.found.unapplied,
+            is_certain=not question.filtered.unapplied,
         )
     return _view(question, selected, tuple(dict.fromkeys((path, *question.paths))), text)
 
 
 def _grouped(question: ListQuestion) -> AnswerView:
     """Return the answer to a question for the number of items of each group."""
-    counts = groups_by(question.some, question.groups)
-    lead = _lead(question, len(question.found.things))
-    if not question.is_whole and not question.found.conditions:
-        lead = f"The first {counted(question.count, question.fields.operation)}"
-    if counted_words(question.text, question.wish, question.fields):
+    counts = group_items(question.selected, question.groups)
+    lead = _lead(question, len(question.filtered.items))
+    if not question.is_whole and not question.filtered.conditions:
+        lead = f"The first {count_phrase(question.count, question.fields.operation)}"
+    if counted_words(question.text, question.intent, question.fields):
         name = field_words(question.groups[0])
         lead = f"{len(counts):,} {name if len(counts) == 1 else plural_word(name)} of {lead[0].lower()}{lead[1:]}"
     return replace(
@@ -194,15 +196,17 @@ def _grouped(question: ListQuestion) -> AnswerView:
 
 
 def _groups_view(question: ListQuestion, paths: Sequence[str], groups: Sequence[Group]) -> AnswerView:
-    rows = tuple({**dict(zip(paths, key, strict=True)), COUNT: len(items)} for key, items in groups)
-    return AnswerView(rows=rows, columns=(*paths, COUNT), fixed=len(paths) + 1, is_certain=not question.found.unapplied)
+    rows = tuple({**dict(zip(paths, key, strict=True)), COUNT_COLUMN: len(items)} for key, items in groups)
+    return AnswerView(
+        rows=rows, columns=(*paths, COUNT_COLUMN), fixed=len(paths) + 1, is_certain=not question.filtered.unapplied
+    )
 
 
 def _ordered_slice(question: ListQuestion) -> tuple[Item, ...]:
     """Return the items in the order that is asked for, cut to the first or the last few."""
-    intent, items = question.wish, tuple(question.found.things)
+    intent, items = question.intent, tuple(question.filtered.items)
     if question.order and intent.order is not None:
-        items = tuple(in_order(question.some, question.order, descending=intent.order.descending))
+        items = tuple(sort_items(question.selected, question.order, descending=intent.order.descending))
     if intent.first < 0:
         return items[intent.first :]
     return items[: intent.first] if intent.first else items
@@ -211,48 +215,52 @@ def _ordered_slice(question: ListQuestion) -> tuple[Item, ...]:
 def _names(fields: RowFields) -> str:
     """Return the names of items that are few and all have one; else ""."""
     words = singular_noun(fields.operation)
-    names = [name for name in (name_of(item, words) for item in fields.things) if name]
-    return ", ".join(names) if len(fields.things) <= _MOST_NAMES and len(names) == len(fields.things) else ""
+    names = [name for name in (name_of(item, words) for item in fields.items) if name]
+    return ", ".join(names) if len(fields.items) <= _MOST_NAMES and len(names) == len(fields.items) else ""
 
 
 def _item_answer(question: ListQuestion) -> AnswerView | None:
     """Return Yes or No about an item that the question names: whether it is listed, and meets the conditions."""
-    call, items, operation = question.call, question.fields.things, question.fields.operation
+    call, items, operation = question.call, question.fields.items, question.fields.operation
     words, lower = singular_noun(operation), question.text.lower()
     matches = [item for item in items if (name := name_of(item, words).lower()) and name in lower]
     if len(matches) == 1:
         name = name_of(matches[0], words)
-        unapplied = tuple(text for text in question.found.unapplied if text.lower() not in name.lower())
-        single = replace(question, found=Filtered(things=tuple(matches), unapplied=unapplied))
-        field_conditions = (condition for condition in question.found.conditions if condition.path)
+        unapplied = tuple(text for text in question.filtered.unapplied if text.lower() not in name.lower())
+        single = replace(question, filtered=FilteredItems(items=tuple(matches), unapplied=unapplied))
+        field_conditions = (condition for condition in question.filtered.conditions if condition.path)
         conditions = [
             condition for condition in field_conditions if name not in texts_of(field_at(matches[0], condition.path))
         ]
-        text = boolean_answer(question.wish, operation, matches[0]) or _verdict(single, conditions)
-        listed = f"{'' if unapplied else 'Yes: '}{name} is among {question.head}{_filter_text(call)}."
-        return _view(single, single.some, [condition.path for condition in conditions], text or listed)
+        text = boolean_answer(question.intent, operation, matches[0]) or _verdict(single, conditions)
+        listed = f"{'' if unapplied else 'Yes: '}{name} is among {question.count_text}{_filter_text(call)}."
+        return _view(single, single.selected, [condition.path for condition in conditions], text or listed)
     argument_values = {str(value).lower() for value in call.arguments.values()}
-    spans = read_sentence(question.text, date.min).spans
-    names = [condition.text for condition in spans if condition.kind in (Kind.QUOTED, Kind.NAME) and not condition.form]
+    mentions = read_sentence(question.text, date.min).mentions
+    names = [
+        condition.text
+        for condition in mentions
+        if condition.kind in (MentionKind.QUOTED, MentionKind.NAME) and not condition.form
+    ]
     names = [
         name
         for name in names
-        if name.lower() not in argument_values and split_words(name) != list(split_words(noun(operation)))
+        if name.lower() not in argument_values and split_words(name) != list(split_words(singular_name(operation)))
     ]
     if matches or not names or not question.is_whole or question.paths or _EXISTS.search(question.text):
         return None
-    return AnswerView(text=f"No: {names[0]} is not among {question.head}{_filter_text(call)}.")
+    return AnswerView(text=f"No: {names[0]} is not among {question.count_text}{_filter_text(call)}.")
 
 
 def _verdict(single: ListQuestion, conditions: Sequence[Condition]) -> str:
     """Return Yes or No by the conditions that a question sets on one item; "" without conditions."""
-    (item,), (row,) = single.found.things, single.some.rows
+    (item,), (row,) = single.filtered.items, single.selected.rows
     if not conditions:
         return ""
     failed = [condition for condition in conditions if not condition.holds(row.get(condition.path))]
     condition = (failed or conditions)[0]
     value = format_value(single.fields.operation, condition.path, row.get(condition.path), item) or "none"
-    name = label(single.fields.operation, item)
+    name = full_item_label(single.fields.operation, item)
     return f"{'No' if failed else 'Yes'}: {name[0].lower()}{name[1:]} has {field_words(condition.path)} {value}."
 
 
@@ -269,7 +277,7 @@ def _filter_text(call: Call) -> str:
 _SUFFIX_STEMS = frozenset(("by",))
 
 
-def boolean_answer(intent: Wish, operation: Operation, item: Item) -> str:
+def boolean_answer(intent: QuestionIntent, operation: Operation, item: Item) -> str:
     """Return `Yes: ...` or `No: ...` by the field that a question is about; "" where no field tells."""
     stems = intent.words - set(map(stem, split_words(name_of(item)))) - set(map(stem, noun_of(operation)))
     identity = (name_of(item), id_of(item))
@@ -307,7 +315,7 @@ def _other_choices(operation: Operation, path: str, value: str) -> Iterator[str]
 
 
 def _sentence(yes: bool, operation: Operation, item: Item, path: str, value: Any) -> str:
-    name = label(operation, item)
+    name = full_item_label(operation, item)
     if is_empty(value):
         return f"No: {name[0].lower()}{name[1:]} has no {field_words(path)}."
     value_text = f"{len(value)} of them" if isinstance(value, list) else format_value(operation, path, value, item)

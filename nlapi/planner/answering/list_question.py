@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from nlapi.planner.answering.aggregates import (
-    compared_path,
-    group_paths,
-    measure_path,
-    only_amount,
-    order_path,
+    comparison_field,
+    group_fields,
+    measure_field,
+    order_field,
+    single_amount_field,
 )
-from nlapi.planner.answering.client_filter import Filtered, filter_things
+from nlapi.planner.answering.client_filter import FilteredItems, filter_items
 from nlapi.planner.answering.row_fields import (
     RowFields,
-    counted,
+    count_phrase,
     field_stems,
     is_word_of,
-    plural,
+    plural_name,
 )
-from nlapi.planner.language.question_intent import Want, Wish, wish_of
+from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, read_intent
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import plural as plural_word
 from nlapi.resources.naming import split_words, stem
@@ -49,30 +49,30 @@ class ListQuestion:
     """
 
     text: str
-    wish: Wish
+    intent: QuestionIntent
     call: Call
     fields: RowFields
     total: int | None
     more: bool
-    found: Filtered
+    filtered: FilteredItems
     groups: tuple[str, ...] = ()
     order: str = ""
 
     @property
     def count(self) -> int:
-        return len(self.fields.things)
+        return len(self.fields.items)
 
     @property
-    def some(self) -> RowFields:
+    def selected(self) -> RowFields:
         """The items that the question is about, with their fields."""
-        return replace(self.fields, things=self.found.things)
+        return replace(self.fields, items=self.filtered.items)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The fields that the question names: in conditions, groups, the order or by themselves."""
         order = (self.order,) if self.order else ()
-        conditions = (condition.path for condition in self.found.conditions)
-        return tuple(dict.fromkeys((*filter(None, conditions), *self.groups, *order, *self.found.named)))
+        conditions = (condition.path for condition in self.filtered.conditions)
+        return tuple(dict.fromkeys((*filter(None, conditions), *self.groups, *order, *self.filtered.fields)))
 
     @property
     def is_whole(self) -> bool:
@@ -82,28 +82,30 @@ class ListQuestion:
     @property
     def is_narrower(self) -> bool:
         """Whether the question has conditions, groups or an order by fields of the items."""
-        return bool(self.found.conditions or self.groups or self.order)
+        return bool(self.filtered.conditions or self.groups or self.order)
 
     @property
     def has_total(self) -> bool:
         """Whether the total of the API is the number of items that the question is about."""
-        return not self.found.conditions and self.total is not None and self.total >= self.count
+        return not self.filtered.conditions and self.total is not None and self.total >= self.count
 
     @property
     def needs_all(self) -> bool:
         """Whether the answer needs every page of the list."""
-        if self.wish.want is Want.COUNT and not self.groups and self.has_total:
+        if self.intent.kind is IntentKind.COUNT and not self.groups and self.has_total:
             return False
-        too_few = self.wish.first < 0 or self.wish.first > len(self.found.things)
-        return self.wish.figures or bool(self.found.conditions) or bool(self.order) or too_few
+        too_few = self.intent.first < 0 or self.intent.first > len(self.filtered.items)
+        return self.intent.needs_all_items or bool(self.filtered.conditions) or bool(self.order) or too_few
 
     @property
-    def head(self) -> str:
+    def count_text(self) -> str:
         """The number of items in words, or how many of them were read."""
         operation = self.call.tool.operation
         if self.total is not None and self.total > self.count:
-            return f"{self.count:,} of {self.total:,} {plural(operation)}"
-        return counted(self.count, operation) if self.is_whole else f"the first {counted(self.count, operation)}"
+            return f"{self.count:,} of {self.total:,} {plural_name(operation)}"
+        return (
+            count_phrase(self.count, operation) if self.is_whole else f"the first {count_phrase(self.count, operation)}"
+        )
 
     @property
     def notes(self) -> str:
@@ -113,9 +115,9 @@ class ListQuestion:
             has_total = self.total is not None and self.total > self.count
             unread = f" Only the first {self.count:,}{f' of {self.total:,}' if has_total else ''} were read"
             unread += "." if has_total else ", and there are more."
-        if not self.found.unapplied:
+        if not self.filtered.unapplied:
             return unread
-        words = ", ".join(self.found.unapplied)
+        words = ", ".join(self.filtered.unapplied)
         return f"{unread} Not applied: {words} (neither the request nor the answer tells it)."
 
 
@@ -130,41 +132,41 @@ def read_list_question(
     today: date,
 ) -> ListQuestion:
     """Return the question about listed items that `question` is."""
-    fields = RowFields(things=tuple(items), operation=call.tool.operation)
+    fields = RowFields(items=tuple(items), operation=call.tool.operation)
     if total is not None and more and total <= len(items):
         total = None  # some APIs give the number of items on the page as the total
-    intent = wish_of(question)
+    intent = read_intent(question)
     words = counted_words(question, intent, fields)
     intent = _refined_intent(intent, words, fields)
-    if not intent.first and intent.want is Want.SHOW:
+    if not intent.first and intent.kind is IntentKind.SHOW:
         intent = replace(intent, first=_number_before_noun(question, fields))
-    groups, grouped_by = group_paths(intent.by, fields)
-    order = order_path(intent.order, fields) if intent.order is not None else ""
+    groups, grouped_by = group_fields(intent.by, fields)
+    order = order_field(intent.order, fields) if intent.order is not None else ""
     numbers = [
         text
         for text in (str(intent.first), *_NUMBERS)
         if intent.first and _NUMBERS.get(text, intent.first) == intent.first
     ]
     structural = [grouped_by, words, *numbers, *_measure_words(question, intent, fields)]
-    filtered = filter_things(question, intent, fields, call, applied=applied, taken=structural, today=today)
+    filtered = filter_items(question, intent, fields, call, applied=applied, structural=structural, today=today)
     if intent.order is not None and not order and not is_sorted_by_api(call):
         filtered = replace(filtered, unapplied=(*filtered.unapplied, intent.order.text))
     return ListQuestion(
         text=question,
-        wish=intent,
+        intent=intent,
         call=call,
         fields=fields,
         total=total,
         more=more,
-        found=filtered,
+        filtered=filtered,
         groups=groups,
         order=order,
     )
 
 
-def counted_words(question: str, intent: Wish, fields: RowFields) -> str:
-    """Return the words behind `how many` that name a field, not the items: how many namespaces are there?"""
-    match = _HOW_MANY.search(question) if intent.want in (Want.COUNT, Want.SUM) else None
+def counted_words(question: str, intent: QuestionIntent, fields: RowFields) -> str:
+    """Return the words behind `how many` that name a field, not the items (`how many namespaces are there`)."""
+    match = _HOW_MANY.search(question) if intent.kind in (IntentKind.COUNT, IntentKind.SUM) else None
     if match is None:
         return ""
     words, noun_stems = re.findall(r"[\w-]+", question[match.end() :])[:3], set(map(stem, noun_of(fields.operation)))
@@ -187,11 +189,11 @@ def _counted_path(stems: Sequence[str], fields: RowFields) -> str:
     return next(numeric, next(iter(paths), ""))
 
 
-def _measure_words(question: str, intent: Wish, fields: RowFields) -> list[str]:
+def _measure_words(question: str, intent: QuestionIntent, fields: RowFields) -> list[str]:
     """Return the words of the question that name the field of the comparison, the sum or the average."""
-    path = compared_path(intent, fields) if intent.compares else ""
-    if intent.want in (Want.SUM, Want.AVERAGE):
-        path = measure_path(intent, fields) or only_amount(fields)
+    path = comparison_field(intent, fields) if intent.is_superlative else ""
+    if intent.kind in (IntentKind.SUM, IntentKind.AVERAGE):
+        path = measure_field(intent, fields) or single_amount_field(fields)
     words = field_stems(path) if path else frozenset()
     return [
         word
@@ -204,13 +206,13 @@ def _stems(text: str) -> list[str]:
     return [stem(piece) for piece in split_words(text)]
 
 
-def _refined_intent(intent: Wish, words: str, fields: RowFields) -> Wish:
+def _refined_intent(intent: QuestionIntent, words: str, fields: RowFields) -> QuestionIntent:
     """Return an intent that counts a field: of numbers it is a sum (clicks), else it counts groups (namespaces)."""
-    path = _counted_path(_stems(words), fields) if words and intent.want is Want.COUNT else ""
+    path = _counted_path(_stems(words), fields) if words and intent.kind is IntentKind.COUNT else ""
     if not path:
         return intent
     if fields.is_numeric(path) and not fields.is_temporal(path):
-        return replace(intent, want=Want.SUM)
+        return replace(intent, kind=IntentKind.SUM)
     return intent if intent.by else replace(intent, by=words)
 
 

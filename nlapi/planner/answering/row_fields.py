@@ -16,14 +16,14 @@ from nlapi.resources.naming import plural as plural_word
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.value_format import is_date, moment_of, number_of
 
-SILENT = stems("answering", "silent")  # stems in the name of a field that people leave out when they ask for it
+SILENT_STEMS = stems("answering", "silent")  # stems in the name of a field that people leave out when they ask for it
 _SHORTEST_BEGINNING = 4  # letters from which the beginning of a word stands for it
 
 
 def field_stems(path: str) -> frozenset[str]:
     """Return the stems by which people ask for a field: daily_budget_micros -> daily budget."""
     words = frozenset(map(stem, split_words(path.rpartition(".")[2])))
-    return words - SILENT or words
+    return words - SILENT_STEMS or words
 
 
 def is_word_of(asked_stem: str, word: str) -> bool:
@@ -36,32 +36,32 @@ def field_words(path: str) -> str:
     return " ".join(word for word in split_words(path.rpartition(".")[2]) if word not in ("micros", "micro")) or path
 
 
-def noun(operation: Operation) -> str:
+def singular_name(operation: Operation) -> str:
     """Return the noun of the items of an operation in the singular: ad set."""
     return " ".join(singular_noun(operation)) or "result"
 
 
-def plural(operation: Operation) -> str:
+def plural_name(operation: Operation) -> str:
     """Return the noun of the items of an operation in the plural: ad sets."""
     *before, last = singular_noun(operation) or ("result",)
     return " ".join((*before, plural_word(last)))
 
 
-def counted(count: int, operation: Operation) -> str:
-    return f"1 {noun(operation)}" if count == 1 else f"{count:,} {plural(operation)}"
+def count_phrase(count: int, operation: Operation) -> str:
+    return f"1 {singular_name(operation)}" if count == 1 else f"{count:,} {plural_name(operation)}"
 
 
-def label(operation: Operation, item: Item) -> str:
+def full_item_label(operation: Operation, item: Item) -> str:
     """Return an item with its noun, name and id: The campaign Back to School (cmp_1)."""
     words = singular_noun(operation)
     name, id = name_of(item, words), id_of(item, noun=words)
-    parts = ["The", noun(operation), *([name] if name else [])]
+    parts = ["The", singular_name(operation), *([name] if name else [])]
     if id is not None and str(id) != name:
         parts.append(f"({id})" if name else str(id))
     return " ".join(parts)
 
 
-def called(item: Item, items: Sequence[Item] = ()) -> str:
+def item_label(item: Item, items: Sequence[Item] = ()) -> str:
     """Return the name of an item, with its id where others have the same name; else its id."""
     name, id = name_of(item), id_of(item)
     if not name:
@@ -77,7 +77,7 @@ def value_word(value: object) -> str:
     return text.lower().replace("_", " ") if text.isupper() or "_" in text else text
 
 
-def joined(names: Iterable[str], word: str = "and") -> str:
+def join_words(names: Iterable[str], word: str = "and") -> str:
     """Return names as a sentence lists them: a, b and c."""
     texts = list(names)
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {word} {texts[-1]}"
@@ -92,18 +92,18 @@ _LABELS = ("labels", "annotations", "tags")  # maps by keys that users choose, r
 class RowFields:
     """The items of a list, and their fields by path."""
 
-    things: tuple[Item, ...]
+    items: tuple[Item, ...]
     operation: Operation
 
     @cached_property
     def rows(self) -> tuple[dict[str, Any], ...]:
         """The fields of each item by their path, two levels deep and those in labels."""
-        return tuple(_cells(item) for item in self.things)
+        return tuple(_cells(item) for item in self.items)
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """The fields that any of the items has, the most telling first."""
-        first = columns(self.things, singular_noun(self.operation))
+        first = columns(self.items, singular_noun(self.operation))
         paths = dict.fromkeys((*first, *(path for row in self.rows for path in row)))
         return tuple(path for path in paths if field_stems(path))  # a field without a name is never asked for
 
@@ -111,7 +111,7 @@ class RowFields:
     def names(self) -> frozenset[str]:
         """The names of the items."""
         words = singular_noun(self.operation)
-        return frozenset(filter(None, (name_of(item, words) for item in self.things)))
+        return frozenset(filter(None, (name_of(item, words) for item in self.items)))
 
     def values(self, path: str) -> list[Any]:
         """Return the values of a field, None for an item without it."""
@@ -166,7 +166,9 @@ class RowFields:
         return core or [
             path
             for path in self.paths
-            if (path_stems := core_stems(path)) < asked_stems and path_stems and asked_stems - path_stems <= SILENT
+            if (path_stems := core_stems(path)) < asked_stems
+            and path_stems
+            and asked_stems - path_stems <= SILENT_STEMS
         ]
 
 

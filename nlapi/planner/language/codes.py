@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nlapi.planner.language.measures import unit
+from nlapi.planner.language.measures import find_unit
 from nlapi.planner.language.words import words
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
@@ -46,7 +46,7 @@ _POLITE = words("language", "polite")
 _ITEM_VERBS = words("language", "item_verbs")
 
 
-def literals(text: str) -> Iterator[tuple[str, int, int]]:
+def find_literals(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield the form, the start and the end of every literal, the most certain forms first; some may overlap."""
     for form, pattern in _LITERAL:  # in the order of certainty: the reader keeps the first of those that overlap
         for match in pattern.finditer(text):
@@ -81,5 +81,5 @@ def _is_number(text: str) -> bool:
     counted = _COUNTED.fullmatch(text)
     if counted is not None:
         # One figure and letters (5aa) is more often a measure with a unit of its own than an id.
-        return not text[:2].isdigit() or counted[1].lower() in _SHORT_FORMS or unit(counted[1]) is not None
+        return not text[:2].isdigit() or counted[1].lower() in _SHORT_FORMS or find_unit(counted[1]) is not None
     return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None

@@ -26,7 +26,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
     words = [token for token in sentence.tokens if token.start >= start and token.word]
     if not words:
         return True
-    verbs = own_verbs(operation)
+    verbs = operation_verbs(operation)
     opening = words[0]
     if opening.stem in verbs and not _plural(opening):
         return False
@@ -34,7 +34,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
         return False
     if opening.stem in _QUESTION_WORDS or VERBS.get(opening.stem) is Intent.READ:
         return True
-    return not any(map(commands, words))
+    return not any(map(is_imperative, words))
 
 
 def _imperative(opening: Token, after: Token | None) -> bool:
@@ -45,14 +45,14 @@ def _imperative(opening: Token, after: Token | None) -> bool:
     return not is_request and after.lower not in NOUN_FOLLOWERS
 
 
-def own_verbs(operation: Operation) -> frozenset[str]:
+def operation_verbs(operation: Operation) -> frozenset[str]:
     """Return the stems that command an operation: the first word of its id and its summary, and /runs/{id}/[cancel]."""
     first = [words[0] for words in (split_words(operation.id), split_words(operation.summary)) if words]
     _, inside, last = operation.path.rstrip("/").rpartition("}/")
     return frozenset(map(stem, (*first, *split_words(last if inside else "")[:1])))
 
 
-def commands(token: Token) -> bool:
+def is_imperative(token: Token) -> bool:
     """Return whether a token may be a verb in the imperative that changes something."""
     changes = VERBS.get(token.stem, Intent.READ) is not Intent.READ
     return changes and not _plural(token) and token.lower != "active" and not token.lower.endswith(("ed", "ing", "ion"))
@@ -95,7 +95,7 @@ def _is_noun(word: str, following: str) -> bool:
     return word in _NOUNS and is_plain and (singular(first) != first or after.lower() in _LINKS)
 
 
-def plainly_ordered(
+def normalize_command(
     question: str,
     commanded: Callable[[], Collection[str]],
     knows: Callable[[str], bool] = lambda _: False,

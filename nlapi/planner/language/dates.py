@@ -52,11 +52,11 @@ _SCHEDULES = re.compile(
 _BESIDE = re.compile(r"[\s,(]*(?:the\s+)?")
 _TODAY = re.compile(r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE)
 
-Value = date | time | datetime | tuple[date, date]
+DateValue = date | time | datetime | tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ParsedDate:
     """A moment in a text: `value` is a date, a time, both, or the first and the last day of a period.
 
     `whole` is False for a day without its year; `counted` is True for a number of days, weeks, ...; `spelt` is True
@@ -65,14 +65,14 @@ class Found:
 
     start: int
     end: int
-    value: Value
+    value: DateValue
     whole: bool = True
     counted: bool = False
     spelt: bool = False
     clock: int = 0
 
 
-def today_of(text: str, today: date) -> date:
+def stated_today(text: str, today: date) -> date:
     """Return the day that `text` gives as today (today is March 6, 2024), else `today`."""
     for match in _TODAY.finditer(text):
         for moment in find_dates(text, today):
@@ -81,13 +81,13 @@ def today_of(text: str, today: date) -> date:
     return today
 
 
-def find_dates(text: str, today: date) -> list[Found]:
+def find_dates(text: str, today: date) -> list[ParsedDate]:
     """Return every date, time and period in `text`, in order, none overlapping another.
 
     `today` may be an aware datetime: an hour ago is read then, as a moment of UTC. A day in two forms (next Friday
     2026-03-06) is one, the one that is spelt out.
     """
-    moments: list[Found] = []
+    moments: list[ParsedDate] = []
     day = today.date() if isinstance(today, datetime) else today
     for pattern, reader in _RULES:
         for match in pattern.finditer(text):
@@ -98,9 +98,9 @@ def find_dates(text: str, today: date) -> list[Found]:
     return _with_common_year(_without_doubles(text, sorted(moments, key=lambda moment: moment.start)))
 
 
-def _without_doubles(text: str, moments: list[Found]) -> list[Found]:
+def _without_doubles(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
     """Return the moments, with `next Friday, 2026-03-06` as the latter that begins where the former does."""
-    merged: list[Found] = []
+    merged: list[ParsedDate] = []
     for moment in moments:
         before = merged[-1] if merged else None
         if before and moment.spelt and _is_relative(before) and _BESIDE.fullmatch(text[before.end : moment.start]):
@@ -110,12 +110,12 @@ def _without_doubles(text: str, moments: list[Found]) -> list[Found]:
     return merged
 
 
-def _is_relative(moment: Found) -> bool:
+def _is_relative(moment: ParsedDate) -> bool:
     """Return whether a moment is a day such as tomorrow or next Friday."""
     return moment.whole and not moment.spelt and not moment.counted and not isinstance(moment.value, time)
 
 
-def _with_common_year(moments: list[Found]) -> list[Found]:
+def _with_common_year(moments: list[ParsedDate]) -> list[ParsedDate]:
     """Return the moments with the one year that is said as the year of all: May 15th to May 22nd, 2023."""
     days = [moment for moment in moments if type(moment.value) is date]
     years = {day.value.year for day in days if day.whole and day.spelt and isinstance(day.value, date)}
@@ -125,17 +125,17 @@ def _with_common_year(moments: list[Found]) -> list[Found]:
     return [_in_year(moment, year) if moment in days and not moment.whole else moment for moment in moments]
 
 
-def _in_year(moment: Found, year: int) -> Found:
+def _in_year(moment: ParsedDate, year: int) -> ParsedDate:
     day = moment.value
     if not isinstance(day, date) or (day.month, day.day) == (2, 29):
         return moment
     return replace(moment, value=day.replace(year=year), whole=True)
 
 
-Reader = Callable[[re.Match[str], date], tuple[Value, bool] | None]  # the value, and whether it is whole
+DateReader = Callable[[re.Match[str], date], tuple[DateValue, bool] | None]  # the value, and whether it is whole
 
 
-def _read(reader: Reader, match: re.Match[str], today: date) -> Found | None:
+def _read(reader: DateReader, match: re.Match[str], today: date) -> ParsedDate | None:
     try:
         result = reader(match, today)
     except (ValueError, OverflowError):  # February 30; in 99999999999 days
@@ -144,7 +144,7 @@ def _read(reader: Reader, match: re.Match[str], today: date) -> Found | None:
         return None
     value, whole = result
     groups = match.groupdict()
-    return Found(
+    return ParsedDate(
         start=match.start(),
         end=match.start() + len(match.group().rstrip()),
         value=value,
@@ -157,7 +157,7 @@ def _read(reader: Reader, match: re.Match[str], today: date) -> Found | None:
     )
 
 
-def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _calendar(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read a date in figures or with the name of its month, with or without a time."""
     parts = match.groupdict()
     if parts["month"] == "may":
@@ -179,7 +179,7 @@ def _is_since(match: re.Match[str]) -> bool:
     return _SINCE.search(match.string, 0, match.start()) is not None
 
 
-def _month_only(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _month_only(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read March 2024 as all its days."""
     return _months_from(int(match["year"]), MONTHS[match["month"].lower()]), True
 
@@ -190,19 +190,19 @@ def _months_from(year: int, month: int, count: int = 1) -> tuple[date, date]:
     return date(year, month, 1), date(last // 12, last % 12 + 1, 1) - timedelta(days=1)
 
 
-def _days_of_month(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _days_of_month(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read 1 to 15 January 2027 or January 1-15."""
     year, month = int(match["year"] or today.year), MONTHS[match["month"].lower()]
     return (date(year, month, int(match["first"])), date(year, month, int(match["last"]))), bool(match["year"])
 
 
-def _months(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _months(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read January to June 2027; November to January 2027 begins the year before."""
     year, first, last = int(match["year"]), MONTHS[match["first"].lower()], MONTHS[match["month"].lower()]
     return (date(year - (first > last), first, 1), _months_from(year, last)[1]), True
 
 
-def _relative_day(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _relative_day(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     days = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}.get(match["name"].lower(), 2)
     return _at(match, today + timedelta(days=days)), True
 
@@ -213,7 +213,7 @@ def _at(match: re.Match[str], day: date) -> date:
     return datetime.combine(day, clock) if clock is not None else day
 
 
-def _weekday(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _weekday(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     ahead = (WEEKDAYS[match["weekday"].lower()] - today.weekday()) % 7
     direction = (match["which"] or "").lower()
     if direction in _PAST or (_is_since(match) and ahead):
@@ -221,7 +221,7 @@ def _weekday(match: re.Match[str], today: date) -> tuple[Value, bool]:
     return _at(match, today + timedelta(days=ahead or 7 if direction == "next" else ahead)), True
 
 
-def _day_of_month(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
+def _day_of_month(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
     """Read the 15th of next month; the 3rd by itself is one of this month, or behind `since` the last one."""
     direction = match["which"]
     if not direction and _LED.search(match.string, 0, match.start()) is None:
@@ -253,7 +253,7 @@ def _unit_period(unit: str, step: int, today: date) -> tuple[date, date]:
     return _months_from(month // 12, month % 12 + 1, size)
 
 
-def _stretch(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _stretch(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read last week, this month, next 30 days, the last fortnight."""
     unit = match["unit"].lower()
     count = match.groupdict().get("count")
@@ -267,13 +267,13 @@ def _number(count: str) -> int:
     return _COUNTS.get(count.lower()) or int(count)
 
 
-def _distance(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _distance(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read 3 days ago, in two weeks, a fortnight from now."""
     days = timedelta(days=_number(match["count"]) * _DAYS_IN[match["unit"].lower()])
     return today - days if match.group().lower().endswith("ago") else today + days, True
 
 
-def _hours(match: re.Match[str], now: date) -> tuple[Value, bool] | None:
+def _hours(match: re.Match[str], now: date) -> tuple[DateValue, bool] | None:
     """Read an hour ago, half an hour from now, in 20 minutes; None where only the day is known.
 
     `in 2 hours` is a moment behind a verb that can be scheduled: in `how far is it in 2 hours` it is a duration.
@@ -297,13 +297,13 @@ def _period(match: re.Match[str], today: date) -> tuple[tuple[date, date], str]:
     return _months_from(int(match["year"] or today.year - is_past), month), "month"
 
 
-def _edge(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _edge(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read the end of the month, the beginning of May: one day."""
     (first, last), _ = _period(match, today)
     return last if match["edge"].lower() == "end" else first, True
 
 
-def _part_of_period(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
+def _part_of_period(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
     """Read the first week of May, the second half of 2024, the third quarter of last year."""
     (first, last), unit = _period(match, today)
     piece, part = match["piece"].lower(), match["part"].lower()
@@ -324,7 +324,7 @@ def _part_of_period(match: re.Match[str], today: date) -> tuple[Value, bool] | N
     return None
 
 
-def _quarter(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
+def _quarter(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
     """Read Q3 2025, 2025-Q3, H1 2026; without a year a quarter of this one behind a preposition, as for a day."""
     year = match.groupdict().get("year")
     if not year and _LED.search(match.string, 0, match.start()) is None:
@@ -338,7 +338,7 @@ def _quarter(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
     return (first, last), bool(year)
 
 
-def _to_date(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _to_date(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     """Read month to date, YTD: from the first day of the period to today."""
     unit = (
         match["unit"].lower() if match["unit"] else {"m": "month", "q": "quarter", "y": "year"}[match["short"].lower()]
@@ -346,7 +346,7 @@ def _to_date(match: re.Match[str], today: date) -> tuple[Value, bool]:
     return (_unit_period(unit, 0, today)[0], today), True
 
 
-def _clock(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
+def _clock(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
     if match["minute"] is None and match["half"] is None:
         return None
     clock = _time_of(match)
@@ -371,11 +371,11 @@ def _half_of(text: str) -> str:
     return ("am" if "morning" in text.lower() else "pm") if " the " in text else text
 
 
-def _noon(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _noon(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     return time(0 if match.group().lower() == "midnight" else 12), True
 
 
-def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
+def _rules() -> Iterator[tuple[re.Pattern[str], DateReader]]:
     """Yield the patterns in the order of certainty: of two that overlap the earlier one is read."""
     after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from nlapi.planner.language.text import Kind, Sentence
+from nlapi.planner.language.text import MentionKind, Sentence
 from nlapi.planner.language.words import table, words
 
 _ENGLISH = words("language", "english")
@@ -14,12 +14,12 @@ _SCRIPTS = table("language", "scripts")
 _LEAST = 2  # little words of a language that are needed: one alone may be a name (la, die)
 
 
-def foreign(sentence: Sentence) -> str:
+def foreign_language(sentence: Sentence) -> str:
     """Return the language that a sentence is plainly in, when that is not English; else ""."""
     text = sentence.text
-    for span in sentence.spans:
-        if span.kind in (Kind.QUOTED, Kind.JSON, Kind.LITERAL):
-            text = text[: span.start] + " " * (span.end - span.start) + text[span.end :]
+    for mention in sentence.mentions:
+        if mention.kind in (MentionKind.QUOTED, MentionKind.JSON, MentionKind.LITERAL):
+            text = text[: mention.start] + " " * (mention.end - mention.start) + text[mention.end :]
     letters = [char for char in text if char.isalpha()]
     scripts = [script for char in letters if not char.isascii() and (script := _script(char))]
     # A third, because names and terms of the API stay in Latin letters.

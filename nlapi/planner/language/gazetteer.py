@@ -12,7 +12,7 @@ from nlapi.planner.language.words import table
 FILE = Path(__file__).with_name("gazetteer.txt")
 _SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "sf": "san francisco"}
 # The line of the file before the towns of the US whose name a bigger town elsewhere has.
-SECOND = "# Towns of the US whose name a bigger town elsewhere has"
+US_NAMESAKES = "# Towns of the US whose name a bigger town elsewhere has"
 _TOWNS_TOO = frozenset(("new york",))  # names of states under which people mean the town
 _NAMES = {code: name.title() for name, code in reversed(COUNTRIES.items())} | table("language", "written_countries")
 _STATE_NAMES = {code: name.title() for name, code in STATES.items()}
@@ -48,7 +48,7 @@ def region_of(town: str) -> str:
 def town_in_us(town: str) -> str:
     """Return US-CA for a town in California, even where a bigger one elsewhere has its name; "" for an unknown town."""
     region = region_of(town)
-    return region if region.startswith("US-") else _region_in_file(_plain(town), _text().index(SECOND))
+    return region if region.startswith("US-") else _region_in_file(_plain(town), _text().index(US_NAMESAKES))
 
 
 def is_region(text: str) -> bool:

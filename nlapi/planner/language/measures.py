@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nlapi.planner.language.text import Kind, Sentence, Span
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import table
 
 _PREFIXES = {"p": 1e-12, "n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
@@ -38,7 +38,7 @@ def _read_units() -> dict[str, Unit]:
 _UNITS = _read_units()
 
 
-def unit(word: str) -> Unit | None:
+def find_unit(word: str) -> Unit | None:
     """Return the unit that a word names; capitals count in the symbols of electricity (mH, MH)."""
     if word in _UNITS:
         return _UNITS[word]
@@ -46,21 +46,21 @@ def unit(word: str) -> Unit | None:
     return None if lower is not None and lower.dimension in _PREFIXED and len(word) <= _LONGEST_SYMBOL else lower
 
 
-def said(sentence: Sentence, span: Span) -> Unit | None:
+def unit_of_mention(sentence: Sentence, mention: ValueMention) -> Unit | None:
     """Return the unit that a number is counted in: the seconds of 600 seconds, the mH of 50mH."""
     # Money and per cent have their unit in the form of the mention, and the word behind them is a noun.
-    if span.kind is not Kind.NUMBER or span.form in ("money", "percent"):
+    if mention.kind is not MentionKind.NUMBER or mention.form in ("money", "percent"):
         return None
-    return _unit_at(sentence.text, span.end)
+    return _unit_at(sentence.text, mention.end)
 
 
 @lru_cache(maxsize=4096)
 def _unit_at(text: str, at: int) -> Unit | None:
     after = _AFTER.match(text, at)
-    return unit(after.group(1)) if after is not None else None
+    return find_unit(after.group(1)) if after is not None else None
 
 
-def fits(first: Unit | None, second: Unit | None) -> float:
+def unit_similarity(first: Unit | None, second: Unit | None) -> float:
     """Return 1 for the same unit, 0.6 for the same dimension, -1 for different ones; 0 where a unit is not known."""
     if first is None or second is None:
         return 0.0

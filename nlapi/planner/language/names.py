@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from nlapi.planner.language.ordinals import ORDINALS
-from nlapi.planner.language.text import Kind, Sentence, Token
+from nlapi.planner.language.text import MentionKind, Sentence, Token
 from nlapi.planner.language.words import words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.tools.word_similarity import has_vector
@@ -27,7 +27,7 @@ class PlainName:
     """A word that may be a name: token `at`. A `clear` one is no English word, or can be nothing but a name."""
 
     at: int
-    clear: bool
+    is_certain: bool
 
 
 def is_slug(text: str) -> bool:
@@ -48,7 +48,7 @@ def _is_compound(text: str) -> bool:
     return any(part in STOPWORDS or part in _COMPOUND_PARTS for part in parts) or parts[-1].endswith(("ed", "ing"))
 
 
-def behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
+def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
     """Yield the words right behind a noun in the singular where nothing follows that they are part of."""
     stems, tokens = sentence.stems, sentence.tokens
     for at in range(len(noun), len(stems)):
@@ -57,29 +57,29 @@ def behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
             before = tokens[at - len(noun) - 1] if at > len(noun) else None
             led = before is not None and (before.lower in _DEFINITE or at - len(noun) == 1)
-            yield PlainName(at=at, clear=led or is_slug(tokens[at].lower))
+            yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
 
 
-def behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
-    """Yield the words that a preposition leads to, with nothing between but an article: how many records are in faq?"""
+def names_behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
+    """Yield the words that a preposition leads to, with only an article between (`how many records are in faq`)."""
     for at, token in enumerate(sentence.tokens):
         before = at - 1
         while before > 0 and sentence.tokens[before].lower in _ARTICLES:
             before -= 1
         if before > 0 and sentence.tokens[before].lower in _LEADS and _can_be_name(sentence, at):
-            yield PlainName(at=at, clear=is_slug(token.lower))
+            yield PlainName(at=at, is_certain=is_slug(token.lower))
 
 
-def named_thing(sentence: Sentence, noun: Sequence[str]) -> int | None:
+def find_item_name(sentence: Sentence, noun: Sequence[str]) -> int | None:
     """Return the token that names the item of a noun: set the variable [region]; None where there is none."""
-    return next((candidate.at for candidate in behind_noun(sentence, noun) if candidate.clear), None)
+    return next((candidate.at for candidate in names_behind_noun(sentence, noun) if candidate.is_certain), None)
 
 
-def slugs(sentence: Sentence) -> Iterator[PlainName]:
+def find_slugs(sentence: Sentence) -> Iterator[PlainName]:
     """Yield the slugs that have no noun before them which says their kind: [sku-2], but not the record [sku-2]."""
     for at, token in enumerate(sentence.tokens):
         if is_slug(token.lower) and noun_before(sentence, at) is None and _can_be_name(sentence, at, anywhere=True):
-            yield PlainName(at=at, clear=True)
+            yield PlainName(at=at, is_certain=True)
 
 
 def noun_before(sentence: Sentence, at: int) -> Token | None:
@@ -102,7 +102,7 @@ def _can_be_name(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool
         return False  # owned by priya
     if after is not None and after.text in ("=", ":", "/"):
         return False
-    if not token.word or token.text != token.lower or at in sentence.dated or at in _occupied(sentence):
+    if not token.word or token.text != token.lower or at in sentence.date_positions or at in _occupied(sentence):
         return False
     if not anywhere and after is not None and after.word and after.lower not in _ENDS:
         return False
@@ -118,16 +118,18 @@ def _can_be_name(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool
 
 
 def _occupied(sentence: Sentence) -> frozenset[int]:
-    kinds = (Kind.NUMBER, Kind.QUOTED, Kind.CALLED, Kind.JSON)
-    spans = (
-        span
-        for span in sentence.spans
-        if span.kind in kinds or (span.kind is Kind.LITERAL and span.form != "id") or (span.kind is Kind.NAME)
+    kinds = (MentionKind.NUMBER, MentionKind.QUOTED, MentionKind.TITLE, MentionKind.JSON)
+    mentions = (
+        mention
+        for mention in sentence.mentions
+        if mention.kind in kinds
+        or (mention.kind is MentionKind.LITERAL and mention.form != "id")
+        or (mention.kind is MentionKind.NAME)
     )
-    return frozenset(at for span in spans for at in range(span.first, span.last))
+    return frozenset(at for mention in mentions for at in range(mention.first, mention.last))
 
 
-def with_kinds(text: str, nouns: Collection[tuple[str, ...]]) -> str:
+def with_nouns_of_slugs(text: str, nouns: Collection[tuple[str, ...]]) -> str:
     """Return a sentence with the noun before a name that ends in it: k8s-pool is the work pool k8s-pool.
 
     It is added where one noun of the API ends so, and the sentence does not say it.

@@ -13,7 +13,7 @@ _ONES = (
 eighteen nineteen".split()
 )
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-WORDS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
+SPELT_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
 _TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
 
@@ -40,7 +40,7 @@ _CURRENCY_AFTER = re.compile(
 )
 
 
-class Sort(StrEnum):
+class NumberKind(StrEnum):
     """The kind of amount that a number is."""
 
     PLAIN = "plain"
@@ -49,26 +49,28 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class ParsedNumber:
     """A number in a text. `currency` is its ISO 4217 code when it is money, `text` its form in the question."""
 
     start: int
     end: int
     value: int | float
     text: str
-    sort: Sort = Sort.PLAIN
+    kind: NumberKind = NumberKind.PLAIN
     currency: str = ""
     spelt: bool = False
 
 
-def find_numbers(text: str) -> list[Number]:
+def find_numbers(text: str) -> list[ParsedNumber]:
     """Return every number in `text`, in order, none overlapping another."""
     numbers = [number for match in _FIGURES.finditer(text) if (number := _figures(match, text)) is not None]
     for match in _ORDINAL_PAGE.finditer(text):
         ordinal = _ORDINALS.index(match.group().lower()) + 1
-        numbers.append(Number(start=match.start(), end=match.end(), value=ordinal, text=match.group()))
+        numbers.append(ParsedNumber(start=match.start(), end=match.end(), value=ordinal, text=match.group()))
     numbers += [
-        Number(start=match.start(), end=match.end(), value=_PARTS[part], text=match.group(), sort=Sort.PERCENT)
+        ParsedNumber(
+            start=match.start(), end=match.end(), value=_PARTS[part], text=match.group(), kind=NumberKind.PERCENT
+        )
         for match in _PART.finditer(text)
         if (part := " ".join(match.group().lower().split())) in _PARTS
     ]
@@ -82,7 +84,7 @@ def find_numbers(text: str) -> list[Number]:
     return sorted(numbers, key=lambda number: number.start)
 
 
-def _figures(match: re.Match[str], text: str) -> Number | None:
+def _figures(match: re.Match[str], text: str) -> ParsedNumber | None:
     end = match.end()
     if text[end : end + 1] == "_":
         return None
@@ -101,22 +103,32 @@ def _figures(match: re.Match[str], text: str) -> Number | None:
     # 12.5 S is a latitude: south and west are negative (ISO 6709).
     if (compass := _COMPASS.match(text, end)) is not None and "." in digits:
         value = -value if compass.group(1) in "SW" else value
-        return Number(start=match.start(), end=compass.end(), value=value, text=text[match.start() : compass.end()])
+        return ParsedNumber(
+            start=match.start(), end=compass.end(), value=value, text=text[match.start() : compass.end()]
+        )
     if match["percent"]:
-        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.PERCENT)
+        return ParsedNumber(start=match.start(), end=end, value=value, text=match.group(), kind=NumberKind.PERCENT)
     if match["currency"]:
         code = CURRENCIES[match["currency"].strip()]
-        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.MONEY, currency=code)
+        return ParsedNumber(
+            start=match.start(), end=end, value=value, text=match.group(), kind=NumberKind.MONEY, currency=code
+        )
     return _money(text, match.start(), end, value, spelt=False)
 
 
-def _money(text: str, start: int, end: int, value: int | float, *, spelt: bool) -> Number:
+def _money(text: str, start: int, end: int, value: int | float, *, spelt: bool) -> ParsedNumber:
     after = _CURRENCY_AFTER.match(text, end)
     if after is None:
-        return Number(start=start, end=end, value=value, text=text[start:end], spelt=spelt)
+        return ParsedNumber(start=start, end=end, value=value, text=text[start:end], spelt=spelt)
     code = CURRENCIES[after.group(1).lower().rstrip("s") if len(after.group(1)) > 3 else after.group(1).lower()]
-    return Number(
-        start=start, end=after.end(), value=value, text=text[start:end], sort=Sort.MONEY, currency=code, spelt=spelt
+    return ParsedNumber(
+        start=start,
+        end=after.end(),
+        value=value,
+        text=text[start:end],
+        kind=NumberKind.MONEY,
+        currency=code,
+        spelt=spelt,
     )
 
 
@@ -124,9 +136,9 @@ def _spelt(text: str) -> int | None:
     total = current = 0
     words = re.findall(r"[a-z]+", text.lower())
     for word in words:
-        word = word if word in WORDS or word in _TIMES else word.rstrip("s")
-        if word in WORDS:
-            current += WORDS[word]
+        word = word if word in SPELT_NUMBERS or word in _TIMES else word.rstrip("s")
+        if word in SPELT_NUMBERS:
+            current += SPELT_NUMBERS[word]
         elif word in ("hundred", "dozen"):
             current = max(current, 1) * _TIMES[word]
         elif word in _TIMES:

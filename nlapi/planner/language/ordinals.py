@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from nlapi.planner.language.question_intent import DEGREES, IMPLIED
+from nlapi.planner.language.question_intent import IMPLIED_FIELDS, SUPERLATIVES
 from nlapi.planner.language.text import Sentence
 from nlapi.resources.naming import singular
 
@@ -15,14 +15,15 @@ ORDINALS = {
     for before, forms in enumerate(("first 1st", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th", "sixth 6th"))
     for word in forms.split()
 }
-LAST = "last"
+LAST_ORDINAL = "last"
 _WITH = re.compile(
-    rf"\s+(?:with|that has|which has|having)\s+the\s+(?:most|least|{'|'.join(sorted(DEGREES))})\s+[a-z]+(?:\s+[a-z]+)?",
+    rf"\s+(?:with|that has|which has|having)\s+the\s+(?:most|least|{'|'.join(sorted(SUPERLATIVES))})"
+    r"\s+[a-z]+(?:\s+[a-z]+)?",
     re.IGNORECASE,
 )
 
 
-def places(sentence: Sentence, at: int, length: int) -> Iterator[tuple[str, int, int]]:
+def find_ordinals(sentence: Sentence, at: int, length: int) -> Iterator[tuple[str, int, int]]:
     """Yield the ordinals of the noun at token `at`, each with its start and end in the text; none for a plural."""
     tokens = sentence.tokens
     noun = tokens[at + length - 1]
@@ -39,5 +40,5 @@ def places(sentence: Sentence, at: int, length: int) -> Iterator[tuple[str, int,
 
 def _is_ordinal(words: Sequence[str]) -> bool:
     if len(words) == 1:
-        return words[0] in ORDINALS or words[0] in DEGREES or words[0] == LAST
-    return len(words) == 2 and words[0] in ("most", "least") and words[1] in IMPLIED
+        return words[0] in ORDINALS or words[0] in SUPERLATIVES or words[0] == LAST_ORDINAL
+    return len(words) == 2 and words[0] in ("most", "least") and words[1] in IMPLIED_FIELDS

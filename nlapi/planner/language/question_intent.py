@@ -11,7 +11,7 @@ from nlapi.planner.language.words import table, words
 from nlapi.resources.naming import split_words, stem
 
 
-class Want(StrEnum):
+class IntentKind(StrEnum):
     """The kind of answer that a question asks for."""
 
     SHOW = "show"
@@ -56,12 +56,14 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 # The end of an order that a superlative means.
-DEGREES = {word: end for end in (Want.MOST, Want.LEAST) for word in words("language", end.value)}
-_ENDS = "|".join(sorted(DEGREES, key=len, reverse=True))
+SUPERLATIVES = {word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("language", end.value)}
+_ENDS = "|".join(sorted(SUPERLATIVES, key=len, reverse=True))
 # `at least 3 replicas` and `max 20 builds` are limits, no order.
-_SUPERLATIVES = "|".join(sorted(DEGREES.keys() - words("language", "limits"), key=len, reverse=True))
+_ORDER_SUPERLATIVES = "|".join(sorted(SUPERLATIVES.keys() - words("language", "limits"), key=len, reverse=True))
 # The latest 5 builds: an order and its first items.
-_FOREMOST = re.compile(rf"\b(?P<degree>{_SUPERLATIVES}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE)
+_FOREMOST = re.compile(
+    rf"\b(?P<degree>{_ORDER_SUPERLATIVES}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE
+)
 # `max price 20` compares nothing: it is a limit.
 _TOP = re.compile(
     rf"(?<!at )(?<![\w:/.-])(?:\b(top|bottom)(?:\s+{_N})?|(?:\b{_N}\s+)?\b(?:(most|least)\s+([a-z]+)|({_ENDS})))\b"
@@ -74,7 +76,7 @@ _EVENT = re.compile(
     re.IGNORECASE,
 )
 # Stems of the fields that an adjective compares by, the likeliest first.
-IMPLIED: dict[str, tuple[str, ...]] = {
+IMPLIED_FIELDS: dict[str, tuple[str, ...]] = {
     word: tuple(map(stem, fields.split()))
     for adjectives, fields in table("language", "implied_fields").items()
     for word in adjectives.split()
@@ -83,7 +85,7 @@ _DATED = words("language", "temporal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class SortOrder:
     """An order that a question asks for: stems of the field, or of the fields that `newest` and the like compare by."""
 
     words: tuple[str, ...]
@@ -93,7 +95,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class QuestionIntent:
     """The intent of a question. `count` is the N of `top N`, `degree` its word, `words` are the stems of the question.
 
     `by` are the words after `by` or `per`, `implied` stems of the fields that are compared though the question does
@@ -101,35 +103,35 @@ class Wish:
     `spans` are the start and the end of each text in the question that says this.
     """
 
-    want: Want
+    kind: IntentKind
     words: frozenset[str]
     count: int = 1
     degree: str = ""
     by: str = ""
     implied: tuple[str, ...] = ()
     dated: bool = False
-    order: Order | None = None
+    order: SortOrder | None = None
     first: int = 0
     spans: tuple[tuple[int, int], ...] = ()
 
     @property
-    def compares(self) -> bool:
-        return self.want in (Want.MOST, Want.LEAST)
+    def is_superlative(self) -> bool:
+        return self.kind in (IntentKind.MOST, IntentKind.LEAST)
 
     @property
-    def figures(self) -> bool:
+    def needs_all_items(self) -> bool:
         """Whether the answer needs every item of the list."""
-        return self.compares or self.want in (Want.SUM, Want.AVERAGE, Want.COUNT)
+        return self.is_superlative or self.kind in (IntentKind.SUM, IntentKind.AVERAGE, IntentKind.COUNT)
 
 
 @lru_cache(maxsize=64)
-def wish_of(question: str) -> Wish:
+def read_intent(question: str) -> QuestionIntent:
     """Return the intent of a question."""
     question_stems = frozenset(map(stem, split_words(question)))
     order, cut, foremost = _ORDER.search(question), _CUT.search(question), _FOREMOST.search(question)
     last = next(reversed(list(_BY.finditer(question))), None)
     spans = tuple(match.span() for match in (order, cut, foremost) if match is not None)
-    intent = Wish(want=Want.SHOW, words=question_stems, by=last["words"] if last else "", spans=spans)
+    intent = QuestionIntent(kind=IntentKind.SHOW, words=question_stems, by=last["words"] if last else "", spans=spans)
     if foremost is not None:
         intent = replace(intent, order=_superlative_order(foremost), first=_number(foremost.group(2)))
     intent = replace(intent, order=_order(order) if order else intent.order, first=_first(cut) if cut else intent.first)
@@ -138,11 +140,16 @@ def wish_of(question: str) -> Wish:
     if not puts_first and (top := _TOP.search(question)) is not None:
         return _with_superlative(intent, top)
     if (event := _EVENT.search(question)) is not None and not intent.first:
-        kind, span = Want.MOST if event["most"] else Want.LEAST, event.span(event.lastgroup or 0)
-        return replace(intent, want=kind, degree=event["verb"].lower(), dated=True, spans=(*spans, span))
-    for pattern, kind in ((_AVERAGE, Want.AVERAGE), (_SUM, Want.SUM), (_COUNT, Want.COUNT), (_CHECK, Want.CHECK)):
+        kind, span = IntentKind.MOST if event["most"] else IntentKind.LEAST, event.span(event.lastgroup or 0)
+        return replace(intent, kind=kind, degree=event["verb"].lower(), dated=True, spans=(*spans, span))
+    for pattern, kind in (
+        (_AVERAGE, IntentKind.AVERAGE),
+        (_SUM, IntentKind.SUM),
+        (_COUNT, IntentKind.COUNT),
+        (_CHECK, IntentKind.CHECK),
+    ):
         if match := pattern.search(question):
-            return replace(intent, want=kind, spans=(*spans, match.span()))
+            return replace(intent, kind=kind, spans=(*spans, match.span()))
     return intent
 
 
@@ -154,8 +161,8 @@ def order_spans(question: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
-def asks_whether_there(question: str) -> bool:
-    """Return whether a question asks if an item exists: does the zone x exist?"""
+def asks_existence(question: str) -> bool:
+    """Return whether a question asks if an item exists (`does the zone x exist`)."""
     return _THERE.search(question) is not None
 
 
@@ -168,33 +175,39 @@ def _first(cut: re.Match[str]) -> int:
     return number if cut["end"].lower() == "first" else -number
 
 
-def _superlative_order(match: re.Match[str]) -> Order:
+def _superlative_order(match: re.Match[str]) -> SortOrder:
     *degree, word = match["degree"].lower().split()
-    kind = Want(degree[0]) if degree else DEGREES[word]
-    return Order(words=(), implied=IMPLIED.get(word, ()), descending=kind is Want.MOST, text=match.group().strip())
+    kind = IntentKind(degree[0]) if degree else SUPERLATIVES[word]
+    return SortOrder(
+        words=(), implied=IMPLIED_FIELDS.get(word, ()), descending=kind is IntentKind.MOST, text=match.group().strip()
+    )
 
 
-def _order(match: re.Match[str]) -> Order:
+def _order(match: re.Match[str]) -> SortOrder:
     if match["letters"]:
-        return Order(words=(stem("name"),), text=match.group())
+        return SortOrder(words=(stem("name"),), text=match.group())
     if match["first"]:
         word = match["first"].lower().split()[-1]
         descending = match["first"].lower().split()[0] in _DOWNWARDS
-        return Order(words=(), implied=IMPLIED.get(word, ()), descending=descending, text=match.group())
+        return SortOrder(words=(), implied=IMPLIED_FIELDS.get(word, ()), descending=descending, text=match.group())
     way = (match["way"] or match["before"] or "").lower().split()
     words = tuple(map(stem, split_words(match["words"])))
-    return Order(words=words, descending=bool(way) and way[0] in _DOWNWARDS, text=match.group())
+    return SortOrder(words=words, descending=bool(way) and way[0] in _DOWNWARDS, text=match.group())
 
 
-def _with_superlative(intent: Wish, match: re.Match[str]) -> Wish:
+def _with_superlative(intent: QuestionIntent, match: re.Match[str]) -> QuestionIntent:
     """Return an intent with the end that is asked for, the number of items from there, and the word that says so."""
     top, after, before, degree, adjective, word = match.groups()
     number = _number(after or before or "")
     if top:  # `the top campaigns` without a number are five
-        kind, number, keyword = Want.MOST if top.lower() == "top" else Want.LEAST, number if after else 5, "top"
+        kind, number, keyword = (
+            IntentKind.MOST if top.lower() == "top" else IntentKind.LEAST,
+            number if after else 5,
+            "top",
+        )
     else:
         keyword = (adjective or word).lower()
-        kind = Want(degree.lower()) if degree else DEGREES[keyword]
+        kind = IntentKind(degree.lower()) if degree else SUPERLATIVES[keyword]
     spans = (*intent.spans, match.span())
-    implied, dated = IMPLIED.get(keyword, ()), keyword in _DATED
-    return replace(intent, want=kind, count=number, degree=keyword, implied=implied, dated=dated, spans=spans)
+    implied, dated = IMPLIED_FIELDS.get(keyword, ()), keyword in _DATED
+    return replace(intent, kind=kind, count=number, degree=keyword, implied=implied, dated=dated, spans=spans)

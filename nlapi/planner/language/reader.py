@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from nlapi.planner.language.codes import literals
-from nlapi.planner.language.dates import MONTHS, WEEKDAYS, Found, find_dates, today_of
+from nlapi.planner.language.codes import find_literals
+from nlapi.planner.language.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.planner.language.gazetteer import is_region
-from nlapi.planner.language.numbers import Sort, find_numbers
-from nlapi.planner.language.text import Kind, Sentence, Span, Token
+from nlapi.planner.language.numbers import NumberKind, find_numbers
+from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
 from nlapi.planner.language.words import words
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, stem
 
@@ -29,7 +29,7 @@ _STREET = re.compile(
 )
 
 
-def addresses(text: str) -> Iterator[tuple[int, int]]:
+def find_addresses(text: str) -> Iterator[tuple[int, int]]:
     """Yield the start and the end of each address (12 Long Street, Leeds), with and without the parts after a comma."""
     for match in _ADDRESS.finditer(text):
         end = match.end()
@@ -44,7 +44,7 @@ def addresses(text: str) -> Iterator[tuple[int, int]]:
             yield match.start(), match.end()
 
 
-def clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
+def find_clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
     """Yield the start, the end and the form of the texts that are long enough to be a message.
 
     These are the sentence as a whole (`all`), and each text behind a verb or a word such as that, about, : up to the
@@ -66,8 +66,8 @@ def clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
 
 # Characters of a question that are read, and mentions from which on plain words are no values any more. No question of
 # a person has as many; without the limits a very long text took a minute, with them a second.
-LONGEST = 2000
-MOST = 500
+MAX_CHARACTERS = 2000
+MAX_MENTIONS = 500
 _TOKEN = re.compile(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
 _QUOTED = re.compile(
     r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
@@ -93,16 +93,16 @@ def read_sentence(text: str, today: date) -> Sentence:
 
     `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago).
     """
-    text = " ".join(text[:LONGEST].split())
+    text = " ".join(text[:MAX_CHARACTERS].split())
     # A question that is quoted as a whole is the question, not a value.
     if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
         text = text[1:-1].strip()
     day = today.date() if isinstance(today, datetime) else today
-    if (stated := today_of(text, day)) != day:
+    if (stated := stated_today(text, day)) != day:
         today = day = stated
     tokens = tuple(_tokens(text))
     finder = _MentionFinder(text=text, tokens=tokens, today=today)
-    return Sentence(text=text, today=day, tokens=tokens, spans=tuple(finder.find()))
+    return Sentence(text=text, today=day, tokens=tokens, mentions=tuple(finder.find()))
 
 
 def _tokens(text: str) -> Iterator[Token]:
@@ -119,10 +119,10 @@ class _MentionFinder:
 
     def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date) -> None:
         self.text, self.tokens, self.today = text, tokens, today
-        self.spans: list[Span] = []
-        self._taken = bytearray(len(text) + 1)
+        self.mentions: list[ValueMention] = []
+        self._claimed = bytearray(len(text) + 1)
 
-    def find(self) -> list[Span]:
+    def find(self) -> list[ValueMention]:
         self._json()
         self._quotes()
         self._literals()
@@ -132,52 +132,56 @@ class _MentionFinder:
         self._called()
         self._phrases()
         self._loose()
-        return sorted(self.spans, key=lambda span: (span.start, -span.end))
+        return sorted(self.mentions, key=lambda mention: (mention.start, -mention.end))
 
     def _add(
-        self, kind: Kind, start: int, end: int, *, take: bool = True, text: str | None = None, **more: Any
+        self, kind: MentionKind, start: int, end: int, *, take: bool = True, text: str | None = None, **more: Any
     ) -> None:
-        if take and any(self._taken[start:end]):
+        if take and any(self._claimed[start:end]):
             return
         first = next((n for n, token in enumerate(self.tokens) if token.end > start), len(self.tokens))
         last = next((n for n in range(first, len(self.tokens)) if self.tokens[n].start >= end), len(self.tokens))
         if take:
-            self._taken[start:end] = b"\1" * (end - start)
-        span = Span(kind=kind, start=start, end=end, first=first, last=last, text=text or self.text[start:end], **more)
-        self.spans.append(span)
+            self._claimed[start:end] = b"\1" * (end - start)
+        mention = ValueMention(
+            kind=kind, start=start, end=end, first=first, last=last, text=text or self.text[start:end], **more
+        )
+        self.mentions.append(mention)
 
     def _json(self) -> None:
         for match in _BRACKETS.finditer(self.text):
             value = _literal(match.group())
             if isinstance(value, (list, dict)) and value:
-                self._add(Kind.JSON, match.start(), match.end(), value=value)
+                self._add(MentionKind.JSON, match.start(), match.end(), value=value)
 
     def _quotes(self) -> None:
         for match in _QUOTED.finditer(self.text):
             inner = next(group for group in match.groups() if group is not None).strip()
             if inner:
-                self._add(Kind.QUOTED, match.start(), match.end(), text=inner, value=inner)
+                self._add(MentionKind.QUOTED, match.start(), match.end(), text=inner, value=inner)
 
     def _literals(self) -> None:
         days = [(mention.start, mention.end) for mention in find_dates(self.text, self.today)]
-        for form, start, end in literals(self.text):
+        for form, start, end in find_literals(self.text):
             if form == "id" and any(first <= start < last for first, last in days):
                 continue
-            self._add(Kind.LITERAL, start, end, form=form, value=self.text[start:end])
+            self._add(MentionKind.LITERAL, start, end, form=form, value=self.text[start:end])
 
     def _dates(self) -> None:
         for mention in find_dates(self.text, self.today):
             if self._in_name(mention.start, mention.end):
                 continue
             form = "spelt" if mention.spelt else ""
-            self._add(Kind.DATE, mention.start, mention.end, value=mention.value, whole=mention.whole, form=form)
+            self._add(MentionKind.DATE, mention.start, mention.end, value=mention.value, whole=mention.whole, form=form)
             self._parts(mention)
             if mention.counted:
                 for number in find_numbers(self.text[mention.start : mention.end]):
                     start, end = mention.start + number.start, mention.start + number.end
-                    self._add(Kind.NUMBER, start, end, take=False, value=number.value, form="counted", text=number.text)
+                    self._add(
+                        MentionKind.NUMBER, start, end, take=False, value=number.value, form="counted", text=number.text
+                    )
 
-    def _parts(self, moment: Found) -> None:
+    def _parts(self, moment: ParsedDate) -> None:
         """Add the day and the hour of a moment, each by itself: one argument may take the day and another the hour."""
         if moment.clock and isinstance(moment.value, datetime):
             day = len(self.text[: moment.clock].rstrip(" ,T")) if moment.clock > moment.start else moment.clock
@@ -185,8 +189,8 @@ class _MentionFinder:
             while words and words[-1].lower().strip(",") in ("at", "time"):
                 day -= len(words.pop())
                 day = len(self.text[:day].rstrip(" ,"))
-            self._add(Kind.DATE, moment.start, day, take=False, value=moment.value.date(), form="part")
-            self._add(Kind.DATE, moment.clock, moment.end, take=False, value=moment.value.time(), form="part")
+            self._add(MentionKind.DATE, moment.start, day, take=False, value=moment.value.date(), form="part")
+            self._add(MentionKind.DATE, moment.clock, moment.end, take=False, value=moment.value.time(), form="part")
 
     def _in_name(self, start: int, end: int) -> bool:
         """Return whether a weekday or a month without figures is one of the words of a name: Black Friday Preview."""
@@ -209,11 +213,13 @@ class _MentionFinder:
 
     def _numbers(self) -> None:
         for number in find_numbers(self.text):
-            form = number.sort.value if number.sort is not Sort.PLAIN or not number.spelt else "spelt"
+            form = number.kind.value if number.kind is not NumberKind.PLAIN or not number.spelt else "spelt"
             more: dict[str, Any] = {"form": form, "currency": number.currency}
-            self._add(Kind.NUMBER, number.start, number.end, value=number.value, text=number.text.strip(), **more)
+            self._add(
+                MentionKind.NUMBER, number.start, number.end, value=number.value, text=number.text.strip(), **more
+            )
         for match in _ONE.finditer(self.text):
-            self._add(Kind.NUMBER, match.start(), match.end(), take=False, value=1, form="counted")
+            self._add(MentionKind.NUMBER, match.start(), match.end(), take=False, value=1, form="counted")
 
     def _names(self) -> None:
         """Add the runs of capitalised words: Back to School, Denver, Colorado."""
@@ -246,7 +252,7 @@ class _MentionFinder:
 
     def _free(self, at: int) -> bool:
         token = self.tokens[at]
-        return not any(self._taken[token.start : token.end])
+        return not any(self._claimed[token.start : token.end])
 
     def _name_end(self, at: int) -> int:
         end = at
@@ -278,22 +284,24 @@ class _MentionFinder:
             stop_tail = self.tokens[tail - 1].end
             inside = is_region(self.text[self.tokens[end + 1].start : stop_tail])
             if tail - end <= 3 and (inside or not listed):
-                self._add(Kind.NAME, start, stop_tail, take=False, form="place")
+                self._add(MentionKind.NAME, start, stop_tail, take=False, form="place")
             for part in range(max(first + 1, end - 2), end if inside else 0):
-                self._add(Kind.NAME, self.tokens[part].start, stop_tail, take=False, form="place")
+                self._add(MentionKind.NAME, self.tokens[part].start, stop_tail, take=False, form="place")
         self._joined(first, end)
         if end - first > 1:
             for begin, past in {(first, first + 1), (first, end - 1), (first + 1, end), (end - 1, end)}:
-                self._add(Kind.NAME, self.tokens[begin].start, self.tokens[past - 1].end, take=False, form="part")
+                self._add(
+                    MentionKind.NAME, self.tokens[begin].start, self.tokens[past - 1].end, take=False, form="part"
+                )
         number = self._number_at(end)
         if number is not None:
-            self._add(Kind.NAME, start, number.end, take=False, form="numbered")
-        self._add(Kind.NAME, start, stop, text=text)
+            self._add(MentionKind.NAME, start, number.end, take=False, form="numbered")
+        self._add(MentionKind.NAME, start, stop, text=text)
 
-    def _number_at(self, at: int) -> Span | None:
+    def _number_at(self, at: int) -> ValueMention | None:
         """Return the plain number in figures that begins with token `at`."""
-        plain = (span for span in self.spans if span.kind is Kind.NUMBER and span.form == "plain")
-        return next((span for span in plain if span.first == at), None)
+        plain = (mention for mention in self.mentions if mention.kind is MentionKind.NUMBER and mention.form == "plain")
+        return next((mention for mention in plain if mention.first == at), None)
 
     def _joined(self, first: int, end: int) -> None:
         before = self.tokens[first - 1].lower if first else ""
@@ -305,21 +313,25 @@ class _MentionFinder:
                 after += 1
             tail = self._name_end(after) if after < len(self.tokens) else after
             if tail > after and self._capital(after):
-                self._add(Kind.NAME, self.tokens[first].start, self.tokens[tail - 1].end, take=False, form="joined")
+                self._add(
+                    MentionKind.NAME, self.tokens[first].start, self.tokens[tail - 1].end, take=False, form="joined"
+                )
 
     def _called(self) -> None:
         """Add the words behind called, named, titled, up to the next little word or mark."""
         for match in _CALLED.finditer(self.text):
             first = next((at for at, token in enumerate(self.tokens) if token.start >= match.end()), None)
-            if first is None or any(span.start == match.end() and span.kind is Kind.QUOTED for span in self.spans):
+            if first is None or any(
+                mention.start == match.end() and mention.kind is MentionKind.QUOTED for mention in self.mentions
+            ):
                 continue
-            wholes = (span for span in self.spans if span.kind in (Kind.NAME, Kind.LITERAL))
-            names = (span for span in wholes if span.first <= first < span.last)
-            end = max((span.last for span in names), default=first)
+            wholes = (mention for mention in self.mentions if mention.kind in (MentionKind.NAME, MentionKind.LITERAL))
+            names = (mention for mention in wholes if mention.first <= first < mention.last)
+            end = max((mention.last for mention in names), default=first)
             while end < len(self.tokens) and self._goes_on(first, end):
                 end += 1
             if end > first:
-                self._add(Kind.CALLED, self.tokens[first].start, self.tokens[end - 1].end, take=False)
+                self._add(MentionKind.TITLE, self.tokens[first].start, self.tokens[end - 1].end, take=False)
 
     def _goes_on(self, first: int, at: int) -> bool:
         token = self.tokens[at]
@@ -327,12 +339,12 @@ class _MentionFinder:
 
     def _loose(self) -> None:
         """Add addresses, clauses and the whole, which overlap with the mentions of single words."""
-        for start, end in addresses(self.text):
-            self._add(Kind.NAME, start, end, take=False, form="address")
-        whole = [span for span in self.spans if span.kind is Kind.LITERAL]
-        for start, end, form in clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
-            if not any(span.start < start < span.end or span.start < end < span.end for span in whole):
-                self._add(Kind.PHRASE, start, end, take=False, form=form)
+        for start, end in find_addresses(self.text):
+            self._add(MentionKind.NAME, start, end, take=False, form="address")
+        whole = [mention for mention in self.mentions if mention.kind is MentionKind.LITERAL]
+        for start, end, form in find_clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
+            if not any(mention.start < start < mention.end or mention.start < end < mention.end for mention in whole):
+                self._add(MentionKind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
         """Add the runs of plain words between little words and marks, and the parts of each."""
@@ -353,11 +365,13 @@ class _MentionFinder:
     def _phrase(self, run: list[int]) -> None:
         for first in range(len(run)):
             for last in range(first + 1, min(len(run), first + 5) + 1):
-                if len(self.spans) >= MOST:
+                if len(self.mentions) >= MAX_MENTIONS:
                     return
                 start, end = self.tokens[run[first]].start, self.tokens[run[last - 1]].end
                 form = "whole" if last - first == len(run) else ""
-                self._add(Kind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s"))
+                self._add(
+                    MentionKind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s")
+                )
 
 
 def _literal(text: str) -> Any:

@@ -7,45 +7,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.planner.language.text import LOOSE, Kind, Span
-from nlapi.planner.slots.candidates import options
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.overrides import SURE, plainly
-from nlapi.planner.slots.scoring import judged, weighed
-from nlapi.planner.slots.slot import Option, Slot
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
+from nlapi.planner.slots.candidates import slot_candidates
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
+from nlapi.planner.slots.scoring import rerank_candidates, score_candidates
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 
 # Least probability of the value of a required slot. On the public questions, out of fold, 0.12 had 0.003 fewer exact;
 # 0.04 had 0.01 more, but made values up where the user should be asked (docs/design/008-learned-slots.md).
-REQUIRED_AT = 0.08
+REQUIRED_FLOOR = 0.08
 # The same of an optional slot. A lower floor was no more exact, and made values up (docs/design/008-learned-slots.md).
-OPTIONAL_AT = 0.5
+OPTIONAL_FLOOR = 0.5
 # Probability that an optional slot stays empty where its only candidate is a name to look up, which has no row for the
 # second forest to rate.
-UNSPOKEN = 0.4
+EMPTY_PROBABILITY = 0.4
 # Log-odds added to a candidate made of a quotation, an id or JSON: nobody writes those for nothing.
-USED = 0.3
+LITERAL_BONUS = 0.3
 # A value that the user answered earlier is replaced by none less probable than this.
-REMEMBERED_AT = 0.88
+REMEMBERED_FLOOR = 0.88
 # Partial assignments, and candidates of a slot, that the search goes on with.
-BEAM = 24
-PER_SLOT = 6
+BEAM_WIDTH = 24
+CANDIDATES_PER_SLOT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filling:
+class Assignment:
     """Candidates for the slots of a tool, one a slot at most, with the required slots and the mentions without one."""
 
-    options: tuple[Option, ...]
+    candidates: tuple[SlotCandidate, ...]
     missing: tuple[Slot, ...]
-    unused: tuple[Span, ...]
+    unused: tuple[ValueMention, ...]
 
     @property
     def arguments(self) -> dict[str, object]:
         """The arguments of a Call."""
-        return nest({option.slot.path: option.value for option in self.options})
+        return nest_values({candidate.slot.path: candidate.value for candidate in self.candidates})
 
 
-def nest(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
+def nest_values(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
     """Return values by path as nested objects: {("budget", "amount"): 5} -> {"budget": {"amount": 5}}."""
     root: dict[str, Any] = {}
     for path, value in values.items():
@@ -56,70 +56,82 @@ def nest(values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
     return root
 
 
-def fill(scene: Scene) -> Filling:
+def assign_slots(context: SlotContext) -> Assignment:
     """Return the likeliest value of each slot, with no word of the sentence used twice."""
-    offered = list(options(scene))
-    rated = judged(scene, weighed(scene, offered))
-    ranked = sorted(plainly(scene, rated.options, offered), key=lambda option: -option.sure)
-    certain = {option.slot for option in ranked if option.sure >= SURE}
-    empty = {slot: 1.0 - SURE if slot in certain else _empty_probability(slot, rated.none) for slot in scene.slots}
+    offered = list(slot_candidates(context))
+    rated = rerank_candidates(context, score_candidates(context, offered))
+    ranked = sorted(apply_overrides(context, rated.candidates, offered), key=lambda candidate: -candidate.probability)
+    certain = {candidate.slot for candidate in ranked if candidate.probability >= OVERRIDE_PROBABILITY}
+    empty = {
+        slot: 1.0 - OVERRIDE_PROBABILITY if slot in certain else _empty_probability(slot, rated.empty)
+        for slot in context.slots
+    }
     assigned = _best_set(
-        [option for option in _open(scene, ranked) if option.sure >= _floor(scene, option.slot)], empty
+        [candidate for candidate in _open(context, ranked) if candidate.probability >= _floor(context, candidate.slot)],
+        empty,
     )
-    filled = {option.slot for option in assigned}
-    missing = tuple(slot for slot in scene.slots if slot.required and slot not in filled)
+    filled = {candidate.slot for candidate in assigned}
+    missing = tuple(slot for slot in context.slots if slot.required and slot not in filled)
     unused = tuple(
-        span
-        for span in scene.sentence.spans
-        if span.kind not in (Kind.CALLED, Kind.PHRASE)
-        and span.form not in LOOSE
-        and not any(option.start < span.end and span.start < option.end for option in assigned)
+        mention
+        for mention in context.sentence.mentions
+        if mention.kind not in (MentionKind.TITLE, MentionKind.PHRASE)
+        and mention.form not in ALTERNATIVE_FORMS
+        and not any(candidate.start < mention.end and mention.start < candidate.end for candidate in assigned)
     )
-    assigned.sort(key=lambda option: scene.ranks[option.slot][0])
-    return Filling(options=tuple(assigned), missing=missing, unused=unused)
+    assigned.sort(key=lambda candidate: context.ranks[candidate.slot][0])
+    return Assignment(candidates=tuple(assigned), missing=missing, unused=unused)
 
 
-def _open(scene: Scene, ranked: Sequence[Option]) -> list[Option]:
+def _open(context: SlotContext, ranked: Sequence[SlotCandidate]) -> list[SlotCandidate]:
     """Return the candidates of slots whose value is not preset, without words that fit a preset slot better."""
-    preset = [option for option in ranked if option.slot in scene.given]
+    preset = [candidate for candidate in ranked if candidate.slot in context.preset]
 
-    def is_preset(option: Option) -> bool:
-        words = option.start, option.end, option.value
-        return any(other.sure >= option.sure and (other.start, other.end, other.value) == words for other in preset)
+    def is_preset(candidate: SlotCandidate) -> bool:
+        words = candidate.start, candidate.end, candidate.value
+        return any(
+            rival.probability >= candidate.probability and (rival.start, rival.end, rival.value) == words
+            for rival in preset
+        )
 
     return [
-        option
-        for option in ranked
-        if option.slot in scene.remembered or (option.slot not in scene.given and not is_preset(option))
+        candidate
+        for candidate in ranked
+        if candidate.slot in context.remembered or (candidate.slot not in context.preset and not is_preset(candidate))
     ]
 
 
-def _floor(scene: Scene, slot: Slot) -> float:
-    return REMEMBERED_AT if slot in scene.remembered else REQUIRED_AT if slot.required else OPTIONAL_AT
+def _floor(context: SlotContext, slot: Slot) -> float:
+    return REMEMBERED_FLOOR if slot in context.remembered else REQUIRED_FLOOR if slot.required else OPTIONAL_FLOOR
 
 
 def _empty_probability(slot: Slot, none: Mapping[Slot, float]) -> float:
     """Return how likely a slot is to stay empty; for a required one half of the floor, so that any candidate wins."""
-    return REQUIRED_AT / 2 if slot.required else none.get(slot, UNSPOKEN)
+    return REQUIRED_FLOOR / 2 if slot.required else none.get(slot, EMPTY_PROBABILITY)
 
 
-def _best_set(options: Sequence[Option], empty: Mapping[Slot, float]) -> list[Option]:
+def _best_set(candidates: Sequence[SlotCandidate], empty: Mapping[Slot, float]) -> list[SlotCandidate]:
     """Return the candidates that gain most together, one a slot and no word used twice, by a beam over the slots."""
-    by_slot: dict[Slot, list[Option]] = {}
-    for option in options:
-        by_slot.setdefault(option.slot, []).append(option)
-    beam: list[tuple[float, list[Option]]] = [(0.0, [])]
+    by_slot: dict[Slot, list[SlotCandidate]] = {}
+    for candidate in candidates:
+        by_slot.setdefault(candidate.slot, []).append(candidate)
+    beam: list[tuple[float, list[SlotCandidate]]] = [(0.0, [])]
     for slot, ranked in by_slot.items():
         extended = list(beam)
         for gain, assigned in beam:
-            free = (option for option in ranked[:PER_SLOT] if not any(map(option.collides, assigned)))
-            extended.extend((gain + _gain(option, empty[slot]), [*assigned, option]) for option in free)
+            free = (
+                candidate for candidate in ranked[:CANDIDATES_PER_SLOT] if not any(map(candidate.collides, assigned))
+            )
+            extended.extend((gain + _gain(candidate, empty[slot]), [*assigned, candidate]) for candidate in free)
         extended.sort(key=lambda state: -state[0])
-        beam = extended[:BEAM]
+        beam = extended[:BEAM_WIDTH]
     return beam[0][1]
 
 
-def _gain(option: Option, empty: float) -> float:
+def _gain(candidate: SlotCandidate, empty: float) -> float:
     """Return by how much a value is likelier than an empty slot, in log-odds."""
-    used = USED * sum(span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON) for span in option.spans[:1])
-    return used + math.log(max(0.001, option.sure)) - math.log(max(0.001, empty))
+    used = LITERAL_BONUS * sum(
+        mention.kind in (MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON)
+        for mention in candidate.mentions[:1]
+    )
+    return used + math.log(max(0.001, candidate.probability)) - math.log(max(0.001, empty))

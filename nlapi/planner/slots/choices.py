@@ -9,15 +9,15 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.changes.sentences import opening_length
-from nlapi.planner.language.commands import own_verbs
+from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
-from nlapi.planner.language.text import Kind, Sentence, Span
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import word_lists
 from nlapi.planner.language.words import words as word_set
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import noun_stems
-from nlapi.planner.slots.slot import Option, Slot, type_of
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import operation_noun_stems
+from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.tools.word_similarity import similarity
 
@@ -46,13 +46,13 @@ _NO_FLAG = (0.0,) * 8
 _NO_CHOICE = (0.0,) * 11
 # Least similarity of word vectors of a word for a choice. With a lower one every film of the public questions was an
 # animation (docs/design/008-learned-slots.md).
-MEANS = 0.72
+MIN_MEANING_SIMILARITY = 0.72
 # Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
-LIKE = 0.82
+MIN_SPELLING_RATIO = 0.82
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class ChoiceMatch:
     """The tokens that name a choice, and how well they do.
 
     `covered` is the share of the words of the choice that are in the sentence, `likeness` how alike they are, both from
@@ -67,73 +67,81 @@ class Hit:
     likeness: float = 1.0
 
 
-def choices(scene: Scene, slot: Slot, by_name: Mapping[str, object], *, literal: bool = False) -> Iterator[Option]:
+def choice_candidates(
+    context: SlotContext, slot: Slot, by_name: Mapping[str, object], *, literal: bool = False
+) -> Iterator[SlotCandidate]:
     """Return candidates where the words of a choice, or (unless `literal`) words like them, are in the sentence."""
-    matches: list[tuple[Hit, object]] = []
+    matches: list[tuple[ChoiceMatch, object]] = []
     for name, value in by_name.items():
-        hit = _find(scene, slot, [stem(word) for word in split_words(name)], name) or _counted(scene, value)
-        if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
+        hit = _find(context, slot, [stem(word) for word in split_words(name)], name) or _counted(context, value)
+        if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(context, hit.first):
             continue
-        if not _other_figure(scene, slot, hit) and not _names_other(scene, slot, hit, str(value)):
+        if not _is_other_number(context, slot, hit) and not _names_rival_slot(context, slot, hit, str(value)):
             matches.append((hit, value))
     matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
-    if slot.many and matches:
+    if slot.is_array and matches:
         best = max(hit.worth for hit, _ in matches)
         items = sorted((pair for pair in matches if pair[0].worth >= best - 0.6), key=lambda pair: pair[0].first)
         values = [value for at, (_, value) in enumerate(items) if all(value != earlier for _, earlier in items[:at])]
-        yield _option(scene, slot, items[0][0], values, [hit for hit, _ in matches])
+        yield _choice_candidate(context, slot, items[0][0], values, [hit for hit, _ in matches])
         return
     for hit, value in matches:
-        yield _option(scene, slot, hit, value, [rival for rival, rival_value in matches if rival_value != value])
+        yield _choice_candidate(
+            context, slot, hit, value, [rival for rival, rival_value in matches if rival_value != value]
+        )
 
 
-def _inside(hit: Hit, longer: Hit) -> bool:
+def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
     """Return whether a choice is only a part of a longer one: the economy of Premium Economy."""
     contains = longer.first <= hit.first and hit.last <= longer.last and longer.covered == 1.0
     return contains and longer.last - longer.first > hit.last - hit.first
 
 
-def _other_figure(scene: Scene, slot: Slot, hit: Hit) -> bool:
+def _is_other_number(context: SlotContext, slot: Slot, hit: ChoiceMatch) -> bool:
     """Return whether a choice in figures is part of another number or of a date, far from the name of the slot."""
-    if not scene.sentence.tokens[hit.first].text.isdigit() or hit.first not in scene.sentence.valued:
+    if not context.sentence.tokens[hit.first].text.isdigit() or hit.first not in context.sentence.value_positions:
         return False
     if hit.worth < 0.5:
         return False
-    return not any(abs(at - hit.first) <= 3 for at in scene.places[slot])
+    return not any(abs(at - hit.first) <= 3 for at in context.name_positions[slot])
 
 
-def _names_other(scene: Scene, slot: Slot, hit: Hit, value: str) -> bool:
+def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value: str) -> bool:
     """Return whether the word names another argument, and is not the very choice: masters, beside a kind `Master`."""
-    word = scene.sentence.tokens[hit.first].lower
-    return word != value.lower() and any(word == rival.name.lower() for rival in scene.slots if rival is not slot)
+    word = context.sentence.tokens[hit.first].lower
+    return word != value.lower() and any(word == rival.name.lower() for rival in context.slots if rival is not slot)
 
 
-def _option(scene: Scene, slot: Slot, hit: Hit, value: object, rivals: Sequence[Hit]) -> Option:
-    near, beside, stranger = _about(scene, slot, hit.first, hit.last)
+def _choice_candidate(
+    context: SlotContext, slot: Slot, hit: ChoiceMatch, value: object, rivals: Sequence[ChoiceMatch]
+) -> SlotCandidate:
+    near, beside, stranger = _about(context, slot, hit.first, hit.last)
     evidence = (
         *(hit.worth, float(hit.exact), hit.covered, hit.likeness, near, beside, stranger),
-        float(hit.first in scene.sentence.dated),
+        float(hit.first in context.sentence.date_positions),
         float(sum(rival.worth > hit.worth for rival in rivals)),
         float(sum(rival.worth == hit.worth for rival in rivals)),
         float(len(rivals)),
         *_NO_FLAG,
-        float(scene.sentence.tokens[hit.first].text.isdigit() and hit.first in scene.sentence.valued),
+        float(context.sentence.tokens[hit.first].text.isdigit() and hit.first in context.sentence.value_positions),
     )
-    span = stretch(scene.sentence, Kind.CHOICE, hit.first, hit.last)
-    return Option(slot=slot, value=value, start=span.start, end=span.end, span=span, shared=True, evidence=evidence)
+    mention = mention_of_tokens(context.sentence, MentionKind.CHOICE, hit.first, hit.last)
+    return SlotCandidate(
+        slot=slot, value=value, start=mention.start, end=mention.end, mention=mention, shared=True, evidence=evidence
+    )
 
 
-def stretch(sentence: Sentence, kind: Kind, first: int, last: int) -> Span:
+def mention_of_tokens(sentence: Sentence, kind: MentionKind, first: int, last: int) -> ValueMention:
     """Return the mention of tokens `first` to `last`."""
     start, end = sentence.tokens[first].start, sentence.tokens[last - 1].end
-    return Span(kind=kind, text=sentence.text[start:end], start=start, end=end, first=first, last=last)
+    return ValueMention(kind=kind, text=sentence.text[start:end], start=start, end=end, first=first, last=last)
 
 
-def names_of(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
+def choice_names(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
     """Return the values of an enum by their words, by what the description says that they stand for, and codes of
     languages, countries and currencies by their names.
     """
-    by_name = dict(directed(sentence, slot))
+    by_name = dict(values_in_direction(sentence, slot))
     values = {str(value).lower(): value for value in slot.choices}
     for meaning, value in slot.glossary.items():
         if str(value).lower() in values:
@@ -154,7 +162,7 @@ def _coded(slot: Slot) -> Mapping[str, object]:
     return by_name
 
 
-def directed(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
+def values_in_direction(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
     """Return the values of an enum by their words. Of two that sort by one field (year, -year) it is the one in the
     direction that the sentence asks for, else the plain one.
     """
@@ -170,120 +178,124 @@ def directed(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
     return {base: pair.get(way, next(iter(pair.values()))) for base, pair in pairs.items()}
 
 
-def _ruled_out(scene: Scene, at: int) -> bool:
+def _ruled_out(context: SlotContext, at: int) -> bool:
     """Return whether the sentence rules the word at `at` out: not history, except the novels."""
-    before = [token.lower for token in scene.sentence.tokens[max(0, at - 2) : at]]
+    before = [token.lower for token in context.sentence.tokens[max(0, at - 2) : at]]
     if before and before[-1] not in ("the", "in", "a", "an", "any"):
         before = before[-1:]
     return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
 
-def _find(scene: Scene, slot: Slot, words: Sequence[str], name: str) -> Hit | None:
+def _find(context: SlotContext, slot: Slot, words: Sequence[str], name: str) -> ChoiceMatch | None:
     """Return the tokens of the sentence that name the choice `name`, whose stems are `words`."""
-    stems, count = scene.sentence.stems, len(words)
+    stems, count = context.sentence.stems, len(words)
     if not count:
         return None
     whole = name.lower()
-    for at, token in enumerate(scene.sentence.tokens):
+    for at, token in enumerate(context.sentence.tokens):
         if token.lower == whole and (len(name) > 1 or token.text == name) and token.lower not in STOPWORDS:
-            return Hit(first=at, last=at + 1, worth=1.4, exact=True)
+            return ChoiceMatch(first=at, last=at + 1, worth=1.4, exact=True)
     for at in range(len(stems) - count + 1):
         if tuple(words) == stems[at : at + count]:
-            exact = scene.sentence.tokens[at].text == name
-            doubtful = count == 1 and ((len(name) == 1 and not exact) or scene.sentence.tokens[at].lower in STOPWORDS)
-            return Hit(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
+            exact = context.sentence.tokens[at].text == name
+            doubtful = count == 1 and ((len(name) == 1 and not exact) or context.sentence.tokens[at].lower in STOPWORDS)
+            return ChoiceMatch(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
     if count == 1:
-        return _similar(scene, words[0]) or _meaning(scene, slot, words[0])
+        return _similar(context, words[0]) or _meaning(context, slot, words[0])
     content = [word for word in words if word not in STOPWORDS]
-    positions = [stems.index(word) for word in content if word in scene.sentence.stem_set]
-    if len(content) < count and scene.common.issuperset(content):
+    positions = [stems.index(word) for word in content if word in context.sentence.stem_set]
+    if len(content) < count and context.operation_stems.issuperset(content):
         return None  # my_variable is no variable that the sentence speaks of
     if content and len(positions) == len(content) and max(positions) - min(positions) <= count + 2:
-        return Hit(first=min(positions), last=max(positions) + 1, worth=0.9)
-    return _in_part(scene, content, positions)
+        return ChoiceMatch(first=min(positions), last=max(positions) + 1, worth=0.9)
+    return _in_part(context, content, positions)
 
 
-def _similar(scene: Scene, word: str) -> Hit | None:
+def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
     """Return the token that is a synonym of a word, begins with it or misspells it."""
     synonyms = SYNONYMS.get(word, ())
-    best: Hit | None = None
-    for at, spoken in enumerate(scene.sentence.stems):
+    best: ChoiceMatch | None = None
+    for at, spoken in enumerate(context.sentence.stems):
         if spoken in synonyms:
-            return Hit(first=at, last=at + 1, worth=1.25 if spoken in VERBS else 0.95, likeness=0.9)
+            return ChoiceMatch(first=at, last=at + 1, worth=1.25 if spoken in VERBS else 0.95, likeness=0.9)
         if len(word) >= 3 and len(spoken) >= 5 and spoken.startswith(word):
-            return Hit(first=at, last=at + 1, worth=0.7, likeness=0.8)
+            return ChoiceMatch(first=at, last=at + 1, worth=0.7, likeness=0.8)
         long = min(len(word), len(spoken)) >= 5
-        if long and spoken[0] == word[0] and best is None and spoken not in scene.common:
+        if long and spoken[0] == word[0] and best is None and spoken not in context.operation_stems:
             likeness = SequenceMatcher(None, word, spoken).ratio()
-            if likeness >= LIKE:
-                best = Hit(first=at, last=at + 1, worth=0.6, likeness=likeness)
+            if likeness >= MIN_SPELLING_RATIO:
+                best = ChoiceMatch(first=at, last=at + 1, worth=0.6, likeness=likeness)
     return best
 
 
-def _counted(scene: Scene, value: object) -> Hit | None:
+def _counted(context: SlotContext, value: object) -> ChoiceMatch | None:
     """Return the tokens of a number of a closed set: 2 people, two seats."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    for span in scene.sentence.spans:
-        if span.kind is Kind.NUMBER and span.form in ("plain", "spelt") and span.value == value:
-            return Hit(first=span.first, last=span.last, worth=0.45, likeness=0.85)
+    for mention in context.sentence.mentions:
+        if mention.kind is MentionKind.NUMBER and mention.form in ("plain", "spelt") and mention.value == value:
+            return ChoiceMatch(first=mention.first, last=mention.last, worth=0.45, likeness=0.85)
     return None
 
 
-def _meaning(scene: Scene, slot: Slot, word: str) -> Hit | None:
+def _meaning(context: SlotContext, slot: Slot, word: str) -> ChoiceMatch | None:
     """Return the token most alike in meaning: cartoon for animation."""
-    best, place = MEANS, -1
-    for at, token in enumerate(scene.sentence.tokens):
+    best, place = MIN_MEANING_SIMILARITY, -1
+    for at, token in enumerate(context.sentence.tokens):
         plain = (
-            token.word and token.lower not in STOPWORDS and token.stem not in scene.common | scene.talked | slot.prose
+            token.word
+            and token.lower not in STOPWORDS
+            and token.stem not in context.operation_stems | context.description_stems | slot.prose
         )
-        if plain and at not in scene.sentence.valued and (near := similarity(word, token.stem)) > best:
+        if plain and at not in context.sentence.value_positions and (near := similarity(word, token.stem)) > best:
             best, place = near, at
-    return None if place < 0 else Hit(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
+    return None if place < 0 else ChoiceMatch(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
 
 
-def _in_part(scene: Scene, content: Sequence[str], positions: Sequence[int]) -> Hit | None:
+def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[int]) -> ChoiceMatch | None:
     """Return the first of some words of a choice: an [animated] film for Animated Movie."""
-    strong = [at for at in positions if scene.sentence.stems[at] not in scene.common]
+    strong = [at for at in positions if context.sentence.stems[at] not in context.operation_stems]
     if not strong:
         return None
-    return Hit(first=strong[0], last=strong[0] + 1, worth=0.55, covered=len(strong) / len(content), likeness=0.9)
+    return ChoiceMatch(
+        first=strong[0], last=strong[0] + 1, worth=0.55, covered=len(strong) / len(content), likeness=0.9
+    )
 
 
-def _about(scene: Scene, slot: Slot, first: int, last: int) -> tuple[float, float, float]:
+def _about(context: SlotContext, slot: Slot, first: int, last: int) -> tuple[float, float, float]:
     """Return how near the words of the slot are to tokens `first` to `last`, how well those describe the noun or the
     command, and whether the slot is named after something that the sentence does not mention.
     """
-    weights = scene.own[slot]
+    weights = context.name_weights[slot]
     total = sum(weights.values()) or 1.0
-    stems = scene.sentence.stems
+    stems = context.sentence.stems
     near = 0.0
     for at in range(max(0, first - 4), min(len(stems), last + 4)):
         if stems[at] in weights and not first <= at < last:
             distance = first - at if at < first else at - last + 1
             near += weights[stems[at]] * (1.0 - 0.2 * (distance - 1))
-    strangers = [word for word in slot.words[:-1] if word not in scene.sentence.stem_set and word not in STOPWORDS]
+    strangers = [word for word in slot.words[:-1] if word not in context.sentence.stem_set and word not in STOPWORDS]
     strange = bool(strangers) and len(slot.path) == 1 and slot.words[0] in strangers and not slot.required
-    return near / total, _describes(scene, first, last), float(strange)
+    return near / total, _describes(context, first, last), float(strange)
 
 
-def _describes(scene: Scene, first: int, last: int) -> float:
+def _describes(context: SlotContext, first: int, last: int) -> float:
     """Return more for words beside the noun (active campaigns) or that are the command itself (pause ...)."""
-    nouns = set(noun_stems(scene.operation))
-    beside = scene.sentence.stems[max(0, first - 2) : last + 2]
+    nouns = set(operation_noun_stems(context.operation))
+    beside = context.sentence.stems[max(0, first - 2) : last + 2]
     if nouns & set(beside):
         return 0.35
-    commanded = first == 0 and scene.operation.method in METHODS[Intent.UPDATE]
-    return 0.45 if commanded and scene.sentence.stems[first] in VERBS else 0.0
+    commanded = first == 0 and context.operation.method in METHODS[Intent.UPDATE]
+    return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
 
 
 _NOT = word_set("slots", "denials")
 _AUXILIARY = stem_set("slots", "flag_auxiliaries")
-_SHOWN = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
+_SHOWS_FIELDS = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
 _INCLUDES = stem_set("slots", "includes")
 _BY_DEFAULT = re.compile(r"\bby default,?\s[^.]*", re.IGNORECASE)
 # Least similarity of word vectors of a word for one in the name of a flag: children for kids.
-_FLAG_MEANS = 0.7
+_MIN_FLAG_SIMILARITY = 0.7
 # Words before a flag that may deny it, at most, and the words that end the clause before that.
 _REACH = 5
 _PARTS = frozenset(("and", "but", "or"))
@@ -303,23 +315,23 @@ def _state_commands() -> dict[str, dict[str, bool]]:
 _STATE_COMMANDS = _state_commands()
 
 
-def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
+def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]:
     """Return a yes and a no where words of the name of a flag, or of its description, are in the sentence."""
     words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
-    if own_verbs(scene.operation).issuperset(words) and set(words) < set(slot.words):
+    if operation_verbs(context.operation).issuperset(words) and set(words) < set(slot.words):
         return  # get_or_create is no more than what the operation does
-    stems, weights = scene.sentence.stems, scene.own[slot]
-    if slot.where == "query" and _SHOWN.search(slot.description) and _INCLUDES.isdisjoint(stems):
+    stems, weights = context.sentence.stems, context.name_weights[slot]
+    if slot.location == "query" and _SHOWS_FIELDS.search(slot.description) and _INCLUDES.isdisjoint(stems):
         return  # whether a field is shown is no condition on it
-    spoken = [word for word in words if word in scene.sentence.stem_set]
-    similar = _similar_words(scene, words) if len(spoken) < len(words) else {}
+    spoken = [word for word in words if word in context.sentence.stem_set]
+    similar = _similar_words(context, words) if len(spoken) < len(words) else {}
     prose = [
         word
         for word in slot.prose - _default_stems(slot)
-        if word in scene.sentence.stem_set and word not in scene.common
+        if word in context.sentence.stem_set and word not in context.operation_stems
     ]
     places = [*map(stems.index, spoken), *(at for at, _ in similar.values())]
-    command = _commanded(scene, words) if not places else None
+    command = _commanded(context, words) if not places else None
     if places:
         covered = sum(weights.get(word, 0.0) for word in spoken)
         covered += sum(weights.get(word, 0.0) * near for word, (_, near) in similar.items())
@@ -331,10 +343,10 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     else:
         return
     first, last = min(places), max(places) + 1
-    denied = _is_denied(scene, slot, first) if command is None else not command[1]
+    denied = _is_denied(context, slot, first) if command is None else not command[1]
     negative = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
-    own = name_share > 0 and set(words) <= scene.common - set(slot.words)
-    span = stretch(scene.sentence, Kind.FLAG, first, min(last, first + len(words) + 3))
+    only_operation = name_share > 0 and set(words) <= context.operation_stems - set(slot.words)
+    mention = mention_of_tokens(context.sentence, MentionKind.FLAG, first, min(last, first + len(words) + 3))
     for yes in (True, False):
         evidence = (
             *_NO_CHOICE,
@@ -343,18 +355,18 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             float(denied),
             name_share,
             float(last - first),
-            sum(scene.told(word) for word in prose),
-            float(own),
+            sum(context.prose_weight(word) for word in prose),
+            float(only_operation),
             float(negative),
             0.0,
         )
         value = _as_typed(slot, yes)
-        yield Option(
+        yield SlotCandidate(
             slot=slot,
-            value=[value] if slot.many else value,
-            start=span.start,
-            end=span.end,
-            span=span,
+            value=[value] if slot.is_array else value,
+            start=mention.start,
+            end=mention.end,
+            mention=mention,
             shared=True,
             evidence=evidence,
         )
@@ -368,39 +380,39 @@ def _default_stems(slot: Slot) -> frozenset[str]:
     )
 
 
-def _commanded(scene: Scene, words: Sequence[str]) -> tuple[int, bool] | None:
+def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
     """Return the token of a command that sets the flag of an update, and the value: [stop] for `running` is a no."""
-    if len(words) != 1 or words[0] not in _STATE_COMMANDS or scene.operation.method not in METHODS[Intent.UPDATE]:
+    if len(words) != 1 or words[0] not in _STATE_COMMANDS or context.operation.method not in METHODS[Intent.UPDATE]:
         return None
-    start = opening_length(scene.sentence.text)
-    at = next((at for at, token in enumerate(scene.sentence.tokens) if token.start >= start and token.word), 0)
-    value = _STATE_COMMANDS[words[0]].get(scene.sentence.stems[at])
+    start = opening_length(context.sentence.text)
+    at = next((at for at, token in enumerate(context.sentence.tokens) if token.start >= start and token.word), 0)
+    value = _STATE_COMMANDS[words[0]].get(context.sentence.stems[at])
     return None if value is None else (at, value)
 
 
-def _is_denied(scene: Scene, slot: Slot, first: int) -> bool:
+def _is_denied(context: SlotContext, slot: Slot, first: int) -> bool:
     """Return whether one of the words before `first`, in the same clause, denies the flag.
 
     A `no` that the description has as well (`no data`) is a part of the name.
     """
-    tokens = scene.sentence.tokens
+    tokens = context.sentence.tokens
     at = first
     while at > max(0, first - _REACH) and tokens[at - 1].text not in ",.;:?!()" and tokens[at - 1].lower not in _PARTS:
         at -= 1
     if not any(token.lower in _NOT or token.lower.endswith(("n't", "n’t")) for token in tokens[at:first]):
         return False
-    quoted = scene.sentence.text[max(0, tokens[first].start - 3) : tokens[first].end].lower()
+    quoted = context.sentence.text[max(0, tokens[first].start - 3) : tokens[first].end].lower()
     return not (quoted.startswith("no ") and quoted in slot.description.lower())
 
 
-def _similar_words(scene: Scene, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:
+def _similar_words(context: SlotContext, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:
     """Return the tokens that are like words (children for kids, half of child-friendly), and how alike they are."""
     matches: dict[str, tuple[int, float]] = {}
     for word in words:
-        if word in scene.sentence.stem_set:
+        if word in context.sentence.stem_set:
             continue
-        best = _FLAG_MEANS
-        for at, token in enumerate(scene.sentence.tokens):
+        best = _MIN_FLAG_SIMILARITY
+        for at, token in enumerate(context.sentence.tokens):
             if not token.word or token.lower in STOPWORDS:
                 continue
             halves = [stem(half) for half in token.lower.split("-")] if "-" in token.lower else [token.stem]
@@ -412,6 +424,6 @@ def _similar_words(scene: Scene, words: Sequence[str]) -> Mapping[str, tuple[int
 
 def _as_typed(slot: Slot, yes: bool) -> object:
     """Return a yes or a no as the schema of a slot has it."""
-    if type_of(slot.item) != "string":
+    if schema_type(slot.item) != "string":
         return yes
     return next((choice for choice in slot.choices if str(choice).lower() == str(yes).lower()), str(yes))

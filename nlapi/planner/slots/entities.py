@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.ordinals import ORDINALS
-from nlapi.planner.language.question_intent import DEGREES
+from nlapi.planner.language.question_intent import SUPERLATIVES
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.slot import Family, Slot
@@ -25,22 +25,22 @@ OPAQUE = ID_WORDS - {"key"}
 SEARCHES = stem_set("slots", "searches")
 # Ordinals of a PendingLookup: of a resource of which there is one (the server that all others are below), and of one
 # that the sentence describes, with the description as its name.
-ONLY = "(the only one)"
-DESCRIBED = "(as described)"
+ONLY_RESOURCE = "(the only one)"
+DESCRIBED_RESOURCE = "(as described)"
 # Words that pick a resource by its position among others, not by its name.
-PLACED = frozenset((*word_set("slots", "positions"), *ORDINALS, *DEGREES))
+POSITION_WORDS = frozenset((*word_set("slots", "positions"), *ORDINALS, *SUPERLATIVES))
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
 _SAYS_BY_NAME = re.compile(r"\bby (?:its |the )?(?:(?:id|uuid|identifier) or )?name\b", re.IGNORECASE)
 _OR_NAME = re.compile(r"\bnames? or (?:an? |the )?ids?\b|\bids? or (?:an? |the )?names?\b", re.IGNORECASE)
 RENAMES = stem_set("slots", "renames")
 # Distance, in tokens, of a mention that does not stand beside a noun.
-FAR = 9
+NOT_BESIDE = 9
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class PendingLookup:
     """The place of an id: the resource called `name`, to be looked up with the operation `lister`.
 
     Without a name it is the only resource in the answer of `lister` (the caller). `field` is the field to read where it
@@ -50,10 +50,10 @@ class Wanted:
     """
 
     name: str
-    lister: str
+    list_operation: str
     field: str = ""
-    via: str = ""
-    place: str = ""
+    detail_operation: str = ""
+    ordinal: str = ""
     exact: bool = False
 
 
@@ -62,37 +62,37 @@ def id_like(text: str) -> bool:
     return _ID_LIKE.fullmatch(text) is not None
 
 
-def entity_of(slot: Slot) -> tuple[str, ...]:
+def named_resource(slot: Slot) -> tuple[str, ...]:
     """Return the stems of the resource in the name of a slot: campaign_ids -> (campaign,); () without one."""
     return tuple(word for word in slot.words if word not in ID_WORDS)
 
 
-def place_of(tool: Tool, slot: Slot) -> Place:
+def location_of(tool: Tool, slot: Slot) -> Place:
     """Return the location of a slot in the request and its name there: inside a body, its innermost property."""
-    location, name = tool.places.get(slot.path[0], (slot.where, slot.name))
+    location, name = tool.places.get(slot.path[0], (slot.location, slot.name))
     return (location, name) if len(slot.path) == 1 and name else (location, slot.name)
 
 
-def kind_of(tool: Tool, slot: Slot) -> tuple[str, ...]:
+def resource_stems(tool: Tool, slot: Slot) -> tuple[str, ...]:
     """Return the stems of the resource of a slot: by its name, else by the path before it, else by the operation."""
-    noun = target_noun(tool.operation, place_of(tool, slot))
+    noun = target_noun(tool.operation, location_of(tool, slot))
     if noun:
         return tuple(map(stem, noun))
     listed = len(slot.path) == 1 and set(slot.words) <= _LISTED_ID
-    return noun_stems(tool.operation) if listed or slot.where == "path" else ()
+    return operation_noun_stems(tool.operation) if listed or slot.location == "path" else ()
 
 
-def thing_of(tool: Tool, slot: Slot) -> str:
+def resource_words(tool: Tool, slot: Slot) -> str:
     """Return the words for the resource of a slot: ad_set_ids -> ad set, /ad_sets/{id} -> ad set."""
-    return " ".join(target_noun(tool.operation, place_of(tool, slot))) or slot.name
+    return " ".join(target_noun(tool.operation, location_of(tool, slot))) or slot.name
 
 
 def takes_id(slot: Slot) -> bool:
     """Return whether a slot takes the id of a resource."""
-    return slot.family is Family.ID or bool(slot.words and slot.words[-1] in ID_WORDS) or slot.where == "path"
+    return slot.family is Family.ID or bool(slot.words and slot.words[-1] in ID_WORDS) or slot.location == "path"
 
 
-def says_name(operation: Operation | None) -> bool:
+def accepts_name(operation: Operation | None) -> bool:
     """Return whether the description of an operation takes a name for an id: Returns a collection by ID or name."""
     text = f"{operation.summary}. {operation.description[:200]}" if operation is not None else ""
     return _SAYS_BY_NAME.search(text) is not None
@@ -104,19 +104,19 @@ def takes_name(slot: Slot) -> bool:
     return slot.family in (Family.TEXT, Family.ID) and by_name
 
 
-def takes_name_too(slot: Slot) -> bool:
+def takes_name_or_id(slot: Slot) -> bool:
     """Return whether a slot takes the name as well as the id, by its description."""
-    return slot.where == "path" and _OR_NAME.search(slot.description) is not None
+    return slot.location == "path" and _OR_NAME.search(slot.description) is not None
 
 
-def noun_stems(operation: Operation) -> tuple[str, ...]:
+def operation_noun_stems(operation: Operation) -> tuple[str, ...]:
     """Return the stems of the noun of an operation: /accounts/{id}/ad_sets -> (ad, set)."""
     return tuple(map(stem, noun_of(operation)))
 
 
 def is_subject(operation: Operation, slot: Slot) -> bool:
     """Return whether a slot takes the id of the very resource that the operation is about."""
-    return slot.where == "path" and subject_of(operation.path) == slot.name
+    return slot.location == "path" and subject_of(operation.path) == slot.name
 
 
 @lru_cache(maxsize=16384)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from nlapi.planner.language.gazetteer import is_region, region_of
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
-from nlapi.planner.language.text import Kind, Span
+from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import word_lists
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.naming import STOPWORDS, split_words, stem
@@ -16,7 +16,7 @@ from nlapi.tools.word_similarity import similarity
 # Samples of a description that are compared.
 _SAMPLES = 8
 # Word vectors less alike than this say nothing.
-_FAINT = 0.35
+_MIN_SIMILARITY = 0.35
 _CODES = frozenset(CURRENCY_NAMES.values())
 _KIND_LINES = (line.split(": ") for line in word_lists("slots")["world_kinds"].strip().splitlines())
 _KINDS = {stem(word): kind for kind, names in _KIND_LINES for word in names.split()}
@@ -25,7 +25,7 @@ _NEAR = frozenset(("town", "country", "state"))
 
 
 @lru_cache(maxsize=8192)
-def world(text: str) -> str:
+def world_kind(text: str) -> str:
     """Return the kind of what a text names: currency, language, country, state or town; "" for anything else."""
     lower = text.lower().removeprefix("the ")
     if text in _CODES or lower in CURRENCY_NAMES:
@@ -42,12 +42,18 @@ def world(text: str) -> str:
     return "town" if text[:1].isupper() and region_of(text) else ""
 
 
-def world_fits(span: Span, slot: Slot) -> float:
+def world_fit(mention: ValueMention, slot: Slot) -> float:
     """Return 1 for a mention of the kind in the name of a slot, 0.5 in its description, -1 for one of another kind."""
-    if span.kind not in (Kind.NAME, Kind.PHRASE, Kind.QUOTED, Kind.LITERAL, Kind.CALLED):
+    if mention.kind not in (
+        MentionKind.NAME,
+        MentionKind.PHRASE,
+        MentionKind.QUOTED,
+        MentionKind.LITERAL,
+        MentionKind.TITLE,
+    ):
         return 0.0
     by_name, expected = _expected_kinds(slot)
-    kind = world(span.text.strip(" .,")) if expected else ""
+    kind = world_kind(mention.text.strip(" .,")) if expected else ""
     if not kind:
         return -0.4 if by_name and by_name != "town" else 0.0
     if kind == expected:
@@ -66,11 +72,11 @@ def _first_kind(words: Iterable[str]) -> str:
     return next((_KINDS[word] for word in words if word in _KINDS), "")
 
 
-def to_words(words: Iterable[str], stems: Iterable[str]) -> dict[str, float]:
+def similar_stems(words: Iterable[str], stems: Iterable[str]) -> dict[str, float]:
     """Return the `stems` that are like one of `words`, with their similarity to the nearest."""
     content = [word for word in words if word not in STOPWORDS]
-    near = ((word, max((similarity(other, word) for other in content), default=0.0)) for word in stems)
-    return {word: likeness for word, likeness in near if likeness >= _FAINT}
+    near = ((word, max((similarity(content_word, word) for content_word in content), default=0.0)) for word in stems)
+    return {word: likeness for word, likeness in near if likeness >= _MIN_SIMILARITY}
 
 
 @lru_cache(maxsize=4096)

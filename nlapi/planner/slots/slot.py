@@ -10,7 +10,7 @@ from typing import Any
 
 from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.text import Span
+from nlapi.planner.language.text import ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import word_lists
 from nlapi.planner.language.words import words as word_set
@@ -80,15 +80,15 @@ class Slot:
     description: str
     required: bool
     item: Schema = field(default_factory=dict)
-    many: bool = False
-    integer: bool = False
+    is_array: bool = False
+    is_integer: bool = False
     choices: tuple[object, ...] = ()
     examples: frozenset[str] = frozenset()
     samples: tuple[str, ...] = ()
     glossary: Mapping[str, object] = field(default_factory=dict)
     unit: str = ""
-    where: str = ""
-    needed: bool = False
+    location: str = ""
+    required_by_object: bool = False
 
     @property
     def name(self) -> str:
@@ -109,7 +109,7 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
     in_body = frozenset(tool.body_rules.get("required", ()))
     for name, schema in _properties(root).items():
         location, wire = tool.places.get(name, ("", name))
-        walk = _Walk(root=root, where=location, tool=tool)
+        walk = _SlotWalk(root=root, location=location, tool=tool)
         needed = name in required or (location == "body" and wire in in_body)
         slots.extend(walk.slots((name,), schema, name in required, (), needed=needed))
     return tuple(_changeable(tool.operation, slots)[:_MOST])
@@ -130,14 +130,14 @@ def _changeable(operation: Operation, slots: Sequence[Slot]) -> Sequence[Slot]:
     }
     text = lists.get(operation) or (f"{operation.summary} {operation.description}".lower() if lists else "")
     names = set(re.findall(r"\w+", text))
-    changed = [slot for slot in slots if slot.where == "body" and slot.path[0].lower() in names]
-    return [slot for slot in slots if slot.where != "body" or slot in changed] if changed else slots
+    changed = [slot for slot in slots if slot.location == "body" and slot.path[0].lower() in names]
+    return [slot for slot in slots if slot.location != "body" or slot in changed] if changed else slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Walk:
+class _SlotWalk:
     root: Schema
-    where: str
+    location: str
     tool: Tool
 
     def slots(
@@ -149,7 +149,7 @@ class _Walk:
             if ref in parents:
                 return
             parents = (*parents, ref)
-        schema = settle(raw, self.root)
+        schema = resolve_schema(raw, self.root)
         inner = _properties(schema)
         if inner and len(path) <= _DEEPEST:
             names = frozenset(schema.get("required", ()))
@@ -159,8 +159,8 @@ class _Walk:
         yield self._slot(path, schema, required=required, needed=needed)
 
     def _slot(self, path: tuple[str, ...], schema: Schema, *, required: bool, needed: bool) -> Slot:
-        many = type_of(schema) == "array"
-        item = settle(schema.get("items", {}), self.root) if many else schema
+        many = schema_type(schema) == "array"
+        item = resolve_schema(schema.get("items", {}), self.root) if many else schema
         description = str(schema.get("description") or item.get("description") or "")
         words = (*self._owner(path), *map(stem, split_words(path[-1])))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
@@ -174,15 +174,15 @@ class _Walk:
             description=description,
             required=required,
             item=item,
-            many=many,
-            integer=type_of(item) == "integer",
+            is_array=many,
+            is_integer=schema_type(item) == "integer",
             choices=choices,
             examples=frozenset(map(str.lower, samples)),
             samples=samples,
             glossary=_glossary(description),
-            unit=self._unit(path, words) if type_of(item) in ("integer", "number") else "",
-            where=self.where,
-            needed=needed,
+            unit=self._unit(path, words) if schema_type(item) in ("integer", "number") else "",
+            location=self.location,
+            required_by_object=needed,
         )
 
     def _owner(self, path: tuple[str, ...]) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ class _Walk:
         wire = self.tool.places.get(path[0], ("", path[0]))[1]
         before, segment, _ = self.tool.operation.path.partition(f"/{{{wire}}}")
         noun = before.rpartition("/")[2]
-        bare = self.where == "path" and segment and set(map(stem, split_words(path[-1]))) <= _BARE
+        bare = self.location == "path" and segment and set(map(stem, split_words(path[-1]))) <= _BARE
         return tuple(stem(word) for word in split_words(noun)) if bare and "{" not in noun else ()
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
@@ -198,7 +198,7 @@ class _Walk:
         return unit_of(argument_schema(self.tool, *path)) or by_name
 
 
-def settle(schema: object, root: Schema) -> Schema:
+def resolve_schema(schema: object, root: Schema) -> Schema:
     """Return a schema with its `$ref`, `allOf` and nullable unions resolved as far as a planner needs."""
     for _ in range(_MOST_STEPS):
         if not isinstance(schema, Mapping):
@@ -231,7 +231,7 @@ def _merged(schema: Schema, root: Schema) -> Schema:
     properties: dict[str, Any] = {}
     required: list[str] = []
     for part in (*schema["allOf"], {key: value for key, value in schema.items() if key != "allOf"}):
-        settled = settle(part, root)
+        settled = resolve_schema(part, root)
         properties |= settled.get("properties") or {}
         required += settled.get("required") or []
         merged |= settled
@@ -242,7 +242,7 @@ def _merged(schema: Schema, root: Schema) -> Schema:
     return merged
 
 
-def type_of(schema: Schema) -> str:
+def schema_type(schema: Schema) -> str:
     """Return the type of a schema, without null and by its keywords where it has none; "" for any type."""
     kind = schema.get("type")
     if isinstance(kind, list):
@@ -258,7 +258,7 @@ def _properties(schema: Schema) -> Schema:
 
 
 def _family(words: list[str], item: Schema, choices: tuple[object, ...], description: str) -> Family:
-    kind, form = type_of(item), item.get("format", "")
+    kind, form = schema_type(item), item.get("format", "")
     if kind == "boolean" or ({str(value).lower() for value in choices} >= {"true", "false"}):
         return Family.BOOLEAN
     if choices:
@@ -326,7 +326,7 @@ _CREDENTIAL = re.compile(
 )
 
 
-def is_credential(name: str, where: str, schema: Schema, description: str = "") -> bool:
+def is_credential(name: str, location: str, schema: Schema, description: str = "") -> bool:
     """Return whether an argument authenticates the caller, by its name, or by its format and its description.
 
     A body may well be about tokens (revoke a token), so that there the description has to say so too.
@@ -334,7 +334,7 @@ def is_credential(name: str, where: str, schema: Schema, description: str = "") 
     words = " ".join(split_words(name))
     described = _CREDENTIAL.search(description) is not None
     by_name = words in _CREDENTIALS or (words in _BARE_CREDENTIALS and described)
-    if where == "body":
+    if location == "body":
         return described and (by_name or schema.get("format") == "password")
     return by_name or (described and schema.get("format") == "password")
 
@@ -365,17 +365,17 @@ def is_secret(slot: Slot, tool: Tool) -> bool:
         return False
     schemes = tool.operation.spec.security_schemes.values()
     keys = {(scheme.location, scheme.name) for scheme in schemes if scheme.kind == "apiKey"}
-    return (slot.where, slot.name) in keys or is_credential(slot.name, slot.where, slot.schema, slot.description)
+    return (slot.location, slot.name) in keys or is_credential(slot.name, slot.location, slot.schema, slot.description)
 
 
 # The last 30 days are a choice or two dates, and not both.
 _DAYS = {Family.CHOICE, Family.DATE}
 # Scores of a candidate of the probabilities 0 and 1.
-LOW, HIGH = 0.2, 1.9
+LOW_SCORE, HIGH_SCORE = 0.2, 1.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class SlotCandidate:
     """A value for a slot. `spans` are the mentions that it uses; `shared` candidates may use the same words.
 
     `span` is the mention that the value is read from, `how` its conversion (values.HOW), `evidence` further features of
@@ -386,24 +386,24 @@ class Option:
     value: Any
     start: int
     end: int
-    span: Span | None = None
-    spans: tuple[Span, ...] = ()
+    mention: ValueMention | None = None
+    mentions: tuple[ValueMention, ...] = ()
     shared: bool = False
-    how: str = ""
+    conversion: str = ""
     evidence: Sequence[float] = ()
-    sure: float = 0.0
+    probability: float = 0.0
 
     @property
     def score(self) -> float:
         """The probability on the scale of the scores of operations: likely from 1 on, unlikely below 0.5."""
-        return LOW + (HIGH - LOW) * self.sure
+        return LOW_SCORE + (HIGH_SCORE - LOW_SCORE) * self.probability
 
     @property
     def narrows(self) -> bool:
         """Whether the request is narrower with it: a flag that is set as by default narrows nothing."""
         return not (self.value is True and self.slot.schema.get("default") is True)
 
-    def collides(self, rival: Option) -> bool:
+    def collides(self, rival: SlotCandidate) -> bool:
         """Return whether two candidates use the same words, and may not share them."""
         families = {self.slot.family, rival.slot.family}
         if self.shared and rival.shared and self.value != rival.value and families != _DAYS:

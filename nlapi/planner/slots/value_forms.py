@@ -8,8 +8,8 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from nlapi.openapi.model import Schema
-from nlapi.planner.language.measures import Unit, said, unit
-from nlapi.planner.language.text import Kind, Sentence, Span
+from nlapi.planner.language.measures import Unit, find_unit, unit_of_mention
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.tools.patterns import bounded_pattern
@@ -83,53 +83,53 @@ _FORMATS = (
 )
 
 
-def moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[str | None, str]]:
+def date_conversions(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[str | None, str]]:
     """Return the conversions of a date: the last day of a range, the day on which a stay is over, and of a time of day
     the moment on the day elsewhere in the sentence, or the time itself.
     """
-    if span.kind is not Kind.DATE:
+    if mention.kind is not MentionKind.DATE:
         return
-    if set(slot.words) & CLOSING and (over := _lasting(span, sentence)) is not None:
-        yield render(over, slot), "lasting"
-    if isinstance(span.value, tuple) and (last := render(span.value, slot, end=True)) is not None:
+    if set(slot.words) & CLOSING and (over := _lasting(mention, sentence)) is not None:
+        yield format_date(over, slot), "lasting"
+    if isinstance(mention.value, tuple) and (last := format_date(mention.value, slot, end=True)) is not None:
         yield last, "last_day"
-    if not isinstance(span.value, time) or slot.family is Family.TIME:
+    if not isinstance(mention.value, time) or slot.family is Family.TIME:
         return
-    days = [day for day in sentence.spans if day.kind is Kind.DATE and type(day.value) is date]
+    days = [day for day in sentence.mentions if day.kind is MentionKind.DATE and type(day.value) is date]
     # Of several days the one that stands nearest to the hour.
-    if days and span.form != "part":
-        nearest = min(days, key=lambda day: abs(day.first - span.first))
-        yield render(datetime.combine(nearest.value, span.value), slot), "moment"
+    if days and mention.form != "part":
+        nearest = min(days, key=lambda day: abs(day.first - mention.first))
+        yield format_date(datetime.combine(nearest.value, mention.value), slot), "moment"
     if re.search(r"\bhh:mm", slot.description, re.IGNORECASE):
-        yield span.value.strftime("%H:%M"), "clock"
+        yield mention.value.strftime("%H:%M"), "clock"
 
 
-def _lasting(span: Span, sentence: Sentence) -> date | None:
+def _lasting(mention: ValueMention, sentence: Sentence) -> date | None:
     """Return the end of a stay that begins on a date, where the sentence has its length: 3 nights from June 1."""
-    if not isinstance(span.value, date) or span.form == "part":
+    if not isinstance(mention.value, date) or mention.form == "part":
         return None
-    for number in sentence.spans:
-        if number.kind is not Kind.NUMBER or number.form not in ("plain", "spelt", "counted"):
+    for number in sentence.mentions:
+        if number.kind is not MentionKind.NUMBER or number.form not in ("plain", "spelt", "counted"):
             continue
-        measure = said(sentence, number)
+        measure = unit_of_mention(sentence, number)
         if measure is not None and measure.dimension == "time" and 0 < number.value < _LONGEST_STAY:
             length = timedelta(seconds=float(number.value) * measure.factor)
-            return span.value + length if isinstance(span.value, datetime) or not length.seconds else None
+            return mention.value + length if isinstance(mention.value, datetime) or not length.seconds else None
     return None
 
 
-def moment_of(span: Span, slot: Slot) -> str | None:
+def date_value(mention: ValueMention, slot: Slot) -> str | None:
     """Return a mention as a date or a time, as it stands or in the form of the slot; None where it is neither."""
-    if span.kind is Kind.DATE:
-        return render(span.value, slot)
-    if span.kind is Kind.QUOTED or (span.kind is Kind.LITERAL and slot.family is not Family.TIME):
-        return span.text if any(map(str.isdigit, span.text)) else None
-    if span.kind is Kind.NUMBER and "tim" in slot.words and span.value > 10**8:
-        return span.text
+    if mention.kind is MentionKind.DATE:
+        return format_date(mention.value, slot)
+    if mention.kind is MentionKind.QUOTED or (mention.kind is MentionKind.LITERAL and slot.family is not Family.TIME):
+        return mention.text if any(map(str.isdigit, mention.text)) else None
+    if mention.kind is MentionKind.NUMBER and "tim" in slot.words and mention.value > 10**8:
+        return mention.text
     return None
 
 
-def render(value: date | time | tuple[date, date], slot: Slot, *, end: bool = False) -> str | None:
+def format_date(value: date | time | tuple[date, date], slot: Slot, *, end: bool = False) -> str | None:
     """Return a date or a time in the form of the slot; of a range of days the first, or (at the `end`) the last."""
     if isinstance(value, tuple):
         value = value[1 if end else 0]
@@ -181,7 +181,7 @@ _UNIT_NAME = re.compile(
 )
 
 
-def wanted(slot: Slot) -> Unit | None:
+def slot_unit(slot: Slot) -> Unit | None:
     """Return the unit of the numbers of a slot, by its name or else by its description."""
     return _unit_in(slot.name, slot.description)
 
@@ -190,36 +190,36 @@ def wanted(slot: Slot) -> Unit | None:
 def _unit_in(name: str, description: str) -> Unit | None:
     last = re.split(r"[_\-\s]|(?<=[a-z])(?=[A-Z])", name)[-1]
     words = [last.lower(), *(match[match.lastindex or 0] for match in _UNIT_NAME.finditer(description[:200]))]
-    units = (unit(word) for word in words if len(word) > 1)
-    return next((named for named in units if named is not None), None)
+    units = (find_unit(word) for word in words if len(word) > 1)
+    return next((match_unit for match_unit in units if match_unit is not None), None)
 
 
-def measured(sentence: Sentence, span: Span, slot: Slot) -> bool:
+def has_unit_of(sentence: Sentence, mention: ValueMention, slot: Slot) -> bool:
     """Return whether a number has a unit in the sentence, of the dimension of the unit of the slot."""
-    source, target = said(sentence, span), wanted(slot)
+    source, target = unit_of_mention(sentence, mention), slot_unit(slot)
     return source is not None and target is not None and source.dimension == target.dimension
 
 
-def converted(sentence: Sentence, span: Span, slot: Slot) -> float | int | None:
+def convert_unit(sentence: Sentence, mention: ValueMention, slot: Slot) -> float | int | None:
     """Return a number in the unit of a slot, where the sentence has it in another one: 2 hours are 120 minutes.
 
     A number right behind it in a smaller unit is added: 1 hour and 30 minutes.
     """
-    source, target = said(sentence, span), wanted(slot)
+    source, target = unit_of_mention(sentence, mention), slot_unit(slot)
     if source is None or target is None or source.dimension != target.dimension:
         return None
-    added = _smaller_part(sentence, span, source)
+    added = _smaller_part(sentence, mention, source)
     if source.factor == target.factor and not added:
         return None
-    value = float(f"{(float(span.value) * source.factor + added) / target.factor:.10g}")
+    value = float(f"{(float(mention.value) * source.factor + added) / target.factor:.10g}")
     return int(value) if value.is_integer() else value
 
 
-def _smaller_part(sentence: Sentence, span: Span, source: Unit) -> float:
+def _smaller_part(sentence: Sentence, mention: ValueMention, source: Unit) -> float:
     """Return the measure in a smaller unit right behind a measure, in the base unit of the dimension."""
-    for after in sentence.spans:
-        if after.kind is Kind.NUMBER and span.last <= after.first <= span.last + 3:
-            smaller = said(sentence, after)
+    for after in sentence.mentions:
+        if after.kind is MentionKind.NUMBER and mention.last <= after.first <= mention.last + 3:
+            smaller = unit_of_mention(sentence, after)
             if smaller is not None and smaller.dimension == source.dimension and smaller.factor < source.factor:
                 return float(after.value) * smaller.factor
     return 0.0

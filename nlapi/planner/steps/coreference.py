@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.answers import listed_in
-from nlapi.planner.answering.row_fields import called, noun, plural
+from nlapi.planner.answering.answers import list_of_step
+from nlapi.planner.answering.row_fields import item_label, plural_name, singular_name
 from nlapi.planner.slots.entities import id_like
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, id_of, name_of
@@ -63,7 +63,7 @@ class References:
 
     @property
     def noun(self) -> str:
-        return noun(self.operation)
+        return singular_name(self.operation)
 
     def phrase(self, item: Item) -> str:
         """Return an item as a sentence names it: the campaign cmp_1."""
@@ -75,14 +75,14 @@ class References:
     def single(self) -> str:
         """The phrase for the only item. UnresolvedReference where there are several."""
         if len(self.items) > 1:
-            names = ", ".join(called(item, self.items) for item in self.items[:_MAX_NAMES])
-            raise UnresolvedReference(f"Which one? There are {len(self.items)} {plural(self.operation)}: {names}.")
+            names = ", ".join(item_label(item, self.items) for item in self.items[:_MAX_NAMES])
+            raise UnresolvedReference(f"Which one? There are {len(self.items)} {plural_name(self.operation)}: {names}.")
         return self.phrase(self.items[0])
 
     def at(self, index: int) -> str:
         """Return the phrase for the item at an index. UnresolvedReference where the list is shorter."""
         if index >= len(self.items):
-            count = f"only {len(self.items)} {plural(self.operation)} were listed"
+            count = f"only {len(self.items)} {plural_name(self.operation)} were listed"
             raise UnresolvedReference(f"There is no such one: {count}.")
         return self.phrase(self.items[index])
 
@@ -96,7 +96,7 @@ def _items(step: Step) -> list[Item]:
     """Return the items in the answer of a step."""
     if step.result is None or not step.result.ok:
         return []
-    if (listed := listed_in(step)) is not None:
+    if (listed := list_of_step(step)) is not None:
         return listed.object_entries
     item = extract_item(step.result.data, step.call.tool.operation)
     return [item] if item is not None and (id_of(item) is not None or name_of(item)) else []
@@ -112,7 +112,7 @@ def _target(step: Step) -> list[Item]:
 
 
 def _is_listing(step: Step) -> bool:
-    return step.result is not None and step.result.ok and listed_in(step) is not None
+    return step.result is not None and step.result.ok and list_of_step(step) is not None
 
 
 def resolve_references(question: str, before: Conversation) -> str:
@@ -165,7 +165,7 @@ def _resolve_pronoun(question: str, references: References) -> str:
         elif pronoun == "it" and _EXPLETIVE.search(question):
             continue
         return f"{question[: match.start()]}{references.single}{noun_phrase.removeprefix(references.noun)}{tail}"
-    return _PLURAL.sub(f"the {plural(references.operation)}", question, count=1)
+    return _PLURAL.sub(f"the {plural_name(references.operation)}", question, count=1)
 
 
 def _is_noun(phrase: str, noun: str) -> bool:

@@ -10,19 +10,26 @@ from typing import Any
 
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.client_filter import Filtered, filter_things
+from nlapi.planner.answering.client_filter import FilteredItems, filter_items
 from nlapi.planner.answering.row_fields import RowFields
-from nlapi.planner.language.commands import own_verbs
+from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.names import NO_NAMES
-from nlapi.planner.language.question_intent import wish_of
-from nlapi.planner.language.text import Kind
-from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.language.question_intent import read_intent
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import Filling
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import DESCRIBED, Wanted, is_subject, kind_of, last_parameter, noun_stems
-from nlapi.planner.slots.known_values import complete
-from nlapi.planner.slots.slot import Option, Slot
+from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import (
+    DESCRIBED_RESOURCE,
+    PendingLookup,
+    is_subject,
+    last_parameter,
+    operation_noun_stems,
+    resource_stems,
+)
+from nlapi.planner.slots.preset_values import complete_values
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, singular
 from nlapi.tools.tool import Call
@@ -39,34 +46,34 @@ _ADVERBS = frozenset("still now again already currently immediately gracefully p
 _NOT_NAMES = STOPWORDS | _PREPOSITIONS | _ADVERBS | NO_NAMES
 
 
-def filter_described(text: str, items: Sequence[Item], call: Call, today: date) -> Filtered:
+def filter_described(text: str, items: Sequence[Item], call: Call, today: date) -> FilteredItems:
     """Return the items that a description fits; none where a part of it cannot be applied."""
-    fields = RowFields(things=tuple(items), operation=call.tool.operation)
-    matches = filter_things(text, wish_of(text), fields, call, applied=(), taken=(), today=today)
-    return matches if matches.conditions and not matches.unapplied else replace(matches, things=())
+    fields = RowFields(items=tuple(items), operation=call.tool.operation)
+    matches = filter_items(text, read_intent(text), fields, call, applied=(), structural=(), today=today)
+    return matches if matches.conditions and not matches.unapplied else replace(matches, items=())
 
 
-def with_leftover_name(best: Candidate, catalogue: Catalogue, known_values: Mapping[str, Any]) -> Filling:
+def with_leftover_name(best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]) -> Assignment:
     """Return the assignment with a look-up of the item that the rest of a sentence names, where only its id lacks.
 
     The look-up tells whether there is such an item; a word that is no name of one leads to a question.
     """
-    filling = best.filling
-    _, missing = complete(
-        {option.slot.path: option.value for option in filling.options}, best.scene.slots, known_values
+    filling = best.assignment
+    _, missing = complete_values(
+        {option.slot.path: option.value for option in filling.candidates}, best.context.slots, known_values
     )
-    ids = [slot for slot in missing if slot.where == "path" and not slot.many]
-    listing = catalogue.lister(best.tool, ids[0]) if len(ids) == 1 else None
+    ids = [slot for slot in missing if slot.location == "path" and not slot.is_array]
+    listing = catalogue.list_operation(best.tool, ids[0]) if len(ids) == 1 else None
     if listing is None or last_parameter(best.operation) != ids[0].name:
         return filling
-    if (described := _with_description(best.scene, filling, ids[0], listing)) is not None:
+    if (described := _with_description(best.context, filling, ids[0], listing)) is not None:
         return described
     return _NameSearch(best=best, slot=ids[0], listing=listing).assignment() or filling
 
 
-def _with_description(scene: Scene, filling: Filling, slot: Slot, listing: Operation) -> Filling | None:
+def _with_description(scene: SlotContext, filling: Assignment, slot: Slot, listing: Operation) -> Assignment | None:
     """Return the assignment with a look-up of what the sentence describes from the item's noun on; None for nothing."""
-    tokens, kind = scene.sentence.tokens, kind_of(scene.tool, slot)
+    tokens, kind = scene.sentence.tokens, resource_stems(scene.tool, slot)
     for first in range(len(tokens) - len(kind) - 1 if kind else 0):
         after = first + len(kind)
         is_singular = singular(tokens[after - 1].lower) == tokens[after - 1].lower
@@ -74,18 +81,20 @@ def _with_description(scene: Scene, filling: Filling, slot: Slot, listing: Opera
             continue
         is_participle = tokens[after].lower.endswith("ed") and after + 2 < len(tokens)
         start, end = tokens[first].start, tokens[-1].end
-        is_free = not any(option.start < end and start < option.end for option in filling.options)
+        is_free = not any(option.start < end and start < option.end for option in filling.candidates)
         if is_free and (is_participle or tokens[after].lower in _DESCRIBING):
-            target = Wanted(name=scene.sentence.text[start:end], lister=listing.id, place=DESCRIBED)
+            target = PendingLookup(
+                name=scene.sentence.text[start:end], list_operation=listing.id, ordinal=DESCRIBED_RESOURCE
+            )
             return _with_lookup(filling, slot, target, start, end)
     return None
 
 
-def _with_lookup(filling: Filling, slot: Slot, target: Wanted, start: int, end: int) -> Filling:
-    option = Option(slot=slot, value=target, sure=_PROBABILITY, start=start, end=end)
+def _with_lookup(filling: Assignment, slot: Slot, target: PendingLookup, start: int, end: int) -> Assignment:
+    option = SlotCandidate(slot=slot, value=target, probability=_PROBABILITY, start=start, end=end)
     return replace(
         filling,
-        options=(*filling.options, option),
+        candidates=(*filling.candidates, option),
         missing=tuple(other for other in filling.missing if other is not slot),
         unused=tuple(span for span in filling.unused if span.end <= start or end <= span.start),
     )
@@ -95,33 +104,35 @@ def _with_lookup(filling: Filling, slot: Slot, target: Wanted, start: int, end: 
 class _NameSearch:
     """The search of a sentence for the plain words that may name the item of `slot`."""
 
-    best: Candidate
+    best: OperationCandidate
     slot: Slot
     listing: Operation
 
-    def assignment(self) -> Filling | None:
+    def assignment(self) -> Assignment | None:
         """Return the assignment with a look-up of the name; None where there is no name, or several."""
         runs = list(self._runs())
         if len(runs) != 1:
             return None
         ((first, last),) = runs
-        sentence = self.best.scene.sentence
+        sentence = self.best.context.sentence
         # The item that an operation is below is named by one word behind a preposition: the logs of web.
         is_behind_preposition = last - first == 1 and sentence.tokens[first - 1].lower in _PREPOSITIONS
         if not is_subject(self.best.operation, self.slot) and not is_behind_preposition:
             return None
         start, end = sentence.tokens[first].start, sentence.tokens[last - 1].end
         # A literal (web-2.log) is several tokens.
-        literals = [span for span in sentence.spans if span.kind is Kind.LITERAL and span.start <= start < span.end]
+        literals = [
+            span for span in sentence.mentions if span.kind is MentionKind.LITERAL and span.start <= start < span.end
+        ]
         start = min([start, *(span.start for span in literals)])
         end = max([end, *(span.end for span in literals)])
         name = sentence.text[start:end].removesuffix("'s").removesuffix("’s")
-        target = Wanted(name=name, lister=self.listing.id, exact=True)
-        return _with_lookup(self.best.filling, self.slot, target, start, end)
+        target = PendingLookup(name=name, list_operation=self.listing.id, exact=True)
+        return _with_lookup(self.best.assignment, self.slot, target, start, end)
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Yield the runs of tokens that may be a name, as (first, after the last)."""
-        tokens = self.best.scene.sentence.tokens
+        tokens = self.best.context.sentence.tokens
         first = 0
         while first < len(tokens):
             last = first
@@ -137,28 +148,28 @@ class _NameSearch:
     @cached_property
     def _verb(self) -> int:
         """The index of the token that commands."""
-        sentence = self.best.scene.sentence
+        sentence = self.best.context.sentence
         begin = opening_length(sentence.text)
         return next((index for index, token in enumerate(sentence.tokens) if token.start >= begin and token.word), 0)
 
     @cached_property
     def _nouns(self) -> set[str]:
-        return {*kind_of(self.best.tool, self.slot), *noun_stems(self.best.operation)}
+        return {*resource_stems(self.best.tool, self.slot), *operation_noun_stems(self.best.operation)}
 
     def _is_free(self, index: int) -> bool:
         """Return whether a word is no value of an argument, no function word and none of the operation's."""
-        scene = self.best.scene
+        scene = self.best.context
         token = scene.sentence.tokens[index]
         if not token.word or token.lower in _NOT_NAMES:
             return False
-        values = [span for span in scene.sentence.spans if span.kind in (Kind.NUMBER, Kind.DATE)]
-        used = [(option.start, option.end) for option in self.best.filling.options]
+        values = [span for span in scene.sentence.mentions if span.kind in (MentionKind.NUMBER, MentionKind.DATE)]
+        used = [(option.start, option.end) for option in self.best.assignment.candidates]
         used += [(span.start, span.end) for span in values]
-        return token.stem not in scene.common and not any(start <= token.start < end for start, end in used)
+        return token.stem not in scene.operation_stems and not any(start <= token.start < end for start, end in used)
 
     def _is_led(self, first: int) -> bool:
         """Return whether a run stands behind the noun, the command, a copula or a preposition."""
-        tokens = self.best.scene.sentence.tokens
+        tokens = self.best.context.sentence.tokens
         before = first - 1
         while before > self._verb and tokens[before].lower in _ARTICLES:
             before -= 1
@@ -168,5 +179,5 @@ class _NameSearch:
         if token.stem in self._nouns and singular(token.lower) == token.lower:
             return True
         if before == self._verb:
-            return token.stem in own_verbs(self.best.operation) or token.lower in _COPULAS
+            return token.stem in operation_verbs(self.best.operation) or token.lower in _COPULAS
         return token.lower in _PREPOSITIONS | _COPULAS

@@ -10,13 +10,13 @@ from itertools import takewhile
 from typing import Any, Protocol
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.answers import list_question, listed_in
-from nlapi.planner.language.question_intent import wish_of
+from nlapi.planner.answering.answers import list_of_step, question_about_list
+from nlapi.planner.language.question_intent import read_intent
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.operations.candidates import candidate_of
+from nlapi.planner.operations.candidates import build_candidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.entities import noun_stems, takes_id
-from nlapi.planner.slots.known_values import Values, argument_name, coerce
+from nlapi.planner.slots.entities import operation_noun_stems, takes_id
+from nlapi.planner.slots.preset_values import Values, argument_name, coerce
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.coreference import References, UnresolvedReference, has_ordinal, resolve_references
 from nlapi.planner.steps.state import CallState, Goal, LookupState, state_of
@@ -127,7 +127,7 @@ class _FollowUp:
         step = _last_read(self.before)
         if step is None or step.result is None or References.of(self.before) is None:
             return Plan(text="There is nothing yet to see more of.", confidence=0.3)
-        arguments, listed = next_arguments(step.call, step.result), listed_in(step)
+        arguments, listed = next_arguments(step.call, step.result), list_of_step(step)
         total = listed.total if listed is not None else None
         if arguments is None or (total is not None and _items_listed(self.before, step) >= total):
             return Plan(text="That was all of them.")
@@ -140,7 +140,7 @@ class _FollowUp:
     def _repeat(self) -> Plan | None:
         """Return the plan of the last read with what the question changes in it; None where it changes nothing."""
         start = _ALSO.match(self.question)
-        is_about_all, figures = self._is_about_all(self.question), wish_of(self.question).figures
+        is_about_all, figures = self._is_about_all(self.question), read_intent(self.question).needs_all_items
         if start is None and not is_about_all:
             return None
         step = _last_read(self.before, listed=is_about_all and figures) or _last_read(self.before)
@@ -154,10 +154,10 @@ class _FollowUp:
             return self.plan(text, known=known_values)
         arguments = _arguments(step, self.catalogue)
         paging = page_arguments(tool, sizes=figures)
-        candidate = candidate_of(read_sentence(text, self.today), self.catalogue, {}, operation, 0.0)
-        options = candidate.filling.options if candidate is not None else ()
+        candidate = build_candidate(read_sentence(text, self.today), self.catalogue, {}, operation, 0.0)
+        options = candidate.assignment.candidates if candidate is not None else ()
         options = tuple(option for option in options if not figures or option.slot.path[0] not in paging)
-        if not options and any(is_entity(word) and word not in noun_stems(operation) for word in stems):
+        if not options and any(is_entity(word) and word not in operation_noun_stems(operation) for word in stems):
             ids = {argument_name(slot): value for slot, value in arguments.items() if takes_id(slot)}
             return self.plan(f"show {text}", known={**ids, **known_values})
         if not options and not (is_about_all and figures) and not self._narrows(text, step):
@@ -171,18 +171,18 @@ class _FollowUp:
         return plan_goal(goal, self.catalogue, known_values)
 
     def _narrows(self, text: str, step: Step) -> bool:
-        """Return whether the fields of the last listing's items can answer a text: and the pending ones?"""
-        listed = listed_in(step)
-        return listed is not None and list_question(text, [step], listed, (), self.today).is_narrower
+        """Return whether the fields of the last listing's items can answer a text (`and the pending ones`)."""
+        listed = list_of_step(step)
+        return listed is not None and question_about_list(text, [step], listed, (), self.today).is_narrower
 
     def _is_about_all(self, text: str) -> bool:
-        """Return whether a question is about all items of a list: how many of them, which has the highest budget?"""
+        """Return whether a question is about all items of a list: `which has the highest budget`."""
         words = split_words(text)
         # A change needs the item named: one word such as `ones` must not stand for many.
         if words and VERBS.get(stem(words[0]), Intent.READ) is not Intent.READ:
             return False
         has_entity = any(self.catalogue.index.is_entity(stem(word)) for word in words)
-        return (wish_of(text).figures and not has_entity) or _ONES.search(text) is not None
+        return (read_intent(text).needs_all_items and not has_entity) or _ONES.search(text) is not None
 
 
 def _unsent_step(turn: Turn) -> Step | None:
@@ -225,14 +225,14 @@ def _offered_calls(pending: Plan | None) -> list[Call]:
 def _items_listed(before: Conversation, last: Step) -> int:
     """Return the number of items in the pages that were read one after the other, up to the last."""
     pages = takewhile(lambda step: step.call.operation_id == last.call.operation_id, reversed(before.steps))
-    return sum(len(listed.object_entries) for step in pages if (listed := listed_in(step)) is not None)
+    return sum(len(listed.object_entries) for step in pages if (listed := list_of_step(step)) is not None)
 
 
 def _last_read(before: Conversation, *, listed: bool = False) -> Step | None:
     """Return the last read that was answered; with `listed`, the last that lists items."""
     for step in reversed(before.steps):
         is_read = step.result is not None and step.result.ok and step.call.tool.effect is Effect.READ
-        if is_read and (not listed or listed_in(step) is not None):
+        if is_read and (not listed or list_of_step(step) is not None):
             return step
     return None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlapi.planner.slots.assignment import nest
-from nlapi.planner.slots.entities import Wanted
-from nlapi.planner.slots.known_values import missing_of
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.preset_values import missing_arguments
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.state import CallState, Goal
 from nlapi.tools.plan import Plan
@@ -17,8 +17,8 @@ def call_plan(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """Return the plan of the goal's own call; `missing` are the slots that the user has to fill."""
     outer = goal.outer
     id = "call" if outer is None else "lookup"
-    call = Call(tool=goal.tool, arguments=nest(goal.values), id=id, account=goal.account)
-    required = missing_of(goal.tool, missing)
+    call = Call(tool=goal.tool, arguments=nest_values(goal.values), id=id, account=goal.account)
+    required = missing_arguments(goal.tool, missing)
     return Plan(
         calls=(call,),
         confidence=goal.confidence,
@@ -42,11 +42,11 @@ def describe_value(value: Any) -> str:
     """Return a value as a text; of a pending look-up, the words for what is looked up."""
     if isinstance(value, list):
         return ",".join(map(describe_value, value))
-    if not isinstance(value, Wanted):
+    if not isinstance(value, PendingLookup):
         return str(value)
-    if not (value.name or value.place):
+    if not (value.name or value.ordinal):
         return "your own id"
-    return f"the {value.field or 'id'} of {value.name if value.place else repr(value.name)}"
+    return f"the {value.field or 'id'} of {value.name if value.ordinal else repr(value.name)}"
 
 
 def with_note(text: str, goal: Goal) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from nlapi.planner.slots.entities import entity_of
+from nlapi.planner.slots.entities import named_resource
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.slots.value_forms import is_dotted
 from nlapi.planner.steps.state import LookupState, ScoredItem
@@ -99,7 +99,7 @@ def _id_for(state: LookupState, slot: Slot, item: Item) -> Any:
     if state.field:
         return id_of(item) if state.via else nested_field(item, state.field)
     id = nested_field(item, state.id_field) if state.id_field else None
-    return id_of(item, slot.name, entity_of(slot)) if id is None else id
+    return id_of(item, slot.name, named_resource(slot)) if id is None else id
 
 
 def nested_field(item: Item, field: str) -> Any:

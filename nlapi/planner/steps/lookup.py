@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from nlapi.planner.answering.row_fields import noun
+from nlapi.planner.answering.row_fields import singular_name
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.read_breadth import all_flag
-from nlapi.planner.slots.assignment import fill, nest
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import DESCRIBED, ONLY, Wanted, thing_of
-from nlapi.planner.slots.known_values import Values, argument_name, complete, missing_of, wanted_in
+from nlapi.planner.slots.assignment import assign_slots, nest_values
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, PendingLookup, resource_words
+from nlapi.planner.slots.preset_values import Values, argument_name, complete_values, missing_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.steps.goal import describe_call, describe_value, missing_text, with_note
 from nlapi.planner.steps.state import Goal, LookupState, ScoredItem
@@ -50,13 +50,13 @@ class _Listing:
 
 
 def _is_pending(value: Any) -> bool:
-    return wanted_in(value) is not None
+    return pending_lookup(value) is not None
 
 
 def look_up(
     goal: Goal,
     slot: Slot,
-    target: Wanted,
+    target: PendingLookup,
     tool: Tool,
     catalogue: Catalogue,
     known_values: Mapping[str, Any],
@@ -68,11 +68,11 @@ def look_up(
     A Goal where that listing takes an id that has to be looked up first: the newest album of an artist. With
     `filtered` a listing that can be filtered by name is.
     """
-    tools = (tool,) if target.field else (tool, *catalogue.other_listers(goal.tool, slot, tool))
+    tools = (tool,) if target.field else (tool, *catalogue.other_list_tools(goal.tool, slot, tool))
     listings = [_listing(goal, slot, other, target, catalogue, known_values) for other in tools]
     listing = listings[0] if target.field else min(listings, key=lambda listing: listing.misfit(goal.question))
     tool, values, slots = listing.tool, listing.values, catalogue.slots(listing.tool)
-    by_name = None if target.place else name_filter(slots)
+    by_name = None if target.ordinal else name_filter(slots)
     # Without its flag a listing may leave the item out: Docker lists running containers only.
     if (flag := all_flag(slots)) is not None and argument_name(flag) not in known_values:
         values.setdefault(flag.path, True)
@@ -82,12 +82,12 @@ def look_up(
         goal=goal,
         slot=slot.path,
         name=target.name,
-        kind=noun(tool.operation) if target.field else thing_of(goal.tool, slot),
+        kind=singular_name(tool.operation) if target.field else resource_words(goal.tool, slot),
         field=target.field,
         id_field="" if target.field else catalogue.id_field(goal.tool, slot, tool),
         id_fields=() if target.field else tuple(catalogue.path_fields(goal.tool, tool)),
-        via=target.via,
-        place=target.place,
+        via=target.detail_operation,
+        place=target.ordinal,
         exact=target.exact,
         filtered=filtered and by_name is not None and not by_name.required,
     )
@@ -97,9 +97,9 @@ def look_up(
     final = Call(
         tool=goal.tool, arguments={".".join(path): describe_value(value) for path, value in goal.values.items()}
     )
-    missing = missing_of(tool, listing.missing)
+    missing = missing_arguments(tool, listing.missing)
     return Plan(
-        calls=(Call(tool=tool, arguments=nest(values), id="lookup", reason=reason),),
+        calls=(Call(tool=tool, arguments=nest_values(values), id="lookup", reason=reason),),
         goal=goal.final_call,
         confidence=goal.confidence,
         missing=missing,
@@ -119,7 +119,7 @@ def _texts(state: LookupState) -> tuple[str, str]:
 
 
 def _listing(
-    goal: Goal, slot: Slot, tool: Tool, target: Wanted, catalogue: Catalogue, known_values: Mapping[str, Any]
+    goal: Goal, slot: Slot, tool: Tool, target: PendingLookup, catalogue: Catalogue, known_values: Mapping[str, Any]
 ) -> _Listing:
     """Return a listing with the arguments that the goal, the question and the known values have for it."""
     slots = catalogue.slots(tool)
@@ -128,28 +128,36 @@ def _listing(
     hints = {name: value for name, value in known_values.items() if name in names}
     shared = {other.path: goal.values[other.path] for other in required if other.path in goal.values}
     plain = {path: value for path, value in shared.items() if not _is_pending(value)}
-    values, missing = complete({**catalogue.narrowing(goal.tool, slot, tool), **plain}, slots, hints)
+    values, missing = complete_values({**catalogue.search_filters(goal.tool, slot, tool), **plain}, slots, hints)
     by_name = name_filter(slots)
-    if by_name is not None and by_name.required and target.name and not target.place:
+    if by_name is not None and by_name.required and target.name and not target.ordinal:
         missing = tuple(other for other in missing if other is not by_name)
     # The question is read for one level of look-ups only: further up its names belong to the outer look-up.
     if missing and goal.outer is None:
-        values, missing = complete({**_read_values(goal, tool, missing, target, catalogue), **values}, slots, hints)
+        values, missing = complete_values(
+            {**_read_values(goal, tool, missing, target, catalogue), **values}, slots, hints
+        )
     return _Listing(tool=tool, values=values, missing=missing)
 
 
-def _read_values(goal: Goal, tool: Tool, missing: Sequence[Slot], target: Wanted, catalogue: Catalogue) -> Values:
+def _read_values(
+    goal: Goal, tool: Tool, missing: Sequence[Slot], target: PendingLookup, catalogue: Catalogue
+) -> Values:
     """Return the values that the question has for a listing, without the name that is looked up and those in use."""
     sentence = read_sentence(goal.question, date.today())
-    listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(
-        sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.is_entity
+    listers = {slot: listing for slot in missing if (listing := catalogue.list_operation(tool, slot)) is not None}
+    scene = SlotContext(
+        sentence=sentence,
+        tool=tool,
+        slots=catalogue.slots(tool),
+        list_operations=listers,
+        is_api_noun=catalogue.index.is_entity,
     )
     lists = (value if isinstance(value, list) else [value] for value in goal.values.values())
     used = {target.name, *(str(entry) for entries in lists for entry in entries)}
     values: Values = {}
-    for option in fill(scene).options:
-        pending = wanted_in(option.value)
+    for option in assign_slots(scene).candidates:
+        pending = pending_lookup(option.value)
         text = pending.name if pending is not None else str(option.value)
         if option.slot in missing and text not in used:
             values[option.slot.path] = option.value
@@ -159,7 +167,9 @@ def _read_values(goal: Goal, tool: Tool, missing: Sequence[Slot], target: Wanted
 def name_filter(slots: Iterable[Slot]) -> Slot | None:
     """Return the query parameter that limits a listing to a name; None where it has none."""
     texts = {
-        slot.name: slot for slot in slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many
+        slot.name: slot
+        for slot in slots
+        if slot.location == "query" and slot.family is Family.TEXT and not slot.is_array
     }
     name = collection_index.name_filter(texts)
     return texts[name] if name is not None else None
@@ -195,9 +205,9 @@ def choice_plan(
 
 def _choice_reason(state: LookupState, *, several: bool, matched: bool, unread: int) -> str:
     name, kind = state.name, state.kind
-    if state.place == ONLY:
+    if state.place == ONLY_RESOURCE:
         return f"There are several, and the question does not say which {kind} is meant"
-    if state.place == DESCRIBED:
+    if state.place == DESCRIBED_RESOURCE:
         none = f"There is no {name}, as far as can be told; there are"
         return f"Several are described as {name!r}" if matched else none
     if state.place:

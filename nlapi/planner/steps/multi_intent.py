@@ -9,7 +9,7 @@ from datetime import date
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.entities import noun_stems
+from nlapi.planner.slots.entities import operation_noun_stems
 from nlapi.planner.steps.coreference import UnresolvedReference, resolve_references
 from nlapi.planner.steps.state import clause_of, with_clause
 from nlapi.planner.steps.turn_answer import answer_views, clauses_of, end_of_turn
@@ -138,7 +138,7 @@ def _intent(operation: Operation) -> Intent:
         return Intent.DELETE if operation.method in METHODS[Intent.DELETE] else Intent.UPDATE
     # A POST to what is no collection (/player/next) changes the state of what is there.
     last = split_words(operation.path.rstrip("/").rpartition("/")[2])
-    is_collection = bool(noun_stems(operation)) and bool(last) and singular(last[-1]) != last[-1]
+    is_collection = bool(operation_noun_stems(operation)) and bool(last) and singular(last[-1]) != last[-1]
     return Intent.CREATE if is_collection else Intent.UPDATE
 
 

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from nlapi.errors import UsageError
-from nlapi.planner.operations.accounts import as_json, from_json, looked_up
-from nlapi.planner.slots.assignment import nest
-from nlapi.planner.slots.entities import Wanted
-from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
-from nlapi.planner.slots.slot import Slot, type_of
+from nlapi.planner.operations.accounts import sources_from_json, sources_to_json, with_lookup
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
+from nlapi.planner.slots.slot import Slot, schema_type
 from nlapi.tools.plan import JsonObject, Plan
 from nlapi.tools.tool import Account, Call, Tool, ValueSource
 
@@ -79,8 +79,8 @@ class Goal:
         """The call that the question leads to in the end, without the values that are still to be looked up."""
         if self.outer is not None:
             return self.outer.goal.final_call
-        values = {path: value for path, value in self.values.items() if wanted_in(value) is None}
-        return Call(tool=self.tool, arguments=nest(values))
+        values = {path: value for path, value in self.values.items() if pending_lookup(value) is None}
+        return Call(tool=self.tool, arguments=nest_values(values))
 
     @property
     def account(self) -> Account:
@@ -90,10 +90,12 @@ class Goal:
         """Return the goal with an id, of the item called `name`, in place of the look-up in a slot."""
         value = self.values[slot.path]
         # A list may have the id as a number where the path of the same API declares a text.
-        if isinstance(id, int) and type_of(slot.item or slot.schema) == "string":
+        if isinstance(id, int) and schema_type(slot.item or slot.schema) == "string":
             id = str(id)
-        resolved = [id if isinstance(entry, Wanted) else entry for entry in value] if isinstance(value, list) else id
-        sources = looked_up(self.sources, argument_name(slot), resolved, name)
+        resolved = (
+            [id if isinstance(entry, PendingLookup) else entry for entry in value] if isinstance(value, list) else id
+        )
+        sources = with_lookup(self.sources, argument_name(slot), resolved, name)
         return replace(self, values={**self.values, slot.path: resolved}, sources=sources)
 
     def to_json(self) -> JsonObject:
@@ -108,7 +110,7 @@ class Goal:
             "others": [[id, _values_to_json(values)] for id, values in self.others],
             "tried": list(self.tried),
             "sentence": self.sentence,
-            "sources": as_json(self.sources),
+            "sources": sources_to_json(self.sources),
             "unused": list(self.unused),
             "outer": None if self.outer is None else self.outer.to_json(),
         }
@@ -253,7 +255,7 @@ def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
         others=tuple((id, _decode_values(values)) for id, values in data["others"]),
         tried=tuple(data.get("tried", ())),
         sentence=data.get("sentence", ""),
-        sources=from_json(data.get("sources", ())),
+        sources=sources_from_json(data.get("sources", ())),
         unused=tuple(data.get("unused", ())),
         outer=None if outer is None else _decode_lookup(outer, find_tool),
     )
@@ -279,10 +281,10 @@ def _decode_values(rows: Iterable[Sequence[Any]]) -> Values:
 def _value_to_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_value_to_json(entry) for entry in value]
-    if not isinstance(value, Wanted):
+    if not isinstance(value, PendingLookup):
         return value
-    fields = {"lister": value.lister, "field": value.field, "via": value.via}
-    return {"$wanted": value.name, **fields, "place": value.place, "exact": value.exact}
+    fields = {"lister": value.list_operation, "field": value.field, "via": value.detail_operation}
+    return {"$wanted": value.name, **fields, "place": value.ordinal, "exact": value.exact}
 
 
 def _decode_value(value: Any) -> Any:
@@ -291,4 +293,4 @@ def _decode_value(value: Any) -> Any:
     if not isinstance(value, Mapping) or "$wanted" not in value:
         return value
     fields = {key: value[key] for key in ("field", "via", "place", "exact") if key in value}
-    return Wanted(name=value["$wanted"], lister=value["lister"], **fields)
+    return PendingLookup(name=value["$wanted"], list_operation=value["lister"], **fields)

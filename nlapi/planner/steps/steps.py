@@ -9,14 +9,14 @@ from datetime import date
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.planner.answering.aggregates import at_place
-from nlapi.planner.answering.answers import pages_of, unanswered
+from nlapi.planner.answering.aggregates import items_at_ordinal
+from nlapi.planner.answering.answers import failure_reason, pages_of
 from nlapi.planner.language.ordinals import ORDINALS
-from nlapi.planner.operations.accounts import moved, with_completed
+from nlapi.planner.operations.accounts import with_completed, with_moved_arguments
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import nest
-from nlapi.planner.slots.entities import DESCRIBED, ONLY, is_subject, says_name, takes_name_too
-from nlapi.planner.slots.known_values import argument_name, coerce, complete, wanted_in
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, accepts_name, is_subject, takes_name_or_id
+from nlapi.planner.slots.preset_values import argument_name, coerce, complete_values, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.steps.described import filter_described
 from nlapi.planner.steps.goal import call_plan, describe_call
@@ -54,16 +54,16 @@ _READ = re.compile(
 def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any], *, filtered: bool = True) -> Plan:
     """Return the next plan on the way to a goal: a look-up while a name is left in it, then the call itself."""
     slots = catalogue.slots(goal.tool)
-    values, missing = complete(goal.values, slots, known_values)
+    values, missing = complete_values(goal.values, slots, known_values)
     goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
     for slot in slots:
-        if (target := wanted_in(values.get(slot.path))) is not None:
-            tool = _find_tool(catalogue, target.lister, goal.tool.operation.spec)
+        if (target := pending_lookup(values.get(slot.path))) is not None:
+            tool = _find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
             if tool is None:
-                return _gone(target.lister)
+                return _gone(target.list_operation)
             step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
             return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
-    secrets = catalogue.secrets(goal.tool)
+    secrets = catalogue.credentials(goal.tool)
     names = {slot: argument_name(slot) for slot in secrets}
     credentials = {slot.path: coerce(known_values[name], slot) for slot, name in names.items() if name in known_values}
     values = {**goal.values, **credentials}
@@ -111,7 +111,7 @@ def _retry_by_name(turn: Turn, catalogue: Catalogue) -> Plan | None:
     slot = next((slot for slot in catalogue.slots(call.tool) if slot.path == state.slot), None)
     path = segments(operation.route)
     read = collection_index(operation.spec).item_read_at(path[:-1]) if path and path[-1].parameter else None
-    if slot is None or not is_subject(operation, slot) or not says_name(read):
+    if slot is None or not is_subject(operation, slot) or not accepts_name(read):
         return None
     if call.arguments.get(slot.name) == state.name:
         return None
@@ -124,17 +124,17 @@ def _retry_by_name(turn: Turn, catalogue: Catalogue) -> Plan | None:
     )
 
 
-def accepts_name(operation: Operation, slot: Slot) -> bool:
+def _slot_accepts_name(operation: Operation, slot: Slot) -> bool:
     """Return whether the description of an operation says that it takes its item by name."""
     is_coded = slot.family is Family.NUMBER or slot.item.get("format") == "uuid"
-    return not is_coded and is_subject(operation, slot) and says_name(operation)
+    return not is_coded and is_subject(operation, slot) and accepts_name(operation)
 
 
 def _continue_lookup(
     turn: Turn, step: Step, state: LookupState, catalogue: Catalogue, known_values: Mapping[str, Any]
 ) -> Plan:
     """Return the plan after an answered call of a look-up."""
-    if step.result is not None and (reason := unanswered(step.call, step.result)):
+    if step.result is not None and (reason := failure_reason(step.call, step.result)):
         subject = f"Looking up {state.name!r}" if state.name else "Finding out who you are"
         return Plan(text=f"{subject} failed. {reason}", confidence=0.3)
     # The state may be from a transcript, and the description have changed since.
@@ -231,16 +231,16 @@ class _Lookup:
         items = [item for page in pages for item in items_of(page, state.kind)]
         if (plan := self._reply_plan(score_items(state, self.slot, items))) is not None:
             return plan
-        next_page = None if place == ONLY else self._next_page(len(pages))
+        next_page = None if place == ONLY_RESOURCE else self._next_page(len(pages))
         is_on_page = place in ORDINALS and ORDINALS[place] < len(items)
         if next_page and len(pages) < MAX_PAGES and not is_on_page:
             return page_plan(self.step.call, next_page, replace(state, pages=state.pages + 1), goal)
-        if place == DESCRIBED:
-            matches = list(filter_described(state.name, items, self.step.call, date.today()).things)
+        if place == DESCRIBED_RESOURCE:
+            matches = list(filter_described(state.name, items, self.step.call, date.today()).items)
         else:
-            matches = at_place(place, self.step.call.tool.operation, items)
+            matches = items_at_ordinal(place, self.step.call.tool.operation, items)
         # A list may be in any order, so for a change the user has to confirm an item selected by order.
-        is_certain = place == ONLY or (place == DESCRIBED and not next_page)
+        is_certain = place == ONLY_RESOURCE or (place == DESCRIBED_RESOURCE and not next_page)
         if len(matches) == 1 and (is_certain or self._reads):
             return self._plan_with_item(*score_items(state, self.slot, matches))
         if not items:
@@ -255,22 +255,22 @@ class _Lookup:
             text = f"{item.name} was found, but the answer gives no {state.field or 'id'} for it."
             return Plan(text=text, confidence=0.2)
         id = item.id
-        if item.score == 1.0 and takes_name_too(self.slot) and not (state.field or state.place):
+        if item.score == 1.0 and takes_name_or_id(self.slot) and not (state.field or state.place):
             # An item may have several names, and the user has chosen one of them.
             id = state.name
-        elif item.name and not state.field and accepts_name(operation, self.slot):
+        elif item.name and not state.field and _slot_accepts_name(operation, self.slot):
             id = item.name
         tool = _find_tool(self.catalogue, state.via, operation.spec) if state.via else None
         if tool is None:
             name = state.name if item.score >= DOT_SCORE or state.place else item.name
             return self._plan_with(goal.with_id(self.slot, id, name))
-        id_slot = next((slot for slot in reversed(self.catalogue.slots(tool)) if slot.where == "path"), None)
+        id_slot = next((slot for slot in reversed(self.catalogue.slots(tool)) if slot.location == "path"), None)
         if id_slot is None:
             return Plan(text=f"{tool.operation.id} takes no id.", confidence=0.2)
-        values, _ = complete({id_slot.path: id}, self.catalogue.slots(tool), self.known_values)
+        values, _ = complete_values({id_slot.path: id}, self.catalogue.slots(tool), self.known_values)
         text = f"read the {state.field} of {item.name!r}"
         return Plan(
-            calls=(Call(tool=tool, arguments=nest(values), id="lookup", reason=f"to {text}"),),
+            calls=(Call(tool=tool, arguments=nest_values(values), id="lookup", reason=f"to {text}"),),
             goal=goal.final_call,
             confidence=goal.confidence,
             understood=text,
@@ -283,10 +283,10 @@ class _Lookup:
         item: Item = extract_item(data, self.step.call.tool.operation) or {}
         field = self.state.field
         value = field_at(item, field) if field else id_of(item, self.slot.name)
-        if isinstance(value, list) and not self.slot.many:
+        if isinstance(value, list) and not self.slot.is_array:
             if len(value) > 1 and all(isinstance(entry, str | int) for entry in value):
                 choices = [ScoredItem(score=1.0, id=entry, name="") for entry in value]
-                state = replace(self.state, place=ONLY, field="")
+                state = replace(self.state, place=ONLY_RESOURCE, field="")
                 return choice_plan(self.goal.tool, self.slot, state, choices, matched=True)
             value = value[0] if value else None
         if value is None:
@@ -305,6 +305,6 @@ class _Lookup:
             values=values,
             others=tuple(others),
             tried=(*self.goal.tried, self.state.kind),
-            sources=moved(self.goal.sources, values),
+            sources=with_moved_arguments(self.goal.sources, values),
         )
         return self._plan_with(goal)

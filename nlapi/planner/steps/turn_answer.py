@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 from nlapi.openapi.spec import Effect
-from nlapi.planner.answering.answers import answer, list_question, listed_in, pages_of
+from nlapi.planner.answering.answers import answer_question, list_of_step, pages_of, question_about_list
 from nlapi.planner.steps.state import CallState, ClauseState, LookupState, clause_of, state_of, texts_used
 from nlapi.tools.answer_view import AnswerView, next_arguments
 from nlapi.tools.plan import Plan, Round, Turn
@@ -52,7 +52,7 @@ def answer_views(question: str, rounds: Sequence[Round], *, several: bool, today
     if together:
         applied += [value for step in steps for value in step.call.arguments.values() if isinstance(value, str)]
     text = _without_ordinals(question, rounds)
-    views = [answer(text, group, applied=applied, today=today) for group in groups]
+    views = [answer_question(text, group, applied=applied, today=today) for group in groups]
     if not several:
         return views
     titles = [group[-1].call.tool.operation.spec.title for group in groups]
@@ -71,7 +71,7 @@ def _without_ordinals(question: str, rounds: Sequence[Round]) -> str:
 def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
     """Return the plan that reads the next page of a listing; None unless the question is about all of its items."""
     step = turn.steps[-1]
-    listed = listed_in(step)
+    listed = list_of_step(step)
     if listed is None or not listed.object_entries or not step.result or not step.result.ok:
         return None
     pages = pages_of(turn.steps)
@@ -81,7 +81,7 @@ def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
     arguments = next_arguments(step.call, step.result)
     question, rounds = clauses_of(turn)[-1]
     applied = texts_used(round.plan for round in rounds)
-    listing = list_question(_without_ordinals(question, rounds), pages, listed, applied, today or date.today())
+    listing = question_about_list(_without_ordinals(question, rounds), pages, listed, applied, today or date.today())
     if not arguments or not listing.needs_all:
         return None
     call = replace(step.call, arguments=dict(arguments), reason="to have all of them")
@@ -91,5 +91,5 @@ def next_page_plan(turn: Turn, today: date | None) -> Plan | None:
 def repeats_page(turn: Turn) -> bool:
     """Return whether the last two answers list the same, as of an API that ignores the argument for the page."""
     answers = [step for step in turn.steps if step.result is not None][-2:]
-    lists = [listed.entries for step in answers if (listed := listed_in(step)) is not None]
+    lists = [listed.entries for step in answers if (listed := list_of_step(step)) is not None]
     return len(lists) == 2 and bool(lists[1]) and lists[0] == lists[1]

@@ -7,55 +7,55 @@ from dataclasses import replace
 
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect
-from nlapi.planner.language.question_intent import wish_of
-from nlapi.planner.language.text import Kind
-from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.language.question_intent import read_intent
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.fallbacks import UNSURE
-from nlapi.planner.operations.intent_rewrites import says_plainly, tells
-from nlapi.planner.operations.operation_choice import asks_for_health, asks_who_i_am
-from nlapi.planner.operations.vetoes import unexpressed, unused
+from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
+from nlapi.planner.operations.sentence_coverage import explains_plainly, list_answers
+from nlapi.planner.operations.vetoes import unexpressed_negations, unused_values
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import VERBS, Intent, split_words, stem
 
 # The least confidence of a plan whose operation the user chose, or that the sentence says plainly.
-CHOSEN = 0.6
+PLAIN_CONFIDENCE = 0.6
 # The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
 # nlapi.cli.session.OFFER_BELOW (0.2).
-TOSSED = 0.15
+TOSS_UP_CONFIDENCE = 0.15
 _ARTICLES = frozenset(("a", "an", "the", "new", "another"))
 
 
-def unsaid_words(best: Candidate, settled: Candidate, catalogue: Catalogue) -> tuple[str, ...]:
+def unexpressed_words(best: OperationCandidate, settled: OperationCandidate, catalogue: Catalogue) -> tuple[str, ...]:
     """Return the words of a sentence that a read leaves out, and that the user must not believe it takes care of."""
     if catalogue.index.is_change(best.operation):
         return ()  # nlapi.changes names the words that a change leaves out
-    is_code_left = any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused)
-    return (*unexpressed(best), *(unused(best) if is_code_left else ()))
+    is_code_left = any(span.kind in (MentionKind.LITERAL, MentionKind.QUOTED) for span in settled.assignment.unused)
+    return (*unexpressed_negations(best), *(unused_values(best) if is_code_left else ()))
 
 
-def surely(
-    best: Candidate,
-    settled: Candidate,
+def correct_confidence(
+    best: OperationCandidate,
+    without_filters: OperationCandidate,
     missing: Sequence[Slot],
-    sure: float,
+    forest_confidence: float,
     question: str,
     *,
     changes: bool,
-    unsaid: bool,
+    leaves_out_words: bool,
 ) -> float:
     """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
-    is_plain = tells(settled, missing) or says_plainly(best, missing)
-    is_plain = is_plain or asks_who_i_am(question) or asks_for_health(question)
-    is_plain = is_plain or (changes and not missing and (says_act(best) or _sets_commanded_state(best)))
-    confidence = max(sure, CHOSEN) if is_plain else sure
-    return min(confidence, UNSURE) if best.unasked or unsaid else confidence
+    is_plain = list_answers(without_filters, missing) or explains_plainly(best, missing)
+    is_plain = is_plain or is_about_caller(question) or is_about_health(question)
+    is_plain = is_plain or (changes and not missing and (names_path_action(best) or _sets_commanded_state(best)))
+    confidence = max(forest_confidence, PLAIN_CONFIDENCE) if is_plain else forest_confidence
+    return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence
 
 
-def says_act(best: Candidate) -> bool:
+def names_path_action(best: OperationCandidate) -> bool:
     """Return whether the command is what the path names behind its item: [pause], [run] of create_flow_run."""
-    operation, sentence = best.operation, best.scene.sentence
+    operation, sentence = best.operation, best.context.sentence
     action = operation.path.rstrip("/").rpartition("}/")[2] if "}/" in operation.path else ""
     action_words = split_words(action)
     if not action_words or "{" in action or operation.method == "GET":
@@ -66,7 +66,7 @@ def says_act(best: Candidate) -> bool:
         return False
     command, *following = tokens
     intent = VERBS.get(stem(action_words[0]))
-    if intent is Intent.DELETE and not any(option.slot.where == "body" for option in best.filling.options):
+    if intent is Intent.DELETE and not any(option.slot.location == "body" for option in best.assignment.candidates):
         return False  # which part of the item is not said
     if len(action_words) > 1 and intent is Intent.CREATE:
         created = stem(action_words[-1])
@@ -75,25 +75,27 @@ def says_act(best: Candidate) -> bool:
     return command.stem == stem(action_words[0])
 
 
-def _sets_commanded_state(best: Candidate) -> bool:
+def _sets_commanded_state(best: OperationCandidate) -> bool:
     """Return whether a state was read from the command, as operation_choice does: cancel -> CANCELLING."""
-    return any(option.span is None and option.end == 0 and option.slot.choices for option in best.filling.options)
+    return any(
+        option.mention is None and option.end == 0 and option.slot.choices for option in best.assignment.candidates
+    )
 
 
-def settled_by_answer(best: Candidate) -> Candidate:
+def without_answer_filters(best: OperationCandidate) -> OperationCandidate:
     """Return a list candidate without unused names and codes, by which its answer is filtered.
 
     The N of `the latest N` is removed too, as the answer is cut to N.
     """
     listed = best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
-    if not listed or best.filling.missing:
+    if not listed or best.assignment.missing:
         return best
-    cut = wish_of(best.scene.sentence.text).spans
-    left = [
+    cut = read_intent(best.context.sentence.text).spans
+    unread = [
         span
-        for span in best.filling.unused
-        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
+        for span in best.assignment.unused
+        if span.kind not in (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED)
         and not any(start <= span.start < end for start, end in cut)
     ]
-    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
-    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
+    row = {**best.row, "unused": float(len(unread)), "unused_names": 0.0}
+    return replace(best, assignment=replace(best.assignment, unused=tuple(unread)), row=row)
