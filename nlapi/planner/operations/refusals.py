@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from nlapi.changes.sentences import find_change_command
 from nlapi.openapi.spec import Effect
+from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.fallbacks import ALTERNATIVES, NEEDS_CLAUDE, candidate_call, unsupported_plan
-from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
+from nlapi.planner.operations.operation_choice import CLEAR_SCORE, is_about_caller, is_about_health
 from nlapi.planner.operations.sentence_coverage import explains_all_words, explains_plainly
 from nlapi.planner.operations.vetoes import asks_about_change, commands_change, is_prohibition, refusal_reason
 from nlapi.planner.slots.preset_values import pending_lookup
+from nlapi.resources.naming import VERBS, Intent, stem
 from nlapi.tools.plan import Plan
+
+_CONJUNCTION = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
 def refusal_plan(
@@ -34,6 +39,17 @@ def unmet_command(best: OperationCandidate, catalogue: Catalogue) -> str:
     if catalogue.index.is_change(best.operation):
         return ""
     return find_change_command(best.context.sentence.text, best.operation, catalogue.index.is_entity) or ""
+
+
+def separate_operations(sentence: Sentence, catalogue: Catalogue) -> list[str]:
+    """Return the operations that the clauses of a sentence clearly name, where their intents differ; else nothing."""
+    # `create a campaign and delete the audience Old Visitors` would create a campaign of that name.
+    intents: dict[str, Intent] = {}
+    for clause in filter(None, _CONJUNCTION.split(sentence.text)):
+        intent = VERBS.get(stem(clause.split()[0].lower()))
+        if intent is not None and (best := catalogue.index.search(clause, 1)) and best[0][1] >= CLEAR_SCORE:
+            intents.setdefault(best[0][0].id, intent)
+    return list(intents) if len(set(intents.values())) > 1 else []
 
 
 def prohibition(best: OperationCandidate) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from nlapi.openapi.spec import Effect
 from nlapi.planner.language.numbers import is_bound
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import stems as stem_set
@@ -28,6 +29,7 @@ _SORTS = stem_set("slots", "kind_names")
 MAX_PAGE = 10_000
 _SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
 _SKIPS = stem_set("slots", "skips")
+_ORDERING = stem_set("slots", "orderings")
 _CODED_FORMS = frozenset(("email", "url", "uuid", "host"))
 
 
@@ -44,6 +46,8 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
             takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.location == "path")
         )
     if mention.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
+        return True
+    if slot.family is Family.TEXT and _is_order_field(context, slot, mention):
         return True
     if slot.words and slot.words[-1] in _SORTS and mention.form in _CODED_FORMS:
         return True
@@ -93,6 +97,20 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         return True
     counted = mention.kind is MentionKind.NUMBER and not slot.required and is_item_count(context, mention)
     return counted and not page_size(slot) and any(map(page_size, context.slots))
+
+
+def _is_order_field(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether words behind `by` or `per` name a field of the listed items, and the slot takes no such name."""
+    is_read = context.operation.effect is Effect.READ
+    if mention.kind is not MentionKind.PHRASE or not is_read or not _ORDERING.isdisjoint(slot.words):
+        return False
+    tokens = context.sentence.tokens
+    nearest = range(mention.first - 1, max(-1, mention.first - 4), -1)
+    by = next((index for index in nearest if tokens[index].lower in ("by", "per")), None)
+    if by is None:
+        return False
+    words = {token.stem for token in tokens[by + 1 : mention.last] if token.word}
+    return any(words <= set(field) for field in answer_words(context.operation).fields)
 
 
 def _is_bound_or_too_small(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
