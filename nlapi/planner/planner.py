@@ -218,7 +218,7 @@ def _planned(
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = unsaid_words(best, settled, catalogue)
-    sure = surely(best, settled, missing, sure, question, changes=changes, unsaid=bool(unsaid))
+    sure = surely(best, settled, others, missing, sure, question, changes=changes, unsaid=bool(unsaid))
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)

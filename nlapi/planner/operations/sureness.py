@@ -24,6 +24,7 @@ CHOSEN = 0.6
 # The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
 # nlapi.cli.session.OFFER_BELOW (0.2).
 TOSSED = 0.15
+_EQUAL = 0.01
 _ARTICLES = frozenset(("a", "an", "the", "new", "another"))
 
 
@@ -38,6 +39,7 @@ def unsaid_words(best: Candidate, settled: Candidate, catalogue: Catalogue) -> t
 def surely(
     best: Candidate,
     settled: Candidate,
+    others: Sequence[Candidate],
     missing: Sequence[Slot],
     sure: float,
     question: str,
@@ -49,7 +51,10 @@ def surely(
     is_plain = tells(settled, missing) or says_plainly(best, missing)
     is_plain = is_plain or asks_who_i_am(question) or asks_for_health(question)
     is_plain = is_plain or (changes and not missing and (says_act(best) or _sets_commanded_state(best)))
-    confidence = max(sure, CHOSEN) if is_plain else sure
+    # Of two changes with one score the sentence does not say which: GitLab's description has the closing of a merge
+    # request under two paths.
+    is_tie = changes and any(abs(best.score - other.score) < _EQUAL for other in others)
+    confidence = max(sure, CHOSEN) if is_plain and not is_tie else sure
     return min(confidence, UNSURE) if best.unasked or unsaid else confidence
 
 
