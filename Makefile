@@ -2,16 +2,30 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := requirements-dev.lock
 
-.PHONY: setup demo test test-clients lint types contracts unit bench reference plugins clean
+# The folder of the public question sets, which are not part of the repository (training/README.md).
+QUESTIONS ?= ../shared/data/questions
+
+.PHONY: setup lock demo test test-clients test-pythons lint types contracts unit bench reference plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
-$(VENV)/.done: pyproject.toml
+$(VENV)/.done: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) --editable . --group dev
 	@touch $@
+
+# The versions that `setup` takes, as constraints. Without hashes, which are of one platform's wheels.
+lock:
+	rm -rf .venvs/lock
+	$(PYTHON) -m venv .venvs/lock
+	.venvs/lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	.venvs/lock/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	echo "# Made by 'make lock': the newest versions that pyproject.toml takes, which 'make setup' then keeps to." > $(LOCK)
+	.venvs/lock/bin/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' >> $(LOCK)
+	rm -rf .venvs/lock
 
 demo: setup
 	@$(BIN)/nlapi demo
@@ -36,8 +50,26 @@ test-clients: setup
 	$(BIN)/python -m benchmarks.plugin_client
 	$(BIN)/python -m benchmarks.mcp_clients
 
+# Each supported Python that is here or can be fetched; one that cannot be had is left out, with the reason.
+test-pythons: setup
+	$(BIN)/python -m benchmarks.pythons
+
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# Writes the files that ship again; needs npm for the descriptions of real APIs.
+train: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group train
+	$(BIN)/python -m training --questions $(QUESTIONS)
+
+# After a change to the features of the ranking alone.
+train-ranking: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group train
+	$(BIN)/python -m training --questions $(QUESTIONS) ranking
+
+# Writes the figures that `make test` holds the planner to, where nothing is worse.
+accuracy: setup
+	$(BIN)/python -m benchmarks.accuracy --update
 
 reference: setup
 	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
@@ -47,4 +79,4 @@ plugins: setup
 	$(BIN)/nlapi plugin build gateway -o plugins/gateway --auth admin=env:NLAPI_GATEWAY_TOKEN
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

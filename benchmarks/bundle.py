@@ -16,9 +16,9 @@ import yaml
 OURS = """
 from nlapi.openapi.bundle import bundle
 from nlapi.openapi.document import read_tree
-from nlapi.openapi.fetch import Files
+from nlapi.openapi.fetch import DescriptionFiles
 start = time.process_time()
-tree, lost = bundle(read_tree(open(path, "rb").read(), path)[0], Files(root=path))
+tree, lost = bundle(read_tree(open(path, "rb").read(), path)[0], DescriptionFiles(root=path))
 """
 PRANCE = """
 import pathlib, yaml

@@ -143,3 +143,11 @@ def test_the_reference_is_the_programs_own() -> None:
     made = subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout
     kept = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert made.strip() == kept.strip(), "`make reference` writes it anew"
+
+
+def test_each_promise_of_the_security_policy_names_tests_that_exist() -> None:
+    rows = [line for line in (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    promises = [line for line in rows if "`tests/" in line]
+    assert len(promises) == len(rows) - 1, "every row but the head"
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", "\n".join(promises)):
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {name}"

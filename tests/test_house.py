@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -82,3 +84,22 @@ def test_only_the_command_line_prints_and_reads_the_environment(module: Path) ->
 @pytest.mark.parametrize("module", MODULES, ids=name)
 def test_a_module_stays_small(module: Path) -> None:
     assert len(module.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+def test_the_lock_pins_what_a_checkout_needs_and_names_no_place() -> None:
+    head, *lines = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8").splitlines()
+    assert head.startswith("# Made by 'make lock'")
+    pins = {}
+    for line in lines:
+        pin = re.fullmatch(r"([A-Za-z0-9._-]+)==[0-9][A-Za-z0-9.+!_-]*", line)
+        assert pin, f"{line!r} is not a name and a version"
+        pins[re.sub(r"[-_.]+", "-", pin[1]).lower()] = line
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"]
+    requirements = [*project["project"]["dependencies"], *groups["dev"], *groups["quick"], *groups["sdks"]]
+    names = {
+        re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", text)[0]).lower()
+        for text in requirements
+        if isinstance(text, str)
+    }
+    assert not names - pins.keys(), "run make lock"

@@ -18,6 +18,8 @@ PLAIN = "plain"
 """The kind of a command that is no trap."""
 READ = "read"
 """The kind of a question: its right requests change nothing."""
+FILE = "file"
+"""What a description begins with that is a path: `file:/tmp/api.json`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Api:
     def path(self) -> Path | None:
         """The file of the description; None where it cannot be had."""
         where, _, file = self.description.partition(":")
+        if where == FILE:
+            return Path(file)
         if where == "shared":
             return descriptions.shared(f"data/specs/{file}")
         if where == "bundled":

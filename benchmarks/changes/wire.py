@@ -87,8 +87,8 @@ class Requests:
     def wire(self, gold: Gold, known: Mapping[str, str]) -> Wire:
         """The Wire of a right request, with the required arguments that are known (`--set`).
 
-        Raises what `nlapi call` raises, Problem for no operation, ValueError where the request that is built has not
-        the body that was written.
+        Raises what `nlapi call` raises, RequestProblem for no operation, ValueError where the request that is built has
+        not the body that was written.
         """
         target = Target(spec=self.spec, base_url="http://127.0.0.1")
         built = of_request(prepare(self.call(gold, known), target).request)

@@ -1,1 +1,1 @@
-"""Training and evaluation of the embedded planner on the public question sets under ../shared."""
+"""Measures the embedded planner and the index on sentences; training/ trains them."""

@@ -1,6 +1,6 @@
 """Recall of the index beside plain BM25: each API by itself, and all APIs of the question sets in one index.
 
-usage: python -m benchmarks.offline.retrieval [--speed]     (needs the dependency group `train` for bm25s)
+`python -m benchmarks.offline.retrieval [--questions DIR] [--speed]`; needs the dependency group `train` for bm25s.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import nlapi
 from benchmarks.descriptions import github
 from benchmarks.npm import cache as downloads
-from benchmarks.offline.folds import Row, read_rows
-from benchmarks.offline.gold import catalogues
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Operation
 from nlapi.tools.index import Index
+from training.corpus import Corpus, add_questions
+from training.scoring import Row
 
 DEPTHS = (1, 5, 10)
 Search = Callable[[str], Sequence[Operation]]
@@ -66,9 +66,9 @@ def is_wanted(row: Row, operation: Operation) -> bool:
     return operation.id in row["operations"] or any(operation.id == call["operationId"] for call in row["calls"])
 
 
-def quality() -> None:
-    rows = [row for row in read_rows() if row["calls"] or row["operations"]]
-    specs = {id: catalogues()[id][0] for id in dict.fromkeys(row["spec"] for row in rows)}
+def quality(corpus: Corpus) -> None:
+    rows = [row for row in corpus.public if row["calls"] or row["operations"]]
+    specs = {id: corpus.catalogue(id)[0] for id in dict.fromkeys(row["spec"] for row in rows)}
     several = [row for row in rows if len(specs[row["spec"]].operations) > 1]
     pool: dict[tuple[str, str], Operation] = {}
     for spec in specs.values():
@@ -121,9 +121,11 @@ def cpu(work: Callable[[], Any]) -> tuple[Any, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    add_questions(parser)
     parser.add_argument("--speed", action="store_true", help="CPU time only")
-    if not parser.parse_args().speed:
-        quality()
+    options = parser.parse_args()
+    if not options.speed:
+        quality(Corpus(options.questions))
     speed()
 
 

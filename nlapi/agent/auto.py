@@ -1,4 +1,4 @@
-"""The choice of a planner as a configuration of `nlapi.routing`, built in or written by the user."""
+"""Plans each question with the embedded planner or a Claude model, as a routing configuration decides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.agent.events import Planner, PlannerChosen
-from nlapi.agent.messages import claude_raw
+from nlapi.agent.messages import claude_state
 from nlapi.agent.models import DEFAULT, MODELS
 from nlapi.errors import UsageError
 from nlapi.issue import Level
@@ -100,6 +100,9 @@ SCHEMA: Mapping[str, Any] = {
     },
 }
 
+# Returns the planner on the Claude model of an id.
+MakeClaude = Callable[[str], Planner]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerRoutes:
@@ -162,7 +165,8 @@ def read_routes(document: Any, source: str, *, min_confidence: float) -> Planner
 
 def _raise_faults(faults: Iterable[str], source: str) -> None:
     if fault_list := list(faults):
-        hint = f"versions are {', '.join((EMBEDDED_VERSION, *CLAUDE_VERSIONS))}; fields are {', '.join(field.name for field in CONTEXT)}"
+        versions, fields = (EMBEDDED_VERSION, *CLAUDE_VERSIONS), (field.name for field in CONTEXT)
+        hint = f"versions are {', '.join(versions)}; fields are {', '.join(fields)}"
         raise UsageError(f"{source} is no routing of planners: {'; '.join(fault_list)}", hint=hint)
 
 
@@ -232,10 +236,6 @@ def _full_share(version: str) -> tuple[Share, ...]:
     return (Share(version=_version_ref(version), percent=100.0),)
 
 
-# Returns the planner on the Claude model of an id.
-MakeClaude = Callable[[str], Planner]
-
-
 class AutoPlanner:
     """A planner that delegates to `embedded` or to a planner made by `claude` (None without a key), as `routes` decide.
 
@@ -268,11 +268,11 @@ class AutoPlanner:
         """Yield the output of the planner that routing chooses, after a PlannerChosen where it changes."""
         turn = conversation.current
         # Claude finishes its own turns: its plans refer to tool calls that the embedded planner cannot continue.
-        if turn.rounds and (raw := claude_raw(turn.rounds[-1].plan)) is not None and self._make_claude is not None:
+        if turn.rounds and (state := claude_state(turn.rounds[-1].plan)) is not None and self._make_claude is not None:
             if capped_plan := self._cap_plan(turn):
                 yield capped_plan
                 return
-            async for piece in self._stream_claude(self._claude(str(raw.get("model") or DEFAULT)), conversation):
+            async for piece in self._stream_claude(self._claude(state.model or DEFAULT), conversation):
                 yield piece
             return
         # The embedded planner costs milliseconds and no money, so its confidence decides whether Claude is needed.
@@ -365,8 +365,8 @@ def _assessment(plan: Plan, min_confidence: float) -> str:
 
 
 def _plan_cost(plan: Plan) -> float:
-    raw = claude_raw(plan)
-    return float((raw or {}).get("cost") or 0.0)
+    state = claude_state(plan)
+    return (state.cost or 0.0) if state is not None else 0.0
 
 
 async def _plan_of(planner: Planner, conversation: Conversation) -> Plan:

@@ -14,10 +14,11 @@ from nlapi.agent.messages import (
     KEY_HINT,
     PLANNER,
     Block,
+    ClaudeState,
     Message,
     StreamedAnswer,
     append_content,
-    claude_raw,
+    claude_state,
     explain_error,
     history,
     tool_result,
@@ -26,6 +27,7 @@ from nlapi.agent.models import DEFAULT, PRICE_MONTH, cost
 from nlapi.agent.tool_selection import FIND_TOOL_NAME, QUESTION_RESULTS, SEARCH_RESULTS, Query, ToolSelection
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
+from nlapi.extras import require_extra
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Turn
@@ -69,9 +71,8 @@ class _PlanDraft:
 class ClaudePlanner:
     """A planner that uses a Claude model over the operations of `specs`.
 
-    It takes a `client`, or an `api_key` (and a `base_url`); the environment is not read. Text is streamed. `Plan.raw`
-    is `{"planner", "model", "messages", "results", "usage", "cost"}`: JSON, so that the next round can send the same
-    blocks back; `usage` is in tokens and `cost` in dollars (None for an unknown model).
+    It takes a `client`, or an `api_key` (and a `base_url`); the environment is not read. Text is streamed. The
+    state in its plans is a ClaudeState.
     """
 
     name = PLANNER
@@ -97,6 +98,8 @@ class ClaudePlanner:
         self._base_url = base_url or (str(client.base_url) if client else BASE_URL)
         self._max_retries = max_retries
         self._today = today
+        if client is None:
+            require_extra("claude", "planning with Claude")
         if client is None and not (self._api_key.isascii() and self._api_key.isprintable() and self._api_key):
             fault = "holds characters that no key has" if self._api_key else "is missing"
             raise PlannerError(f"the key for Claude {fault}", hint=KEY_HINT)
@@ -240,15 +243,14 @@ class ClaudePlanner:
         results: Mapping[str, Block] | None = None,
         ended: str = "",
     ) -> Plan:
-        raw = {
-            "planner": PLANNER,
-            "model": self.model,
-            "messages": draft.messages,
-            "results": dict(results or {}),
-            "usage": draft.usage,
-            "cost": cost(self.model, draft.usage),
-        }
-        return Plan(calls=calls, text=text, ended=ended, raw=raw)
+        state = ClaudeState(
+            model=self.model,
+            messages=tuple(draft.messages),
+            results=dict(results or {}),
+            usage=draft.usage,
+            cost=cost(self.model, draft.usage),
+        )
+        return Plan(calls=calls, text=text, ended=ended, raw=state)
 
 
 def _incomplete_note(answer: StreamedAnswer) -> str:
@@ -273,8 +275,9 @@ def _queries(conversation: Conversation) -> list[Query]:
     for turn in conversation.turns[-3:]:
         queries.append((turn.question, QUESTION_RESULTS))
         for round in turn.rounds:
-            raw = claude_raw(round.plan) or {"messages": []}
-            blocks = (block for message in raw["messages"] for block in message["content"])
+            state = claude_state(round.plan)
+            messages = state.messages if state is not None else ()
+            blocks = (block for message in messages for block in message["content"])
             searches = (block for block in blocks if block["type"] == "tool_use" and block["name"] == FIND_TOOL_NAME)
             queries += [(str(block["input"].get("query", "")), SEARCH_RESULTS) for block in searches]
     return queries
@@ -286,16 +289,16 @@ def _used_operations(conversation: Conversation) -> list[Operation]:
 
 def turn_usage(turn: Turn) -> str:
     """Return the tokens and dollars of Claude's plans of a turn, for the user; "" without such plans."""
-    return plans_usage([raw for round in turn.rounds if (raw := claude_raw(round.plan))])
+    return plans_usage([state for round in turn.rounds if (state := claude_state(round.plan)) is not None])
 
 
-def plans_usage(plans: Sequence[Mapping[str, Any]]) -> str:
-    """Return the same for the raw forms of Claude's plans."""
-    if not plans:
+def plans_usage(states: Sequence[ClaudeState]) -> str:
+    """Return the same for the states of Claude's plans."""
+    if not states:
         return ""
     input_keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    tokens = sum(plan["usage"].get(key, 0) for plan in plans for key in input_keys)
-    output_tokens = sum(plan["usage"].get("output_tokens", 0) for plan in plans)
-    costs = [plan["cost"] for plan in plans]
-    dollars = "" if None in costs else f", about ${sum(costs):.4f} (prices of {PRICE_MONTH})"
+    tokens = sum(state.usage.get(key, 0) for state in states for key in input_keys)
+    output_tokens = sum(state.usage.get("output_tokens", 0) for state in states)
+    costs = [state.cost for state in states if state.cost is not None]
+    dollars = f", about ${sum(costs):.4f} (prices of {PRICE_MONTH})" if len(costs) == len(states) else ""
     return f"{tokens:,} tokens in, {output_tokens:,} out{dollars}"

@@ -1,4 +1,4 @@
-"""The evidence in an API for a change of unknown outcome: its resource, or the list of such resources."""
+"""Reads the resource that a change is about: the fields before it, and evidence of it after an unknown outcome."""
 
 from __future__ import annotations
 
@@ -31,10 +31,13 @@ MAX_VALUE_CHARS = 60
 
 CARRIED_OUT = "it seems to have been carried out"
 
+# A POST counts where it is to one item; a POST to a collection creates, and has no state before.
+UPDATE_METHODS = ("PUT", "PATCH", "POST")
+
 
 async def evidence_of(step: Step, send_read: SendRead) -> str:
     """Return a sentence on what the API shows of a change of unknown outcome; "" where nothing can show it."""
-    call = matching_read(step.call)
+    call = _matching_read(step.call)
     result = await send_read(call) if call is not None else None
     if call is None or result is None:
         return ""
@@ -49,7 +52,7 @@ async def evidence_of(step: Step, send_read: SendRead) -> str:
     return _list_evidence(step, call, result) if is_list else _item_evidence(step, call, result)
 
 
-def matching_read(change: Call) -> Call | None:
+def _matching_read(change: Call) -> Call | None:
     """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
 
     It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
@@ -165,10 +168,6 @@ def _quote_value(value: Any) -> str:
     return f'"{text[:MAX_VALUE_CHARS]}…"' if len(text) > MAX_VALUE_CHARS else f'"{text}"'
 
 
-# A POST counts where it is to one item; a POST to a collection creates, and has no state before.
-UPDATE_METHODS = ("PUT", "PATCH", "POST")
-
-
 def state_read(update: Call) -> Call | None:
     """Return the READ of the resource that an update changes; None where there is none.
 
@@ -178,8 +177,7 @@ def state_read(update: Call) -> Call | None:
     path = segments(operation.route)
     if operation.method not in UPDATE_METHODS or (operation.method == "POST" and not (path and path[-1].parameter)):
         return None
-    call = matching_read(update)
-    return call if call is not None and call.tool.effect is Effect.READ else None
+    return _read_without_effect(update)
 
 
 def contents_read(change: Call) -> Call | None:
@@ -188,7 +186,12 @@ def contents_read(change: Call) -> Call | None:
     path = segments(operation.route)
     if operation.method != "DELETE" or not path or path[-1].parameter:
         return None
-    call = matching_read(change)
+    return _read_without_effect(change)
+
+
+def _read_without_effect(change: Call) -> Call | None:
+    """Return the matching READ of a change; None also where that GET changes something itself."""
+    call = _matching_read(change)
     return call if call is not None and call.tool.effect is Effect.READ else None
 
 

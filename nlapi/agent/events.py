@@ -1,4 +1,4 @@
-"""The fields that an update changes, before and after; pure."""
+"""Defines the interfaces of the agent loop: its events, the user's consent to calls, and the Planner protocol."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call, Missing
+
+# Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
+# transcripts, and `change_outcome` and the log recognise such steps by it.
+NOT_RUN = "not run"
 
 
 class FieldState(StrEnum):
@@ -85,11 +89,6 @@ def _is_json_equal(first: Any, second: Any) -> bool:
     if isinstance(first, bool) is not isinstance(second, bool):
         return False
     return bool(first == second)
-
-
-# Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
-# transcripts, and `change_outcome` and the log recognise such steps by it.
-NOT_RUN = "not run"
 
 
 class ChangeOutcome(StrEnum):
@@ -200,7 +199,7 @@ class InputNeeded:
 class ChoiceOffered:
     """The turn has stopped because the plan is little more than a guess: the user has to pick one of `choices`.
 
-    They are single calls, the likeliest first. `conversation.choosing(operation)` can be continued.
+    They are single calls, the likeliest first. `conversation.with_choice(operation)` can be continued.
     """
 
     choices: tuple[Call, ...]

@@ -1,4 +1,4 @@
-"""The transcript of a conversation: append-only JSON lines that survive a kill."""
+"""Writes and reads the transcript of a conversation: append-only JSON lines that survive a kill."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _plan(plan: Plan) -> Record:
         **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
         "missing": [_missing(missing) for missing in plan.missing],
-        "raw": plan.raw if isinstance(plan.raw, Mapping) else None,
+        "raw": plan.raw.to_json() if plan.raw is not None else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""The execution of one plan: its READs side by side, its changes confirmed together and sent one by one."""
+"""Runs the agent loop: plan, preview, ask, call, observe, repeat; it yields events and prints nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nlapi.agent.events import (
     TextReceived,
     TurnAnswered,
 )
-from nlapi.agent.messages import claude_raw
+from nlapi.agent.messages import claude_state
 from nlapi.agent.policy import Policy
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.limits import Limits
@@ -41,8 +41,11 @@ from nlapi.tools.tool import Call
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
 
-
 PlanRunEvent = CallProposed | ItemsReceived | StepFinished | ChangesReported
+
+# Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
+# (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
+MAX_CHOICES = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,7 +126,7 @@ class PlanRun:
 
     async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished, None]:
         ready = [self._ready(index) for index in group]
-        sending = partial(self.terms.perform, for_model=claude_raw(self.plan) is not None)
+        sending = partial(self.terms.perform, for_model=claude_state(self.plan) is not None)
         async with aclosing(send_all(ready, sending)) as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome, Step):
@@ -179,11 +182,6 @@ def _is_failed_change(step: Step) -> bool:
     if step.call.tool.effect is Effect.READ:
         return False
     return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))
-
-
-# Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
-# (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
-MAX_CHOICES = 3
 
 
 async def converse(

@@ -1,4 +1,4 @@
-"""A Conversation as the `messages` of the Messages API, and the stream of an answer as content blocks."""
+"""Converts between a Conversation and the Messages API: its `messages`, its streamed answers and its errors."""
 
 from __future__ import annotations
 
@@ -10,16 +10,53 @@ from typing import TYPE_CHECKING, Any
 from nlapi.agent.models import MODELS
 from nlapi.client.truncate import truncate
 from nlapi.errors import PlannerError, UnfinishedError
-from nlapi.tools.plan import Conversation, Outcome, Plan, Step
+from nlapi.tools.plan import Conversation, JsonObject, Outcome, Plan, Step
 
 if TYPE_CHECKING:
     import anthropic
-
 
 Block = dict[str, Any]
 Message = dict[str, Any]
 
 PLANNER = "claude"
+
+KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaudeState:
+    """The state of a plan of Claude's: the messages of its round, unchanged, so that the next round can send them back.
+
+    `results` has the tool results that the planner made itself, by tool_use id. `usage` is in tokens, and `cost` in
+    dollars, None for an unknown model.
+    """
+
+    model: str
+    messages: tuple[Message, ...] = ()
+    results: Mapping[str, Block] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict)
+    cost: float | None = None
+
+    def to_json(self) -> JsonObject:
+        return {
+            "planner": PLANNER,
+            "model": self.model,
+            "messages": list(self.messages),
+            "results": dict(self.results),
+            "usage": dict(self.usage),
+            "cost": self.cost,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ClaudeState:
+        """Return the state that `to_json` wrote; keys that a transcript does not have are empty."""
+        return cls(
+            model=str(data.get("model") or ""),
+            messages=tuple(data.get("messages") or ()),
+            results=data.get("results") or {},
+            usage=data.get("usage") or {},
+            cost=data.get("cost"),
+        )
 
 
 def history(conversation: Conversation) -> list[Message]:
@@ -31,16 +68,16 @@ def history(conversation: Conversation) -> list[Message]:
     for number, turn in enumerate(conversation.turns):
         append_content(messages, "user", [{"type": "text", "text": turn.question}])
         for count, round in enumerate(turn.rounds):
-            raw = claude_raw(round.plan)
-            if raw is None:
-                raw = _as_claude_raw(round.plan, f"call_{number}_{count}")
-                steps = dict(zip(_tool_use_ids(raw), round.steps, strict=False))
+            state = claude_state(round.plan)
+            if state is None:
+                state = _as_claude_state(round.plan, f"call_{number}_{count}")
+                steps = dict(zip(_tool_use_ids(state), round.steps, strict=False))
             else:
                 steps = {step.call.id: step for step in round.steps}
-            for message in raw["messages"]:
+            for message in state.messages:
                 append_content(messages, message["role"], message["content"])
             # The API refuses a conversation in which a tool_use has no tool_result in the next message.
-            results = (raw["results"].get(id) or _step_result(id, steps.get(id)) for id in _tool_use_ids(raw))
+            results = (state.results.get(id) or _step_result(id, steps.get(id)) for id in _tool_use_ids(state))
             append_content(messages, "user", list(results))
     return messages
 
@@ -56,25 +93,24 @@ def append_content(messages: list[Message], role: str, content: list[Block]) -> 
         messages.append({"role": role, "content": list(content)})
 
 
-def claude_raw(plan: Plan) -> Mapping[str, Any] | None:
-    """Return `Plan.raw` (messages, results inside the planner, usage) where Claude made the plan, else None."""
-    raw = plan.raw
-    return raw if isinstance(raw, Mapping) and raw.get("planner") == PLANNER else None
+def claude_state(plan: Plan) -> ClaudeState | None:
+    """Return the state in a plan of Claude's; None for a plan of any other planner."""
+    return plan.raw if isinstance(plan.raw, ClaudeState) else None
 
 
-def _as_claude_raw(plan: Plan, name: str) -> Mapping[str, Any]:
-    """Return another planner's plan in the form of Claude's."""
+def _as_claude_state(plan: Plan, name: str) -> ClaudeState:
+    """Return the state that Claude's plan would have with the text and the calls of another planner's plan."""
     content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
     for number, call in enumerate(plan.calls):
         arguments = dict(call.arguments)
         content.append({"type": "tool_use", "id": f"{name}_{number}", "name": call.tool.name, "input": arguments})
-    return {"messages": [{"role": "assistant", "content": content}], "results": {}}
+    return ClaudeState(model="", messages=({"role": "assistant", "content": content},))
 
 
-def _tool_use_ids(raw: Mapping[str, Any]) -> list[str]:
+def _tool_use_ids(state: ClaudeState) -> list[str]:
     """Return the ids of the tool_uses in the last message, which are still to be answered."""
     return [
-        block["id"] for message in raw["messages"][-1:] for block in message["content"] if block["type"] == "tool_use"
+        block["id"] for message in state.messages[-1:] for block in message["content"] if block["type"] == "tool_use"
     ]
 
 
@@ -162,9 +198,6 @@ class StreamedAnswer:
         else:
             block["input"] = {}
             self.faults[block["id"]] = fault
-
-
-KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
 
 
 def explain_error(error: Exception, *, model: str, base_url: str, key: str) -> PlannerError:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.log import Record, record_body
+from nlapi.agent.messages import ClaudeState
 from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.message import EndReason, Framing, Request, Result
+from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
+from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
@@ -117,8 +119,25 @@ def _plan(record: Record, tool: FindTool) -> Plan:
         understood=record["understood"],
         confidence=record["confidence"],
         ended=record.get("ended", ""),
-        raw=record["raw"],
+        raw=None if record["raw"] is None else _state(record["raw"], tool),
     )
+
+
+def _state(data: Mapping[str, Any], tool: FindTool) -> PlanState | None:
+    """Return the state of a plan. UsageError where its planner cannot continue from it."""
+    match data.get("planner"):
+        case "claude":
+            return ClaudeState.from_json(data)
+        case "offline":
+            # The embedded planner takes long to import, and a conversation with Claude does without it.
+            from nlapi.planner.steps.state import decode_state
+
+            return decode_state(data, tool)
+        case planner:
+            raise UsageError(
+                f"the transcript has a plan of the planner {planner!r}, which this version of nlapi does not know",
+                hint="ask the question again in a new conversation",
+            )
 
 
 def _call(record: Mapping[str, Any], tool: FindTool) -> Call:

@@ -1,37 +1,27 @@
-"""The conditions under which the calls of a conversation are carried out."""
+"""Sends a group of calls side by side, under the terms of a conversation, with items of streams as they come."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import Consent
+from nlapi.agent.events import Consent, ItemsReceived
 from nlapi.agent.policy import Policy, Verdict
+from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.limits import Limits
-from nlapi.client.message import Result
-from nlapi.errors import NlapiError, UsageError
-from nlapi.openapi.spec import Spec
-from nlapi.tools.plan import Conversation, Step
+from nlapi.client.message import EndReason, Request, Result
+from nlapi.client.streaming.body import Piece, PieceListener
+from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError, UsageError
+from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.rules import Ruling
 from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
-    from nlapi.client.streaming.body import PieceListener
     from nlapi.client.transport import HttpClient
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from dataclasses import replace
-from typing import Any
-
-from nlapi.agent.events import ItemsReceived
-from nlapi.agent.repetition import OUTCOME_UNKNOWN
-from nlapi.client.message import EndReason, Request
-from nlapi.client.streaming.body import Piece, PieceListener
-from nlapi.errors import ConsentError, CredentialError, OutcomeUnknownError, SendError
-from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Outcome
 
 # READs of one plan that are in flight at a time; a plan may have dozens, and APIs limit rates and connections.
 MAX_CONCURRENT = 8
@@ -40,6 +30,8 @@ MAX_CONCURRENT = 8
 READ_SECONDS = 10
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
+
+Perform = Callable[[Prepared, PieceListener], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +79,6 @@ class CallTerms:
                 watch=watch,
                 for_model=for_model,
             )
-
-
-Perform = Callable[[Prepared, PieceListener], Awaitable[Result]]
 
 
 async def send_all(items: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:

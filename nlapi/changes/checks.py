@@ -1,4 +1,4 @@
-"""Checks that the current question commands a model's change: a change at all, and this one."""
+"""Decides whether a change may be sent under `--yes`, or be shown with a plain y/N, by one table of checks."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ from nlapi.tools.tool import Account, Call, Origin
 # The text before a command that is not the first of its sentence.
 _COMMAND_PREFIX = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
 
+Check = Callable[[Case], Iterator[str]]
 
-def check_commands_change(case: Case) -> Iterator[str]:
+
+def _check_commands_change(case: Case) -> Iterator[str]:
     """Yield a reason against a model's change where the sentence only reads, or commands nothing (thanks, ok).
 
     An earlier question is no command for now. A verb behind the first (`find x and pause it`) counts where it is the
@@ -60,7 +62,7 @@ def check_commands_change(case: Case) -> Iterator[str]:
     yield "the question only reads" if is_read else "the question commands no change"
 
 
-def check_commands_operation(case: Case) -> Iterator[str]:
+def _check_commands_operation(case: Case) -> Iterator[str]:
     """Yield reasons against a model's change that the sentence does not command, once an API has answered.
 
     An answer may tell a model what to plan (prompt injection). So the verb has to be the operation's, and the kind of
@@ -103,15 +105,13 @@ def _is_command(case: Case) -> bool:
     return command in operation_verbs(case.operation) and any(word.lower in DETERMINERS for word in next_words)
 
 
-Check = Callable[[Case], Iterator[str]]
-
 CHECKS: tuple[tuple[Check, bool], ...] = (
     # The first reason is the one that exit code 6 reports, so that the order matters (docs/design/027-what-stands.md).
     (check_is_command, True),
     (check_negation, True),
     (check_condition, True),
-    (check_commands_change, True),
-    (check_commands_operation, True),
+    (_check_commands_change, True),
+    (_check_commands_operation, True),
     (check_opposite, True),
     (check_deletion, True),
     (check_verb, False),

@@ -1,4 +1,4 @@
-"""Checks that the verb of the sentence is the operation's."""
+"""Checks that a changing operation does what the sentence says, by its verb and by the object that it is about."""
 
 from __future__ import annotations
 
@@ -42,6 +42,25 @@ _ON_WORDS, _OFF_WORDS = (
 )
 _ENABLE_STEM, _DISABLE_STEM, _CREATE_STEM = stem("enable"), stem("disable"), stem("create")
 
+# Words of paths that people do not say.
+_UNSPOKEN_WORDS = frozenset(
+    "api rest action actions resource resources object objects by name id me self current service services new"
+    " in to of on".split()
+)
+# Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
+# operation.
+_UPDATE_WORDS = frozenset(
+    "setting settings state status details info configuration properties attributes preferences".split()
+)
+# Verbs at the end of paths that say no more than the method.
+_GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
+_ARTICLES = frozenset("a an the my our your this that old all its".split())
+_PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
+_ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
+# The end of the object in a summary: `Delete a branch [of a repository]`.
+_OBJECT_END = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
+_BULK_WORDS = frozenset("all bulk batch many multiple every".split())
+
 
 def check_opposite(case: Case) -> Iterator[str]:
     """Yield an operation that undoes the command, by its own verb or by the state that it sets."""
@@ -51,13 +70,13 @@ def check_opposite(case: Case) -> Iterator[str]:
     if command not in leading and (
         opposite_verb := next((candidate for candidate in leading if are_opposites(command, candidate)), None)
     ):
-        yield f"{operation.id} does the opposite of {command_text(case)!r} ({opposite_verb})"
+        yield f"{operation.id} does the opposite of {_command_text(case)!r} ({opposite_verb})"
         return
     choices = [candidate for candidate in case.account.sources if has_closed_values(case.call, candidate.argument)]
     states = [word for candidate in choices for word in split_words(str(candidate.value))[:2]]
     missing = [word for word in states if stem(word) not in case.stems]
     if opposite_verb := next((candidate for candidate in missing if are_opposites(command, stem(candidate))), None):
-        yield f"{operation.id} would set the opposite of {command_text(case)!r} ({opposite_verb})"
+        yield f"{operation.id} would set the opposite of {_command_text(case)!r} ({opposite_verb})"
 
 
 def check_deletion(case: Case) -> Iterator[str]:
@@ -78,7 +97,7 @@ def check_deletion(case: Case) -> Iterator[str]:
     # `cancel the event` may mean another state, unless the user has consented to deletions.
     if case.destroy and command in _POSSIBLE_DELETE_VERBS:
         return
-    yield f"{command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
+    yield f"{_command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
 
 
 def check_verb(case: Case) -> Iterator[str]:
@@ -101,7 +120,7 @@ def check_verb(case: Case) -> Iterator[str]:
         return
     if command in UPDATE_VERBS and operation.method == "POST" and _mentions_path_end(case):
         return
-    yield f"nothing in {operation.id} says {command_text(case)!r}"
+    yield f"nothing in {operation.id} says {_command_text(case)!r}"
 
 
 def check_update_value(case: Case) -> Iterator[str]:
@@ -175,30 +194,10 @@ def _mentions_path_end(case: Case) -> bool:
     return bool(words) and stem(words[-1]) in case.stems
 
 
-def command_text(case: Case) -> str:
+def _command_text(case: Case) -> str:
     """Return the command as it was written."""
     words = case.command_words[: max(1, min(case.command_length, 2))]
     return " ".join(word.text for word in words).lower()
-
-
-# Words of paths that people do not say.
-_UNSPOKEN_WORDS = frozenset(
-    "api rest action actions resource resources object objects by name id me self current service services new"
-    " in to of on".split()
-)
-# Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
-# operation.
-_UPDATE_WORDS = frozenset(
-    "setting settings state status details info configuration properties attributes preferences".split()
-)
-# Verbs at the end of paths that say no more than the method.
-_GENERIC_VERBS = CREATE_VERBS | UPDATE_VERBS | DELETE_VERBS
-_ARTICLES = frozenset("a an the my our your this that old all its".split())
-_PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
-_ANY_OBJECT = frozenset(map(stem, "object item resource entity record".split()))
-# The end of the object in a summary: `Delete a branch [of a repository]`.
-_OBJECT_END = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
-_BULK_WORDS = frozenset("all bulk batch many multiple every".split())
 
 
 def check_kind(case: Case) -> Iterator[str]:

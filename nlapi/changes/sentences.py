@@ -1,4 +1,4 @@
-"""Splits the sentence of a change into words, and checks that it is a command without unused words."""
+"""Reads the sentence of a change: whether it commands or wishes one, and whether each of its words has a use."""
 
 from __future__ import annotations
 
@@ -75,6 +75,39 @@ _FILLER = frozenset(
 )
 # Words that belong to the verb right before them: shut [down] the server.
 _PARTICLES = frozenset("up out down off over away back".split())
+
+_WISH = re.compile(
+    r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
+    r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
+    re.IGNORECASE,
+)
+# The start of a second sentence: of several, the first need not be the request.
+_SECOND_SENTENCE = re.compile(r"[.!?]\s+\S")
+_QUESTION = re.compile(r"\?\s*$")
+# Kinds of actions that change nothing.
+_READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
+# Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
+_ALSO_READS = frozenset(
+    map(stem, "show list name call open watch log file record download export track report rate play note".split())
+)
+# First words of sentences that ask for information.
+_INFORMATION_WORDS = frozenset(
+    """
+        compare summarize summarise explain describe analyze analyse calculate compute estimate determine solve predict
+        translate convert recommend suggest rank sort filter print output preview visit access load pull grab bring
+        provide return retrieve fetch extract detect identify evaluate simulate inspect monitor measure explore discover
+        perform produce train research
+        classify categorize total average sum group match test validate verify parse decode encode
+        search query inquire enquire browse lookup define quote project forecast price cost review scan trace study
+        who what which when where why how is are was were do does did has have can could would will any some more most
+        hello hey thanks show me us tell help let give need want looking interested planning
+    """.split()
+)
+_VERB_PARTICLES = _PARTICLES | {"on"}
+_AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
+_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
+# Words of a kind between a verb and an id: close [merge request] 7.
+_MAX_KIND_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,40 +358,6 @@ def shorten(value: object) -> str:
     """Return a value in the form of a reason, shortened."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-_WISH = re.compile(
-    r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
-    r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
-    re.IGNORECASE,
-)
-# The start of a second sentence: of several, the first need not be the request.
-_SECOND_SENTENCE = re.compile(r"[.!?]\s+\S")
-_QUESTION = re.compile(r"\?\s*$")
-# Kinds of actions that change nothing.
-_READING_KINDS = frozenset(("find", "compute", "convert", "check", "compare", "help"))
-# Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
-_ALSO_READS = frozenset(
-    map(stem, "show list name call open watch log file record download export track report rate play note".split())
-)
-# First words of sentences that ask for information.
-_INFORMATION_WORDS = frozenset(
-    """
-        compare summarize summarise explain describe analyze analyse calculate compute estimate determine solve predict
-        translate convert recommend suggest rank sort filter print output preview visit access load pull grab bring
-        provide return retrieve fetch extract detect identify evaluate simulate inspect monitor measure explore discover
-        perform produce train research
-        classify categorize total average sum group match test validate verify parse decode encode
-        search query inquire enquire browse lookup define quote project forecast price cost review scan trace study
-        who what which when where why how is are was were do does did has have can could would will any some more most
-        hello hey thanks show me us tell help let give need want looking interested planning
-    """.split()
-)
-_VERB_PARTICLES = frozenset("off up out down away back on over".split())
-_AFTER_NOUNS = frozenset("of for on in at by is are was were between with from".split())
-_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
-# Words of a kind between a verb and an id: close [merge request] 7.
-_MAX_KIND_WORDS = 3
 
 
 def find_change_command(question: str, read: Operation, is_api_noun: Callable[[str], bool]) -> str:

@@ -1,4 +1,4 @@
-"""Finds the words of a sentence with a value that no argument of a call has."""
+"""Traces each value of a call that a model wrote to the user, to an answer, or to nobody."""
 
 from __future__ import annotations
 
@@ -24,8 +24,21 @@ from nlapi.tools.tool import TRUSTED_ORIGINS, Account, Call, Origin, ValueSource
 # The start of another command: a conjunction or a stop before a verb.
 _CLAUSE_START = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))")
 
+# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
+_SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
+# A clause that only points to an earlier one: `pause it`.
+_POINTING_CLAUSE = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
 
-def find_unused_words(
+# A bare agreement, which is about the change of the question before.
+_CONFIRMATION = re.compile(
+    r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
+    re.IGNORECASE,
+)
+MAX_LEAVES = 400
+"""Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
+
+
+def _find_unused_words(
     sentence: UserSentence, call: Call, used_sources: Iterable[ValueSource], call_sources: Iterable[ValueSource]
 ) -> tuple[str, ...]:
     """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
@@ -36,7 +49,7 @@ def find_unused_words(
     spans = [(source.start, source.end) for source in used_sources if source.start >= 0]
     call_spans = [(source.start, source.end) for source in call_sources if source.start >= 0]
     call_stems = _call_stems(call)
-    clauses = split_clauses(sentence.text)
+    clauses = _split_clauses(sentence.text)
     unrelated_clauses = (
         [span for span in clauses[1:] if not _overlaps_any(span, call_spans)]
         if _overlaps_any(clauses[0], call_spans)
@@ -79,7 +92,7 @@ def _call_stems(call: Call) -> frozenset[str]:
     return frozenset(stem(form) for word in words for form in (word, singular(word)))
 
 
-def split_clauses(text: str) -> list[tuple[int, int]]:
+def _split_clauses(text: str) -> list[tuple[int, int]]:
     """Return the positions of the clauses of a text that begin with a verb of their own."""
     cuts = [match.end() for match in _CLAUSE_START.finditer(text) if is_verb(stem(match[1].lower()))]
     return list(pairwise([0, *cuts, len(text)]))
@@ -89,13 +102,7 @@ def _overlaps_any(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bo
     return any(start < span[1] and span[0] < end for start, end in spans)
 
 
-# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
-_SENTENCE_CHECKS = (check_is_command, check_negation, check_condition)
-# A clause that only points to an earlier one: `pause it`.
-_POINTING_CLAUSE = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
-
-
-def select_clause(call: Call, account: Account, text: str) -> Account:
+def _select_clause(call: Call, account: Account, text: str) -> Account:
     """Return the account with one clause of `text` as its sentence, the clause with the call's words.
 
     `pause A and delete B` is two commands, each with a verb of its own. In `find A and pause it` the second clause is
@@ -103,7 +110,7 @@ def select_clause(call: Call, account: Account, text: str) -> Account:
     whole.
     """
     full_account = replace(account, sentence=text)
-    clauses = split_clauses(text)
+    clauses = _split_clauses(text)
     if len(clauses) < 2 or any(True for check in _SENTENCE_CHECKS for _ in check(build_case(call, full_account, text))):
         return full_account
     clause_numbers = {
@@ -139,15 +146,6 @@ def _shift_sources(sources: Iterable[ValueSource], start: int, end: int) -> Iter
         )
 
 
-# A bare agreement, which is about the change of the question before.
-_CONFIRMATION = re.compile(
-    r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
-    re.IGNORECASE,
-)
-MAX_LEAVES = 400
-"""Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
-
-
 def trace_call(
     call: Call, conversation: Conversation, round_steps: tuple[Step, ...] = (), *, today: date | None = None
 ) -> Account:
@@ -172,9 +170,9 @@ def trace_call(
     sources += tuple(_build_source(leaf, Origin.NOBODY) for leaf in leaves[MAX_LEAVES:])
     current = (*conversation.current.steps, *round_steps)
     used_sources = (*sources, *(source for step in current for source in tracer.step_sources(step)))
-    unused_texts = find_unused_words(tracer.sentences[0], call, used_sources, sources)
+    unused_texts = _find_unused_words(tracer.sentences[0], call, used_sources, sources)
     account = Account(sources=sources, unused=unused_texts, traced=True, answered=has_answers(steps))
-    return select_clause(call, account, conversation.question)
+    return _select_clause(call, account, conversation.question)
 
 
 def _without_confirmation(conversation: Conversation) -> Conversation:

@@ -1,4 +1,4 @@
-"""Checks that a value is the whole text between two blanks or quotes, and ends where the text does."""
+"""Checks that every value of a change is in the sentence, whole and in the argument that its words mean."""
 
 from __future__ import annotations
 
@@ -30,6 +30,29 @@ _LINK_WORDS = frozenset(
     """.split()
 )
 
+MIN_CONFIDENCE = 0.5
+"""The least confidence in the reading of a value. Below it half are wrong on training/sentences/real.jsonl."""
+_FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
+_STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
+_REASON_NAMES = frozenset(map(stem, "reason cause note message".split()))
+_ID_STEMS = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
+_ID_PATTERN = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
+_NAME_PATTERN = re.compile(
+    r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE
+)
+_SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))
+_ENABLE_STEM, _DISABLE_STEM = stem("enable"), stem("disable")
+# Last words of arguments that take the name of an item.
+_NAME_ARGUMENTS = frozenset(
+    "name title subject login username key slug summary email id url uri domain label handle".split()
+)
+# Words of an argument for an origin or a destination -> the words that people use for it.
+_DIRECTIONS = {
+    **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),
+    **dict.fromkeys(("target", "destination"), frozenset(("to", "into", "target", "destination"))),
+}
+_ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
+
 
 def check_whole_words(case: Case) -> Iterator[str]:
     """Yield values that are a piece of the text between two blanks, or leave out a figure of it."""
@@ -50,7 +73,7 @@ def check_text_end(case: Case) -> Iterator[str]:
         stem("id"),
     }
     for source in case.account.sources:
-        text = unquoted_text(case, source)
+        text = _unquoted_text(case, source)
         if text and text[-1:].isalpha() and (following := _following_word(case, source)):
             yield f"it is not plain where {source.argument} ends: {source.words} {following}"
             continue
@@ -135,7 +158,7 @@ def _loses_figures(source: ValueSource) -> bool:
     return bool(re.search(r"\d", source.words)) and not re.search(r"\d", str(source.value))
 
 
-def unquoted_text(case: Case, source: ValueSource) -> str:
+def _unquoted_text(case: Case, source: ValueSource) -> str:
     """Return the text of a value without quotes in the sentence; "" for any other value."""
     if not isinstance(source.value, str) or not 0 <= source.start < source.end:
         return ""
@@ -170,30 +193,6 @@ def _lacks_currency(case: Case, source: ValueSource) -> bool:
     names = [".".join((*parents, name)) for name in properties]
     currency_arguments = {name for name in names if stem("currency") in map(stem, split_words(name.rpartition(".")[2]))}
     return bool(currency_arguments) and currency_arguments.isdisjoint(entry.argument for entry in case.account.sources)
-
-
-MIN_CONFIDENCE = 0.5
-"""The least confidence in the reading of a value. Below it half are wrong on benchmarks/offline/real.jsonl."""
-_FLAG_WORDS = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
-_STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
-_REASON_NAMES = frozenset(map(stem, "reason cause note message".split()))
-_ID_STEMS = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
-_ID_PATTERN = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
-_NAME_PATTERN = re.compile(
-    r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE
-)
-_SWITCH_NAMES = frozenset(map(stem, "is active enabled enable activated status".split()))
-_ENABLE_STEM, _DISABLE_STEM = stem("enable"), stem("disable")
-# Last words of arguments that take the name of an item.
-_NAME_ARGUMENTS = frozenset(
-    "name title subject login username key slug summary email id url uri domain label handle".split()
-)
-# Words of an argument for an origin or a destination -> the words that people use for it.
-_DIRECTIONS = {
-    **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),
-    **dict.fromkeys(("target", "destination"), frozenset(("to", "into", "target", "destination"))),
-}
-_ORDERED_NAMES = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 
 
 def check_origin(case: Case) -> Iterator[str]:
@@ -275,7 +274,7 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
 
 def _is_vocabulary(case: Case, source: ValueSource) -> bool:
     """Return whether an unquoted text is a word of the operation's or its arguments' names: my [public] token."""
-    text = unquoted_text(case, source)
+    text = _unquoted_text(case, source)
     if not text or not text.islower() or not text.isalpha():
         return False
     operation, is_choice = case.operation, has_closed_values(case.call, source.argument)
@@ -351,7 +350,7 @@ def _is_name_in_wrong_field(case: Case, source: ValueSource) -> bool:
         case.command not in CREATE_VERBS
         or case.location(source) == "path"
         or not name_parts
-        or not unquoted_text(case, source)
+        or not _unquoted_text(case, source)
     ):
         return False
     previous = [word for word in case.words if word.end <= source.start]

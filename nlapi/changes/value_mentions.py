@@ -1,4 +1,4 @@
-"""Finds the numbers in a sentence, and those that are a value of a call in the unit of its argument."""
+"""Finds the words of a sentence that say a value of a call: a number, a day, a time, or a choice of a closed list."""
 
 from __future__ import annotations
 
@@ -54,6 +54,66 @@ _CENTS = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", r
 SMALL_UNITS = re.compile(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
 """Words of a description that takes an amount in another unit than people say it in."""
 _MICROS = re.compile(r"\bmicros?\b", re.IGNORECASE)
+
+_MONTHS = "january february march april may june july august september october november december".split()
+_MONTH = "|".join(rf"{month[:3]}(?:{month[3:]})?" for month in _MONTHS).replace("sep(?:tember)", "sept?(?:ember)")
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_MONTH_DAY = re.compile(
+    rf"\b(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
+)
+_DAY_MONTH = re.compile(
+    rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})\b\.?(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
+)
+_ISO = re.compile(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)(?![\d-])")
+_RELATIVE = re.compile(
+    rf"\b(?:(?P<near>today|tonight|tomorrow|yesterday)|(?:next |this |on )?(?P<weekday>{'|'.join(_WEEKDAYS)})"
+    r"|in (?P<count>\d{1,3}|a|one|two|three) (?P<unit>day|week)s?)\b",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(
+    r"\b(?:(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s?(?P<half>am|pm)\b|(?P<h24>\d{1,2}):(?P<m24>\d\d)\b)", re.I
+)
+_VALUE = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?"
+    r"(?:Z|[+-]\d\d:?\d\d)?)?"
+)
+# Times at the start and the end of a whole day, which nobody says.
+_DAY_BOUNDS = {("00", "00"), ("23", "59")}
+_COUNTS = {"a": 1, "one": 1, "two": 2, "three": 3}
+
+# Words in the names of flags that do not name what is switched: is_private, enable_backups.
+_SWITCH_STEMS = frozenset(
+    map(stem, "is has be should enable enabled disable disabled flag active to do allow use".split())
+)
+_ON_STEMS = frozenset(map(stem, "on enable enabled active activate yes true".split()))
+_OFF_STEMS = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
+_NEGATION_WORDS = frozenset("no not without non never don't dont off false".split())
+# Verb -> the states that it sets, where these have other names than the verb.
+_STATES_BY_VERB: dict[str, frozenset[str]] = {
+    stem(verb): frozenset(map(stem, states.split()))
+    for verb, states in {
+        "resume": "active running enabled resumed",
+        "unpause": "active running enabled unpaused",
+        "reactivate": "active enabled",
+        "activate": "active enabled",
+        "enable": "active enabled",
+        "start": "active running started",
+        "pause": "paused suspended",
+        "suspend": "suspended",
+        "stop": "stopped",
+        "disable": "disabled inactive",
+        "deactivate": "inactive disabled deactivated",
+        "cancel": "cancelled canceled",
+        "close": "closed",
+        "reopen": "open opened reopened",
+        "open": "open opened",
+        "complete": "completed complete done",
+        "finish": "finished completed done",
+        "resolve": "resolved",
+        "publish": "published",
+        "archive": "archived",
+    }.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,33 +227,6 @@ def _scale(unit: str, currency: str) -> Decimal:
     return SCALES[unit]
 
 
-_MONTHS = "january february march april may june july august september october november december".split()
-_MONTH = "|".join(rf"{month[:3]}(?:{month[3:]})?" for month in _MONTHS).replace("sep(?:tember)", "sept?(?:ember)")
-_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-_MONTH_DAY = re.compile(
-    rf"\b(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
-)
-_DAY_MONTH = re.compile(
-    rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})\b\.?(?:,? (?P<year>\d{{4}})\b)?", re.IGNORECASE
-)
-_ISO = re.compile(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)(?![\d-])")
-_RELATIVE = re.compile(
-    rf"\b(?:(?P<near>today|tonight|tomorrow|yesterday)|(?:next |this |on )?(?P<weekday>{'|'.join(_WEEKDAYS)})"
-    r"|in (?P<count>\d{1,3}|a|one|two|three) (?P<unit>day|week)s?)\b",
-    re.IGNORECASE,
-)
-_CLOCK = re.compile(
-    r"\b(?:(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s?(?P<half>am|pm)\b|(?P<h24>\d{1,2}):(?P<m24>\d\d)\b)", re.I
-)
-_VALUE = re.compile(
-    r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?"
-    r"(?:Z|[+-]\d\d:?\d\d)?)?"
-)
-# Times at the start and the end of a whole day, which nobody says.
-_DAY_BOUNDS = {("00", "00"), ("23", "59")}
-_COUNTS = {"a": 1, "one": 1, "two": 2, "three": 3}
-
-
 def find_day(value: str, sentence: UserSentence, today: date) -> Mention | None:
     """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none."""
     match = _VALUE.fullmatch(value.strip())
@@ -259,41 +292,6 @@ def _times(text: str) -> Iterator[tuple[int, int]]:
 
 def _mention(match: re.Match[str]) -> Mention:
     return Mention(words=match[0], start=match.start(), end=match.end())
-
-
-# Words in the names of flags that do not name what is switched: is_private, enable_backups.
-_SWITCH_STEMS = frozenset(
-    map(stem, "is has be should enable enabled disable disabled flag active to do allow use".split())
-)
-_ON_STEMS = frozenset(map(stem, "on enable enabled active activate yes true".split()))
-_OFF_STEMS = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
-_NEGATION_WORDS = frozenset("no not without non never don't dont off false".split())
-# Verb -> the states that it sets, where these have other names than the verb.
-_STATES_BY_VERB: dict[str, frozenset[str]] = {
-    stem(verb): frozenset(map(stem, states.split()))
-    for verb, states in {
-        "resume": "active running enabled resumed",
-        "unpause": "active running enabled unpaused",
-        "reactivate": "active enabled",
-        "activate": "active enabled",
-        "enable": "active enabled",
-        "start": "active running started",
-        "pause": "paused suspended",
-        "suspend": "suspended",
-        "stop": "stopped",
-        "disable": "disabled inactive",
-        "deactivate": "inactive disabled deactivated",
-        "cancel": "cancelled canceled",
-        "close": "closed",
-        "reopen": "open opened reopened",
-        "open": "open opened",
-        "complete": "completed complete done",
-        "finish": "finished completed done",
-        "resolve": "resolved",
-        "publish": "published",
-        "archive": "archived",
-    }.items()
-}
 
 
 def find_choice(argument: str, value: Any, sentence: UserSentence) -> tuple[Origin, Mention] | None:

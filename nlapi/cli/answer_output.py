@@ -1,4 +1,4 @@
-"""The jq filter of `nlapi call --jq`, which can read the answer and nothing else of this machine."""
+"""Prints the answer of `nlapi call` item by item as it comes, whole or through the jq filter of `--jq`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from nlapi.client.streaming.body import Piece
 
-
 Filter = Callable[[Any], list[Any]]
 
 # Builtins of jq that read the environment or other input, write past standard output, or end the program.
@@ -33,6 +32,9 @@ _ENVIRONMENT = re.compile(r"\$\s*ENV\b")
 # A prefix of every expression. jq drops a definition that is not used; one that is used does not compile, because its
 # variable is undefined, however the use is written. `import` must come first in a program, so it fails behind this too.
 _GUARD = "null as $ENV | " + " ".join(f"def {name}: $refused_{name.partition('(')[0]};" for name in _REFUSED) + "\n"
+
+# Seconds after which a spinner is shown. Most answers come earlier, and a spinner would only flicker.
+PATIENCE = 1.0
 
 
 def jq_filter(expression: str) -> Filter:
@@ -70,11 +72,7 @@ def _in_expression(text: str) -> str:
     return re.sub(r"\bline (\d+)", lambda match: f"line {max(int(match[1]) - 1, 1)}", first)
 
 
-# Seconds after which a spinner is shown. Most answers come earlier, and a spinner would only flicker.
-PATIENCE = 1.0
-
-
-def format_item(item: Any, framing: Framing | None) -> str:
+def _format_item(item: Any, framing: Framing | None) -> str:
     """Return an item as text: a string unchanged, an event with its name before it, anything else as JSON."""
     if framing is Framing.FRAMES and isinstance(item, dict):
         stream, text = item.get("stream"), item.get("text")
@@ -88,7 +86,7 @@ def format_item(item: Any, framing: Framing | None) -> str:
 def print_items(items: Iterable[Any], framing: Framing | None) -> None:
     """Print each item as a line, and flush."""
     for item in items:
-        console.write(format_item(item, framing))
+        console.write(_format_item(item, framing))
     console.flush()
 
 

@@ -1,45 +1,48 @@
-"""The overlay file that states the POSTs of a registered API which read, proposed or accepted."""
+"""`nlapi api`: registered APIs, under short names, with the overlays that state which of their POSTs read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from nlapi import registry
-from nlapi.cli import console
-from nlapi.errors import NlapiError, UsageError
-
-if TYPE_CHECKING:
-    from nlapi.openapi.spec import Spec
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi import bundled
-from nlapi.cli import table
+from nlapi import bundled, registry
+from nlapi.cli import console, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
 from nlapi.cli.target import auth_references
-from nlapi.errors import CredentialError
+from nlapi.errors import CredentialError, NlapiError, UsageError
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
 
-
 EFFECTS_FOLDER = "effects"
 
+# Alternatives of credentials that a message names, which is one line; the most frequent ones come first.
+MAX_OPTIONS = 3
 
-def overlay_file(name: str) -> Path:
+app = typer.Typer(
+    help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
+)
+
+ADD = """A credential is kept as the name of an environment variable, never as itself.
+
+nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
+nlapi api add spotify openapi.yaml --set ad_account_id=abc
+nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth"""
+
+
+def _overlay_file(name: str) -> Path:
     """Return the path of the overlay of a registered API."""
     return registry.user_folder("config") / EFFECTS_FOLDER / f"{name}.overlay.yaml"
 
 
-def accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
+def _accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
     """Return the accepted overlay of an API that is registered again for the same description, else None."""
-    entry, file = registry.read_registrations().get(name), overlay_file(name)
+    entry, file = registry.read_registrations().get(name), _overlay_file(name)
     is_unchanged = entry is not None and entry.source == source and str(file) in entry.overlays
     return str(file) if file.is_file() and (is_unchanged or str(file) in overlays) else None
 
@@ -50,9 +53,9 @@ def propose_overlay(name: str, spec: Spec) -> None:
 
     text = effect_overlay(spec.operations)
     if not text:
-        remove_overlay(name)
+        _remove_overlay(name)
         return
-    file = overlay_file(name)
+    file = _overlay_file(name)
     try:
         # For the user alone: whoever can write this file decides which POSTs are sent without a question.
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,12 +67,12 @@ def propose_overlay(name: str, spec: Spec) -> None:
     console.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
 
 
-def remove_overlay(name: str) -> None:
+def _remove_overlay(name: str) -> None:
     """Remove the overlay of an API."""
-    overlay_file(name).unlink(missing_ok=True)
+    _overlay_file(name).unlink(missing_ok=True)
 
 
-def accept_overlay(name: str) -> None:
+def _accept_overlay(name: str) -> None:
     """Make the proposed overlay part of the registration of an API."""
     from dataclasses import replace
 
@@ -77,7 +80,7 @@ def accept_overlay(name: str) -> None:
     from nlapi.openapi.spec import Effect
 
     registrations = registry.read_registrations()
-    entry, file = registrations.get(name), overlay_file(name)
+    entry, file = registrations.get(name), _overlay_file(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     if str(file) in entry.overlays and file.is_file():
@@ -96,20 +99,6 @@ def accept_overlay(name: str) -> None:
     console.note(
         f"{name}: {console.count_noun(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited"
     )
-
-
-# Alternatives of credentials that a message names, which is one line; the most frequent ones come first.
-MAX_OPTIONS = 3
-
-app = typer.Typer(
-    help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
-)
-
-ADD = """A credential is kept as the name of an environment variable, never as itself.
-
-nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
-nlapi api add spotify openapi.yaml --set ad_account_id=abc
-nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth"""
 
 
 @app.command(epilog=ADD)
@@ -148,7 +137,7 @@ def add(
         for location in (source, *(overlays or ()))
     )
     root = str(Path(root).resolve()) if root else None
-    accepted = accepted_overlay(name, source, layers)
+    accepted = _accepted_overlay(name, source, layers)
     if accepted is not None:
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
@@ -196,7 +185,7 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 @app.command(epilog="nlapi api accept shop")
 def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
-    accept_overlay(name)
+    _accept_overlay(name)
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -260,5 +249,5 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
             if registered_name != name
         }
     )
-    remove_overlay(name)
+    _remove_overlay(name)
     console.note(f"{name} is forgotten")

@@ -1,4 +1,4 @@
-"""Plain text on one line, of an API's descriptions in HTML or Markdown."""
+"""Writes the output of the command line: data on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ _TAGS = (
     (re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
 )
 
+EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
+
 
 def plain_text(text: str) -> str:
     """Return a text without HTML tags, entities, line breaks and control characters."""
@@ -34,9 +36,6 @@ def plain_text(text: str) -> str:
     for tags, replacement in _TAGS:
         text = tags.sub(replacement, text)
     return single_line(unescape(text))
-
-
-EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
 
 
 class OutputClosed(Exception):  # noqa: N818 - it is no error
@@ -84,7 +83,7 @@ def dim(text: str) -> None:
 def error(text: str) -> None:
     """Write an error as one line to standard error."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False, color=_colour())
-    typer.echo(" ".join(strip_control(text).split()), err=True)
+    typer.echo(single_line(text), err=True)
 
 
 def shorten(text: str, length: int) -> str:

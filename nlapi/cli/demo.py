@@ -1,4 +1,4 @@
-"""The gateway of `nlapi demo`: the example objectives on a free port, with generated traffic."""
+"""`nlapi demo`: questions in plain English to a sandbox and a gateway on this machine."""
 
 from __future__ import annotations
 
@@ -25,13 +25,34 @@ if TYPE_CHECKING:
     from nlapi.agent.events import CallProposed, ConsentReply, Planner
     from nlapi.tools.run import Target
 
-
 # The security scheme of the token in specs/gateway.yaml.
 ADMIN = "admin"
 # Requests a second, and seconds. 200 requests are enough for a canary's tenth of them to be counted.
 RATE, SECONDS = 200, 1
 DRAIN_S = 2
 PATIENCE_S = 30.0
+
+QUESTIONS = (
+    ("What is there?", "list the active campaigns"),
+    ("By its name, not its id", "get the campaign Summer Sale"),
+    (
+        "Make something",
+        'create a campaign called "Back to School" with the objective reach and a budget of $50 a day',
+    ),
+    ("Two steps: find it, then list what is in it", "show the ads of the campaign Summer Sale"),
+    ("Two steps: find it, then change it", "pause the campaign Summer Sale"),
+)
+GATEWAY_QUESTIONS = (
+    ("What does the gateway serve?", "which objectives are there?"),
+    ("Which model is it?", "what serves continue-watching in Brazil?"),
+    ("Try the new version on a few", "send 10 % of continue-watching to ranker v2 as a canary"),
+)
+CANARY_QUESTIONS = (
+    ("Is it any good?", "how is the ranker-v2 canary doing?"),
+    ("Back again", "roll the ranker-v2 canary back"),
+)
+
+EPILOG = "With ANTHROPIC_API_KEY set, Claude plans; without it the embedded planner does."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,30 +99,6 @@ def run_example() -> Iterator[DemoGateway]:
             yield DemoGateway(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
     finally:
         store.close()
-
-
-QUESTIONS = (
-    ("What is there?", "list the active campaigns"),
-    ("By its name, not its id", "get the campaign Summer Sale"),
-    (
-        "Make something",
-        'create a campaign called "Back to School" with the objective reach and a budget of $50 a day',
-    ),
-    ("Two steps: find it, then list what is in it", "show the ads of the campaign Summer Sale"),
-    ("Two steps: find it, then change it", "pause the campaign Summer Sale"),
-)
-GATEWAY_QUESTIONS = (
-    ("What does the gateway serve?", "which objectives are there?"),
-    ("Which model is it?", "what serves continue-watching in Brazil?"),
-    ("Try the new version on a few", "send 10 % of continue-watching to ranker v2 as a canary"),
-)
-CANARY_QUESTIONS = (
-    ("Is it any good?", "how is the ranker-v2 canary doing?"),
-    ("Back again", "roll the ranker-v2 canary back"),
-)
-
-
-EPILOG = "With ANTHROPIC_API_KEY set, Claude plans; without it the embedded planner does."
 
 
 def demo() -> None:
@@ -156,11 +153,12 @@ class _DemoSession:
     """The questions of the demo to one API, with the worst exit code and the seconds that the answers took."""
 
     def __init__(self, source: str, target: Target) -> None:
-        from nlapi.cli.session import PlannerName, has_key, make_planner
+        from nlapi.cli.options import PlannerName
+        from nlapi.cli.session import can_ask_claude, make_planner
 
         self.source = source
         self.target = target
-        name = PlannerName.CLAUDE if has_key() else PlannerName.OFFLINE
+        name = PlannerName.CLAUDE if can_ask_claude() else PlannerName.OFFLINE
         self.planner: Planner = make_planner(name, {target.spec: target}, None)
         self.worst_code, self.count, self.seconds = 0, 0, 0.0
         console.note(f"The planner is {self.planner.name}.")

@@ -1,37 +1,29 @@
-"""`nlapi gateway token`: tokens made in a gateway's database on this machine, the first one included."""
+"""`nlapi gateway`: start the serving gateway, make tokens, and show its traffic."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import console
-from nlapi.cli.options import FLAG
-from nlapi.errors import NlapiError, UsageError
-from nlapi.registry import user_folder
-
-if TYPE_CHECKING:
-    from nlapi.gateway.access import Access
-    from nlapi.gateway.store import GatewayStore, TokenRecord
-import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-from nlapi.cli import target
-from nlapi.cli.options import Auth, ListOutput
+from nlapi.cli import console, target
+from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
-from nlapi.errors import CredentialError
+from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.extras import require_extra
+from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
-    from nlapi.gateway.store import GatewayStore
-
+    from nlapi.gateway.store import GatewayStore, TokenRecord
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
@@ -39,6 +31,25 @@ SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the ad
 FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 # The author in the audit log of tokens made here, where write access to the database is enough and no token is needed.
 COMMAND_LINE = "command-line"
+
+EXAMPLE = "examples/gateway"
+REFRESH_S = 1.0
+
+app = typer.Typer(
+    name="gateway",
+    help="Ask for an objective, get the right model: the serving gateway.",
+    no_args_is_help=True,
+    epilog="""nlapi gateway serve --example
+nlapi gateway status
+nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
+)
+
+Url = Annotated[
+    str | None,
+    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
+]
+Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
+Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
 
 class TokenKind(StrEnum):
@@ -62,17 +73,17 @@ TokenFile = Annotated[
 ]
 
 
-def make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
+def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
     """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
         record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
         add_audit_entry(store, "createToken", record)
-        deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
+        _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
 
 
-def deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
+def _deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
     """Show a secret on standard error, or write it to a new file that only the user can read."""
     if file is None:
         console.note(f"{description}\n  export {variable}={secret}")
@@ -105,7 +116,7 @@ def token(
     from nlapi.gateway.codec import slug
     from nlapi.gateway.store import GatewayStore
 
-    path = database_file(database)
+    path = _database_file(database)
     store = GatewayStore(path)
     try:
         access = Access(store)
@@ -126,7 +137,7 @@ def token(
         record, secret = access.create_token(slug(name), audience, role=role, client=slug(client or ""), days=days)
         add_audit_entry(store, "createToken", record)
         description = f"a token for {name} ({kind}) of the gateway whose database is {path}; it is shown this once:"
-        deliver_secret(secret, token_file, description, SERVE_TOKEN if is_client else TOKEN)
+        _deliver_secret(secret, token_file, description, SERVE_TOKEN if is_client else TOKEN)
     finally:
         store.close()
 
@@ -147,33 +158,12 @@ def add_audit_entry(store: GatewayStore, action: str, token: TokenRecord) -> Non
     store.add_audit_entry(entry)
 
 
-def database_file(path: Path | None) -> Path:
+def _database_file(path: Path | None) -> Path:
     if path is not None:
         return path
     folder = user_folder("data")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder / "gateway.db"
-
-
-EXAMPLE = "examples/gateway"
-REFRESH_S = 1.0
-
-app = typer.Typer(
-    name="gateway",
-    help="Ask for an objective, get the right model: the serving gateway.",
-    no_args_is_help=True,
-    epilog="""nlapi gateway serve --example
-nlapi gateway status
-nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
-)
-
-
-Url = Annotated[
-    str | None,
-    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
-]
-Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
-Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
 
 @app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
@@ -210,6 +200,7 @@ def serve(
     """
     from nlapi.gateway.store import GatewayStore
 
+    require_extra("gateway", "`nlapi gateway serve`")
     if example and (config or models):
         raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
     if example:
@@ -217,14 +208,14 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
-    store = GatewayStore(database_file(database))
+    store = GatewayStore(_database_file(database))
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
         gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
-        make_first_token(gateway.access, store, token_file)
+        _make_first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:
         store.close()

@@ -12,7 +12,7 @@ import typer
 
 from nlapi.cli import console, table
 from nlapi.cli.ask import question_of
-from nlapi.cli.options import ListOutput, Setup, conversation_options, is_terminal
+from nlapi.cli.options import ListOutput, Setup, conversation_options, is_terminal, parse_pairs
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,6 @@ def resume(
     """
     from nlapi.agent.log import Log, read_records
     from nlapi.agent.resume import resume as rebuild
-    from nlapi.cli.options import parse_pairs
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
@@ -187,8 +186,9 @@ def record_line(record: Mapping[str, Any]) -> str:
 def _usage_line(raw: Any) -> str:
     """Return the tokens and the cost of a plan of Claude, or ""."""
     from nlapi.agent.claude import plans_usage
+    from nlapi.agent.messages import ClaudeState
 
-    return plans_usage([raw]) if isinstance(raw, dict) and "usage" in raw else ""
+    return plans_usage([ClaudeState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 
 def _outcome(record: Mapping[str, Any]) -> str:

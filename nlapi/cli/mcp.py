@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from nlapi import registry
 from nlapi.cli import console, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
 from nlapi.errors import CredentialError, UsageError
+from nlapi.extras import require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
 from nlapi.tools.names import MAX_LENGTH
 
@@ -82,7 +82,7 @@ def mcp(
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
     # Before any import below: the SDK is an extra, `nlapi[mcp]`.
-    _need_sdk()
+    require_extra("mcp", "`nlapi mcp`")
     from nlapi.client.server import explain_server
     from nlapi.mcp.http import parse_listen_address
     from nlapi.mcp.server_state import ServerState
@@ -115,14 +115,6 @@ def mcp(
     if watch:
         watcher = _watch(server_state, source, overlays, lambda: read(target.load(source, overlays, root)))
     _serve(server_state, watcher, endpoint)
-
-
-def _need_sdk() -> None:
-    if find_spec("mcp") is None:
-        raise UsageError(
-            "`nlapi mcp` needs the MCP SDK, which is not installed",
-            hint="in the checkout of nlapi: pip install '.[mcp]'",
-        )
 
 
 def _token(reference: str | None) -> str:

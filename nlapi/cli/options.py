@@ -1,4 +1,4 @@
-"""The options that several commands share, and their types."""
+"""Defines the options that several commands share, and those of a conversation, with their types."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from nlapi.cli.options import (
 from nlapi.cli.plugin_hook import consent
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
+from nlapi.extras import require_extra
 from nlapi.issue import Issue, Level
 from nlapi.registry import Registration
 
@@ -126,9 +127,8 @@ def build(
         else ""
     )
     removed_note = f"; {len(removed)} old files removed" if removed else ""
-    console.note(
-        f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{omitted_note}{removed_note}. Next:"
-    )
+    summary = f"{len(plugin.operations)} operations in {len(plugin.files)} files"
+    console.note(f"{plugin.name}: {summary}{omitted_note}{removed_note}. Next:")
     console.note(f"  claude plugin marketplace add {folder.resolve()}")
     console.note(f"  claude plugin install {plugin.name}@{plugin.name}")
     if PROPOSED_EFFECTS in plugin.files:
@@ -142,6 +142,7 @@ def _check_proposal(folder: Path) -> None:
     """Raise an error without a key for Claude, or when a proposal that somebody may be reading would be overwritten."""
     from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY
 
+    require_extra("claude", "--with-claude")
     if not os.environ.get("ANTHROPIC_API_KEY"):
         hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
         raise PlannerError("there is no key to ask Claude with", hint=hint)

@@ -12,7 +12,7 @@ from nlapi.cli.options import ListOutput
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
-    from nlapi.tools.rules import Rule
+    from nlapi.tools.rules import PolicyRule
 
 app = typer.Typer(help="What is sent without a question, only after one, or never; without a command, the rules.")
 
@@ -54,7 +54,7 @@ def check(
 
     file, rules = _rules()
     problems: list[str] = []
-    used_rules: set[Rule] = set()
+    used_rules: set[PolicyRule] = set()
     for source in sources or _api_names(rules):
         spec = load(source)
         matching_rules = [rule for rule in rules if rule.applies_to_api(api_names(spec, source))]
@@ -72,7 +72,7 @@ def check(
     console.note(f"{file}: {console.count_noun(len(rules), 'rule')}")
 
 
-def _rules() -> tuple[str, tuple[Rule, ...]]:
+def _rules() -> tuple[str, tuple[PolicyRule, ...]]:
     """Return the path of the policy and its rules."""
     from nlapi.tools.rules import parse_rules
 
@@ -80,7 +80,7 @@ def _rules() -> tuple[str, tuple[Rule, ...]]:
     return file, parse_rules(document or {}, file)
 
 
-def _api_names(rules: tuple[Rule, ...]) -> list[str]:
+def _api_names(rules: tuple[PolicyRule, ...]) -> list[str]:
     """Return the names of the registered APIs, and of the bundled ones that a rule names."""
     # A rule for any API ("*") would load every bundled description as well, though nobody uses them.
     names = list(registry.read_registrations())
@@ -91,5 +91,5 @@ def _api_names(rules: tuple[Rule, ...]) -> list[str]:
     return [*names, *(name for name in bundled_names if name not in names)]
 
 
-def _globs(rule: Rule) -> dict[str, tuple[str, ...]]:
+def _globs(rule: PolicyRule) -> dict[str, tuple[str, ...]]:
     return {"api": rule.api, "operation": rule.operation, "effect": rule.effect}

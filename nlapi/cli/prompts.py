@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal."""
+"""Asks the person at the terminal: for an operation, for missing arguments, and for consent to calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import ChoiceOffered
+from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply
 from nlapi.cli import console
 from nlapi.cli.console import plain_text
 from nlapi.client.safe_text import single_line, strip_control
@@ -26,8 +26,15 @@ from nlapi.tools.arguments import coerce
 from nlapi.tools.tool import Call, Missing
 
 if TYPE_CHECKING:
-    from nlapi.agent.events import CallProposed, ConsentReply
     from nlapi.tools.run import Prepared
+
+# Characters of a description and values of an enum: a prompt should stay within two lines of a terminal.
+MAX_MEANING = 160
+MAX_CHOICES = 8
+
+YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
+# A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
+_NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def read_line(prompt: str) -> str | None:
@@ -83,11 +90,6 @@ def _describe_choice(call: Call) -> str:
     description = plain_text(operation.summary).rstrip(".") or single_line(operation.path)
     arguments = ", ".join(f"{name}={value}" for name, value in call.arguments.items())
     return f"{description}{f' ({single_line(arguments)})' if arguments else ''}: {single_line(operation.id)}"
-
-
-# Characters of a description and values of an enum: a prompt should stay within two lines of a terminal.
-MAX_MEANING = 160
-MAX_CHOICES = 8
 
 
 def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, Any]:
@@ -148,11 +150,6 @@ def _letters(text: str) -> str:
     return "".join(char for char in text.lower() if char.isalnum())
 
 
-YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
-# A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
-_NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
-
-
 def ask_consent(prepared: Prepared) -> bool:
     """Ask about a call that has been shown, and return whether the person typed yes."""
     answer = read_line(
@@ -169,8 +166,6 @@ class ConsentPrompt:
 
     async def __call__(self, proposed: tuple[CallProposed, ...]) -> ConsentReply:
         """Return the person's reply to the proposed calls."""
-        from nlapi.agent.events import ConsentReply
-
         # "always" never covers a call with a reason against it, and ends with the session
         # (docs/design/024-consent-to-a-plan.md).
         uncontested = not any(call.reason for call in proposed)

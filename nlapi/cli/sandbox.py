@@ -11,11 +11,10 @@ import typer
 from nlapi.cli import console, target
 from nlapi.cli.console import plain_text
 from nlapi.cli.options import Source
-from nlapi.openapi.spec import Effect
+from nlapi.openapi.spec import Effect, Operation, Spec
 
 if TYPE_CHECKING:
     from nlapi.openapi.model import SecurityScheme
-    from nlapi.openapi.spec import Operation, Spec
 
 # Characters of a summary that can be suggested as a question; longer ones are sentences of documentation.
 MAX_QUESTION = 60

@@ -1,4 +1,4 @@
-"""Hints on how to continue after a question that ended early, when changes were already sent."""
+"""Runs a conversation at the command line: its planner, targets, transcript, exit code and hints on how to go on."""
 
 from __future__ import annotations
 
@@ -11,33 +11,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.agent.events import ChoiceOffered, Consent, Event, InputNeeded, PlanCreated, StepFinished, TurnAnswered
-from nlapi.agent.log import Log
+from nlapi.agent.events import (
+    ChoiceOffered,
+    Consent,
+    Event,
+    InputNeeded,
+    PlanCreated,
+    Planner,
+    StepFinished,
+    TurnAnswered,
+)
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
 from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
-from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
-from nlapi.cli.options import PlannerName as PlannerName
+from nlapi.cli.options import ConversationFormat, PlannerName, Setup, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
-from nlapi.openapi.spec import Effect
+from nlapi.extras import has_extra, install_hint
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
     from nlapi.agent.auto import PlannerRoutes
-    from nlapi.agent.events import Planner
     from nlapi.agent.log import Log
-    from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
 
+# The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
+ASK_BELOW = 0.4
+# The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
+# (docs/design/027-what-stands.md).
+CHANGE_BELOW = 0.8
+# The exit code of a question whose answer the model refused, or that was cut at a limit.
+UNFINISHED = 8
+# The confidence below which the user chooses from the likeliest operations.
+OFFER_BELOW = 0.2
 
-def hint_to_resume(conversation: Conversation, log: Log | None) -> str:
+
+def _hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume; "" when no change of the last question was, or may have been, carried out."""
     # Asking the same question again would repeat these changes (docs/design/025-once.md); resuming compares with them.
     changes = [step for step in _steps(conversation) if step.call.tool.effect is not Effect.READ]
@@ -52,29 +68,18 @@ def hint_to_resume(conversation: Conversation, log: Log | None) -> str:
     return f'{" and ".join(outcomes)}: `nlapi log resume {log.path.stem} "go on"` goes on, and repeats nothing unasked'
 
 
-def hint_for_uncertain(conversation: Conversation, log: Log | None) -> str:
+def _hint_for_uncertain(conversation: Conversation, log: Log | None) -> str:
     """Return a hint to resume after a complete answer; "" unless the outcome of one of its changes is unknown."""
-    return hint_to_resume(conversation, log) if any(map(is_uncertain, _steps(conversation))) else ""
+    return _hint_to_resume(conversation, log) if any(map(is_uncertain, _steps(conversation))) else ""
 
 
-def add_hint(error: NlapiError, conversation: Conversation, log: Log | None) -> None:
+def _add_hint(error: NlapiError, conversation: Conversation, log: Log | None) -> None:
     """Add a hint to resume to the error that ended a question."""
-    error.hint = "; ".join(filter(None, (error.hint, hint_to_resume(conversation, log))))
+    error.hint = "; ".join(filter(None, (error.hint, _hint_to_resume(conversation, log))))
 
 
 def _steps(conversation: Conversation) -> tuple[Step, ...]:
     return conversation.current.steps if conversation.turns else ()
-
-
-# The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
-ASK_BELOW = 0.4
-# The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
-# (docs/design/027-what-stands.md).
-CHANGE_BELOW = 0.8
-# The exit code of a question whose answer the model refused, or that was cut at a limit.
-UNFINISHED = 8
-# The confidence below which the user chooses from the likeliest operations.
-OFFER_BELOW = 0.2
 
 
 @dataclass(kw_only=True)
@@ -99,10 +104,10 @@ class Session:
         try:
             return await self._answer(conversation)
         except NlapiError as error:
-            add_hint(error, self.conversation, self.log)
+            _add_hint(error, self.conversation, self.log)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            if hint := hint_to_resume(self.conversation, self.log):
+            if hint := _hint_to_resume(self.conversation, self.log):
                 console.note(f"\n{hint}")
             raise
 
@@ -110,7 +115,7 @@ class Session:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, TurnAnswered):
-                if hint := hint_for_uncertain(last.conversation, self.log):
+                if hint := _hint_for_uncertain(last.conversation, self.log):
                     console.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, ChoiceOffered):
@@ -247,8 +252,9 @@ def _registered_names() -> list[str]:
     return names
 
 
-def has_key() -> bool:
-    return bool(os.environ.get("ANTHROPIC_API_KEY"))
+def can_ask_claude() -> bool:
+    """Return whether there is a key for Claude and the client to use it with."""
+    return bool(os.environ.get("ANTHROPIC_API_KEY")) and has_extra("claude")
 
 
 def make_planner(name: PlannerName, targets: Targets, model: str | None, routing: Path | None = None) -> Planner:
@@ -274,10 +280,18 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None, routing
         return embedded
     from nlapi.agent.auto import AutoPlanner
 
+    if key and not has_extra("claude"):
+        console.note(f"ANTHROPIC_API_KEY is set; to plan with Claude where it helps: {install_hint('claude')}")
     operations = sum(len(spec.operations) for spec in targets)
     # By default the embedded planner plans, and Claude where that is not sure and there is a key.
     routes = _routes(routing)
-    return AutoPlanner(embedded, claude if key else None, routes=routes, operations=operations, spent=_current_costs)
+    return AutoPlanner(
+        embedded,
+        claude if can_ask_claude() else None,
+        routes=routes,
+        operations=operations,
+        spent=_current_costs,
+    )
 
 
 def _routes(path: Path | None) -> PlannerRoutes:

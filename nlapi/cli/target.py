@@ -15,7 +15,7 @@ from nlapi.registry import Registration
 if TYPE_CHECKING:
     from nlapi.client.limits import Limits
     from nlapi.openapi.spec import Operation, Spec
-    from nlapi.tools.rules import Rule
+    from nlapi.tools.rules import PolicyRule
     from nlapi.tools.run import Target
 
 
@@ -84,7 +84,7 @@ def open_target(
     return target, dict(registered.known)
 
 
-def _rules(spec: Spec, source: str) -> tuple[Rule, ...]:
+def _rules(spec: Spec, source: str) -> tuple[PolicyRule, ...]:
     """Return the rules of the user's policy for an API, with a warning for globs that match no operation."""
     from nlapi.tools.rules import read_rules, unmatched
 

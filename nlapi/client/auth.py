@@ -1,4 +1,4 @@
-"""The credentials that an operation requires: one for each location in a request, whatever the schemes are called."""
+"""Adds credentials to a Request as its operation requires: one for each location, whatever the schemes are called."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from nlapi.errors import CredentialError, MissingCredentialError, UsageError
 from nlapi.openapi.model import Requirement, SecurityScheme
 from nlapi.openapi.spec import Operation
 from nlapi.openapi.urls import origin, parse_url
+
+# Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
+# a harmless value; a word too few prints a key.
+_SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +139,6 @@ def _alternatives(requirement: Requirement, schemes: Mapping[str, SecurityScheme
     return product(*choices)
 
 
-# Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
-# a harmless value; a word too few prints a key.
-_SECRET_NAME = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizedRequest:
     """A Request with its credentials, and the strings to mask in everything shown of it (see `send` and `redact`)."""
@@ -236,8 +235,8 @@ def _credential_value(operation: Operation, credential: Credential, values_by_id
     if any(duplicate != value for duplicate in duplicates):
         location = credential.location
         raise CredentialError(
-            f"{' and '.join(values_by_id)} are one credential of {operation.id}, in the {location.in_} {location.name}, "
-            "and were given different values",
+            f"{' and '.join(values_by_id)} are one credential of {operation.id}, "
+            f"in the {location.in_} {location.name}, and were given different values",
             hint=f"give it once: {_auth_option(credential)}",
         )
     return value
@@ -284,7 +283,7 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
     if location.in_ == "query":
         return replace(
             request,
-            url=replace_query_pair(request.url, location.name, quote(value.encode("utf-8", "replace"), safe="")),
+            url=_replace_query_pair(request.url, location.name, quote(value.encode("utf-8", "replace"), safe="")),
         )
     if location.in_ == "cookie":
         # RFC 6265 §5.4 allows one Cookie header only, so cookies that are parameters of the operation go into the same
@@ -299,7 +298,7 @@ def _add_credential(request: Request, location: CredentialLocation, value: str) 
     return replace(request, headers=(*remaining_headers, (location.name, value)))
 
 
-def replace_query_pair(url: str, name: str, value: str) -> str:
+def _replace_query_pair(url: str, name: str, value: str) -> str:
     """Return `url` with `name=value` at the end of its query, replacing other pairs of that name.
 
     `value` is percent-encoded already.

@@ -1,4 +1,4 @@
-"""A Request built from an Operation and its values, as the description asks. Pure: no I/O, no clock, no credentials."""
+"""Builds a Request from an Operation and its values, as described; pure: no I/O, no clock, no credentials."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ DEFAULT_ENCODING = Encoding()
 # A description that lists these headers for a part gets no second one: they are made from the part's value.
 GENERATED_HEADERS = frozenset(("content-type", "content-disposition", "content-transfer-encoding", "content-length"))
 
+Values = Mapping[tuple[str, str], Any]
+"""(location, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
+
 
 def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
     """Return the content type and the bytes of a body. ArgumentError when the media type cannot hold the value."""
@@ -58,7 +61,7 @@ def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
         content_type = media.content_type if is_json(media.content_type) else "application/json"
         return content_type, _encode_utf8(compact_json(value))
     if kind == FORM:
-        return media.content_type, "&".join(form_pairs(value, media.encoding)).encode()
+        return media.content_type, "&".join(_form_pairs(value, media.encoding)).encode()
     if isinstance(value, Mapping) or is_list(value):
         raise ArgumentError(f"nlapi cannot write {kind} from an object", hint="give the body as text")
     return media.content_type if "*" not in kind else OCTET_STREAM, _encode_utf8(scalar_text(value))
@@ -77,7 +80,7 @@ def _encode_utf8(text: str) -> bytes:
         raise ArgumentError("the body holds half a character (a lone surrogate)") from None
 
 
-def form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
+def _form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
     """Return the pairs of an urlencoded form, each property written as a query parameter (OpenAPI 3.1.1 §4.8.15)."""
     pairs: list[str] = []
     for name, item in _require_object(value, FORM).items():
@@ -206,10 +209,6 @@ def _quote_name(text: str) -> str:
     return text.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
 
 
-Values = Mapping[tuple[str, str], Any]
-"""(location, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
-
-
 def build(operation: Operation, values: Values, *, base_url: str | None = None, partial: bool = False) -> Request:
     """Return the Request for `values`, which are taken to fit their schemas. A value of None counts as absent.
 
@@ -327,7 +326,7 @@ def _encode_non_ascii(text: str) -> str:
 def _path_segment(parameter: Parameter, value: Any) -> str:
     """Return the text of a parameter in the path, or refuse it (docs/design/009)."""
     # In style matrix the name precedes the value, so that an empty one leaves `;color` and no empty segment.
-    _prefix_error(parameter, check_segment, _content_value(parameter, value), named=parameter.style == "matrix")
+    _prefix_error(parameter, check_segment, _content_value(parameter, value), has_label=parameter.style == "matrix")
     return _expand(parameter, value)
 
 
@@ -345,7 +344,8 @@ def _query_pairs(parameter: Parameter, value: Any) -> Iterator[str]:
         yield from _prefix_error(parameter, _querystring, parameter, value)
         return
     if parameter.content_type is not None:
-        yield f"{style.percent_encode(parameter.name)}={style.percent_encode(_prefix_error(parameter, _content_value, parameter, value))}"
+        content = _prefix_error(parameter, _content_value, parameter, value)
+        yield f"{style.percent_encode(parameter.name)}={style.percent_encode(content)}"
         return
     reserved = parameter.allow_reserved
     pairs = style.encode_query(parameter.name, value, parameter.style, parameter.explode, reserved=reserved)
@@ -355,7 +355,7 @@ def _query_pairs(parameter: Parameter, value: Any) -> Iterator[str]:
 def _querystring(parameter: Parameter, value: Any) -> list[str]:
     """Return the pairs of a query that is one parameter (`in: querystring`, OpenAPI 3.2.0 §4.12.2.2)."""
     if essence(parameter.content_type or "") == FORM:
-        return form_pairs(value, {})
+        return _form_pairs(value, {})
     return [style.percent_encode(_content_value(parameter, value))]
 
 

@@ -1,4 +1,4 @@
-"""A Request as text for a person to read, before credentials."""
+"""Shows a request, and the end of a streaming answer, as text for a person to read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from nlapi.client.safe_text import single_line, strip_control
 
 # In characters: nobody reads more in a terminal or in the dialog of an MCP client, and an upload may have megabytes.
 MAX_PREVIEW_BODY = 100_000
+
+# A value or an object has no better name than "item"; a log has lines to everybody who reads one.
+_NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"}
 
 
 def preview_request(request: Request) -> str:
@@ -40,10 +43,6 @@ def format_json(data: Any) -> str:
         return orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2).decode()
     except TypeError:  # orjson refuses integers over 64 bits and lone surrogates, which `json` writes
         return json.dumps(data, indent=2, ensure_ascii=False, default=str)
-
-
-# A value or an object has no better name than "item"; a log has lines to everybody who reads one.
-_NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"}
 
 
 def describe_end(result: Result) -> str:

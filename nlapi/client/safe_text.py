@@ -1,4 +1,4 @@
-"""Untrusted text made safe to show: no control characters, terminal escapes or invisible Unicode."""
+"""Makes untrusted text safe to show: without control characters, terminal escapes, invisible Unicode or secrets."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ _INVISIBLE = (
 _REMOVED = re.compile(rf"{_ESCAPES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
 _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
+MASK = "***"
+
+# Shorter secrets are not masked: `any` is a credential in a sandbox and a word everywhere.
+MIN_SECRET_LENGTH = 6
+
 
 def strip_control(text: str) -> str:
     """Return `text` without terminal escapes, control characters (except newline and tab) and invisible characters."""
@@ -41,17 +46,30 @@ def single_line(text: str) -> str:
     return " ".join(strip_control(text).split())
 
 
-MASK = "***"
-
-# Shorter secrets are not masked: `any` is a credential in a sandbox and a word everywhere.
-MIN_SECRET_LENGTH = 6
-
-
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return `text` with each secret replaced by `***`: plain, percent-encoded, in base64, or escaped as in JSON."""
-    for form in secret_forms(secrets):
-        text = text.replace(form, MASK)
-    return text
+    return _mask_text(text, secret_forms(secrets))
+
+
+def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
+    """Return the body of an answer with each secret replaced by `***`."""
+    return _mask_bytes(content, _encode_forms(secret_forms(secrets)))
+
+
+def secret_forms(secrets: Iterable[str]) -> list[str]:
+    """Return every form of every secret of MIN_SECRET_LENGTH or more, longest first so that none is cut in two."""
+    variants: set[str] = set()
+    for secret in secrets:
+        if len(secret) < MIN_SECRET_LENGTH:
+            continue
+        raw = secret.encode("utf-8", "replace")
+        escaped = json.dumps(secret)[1:-1]
+        unescaped = json.dumps(secret, ensure_ascii=False)[1:-1]
+        variants |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
+        base64_forms = {b64encode(raw).decode(), urlsafe_b64encode(raw).decode()}
+        variants |= base64_forms | {text.rstrip("=") for text in base64_forms}
+        variants |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
+    return sorted(variants - {""}, key=len, reverse=True)
 
 
 class Masker:
@@ -63,11 +81,9 @@ class Masker:
 
     def feed(self, data: bytes) -> bytes:
         """Return the next bytes, masked; a possible beginning of a secret is kept until the next call."""
-        data = self._pending + data
+        encoded = _encode_forms(self._forms)
         # TCP cuts an answer anywhere, also in the middle of a secret that a server echoes.
-        encoded = [form.encode("utf-8", "replace") for form in self._forms]
-        for form in encoded:
-            data = data.replace(form, MASK.encode())
+        data = _mask_bytes(self._pending + data, encoded)
         end = len(data) - max((_overlap(data, form) for form in encoded), default=0)
         self._pending = data[end:]
         return data[:end]
@@ -81,9 +97,7 @@ class Masker:
         if not self._forms:
             return value
         if isinstance(value, str):
-            for form in self._forms:
-                value = value.replace(form, MASK)
-            return value
+            return _mask_text(value, self._forms)
         if isinstance(value, dict):
             return {self.mask(key): self.mask(item) for key, item in value.items()}
         return [self.mask(item) for item in value] if isinstance(value, list) else value
@@ -94,24 +108,17 @@ def _overlap(data: bytes, form: bytes) -> int:
     return next((size for size in range(min(len(form) - 1, len(data)), 0, -1) if data.endswith(form[:size])), 0)
 
 
-def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
-    """Return the body of an answer with each secret replaced by `***`."""
-    for form in secret_forms(secrets):
-        content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
-    return content
+def _mask_text(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
+        text = text.replace(form, MASK)
+    return text
 
 
-def secret_forms(secrets: Iterable[str]) -> list[str]:
-    """Return every form of every secret, longest first so that none is cut in two; none of those under MIN_SECRET_LENGTH."""
-    variants: set[str] = set()
-    for secret in secrets:
-        if len(secret) < MIN_SECRET_LENGTH:
-            continue
-        raw = secret.encode("utf-8", "replace")
-        escaped = json.dumps(secret)[1:-1]
-        unescaped = json.dumps(secret, ensure_ascii=False)[1:-1]
-        variants |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
-        base64_forms = {b64encode(raw).decode(), urlsafe_b64encode(raw).decode()}
-        variants |= base64_forms | {text.rstrip("=") for text in base64_forms}
-        variants |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
-    return sorted(variants - {""}, key=len, reverse=True)
+def _mask_bytes(data: bytes, forms: Iterable[bytes]) -> bytes:
+    for form in forms:
+        data = data.replace(form, MASK.encode())
+    return data
+
+
+def _encode_forms(forms: Iterable[str]) -> list[bytes]:
+    return [form.encode("utf-8", "replace") for form in forms]

@@ -140,7 +140,7 @@ class _SendCall:
             except TransportError as error:
                 if self.body is not None and self.body.can_end(EndReason.BROKEN):
                     return self.body.cut(EndReason.BROKEN, self._elapsed(), error.reason)
-                if not (may_retry and error.is_retryable) or (self.body is not None and self.body.has_shown):
+                if not (may_retry and error.is_retryable) or (self.body is not None and self.body.has_emitted):
                     raise self._unanswered_error(error, request) from None
                 # Jitter, so that clients which lost a server at one moment do not all return at one moment.
                 wait = 0.1 * 2**self.retry_count * _JITTER.uniform(0.5, 1.5)

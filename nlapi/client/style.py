@@ -1,4 +1,7 @@
-"""Parameter values as text, by `style` and `explode`: RFC 6570 and OpenAPI 3.1.1 §4.8.12.3."""
+"""Writes parameter values as text, by `style` and `explode`: RFC 6570 and OpenAPI 3.1.1 §4.8.12.3.
+
+A value that would lead a server to another path is refused.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,9 @@ COOKIE_NAME_SAFE = "!#$&'*+-.^_`|~"
 DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 
 SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
+
+# More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
+MAX_DECODINGS = 8
 
 
 def scalar_text(value: Any) -> str:
@@ -67,12 +73,12 @@ def _query_text(text: str, reserved: bool) -> str:
     return "".join(piece if index % 2 else percent_encode(piece, safe=RESERVED) for index, piece in enumerate(pieces))
 
 
-def item_texts(value: Sequence[Any]) -> list[str]:
+def _item_texts(value: Sequence[Any]) -> list[str]:
     """Return the items of a list as texts, without null."""
     return [scalar_text(item) for item in value if item is not None]
 
 
-def pair_texts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _pair_texts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the names and values of an object as texts, without null."""
     return [(name, scalar_text(item)) for name, item in value.items() if item is not None]
 
@@ -95,12 +101,12 @@ def encode_path(name: str, value: Any, style: str, explode: bool, *, reserved: b
     joint = separator if explode else comma
     label = percent_encode(name)
     if is_list(value):
-        items = [encoded(item) for item in item_texts(value)]
+        items = [encoded(item) for item in _item_texts(value)]
         if has_label and explode:
             return "".join(f";{label}={item}" if item else f";{label}" for item in items)
         body = joint.join(items)
     elif isinstance(value, Mapping):
-        pairs = [(percent_encode(key), encoded(item)) for key, item in pair_texts(value)]
+        pairs = [(percent_encode(key), encoded(item)) for key, item in _pair_texts(value)]
         if has_label and explode:
             return "".join(f";{key}={item}" if item else f";{key}" for key, item in pairs)
         body = joint.join(f"{key}{'=' if explode else ','}{item}" for key, item in pairs)
@@ -119,15 +125,15 @@ def style_fields(name: str, value: Any, style: str, explode: bool) -> Iterator[t
     """
     separator = DELIMITERS.get(style, ",")
     if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
-        yield from ((key, [item], separator) for key, item in deep_object_pairs(name, value))
+        yield from ((key, [item], separator) for key, item in _deep_object_pairs(name, value))
     elif is_list(value):
-        items = item_texts(value)
+        items = _item_texts(value)
         if explode:
             yield from ((name, [item], separator) for item in items)
         elif items:
             yield name, items, separator
     elif isinstance(value, Mapping):
-        pairs = pair_texts(value)
+        pairs = _pair_texts(value)
         if explode:
             yield from ((key, [item], separator) for key, item in pairs)
         elif pairs:
@@ -143,15 +149,15 @@ def encode_query(name: str, value: Any, style: str, explode: bool, *, reserved: 
         yield f"{percent_encode(key)}={joint.join(_query_text(item, reserved) for item in items)}"
 
 
-def deep_object_pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _deep_object_pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
     """Yield (`name[key][0]`, value) for every scalar inside `value`."""
     # OpenAPI leaves nested values and lists undefined; lists go by index, as Stripe's own clients write them.
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from deep_object_pairs(f"{name}[{key}]", item)
+            yield from _deep_object_pairs(f"{name}[{key}]", item)
     elif is_list(value):
         for index, item in enumerate(value):
-            yield from deep_object_pairs(f"{name}[{index}]", item)
+            yield from _deep_object_pairs(f"{name}[{index}]", item)
     elif value is not None:
         yield name, scalar_text(value)
 
@@ -159,9 +165,9 @@ def deep_object_pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def encode_header(value: Any, explode: bool, style: str = "simple") -> str:
     """Return a header's value. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
     if is_list(value):
-        text = DELIMITERS.get(style, ",").join(item_texts(value))
+        text = DELIMITERS.get(style, ",").join(_item_texts(value))
     elif isinstance(value, Mapping):
-        text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in pair_texts(value))
+        text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in _pair_texts(value))
     else:
         text = scalar_text(value)
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
@@ -173,11 +179,8 @@ def encode_cookie(name: str, value: Any, explode: bool, style: str = "form") -> 
     """Yield the `name=value` pairs of a cookie parameter, percent-encoded where RFC 6265 §4.1.1 requires it."""
     safe = COOKIE_STYLE_SAFE if style == "cookie" else COOKIE_SAFE
     for key, items, _ in style_fields(name, value, "form", explode):
-        yield f"{percent_encode(key, safe=COOKIE_NAME_SAFE)}={','.join(percent_encode(item, safe=safe) for item in items)}"
-
-
-# More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
-MAX_DECODINGS = 8
+        text = ",".join(percent_encode(item, safe=safe) for item in items)
+        yield f"{percent_encode(key, safe=COOKIE_NAME_SAFE)}={text}"
 
 
 def check_segment(value: Any, *, has_label: bool = False) -> None:
@@ -196,8 +199,8 @@ def check_segment(value: Any, *, has_label: bool = False) -> None:
 def _scalar_texts(value: Any) -> list[str]:
     """Return the texts that a value is written with: of a scalar, of each item, of each name and value of an object."""
     if isinstance(value, Mapping):
-        return [text for pair in pair_texts(value) for text in pair]
-    return item_texts(value) if is_list(value) else [scalar_text(value)]
+        return [text for pair in _pair_texts(value) for text in pair]
+    return _item_texts(value) if is_list(value) else [scalar_text(value)]
 
 
 def _check_segment_text(text: str) -> None:

@@ -1,4 +1,8 @@
-"""Network connections that limit the bytes before a body and remember the last bytes read."""
+"""Makes one exchange over HTTP/1.1: exactly the bytes of a Request out, the bytes of the answer in, under limits.
+
+httpcore2 is the transport below httpx2. The client above it rewrites URLs (`|`, `^`, `/../`), keeps cookies, adds
+headers and logs whole URLs, keys in the query included (docs/design/003); this module adds only what is written in it.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,16 @@ from nlapi.version import __version__
 # In bytes. A hostile server sends headers, or `100 Continue`, without end.
 MAX_HEAD = 256 * 1024
 
+_TRANSPORT_ERRORS = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.ProxyError,
+)
+
 
 class NetworkBackend(httpcore2.AsyncNetworkBackend):
-    """httpcore2's own network backend with a `Stream` around each connection."""
+    """httpcore2's own network backend with a `NetworkStream` around each connection."""
 
     def __init__(self) -> None:
         self._inner = httpcore2.AnyIOBackend()
@@ -82,19 +93,11 @@ class NetworkStream(httpcore2.AsyncNetworkStream):
         return self._inner.get_extra_info(info)
 
 
-_TRANSPORT_ERRORS = (
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.TimeoutException,
-    httpcore2.ProxyError,
-)
-
-
 class TransportError(Exception):
     """An exchange without a complete answer.
 
-    `reason` and `hint` are for a person; `is_retryable`: another attempt may succeed. `is_hangup`: not a byte of an answer
-    came.
+    `reason` and `hint` are for a person; `is_retryable`: another attempt may succeed. `is_hangup`: not a byte of an
+    answer came.
     """
 
     def __init__(self, reason: str, *, is_retryable: bool = True, hint: str = "", is_hangup: bool = False) -> None:
@@ -129,7 +132,10 @@ class RawResponse:
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield the bytes of the body. TransportError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
+        """Yield the bytes of the body.
+
+        TransportError when more or fewer came than Content-Length says (RFC 9112 §6.3).
+        """
         # h11 drops what follows a body whose Content-Length is too small (docs/design/003). What is left of a number, a
         # text or ndjson is still valid, and wrong.
         tail = b""
@@ -161,7 +167,7 @@ class HttpClient:
     async def exchange(
         self, request: Request, address: HttpUrl, progress: SendProgress, *, public_only: bool = False
     ) -> AsyncIterator[RawResponse]:
-        """Send `request` once and yield the Answer. TransportError when none comes; `progress` is updated meanwhile.
+        """Send `request` once and yield its RawResponse. TransportError when none comes; `progress` is kept up to date.
 
         With `public_only`, SendError when the address is not on the public Internet.
         """

@@ -63,7 +63,7 @@ def format_time(moment: datetime) -> str:
 
 
 class Access:
-    """The tokens of a Store, cached by digest and read again after a change."""
+    """The tokens of a GatewayStore, cached by digest and read again after a change."""
 
     def __init__(self, store: GatewayStore, clock: Callable[[], datetime] = utc_now) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class Access:
     def create_token(
         self, name: str, audience: Audience, *, role: Role | None = None, client: str = "", days: int = 0
     ) -> tuple[TokenRecord, str]:
-        """Create a token; return it with its secret of 256 random bits. Problem 409 when the name is in use."""
+        """Create a token; return it with its secret of 256 random bits. GatewayProblem 409 when the name is in use."""
         if name in RESERVED_NAMES:
             hint = "take another name: this one stands for what is done without a token"
             raise GatewayProblem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
@@ -96,7 +96,7 @@ class Access:
         return record, secret
 
     def revoke_token(self, name: str) -> TokenRecord | None:
-        """Remove a token and return it, or None when there is none. Problem 409 for the last admin token."""
+        """Remove a token and return it, or None when there is none. GatewayProblem 409 for the last admin token."""
         # Without an admin token nobody could create another one over HTTP.
         admins = [token for token in self._store.tokens() if token.role == Role.ADMIN]
         if [token.name for token in admins] == [name]:
@@ -106,7 +106,7 @@ class Access:
         return self._store.remove_token(name)
 
     async def authenticate(self, authorization: str | None) -> Caller:
-        """Return the caller of an Authorization header, or NOBODY without one. Problem 401 when it is invalid.
+        """Return the caller of an Authorization header, ANONYMOUS without one. GatewayProblem 401 when it is invalid.
 
         It waits for the store only for an unknown token, so that a slow query does not delay other requests.
         """
@@ -154,7 +154,7 @@ def unauthorized_problem(message: str) -> GatewayProblem:
 
 
 def check_permission(caller: Caller, audiences: frozenset[str], role: str) -> None:
-    """Check the caller's audience and role; no audience allows anybody. Problem 401 or 403 when it is refused."""
+    """Check the caller's audience and role; no audience allows anybody. GatewayProblem 401 or 403 when refused."""
     if not audiences:
         return
     if caller.audience is None:

@@ -40,7 +40,7 @@ SERVE_OPERATION = "serveObjective"
 DENIAL_LOG_INTERVAL_S = 1.0
 # Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
 THREADED_BODY_BYTES = 128 * 1024
-# A body that is too large is read up to this multiple of the limit before the connection closes; see `_body`.
+# A body that is too large is read up to this multiple of the limit before the connection closes; see `_read_body`.
 DISCARD_FACTOR = 4
 _RESPONSE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ def _parse_query(query: bytes) -> list[tuple[str, str]]:
 
 
 async def _read_body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
-    """Return the whole body. Problem 413 when it is larger than `largest` bytes, 415 for a content encoding."""
+    """Return the whole body. GatewayProblem 413 when it is larger than `largest` bytes, 415 for a content encoding."""
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise GatewayProblem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
     content_length = headers.get("content-length", "0")

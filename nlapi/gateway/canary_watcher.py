@@ -74,7 +74,7 @@ class CanaryWatcher:
                 await self._publish_change(canary, due)
 
     async def watch(self, interval_s: float = 1.0) -> None:
-        """Call `tick` every `every_s` seconds, without end."""
+        """Call `tick` every `interval_s` seconds, without end."""
         while True:
             await self.tick()
             await asyncio.sleep(interval_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nlapi.gateway import shapes
@@ -11,6 +12,7 @@ from nlapi.gateway.problems import unprocessable
 from nlapi.gateway.shapes import Json as Json
 from nlapi.gateway.shapes import slug as slug
 from nlapi.issue import Issue
+from nlapi.routing import model
 from nlapi.routing.change import Entity
 from nlapi.routing.model import Configuration, Decision, Version, VersionRef
 
@@ -31,30 +33,30 @@ class Kind:
     encode: Callable[[Any, bool], Json]
 
     def id_of(self, noun: Entity) -> str | VersionRef:
-        """What Configuration keeps it under."""
+        """Return the key of an entity in a Configuration."""
         return noun.ref if isinstance(noun, Version) else noun.name
 
     def of(self, configuration: Configuration) -> Mapping[Any, Any]:
-        found: Mapping[Any, Any] = getattr(configuration, self.plural)
-        return found
+        entities: Mapping[Any, Any] = getattr(configuration, self.plural)
+        return entities
 
 
 def decode_configuration(data: Mapping[str, Any]) -> Configuration:
-    """The Configuration in a document that fits its schema. Problem 422 when two things have one name."""
+    """The Configuration in a document that fits its schema. GatewayProblem 422 when two things have one name."""
     issues: list[Issue] = []
-    found: dict[str, dict[Any, Any]] = {}
+    entities: dict[str, dict[Any, Any]] = {}
     for kind in KINDS.values():
-        found[kind.plural] = things = {}
+        entities[kind.plural] = by_id = {}
         for at, item in enumerate(data.get(kind.plural, ())):
             noun = kind.decode(item)
-            if kind.id_of(noun) in things:
+            if kind.id_of(noun) in by_id:
                 where = f"{kind.plural}[{at}].{kind.key}"
                 message = f"there are two {kind.plural} called {kind.id_of(noun)}"
                 issues.append(Issue.error(where, message, rule="duplicate"))
-            things[kind.id_of(noun)] = noun
+            by_id[kind.id_of(noun)] = noun
     if issues:
         raise unprocessable(issues, code="invalid_configuration")
-    return Configuration(**found)
+    return Configuration(**entities)
 
 
 def encode_configuration(configuration: Configuration, *, whole: bool = True) -> Json:
@@ -69,7 +71,7 @@ def ordered(kind: Kind, configuration: Configuration) -> list[Any]:
 
 def encode_decision(decision: Decision) -> Json:
     """A Decision; what did not take part is left out."""
-    said = {
+    details = {
         name: value
         for name in _DECIDED
         if (value := getattr(decision, name)) or name in ("reason", "shard", "revision")
@@ -79,7 +81,7 @@ def encode_decision(decision: Decision) -> Json:
         "objective": decision.objective,
         "model": decision.version.model,
         "version": decision.version.version,
-        **said,
+        **details,
         **shadows,
     }
 
@@ -87,28 +89,31 @@ def encode_decision(decision: Decision) -> Json:
 _DECIDED = ("shard", "revision", "rule", "experiment", "cell", "canary", "override", "reason")
 
 
-_PLURALS = {"canary": "canaries"}
-
-
-def _kind(name: str, decode: Callable[[Mapping[str, Any]], Any], encode: Callable[[Any, bool], Json]) -> Kind:
-    key = "version" if name == "version" else "name"
-    return Kind(name=name, plural=_PLURALS.get(name, f"{name}s"), key=key, decode=decode, encode=encode)
+def _kind(
+    noun: type,
+    decode: Callable[[Mapping[str, Any]], Any] | None = None,
+    encode: Callable[[Any, bool], Json] = shapes.encode,
+) -> Kind:
+    name = noun.__name__.lower()
+    plural = "canaries" if noun is model.Canary else f"{name}s"
+    key = "version" if noun is Version else "name"
+    return Kind(name=name, plural=plural, key=key, decode=decode or partial(shapes.decode, noun), encode=encode)
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        _kind("objective", shapes.decode_objective, shapes.encode_objective),
-        _kind("model", shapes.decode_model, shapes.encode_named),
-        _kind("version", shapes.decode_version, shapes.encode_version),
-        _kind("shard", shapes.decode_shard, shapes.encode_shard),
-        _kind("rule", shapes.decode_rule, shapes.encode_rule),
-        _kind("layer", shapes.decode_layer, shapes.encode_named),
-        _kind("experiment", shapes.decode_experiment, shapes.encode_experiment),
-        _kind("canary", shapes.decode_canary, shapes.encode_canary),
-        _kind("shadow", shapes.decode_shadow, shapes.encode_shadow),
-        _kind("override", shapes.decode_override, shapes.encode_override),
-        _kind("client", shapes.decode_client, shapes.encode_client),
+        _kind(model.Objective),
+        _kind(model.Model),
+        _kind(model.Version),
+        _kind(model.Shard),
+        _kind(model.Rule, shapes.decode_rule, shapes.encode_rule),
+        _kind(model.Layer),
+        _kind(model.Experiment),
+        _kind(model.Canary, shapes.decode_canary),
+        _kind(model.Shadow, shapes.decode_shadow),
+        _kind(model.Override, shapes.decode_override),
+        _kind(model.Client),
     )
 }
 """Kind of noun -> its Kind, in the order of a document."""

@@ -1,4 +1,4 @@
-"""The gateway's own OpenAPI description, compiled into checks of parameters and bodies."""
+"""Compiles the gateway's own OpenAPI description into a router and the checks of parameters and bodies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-import jsonschema_rs
 import yaml
 
 from nlapi import bundled
+from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.problems import GatewayProblem, unprocessable
 from nlapi.gateway.request_guard import load_json
 from nlapi.issue import Issue
@@ -31,14 +31,14 @@ _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayParameter:
-    """A parameter of an operation; `where` is its `in`: path, query or header."""
+    """A parameter of an operation; `location` is its `in`: path, query or header."""
 
     name: str
     location: str
     required: bool
     json_type: str
     """the JSON type of its value"""
-    validator: Any
+    validator: SchemaValidator
     default: Any = None
 
     def read(self, text: str) -> Any:
@@ -64,7 +64,7 @@ class GatewayOperation:
     audiences: frozenset[str]
     role: str
     changes: bool
-    body: Any = None
+    body: SchemaValidator | None = None
     """the validator of its body; None when it has no body"""
     body_required: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
@@ -74,7 +74,7 @@ class GatewayOperation:
         return {parameter.name: parameter for parameter in self.parameters if parameter.location == "query"}
 
     def check_path(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values of the path. Problem 404 when one of them cannot be a name."""
+        """Return the values of the path. GatewayProblem 404 when one of them cannot be a name."""
         values = {}
         for parameter in self.parameters:
             if parameter.location == "path":
@@ -85,7 +85,7 @@ class GatewayOperation:
         return values
 
     def check_query(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """Return the values of the query with defaults. Problem 422 for an unknown, repeated or invalid one."""
+        """Return the values of the query with defaults. GatewayProblem 422 for an unknown, repeated or invalid one."""
         issues, values = [], {}
         for name, text in pairs:
             parameter = self.query_parameters.get(name)
@@ -110,7 +110,7 @@ class GatewayOperation:
         }
 
     def check_headers(self, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values of its header parameters by lower-case names. Problem 422 for an invalid one."""
+        """Return the values of its header parameters by lower-case names. GatewayProblem 422 for an invalid one."""
         values, issues = {}, []
         for parameter in self.parameters:
             text = headers.get(parameter.name.lower())
@@ -124,7 +124,7 @@ class GatewayOperation:
         return values
 
     def check_body(self, content: bytes, media_type: str) -> Any:
-        """Return the value of the body, or None without one. Problem 400, 415 or 422 when it is invalid."""
+        """Return the value of the body, or None without one. GatewayProblem 400, 415 or 422 when it is invalid."""
         if not content:
             if self.body_required:
                 raise unprocessable([_schema_issue("body", f"{self.id} needs a body", "send it as application/json")])
@@ -151,7 +151,7 @@ class GatewayDescription:
     operations: Mapping[str, GatewayOperation]
 
     def check(self, name: str, value: Any) -> Any:
-        """Return the value when it fits the schema called `name`. Problem 422 when it does not."""
+        """Return the value when it fits the schema called `name`. GatewayProblem 422 when it does not."""
         validator = _build_validator({"$ref": f"#/components/schemas/{name}"}, self.tree)
         if issues := _schema_issues(validator, value, name.lower()):
             raise unprocessable(issues)
@@ -224,14 +224,14 @@ def _resolve_ref(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[st
     return target  # type: ignore[no-any-return]
 
 
-def _build_validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> Any:
+def _build_validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> SchemaValidator:
     """Compile a schema whose `$ref`s point into the description's components."""
     # OpenAPI 3.1 schemas are JSON Schema 2020-12, so that the components can be part of the schema document.
     document = {**schema, "components": {"schemas": tree["components"]["schemas"]}}
-    return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
+    return compile_schema(document, formats=True)
 
 
-def _schema_issues(validator: Any, value: Any, location: str) -> list[Issue]:
+def _schema_issues(validator: SchemaValidator, value: Any, location: str) -> list[Issue]:
     issues = []
     for error in validator.iter_errors(value):
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
@@ -262,7 +262,7 @@ class PathRouter:
                 self._patterns.setdefault(operation.path, (pattern, {}))[1][operation.method] = operation
 
     def match(self, method: str, path: str) -> tuple[GatewayOperation, dict[str, str]]:
-        """Return the operation and the values in the path. Problem 404 or 405."""
+        """Return the operation and the values in the path. GatewayProblem 404 or 405."""
         by_method, values = self._match_path(path)
         method = "GET" if method == "HEAD" else method  # RFC 9110 §9.3.2; the server drops the body
         if by_method is None:
@@ -297,7 +297,7 @@ class PathRouter:
 
 
 def percent_decode(text: str) -> str:
-    """Decode percent-encoded text. Problem 400 when it is not UTF-8."""
+    """Decode percent-encoded text. GatewayProblem 400 when it is not UTF-8."""
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:

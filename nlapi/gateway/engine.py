@@ -137,13 +137,13 @@ class Engine:
         return self._runners.replica_health()
 
     def resolve(self, objective: str, request: InferenceRequest) -> Decision:
-        """Return the decision on a request without running a version. Problem 404 or 422."""
+        """Return the decision on a request without running a version. GatewayProblem 404 or 422."""
         snapshot = self._current_snapshot()
         snapshot.route(objective).schemas.check_context(request.context)
         return snapshot.table.decide(objective, request.context, request.client)
 
     async def serve(self, objective: str, request: InferenceRequest) -> InferenceResponse:
-        """Run the version that the current revision decides on. Problem when there is no output."""
+        """Run the version that the current revision decides on. GatewayProblem when there is no output."""
         # The revision is read once: a request that takes two could be decided by one and run by the other.
         snapshot = self._current_snapshot()
         snapshot.active_count += 1
@@ -158,7 +158,7 @@ class Engine:
             self._release(snapshot)
 
     def check_limit(self, objective: str, client: str) -> None:
-        """Check a client's limits before its request is read. Problem 429 when it is over one of them."""
+        """Check a client's limits before its request is read. GatewayProblem 429 when it is over one of them."""
         snapshot = self._snapshot
         limit = snapshot.limits.get(client) if snapshot else None
         if snapshot is None or limit is None:
@@ -246,7 +246,7 @@ class Engine:
         }
 
     def _compile_routes(self, configuration: Configuration, previous: Snapshot | None) -> dict[str, ObjectiveRoute]:
-        """Return the compiled objectives; those of `before` that have not changed are reused."""
+        """Return the compiled objectives; those of `previous` that have not changed are reused."""
         previous_routes = previous.routes if previous else {}
         routes = {}
         for name, objective in configuration.objectives.items():

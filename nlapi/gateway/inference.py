@@ -66,10 +66,10 @@ class FailureKind(StrEnum):
 class InferenceError(Exception):
     """A version returned no output.
 
-    `ran` is true when the version may have been executed; then only an idempotent call may be repeated.
+    `executed` is true when the version may have been executed; then only an idempotent call may be repeated.
     """
 
-    # `ran` has no default: forgotten, it would let a call that is not idempotent be executed twice.
+    # `executed` has no default: forgotten, it would let a call that is not idempotent be executed twice.
     def __init__(self, kind: FailureKind, message: str, *, executed: bool, attempts: int = 1) -> None:
         super().__init__(message)
         self.kind = kind

@@ -1,4 +1,4 @@
-"""Executors that can stop although a call in them hangs."""
+"""Runs local versions in the event loop, in threads or in worker processes, and stops them although a call hangs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ from nlapi.gateway.workflow import Mode, ModelManifest, Pipeline, Workflow, find
 from nlapi.routing.model import Context
 
 Job: TypeAlias = tuple[Future[Any], Callable[[], Any]]
+
+_log = logging.getLogger(__name__)
+
+# Niceness of a process that runs copies for shadows: it must not take CPU from the requests.
+SHADOW_NICENESS = 10
+HANG_GRACE_S = 1.0
+"""seconds after its deadline until a call counts as hanging, and until the processes of a stopped pool are killed"""
+# Hanging threads that are replaced, for each worker. A thread cannot be killed and keeps its memory, so there is an end
+# to it (docs/design/012-serving-engine.md).
+MAX_HANGING_THREADS = 8
 
 
 # A version that hangs must not keep the gateway from stopping: the interpreter waits at its end for the threads of a
@@ -77,7 +87,7 @@ def _run_job(future: Future[Any], run: Callable[[], Any]) -> None:
             future.set_exception(error)
 
 
-def stop_pool(executor: Executor, within_s: float) -> None:
+def _stop_pool(executor: Executor, within_s: float) -> None:
     """Stop the processes of a pool, kill those that have not ended within `within_s` seconds, and wait for them."""
     # Python 3.14 has ProcessPoolExecutor.kill_workers(); before, the processes are only in a private attribute.
     processes: list[BaseProcess] = list((getattr(executor, "_processes", None) or {}).values())
@@ -92,17 +102,6 @@ def _kill_processes(processes: Iterable[BaseProcess]) -> None:
     for process in processes:
         with suppress(ValueError):  # the process has ended meanwhile, and its handle is closed
             process.kill()
-
-
-_log = logging.getLogger(__name__)
-
-# Niceness of a process that runs copies for shadows: it must not take CPU from the requests.
-SHADOW_NICENESS = 10
-HANG_GRACE_S = 1.0
-"""seconds after its deadline until a call counts as hanging, and until the processes of a stopped pool are killed"""
-# Hanging threads that are replaced, for each worker. A thread cannot be killed and keeps its memory, so there is an end
-# to it (docs/design/012-serving-engine.md).
-MAX_HANGING_THREADS = 8
 
 
 def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
@@ -135,7 +134,7 @@ class InlineRunner:
             async with asyncio.timeout(timeout_s):
                 return await self._pipeline.run_async(request.input, request.context)
         except TimeoutError:
-            raise timeout_error(timeout_s) from None
+            raise _timeout_error(timeout_s) from None
 
     async def close(self) -> None:
         """Unload the version's code."""
@@ -179,7 +178,7 @@ class _PooledRunner:
                 return await asyncio.shield(future)
         except TimeoutError:
             asyncio.get_running_loop().call_later(HANG_GRACE_S, self._check_hanging, executor, job)
-            raise timeout_error(timeout_s) from None
+            raise _timeout_error(timeout_s) from None
         except BrokenExecutor as error:
             if self._executor is executor:  # only the first of its calls that fail starts the next pool
                 _log.warning("a worker of %s died; starting new ones", self._manifest.folder.name)
@@ -294,7 +293,7 @@ class ProcessRunner(_PooledRunner):
 
     async def _end_retired(self) -> None:
         while self._retired_pools:
-            await asyncio.to_thread(stop_pool, self._retired_pools.pop(), HANG_GRACE_S)
+            await asyncio.to_thread(_stop_pool, self._retired_pools.pop(), HANG_GRACE_S)
 
     async def close(self) -> None:
         """Stop the workers, including those that hang."""
@@ -360,6 +359,6 @@ def _run_pipeline(pipeline: Pipeline, value: Any, context: Context) -> Inference
     return pipeline.run(value, context)
 
 
-def timeout_error(timeout_s: float) -> InferenceError:
+def _timeout_error(timeout_s: float) -> InferenceError:
     """Return the failure of a version that did not answer in time."""
     return InferenceError(FailureKind.TIMEOUT, f"no answer within {timeout_s * 1000:.0f} ms", executed=True)

@@ -1,4 +1,4 @@
-"""The counts of served requests by objective and version: requests, errors and latencies, as Prometheus text."""
+"""Counts served requests by objective and version, for Prometheus and as traffic of the last minutes and hours."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ BUCKET_BOUNDS_MS = tuple(0.05 * 1.25**step for step in range(64))
 _PROMETHEUS_BUCKETS = range(3, len(BUCKET_BOUNDS_MS), 4)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# An hour of samples every 5 s and 25 hours every minute: enough for the last minutes and for a day, in 2,220 samples.
+FINE_INTERVAL_S = 5.0
+FINE_SAMPLES = 720
+COARSE_INTERVAL_S = 60.0
+COARSE_SAMPLES = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +139,7 @@ class ShadowComparison:
     def observe(self, result: InferenceResult | InferenceError, served: InferenceResponse | None) -> None:
         """Count a copy and compare its output with the served one, if there is one."""
         if isinstance(result, InferenceError):
-            return  # counted in Metrics.shadows
+            return  # counted in Metrics.shadow_outcomes
         self.series.observe(sum(result.stages.values()), failed=False)
         if served is not None:
             self.compared_count += 1
@@ -245,11 +251,6 @@ def _escape_label(text: str) -> str:
 
 
 Counts = Mapping[SeriesKey, Tally]
-# An hour of samples every 5 s and 25 hours every minute: enough for the last minutes and for a day, in 2,220 samples.
-FINE_INTERVAL_S = 5.0
-FINE_SAMPLES = 720
-COARSE_INTERVAL_S = 60.0
-COARSE_SAMPLES = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +298,7 @@ class TrafficHistory:
             self._coarse.append(now)
 
     def rows(self, minutes: float, *, objective: str = "", model: str = "", version: str = "") -> list[TrafficRow]:
-        """Return a Row for each objective and version with requests in the last minutes, largest share first."""
+        """Return a TrafficRow for each objective and version with requests in the last minutes, largest share first."""
         now = self._clock()
         start = self._sample_at(now - 60 * minutes)
         added = _version_tallies(start.counts, self._counts())

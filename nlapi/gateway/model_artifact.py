@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import orjson
 
 from nlapi.errors import DescriptionError
+from nlapi.extras import install_hint
 
 FeatureRow = Sequence[float]
 
-_INSTALL_HINT = "in the checkout of nlapi: pip install '.[models]'"
+_INSTALL_HINT = install_hint("models")
 
 
 class TrainedModel(Protocol):

@@ -1,4 +1,4 @@
-"""The work that follows an answer: counts, records, spans and copies for shadow versions."""
+"""Does the work that follows an answer: counts, records, spans and copies for shadow versions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_RUNNING_COPIES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowCopy:
-    """One copied request with its runner; `finished` is called in any case."""
+    """One copied request with its runner; `on_finished` is called in any case."""
 
     shadow: str
     request: InferenceRequest
@@ -122,7 +122,7 @@ class Exchange:
 class Postprocessor:
     """The steps after an answer. None of them waits, and none of them can fail an answer.
 
-    `leave` is called when a copy no longer uses its revision.
+    `release` is called when a copy no longer uses its revision.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
-"""The refusals of the gateway as RFC 9457 problem details."""
+"""Defines the refusals of the gateway as RFC 9457 problem details, each with its status, code and next step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,14 @@ from nlapi.routing.model import VersionRef
 
 # Issues in one answer: a configuration of 10,000 rules may have as many faults.
 MAX_ISSUES = 50
+
+# A client or a proxy may repeat a request after 503 alone: 502 and 504 say that the version may have been executed.
+_FAILURE_STATUS = {
+    FailureKind.ERROR: (502, "version_failed"),
+    FailureKind.INVALID: (502, "version_failed"),
+    FailureKind.TIMEOUT: (504, "version_too_slow"),
+    FailureKind.UNAVAILABLE: (503, "version_unavailable"),
+}
 
 
 class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
@@ -68,9 +76,8 @@ def issue_json(issue: Issue) -> dict[str, Any]:
 
 
 def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayProblem:
-    """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known` names."""
+    """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known_names`."""
     names = sorted(known_names)
-    matches = get_close_matches(name, names, n=1, cutoff=0.5)
     listing = (
         f"there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else f"there is no {kind} yet"
     )
@@ -78,7 +85,7 @@ def unknown_object(kind: str, name: str, known_names: Iterable[str]) -> GatewayP
         404,
         f"there is no {kind} {name[:80]!r}",
         code=f"unknown_{kind}",
-        hint=f"the nearest is {matches[0]}" if matches else listing,
+        hint=_nearest_hint(name, names) or listing,
     )
 
 
@@ -90,15 +97,6 @@ def unprocessable(issues: Iterable[Issue], *, code: str = "invalid_request", hin
     remainder = f" (and {error_count - 1} more)" if error_count > 1 else ""
     detail = f"{first.where}: {first.message}{remainder}" if first.where else f"{first.message}{remainder}"
     return GatewayProblem(422, detail, code=code, hint=hint or first.hint, path=first.where, issues=ordered_issues)
-
-
-# A client or a proxy may repeat a request after 503 alone: 502 and 504 say that the version may have been executed.
-_FAILURE_STATUS = {
-    FailureKind.ERROR: (502, "version_failed"),
-    FailureKind.INVALID: (502, "version_failed"),
-    FailureKind.TIMEOUT: (504, "version_too_slow"),
-    FailureKind.UNAVAILABLE: (503, "version_unavailable"),
-}
 
 
 def invalid_request(message: str, path: str, hint: str = "") -> GatewayProblem:
@@ -139,7 +137,9 @@ def unpublished_problem() -> GatewayProblem:
 def declared_fields_hint(name: str, fields: Iterable[str]) -> str:
     """Return a hint that names the context field nearest to `name`, or all declared fields."""
     names = sorted(fields)
-    matches = get_close_matches(name, names, n=1, cutoff=0.5)  # as in problem.not_found
-    if matches:
-        return f"the nearest is {matches[0]}"
-    return f"it declares {', '.join(names)}" if names else "it declares none"
+    return _nearest_hint(name, names) or (f"it declares {', '.join(names)}" if names else "it declares none")
+
+
+def _nearest_hint(name: str, names: Sequence[str]) -> str:
+    matches = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"the nearest is {matches[0]}" if matches else ""

@@ -1,4 +1,4 @@
-"""The validation of a configuration before it is served: routing's checks, addresses, sources and shadows."""
+"""Publishes changes of the configuration: each is validated, compiled, loaded, committed and served as one revision."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ from nlapi.routing.table import Table, compile_table
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
 _METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
+
+Edit: TypeAlias = Callable[[Configuration], Configuration]
+Commit: TypeAlias = Callable[[], Awaitable[None]]
+"""Commits the revision after it was loaded and before the first request that it decides."""
+OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
+"""The fields of Configuration whose items belong to one objective."""
+# The base of the first change: with the local shard declared, a first version can be added at once.
+INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
+GATEWAY_AUTHOR = "gateway"
+"""the author of a revision that a canary makes by itself"""
+MAX_SUMMARY_CHARS = 300
+# Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
+MAX_RECENT = 50
 
 
 def validate_configuration(configuration: Configuration) -> list[Issue]:
@@ -87,20 +100,6 @@ def _check_shadows(configuration: Configuration) -> Iterator[Issue]:
             yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
 
 
-Edit: TypeAlias = Callable[[Configuration], Configuration]
-Commit: TypeAlias = Callable[[], Awaitable[None]]
-"""Commits the revision after it was loaded and before the first request that it decides."""
-OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
-"""The fields of Configuration whose items belong to one objective."""
-# The base of the first change: with the local shard declared, a first version can be added at once.
-INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
-GATEWAY_AUTHOR = "gateway"
-"""the author of a revision that a canary makes by itself"""
-MAX_SUMMARY_CHARS = 300
-# Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
-MAX_RECENT = 50
-
-
 # A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
 class PublishingEngine(typing.Protocol):
     """The part of the engine that the publisher uses."""
@@ -152,8 +151,8 @@ class Publisher:
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
-        Problem 412 when `expected` is no longer current, 422 when the result is invalid or cannot be loaded, 503 when
-        it cannot be stored; then the previous revision goes on serving. A revision decides no request before it is
+        GatewayProblem 412 when `expected` is no longer current, 422 when the result is invalid or cannot be loaded, 503
+        when it cannot be stored; then the previous revision goes on serving. A revision decides no request before it is
         committed, and every new request once this returns.
         """
         async with self._lock:
@@ -174,7 +173,7 @@ class Publisher:
                 who=author,
                 why=reason,
                 summary=summarize(differences),
-                objectives=affected_objectives(differences),
+                objectives=_affected_objectives(differences),
                 restores=restores,
                 document=document,
             )
@@ -185,7 +184,7 @@ class Publisher:
             return revision
 
     async def roll_back(self, number: int, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
-        """Publish the configuration of an old revision as a new one. Problem 404 when there is none."""
+        """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
         recent = self._recent.get(number)
         configuration = recent if recent is not None else await asyncio.to_thread(self._old_configuration, number)
         reason = reason or f"back to revision {number}"
@@ -196,7 +195,7 @@ class Publisher:
     async def undo(self, objective: str, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
-        Problem 404 when there is no such objective, 409 when there is no earlier change.
+        GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
         """
         if objective not in self.current.configuration.objectives:
             raise unknown_object("objective", objective, self.current.configuration.objectives)
@@ -206,7 +205,7 @@ class Publisher:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         reason = reason or f"{objective} back to revision {target}"
         return await self.change(
-            lambda current: restore_objective(current, old, objective),
+            lambda current: _restore_objective(current, old, objective),
             author=author,
             reason=reason,
             expected=expected,
@@ -214,7 +213,7 @@ class Publisher:
         )
 
     def get_revision(self, number: int) -> Revision:
-        """Return a committed revision. Problem 404 when there is none of that number."""
+        """Return a committed revision. GatewayProblem 404 when there is none of that number."""
         revision = self._store.revision(number)
         if revision is None:
             last = self._store.last_number()
@@ -229,7 +228,7 @@ class Publisher:
     def _apply_edit(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
         """Return the edited configuration, its differences from the current one, its document and its table.
 
-        The table is None when nothing differs. Problem 422 when the result is invalid.
+        The table is None when nothing differs. GatewayProblem 422 when the result is invalid.
         """
         before = self.current.configuration
         after = edit(before)
@@ -264,7 +263,7 @@ class Publisher:
         self.current = CurrentRevision(configuration=configuration, table=table)
 
     def _old_configuration(self, number: int) -> Configuration:
-        """Return the configuration of a committed revision. Problem 404 when there is none of that number."""
+        """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
         return self._recent.get(number) or decode_configuration(self.get_revision(number).document)
 
     def _revision_before(self, objective: str) -> int:
@@ -281,7 +280,7 @@ class Publisher:
         return page.rows[0] if page.rows else None
 
 
-def restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
     """Return the configuration with one objective, and the items that belong to it, as in `old`."""
     parts = {}
     for kind in OBJECTIVE_FIELDS:
@@ -290,7 +289,7 @@ def restore_objective(configuration: Configuration, old: Configuration, name: st
     return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
 
 
-def affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
+def _affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
     """Return the names of the objectives that differences affect, sorted."""
     names = set()
     for difference in differences:

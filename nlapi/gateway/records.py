@@ -1,4 +1,4 @@
-"""The records of served requests, written in batches off the request's path."""
+"""Records served requests off the request's path: as lines of a file, as OpenTelemetry spans, and in the store."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import orjson
 
 from nlapi.errors import UsageError
+from nlapi.extras import install_hint
 from nlapi.gateway.access import format_time
 from nlapi.gateway.codec import Json, encode_decision
 from nlapi.gateway.store import GatewayStore
@@ -28,6 +29,11 @@ _log = logging.getLogger(__name__)
 MAX_WAITING_RECORDS = 20_000
 
 BATCH_SIZE = 500
+
+NS_PER_MS = 1_000_000
+"""nanoseconds in a millisecond"""
+# Milliseconds that the last batch may take at the end of the process; an exporter that is away must not delay it more.
+FLUSH_TIMEOUT_MS = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,7 @@ Sink = Callable[[Sequence[Record]], None]
 """Writes one batch of records; it is called in a thread."""
 
 
-def training_records(records: Iterable[Record]) -> list[Record]:
+def _training_records(records: Iterable[Record]) -> list[Record]:
     """Return the records that a model may be trained on: real traffic that was answered."""
     return [record for record in records if not record.synthetic and not record.shadow and not record.error]
 
@@ -131,7 +137,7 @@ def _comparison_json(record: Record) -> dict[str, Any]:
 
 
 class Recorder:
-    """A queue of records that go to `sink` every `every_s` seconds or 500 records, off the request's path.
+    """A queue of records that go to `sink` every `interval_s` seconds or 500 records, off the request's path.
 
     `training` receives those that a model may be trained on.
     """
@@ -166,7 +172,7 @@ class Recorder:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
             await self._write(self._sink, batch)
-            await self._write(self._training, training_records(batch))
+            await self._write(self._training, _training_records(batch))
 
     async def close(self) -> None:
         """Write all queued records and stop."""
@@ -195,12 +201,6 @@ class Recorder:
                 pass
             self._full.clear()
             await self.flush()
-
-
-NS_PER_MS = 1_000_000
-"""nanoseconds in a millisecond"""
-# Milliseconds that the last batch may take at the end of the process; an exporter that is away must not delay it more.
-FLUSH_TIMEOUT_MS = 5000
 
 
 class Tracer(Protocol):
@@ -298,7 +298,7 @@ def _create_provider(exporter: str, environment: Mapping[str, str]) -> Any:
 
 
 def _missing_exporter(exporter: str) -> UsageError:
-    hint = "in the checkout of nlapi: pip install '.[otel]', or unset the OTEL_ variables"
+    hint = f"{install_hint('otel')}, or unset the OTEL_ variables"
     return UsageError(f"traces should go to {exporter!r}, and there is no such exporter", hint=hint)
 
 
@@ -327,12 +327,12 @@ def decision_sink(store: GatewayStore) -> Sink:
 
     # Copies are left out: a shadow's answer is no decision, and simulate would replay its request twice.
     def write(records: Sequence[Record]) -> None:
-        store.add_decisions(decision_json(record) for record in records if not record.shadow)
+        store.add_decisions(_decision_json(record) for record in records if not record.shadow)
 
     return write
 
 
-def decision_json(record: Record) -> Json:
+def _decision_json(record: Record) -> Json:
     """Return a record as `Recorded` in specs/gateway.yaml describes it."""
     decision = encode_decision(record.decision)
     decision.pop("shadows", None)

@@ -1,4 +1,4 @@
-"""Checks of a request's headers: host, origin, size, and headers that two parsers could read in two ways."""
+"""Refuses requests that are unsafe to parse: their host, origin, size, headers, or malformed JSON body."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ REPEATABLE_HEADERS = frozenset(
 )  # fmt: skip
 """Headers that may be repeated because their value is a list (RFC 9110 §5.3)."""
 
+# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
+MAX_DEPTH = 64
+
 
 class RequestGuard:
     """The header checks of every request.
@@ -32,7 +35,7 @@ class RequestGuard:
         self._hosts = LOOPBACK_HOSTS | {host.lower() for host in hosts}
 
     def check(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-        """Return the headers by their lower-case names. Problem 400, 403, 421, 431 or 501 when one is refused."""
+        """Return the headers by lower-case name. GatewayProblem 400, 403, 421, 431 or 501 when one is refused."""
         if len(headers) > MAX_HEADERS:
             raise GatewayProblem(431, f"there are more than {MAX_HEADERS} headers", code="many_headers")
         by_name: dict[str, str] = {}
@@ -77,12 +80,8 @@ class RequestGuard:
             )
 
 
-# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
-MAX_DEPTH = 64
-
-
 def load_json(content: bytes) -> Any:
-    """Return the value of a body. Problem 400 when it is not I-JSON (RFC 8259 §2; RFC 7493 §2.1, §2.3)."""
+    """Return the value of a body. GatewayProblem 400 when it is not I-JSON (RFC 8259 §2; RFC 7493 §2.1, §2.3)."""
     try:
         value = _DECODER.decode(content.decode("utf-8"))
     except UnicodeDecodeError:

@@ -38,7 +38,7 @@ class OpenRunner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRunners:
-    """The runners of a revision that is not published yet; `fresh` are those that were opened for it."""
+    """The runners of a revision that is not published yet; `new_runners` are those that were opened for it."""
 
     clusters: dict[str, Cluster]
     entries: dict[RunnerKey, OpenRunner] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class RunnerRegistry:
 
     def close_unused(self, used: Iterable[Snapshot]) -> None:
         """Close, in the background, the runners that none of the revisions in `used` can reach."""
-        # By id: runners are mutable and compare by identity, and a Remote shares its cluster with others.
+        # By id: runners are mutable and compare by identity, and a RemoteRunner shares its cluster with others.
         used_ids: set[int] = {id(resource) for resource in self._clusters.values()}
         for snapshot in used:
             for runner in (*snapshot.runners.values(), *snapshot.shadow_runners.values()):

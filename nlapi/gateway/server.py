@@ -1,4 +1,4 @@
-"""Limits on the size and the duration of an incoming HTTP request, at the level of the connection."""
+"""Serves the gateway's application over HTTP by uvicorn, under limits on the size and duration of each request."""
 
 from __future__ import annotations
 
@@ -24,6 +24,20 @@ MAX_HEAD_BYTES = 64 * 2**10
 # waits for ever for a client that sends a byte now and then.
 READ_TIMEOUT_S = 60.0
 
+HOST = "127.0.0.1"
+"""the default host: loopback only"""
+
+PORT = 8700
+DRAIN_TIMEOUT_S = 30
+"""seconds that requests in flight have to end"""
+
+# Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
+# each of eight busy connections (docs/design/012-serving-engine.md).
+CLOSE_NOTICE_S = 1.0
+
+START_TIMEOUT_S = 60.0
+BACKLOG = 2048
+
 
 class ServerProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits on the size of a request's head and on the time that it takes.
@@ -32,7 +46,7 @@ class ServerProtocol(HttpToolsProtocol):
     """
 
     checks_waited = 0
-    """number of checks of `Patience` since the request or the connection began"""
+    """number of checks of `ConnectionTimeouts` since the request or the connection began"""
     _is_reading = True
     """whether part of a request is still to arrive"""
     _head_bytes = 0
@@ -121,21 +135,6 @@ class ConnectionTimeouts:
                         connection.close_slow()
 
 
-HOST = "127.0.0.1"
-"""the default host: loopback only"""
-
-PORT = 8700
-DRAIN_TIMEOUT_S = 30
-"""seconds that requests in flight have to end"""
-
-# Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
-# each of eight busy connections (docs/design/012-serving-engine.md).
-CLOSE_NOTICE_S = 1.0
-
-START_TIMEOUT_S = 60.0
-BACKLOG = 2048
-
-
 def serve(
     app: Any,
     *,
@@ -184,7 +183,7 @@ def run_in_thread(
 
 
 class _DrainingApp:
-    """An ASGI application that adds `Connection: close` to its answers once `now` is set (RFC 9112 §9.6)."""
+    """An ASGI application that adds `Connection: close` to its answers once `is_draining` is set (RFC 9112 §9.6)."""
 
     # A connection that closes unannounced loses the request that is on its way; the header sends clients elsewhere.
     def __init__(self, app: Any) -> None:

@@ -87,7 +87,7 @@ class ConnectionPool:
         self._closed = False
 
     async def post(self, path: str, headers: str, body: bytes, *, connect_s: float, repeatable: bool) -> ShardResponse:
-        """Send a POST with a JSON body and return the answer. NotSentError or LostError when there is none.
+        """Send a POST with a JSON body and return the answer. NotSentError or ResponseLostError when there is none.
 
         `headers` are complete lines. The server may just have closed an idle connection, so a repeatable call is sent
         again on a new one (RFC 9112 §9.3.1).
@@ -174,7 +174,7 @@ def _read_head(head: bytes) -> tuple[int, dict[bytes, bytes], bool]:
     for line in lines:
         name, colon, value = line.partition(b":")
         name = name.lower()
-        # Two framing headers of one name can be read in two ways, as for requests in guard.py.
+        # Two framing headers of one name can be read in two ways, as for requests in request_guard.py.
         if not colon or (name in FRAMING_HEADERS and name in headers):
             raise ValueError("not a header")
         headers[name] = value.strip()

@@ -1,4 +1,4 @@
-"""The circuit breaker of a replica: it opens after consecutive failures or at a high failure rate."""
+"""Calls versions on remote shards: the least loaded replica first, then another, none whose circuit breaker is open."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ MIN_OUTCOMES = 20
 
 SUCCESSES_TO_RESET = 100
 """successes in a row after which the next ejection is short again"""
+
+MAX_ATTEMPTS = 3
+
+# The part of the timeout for opening a connection: an address that does not answer leaves time for another replica.
+CONNECT_TIME_SHARE = 0.25
+
+# The part of the timeout for a replica that has failed before: another one may have to answer in the rest.
+TRIAL_TIME_SHARE = 0.5
 
 
 class BreakerState(StrEnum):
@@ -99,15 +107,6 @@ class CircuitBreaker:
         self._state = BreakerState.OPEN
         self._open_until = self._clock() + min(MAX_EJECTION_S, INITIAL_EJECTION_S * 2 ** min(self.ejections - 1, 10))
         self._consecutive_failures = 0
-
-
-MAX_ATTEMPTS = 3
-
-# The part of the timeout for opening a connection: an address that does not answer leaves time for another replica.
-CONNECT_TIME_SHARE = 0.25
-
-# The part of the timeout for a replica that has failed before: another one may have to answer in the rest.
-TRIAL_TIME_SHARE = 0.5
 
 
 class Replica:

@@ -1,4 +1,4 @@
-"""The limits of each client, over all objectives and versions: a rate, and a number of requests in flight."""
+"""Holds one published revision as requests see it: its decision table, schemas, client limits and runners."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema_rs
-
 from nlapi.gateway import problems
 from nlapi.gateway.inference import DecisionTable, FailureKind, InferenceError, Runner
+from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.metrics import Metrics, Series
 from nlapi.gateway.problems import unknown_object
 from nlapi.routing.model import (
@@ -28,6 +27,19 @@ from nlapi.routing.model import (
 Clock = Callable[[], float]
 """Returns seconds of a monotonic clock."""
 
+PythonType = type | tuple[type, ...]
+
+_PYTHON_TYPES: dict[FieldType, PythonType] = {
+    FieldType.STRING: str,
+    FieldType.INTEGER: int,
+    FieldType.NUMBER: (int, float),
+    FieldType.BOOLEAN: bool,
+}
+
+# Our table returns the same Decision object for all requests of one kind, so few plans exist. A table of another engine
+# may create one for each request: the bound keeps that from filling the memory.
+MAX_PLANS = 8192
+
 
 class InFlightCount:
     """The number of calls of one client in flight, shared by the limits before and after a change of the client."""
@@ -41,7 +53,7 @@ class InFlightCount:
 class ClientLimit:
     """The token bucket and the calls in flight of one client; it is replaced when the client's limits change.
 
-    `before` is the limit that it replaces, whose calls are still in flight.
+    `previous` is the limit that it replaces, whose calls are still in flight.
     """
 
     def __init__(self, client: Client, clock: Clock, previous: ClientLimit | None = None) -> None:
@@ -54,7 +66,7 @@ class ClientLimit:
         self.refused = 0
 
     def check(self) -> None:
-        """Check that a call is allowed now. Problem 429 when it is not."""
+        """Check that a call is allowed now. GatewayProblem 429 when it is not."""
         client = self.client
         if client.concurrency and self._in_flight.count >= client.concurrency:
             self.refused += 1
@@ -67,7 +79,7 @@ class ClientLimit:
                 raise problems.rate_limited(client.name, f"{client.rate:g} requests a second", wait)
 
     def start_call(self) -> None:
-        """Count the start of a call. Problem 429, with nothing counted, when it is not allowed."""
+        """Count the start of a call. GatewayProblem 429, with nothing counted, when it is not allowed."""
         self.check()
         self.charge()
         self._in_flight.count += 1
@@ -91,7 +103,7 @@ class ClientLimit:
 def build_limits(
     clients: Mapping[str, Client], previous: Mapping[str, ClientLimit], clock: Clock
 ) -> dict[str, ClientLimit]:
-    """Return a Limit for each client that has limits; unchanged clients keep the Limit of `before`."""
+    """Return a ClientLimit for each client that has limits; unchanged clients keep that of `previous`."""
     # A new bucket is full. If every publication made new ones, a client could exceed its rate at each revision.
     limits = {}
     for name, client in clients.items():
@@ -105,16 +117,6 @@ def build_limits(
     return limits
 
 
-PythonType = type | tuple[type, ...]
-
-_PYTHON_TYPES: dict[FieldType, PythonType] = {
-    FieldType.STRING: str,
-    FieldType.INTEGER: int,
-    FieldType.NUMBER: (int, float),
-    FieldType.BOOLEAN: bool,
-}
-
-
 class ObjectiveSchemas:
     """The compiled schemas of one objective. ValueError when one of them is not a JSON Schema."""
 
@@ -126,7 +128,7 @@ class ObjectiveSchemas:
         self._fields = {field.name: field for field in objective.context}
 
     def check_context(self, context: Context) -> None:
-        """Check the context. Problem 422 at the first field that is undeclared or has an invalid value."""
+        """Check the context. GatewayProblem 422 at the first field that is undeclared or has an invalid value."""
         for name, value in context.items():
             field = self._fields.get(name)
             if field is None:
@@ -140,7 +142,7 @@ class ObjectiveSchemas:
                 )
 
     def check_input(self, value: Any) -> None:
-        """Check an input. Problem 422 with the path of the first value that breaks the objective's input schema."""
+        """Check an input. GatewayProblem 422 with the path of the first value that breaks the input schema."""
         # `is_valid` builds no error message; the message is built for refused inputs only.
         if self._input is None or self._input.is_valid(value):
             return
@@ -160,18 +162,11 @@ class ObjectiveSchemas:
         raise InferenceError(FailureKind.INVALID, f"its output breaks the objective's schema at {path}", executed=True)
 
 
-def _compile_schema(schema: Mapping[str, Any]) -> Any:
-    if not schema:
-        return None
-    return jsonschema_rs.validator_for(dict(schema), retriever=_refuse_reference)
+def _compile_schema(schema: Mapping[str, Any]) -> SchemaValidator | None:
+    return compile_schema(schema) if schema else None
 
 
-# A schema comes from an operator: fetching its `$ref`s would let it make the gateway call any address.
-def _refuse_reference(uri: str) -> Any:
-    raise ValueError(f"a schema of an objective may not refer to {uri}")
-
-
-def _schema_error(validator: Any, value: Any, root: str) -> tuple[str, str]:
+def _schema_error(validator: SchemaValidator, value: Any, root: str) -> tuple[str, str]:
     error = next(validator.iter_errors(value))
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
     return root + "".join(steps), error.message[:300]
@@ -189,11 +184,6 @@ def _accepted_values(field: Field) -> str:
     if field.values:
         return f"one of {', '.join(str(value) for value in field.values)}"
     return f"a value of type {field.type}"
-
-
-# Our table returns the same Decision object for all requests of one kind, so few plans exist. A table of another engine
-# may create one for each request: the bound keeps that from filling the memory.
-MAX_PLANS = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +238,7 @@ class Snapshot:
         self._guarded_fields = _guarded_outputs(configuration)
 
     def route(self, objective: str) -> ObjectiveRoute:
-        """Return the compiled objective. Problem 404 with the nearest name when there is none."""
+        """Return the compiled objective. GatewayProblem 404 with the nearest name when there is none."""
         route = self.routes.get(objective)
         if route is None:
             raise unknown_object("objective", objective, self.routes)

@@ -1,4 +1,4 @@
-"""The rows of the gateway's database, and the conditions of its queries."""
+"""Stores the gateway's revisions, tokens, audit log and recorded decisions in one SQLite file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,32 @@ from typing import Any
 
 from nlapi.errors import NlapiError
 
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 10.0
+# Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
+TOKEN_CHECK_INTERVAL_S = 1.0
+MAX_DECISIONS = 200_000
+"""maximum number of stored decisions; the oldest are deleted first"""
+
+_SCHEMA = """
+CREATE TABLE revisions (
+  number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
+  summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
+CREATE TABLE tokens (
+  name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, audience TEXT NOT NULL, role TEXT NOT NULL,
+  client TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT);
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
+  outcome TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE decisions (
+  id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at TEXT NOT NULL, objective TEXT NOT NULL, model TEXT NOT NULL,
+  version TEXT NOT NULL, user TEXT, client TEXT, experiment TEXT, canary TEXT, failed INTEGER NOT NULL,
+  body TEXT NOT NULL);
+CREATE INDEX decisions_by_request ON decisions (request_id);
+CREATE INDEX decisions_by_time ON decisions (at);
+CREATE INDEX audit_by_time ON audit (at);
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
@@ -23,7 +49,7 @@ class Revision:
     `restores` is the number of the revision that it restored; 0 when it is not a rollback.
     """
 
-    # The fields are the columns of the table `revisions`, and `as_revision` fills them by name.
+    # The fields are the columns of the table `revisions`, and `_revision_from_row` fills them by name.
 
     number: int
     at: str
@@ -31,7 +57,7 @@ class Revision:
     why: str
     summary: str = ""
     objectives: tuple[str, ...] = ()
-    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._before).
+    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._revision_before).
     restores: int = 0
     document: Mapping[str, Any]
 
@@ -95,24 +121,24 @@ class SqlFilter:
         return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
 
 
-def revision_from_row(row: sqlite3.Row) -> Revision:
+def _revision_from_row(row: sqlite3.Row) -> Revision:
     """Return the Revision of a row."""
     objectives = tuple(json.loads(row["objectives"]))
     return Revision(**dict(row) | {"objectives": objectives, "document": json.loads(row["document"])})
 
 
-def entry_from_row(row: sqlite3.Row) -> AuditEntry:
-    """Return the Entry of a row."""
+def _entry_from_row(row: sqlite3.Row) -> AuditEntry:
+    """Return the AuditEntry of a row."""
     return AuditEntry(**{key: value for key, value in dict(row).items() if key != "id"})
 
 
-def body_from_row(row: sqlite3.Row) -> Mapping[str, Any]:
+def _body_from_row(row: sqlite3.Row) -> Mapping[str, Any]:
     """Return the JSON object in the column `body`."""
     body: Mapping[str, Any] = json.loads(row["body"])
     return body
 
 
-def column_text(value: Any) -> str | None:
+def _column_text(value: Any) -> str | None:
     """Return a value as the text of a column; None stays NULL."""
     return None if value is None else str(value)
 
@@ -121,32 +147,6 @@ try:
     import fcntl
 except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
-
-SCHEMA_VERSION = 1
-BUSY_TIMEOUT_S = 10.0
-# Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
-TOKEN_CHECK_INTERVAL_S = 1.0
-MAX_DECISIONS = 200_000
-"""maximum number of stored decisions; the oldest are deleted first"""
-
-_SCHEMA = """
-CREATE TABLE revisions (
-  number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
-  summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
-CREATE TABLE tokens (
-  name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, audience TEXT NOT NULL, role TEXT NOT NULL,
-  client TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT);
-CREATE TABLE audit (
-  id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
-  outcome TEXT NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE decisions (
-  id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at TEXT NOT NULL, objective TEXT NOT NULL, model TEXT NOT NULL,
-  version TEXT NOT NULL, user TEXT, client TEXT, experiment TEXT, canary TEXT, failed INTEGER NOT NULL,
-  body TEXT NOT NULL);
-CREATE INDEX decisions_by_request ON decisions (request_id);
-CREATE INDEX decisions_by_time ON decisions (at);
-CREATE INDEX audit_by_time ON audit (at);
-"""
 
 
 class GatewayStore:
@@ -240,7 +240,7 @@ class GatewayStore:
 
     def revision(self, number: int) -> Revision | None:
         row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
-        return revision_from_row(row) if row else None
+        return _revision_from_row(row) if row else None
 
     def revisions(
         self, *, since: str = "", until: str = "", author: str = "", objective: str = "", limit: int, before: int = 0
@@ -251,7 +251,7 @@ class GatewayStore:
         conditions.add("lower(who) = lower(?)", author)
         if objective:
             conditions.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
-        return self._page("revisions", "number", conditions, limit, before, revision_from_row, _REVISION_COLUMNS)
+        return self._page("revisions", "number", conditions, limit, before, _revision_from_row, _REVISION_COLUMNS)
 
     # tokens
 
@@ -307,7 +307,7 @@ class GatewayStore:
         conditions.add_period(since, until)
         conditions.add("lower(who) = lower(?)", author)
         conditions.add("outcome = ?", outcome)
-        return self._page("audit", "id", conditions, limit, before, entry_from_row)
+        return self._page("audit", "id", conditions, limit, before, _entry_from_row)
 
     # decisions
 
@@ -316,8 +316,9 @@ class GatewayStore:
         rows = [
             (
                 decision["request_id"], decision["at"], decision["objective"], decision["model"], decision["version"],
-                column_text(decision.get("context", {}).get("user")), decision.get("client", ""), decision.get("experiment", ""),
-                decision.get("canary", ""), int(bool(decision.get("error"))), json.dumps(decision, separators=(",", ":")),
+                _column_text(decision.get("context", {}).get("user")), decision.get("client", ""),
+                decision.get("experiment", ""), decision.get("canary", ""), int(bool(decision.get("error"))),
+                json.dumps(decision, separators=(",", ":")),
             )
             for decision in decisions
         ]  # fmt: skip
@@ -329,7 +330,7 @@ class GatewayStore:
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
         """Return the last record of a request, or None."""
         row = self._fetch_row("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
-        return body_from_row(row) if row else None
+        return _body_from_row(row) if row else None
 
     def decisions(
         self,
@@ -348,7 +349,7 @@ class GatewayStore:
             conditions.add(f"{_DECISION_COLUMNS[column]} = ?", value)
         if failed is not None:
             conditions.add("failed = ?", str(int(failed)))
-        return self._page("decisions", "id", conditions, limit, before, body_from_row)
+        return self._page("decisions", "id", conditions, limit, before, _body_from_row)
 
     # reading
 

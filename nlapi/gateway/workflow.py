@@ -1,4 +1,7 @@
-"""The stages of a version: the functions of its module as a pipeline that is timed stage by stage."""
+"""Loads a version from disk, and runs its stages as a pipeline that is timed stage by stage.
+
+A version is a folder or a Python package with a `model.toml`, stages and a trained model.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,10 @@ STAGE_NAMES = ("preprocess", "features", "predict", "postprocess")
 EXTRA_PARAMETERS = ("input", "context", "model")
 """The arguments that a stage receives by name, besides the value of the previous stage."""
 
+MANIFEST_NAME = "model.toml"
+
+_load_counter = itertools.count()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineStage:
@@ -41,7 +48,7 @@ class PipelineStage:
     is_async: bool = False
 
 
-def find_stages(module: ModuleType, model: TrainedModel | None) -> tuple[PipelineStage, ...]:
+def _find_stages(module: ModuleType, model: TrainedModel | None) -> tuple[PipelineStage, ...]:
     """Return the stages that a module defines; without a `predict`, that stage is the trained model.
 
     DescriptionError when there are none, when a function cannot be called with one value, or when the annotated result
@@ -128,7 +135,7 @@ class Pipeline:
             try:
                 value = self._call(stage, value, input_value, context)
             except Exception as error:
-                raise stage_failure(stage, error) from error
+                raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
             before = after
@@ -145,7 +152,7 @@ class Pipeline:
                 if stage.is_async:
                     value = await value
             except Exception as error:
-                raise stage_failure(stage, error) from error
+                raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
             before = after
@@ -158,7 +165,7 @@ class Pipeline:
         return stage.function(value, **{name: extras[name] for name in stage.extras})
 
 
-def stage_failure(stage: PipelineStage, error: Exception) -> InferenceError:
+def _stage_failure(stage: PipelineStage, error: Exception) -> InferenceError:
     """Return the failure of a version whose stage raised, with the location of the error."""
     # The message of the error is left out: it may hold a user's data, and the failure is logged and sent to the client.
     if isinstance(error, TimeoutError):
@@ -176,11 +183,6 @@ def _error_location(stage: PipelineStage, error: Exception) -> str:
     folder = Path(code.co_filename).parent if code is not None else Path()
     frames = [frame for frame in extract_tb(error.__traceback__) if folder in Path(frame.filename).parents]
     return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if code is not None and frames else ""
-
-
-MANIFEST_NAME = "model.toml"
-
-_load_counter = itertools.count()
 
 
 class Mode(StrEnum):
@@ -273,7 +275,7 @@ def load_workflow(manifest: ModelManifest) -> Workflow:
     trained = load_trained(_path_inside(manifest, manifest.trained)) if manifest.trained else None
     file = _path_inside(manifest, manifest.module)
     with _import_module(file) as module:
-        pipeline = Pipeline(find_stages(module, trained), trained)
+        pipeline = Pipeline(_find_stages(module, trained), trained)
     return Workflow(manifest=manifest, pipeline=pipeline, module_name=module.__name__)
 
 

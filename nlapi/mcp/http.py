@@ -67,7 +67,7 @@ async def serve(server: Server[Any], address: ListenAddress, on_ready: Callable[
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Guard does it
     )
     with open_listener(address.host, address.port) as (listener, url):
-        web = _HttpServer(RequestGuard(app, address), lambda: on_ready(f"{url}{PATH}"))
+        web = _HttpServer(HttpGuard(app, address), lambda: on_ready(f"{url}{PATH}"))
         with on_signal(web.stop):
             await web.serve([listener])
 
@@ -94,7 +94,7 @@ class _HttpServer(uvicorn.Server):
         self.should_exit = True
 
 
-class RequestGuard:
+class HttpGuard:
     """An ASGI filter for requests of the user's own programs, by Host, Origin and token."""
 
     def __init__(self, app: ASGIApp, address: ListenAddress) -> None:

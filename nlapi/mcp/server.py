@@ -1,4 +1,4 @@
-"""The SDK's server with handlers for one API."""
+"""Serves one API over MCP by the SDK's server, and notices changes of its description."""
 
 from __future__ import annotations
 
@@ -37,9 +37,16 @@ from nlapi.version import __version__
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
 
-
 PageParams = types.PaginatedRequestParams | None
 ChangeNotifier = Callable[[], Coroutine[Any, Any, None]]
+
+# In seconds between two checks of the files: a `stat` each.
+FILE_INTERVAL = 1.0
+
+# In seconds between two requests. The server answers 304 where it knows ETag or Last-Modified.
+URL_INTERVAL = 30.0
+
+Fingerprints = dict[str, object]
 
 
 class WatchTask(Protocol):
@@ -154,15 +161,6 @@ class _Handlers:
             return instructions.get_prompt(params.name, goal, self.state.catalogue)
         except NlapiError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from None
-
-
-# In seconds between two checks of the files: a `stat` each.
-FILE_INTERVAL = 1.0
-
-# In seconds between two requests. The server answers 304 where it knows ETag or Last-Modified.
-URL_INTERVAL = 30.0
-
-Fingerprints = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Answers too long to show, stored for the session that they belong to: bounded, and read in pages."""
+"""Holds the state of a running server: the API as it is at this moment, and the answers stored for each client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from nlapi.tools.run import Prepared, Target
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
 
-
 # In characters, as many as a model is shown of an answer at once.
 PAGE_SIZE = 20_000
 
@@ -36,6 +35,9 @@ PAGE_SIZE = 20_000
 MAX_ANSWER_SIZE = 4_000_000
 MAX_TOTAL_SIZE = 40_000_000
 MAX_SESSION_ANSWERS = 20
+
+SESSION_HEADER = "mcp-session-id"
+MAX_SESSIONS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +105,6 @@ def _answer_text(result: Result) -> str:
     return json.dumps(result.data, ensure_ascii=False, indent=1)
 
 
-SESSION_HEADER = "mcp-session-id"
-MAX_SESSIONS = 1_000
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class ServerState:
     """The state that the handlers of a server share. `report` reaches the person who started it."""
@@ -132,7 +130,7 @@ class ServerState:
 
     def target_for(self, context: Context) -> Target:
         """Return the API as this request of a client may call it: with the headers that it passes on."""
-        forwarded = forwarded_headers(context, self.settings)
+        forwarded = _forwarded_headers(context, self.settings)
         if not forwarded:
             return self.target
         # A header that a scheme asks for is its credential, so that the client's own token replaces the registered one.
@@ -167,7 +165,7 @@ class ServerState:
         return self.unknown_outcomes.pop(session_id(context), []) if has_own_session(context) else []
 
 
-def forwarded_headers(context: Context, settings: Settings) -> dict[str, str]:
+def _forwarded_headers(context: Context, settings: Settings) -> dict[str, str]:
     """Return the headers of a client's HTTP request that are passed on to the API."""
     values = {name: context.request.headers.get(name) for name in settings.pass_headers} if context.request else {}
     return {name: value for name, value in values.items() if value}
@@ -186,7 +184,7 @@ def has_own_session(context: Context) -> bool:
 
 def answer_owner(context: Context, settings: Settings) -> str:
     """Return a key for who may read an answer again: the same session, with the same credentials."""
-    forwarded = repr(sorted(forwarded_headers(context, settings).items()))
+    forwarded = repr(sorted(_forwarded_headers(context, settings).items()))
     return f"{session_id(context)} {hashlib.sha256(forwarded.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 

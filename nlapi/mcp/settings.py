@@ -37,8 +37,8 @@ class Consent(StrEnum):
 class Settings:
     """The choices for one server.
 
-    `registered` are values by argument name that the user registered with the API. `pass_headers` are the names of headers
-    that go from each HTTP request of a client on to the API.
+    `registered` are values by argument name that the user registered with the API. `pass_headers` are the names of
+    headers that go from each HTTP request of a client on to the API.
     """
 
     consent: Consent = Consent.ELICIT

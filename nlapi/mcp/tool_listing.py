@@ -1,4 +1,4 @@
-"""The tools that a description offers over MCP, by name, and the selection that is listed."""
+"""Lists the tools of a description for MCP: their names, their definitions and the bounded texts about operations."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ SEARCH_TOOLS = (FIND, DESCRIBE, READ, CALL)
 # Operations of a large API that are listed as tools of their own: 17 KB for GitHub's 1,223 operations, where all take
 # 2.2 MB.
 MAX_SAMPLE_TOOLS = 12
+
+# In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
+MAX_SCHEMA = 60_000
+
+MAX_LISTED_OPERATIONS = 400
+MAX_SUMMARY = 120
+
+# Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
+MAX_RESULTS = 25
+DEFAULT_RESULTS = 8
+
+_OPERATION = {"type": "string", "description": "The id of an operation, as `find` gives it."}
+_ARGUMENTS = {
+    "type": "object",
+    "description": "Its arguments by name, as `describe` gives them.",
+    "additionalProperties": True,
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,7 +109,7 @@ class ToolCatalogue:
 
 
 def build_catalogue(spec: Spec, operations: Sequence[Operation], settings: Settings) -> ToolCatalogue:
-    """Return the Catalogue of the operations that can be called. UsageError when there is none."""
+    """Return the ToolCatalogue of the operations that can be called. UsageError when there is none."""
     reads_only = settings.consent is Consent.NEVER
     callable_operations = tuple(
         operation
@@ -128,13 +145,6 @@ def registered_arguments(tool: Tool, settings: Settings) -> dict[str, Any]:
     return coerce_arguments({name: value for name, value in settings.registered.items() if name in tool.places}, tool)
 
 
-# In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
-MAX_SCHEMA = 60_000
-
-MAX_LISTED_OPERATIONS = 400
-MAX_SUMMARY = 120
-
-
 def describe_operation(tool: Tool) -> dict[str, Any]:
     """Return an operation in full, for a model that is about to call it."""
     operation = tool.operation
@@ -144,7 +154,7 @@ def describe_operation(tool: Tool) -> dict[str, Any]:
         "description": tool.description,
         "arguments": _bound_schema(compact(tool)),
     }
-    if field_names := safe_answer_fields(operation):
+    if field_names := _safe_answer_fields(operation):
         description["answers"] = field_names
     linked_ids = dict.fromkeys(link.operation_id for link in operation.links)
     return {**description, "leads_to": list(linked_ids)[:6]} if linked_ids else description
@@ -172,7 +182,7 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
     return f"- {catalogue.name(operation)} ({operation.effect.value}): {summarize_operation(operation)}"
 
 
-def safe_answer_fields(operation: Operation) -> str:
+def _safe_answer_fields(operation: Operation) -> str:
     return answer_fields(operation, lambda name: single_line(name)[:64])
 
 
@@ -189,24 +199,12 @@ def _schema_outline(schema: Any) -> dict[str, Any]:
     return {key: schema[key] for key in keywords if key in schema} if isinstance(schema, Mapping) else {}
 
 
-# Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
-MAX_RESULTS = 25
-DEFAULT_RESULTS = 8
-
-_OPERATION = {"type": "string", "description": "The id of an operation, as `find` gives it."}
-_ARGUMENTS = {
-    "type": "object",
-    "description": "Its arguments by name, as `describe` gives them.",
-    "additionalProperties": True,
-}
-
-
 def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
     search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
-    return [*search_tools, *(tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
+    return [*search_tools, *(_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
 
 
-def tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
+def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
     """Return the definition of the tool of one operation."""
     # Values that the user registered with the API are not required of a model.
     definition = tool.as_dict("mcp")
@@ -214,7 +212,7 @@ def tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
     if registered and set(tool.required) & registered.keys():
         required = [name for name in tool.required if name not in registered]
         definition["inputSchema"] = {**tool.input_schema, "required": required}
-    return {**definition, "outputSchema": answer_schema(safe_answer_fields(tool.operation))}
+    return {**definition, "outputSchema": answer_schema(_safe_answer_fields(tool.operation))}
 
 
 def answer_schema(field_names: str = "") -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""Resolves `$ref`s across the files of a description."""
+"""Joins a description in several files into one tree, in which every `$ref` is local and nothing is expanded.
+
+The target of a `$ref` to another file is moved under `components` (in Swagger 2.0 `definitions`, `parameters`,
+`responses`) under its own name. A target that has no section there (a path item, an operation, a whole `paths`)
+replaces the `$ref` in place. The reasons for an own bundler instead of prance: docs/design/005-bundling.md.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,16 @@ from nlapi.openapi.object_fields import COMPONENT_SECTIONS, DATA_FIELDS, EXTENSI
 
 # Nested `$ref`s on the way to one target; more is taken for a ring.
 MAX_HOPS = 20
+
+# Levels of nesting over all files, so that recursion stays below Python's limit; `document` bounds one file.
+MAX_DEPTH = 200
+
+# A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk.
+EXTERNAL_REF = re.compile(rb"""\$ref["']?\s*:\s*["']?[^\s"'#]""")
+
+# A value of a discriminator's `mapping` is either a reference or a schema name (OpenAPI 3.1.1 §4.8.25); a slash, a `#`
+# or a file suffix marks the reference.
+MAPPING_REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +140,7 @@ def _find_anchor(tree: Any, target: ReferenceTarget) -> Any:
         raise UnresolvedReferenceError(f"{target.file} has no anchor {target.pointer}") from error
 
 
-def escape_fragment(name: str) -> str:
+def _escape_fragment(name: str) -> str:
     """Return a key as a step of a `$ref`'s JSON pointer (RFC 6901 §3 and §6)."""
     return percent_encode(escape_step(name))
 
@@ -137,17 +152,6 @@ def percent_encode(pointer: str) -> str:
 
 def _identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_.")
-
-
-# Levels of nesting over all files, so that recursion stays below Python's limit; `document` bounds one file.
-MAX_DEPTH = 200
-
-# A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk.
-EXTERNAL_REF = re.compile(rb"""\$ref["']?\s*:\s*["']?[^\s"'#]""")
-
-# A value of a discriminator's `mapping` is either a reference or a schema name (OpenAPI 3.1.1 §4.8.25); a slash, a `#`
-# or a file suffix marks the reference.
-MAPPING_REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
 
 
 def may_have_external_refs(data: bytes) -> bool:
@@ -229,7 +233,7 @@ class _Bundler:
         return ("components", new) if new else ()
 
     def pointer(self, kind: str, name: str) -> str:
-        return f"#/{'/'.join(self.section_path(kind))}/{escape_fragment(name)}"
+        return f"#/{'/'.join(self.section_path(kind))}/{_escape_fragment(name)}"
 
     # Walking a tree
 
@@ -304,7 +308,7 @@ class _Bundler:
             self.keep_unresolved(node, ref, file, str(error))
 
     def local_ref(self, ref: str, kind: str, file: str) -> str:
-        """Return the local `$ref` for `ref` as written in `file`; LostError when it is unresolved."""
+        """Return the local `$ref` for `ref` as written in `file`; UnresolvedReferenceError when it is unresolved."""
         target = self.resolver.target(ref, file)
         return self.component_pointer(target, kind) if target.file else f"#{percent_encode(target.pointer)}"
 
@@ -321,7 +325,7 @@ class _Bundler:
     def resolve_operation_refs(self) -> None:
         """Make each `operationRef` of a Link into another file refer to that operation under `paths`."""
         operations = {
-            id(node): f"#/paths/{escape_fragment(path)}/{method}"
+            id(node): f"#/paths/{_escape_fragment(path)}/{method}"
             for path, item in (self.tree["paths"].items() if isinstance(self.tree.get("paths"), dict) else ())
             for method, node in (item.items() if isinstance(item, dict) else ())
         }

@@ -1,4 +1,4 @@
-"""Finds schemas that no value satisfies, so that an argument of that schema can never be right."""
+"""Collects every Issue of a description: those of parsing, of the standard's validator and of unsatisfiable schemas."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ BOUNDS = (
     ("minProperties", "maxProperties"),
 )  # fmt: skip
 TYPE_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+
+# A broken component is reported at each of its uses, so the list is cut; iterating all of GitHub's takes 13 s.
+MAX_FINDINGS = 200
+
+STANDARD_RULE = "standard"
 
 
 def unsatisfiable_schemas(operation: Operation) -> Iterator[Issue]:
@@ -88,12 +93,6 @@ def _types_overlap(first: frozenset[str], second: frozenset[str]) -> bool:
 def _has_type(value: Any, types: frozenset[str]) -> bool:
     kind = TYPE_NAMES.get(type(value), "null")
     return kind in types or (kind == "integer" and "number" in types) or (kind == "number" and "integer" in types)
-
-
-# A broken component is reported at each of its uses, so the list is cut; iterating all of GitHub's takes 13 s.
-MAX_FINDINGS = 200
-
-STANDARD_RULE = "standard"
 
 
 def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:

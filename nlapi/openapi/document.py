@@ -1,4 +1,4 @@
-"""Parses bytes, JSON or YAML, to a tree of dicts, lists and scalars, under limits."""
+"""Reads a description, in JSON or YAML, as one tree with its version, files and overlays, and resolves its `$ref`s."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ MAX_DUPLICATE_SEARCH = 32_000_000
 
 # Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser.
 MAX_FLOW_YAML = 1_000_000
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+
+Join = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Mapping[str, str]]]
+"""Joins a description in several files into one tree; the second result maps unresolved `$ref`s to their reasons."""
+
+# A suffix such as `-rc1` is accepted: it marks a pre-release of the same minor version.
+SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
+READABLE = "nlapi reads Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2"
 
 
 def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, DuplicateKeys]:
@@ -229,16 +238,6 @@ def _check_size(tree: Any, source: str) -> None:
 
     if size(tree, 0) > MAX_NODES:
         raise DescriptionError(f"{source} grows to more than {MAX_NODES:,} nodes when its aliases are followed")
-
-
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
-
-Join = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Mapping[str, str]]]
-"""Joins a description in several files into one tree; the second result maps unresolved `$ref`s to their reasons."""
-
-# A suffix such as `-rc1` is accepted: it marks a pre-release of the same minor version.
-SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
-READABLE = "nlapi reads Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2"
 
 
 @dataclass(frozen=True, kw_only=True)

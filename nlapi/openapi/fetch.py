@@ -1,4 +1,4 @@
-"""Reads the bytes of a description from a path, a URL, standard input or a bundled name, under limits."""
+"""Reads the files of a description, from a path, a URL, standard input or a bundled name, under limits."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ _HINTS = {
     403: _SIGN_IN_HINT,
     404: "give the address of the description itself, often .../openapi.json or .../swagger.json",
 }
+
+# DigitalOcean's description has 2,907 files, the most of any known.
+MAX_FILES = 10_000
+
+# Entries that mark the top folder of a repository.
+REPOSITORY_MARKS = (".git", ".hg", ".svn", ".jj")
+
+# Seconds for all downloads together; the files are fetched one after the other.
+MAX_DOWNLOAD_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,16 +221,6 @@ def _refuse_private(address: HttpUrl) -> None:
         raise FetchError(
             f"redirected to {address.site}, an address in a private network", hint="name that URL if you trust it"
         )
-
-
-# DigitalOcean's description has 2,907 files, the most of any known.
-MAX_FILES = 10_000
-
-# Entries that mark the top folder of a repository.
-REPOSITORY_MARKS = (".git", ".hg", ".svn", ".jj")
-
-# Seconds for all downloads together; the files are fetched one after the other.
-MAX_DOWNLOAD_SECONDS = 120.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""Rules for header names: their syntax, and the names that a parameter must not set."""
+"""Defines the parts of an Operation: servers, parameters, headers, bodies, responses, links and security schemes.
+
+Every schema in here is in the OpenAPI 3.1 dialect (JSON Schema 2020-12) whatever the description was written in.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,19 @@ SAFE_OVERRIDE_METHODS = ("GET", "HEAD")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The syntax of a header name or a method (RFC 9110 §5.6.2)."""
 
+# nlapi sends one request with one credential; these need an exchange with the server first.
+CHALLENGE_SCHEMES = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
+"""Schemes of the Authorization header whose value depends on the server's challenge (RFC 9110 §11.4)."""
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+# A schema is a plain map: validators, models and MCP clients all take JSON Schema in this form.
+Schema = Mapping[str, Any]
+
+ABSOLUTE_URL = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
+"""The start of a URL that is absolute, or may be once its variables are replaced."""
+
 
 def header_refusal(name: str) -> str:
     """Return the reason why a header parameter of this name is left out, or ""."""
@@ -45,17 +61,6 @@ def header_refusal(name: str) -> str:
     if name.lower() in SEPARATELY_DESCRIBED_HEADERS:
         return f"{SEPARATELY_DESCRIBED_HEADERS[name.lower()]} says what is sent"
     return "it belongs to HTTP" if name.lower() in PROTOCOL_HEADERS else ""
-
-
-# nlapi sends one request with one credential; these need an exchange with the server first.
-CHALLENGE_SCHEMES = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
-"""Schemes of the Authorization header whose value depends on the server's challenge (RFC 9110 §11.4)."""
-
-FORM = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
-
-# A schema is a plain map: validators, models and MCP clients all take JSON Schema in this form.
-Schema = Mapping[str, Any]
 
 
 def as_map(value: Any) -> Mapping[str, Any]:
@@ -267,15 +272,11 @@ class RequestDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseDetails:
-    """The responses of an Operation; parsed apart from its Details, since making tools does not need them."""
+    """The responses of an Operation; parsed apart from its RequestDetails, since making tools does not need them."""
 
     responses: tuple[Response, ...] = ()
     issues: tuple[Issue, ...] = ()
     """Warnings only: a fault of a response never makes an operation unusable."""
-
-
-ABSOLUTE_URL = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
-"""The start of a URL that is absolute, or may be once its variables are replaced."""
 
 
 def parse_servers(node: Any, source: str) -> tuple[Server, ...]:

@@ -1,4 +1,4 @@
-"""Provides the parser of one operation's nodes, which collects Issues on the way."""
+"""Parses the details of one operation, collecting Issues on the way: parameters, body, security and responses."""
 
 from __future__ import annotations
 
@@ -36,6 +36,34 @@ from nlapi.openapi.model import (
 from nlapi.openapi.references import CYCLIC_REASON, unresolved_refs
 from nlapi.openapi.schema_upgrade import as_name, subschemas
 from nlapi.openapi.spec import Operation, Spec
+
+STYLES = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form", "cookie"),
+    "querystring": ("querystring",),
+}
+"""The styles of each parameter location, its default first; OpenAPI 3.1.1 §4.8.12.2, the last one 3.2.0 §4.12.2.
+
+A parameter `in: querystring` is the whole query: here its location is the query, and `querystring` its style.
+"""
+
+PARAMETER_LOCATIONS = tuple(STYLES)
+
+# Fields of a Parameter Object that do not belong to its schema when the type is written beside them (OpenAPI 3.1.1
+# §4.8.12.2).
+NON_SCHEMA_FIELDS = frozenset((
+    "name", "in", "required", "description", "deprecated", "style", "explode", "allowReserved", "allowEmptyValue",
+    "example", "examples",
+))  # fmt: skip
+
+REFUSED_RULE = "refused"
+"""The `rule` of an Issue about a parameter that is left out on purpose."""
+
+# OpenAPI 3 has no such styles in paths and headers, but Swagger 2.0's `collectionFormat` does; only `swagger2` sets
+# them (docs/design/002).
+COLLECTION_STYLES = ("spaceDelimited", "pipeDelimited", "tabDelimited")
 
 
 class OperationParser:
@@ -98,7 +126,7 @@ class OperationParser:
             self.issues.append(unhideable_issue(location))
 
 
-def parse_media(parser: OperationParser, content: Any, location: str, level: Level) -> Iterator[Media]:
+def _parse_media(parser: OperationParser, content: Any, location: str, level: Level) -> Iterator[Media]:
     """Yield the Media of a `content` map."""
     for content_type, value in as_map(content).items():
         node = parser.follow(value, f"{location}.{content_type}", level) or {}
@@ -110,7 +138,7 @@ def parse_media(parser: OperationParser, content: Any, location: str, level: Lev
                 for name, entry in as_map(node.get("encoding")).items()
                 if isinstance(entry, Mapping)
             },
-            examples=example_values(node),
+            examples=_example_values(node),
         )
 
 
@@ -124,14 +152,14 @@ def _parse_encoding(node: Mapping[str, Any]) -> Encoding:
     )
 
 
-def example_values(node: Mapping[str, Any]) -> tuple[Any, ...]:
+def _example_values(node: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the values of `example` and `examples` of a parameter or media type."""
     values = [node["example"]] if "example" in node else []
     examples = as_map(node.get("examples")).values()
     return (*values, *(example["value"] for example in examples if isinstance(example, Mapping) and "value" in example))
 
 
-def text_or_empty(value: Any) -> str:
+def _text_or_empty(value: Any) -> str:
     """Return a text of a description; "" for any other value."""
     return value if isinstance(value, str) else ""
 
@@ -163,35 +191,6 @@ def _visited_refs(spec: Spec) -> set[str]:
     return set()
 
 
-STYLES = {
-    "path": ("simple", "label", "matrix"),
-    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
-    "header": ("simple",),
-    "cookie": ("form", "cookie"),
-    "querystring": ("querystring",),
-}
-"""The styles of each parameter location, its default first; OpenAPI 3.1.1 §4.8.12.2, the last one 3.2.0 §4.12.2.
-
-A parameter `in: querystring` is the whole query: here its location is the query, and `querystring` its style.
-"""
-
-PARAMETER_LOCATIONS = tuple(STYLES)
-
-# Fields of a Parameter Object that do not belong to its schema when the type is written beside them (OpenAPI 3.1.1
-# §4.8.12.2).
-NON_SCHEMA_FIELDS = frozenset((
-    "name", "in", "required", "description", "deprecated", "style", "explode", "allowReserved", "allowEmptyValue",
-    "example", "examples",
-))  # fmt: skip
-
-REFUSED_RULE = "refused"
-"""The `rule` of an Issue about a parameter that is left out on purpose."""
-
-# OpenAPI 3 has no such styles in paths and headers, but Swagger 2.0's `collectionFormat` does; only `swagger2` sets
-# them (docs/design/002).
-COLLECTION_STYLES = ("spaceDelimited", "pipeDelimited", "tabDelimited")
-
-
 def load_details(
     document: Document,
     item: Mapping[str, Any],
@@ -199,7 +198,7 @@ def load_details(
     operation: Operation,
     servers: tuple[Server, ...],
 ) -> RequestDetails:
-    """Return the Details of an operation; its faults are in `issues`. Nothing here raises."""
+    """Return the RequestDetails of an operation; its faults are in `issues`. Nothing here raises."""
     parser = OperationParser(document, operation)
     return RequestDetails(
         parameters=_parse_parameters(parser, item, node),
@@ -305,7 +304,7 @@ def _parse_parameter(parser: OperationParser, value: Any, node_path: str) -> Par
         location="query" if location == "querystring" else location,
         required=required,
         schema=schema,
-        description=read_hints(nlapi_fields).description or text_or_empty(node.get("description")),
+        description=read_hints(nlapi_fields).description or _text_or_empty(node.get("description")),
         style=style,
         explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
         allow_reserved=node.get("allowReserved") is True,
@@ -343,7 +342,7 @@ def _parameter_schema(parser: OperationParser, node: Mapping[str, Any]) -> tuple
     if "schema" not in node and "type" in node:  # Swagger 2.0's form, which OpenAPI 3 descriptions use too
         schema_node = {key: value for key, value in node.items() if key not in NON_SCHEMA_FIELDS}
     schema = dict(parser.upgrade_schema(schema_node))
-    examples = example_values(node)
+    examples = _example_values(node)
     if examples and "examples" not in schema and "$ref" not in schema:
         schema["examples"] = list(examples)
     return None, schema
@@ -353,7 +352,7 @@ def _parse_body(parser: OperationParser, value: Any) -> Body | None:
     node = parser.follow(value, "requestBody") if value is not None else None
     if node is None:
         return None
-    media = tuple(parse_media(parser, node.get("content"), "requestBody.content", Level.ERROR))
+    media = tuple(_parse_media(parser, node.get("content"), "requestBody.content", Level.ERROR))
     if not media:
         parser.add_issue(Level.WARNING, "requestBody", "a body without a media type cannot be sent; left out")
         return None
@@ -361,7 +360,7 @@ def _parse_body(parser: OperationParser, value: Any) -> Body | None:
     parser.check_refs(first.schema, f"requestBody.content.{first.content_type}.schema")
     parser.check_hints(first.schema, f"requestBody.content.{first.content_type}.schema")
     top = replace(first, schema=parser.operation.spec.schema(first.schema))
-    description = text_or_empty(node.get("description"))
+    description = _text_or_empty(node.get("description"))
     return Body(required=node.get("required") is True, media=(top, *alternatives), description=description)
 
 
@@ -398,7 +397,7 @@ def _parse_security(parser: OperationParser, node: Mapping[str, Any]) -> tuple[R
 
 
 def load_response_details(document: Document, node: Mapping[str, Any], operation: Operation) -> ResponseDetails:
-    """Return the Answers of an operation. Faults become Issues; nothing here raises."""
+    """Return the ResponseDetails of an operation. Faults become Issues; nothing here raises."""
     parser = OperationParser(document, operation)
     responses = tuple(_parse_responses(parser, node.get("responses")))
     return ResponseDetails(responses=responses, issues=tuple(parser.issues))
@@ -412,8 +411,8 @@ def _parse_responses(parser: OperationParser, value: Any) -> Iterator[Response]:
         node = parser.follow(entry, location, Level.WARNING) or {}
         yield Response(
             status=status,
-            description=text_or_empty(node.get("description")),
-            media=tuple(parse_media(parser, node.get("content"), f"{location}.content", Level.WARNING)),
+            description=_text_or_empty(node.get("description")),
+            media=tuple(_parse_media(parser, node.get("content"), f"{location}.content", Level.WARNING)),
             links=tuple(_parse_links(parser, node.get("links"), location)),
             headers=as_map(node.get("headers")),
         )
@@ -432,7 +431,7 @@ def _parse_links(parser: OperationParser, value: Any, location: str) -> Iterator
             operation_id=target,
             parameters=as_map(node.get("parameters")),
             body=node.get("requestBody"),
-            description=text_or_empty(node.get("description")),
+            description=_text_or_empty(node.get("description")),
         )
 
 

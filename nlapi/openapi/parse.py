@@ -83,7 +83,7 @@ def parse_document(
         issues.append(Issue.error("paths", "the description has no operation", hint))
     # An Operation refers to its Spec, so the frozen Spec has to exist before its operations.
     object.__setattr__(spec, "operations", operations)
-    object.__setattr__(spec, "found", tuple(issues))
+    object.__setattr__(spec, "parse_issues", tuple(issues))
     return spec
 
 

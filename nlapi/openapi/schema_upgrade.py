@@ -1,4 +1,12 @@
-"""Sanitizes the values of schema keywords: a value that is not valid is corrected or dropped."""
+"""Converts schemas of OpenAPI 3.0 to valid ones of 3.1 (JSON Schema 2020-12); no other module knows 3.0.
+
+OpenAPI 3.0.4 §4.7.24 against 3.1.1 §4.8.24: `nullable`, boolean `exclusiveMinimum`, `example`, siblings of `$ref`.
+Invalid values (an unknown type, a `required` that is not a list) are sanitized: the result is always a valid schema.
+
+In OpenAPI 3.1.1 §4.8.25.2 and Swagger 2.0 a base schema names the property of its discriminator, and the schemas that
+include the base by `allOf` are the choices; JSON Schema has no keyword for this. Each use of such a base becomes an
+`anyOf`.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +44,30 @@ MAX_PATTERN = 20_000
 # Python warns that it may read these as set operations one day; the warning is turned into a refusal.
 MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
+SCHEMA_MAP_KEYWORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+SCHEMA_LIST_KEYWORDS = ("allOf", "anyOf", "oneOf", "prefixItems")
+SCHEMA_KEYWORDS = (
+    "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
+    "unevaluatedProperties", "contentSchema",
+)  # fmt: skip
+# Keywords without meaning to a JSON Schema validator here; the first three are preserved in another form.
+DROPPED_KEYWORDS = frozenset((
+    "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
+    "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
+    "collectionFormat",
+))  # fmt: skip
+
+# Keywords that only annotate, and so keep their meaning beside a `$ref` in every version.
+ANNOTATION_KEYWORDS = frozenset((
+    "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
+    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
+))  # fmt: skip
+
+# Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
+MAX_DISCRIMINATOR_CHOICES = 30
+
+SCHEMA_SECTIONS = ("components", "schemas"), ("definitions",)
+
 
 def _sanitize_required(value: Any) -> Any:
     names = [as_name(name) for name in value if as_name(name)] if isinstance(value, list) else []
@@ -53,10 +85,10 @@ def _sanitize_dependent_required(value: Any) -> Any:
 
 
 def _sanitize_enum(value: Any) -> Any:
-    return unique_values(value) or None if isinstance(value, list) else None
+    return _unique_values(value) or None if isinstance(value, list) else None
 
 
-def unique_values(values: list[Any]) -> list[Any]:
+def _unique_values(values: list[Any]) -> list[Any]:
     """Return the values without duplicates, in order."""
     if all(type(value) is str for value in values):
         return list(dict.fromkeys(values))
@@ -91,7 +123,7 @@ def _sanitize_multiple(value: Any) -> Any:
     return number if number is not None and number > 0 else None
 
 
-def sanitize_pattern(value: Any) -> Any:
+def _sanitize_pattern(value: Any) -> Any:
     """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values."""
     if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
         return None
@@ -115,7 +147,7 @@ def _sanitize_flag(value: Any) -> Any:
     return value if isinstance(value, bool) else None
 
 
-def convert_to_type(value: Any, types: list[str]) -> Any:
+def _convert_to_type(value: Any, types: list[str]) -> Any:
     """Return a choice or default in the type of its schema: YAML reads `enum: [1, 2]` of strings as integers."""
     is_scalar, is_text = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
     if isinstance(value, bool | int | float) and is_text and not is_scalar:
@@ -127,7 +159,7 @@ def convert_to_type(value: Any, types: list[str]) -> Any:
     return value
 
 
-def normalize_types(declared: Any) -> list[str]:
+def _normalize_types(declared: Any) -> list[str]:
     """Return the JSON Schema types meant by an unknown `type`, or by a list of types."""
     names = [declared] if isinstance(declared, str) else as_list(declared)
     types = [TYPE_ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
@@ -144,38 +176,15 @@ SANITIZERS: dict[str, Callable[[Any], Any]] = {
     "dependentRequired": _sanitize_dependent_required,
     "required": _sanitize_required,
     "enum": _sanitize_enum,
-    "pattern": sanitize_pattern,
+    "pattern": _sanitize_pattern,
     "multipleOf": _sanitize_multiple,
 }
 
 
-def sanitize_keyword(keyword: str, value: Any) -> Any:
+def _sanitize_keyword(keyword: str, value: Any) -> Any:
     """Return the sanitized value of a keyword, or None when it has no meaning."""
     sanitize = SANITIZERS.get(keyword)
     return sanitize(value) if sanitize else value
-
-
-SCHEMA_MAP_KEYWORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-SCHEMA_LIST_KEYWORDS = ("allOf", "anyOf", "oneOf", "prefixItems")
-SCHEMA_KEYWORDS = (
-    "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
-    "unevaluatedProperties", "contentSchema",
-)  # fmt: skip
-# Keywords without meaning to a JSON Schema validator here; the first three are preserved in another form.
-DROPPED_KEYWORDS = frozenset((
-    "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
-    "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
-    "collectionFormat",
-))  # fmt: skip
-
-# Keywords that only annotate, and so keep their meaning beside a `$ref` in every version.
-ANNOTATION_KEYWORDS = frozenset((
-    "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
-    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
-))  # fmt: skip
-
-# Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
-MAX_DISCRIMINATOR_CHOICES = 30
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -204,14 +213,14 @@ def upgrade_schema(node: Any, minor: int) -> Any:
         if key in DROPPED_KEYWORDS or (key.startswith("x-") and not key.startswith("x-nlapi")):
             continue
         handler = HANDLERS.get(key)
-        upgraded = handler(value, minor) if handler else sanitize_keyword(key, value)
+        upgraded = handler(value, minor) if handler else _sanitize_keyword(key, value)
         if upgraded is not None:
             schema[key] = upgraded
     _upgrade_type(schema, node)
     _upgrade_bounds(schema)
     _upgrade_examples(schema, node)
     if "discriminator" in node and (choices := schema.get("oneOf") or schema.get("anyOf")):
-        describe_discriminator(schema, node["discriminator"], choices)
+        _describe_discriminator(schema, node["discriminator"], choices)
     if any(key.startswith("x-nlapi") for key in schema) and (text := read_hints(schema).description):
         schema["description"] = text
     return schema
@@ -242,7 +251,7 @@ def _upgrade_map(value: Any, minor: int) -> Any:
 
 def _upgrade_pattern_properties(value: Any, minor: int) -> Any:
     schemas = _upgrade_map(value, minor) or {}
-    return {key: schema for key, schema in schemas.items() if sanitize_pattern(key) is not None} or None
+    return {key: schema for key, schema in schemas.items() if _sanitize_pattern(key) is not None} or None
 
 
 def _upgrade_list(value: Any, minor: int) -> Any:
@@ -266,7 +275,7 @@ HANDLERS: dict[str, Callable[[Any, int], Any]] = {
 
 def _upgrade_type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
     declared = schema.pop("type", None)
-    types = [declared] if isinstance(declared, str) and declared in TYPES else normalize_types(declared)
+    types = [declared] if isinstance(declared, str) and declared in TYPES else _normalize_types(declared)
     if declared == "file":
         schema["format"] = "binary"
     if not types:
@@ -274,9 +283,9 @@ def _upgrade_type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
     if types == ["array"] and "enum" in schema and not any(isinstance(entry, list) for entry in schema["enum"]):
         _move_choices_to_items(schema)
     if "enum" in schema and types:
-        schema["enum"] = unique_values([convert_to_type(choice, types) for choice in schema["enum"]])
+        schema["enum"] = _unique_values([_convert_to_type(choice, types) for choice in schema["enum"]])
     if "default" in schema and types:
-        schema["default"] = convert_to_type(schema["default"], types)
+        schema["default"] = _convert_to_type(schema["default"], types)
     if _is_nullable(node):
         _allow_null(schema, types)
     if types:
@@ -287,9 +296,9 @@ def _move_choices_to_items(schema: dict[str, Any]) -> None:
     """Move choices that are one level too high to the items: no list is one of them."""
     choices, items = schema.pop("enum"), schema.get("items", {})
     if isinstance(items, Mapping) and not {"$ref", "enum"} & items.keys():
-        types = normalize_types(items.get("type"))
+        types = _normalize_types(items.get("type"))
         schema["items"] = {
-            "enum": [convert_to_type(choice, types) for choice in choices] if types else choices,
+            "enum": [_convert_to_type(choice, types) for choice in choices] if types else choices,
             **items,
         }
 
@@ -329,7 +338,7 @@ def _upgrade_bounds(schema: dict[str, Any]) -> None:
             del schema[inclusive]
 
 
-def describe_discriminator(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
+def _describe_discriminator(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
     """Add to the description which value selects which choice: JSON Schema has no discriminator (3.1.1 §4.8.25)."""
     if not isinstance(discriminator, Mapping) or not isinstance(discriminator.get("propertyName"), str):
         return  # Swagger 2.0 has a plain name, beside no choice
@@ -359,9 +368,6 @@ def _upgrade_examples(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         schema["examples"] = examples
 
 
-SCHEMA_SECTIONS = ("components", "schemas"), ("definitions",)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubtypeFamily:
     """A base schema and the `$ref`s of its subtypes; `values` are those of its discriminator, `name` the property."""
@@ -377,13 +383,13 @@ class SubtypeFamily:
         """
         choices = [{"$ref": ref} for ref in self.subtypes]
         schema: dict[str, Any] = {"anyOf": [*choices, {"$ref": self.base}], **siblings}
-        describe_discriminator(schema, {"propertyName": self.name, "mapping": dict(self.values)}, choices)
+        _describe_discriminator(schema, {"propertyName": self.name, "mapping": dict(self.values)}, choices)
         return schema
 
 
 def subtype_families(tree: Mapping[str, Any]) -> Mapping[str, SubtypeFamily]:
-    """Return the families of a description by the `$ref` of their base, without those of over MAX_DISCRIMINATED
-    subtypes.
+    """Return the families of a description by the `$ref` of their base, without those of over
+    MAX_DISCRIMINATOR_CHOICES subtypes.
     """
     schemas = dict(_named_schemas(tree))
     bases = {

@@ -1,4 +1,4 @@
-"""Selects operations of a description by tag, id, method or path."""
+"""Selects operations of a description by tag, id, method or path, and cuts the description down to them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from nlapi.openapi.model import as_list, as_map, parse_servers, unescape_step
 from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec
 
 FIELDS = ("tag", "id", "path", "method")
+
+SWAGGER_SECTIONS = ("definitions", "parameters", "responses")
+"""The sections of Swagger 2.0 that correspond to `components` of OpenAPI 3."""
+
+# Fields at the root that a subset always preserves; anything else stays only if it is referred to.
+ROOT_FIELDS = frozenset(
+    "openapi swagger info servers host basePath schemes consumes produces security securityDefinitions tags"
+    f" externalDocs jsonSchemaDialect components paths {EFFECTS_KEY}".split()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,16 +115,6 @@ def _unmatched_issue(spec: Spec, option: str, pattern: str) -> Issue:
 
 def _filter_forms() -> str:
     return ", ".join(f"{field}:GLOB" for field in FIELDS)
-
-
-SWAGGER_SECTIONS = ("definitions", "parameters", "responses")
-"""The sections of Swagger 2.0 that correspond to `components` of OpenAPI 3."""
-
-# Fields at the root that a subset always preserves; anything else stays only if it is referred to.
-ROOT_FIELDS = frozenset(
-    "openapi swagger info servers host basePath schemes consumes produces security securityDefinitions tags"
-    f" externalDocs jsonSchemaDialect components paths {EFFECTS_KEY}".split()
-)
 
 
 def subset(spec: Spec, ids: Mapping[str, str]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class HttpUrl:
 
 
 def parse_url(url: str) -> HttpUrl:
-    """Return the Address of an absolute http(s) URL. UsageError when it is not one, or when it holds a password."""
+    """Return the HttpUrl of an absolute http(s) URL. UsageError when it is not one, or when it holds a password."""
     match = _URL.match(url)
     # Control characters and spaces could split the request line or a header.
     if any(char <= " " or char == "\x7f" for char in url) or not match:

@@ -1,4 +1,4 @@
-"""The embedded planner: needs no key and no network."""
+"""The embedded planner, which needs no key and no network."""
 
 from __future__ import annotations
 

@@ -1,85 +1,95 @@
-"""The embedded planner: a sentence to a call without a model, a key or a network."""
+"""The embedded planner: from a question to a plan without a model, a key or a network."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import date
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from nlapi.changes.sentences import find_change_command
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.planner.language.commands import plainly_ordered
-from nlapi.planner.language.english import foreign
-from nlapi.planner.language.names import with_kinds
+from nlapi.planner.language.commands import normalize_command
+from nlapi.planner.language.english import foreign_language
+from nlapi.planner.language.names import with_nouns_of_slugs
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import Kind, Sentence
+from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.accounts import sources_of
 from nlapi.planner.operations.api_selection import named_api
-from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.change_questions import unsaid_values
-from nlapi.planner.operations.confidence import FEW, confidence, features, is_doubtful, is_meant
+from nlapi.planner.operations.change_questions import missing_values
+from nlapi.planner.operations.confidence import (
+    FEW_OPERATIONS,
+    confidence,
+    confidence_features,
+    is_domain_doubtful,
+    is_in_domain,
+)
 from nlapi.planner.operations.fallbacks import (
     ALTERNATIVES,
-    CLAUDE,
     UNSURE,
     abilities,
-    call_of,
-    half_read,
-    no_plan,
-    nothing_does,
-    too_much,
-    unmatched,
+    candidate_call,
+    several_requests_plan,
+    unmatched_plan,
+    unread_language_plan,
+    unsupported_plan,
 )
-from nlapi.planner.operations.fan_out import with_twins
-from nlapi.planner.operations.field_question import field_read
-from nlapi.planner.operations.id_resolution import completed, with_only_parents
-from nlapi.planner.operations.intent_rewrites import as_command, other_goals, says_all, says_plainly
-from nlapi.planner.operations.operation_choice import asks, asks_for_health, asks_who_i_am, best_of, likeliest
-from nlapi.planner.operations.read_breadth import broadened
-from nlapi.planner.operations.sureness import CHOSEN, TOSSED, settled_by_answer, surely, unsaid_words
-from nlapi.planner.operations.vetoes import commands_change, forbids, refusal, supposes, unused
+from nlapi.planner.operations.fan_out import with_fan_out
+from nlapi.planner.operations.field_question import read_of_field
+from nlapi.planner.operations.id_resolution import with_lookups, with_only_parents
+from nlapi.planner.operations.operation_choice import choose_candidates, choose_operation, is_question
+from nlapi.planner.operations.plan_confidence import (
+    PLAIN_CONFIDENCE,
+    TOSS_UP_CONFIDENCE,
+    correct_confidence,
+    unexpressed_words,
+    without_answer_filters,
+)
+from nlapi.planner.operations.read_breadth import with_breadth_flags
+from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, unmet_command
+from nlapi.planner.operations.sentence_coverage import explains_all_words, other_goals, rewrite_as_command
+from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
-from nlapi.planner.slots.known_values import Values, complete, wanted_in
-from nlapi.planner.steps.change_confidence import sure_of_change
+from nlapi.planner.slots.preset_values import Values, complete_values, pending_lookup
+from nlapi.planner.slots.slot import Slot
+from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
-from nlapi.planner.steps.followup import follow
-from nlapi.planner.steps.goal import Goal, final
-from nlapi.planner.steps.multi_intent import begun, chained, next_clause, unrelated
-from nlapi.planner.steps.steps import go_on, plan_for
-from nlapi.resources.naming import stem
+from nlapi.planner.steps.followup import plan_question
+from nlapi.planner.steps.goal import call_plan
+from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
+from nlapi.planner.steps.state import CallState, Goal
+from nlapi.planner.steps.steps import next_plan, plan_goal
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import correct_spelling
 from nlapi.tools.tool import Tool
 
-LONGEST = 2000
-"""Characters of a question that are read: nobody says one thing in more."""
-LEGIBLE = 0.3
-"""The least that a read is sure of which is planned from a sentence in another language than English."""
-RIVAL = 2.0
-"""How near another operation has to be to be offered beside one that only lacks a value."""
+# Characters of a question that are read: a longer one is a pasted text, and time grows with the length.
+_MAX_LENGTH = 2000
+# The least confidence in a read that is planned from another language than English.
+_MIN_FOREIGN_READ = 0.3
+# A rival with a score this much lower is not offered beside a call that only lacks a value.
+_RIVAL_MARGIN = 2.0
 _HELP = re.compile(
     r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
 )
-_DOING = frozenset(map(stem, "type action operation mode method command op task".split()))
-"""Words in the name of an argument that says what is done."""
 
 
 def plan(
     question: str, tools: Iterable[Tool | Spec], known: Mapping[str, Any] | None = None, *, today: date | None = None
 ) -> Plan:
-    """One decision: the call that `question` asks for, among `tools` (or the operations of whole Specs).
+    """Return the plan for a question, with the tools or the operations of whole Specs.
 
-    `known` are values by argument name. What is required and not said is in `Plan.missing`; nothing is made up.
+    `known` are values by argument name. `Plan.missing` has what is required and not in the question; no value is
+    invented.
     """
     return OfflinePlanner(tools, today=today).plan(question, known=known)
 
 
 class OfflinePlanner:
-    """A Planner that needs nothing but the description. All it remembers between rounds is in the conversation."""
+    """A planner that needs nothing but descriptions. All that it needs between rounds is in the conversation."""
 
     name = "offline"
 
@@ -88,18 +98,18 @@ class OfflinePlanner:
         self.today = today
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
-        """The next Plan, and no text before it."""
-        turn, known = conversation.current, conversation.known_values
-        if any(round.steps for round in turn.rounds):
-            made = go_on(turn, self.catalogue, known, today=self.today)
-            ended = not made.calls and not made.missing
-            several = len(self.catalogue.specs) > 1
-            if ended:
-                plan = self._one_of(known, live=True)
-                made = next_clause(conversation, made, plan, several=several, today=self.today)
-            yield made
-        else:
-            yield follow(conversation, self.catalogue, partial(self.plan, live=True), self.today or date.today())
+        """Yield the next Plan of a conversation."""
+        turn, known_values = conversation.current, conversation.known_values
+        if not any(round.steps for round in turn.rounds):
+            today = self.today or date.today()
+            yield plan_question(conversation, self.catalogue, partial(self.plan, live=True), today)
+            return
+        plan = next_plan(turn, self.catalogue, known_values, today=self.today)
+        if not plan.calls and not plan.missing:
+            plan_clause = partial(self._plan_clause, known_values=known_values, live=True)
+            several = self.catalogue.several
+            plan = next_clause_plan(conversation, plan, plan_clause, several=several, today=self.today)
+        yield plan
 
     def plan(
         self,
@@ -109,177 +119,199 @@ class OfflinePlanner:
         chosen: Operation | None = None,
         live: bool = False,
     ) -> Plan:
-        """The first Plan for a question; for the operation that the user has `chosen`, if he did.
+        """Return the first plan for a question, of the operation that the user has `chosen`, if any.
 
-        A `live` one is carried out, so that it may first look whether there is but one of what it is to be told.
+        A `live` plan will be carried out, so it may begin with look-ups that find out how many items there are.
         """
-        known = known or {}
-        if chosen is None and len(question) < LONGEST:
-            made = chained(question, self.catalogue, self._one_of(known, live=live))
-            if wants := unrelated(made, self.catalogue):
-                return too_much(wants, ())
-            if made:
-                return begun(made)
-        return self._one(question, known, chosen, live=live)
+        known_values = known or {}
+        if chosen is None and len(question) < _MAX_LENGTH:
+            plan_clause = partial(self._plan_clause, known_values=known_values, live=live)
+            clauses = plan_clauses(question, self.catalogue, plan_clause)
+            if operations := unrelated_changes(clauses, self.catalogue):
+                return several_requests_plan(operations, ())
+            if clauses:
+                return first_clause_plan(clauses)
+        return self._plan_clause(question, known_values, chosen, live=live)
 
-    def _one_of(self, known: Mapping[str, Any], *, live: bool) -> Callable[[str], Plan]:
-        return lambda question: self._one(question, known, live=live)
-
-    def _one(
-        self, question: str, known: Mapping[str, Any], chosen: Operation | None = None, *, live: bool = False
+    def _plan_clause(
+        self, question: str, known_values: Mapping[str, Any], chosen: Operation | None = None, *, live: bool
     ) -> Plan:
-        """The first Plan for a question that asks for one thing."""
-        catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
+        catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.api_catalogue(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
-        sentence = read_question(question, catalogue, self.today or date.today())
-        if chosen is None and (field := field_read(sentence, catalogue, known)) is not None:
-            if what := _uncarried(field, catalogue):
-                return nothing_does(field.operation.spec, what, likeliest(sentence, catalogue, known, None))
-            return _planned(field, (), catalogue, known, question, sure=CHOSEN, live=live)
-        found = likeliest(sentence, catalogue, known, chosen)
-        language = foreign(sentence)
-        if not found or not (is_meant(found) or _is_certain(found[0])):
-            return unmatched(catalogue, found, language)
-        best, others = best_of(found, sentence, catalogue, known)
-        strange = best.unasked and (not best.filling.options or asks(sentence.text))
-        if chosen is None and strange and not _forbidden(best):
-            return unmatched(catalogue, (), "")
-        if (no := self._refused(best, found, catalogue)) is not None:
-            return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
-        sure = CHOSEN if chosen is not None else 0.0
-        made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
-        certain = chosen is not None or _is_certain(best)
-        if not certain and not language and is_doubtful(found):
-            made = replace(made, confidence=min(TOSSED, made.confidence))
-        least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
-        if language and (made.confidence < least or made.missing):
-            few = len(catalogue.operations) < FEW and not catalogue.index.is_change(best.operation)
-            return half_read(made, language) if few else unmatched(catalogue, found, language)
-        return made
-
-    def _refused(self, best: Candidate, found: Sequence[Candidate], catalogue: Catalogue) -> Plan | None:
-        """The Plan that says why the likeliest operation must not be planned, or what contradicts itself in it."""
-        changes = catalogue.index.is_change(best.operation)
-        if what := _uncarried(best, catalogue):
-            return nothing_does(best.operation.spec, what, found)
-        if (changes and (why := refusal(best, catalogue.index.is_entity))) or (why := _forbidden(best)):
-            return no_plan(f"{CLAUDE}{why}", (), 0.1)
-        return None
+        clause = _Clause(
+            question=question,
+            catalogue=catalogue,
+            known_values=known_values,
+            chosen=chosen,
+            live=live,
+            today=self.today or datetime.now().astimezone(),
+        )
+        return clause.plan()
 
 
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
-    """A question taken apart, its slips mended and its command in words that the API has."""
-    said = correct_spelling(question[:LONGEST], catalogue.index)
-    chooses = partial(catalogue.chooses, said)
-    said = with_kinds(said, catalogue.kinds)
-    said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.has_word, chooses)
-    return read_sentence(as_command(said, catalogue.index.is_entity, catalogue.operations), today)
+    """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
+    text = correct_spelling(question[:_MAX_LENGTH], catalogue.index)
+    is_choice = partial(catalogue.is_choice, text)
+    text = with_nouns_of_slugs(text, catalogue.item_nouns)
+    text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
+    return read_sentence(rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations), today)
 
 
-def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
-    """The command of a sentence that surely is for a change, where the likeliest operation only reads."""
-    if not catalogue.index.is_change(best.operation):
-        text = best.scene.sentence.text
-        command = find_change_command(text, best.operation, catalogue.index.is_entity)
-        if command and not _is_choice(best, command):
-            return command
-    return ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """The operation that is planned, before and after its slots are filled, with its `rivals`.
+
+    `candidates` are all that were considered, the likeliest first. `explicit` says that the user or a plain question
+    for a field chose it, `doubtful` that the sentence has little to do with the API; `language` is the language of a
+    sentence that is not English, else "".
+    """
+
+    best: OperationCandidate
+    rivals: Sequence[OperationCandidate] = ()
+    candidates: Sequence[OperationCandidate] = ()
+    explicit: bool = False
+    doubtful: bool = False
+    language: str = ""
 
 
-def _is_choice(best: Candidate, command: str) -> bool:
-    """Whether a command is itself one of the values that the operation takes: add a todo, by `type: add`."""
-    slots = [slot for slot in best.scene.slots if not _DOING.isdisjoint(slot.words)]
-    choices = {stem(str(choice).lower()) for slot in slots for choice in slot.choices}
-    return stem(command) in choices
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clause:
+    """A question with a single intent, and what it is planned with. Its methods are the stages of planning."""
 
+    question: str
+    catalogue: Catalogue
+    known_values: Mapping[str, Any]
+    chosen: Operation | None
+    live: bool
+    today: date
 
-def _planned(
-    best: Candidate,
-    others: Sequence[Candidate],
-    catalogue: Catalogue,
-    known: Mapping[str, Any],
-    question: str,
-    *,
-    sure: float,
-    live: bool,
-) -> Plan:
-    changes = catalogue.index.is_change(best.operation)
-    best = completed(best, catalogue, known, question)
-    best = replace(best, filling=in_wire_form(best))
-    if live:
-        best = replace(best, filling=with_leftover_name(best, catalogue, known))
-        best = with_only_parents(best, catalogue, known)
-    best = replace(best, filling=broadened(best))
-    settled = settled_by_answer(best)
-    values: Values = {option.slot.path: option.value for option in best.filling.options}
-    _, missing = complete(values, best.scene.slots, known)
-    ours = confidence(features(settled, others, len(missing)))
-    # what it was trained on is one API at a time, where no other has an operation just like this
-    sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
-    unsaid = unsaid_words(best, settled, catalogue)
-    sure = surely(best, settled, others, missing, sure, question, changes=changes, unsaid=bool(unsaid))
-    elsewhere = other_goals(best, values, catalogue, known)
-    if elsewhere and (changes or says_all(best)):
-        sure = UNSURE if changes else max(sure, CHOSEN)
-    left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
-    note = f"not used: {left}" if left else ""
-    text, typed = best.scene.sentence.text, " ".join(question.split())
-    goal = Goal(
-        tool=best.tool,
-        values=values,
-        confidence=round(sure, 3),
-        question=question,
-        note=note,
-        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start and one.narrows),
-        others=elsewhere,
-        sentence=typed,
-        sources=sources_of(best, typed),
-        unused=tuple(dict.fromkeys((*unsaid, *unused(best)))),
-    )
-    if changes:
-        goal = sure_of_change(goal, catalogue, known, forest=ours)
-    if unsaid_slots := unsaid_values(best, known):
-        return final(_without_names(goal), (*missing, *(slot for slot in unsaid_slots if slot not in missing)))
-    made = plan_for(goal, catalogue, known)
-    if best.tool.effect is Effect.READ and made.raw["stage"] == "call":
-        made = with_twins(made, best)
-    rivals = _rivals(best, others, catalogue) if made.missing else others
-    return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+    def plan(self) -> Plan:
+        sentence = read_question(self.question, self.catalogue, self.today)
+        choice = self._choose_operation(sentence)
+        if isinstance(choice, Plan):
+            return choice
+        choice = replace(choice, best=self._fill_slots(choice.best))
+        goal, missing = self._rate(choice)
+        plan = self._plan_steps(goal, choice, missing)
+        return self._with_doubts(plan, choice)
 
+    def _choose_operation(self, sentence: Sentence) -> _Choice | Plan:
+        """Return the operation that a sentence asks for, or the plan that says why none is planned."""
+        catalogue, is_free = self.catalogue, self.chosen is None
+        if is_free and (field := read_of_field(sentence, catalogue, self.known_values)) is not None:
+            if command := unmet_command(field, catalogue):
+                candidates = choose_candidates(sentence, catalogue, self.known_values, None)
+                return unsupported_plan(field.operation.spec, command, candidates)
+            return _Choice(best=field, explicit=True)
+        candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
+        language = foreign_language(sentence)
+        if not candidates or not (is_in_domain(candidates) or is_certain(candidates[0])):
+            return unmatched_plan(catalogue, candidates, language)
+        best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
+        # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
+        is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))
+        if is_free and is_unasked and not prohibition(best):
+            return unmatched_plan(catalogue, (), "")
+        if (refused := refusal_plan(best, candidates, catalogue)) is not None:
+            return refused
+        doubtful = is_free and not language and not is_certain(best) and is_domain_doubtful(candidates)
+        return _Choice(
+            best=best,
+            rivals=rivals,
+            candidates=candidates,
+            explicit=not is_free,
+            doubtful=doubtful,
+            language=language,
+        )
 
-def _without_names(goal: Goal) -> Goal:
-    return replace(goal, values={path: value for path, value in goal.values.items() if wanted_in(value) is None})
+    def _fill_slots(self, best: OperationCandidate) -> OperationCandidate:
+        """Return the candidate with the ids that its context determines, and its values as the API writes them."""
+        best = with_lookups(best, self.catalogue, self.known_values, self.question)
+        best = replace(best, assignment=in_wire_form(best))
+        # Whether a plain word is a name only an answer tells, and a plan that is not carried out gets none.
+        if self.live:
+            best = replace(best, assignment=with_leftover_name(best, self.catalogue, self.known_values))
+            best = with_only_parents(best, self.catalogue, self.known_values)
+        return replace(best, assignment=with_breadth_flags(best))
 
+    def _rate(self, choice: _Choice) -> tuple[Goal, tuple[Slot, ...]]:
+        """Return the goal with the confidence in it, and the slots that nothing fills."""
+        best, catalogue, is_change = choice.best, self.catalogue, self.catalogue.index.is_change(choice.best.operation)
+        settled = without_answer_filters(best)
+        values: Values = {option.slot.path: option.value for option in best.assignment.candidates}
+        _, missing = complete_values(values, best.context.slots, self.known_values)
+        probability = confidence(confidence_features(settled, choice.rivals, len(missing)))
+        # The forest is trained on one API at a time, so it cannot know that another has an operation just like this.
+        sure = min(probability, best.chance) if catalogue.several else probability
+        sure = max(sure, PLAIN_CONFIDENCE) if choice.explicit else sure
+        unsaid, unused_texts = unexpressed_words(best, settled, catalogue), tuple(unused_values(best))
+        sure = correct_confidence(
+            best,
+            settled,
+            choice.rivals,
+            missing,
+            sure,
+            self.question,
+            changes=is_change,
+            leaves_out_words=bool(unsaid),
+        )
+        others = other_goals(best, values, catalogue, self.known_values)
+        if others and (is_change or explains_all_words(best)):
+            sure = UNSURE if is_change else max(sure, PLAIN_CONFIDENCE)
+        omitted = [*unsaid, *(text for text in unused_texts if not any(text in phrase for phrase in unsaid))]
+        text, sentence = best.context.sentence.text, " ".join(self.question.split())
+        narrowing = (option for option in best.assignment.candidates if option.end > option.start and option.narrows)
+        goal = Goal(
+            tool=best.tool,
+            values=values,
+            confidence=round(sure, 3),
+            question=self.question,
+            note=f"not used: {', '.join(omitted)}" if omitted else "",
+            used=tuple(text[option.start : option.end] for option in narrowing),
+            others=others,
+            sentence=sentence,
+            sources=sources_of(best, sentence),
+            unused=tuple(dict.fromkeys((*unsaid, *unused_texts))),
+        )
+        if is_change:
+            goal = rate_change(goal, catalogue, self.known_values, probability=probability)
+        return goal, missing
 
-def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:
-    """What may be meant in place of a call that lacks a value: no listing of what the value is to be chosen from."""
-    listings = {catalogue.lister(best.tool, slot) for slot in best.filling.missing}
-    return [one for one in others if one.score > best.score - RIVAL and one.operation not in listings]
+    def _plan_steps(self, goal: Goal, choice: _Choice, missing: tuple[Slot, ...]) -> Plan:
+        """Return the first plan on the way to a goal, or the question that has to be answered before."""
+        best, known_values = choice.best, self.known_values
+        # Without a value in its body an update changes nothing, so no look-up is worth a request before there is one.
+        if unsaid := missing_values(best, known_values):
+            resolved = {path: value for path, value in goal.values.items() if pending_lookup(value) is None}
+            return call_plan(replace(goal, values=resolved), tuple(dict.fromkeys((*missing, *unsaid))))
+        plan = plan_goal(goal, self.catalogue, known_values)
+        if best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
+            plan = with_fan_out(plan, best)
+        rivals = self._rivals(choice) if plan.missing else choice.rivals
+        return replace(plan, alternatives=tuple(map(candidate_call, rivals[:ALTERNATIVES])))
 
+    def _rivals(self, choice: _Choice) -> list[OperationCandidate]:
+        """Return the rivals of a call that lacks a value, without the listing that the value is chosen from."""
+        best = choice.best
+        listings = {self.catalogue.list_operation(best.tool, slot) for slot in best.assignment.missing}
+        return [
+            rival
+            for rival in choice.rivals
+            if rival.score > best.score - _RIVAL_MARGIN and rival.operation not in listings
+        ]
 
-def _is_certain(best: Candidate) -> bool:
-    """Is it plain by the words alone that an operation is meant, however unlike its API they are?"""
-    return (
-        _names_all(best)
-        or says_plainly(best, ())
-        or asks_who_i_am(best.scene.sentence.text)
-        or asks_for_health(best.scene.sentence.text)
-    )
-
-
-def _names_all(best: Candidate) -> bool:
-    """Is the thing called by its name, and is what shall become of it said, or nothing else said at all?"""
-    literal = {span.text.lower() for span in best.scene.sentence.spans if span.kind is Kind.LITERAL}
-    if not literal.isdisjoint(best.operation.path.lower().split("/")):
-        return True  # show the robots.txt, of /robots.txt
-    plain = best.tool.effect is not Effect.READ or says_all(best)
-    return plain and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
-
-
-def _forbidden(best: Candidate) -> str:
-    """A prohibition calls for nothing that may change something, and a question about a change for nothing at all."""
-    sentence = best.scene.sentence
-    if forbids(sentence) and (best.tool.effect is not Effect.READ or commands_change(sentence)):
-        return "the sentence forbids what it names"
-    return "the sentence asks about a change rather than for it" if supposes(sentence) else ""
+    def _with_doubts(self, plan: Plan, choice: _Choice) -> Plan:
+        """Return the plan with the confidence lowered, or none, where the sentence may be about something else."""
+        if choice.doubtful:
+            plan = replace(plan, confidence=min(TOSS_UP_CONFIDENCE, plan.confidence))
+        least = _MIN_FOREIGN_READ if choice.best.tool.effect is Effect.READ else PLAIN_CONFIDENCE
+        if not choice.language or (plan.confidence >= least and not plan.missing):
+            return plan
+        is_small = len(self.catalogue.operations) < FEW_OPERATIONS and not self.catalogue.index.is_change(
+            choice.best.operation
+        )
+        if is_small:
+            return unread_language_plan(plan, choice.language)
+        return unmatched_plan(self.catalogue, choice.candidates, choice.language)

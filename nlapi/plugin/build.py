@@ -167,10 +167,13 @@ def _build_texts(
 
 def _tools_sentence(name: str, count: int) -> str:
     """Return what a skill says of the tools of the MCP server, which offers a large API by four of them."""
-    if count <= MAX_TOOLS:
-        return f"The tools `{tool_prefix(name)}*` are the same operations with the same rules, where they are offered."
-    search_tools = "`find`, `describe`, `read` and `call`"
-    return f"The tools {search_tools} of `{tool_prefix(name)}*` reach the same operations with the same rules, where they are offered."
+    prefix = f"`{tool_prefix(name)}*`"
+    subject = (
+        f"The tools {prefix} are"
+        if count <= MAX_TOOLS
+        else f"The tools `find`, `describe`, `read` and `call` of {prefix} reach"
+    )
+    return f"{subject} the same operations with the same rules, where they are offered."
 
 
 def _licence_sentence(spec: Spec) -> str:

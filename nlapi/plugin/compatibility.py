@@ -1,4 +1,4 @@
-"""Differences between two schemas: in what a caller may send, and in what an API may answer."""
+"""Compares two versions of a description for their callers: operations added, removed and changed, schemas included."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ Difference = tuple[bool, str]
 RefFollower = Callable[[Any], Any]
 """A function that returns a schema with a `$ref` at its top followed."""
 
+# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
+MAX_REFS = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaComparison:
@@ -50,7 +53,7 @@ class SchemaComparison:
         return None if schemas[0] == schemas[1] and not _has_ref(schemas[0]) else schemas
 
 
-def request_differences(
+def _request_differences(
     old: Any, new: Any, location: str, comparison: SchemaComparison, depth: int = 0
 ) -> Iterator[Difference]:
     """Yield the differences for a caller who sends what `old` allows."""
@@ -63,12 +66,12 @@ def request_differences(
     yield from _bound_differences(old, new, location)
     yield from _property_differences(old, new, location, comparison, depth)
     if "items" in old and "items" in new:
-        yield from request_differences(old["items"], new["items"], f"{location}[]", comparison, depth + 1)
+        yield from _request_differences(old["items"], new["items"], f"{location}[]", comparison, depth + 1)
     for key in ("oneOf", "anyOf"):
         yield from _alternative_differences(old, new, key, location, comparison, depth)
 
 
-def answer_differences(
+def _answer_differences(
     old: Any, new: Any, location: str, comparison: SchemaComparison, depth: int = 0
 ) -> Iterator[Difference]:
     """Yield the differences for a caller who reads what `old` promises; where either is silent, nothing is known."""
@@ -88,11 +91,11 @@ def answer_differences(
     ):
         yield True, f"no longer answers with {join_names([code_span(item) for item in removed], MAX_LISTED_NAMES)}"
     for name in (item for item in old_properties if item in new_properties):
-        yield from answer_differences(
+        yield from _answer_differences(
             old_properties[name], new_properties[name], f"{location}.{name}".lstrip("."), comparison, depth + 1
         )
     if "items" in old and "items" in new:
-        yield from answer_differences(
+        yield from _answer_differences(
             old["items"], new["items"], f"{location}[]" if location else "", comparison, depth + 1
         )
 
@@ -105,7 +108,7 @@ def _property_differences(
     is_closed = new.get("additionalProperties") is False
     for name in before:
         if name in after:
-            yield from request_differences(before[name], after[name], f"{location}.{name}", comparison, depth + 1)
+            yield from _request_differences(before[name], after[name], f"{location}.{name}", comparison, depth + 1)
         elif is_closed or after:
             yield (
                 is_closed,
@@ -123,7 +126,7 @@ def _property_differences(
     if is_closed and old_additional is not False:
         yield True, f"takes in {code_span(location)} only the properties that it names now"
     elif isinstance(old_additional, Mapping) and isinstance(new_additional, Mapping):
-        yield from request_differences(old_additional, new_additional, f"{location}.*", comparison, depth + 1)
+        yield from _request_differences(old_additional, new_additional, f"{location}.*", comparison, depth + 1)
 
 
 def _alternative_differences(
@@ -146,30 +149,25 @@ def _alternative_differences(
         elif now is None:
             yield True, f"takes fewer kinds of value for {code_span(location)}"
         else:
-            yield from request_differences(was, now, location, comparison, depth + 1)
+            yield from _request_differences(was, now, location, comparison, depth + 1)
 
 
 def _enum_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: str) -> Iterator[Difference]:
     before, after = _list(old.get("enum")), _list(new.get("enum"))
     if after and not before:
-        yield (
-            True,
-            f"takes for {code_span(location)} only {join_names([code_span(choice, 40) for choice in after], MAX_LISTED_NAMES)} now",
-        )
+        yield True, f"takes for {code_span(location)} only {_join_choices(after)} now"
     if before and not after:
         yield False, f"takes other values for {code_span(location)} as well"
     if not (before and after):
         return
     if removed := [choice for choice in before if choice not in after]:
-        yield (
-            True,
-            f"no longer takes {join_names([code_span(choice, 40) for choice in removed], MAX_LISTED_NAMES)} for {code_span(location)}",
-        )
+        yield True, f"no longer takes {_join_choices(removed)} for {code_span(location)}"
     if added := [choice for choice in after if choice not in before]:
-        yield (
-            False,
-            f"takes {join_names([code_span(choice, 40) for choice in added], MAX_LISTED_NAMES)} for {code_span(location)} as well",
-        )
+        yield False, f"takes {_join_choices(added)} for {code_span(location)} as well"
+
+
+def _join_choices(choices: Sequence[Any]) -> str:
+    return join_names([code_span(choice, 40) for choice in choices], MAX_LISTED_NAMES)
 
 
 def _type_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: str) -> Iterator[Difference]:
@@ -234,10 +232,6 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
-MAX_REFS = 6
-
-
 def changes(before: Sequence[Operation], after: Sequence[Operation]) -> Iterator[Issue]:
     """Yield breaking changes (ERROR: a valid call is refused, an answer lacks what it had) and all others (INFO)."""
     old, new = (
@@ -281,7 +275,7 @@ def _compare_operations(id: str, old: Operation, new: Operation) -> Iterator[Iss
     if answers[0] and not answers[1]:
         yield _change_issue(id, "no longer says what it answers")
     comparison = SchemaComparison(old=answer_schemas(old.spec).reader.flat, new=answer_schemas(new.spec).reader.flat)
-    yield from _difference_issues(id, answer_differences(*answers, "", comparison))
+    yield from _difference_issues(id, _answer_differences(*answers, "", comparison))
 
 
 def _accepts_old_credentials(old: Operation, new: Operation) -> bool:
@@ -324,7 +318,7 @@ def _compare_arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
             )
     for name in (argument for argument in before if argument in after):
         comparison = SchemaComparison(old=_ref_follower(old), new=_ref_follower(new))
-        yield from _difference_issues(id, request_differences(before[name], after[name], name, comparison))
+        yield from _difference_issues(id, _request_differences(before[name], after[name], name, comparison))
 
 
 def _ref_follower(tool: Tool) -> RefFollower:

@@ -1,4 +1,4 @@
-"""Requirements of Claude Code and its users on the files of a plugin that its client does not report."""
+"""Checks a plugin's files for what Claude Code and its users require and its client does not report."""
 
 from __future__ import annotations
 
@@ -33,6 +33,31 @@ _FRONT = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 # Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
 _CLIENT_SYNTAX = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
+
+# For the names and descriptions of skills and agents, which Claude Code has in every session. Kubernetes' plugin, with
+# 845 operations, takes 1,281, the most measured (docs/design/015).
+MAX_SESSION_TOKENS = 1_500
+
+# Characters of a token, as `claude plugin details` counts them at most (2.1.331).
+TOKEN_LENGTH = 3.6
+
+# Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
+_SECRET_PATTERNS = {
+    "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
+    "a key of Anthropic's": r"\bsk-ant-[\w-]{20,}",
+    "a key that begins with sk-": r"\bsk-(?:proj-|live-)?[A-Za-z0-9]{32,}",
+    "a token of GitHub's": r"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{50,})",
+    "a token of Slack's": r"\bxox[abprs]-[A-Za-z0-9-]{20,}",
+    "a key of AWS's": r"\bAKIA[0-9A-Z]{16}\b",
+    "a key of Google's": r"\bAIza[\w-]{35}\b",
+    "a key of Stripe's": r"\b[rs]k_live_[A-Za-z0-9]{20,}",
+    "a JSON Web Token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
+    "a bearer token": r"(?i)\bbearer [a-z0-9._~+/-]{24,}=*",
+    "a password in an address": r"https?://[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}@",
+}
+SECRET_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _SECRET_PATTERNS.items()}
+# A shorter credential is likely to occur in a text by chance.
+MIN_SECRET = 8
 
 
 def broken_rules(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
@@ -125,7 +150,7 @@ def _skill_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
         text = files[path].decode("utf-8", "replace")
         if len(text.splitlines()) > MAX_LINES:
             yield path, f"has more than {MAX_LINES} lines", "move some of it to references"
-        front, head = _FRONT.fullmatch(text), front_matter(text)
+        front, head = _FRONT.fullmatch(text), _front_matter(text)
         if not front or head is None:
             yield path, "has no front matter", "it begins with ---, name, description, ---"
             continue
@@ -158,14 +183,14 @@ def _head_faults(head: Mapping[Any, Any], folder: str, kind: str = "folder") -> 
 def _agent_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for path in files:
         if re.fullmatch(r"agents/[^/]+\.md", path):
-            head = front_matter(files[path].decode("utf-8", "replace"))
+            head = _front_matter(files[path].decode("utf-8", "replace"))
             if head is None:
                 yield path, "has no front matter", "it begins with ---, name, description, ---"
                 continue
             yield from ((path, message, "") for message in _head_faults(head, path[len("agents/") : -3], "file"))
 
 
-def front_matter(text: str) -> dict[str, Any] | None:
+def _front_matter(text: str) -> dict[str, Any] | None:
     """Return the front matter of a Markdown file, None when there is none that can be read."""
     front = _FRONT.fullmatch(text)
     try:
@@ -203,14 +228,6 @@ def _file_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
             yield path, "is compiled code", "a plugin is text that its users can read"
 
 
-# For the names and descriptions of skills and agents, which Claude Code has in every session. Kubernetes' plugin, with
-# 845 operations, takes 1,281, the most measured (docs/design/015).
-MAX_SESSION_TOKENS = 1_500
-
-# Characters of a token, as `claude plugin details` counts them at most (2.1.331).
-TOKEN_LENGTH = 3.6
-
-
 def session_tokens(files: Mapping[str, bytes]) -> int:
     """Return the tokens that a plugin adds to every session, as the client counts them or a few more."""
     heads = [path for path in files if re.fullmatch(r"skills/[^/]+/SKILL\.md|agents/[^/]+\.md", path)]
@@ -218,7 +235,7 @@ def session_tokens(files: Mapping[str, bytes]) -> int:
 
 
 def _head_texts(content: bytes) -> list[str]:
-    head = front_matter(content.decode("utf-8", "replace")) or {}
+    head = _front_matter(content.decode("utf-8", "replace")) or {}
     return [str(head.get(key) or "") for key in ("name", "description")]
 
 
@@ -231,8 +248,8 @@ def exceeded_limits(files: Mapping[str, bytes], spec: Spec) -> Iterator[Issue]:
         max_length = _name_length(files, server)
         names = tool_names(spec.operations, max_length=max(max_length, 16))
         longest_name = max(names, key=len, default="")
-        if len(prefix) + len(longest_name) > MAX_TOOL_NAME:
-            message = f"the tool {prefix}{longest_name} has {len(prefix) + len(longest_name)} characters, more than {MAX_TOOL_NAME}"
+        if (length := len(prefix) + len(longest_name)) > MAX_TOOL_NAME:
+            message = f"the tool {prefix}{longest_name} has {length} characters, more than {MAX_TOOL_NAME}"
             yield _limit_issue(MCP, message, "a shorter name of plugin or server, or a smaller --name-length")
 
 
@@ -257,25 +274,6 @@ def _name_length(files: Mapping[str, bytes], server: Mapping[str, object]) -> in
 
 def _limit_issue(location: str, message: str, hint: str) -> Issue:
     return Issue.error(location, message, hint, "limit")
-
-
-# Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
-_SECRET_PATTERNS = {
-    "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
-    "a key of Anthropic's": r"\bsk-ant-[\w-]{20,}",
-    "a key that begins with sk-": r"\bsk-(?:proj-|live-)?[A-Za-z0-9]{32,}",
-    "a token of GitHub's": r"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{50,})",
-    "a token of Slack's": r"\bxox[abprs]-[A-Za-z0-9-]{20,}",
-    "a key of AWS's": r"\bAKIA[0-9A-Z]{16}\b",
-    "a key of Google's": r"\bAIza[\w-]{35}\b",
-    "a key of Stripe's": r"\b[rs]k_live_[A-Za-z0-9]{20,}",
-    "a JSON Web Token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
-    "a bearer token": r"(?i)\bbearer [a-z0-9._~+/-]{24,}=*",
-    "a password in an address": r"https?://[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}@",
-}
-SECRET_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _SECRET_PATTERNS.items()}
-# A shorter credential is likely to occur in a text by chance.
-MIN_SECRET = 8
 
 
 def find_secrets(files: Mapping[str, bytes], values: Mapping[str, str]) -> Iterator[Issue]:

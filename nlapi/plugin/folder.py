@@ -1,4 +1,7 @@
-"""Differences between a plugin on disk and what was built, what would be built now, and its source."""
+"""Reads and writes a plugin's folder on disk, and finds where it differs from its build and its source.
+
+A kill while a folder is written leaves one that can be built again.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,13 @@ from nlapi.plugin.user_files import select_user_files
 from nlapi.version import __version__
 
 REBUILD_HINT = "build it again"
+
+# Files are written here before they are moved to their places; a folder that holds it was being built by nlapi.
+STAGING = ".nlapi-plugin-build"
+
+# A folder given by mistake, such as a home, must not be read whole; the largest plugin measured has 103 files.
+MAX_FILES = 10_000
+IGNORED_NAMES = frozenset((".git", "__pycache__", ".DS_Store", "node_modules", STAGING))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +52,7 @@ class PluginManifest:
 
 
 def read_manifest(content: bytes, location: str) -> PluginManifest:
-    """Return the Manifest in a file; NlapiError when it is invalid."""
+    """Return the PluginManifest in a file; NlapiError when it is invalid."""
     try:
         data: Any = json.loads(content)
         if data["format"] != MANIFEST_FORMAT:
@@ -71,7 +81,7 @@ def read_manifest(content: bytes, location: str) -> PluginManifest:
         raise NlapiError(f"{location} is no manifest of a plugin ({reason})"[:300], hint=REBUILD_HINT) from None
 
 
-def edited_files(files: Mapping[str, bytes], manifest: PluginManifest) -> dict[str, str]:
+def _edited_files(files: Mapping[str, bytes], manifest: PluginManifest) -> dict[str, str]:
     """Return path -> what became of it since the plugin was built, for generated files only."""
     return {
         path: "was changed" if path in files else "is missing"
@@ -83,7 +93,7 @@ def edited_files(files: Mapping[str, bytes], manifest: PluginManifest) -> dict[s
 def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Plugin) -> tuple[Issue, ...]:
     """Return what differs from the manifest, and from `rebuilt`, which was built from the plugin's own description."""
     user_files = select_user_files(files)
-    changed = {path: change for path, change in edited_files(files, manifest).items() if path not in user_files}
+    changed = {path: change for path, change in _edited_files(files, manifest).items() if path not in user_files}
     issues = [_drift_issue(path, f"{change} since it was built", REBUILD_HINT) for path, change in changed.items()]
     # A file of the user's own makes the plugin no worse, hence INFO.
     foreign = (path for path in files if path not in manifest.files and path != MANIFEST and path not in user_files)
@@ -138,14 +148,6 @@ def _operation_nodes(content: bytes) -> dict[str, Any]:
 
 def _drift_issue(location: str, message: str, hint: str, level: Level = Level.ERROR) -> Issue:
     return Issue(level=level, where=location, message=message, hint=hint, rule="drift")
-
-
-# Files are written here before they are moved to their places; a folder that holds it was being built by nlapi.
-STAGING = ".nlapi-plugin-build"
-
-# A folder given by mistake, such as a home, must not be read whole; the largest plugin measured has 103 files.
-MAX_FILES = 10_000
-IGNORED_NAMES = frozenset((".git", "__pycache__", ".DS_Store", "node_modules", STAGING))
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -220,7 +222,7 @@ def _stale_files(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tu
         if not force:
             raise NlapiError(error.message, hint="--force writes over what is there") from None
         return ()
-    changed = edited_files(existing, recorded).keys() - user_files.keys()
+    changed = _edited_files(existing, recorded).keys() - user_files.keys()
     overwritten = [
         path for path in recorded.files if path in changed and path in existing and existing[path] != files.get(path)
     ]

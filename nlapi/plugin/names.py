@@ -96,7 +96,10 @@ class CredentialSetting:
 
 
 def credential_settings(variable_of: Mapping[str, str]) -> tuple[CredentialSetting, ...]:
-    """Return the settings for credentials, named apart from `base_url`; `variable_of` is that of `credential_variables`."""
+    """Return the settings for credentials, named apart from `base_url`.
+
+    `variable_of` is that of `credential_variables`.
+    """
     schemes: dict[str, list[str]] = {}
     for id, variable in variable_of.items():
         schemes.setdefault(variable, []).append(id)

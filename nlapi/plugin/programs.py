@@ -61,7 +61,10 @@ def session_variable(name: str) -> str:
 
 
 def build_programs(name: str, variable_of: Mapping[str, str], base_url: str, *, no_auth: bool) -> dict[str, str]:
-    """Return path -> text of the command, the MCP server and the hooks. `variable_of` maps security schemes to variables."""
+    """Return path -> text of the command, the MCP server and the hooks.
+
+    `variable_of` maps security schemes to variables.
+    """
     command = command_name(name)
     values = {"command": command, "session": session_variable(name)}
     keys = {
@@ -149,10 +152,10 @@ def _option_lines(name: str, variable_of: Mapping[str, str], base_url: str, no_a
 
 def settings_list(spec: Spec, name: str, variable_of: Mapping[str, str], base_url: str) -> str:
     """Return the settings for a user, one a line: the option of the plugin, and the variable that overrides it."""
-    lines = [
-        f"- `{setting.option}`, or the variable `{setting.variable}`: {_credential_text(spec.security_schemes[setting.schemes[0]])}"
-        for setting in credential_settings(variable_of)
-    ]
+    lines = []
+    for setting in credential_settings(variable_of):
+        about = _credential_text(spec.security_schemes[setting.schemes[0]])
+        lines.append(f"- `{setting.option}`, or the variable `{setting.variable}`: {about}")
     if not lines:
         lines = ["- No way to sign in is set up: calls are sent without a credential."]
     location = _default_base_url(spec, base_url)

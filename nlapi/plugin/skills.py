@@ -1,4 +1,4 @@
-"""The sources of ids among the operations of a plugin, in the words of skills."""
+"""Writes the skills of a plugin, one for the whole API and one for each area, and the agent that routes among them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ MAX_SOURCES = 15
 
 # Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
 MAX_LISTED_SOURCES = 3
+
+# A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
+# references.
+MAX_LISTED_OPERATIONS = 60
+MAX_UNITS = 8
+MAX_CONSENT = 20
+MAX_EXAMPLES = 3
+
+# Operations of a kind that are tried for an example: each try compiles a tool and checks values against its schema.
+MAX_TRIED = 12
+
+# In characters. All names and descriptions together stay within MAX_SESSION_TEXT, as they are paid for in every
+# session: 1,361 tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS. A description shares the rest, and has
+# 120 however many there are.
+MAX_DESCRIPTION = 480
+MIN_DESCRIPTION = 120
+MAX_SESSION_TEXT = 4_900
 
 
 class IdGuide:
@@ -105,18 +122,7 @@ class IdGuide:
         return f"`{callable_id(source.operation)}`{''.join(f' with {code_span(kind, 60)}' for kind in kinds)}{field}"
 
 
-# A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
-# references.
-MAX_LISTED_OPERATIONS = 60
-MAX_UNITS = 8
-MAX_CONSENT = 20
-MAX_EXAMPLES = 3
-
-# Operations of a kind that are tried for an example: each try compiles a tool and checks values against its schema.
-MAX_TRIED = 12
-
-
-def area_body(
+def _area_body(
     area: Area, areas: Sequence[Area], files: Mapping[str, str], ids: IdGuide, values: Mapping[str, str], name: str
 ) -> str:
     """Return the text of an area's skill below its heading. `files` are its references."""
@@ -138,7 +144,7 @@ def area_body(
     )
 
 
-def safe_summary(operation: Operation, limit: int) -> str:
+def _safe_summary(operation: Operation, limit: int) -> str:
     """Return the summary of an operation for a skill."""
     return inert_line(summary(operation, limit), limit)
 
@@ -160,7 +166,7 @@ def _operation_line(operation: Operation) -> str:
     required = [code_span(name, 40) for name in compile_tool(operation).required]
     arguments = f"; {join_names(required, 4)}" if required else ""
     deprecated = "deprecated, " if operation.deprecated else ""
-    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {safe_summary(operation, 100)}"
+    return f"- `{callable_id(operation)}` ({deprecated}{operation.effect}{arguments}): {_safe_summary(operation, 100)}"
 
 
 def _consent_section(area: Area) -> str:
@@ -250,20 +256,13 @@ def _example(operation: Operation, ids: IdGuide, command: str, *, blank: bool) -
     is_change = operation.effect is not Effect.READ
     lines += [f"{call} --dry-run", f"{call} --yes"] if is_change else [call]
     values = [f"{name} {value}" for name, value in arguments.items() if isinstance(value, str) and not value.isupper()]
-    goal = re.sub(r'["“”]', "'", safe_summary(operation, 90)) + (
+    goal = re.sub(r'["“”]', "'", _safe_summary(operation, 90)) + (
         f" ({', '.join(values[:3])})" if values and is_change else ""
     )
     block = "\n".join(lines)
     note = "\nThe last line only after a yes." if is_change else ""
     by_name = ", by a name that is looked up first" if len(lines) > 1 + is_change else ""
     return f'"{inert_line(goal, 160)}"{by_name}:\n\n```\n{block}\n```{note}'
-
-
-# In characters. All names and descriptions together stay within MAX_SESSION_TEXT, as they are paid for in every session: 1,361
-# tokens at 3.6 characters, below file_checks.MAX_SESSION_TOKENS. A description shares the rest, and has 120 however many there are.
-MAX_DESCRIPTION = 480
-MIN_DESCRIPTION = 120
-MAX_SESSION_TEXT = 4_900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +296,7 @@ def build_skills(outline: Outline) -> dict[str, str]:
         files = reference_files(area, outline.title, outline.values["command"])
         skill_name = outline.skill_name(area)
         texts |= {f"{skill_name}/references/{file}": text for file, text in files.items()}
-        bodies[skill_name] = area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
+        bodies[skill_name] = _area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
         if outline.has_area_skills:
             texts |= _area_skill(outline, area, bodies[skill_name], room)
     parts = join_names([inert_line(area.label, 40) for area in outline.areas], 24)
@@ -338,7 +337,7 @@ def _note_names(outline: Outline, area: Area) -> tuple[str, str]:
 def _area_skill(outline: Outline, area: Area, body: str, room: int) -> dict[str, str]:
     skill_name, label = outline.skill_name(area), inert_line(area.label, 80)
     about = inert_line(area.about, 200).rstrip(".")
-    actions = join_names([safe_summary(operation, 60).lower() for operation in alternate_effects(area.operations)], 8)
+    actions = join_names([_safe_summary(operation, 60).lower() for operation in _alternate_effects(area.operations)], 8)
     description = f"Handles {label} of {outline.title}{f' ({about})' if about else ''}. Used to: {actions}."
     text = fill_template(
         "skill.md",
@@ -358,8 +357,9 @@ def build_agent(outline: Outline) -> str:
     rows = "\n".join(_area_row(outline, area) for area in outline.areas)
     operations = [operation for area in outline.areas for operation in area.operations]
     ids = [*outline.ids.common_lines(), *outline.ids.lines(operations, MAX_SOURCES, {})]
-    purpose = f"Brings about an outcome in {outline.title} that takes several calls, across "
-    purpose += f"{join_names([inert_line(area.label, 30) for area in outline.areas], 6)}. Shows every change before it is made."
+    area_names = join_names([inert_line(area.label, 30) for area in outline.areas], 6)
+    purpose = f"Brings about an outcome in {outline.title} that takes several calls, across {area_names}. "
+    purpose += "Shows every change before it is made."
     return fill_template(
         "agent.md",
         **outline.values,
@@ -375,7 +375,7 @@ def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
-def alternate_effects(operations: Sequence[Operation]) -> list[Operation]:
+def _alternate_effects(operations: Sequence[Operation]) -> list[Operation]:
     """Return reads and changes in turn: the first of each say most about an area."""
     reads = [operation for operation in operations if operation.effect is Effect.READ]
     changes = [operation for operation in operations if operation.effect is not Effect.READ]
@@ -385,15 +385,16 @@ def alternate_effects(operations: Sequence[Operation]) -> list[Operation]:
 
 def _area_row(outline: Outline, area: Area) -> str:
     about = inert_line(area.about, 120).rstrip(".") or join_names(
-        [safe_summary(operation, 50) for operation in alternate_effects(area.operations)], 3
+        [_safe_summary(operation, 50) for operation in _alternate_effects(area.operations)], 3
     )
     sentence = about if about.endswith(("?", "!", "…")) else f"{about}."
-    return f"- {inert_line(area.label, 80)} ({len(area.operations)}): {sentence} `{outline.name}:{outline.skill_name(area)}`"
+    skill = f"{outline.name}:{outline.skill_name(area)}"
+    return f"- {inert_line(area.label, 80)} ({len(area.operations)}): {sentence} `{skill}`"
 
 
 def example_prompts(groups: Sequence[Area], limit: int) -> list[str]:
     """Return example prompts from the summaries: of each area in turn a read, then a change."""
-    columns = [alternate_effects(group.operations) for group in groups]
+    columns = [_alternate_effects(group.operations) for group in groups]
     depth = max(map(len, columns), default=0)
     # Row by row, so that a list that is cut has something of every area.
     ordered = [column[row] for row in range(depth) for column in columns if row < len(column)]

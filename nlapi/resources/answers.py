@@ -1,4 +1,4 @@
-"""Finds the list, the item and the fields of an answer, by its schema and otherwise by its data."""
+"""Finds the list, the item, the fields and their words in an answer, by its schema and otherwise by its data."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ from nlapi.resources.schemas import SchemaReader, ref_of
 
 # Levels of objects in which an object of another kind is looked for: GitHub's `pull_requests[].head.repo` is the third.
 _HOLDER_DEPTH = 3
+
+Stems = tuple[str, ...]
+# Levels of objects: `spec.template.spec` of Kubernetes is the third. Deeper words are seldom about the item itself.
+_MAX_WORD_DEPTH = 3
+# Fields that are read, so that the recursive schemas of Kubernetes and Stripe cost no more than others.
+_MAX_FIELDS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +78,7 @@ class AnswerSchemas:
         """Return the envelope of the list in an operation's answer, by its schema; None where it describes none."""
         if operation not in self._lists:
             view = self.schema_view(operation)
-            self._lists[operation] = find_list(view, expected_noun(operation)) if view is not None else None
+            self._lists[operation] = find_list(view, _expected_noun(operation)) if view is not None else None
         return self._lists[operation]
 
     def field_schema(self, operation: Operation, path: str) -> Schema | None:
@@ -112,7 +118,7 @@ class AnswerSchemas:
             return AnswerPart(keys=(), schema=media.schema) if media is not None else None
         properties = self.reader.properties(view.schema).items() if refs else ()
         field = next((name for name, inner in properties if ref_of(inner) in refs), None)
-        keys = find_item(view, expected_noun(operation)) if field is None else (field,)
+        keys = find_item(view, _expected_noun(operation)) if field is None else (field,)
         return AnswerPart(keys=keys, schema=_view_at(view, keys).schema)
 
     def search_entry_schema(self, operation: Operation, kind: tuple[str, ...]) -> Any:
@@ -190,7 +196,7 @@ def answer_schema(operation: Operation) -> Any:
     return first.schema if first is not None else {}
 
 
-def expected_noun(operation: Operation) -> Noun:
+def _expected_noun(operation: Operation) -> Noun:
     """Return the noun that the answer of an operation is expected to be about."""
     return Noun(words=singular_noun(operation), is_single=is_single(operation))
 
@@ -214,7 +220,7 @@ def extract_list(
     if entries is None and schema_envelope is not None and _is_absent(data, schema_envelope.keys):
         entries = []
     if entries is None:
-        envelope = find_list(DataView(data), expected_noun(operation) if operation is not None else ANY_NOUN)
+        envelope = find_list(DataView(data), _expected_noun(operation) if operation is not None else ANY_NOUN)
         # An item may have an array of its own, such as the tags of a ticket: that is no list of the answer.
         if operation is not None and schema_envelope is None and envelope is not None and envelope.keys:
             envelope = None if _is_described(operation, envelope.keys[0]) else envelope
@@ -229,7 +235,7 @@ def extract_item(data: Any, operation: Operation | None = None) -> Item | None:
     if not isinstance(data, Mapping):
         return None
     keys: Keys = (
-        () if is_failure(data) else find_item(DataView(data), expected_noun(operation) if operation else ANY_NOUN)
+        () if is_failure(data) else find_item(DataView(data), _expected_noun(operation) if operation else ANY_NOUN)
     )
     # Elasticsearch's `_source` is beside the id and not around it, so that no keys lead to it.
     item = unwrap_entry(value_at(data, keys)) if keys or "_source" in data else data
@@ -267,13 +273,6 @@ def _is_described(operation: Operation, name: str) -> bool:
     """Return whether a schema without a list has a property of that name, which is then a part of an item."""
     view = answer_schemas(operation.spec).schema_view(operation)
     return view is not None and view.form is ViewForm.OBJECT and name in view.names
-
-
-Stems = tuple[str, ...]
-# Levels of objects: `spec.template.spec` of Kubernetes is the third. Deeper words are seldom about the item itself.
-_MAX_WORD_DEPTH = 3
-# Fields that are read, so that the recursive schemas of Kubernetes and Stripe cost no more than others.
-_MAX_FIELDS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -287,26 +287,6 @@ class CollectionIndex:
         reads = (operation for operation in self.caller_reads if set(noun_of(operation)) <= CALLER_WORDS)
         return next(reads, next(iter(self.caller_reads), None))
 
-    def variant_by_name(self, operation: Operation) -> Operation | None:
-        """Return the variant of an operation that takes the name of its item: `/variables/name/{name}`; or None."""
-        path = segments(operation.route)
-        index = max((index for index, segment in enumerate(path) if segment.parameter), default=0)
-        for variant in self.operations if index else ():
-            variant_path = segments(variant.route)
-            if (
-                variant.method != "GET"
-                or len(variant_path) != index + 2
-                or shape(variant_path[:index]) != shape(path[:index])
-            ):
-                continue
-            if (
-                variant_path[-1].parameter
-                and not variant_path[-2].parameter
-                and _is_name_segment(variant_path[-2].text)
-            ):
-                return variant
-        return None
-
 
 def collection_index(spec: Spec) -> CollectionIndex:
     """Return the CollectionIndex of a Spec, computed once."""
@@ -338,8 +318,3 @@ def is_plural(operation: Operation) -> bool:
     """Return whether a GET is at a path with a plural noun, and not at one of its items."""
     noun = noun_of(operation)
     return operation.method == "GET" and bool(noun) and singular(noun[-1]) != noun[-1] and not is_single(operation)
-
-
-def _is_name_segment(text: str) -> bool:
-    words = name_words(text)
-    return words[-1:] in (("name",), ("names",), ("slug",), ("key",), ("email",)) and words[:-1] in ((), ("by",))

@@ -1,4 +1,4 @@
-"""Finds reasons for which words that speak of a read are not enough to classify a POST as one."""
+"""Classifies the effect of an operation: by its method, by its description's statement, or by undoubted evidence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nlapi.resources.effect_verbs import COMPUTATION_NOUNS, Action
 from nlapi.resources.naming import name_key, name_words
 
 
-def find_doubt(
+def _find_doubt(
     operation: Operation, signs: list[Sign], shape: OperationSignature, *, is_disclaimed: bool, repeats_get: bool
 ) -> str:
     """Return a reason to doubt that an operation reads although its words say so; "" where there is none."""
@@ -62,7 +62,7 @@ def find_doubt(
     if shape.returns_only_ids and not _looks_up_ids(operation):
         # A creation answers with the id of the new item alone.
         return "its answer is but an id"
-    issues_access = bool(access_word(operation)) and is_about_token(operation, shape)
+    issues_access = bool(_access_word(operation)) and is_about_token(operation, shape)
     if Action.RETRIEVE not in actions and shape.returns_new_item and not issues_access:
         return "its answer is a thing that has just been created"
     sources = {sign.source for sign in signs}
@@ -175,7 +175,7 @@ _ACCESS_TO = frozenset(
 )
 
 
-def access_word(operation: Operation) -> str:
+def _access_word(operation: Operation) -> str:
     """Return the word by which an operation may issue access, such as a new token; "" where there is none."""
     opening = name_words(operation.summary or operation.description[:80])[:5]
     for words in (name_words(operation.id), name_words(last_segment(operation)), opening):
@@ -288,7 +288,7 @@ def _classify(operation: Operation) -> EffectEvidence:
     # Inputs and answers are costly to parse: that is done only where the words allow a read (0.2 ms a POST).
     shape = OperationSignature(operation=operation)
     about_token = is_about_token(operation, shape)
-    if access := "" if about_token else access_word(operation):
+    if access := "" if about_token else _access_word(operation):
         return _change(f"it is about access (`{access}`)")
     if reason := shape.counter_evidence(is_about_token=about_token, surely_retrieves=surely_retrieves):
         return _change(reason)
@@ -299,7 +299,7 @@ def _classify_by_shape(operation: Operation) -> EffectEvidence:
     """Return the effect of a POST without a verb: one that takes pages and answers with a list is a read."""
     nothing = "nothing in its name, path or text says that it reads"
     shape = OperationSignature(operation=operation)
-    if not shape.has_paging or shape.content[0] != "list" or access_word(operation):
+    if not shape.has_paging or shape.content[0] != "list" or _access_word(operation):
         return _change(nothing)
     reason = shape.counter_evidence(is_about_token=False, surely_retrieves=False)
     texts = [*split_sentences(operation.summary, 2), *split_sentences(operation.description, 2)]
@@ -340,7 +340,7 @@ def _weigh_evidence(
         return _change("its text is that of the GET of its path, and its inputs are not")
     if repeats:
         weight, reasons = weight + 1, [*reasons, "the GET of its path says the same"]
-    if doubt := find_doubt(operation, signs, shape, is_disclaimed=is_disclaimed, repeats_get=repeats):
+    if doubt := _find_doubt(operation, signs, shape, is_disclaimed=is_disclaimed, repeats_get=repeats):
         return _change(doubt)
     if weight < ENOUGH:
         return _change(f"only this says that it reads: {', '.join(reasons)}")

@@ -1,4 +1,4 @@
-"""Finds in sentences of a description the verbs that say what an operation does, and what speaks of a change."""
+"""Collects the verbs by which the id, path, summary and description of an operation say what it does."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def split_sentences(text: str, limit: int) -> list[str]:
     return [part for part in parts if re.search(r"[A-Za-z]{2}", part)][:limit]
 
 
-def sentence_clues(sentence: str) -> list[Clue]:
+def _sentence_clues(sentence: str) -> list[Clue]:
     """Return the clues of a sentence: its leading verb, else the noun at the end of a heading."""
     clues = _leading_clues(sentence, _without_lead(sentence))
     if clues is None and (label := _LABEL.match(sentence)):
@@ -202,10 +202,9 @@ def _camel_verb(text: str) -> Verb | None:
     return parse_verb(words[0]) if len(words) > 1 and "-" not in first else None
 
 
-# Words that a second verb of a sentence follows.
-_BEFORE_SECOND_VERB = frozenset(("and", "or", "then", "will", "also", "automatically", ",", ";", "/", "&"))
-
 _CONJUNCTIONS = frozenset(("and", "or", "then", "/", "&"))
+# Words that a second verb of a sentence follows.
+_BEFORE_SECOND_VERB = _CONJUNCTIONS | {"will", "also", "automatically", ",", ";"}
 _PASSIVE = (["will", "be"], ["is", "then"], ["gets", "then"])
 _TO_BE_PARTICIPLES = frozenset("stored saved created sent scheduled deleted removed updated".split())
 _NEGATIONS = frozenset(("not", "never", "without", "no", "don't", "doesn't", "before", "instead"))
@@ -347,8 +346,7 @@ _RETURN_PREFIXES = ("return", "obtain", "receiv", "provid", "respond")
 # Verbs of COMPUTE that hardly ever stand for anything else.
 _COMPUTE_PREFIXES = ("calculat", "comput", "estimat", "translat", "classif", "predict", "forecast")
 
-# Conjunctions that make a question of a verb: `check if`.
-_QUESTION_ENDINGS = (" if", " whether", " that")
+_QUESTION_ENDINGS = tuple(f" {word}" for word in _QUESTION_CONJUNCTIONS)
 
 # A read needs ENOUGH (3.0): two verbs that retrieve, or one with a list in the answer and paging.
 _WEIGHTS = {Action.RETRIEVE: 2.0, Action.COMPUTE: 1.5, Action.RISKY: 1.0, Action.CHANGE: 0.0}
@@ -361,13 +359,13 @@ def collect_signs(operation: Operation) -> list[Sign]:
     summary, description = split_sentences(operation.summary, 1), split_sentences(operation.description, 1)
     signs = [Sign(clue=name, source=SignSource.NAME)] if name is not None else []
     if summary:
-        signs += [Sign(clue=clue, source=SignSource.SUMMARY) for clue in sentence_clues(summary[0])]
+        signs += [Sign(clue=clue, source=SignSource.SUMMARY) for clue in _sentence_clues(summary[0])]
     segment = last_segment(operation)
     clue = name_clue(segment) if segment else None
     if clue is not None and not _is_noun(clue, segment, signs, operation):
         signs.append(Sign(clue=clue, source=SignSource.PATH))
     if description and description != summary:
-        candidates = [Sign(clue=clue, source=SignSource.DESCRIPTION) for clue in sentence_clues(description[0])]
+        candidates = [Sign(clue=clue, source=SignSource.DESCRIPTION) for clue in _sentence_clues(description[0])]
         signs += [sign for sign in candidates if not _is_minor_noun(sign.clue, description[0], signs)]
     return signs
 

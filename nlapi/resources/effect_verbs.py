@@ -1,4 +1,4 @@
-"""Lists the English verbs of names and texts of operations, each with the effect that it speaks of."""
+"""Lists the English verbs of operations with the effect that each speaks of, and finds them in names."""
 
 from __future__ import annotations
 

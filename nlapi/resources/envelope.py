@@ -1,4 +1,9 @@
-"""Gives the schema and the data of an answer one interface, for the rule that finds lists and items in them."""
+"""Finds the list, the item and the total in an answer, by one rule for schemas and for data.
+
+An envelope is an object around the content of an answer. The content is found by the usual names of APIs (`data`,
+`items`), by the noun of the operation (`tickets`), and by the fields beside it: paging, totals, links. An object with
+an id or a name of its own is an item and no envelope.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,67 @@ from nlapi.resources.schemas import SchemaReader
 # The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
 # one, differ by optional fields.
 _MAP_LIKENESS = 0.8
+
+Keys = tuple[str, ...]
+"""The names of properties that lead, one inside the other, to a part of an answer."""
+
+LIST_NAMES = (
+    *("data", "items", "results", "records", "value", "values", "entries", "list", "rows", "elements", "content"),
+    *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
+    *("member", "hydramember", "features", "bindings"),
+)
+"""Usual names of the array with the list of an answer, the likeliest first."""
+
+WRAPPERS = (
+    *("data", "result", "response", "item", "resource", "attributes", "object", "payload", "d", "embedded", "hits"),
+    *("body", "queryresponse", "results", "page", "feed", "content", "output", "return"),
+)
+"""Usual names of the object around the list or the item of an answer."""
+
+TOTAL_NAMES = (
+    *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
+    *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
+    *("hydratotalitems", "hits"),
+)
+"""Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
+
+# Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.
+_PAGING_WORDS = frozenset(
+    """
+    after aggregations api ascending at batch before bookmark code constraints context continuation copyright count
+    cursor cursors date debug details direction done duration elapsed embedded error errors etag expand facets filter
+    filters finished first from found generated has header headers href hits incomplete info kind last lease left length
+    limit link links max message messages meta metadata more ms next nb num number object offset ok order origin page
+    pageable pagelen pages pagination paging per per_page prev previous processing query query_time renewable request
+    response result results returned scanned schema scroll search seconds self shards size skip sort start status
+    success summary time timed timestamp timing token took top total totals trace truncated type uri url version wait
+    warnings window xml xmlns
+    """.split()
+)
+
+# Names of arrays and objects beside the content, which are the content only where the noun says so.
+_SECONDARY_NAMES = frozenset(
+    "errors error errormessages detail warnings warning links link shards notices debug".split()
+)
+
+# Those, and names of arrays that are the list of an answer only where no other array is.
+_LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
+    "facets aggregations included includes order sort orderby constraints meta metadata infos messages".split()
+)
+
+# Names of the field by which an object identifies itself.
+_IDENTITY_NAMES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
+
+# Words in the names of fields that only the envelope of a list has.
+_ENVELOPE_WORDS = frozenset(
+    """
+    total totals count next previous prev cursor offset limit page pages paging pagination token more pageinfo pageable
+    etag kind took nextlink
+    """.split()
+)
+
+# Levels of objects that are searched; GraphQL's `data.repositories.edges` is the deepest common one.
+_MAX_DEPTH = 4
 
 
 class ViewForm(StrEnum):
@@ -117,68 +183,6 @@ def _is_object(value: Any) -> bool:
 def _is_key(key: str, item: Mapping[str, Any]) -> bool:
     """Return whether the name of a property is the key of the item in it: a field has it too, or it has a digit."""
     return key in item.values() or any(map(str.isdigit, key))
-
-
-Keys = tuple[str, ...]
-"""The names of properties that lead, one inside the other, to a part of an answer."""
-
-LIST_NAMES = (
-    *("data", "items", "results", "records", "value", "values", "entries", "list", "rows", "elements", "content"),
-    *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
-    *("member", "hydramember", "features", "bindings"),
-)
-"""Usual names of the array with the list of an answer, the likeliest first."""
-
-WRAPPERS = (
-    *("data", "result", "response", "item", "resource", "attributes", "object", "payload", "d", "embedded", "hits"),
-    *("body", "queryresponse", "results", "page", "feed", "content", "output", "return"),
-)
-"""Usual names of the object around the list or the item of an answer."""
-
-TOTAL_NAMES = (
-    *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
-    *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
-    *("hydratotalitems", "hits"),
-)
-"""Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
-
-# Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.
-_PAGING_WORDS = frozenset(
-    """
-    after aggregations api ascending at batch before bookmark code constraints context continuation copyright count
-    cursor cursors date debug details direction done duration elapsed embedded error errors etag expand facets filter
-    filters finished first from found generated has header headers href hits incomplete info kind last lease left length
-    limit link links max message messages meta metadata more ms next nb num number object offset ok order origin page
-    pageable pagelen pages pagination paging per per_page prev previous processing query query_time renewable request
-    response result results returned scanned schema scroll search seconds self shards size skip sort start status
-    success summary time timed timestamp timing token took top total totals trace truncated type uri url version wait
-    warnings window xml xmlns
-    """.split()
-)
-
-# Names of arrays and objects beside the content, which are the content only where the noun says so.
-_SECONDARY_NAMES = frozenset(
-    "errors error errormessages detail warnings warning links link shards notices debug".split()
-)
-
-# Those, and names of arrays that are the list of an answer only where no other array is.
-_LESS_LIKELY_NAMES = _SECONDARY_NAMES | frozenset(
-    "facets aggregations included includes order sort orderby constraints meta metadata infos messages".split()
-)
-
-# Names of the field by which an object identifies itself.
-_IDENTITY_NAMES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
-
-# Words in the names of fields that only the envelope of a list has.
-_ENVELOPE_WORDS = frozenset(
-    """
-    total totals count next previous prev cursor offset limit page pages paging pagination token more pageinfo pageable
-    etag kind took nextlink
-    """.split()
-)
-
-# Levels of objects that are searched; GraphQL's `data.repositories.edges` is the deepest common one.
-_MAX_DEPTH = 4
 
 
 _ARRAY_FORMS = (ViewForm.OBJECT_ARRAY, ViewForm.VALUE_ARRAY, ViewForm.ANY_ARRAY)

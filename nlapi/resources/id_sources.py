@@ -1,4 +1,4 @@
-"""Inverts OpenAPI Links: finds the answers that a description names as the source of a value."""
+"""Finds the operation and the field that give the id for an argument; it gives no source rather than a wrong one."""
 
 from __future__ import annotations
 
@@ -33,6 +33,24 @@ LinkedSource = tuple[Operation, str, bool]
 
 _BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
 _PLACES = ("path", "query", "header", "cookie")
+
+# Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
+# owner in 16 of 20 skills (docs/design/021-resources.md).
+_PARTIAL_LIST_WORDS = frozenset(
+    "trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split()
+)
+
+# Names of the parameter of a general search that selects the kind of items.
+_KIND_PARAMETERS = frozenset(
+    "type types kind kinds object objecttype entity entitytype resource resourcetype in".split()
+)
+
+# The share of fields that items of one kind have in common where their schemas have different names.
+_MIN_SHARED_FIELDS = 0.6
+
+# The share of operations with a value in their path from which the value is asked for once: a tenant, GitHub's owner
+# and repo.
+_COMMON_SHARE = 0.4
 
 
 class LinkedSources:
@@ -88,25 +106,6 @@ def _has_links(document: Mapping[str, Any]) -> bool:
     nodes = (node for item in as_map(document.get("paths")).values() for node in as_map(item).values())
     answers = (response for node in nodes for response in as_map(as_map(node).get("responses")).values())
     return any(as_map(response).get("links") for response in answers)
-
-
-# Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
-# owner in 16 of 20 skills (docs/design/021-resources.md).
-_PARTIAL_LIST_WORDS = frozenset(
-    "trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split()
-)
-
-# Names of the parameter of a general search that selects the kind of items.
-_KIND_PARAMETERS = frozenset(
-    "type types kind kinds object objecttype entity entitytype resource resourcetype in".split()
-)
-
-# The share of fields that items of one kind have in common where their schemas have different names.
-_MIN_SHARED_FIELDS = 0.6
-
-# The share of operations with a value in their path from which the value is asked for once: a tenant, GitHub's owner
-# and repo.
-_COMMON_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Reads the fields of an item by their path, and the short text that an object in it represents."""
+"""Ranks the fields that identify and describe an item for a person: its id, name, state, kind, owner and time."""
 
 from __future__ import annotations
 
@@ -36,77 +36,6 @@ _LOCALE = re.compile(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
 # Fields of an object with no more than a text and its format: WordPress's {"rendered": ..., "protected": false}.
 _MAX_TEXT_FIELDS = 4
 
-
-def fields_of(item: Item, depth: int = 2) -> dict[str, Any]:
-    """Return the fields of an item by their path, also those of the objects in it: `metadata.name`.
-
-    Lists, objects that represent a text, and objects below `depth` levels stay values.
-    """
-    fields: dict[str, Any] = {}
-    for key, value in item.items():
-        if isinstance(value, Mapping) and value and depth > 1 and not text_key(value, str(key)):
-            fields |= {f"{key}.{inner}": field for inner, field in fields_of(value, depth - 1).items()}
-        else:
-            fields[str(key)] = value
-    return fields
-
-
-def field_at(item: Any, path: str) -> Any:
-    """Return the field of an item at a path such as `metadata.name`; None where there is none.
-
-    A name with dots in it (`app.kubernetes.io/name`) is also found.
-    """
-    if not isinstance(item, Mapping):
-        return None
-    if path in item:
-        return item[path]
-    for index, char in enumerate(path):
-        if char == "." and path[:index] in item:
-            return field_at(item[path[:index]], path[index + 1 :])
-    return None
-
-
-def text_key(value: Item, name: str = "") -> str:
-    """Return the field with the text that an object represents; "" for an object that is more than a text.
-
-    `name` is the name of the object: the fields in `metadata` or `labels` are of the item around it.
-    """
-    if name_key(name) in _FIELD_MAPS:
-        return ""
-    texts = {name_key(str(key)): str(key) for key, field in value.items() if isinstance(field, str)}
-    if texts and len(texts) == len(value) and all(_LOCALE.fullmatch(str(key)) for key in value):
-        return str(next(iter(value)))
-    likeliest = [key for key in _TEXT_FIELDS if key in texts]
-    text_field = next((key for key in likeliest if value[texts[key]]), next(iter(likeliest), ""))
-    if text_field in _NAME_FIELDS:
-        is_reference = any(name_key(str(key)) in _REFERENCE_FIELDS for key in value) or len(value) == 1
-        return texts[text_field] if is_reference and not _has_objects(value) else ""
-    return texts[text_field] if text_field and len(value) <= _MAX_TEXT_FIELDS else ""
-
-
-def _has_objects(value: Item) -> bool:
-    """Return whether an object has lists of objects, so that it is an item itself."""
-    return any(
-        isinstance(field, list) and any(isinstance(entry, Mapping) for entry in field) for field in value.values()
-    )
-
-
-def text_of(value: Any, name: str = "") -> str:
-    """Return the text that a value represents; "" where it is neither a text nor an object for one."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping) and (key := text_key(value, name)):
-        return str(value[key])
-    return ""
-
-
-def is_empty(value: Any) -> bool:
-    """Return whether a field has no content: null, an empty text or list, an object of such fields."""
-    if isinstance(value, Mapping):
-        return all(map(is_empty, value.values()))
-    return value is None or value == "" or value == []
-
-
 NAMES = (
     *("name", "displayname", "fullname", "title", "label", "alertname", "subject", "summary", "headline", "login"),
     *("username", "realname", "nickname", "screenname", "names", "repotags", "hostname", "domain", "email"),
@@ -138,6 +67,76 @@ _TIMES = "start started starts created date time published due scheduled end end
 
 # An id that nobody reads: a hash, a UUID.
 _OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def fields_of(item: Item, depth: int = 2) -> dict[str, Any]:
+    """Return the fields of an item by their path, also those of the objects in it: `metadata.name`.
+
+    Lists, objects that represent a text, and objects below `depth` levels stay values.
+    """
+    fields: dict[str, Any] = {}
+    for key, value in item.items():
+        if isinstance(value, Mapping) and value and depth > 1 and not _text_key(value, str(key)):
+            fields |= {f"{key}.{inner}": field for inner, field in fields_of(value, depth - 1).items()}
+        else:
+            fields[str(key)] = value
+    return fields
+
+
+def field_at(item: Any, path: str) -> Any:
+    """Return the field of an item at a path such as `metadata.name`; None where there is none.
+
+    A name with dots in it (`app.kubernetes.io/name`) is also found.
+    """
+    if not isinstance(item, Mapping):
+        return None
+    if path in item:
+        return item[path]
+    for index, char in enumerate(path):
+        if char == "." and path[:index] in item:
+            return field_at(item[path[:index]], path[index + 1 :])
+    return None
+
+
+def _text_key(value: Item, name: str = "") -> str:
+    """Return the field with the text that an object represents; "" for an object that is more than a text.
+
+    `name` is the name of the object: the fields in `metadata` or `labels` are of the item around it.
+    """
+    if name_key(name) in _FIELD_MAPS:
+        return ""
+    texts = {name_key(str(key)): str(key) for key, field in value.items() if isinstance(field, str)}
+    if texts and len(texts) == len(value) and all(_LOCALE.fullmatch(str(key)) for key in value):
+        return str(next(iter(value)))
+    likeliest = [key for key in _TEXT_FIELDS if key in texts]
+    text_field = next((key for key in likeliest if value[texts[key]]), next(iter(likeliest), ""))
+    if text_field in _NAME_FIELDS:
+        is_reference = any(name_key(str(key)) in _REFERENCE_FIELDS for key in value) or len(value) == 1
+        return texts[text_field] if is_reference and not _has_objects(value) else ""
+    return texts[text_field] if text_field and len(value) <= _MAX_TEXT_FIELDS else ""
+
+
+def _has_objects(value: Item) -> bool:
+    """Return whether an object has lists of objects, so that it is an item itself."""
+    return any(
+        isinstance(field, list) and any(isinstance(entry, Mapping) for entry in field) for field in value.values()
+    )
+
+
+def text_of(value: Any, name: str = "") -> str:
+    """Return the text that a value represents; "" where it is neither a text nor an object for one."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and (key := _text_key(value, name)):
+        return str(value[key])
+    return ""
+
+
+def is_empty(value: Any) -> bool:
+    """Return whether a field has no content: null, an empty text or list, an object of such fields."""
+    if isinstance(value, Mapping):
+        return all(map(is_empty, value.values()))
+    return value is None or value == "" or value == []
 
 
 class FieldRank(IntEnum):
@@ -184,7 +183,7 @@ def _nested_names(item: Item) -> Iterator[str]:
     for name in (name for name in NAMES if name not in _CODES):
         for parent, content in objects:
             keys = {name_key(str(key)): str(key) for key in content}
-            if name in keys and not text_key(content, parent) and (path := _text_path(content, keys[name])):
+            if name in keys and not _text_key(content, parent) and (path := _text_path(content, keys[name])):
                 yield f"{parent}.{path}"
 
 
@@ -195,12 +194,12 @@ def _text_path(item: Item, key: str) -> str:
         return key if len(value) <= LONGEST_NAME else ""
     if isinstance(value, list) and value and isinstance(value[0], str) and value[0]:
         return f"{key}.0"
-    if isinstance(value, Mapping) and (text := text_key(value)):
+    if isinstance(value, Mapping) and (text := _text_key(value)):
         return f"{key}.{text}" if len(value[text]) <= LONGEST_NAME else ""
     return ""
 
 
-def text_at(item: Item, path: str) -> str:
+def _text_at(item: Item, path: str) -> str:
     """Return the text at a path of `name_path`: of `Names.0` the first of the list, without the slash before it."""
     parent, _, last = path.rpartition(".")
     if last == "0" and isinstance(texts := field_at(item, parent), list):
@@ -213,7 +212,7 @@ def text_at(item: Item, path: str) -> str:
 def name_of(item: Item, noun: Sequence[str] = ()) -> str:
     """Return the name of an item; "" where it has none."""
     path = name_path(item, noun)
-    return text_at(item, path) if path else ""
+    return _text_at(item, path) if path else ""
 
 
 def id_path(item: Item, argument: str = "", noun: Sequence[str] = ()) -> str:
@@ -384,5 +383,5 @@ def is_link(value: Any) -> bool:
 def _is_short(value: Any) -> bool:
     """Return whether a list is of a few plain values, or an object represents a text."""
     if isinstance(value, Mapping):
-        return bool(text_key(value))
+        return bool(_text_key(value))
     return isinstance(value, list) and len(value) <= 3 and all(isinstance(entry, str | int | float) for entry in value)

@@ -1,4 +1,4 @@
-"""Finds the noun that an operation is about: that of its path, else that of its id.
+"""Finds the noun that an operation or an id is about, and the field of an item that is its id.
 
 The noun of `GET /accounts/{id}/ad_sets`, of `POST /ad_sets/filter` and of `/ad_sets/{id}:pause` is ("ad", "sets").
 """
@@ -44,6 +44,39 @@ _FIELD_SEGMENT = re.compile(
 )
 # Verbs that begin a segment as a command: `getStatus`. `viewSettings` and `new_leads` name resources.
 _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
+
+Words = tuple[str, ...]
+
+ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
+"""Last words of the names of arguments that take an id."""
+
+NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
+"""Last words of the names of arguments that take another identifying field."""
+
+_ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
+_NAME_FIELDS = (
+    *("slug", "login", "username", "handle", "key", "code", "name", "displayname", "label", "id", "uuid", "sha"),
+    *("hash", "digest"),
+)
+# Fields for an argument that takes one of several, the surest first: `issueIdOrKey`.
+_ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
+
+# Last words of the names of path parameters that say how or when to read, and identify nothing.
+_NON_ID_WORDS = frozenset(
+    """
+    path format version language lang locale type status state kind category filter scope field date year month day hour
+    page limit offset size count query q term text extension action mode side position depth width height latitude
+    longitude lat lng lon zoom radius from to start end x y z currency country logpath wildcard
+    """.split()
+)
+
+# Qualifiers of ids that another system issues.
+_FOREIGN_QUALIFIERS = frozenset(
+    "external foreign client remote legacy custom reference tracking request app idp third".split()
+)
+
+_FIELD_OBJECT_NAMES = ("metadata", "attributes", "fields")
+_IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
 
 
 def noun_of(operation: Operation) -> tuple[str, ...]:
@@ -122,40 +155,6 @@ def id_noun(id: str) -> tuple[str, ...]:
 def is_single(operation: Operation) -> bool:
     """Return whether the path ends in a placeholder, so that the operation is about one item."""
     return EXTENSION.sub("", operation.route.rstrip("/")).endswith("}")
-
-
-Words = tuple[str, ...]
-
-ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
-"""Last words of the names of arguments that take an id."""
-
-NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
-"""Last words of the names of arguments that take another identifying field."""
-
-_ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
-_NAME_FIELDS = (
-    *("slug", "login", "username", "handle", "key", "code", "name", "displayname", "label", "id", "uuid", "sha"),
-    *("hash", "digest"),
-)
-# Fields for an argument that takes one of several, the surest first: `issueIdOrKey`.
-_ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
-
-# Last words of the names of path parameters that say how or when to read, and identify nothing.
-_NON_ID_WORDS = frozenset(
-    """
-    path format version language lang locale type status state kind category filter scope field date year month day hour
-    page limit offset size count query q term text extension action mode side position depth width height latitude
-    longitude lat lng lon zoom radius from to start end x y z currency country logpath wildcard
-    """.split()
-)
-
-# Qualifiers of ids that another system issues.
-_FOREIGN_QUALIFIERS = frozenset(
-    "external foreign client remote legacy custom reference tracking request app idp third".split()
-)
-
-_FIELD_OBJECT_NAMES = ("metadata", "attributes", "fields")
-_IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
 
 
 def is_id_argument(place: Place, parameter: Parameter | None = None) -> bool:

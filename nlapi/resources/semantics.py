@@ -1,13 +1,8 @@
-"""Groups the collections of an API into resources: collections at several paths may have items of one kind.
-
-A path that ends in a literal is a collection where a path to one item is below it, or where reading it lists items with
-ids. Two are of one resource when their items have the same schema, or the same name and many properties in common:
-`POST /accounts/{id}/campaigns` and `GET /campaigns/{id}` are.
-"""
+"""Classifies the operations on the resources of an API: list, create, read, change, delete, act or compute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -15,194 +10,14 @@ from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import AnswerPart
-from nlapi.resources.collection_index import Collection, CollectionIndex, collection_index
+from nlapi.resources.collection_index import Collection, collection_index
 from nlapi.resources.envelope import Keys
+from nlapi.resources.grouping import Resource, ResourceGrouping
 from nlapi.resources.id_sources import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.nouns import ID_WORDS, Words, id_field, is_id_argument, noun_in_name, wider_nouns
-from nlapi.resources.paths import Path, Shape, common_prefix, literal_suffix, segments, shape
+from nlapi.resources.nouns import is_id_argument, noun_in_name, wider_nouns
+from nlapi.resources.paths import Path, Shape, segments, shape
 from nlapi.resources.schemas import ref_of
-
-_WRITE_METHODS = frozenset(("PUT", "PATCH", "DELETE"))
-# The share of properties that the items at two paths of one name have in common when they are of one kind. The body of
-# a creation lacks the id, the times and the state that a read answers.
-_MIN_SHARED_PROPERTIES = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Resource:
-    """A kind of item, at one or more collections; a singleton (/account/settings) is the one item at its path.
-
-    `schemas` are those of one item, the fullest first, `properties` their properties by name; `id_path` is the field
-    with its id. `aliases` are its nouns as one word each.
-    """
-
-    name: str
-    collections: tuple[Collection, ...]
-    schemas: tuple[Any, ...]
-    properties: Mapping[str, Any]
-    id_path: str = ""
-    aliases: frozenset[str] = frozenset()
-    is_singleton: bool = False
-
-    @property
-    def refs(self) -> frozenset[str]:
-        return frozenset(filter(None, map(ref_of, self.schemas)))
-
-    @property
-    def id_name(self) -> str | None:
-        """The property with its id; None where that is inside another, or nowhere."""
-        return self.id_path if self.id_path in self.properties else None
-
-    @property
-    def noun(self) -> Words:
-        """The noun of one item, in the singular."""
-        return singular_words(self.name.rpartition("/")[2])
-
-    @property
-    def label(self) -> str:
-        """The name of one item, for a person."""
-        return self.name.rpartition("/")[2] if self.is_singleton else " ".join(self.noun)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no client can list or create such items, so that any id may be one."""
-        return not any({"GET", "POST"} & collection.operations.keys() for collection in self.collections)
-
-
-class ResourceGrouping:
-    """The grouping of the collections of one Spec."""
-
-    def __init__(self, index: CollectionIndex) -> None:
-        self.index = index
-        self.answers = index.schemas
-        self.reader = index.schemas.reader
-        self.prefix = common_prefix([segments(operation.route) for operation in index.operations])
-
-    def groups(self) -> Iterator[Resource]:
-        """Yield every resource that is no singleton, those with paths to one item first."""
-        groups: list[list[Resource]] = []
-        # A collection with paths to one item has the fullest schemas, by which the others are matched.
-        order = sorted(
-            self.index.collections.values(), key=lambda member: (not member.item_operations, len(member.path))
-        )
-        for resource in (self._build_resource([member], self._schemas(member)) for member in order):
-            if self._is_collection(resource):
-                target_group = next((group for group in groups if self._belongs_to_group(resource, group)), [])
-                if not target_group:
-                    groups.append(target_group)
-                target_group.append(resource)
-        for group in groups:
-            schemas = [schema for member in group for schema in member.schemas]
-            yield self._build_resource([member.collections[0] for member in group], schemas)
-
-    def _schemas(self, collection: Collection) -> list[Any]:
-        """Return the schemas of one item: as read, as changed, as created, as listed."""
-        operations = [
-            operation
-            for operation in map(collection.item_operations.get, ("GET", "PATCH", "PUT"))
-            if operation and not self.answers.list_envelope(operation)
-        ]
-        parts = [
-            self.answers.item_part(operation)
-            for operation in (*operations, collection.operations.get("POST"))
-            if operation
-        ]
-        candidates = [*(part.schema for part in parts if part is not None), self._entry_schema(collection)]
-        schemas = [schema for schema in candidates if "object" in self.reader.types(schema)]
-        return [schema for index, schema in enumerate(schemas) if schema not in schemas[:index]]
-
-    def _entry_schema(self, collection: Collection) -> Any:
-        part = self.answers.list_part(collection.operations["GET"]) if "GET" in collection.operations else None
-        return part.schema if part is not None and "object" in self.reader.types(part.schema) else {}
-
-    def _is_collection(self, resource: Resource) -> bool:
-        (collection,) = resource.collections
-        entry_schema, creation = self._entry_schema(collection), collection.operations.get("POST")
-        if "GET" in collection.item_operations:
-            return True
-        if _WRITE_METHODS & collection.item_operations.keys() and (entry_schema or (creation and resource.schemas)):
-            return True
-        if entry_schema:
-            return bool(creation and creation.body) or bool(
-                self._id_path(collection, self.reader.properties(entry_schema))
-            )
-        return bool(resource.schemas) and collection.operations.keys() == {"POST"} and self._has_child_paths(collection)
-
-    def _has_child_paths(self, collection: Collection) -> bool:
-        """Return whether there is a path below one of its items, as /tickets/{id}/qr is for /tickets."""
-        size, prefix = len(collection.path), collection.shape
-        return any(
-            collection_shape[:size] == prefix and collection_shape[size] is None
-            for collection_shape in self.index.collections
-            if len(collection_shape) > size + 1
-        )
-
-    def _belongs_to_group(self, resource: Resource, group: Sequence[Resource]) -> bool:
-        has_item, members_with_items = (
-            bool(resource.collections[0].item_operations),
-            [member for member in group if member.collections[0].item_operations],
-        )
-        related = [member for member in group if resource.refs & member.refs]
-        if any(resource.noun == member.noun or (member in members_with_items and not has_item) for member in related):
-            return True
-        if self._compound(resource.collections[0]) != self._compound(group[0].collections[0]):
-            return False
-        properties, group_properties = set(resource.properties), set(group[0].properties)
-        shared_share = (
-            len(properties & group_properties) / min(len(properties), len(group_properties))
-            if properties and group_properties
-            else 1.0
-        )
-        # Two collections that both have paths to one item are of two kinds, unless nothing tells them apart.
-        if has_item and members_with_items:
-            return not resource.refs and not group[0].refs and shared_share == 1
-        return shared_share >= _MIN_SHARED_PROPERTIES
-
-    def _compound(self, collection: Collection) -> str:
-        path = collection.path
-        return literal_suffix(path[self.prefix :] if len(path) > self.prefix else path)
-
-    def _build_resource(self, collections: Sequence[Collection], schemas: Sequence[Any]) -> Resource:
-        """Return the resource of some collections, whose first has the paths to one item if any has."""
-        first = collections[0]
-        name = "/".join("{}" if segment.parameter else segment.text for segment in first.path) or "items"
-        keys = [entry.key for entry in collections if entry.key and name_words(entry.key)[-1] in ID_WORDS]
-        nouns = (
-            singular_words(name.rpartition("/")[2]),
-            singular_words(self._compound(first)),
-            *map(noun_in_name, keys),
-        )
-        properties = {
-            key: entry for schema in reversed(schemas) for key, entry in self.reader.properties(schema).items()
-        }
-        return Resource(
-            name=name,
-            collections=tuple(collections),
-            schemas=tuple(schemas),
-            properties=properties,
-            id_path=self._id_path(first, properties),
-            aliases=frozenset(map("".join, nouns)) - {""},
-        )
-
-    def _id_path(self, collection: Collection, properties: Mapping[str, Any]) -> str:
-        key = collection.key or "id"
-        parameter = next(
-            (item_parameter.parameter("path", key) for item_parameter in collection.item_operations.values()), None
-        )
-        target, last = noun_in_name(key), collection.path[-1:]
-        noun = target if last and last[0].parameter else singular_words(last[0].text if last else "")
-        candidates = ((key, target or noun, parameter), (key, noun, parameter), ("id", noun, None))
-        fields = [
-            id_field(self.reader, {"properties": properties}, name, argument_noun, noun, item_parameter)
-            for name, argument_noun, item_parameter in candidates
-        ]
-        names_by_key = {name_key(name): name for name in properties}
-        # `uri` means the last segment of an address, and is no property with an id.
-        matches = [
-            name for name in (*fields, names_by_key.get("code"), names_by_key.get("slug")) if name and name != "uri"
-        ]
-        return next((name for name in matches if "." not in name), next(iter(matches), ""))
 
 
 class OperationKind(StrEnum):
@@ -405,7 +220,7 @@ class Semantics:
             part, created_resource = self._result_resource(operation, resource, part)
         key = path[-1].parameter
         return self._build_semantics(
-            kind, operation, path[:-1], resource, key=key, part=part, verb=verb, makes=created_resource
+            kind, operation, path[:-1], resource, key=key, part=part, verb=verb, created_resource=created_resource
         )
 
     def _list_semantics(self, operation: Operation, path: Path) -> OperationSemantics | None:
@@ -455,7 +270,7 @@ class Semantics:
         if owner is None or operation.effect is Effect.READ:
             return self._build_semantics(OperationKind.COMPUTE, operation, path, None)
         part, created_resource = self._result_resource(operation, owner, self._item_part(operation, owner))
-        fields: dict[str, Any] = {"part": part, "verb": path[-1].text, "makes": created_resource}
+        fields: dict[str, Any] = {"part": part, "verb": path[-1].text, "created_resource": created_resource}
         if path[-1].parameter is not None:
             return self._build_semantics(OperationKind.COMPUTE, operation, path, None, **fields)
         key = path[indexes[-1]].parameter
@@ -502,14 +317,14 @@ class Semantics:
         return OperationSemantics(kind=kind, operation=operation, resource=resource, parents=parents, **fields)
 
 
+def semantics_of(spec: Spec) -> Semantics:
+    """Return the Semantics of a Spec, computed once."""
+    return spec.derive(Semantics)
+
+
 def _reads_by_post(operation: Operation) -> bool:
     return operation.method == "POST" and operation.effect is Effect.READ
 
 
 def _item_kind(operation: Operation, default: OperationKind) -> OperationKind:
     return OperationKind.READ if _reads_by_post(operation) else _KINDS_BY_METHOD.get(operation.method, default)
-
-
-def semantics_of(spec: Spec) -> Semantics:
-    """Return the Semantics of a Spec, computed once."""
-    return spec.derive(Semantics)

@@ -1,4 +1,4 @@
-"""Checks for conflicts between experiments, canaries, overrides and positions, and for unreachable rules."""
+"""Checks whether a whole configuration may become current, and reports every fault and conflict in it as an Issue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nlapi.routing.model import (
 )
 
 
-def check_overlaps(configuration: Configuration) -> Iterator[Issue]:
+def _check_overlaps(configuration: Configuration) -> Iterator[Issue]:
     """Yield faults of rules duplicate-override, overlapping-experiments, overlapping-canaries, duplicate-position and
     unreachable-rule.
     """
@@ -113,5 +113,5 @@ def _issues(configuration: Configuration) -> Iterator[Issue]:
     yield from check_names(configuration)
     yield from check_references(configuration)
     yield from check_shares(configuration)
-    yield from check_overlaps(configuration)
+    yield from _check_overlaps(configuration)
     yield from check_schemas(configuration)

@@ -1,4 +1,4 @@
-"""Checks a request's context against the fields that an objective declares."""
+"""Checks that a configuration, and the context of a request, refer only to declared objects, fields and values."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def check_context(objective: Objective, context: Mapping[str, Any]) -> list[Issu
     issues = []
     for name, value in context.items():
         if name not in declared:
-            issues.append(unknown_field_issue(f"context.{name}", name, objective, declared))
-        elif issue := value_issue(f"context.{name}", declared[name], value):
+            issues.append(_unknown_field_issue(f"context.{name}", name, objective, declared))
+        elif issue := _value_issue(f"context.{name}", declared[name], value):
             issues.append(issue)
     return issues
 
 
-def unknown_field_issue(location: str, name: str, objective: Objective, known_names: Collection[str]) -> Issue:
+def _unknown_field_issue(location: str, name: str, objective: Objective, known_names: Collection[str]) -> Issue:
     """Return the Issue of a field that an objective does not declare."""
     message = f"objective {objective.name!r} has no context field {name!r}"
     return Issue.error(location, message, nearest_hint(name, known_names), "unknown-field")
@@ -48,7 +48,7 @@ def nearest_hint(name: str, known_names: Collection[str]) -> str:
     return f"there are: {describe.join_items(sorted(known_names), 'and')}" if known_names else "there are none yet"
 
 
-def value_issue(location: str, field: Field, value: Any) -> Issue | None:
+def _value_issue(location: str, field: Field, value: Any) -> Issue | None:
     """Return an Issue when a value is not of the field's type or not one of its values, else None."""
     if not has_type(field.type, value):
         text = "null" if value is None else describe.format_value(value)
@@ -108,7 +108,7 @@ def _check_objectives(configuration: Configuration) -> Iterator[Issue]:
         for name in ("default", "fallback"):
             ref = getattr(objective, name)
             if ref is not None:
-                yield from check_version_ref(f"{location}.{name}", configuration, ref)
+                yield from _check_version_ref(f"{location}.{name}", configuration, ref)
 
 
 def _check_version(configuration: Configuration, version: Version) -> Iterator[Issue]:
@@ -125,7 +125,7 @@ def _check_version(configuration: Configuration, version: Version) -> Iterator[I
         )
 
 
-def check_version_ref(location: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
+def _check_version_ref(location: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
     """Yield an Issue when there is no such version, or no such model."""
     if ref in configuration.versions:
         return
@@ -158,11 +158,11 @@ class _ReferenceChecker:
         # By attribute and not by class: five kinds of entities have these fields in different combinations.
         for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
             if share.version not in self._configuration.versions:
-                yield from check_version_ref(f"{location}.{share.version}", self._configuration, share.version)
+                yield from _check_version_ref(f"{location}.{share.version}", self._configuration, share.version)
         for name in ("version", "base"):
             ref = getattr(entity, name, None)
             if ref is not None:
-                yield from check_version_ref(f"{location}.{name}", self._configuration, ref)
+                yield from _check_version_ref(f"{location}.{name}", self._configuration, ref)
         layer = getattr(entity, "layer", "")
         if layer and layer not in self._configuration.layers:
             message = f"there is no layer {layer!r}"
@@ -186,7 +186,7 @@ class _ReferenceChecker:
         yield from _check_ranges(f"{location}.match.between", match.between, objective, declared)
         unit = getattr(entity, "unit", None)
         if unit is not None and unit not in declared and _splits_units(entity):
-            yield unknown_field_issue(f"{location}.unit", unit, objective, declared)
+            yield _unknown_field_issue(f"{location}.unit", unit, objective, declared)
         field = getattr(entity, "field", None)
         if field is not None:
             yield from _check_values(location, {field: (entity.value,)}, objective, declared)  # type: ignore[attr-defined]
@@ -204,10 +204,10 @@ def _check_values(
     for name, values in conditions.items():
         field = declared.get(name)
         if field is None:
-            yield unknown_field_issue(f"{location}.{name}", name, objective, declared)
+            yield _unknown_field_issue(f"{location}.{name}", name, objective, declared)
             continue
         for value in values:
-            issue = value_issue(f"{location}.{name}", field, value)
+            issue = _value_issue(f"{location}.{name}", field, value)
             if issue:
                 yield issue
         if not values:
@@ -222,7 +222,7 @@ def _check_ranges(
     for name, between in conditions.items():
         field = declared.get(name)
         if field is None:
-            yield unknown_field_issue(f"{location}.{name}", name, objective, declared)
+            yield _unknown_field_issue(f"{location}.{name}", name, objective, declared)
         elif field.type not in (FieldType.NUMBER, FieldType.INTEGER):
             message = f"{name!r} is of type {field.type}, which has no ranges"
             yield Issue.error(f"{location}.{name}", message, "list its values under `when`", "wrong-type")

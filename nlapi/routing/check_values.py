@@ -1,4 +1,4 @@
-"""Checks the form of names and plain numbers in a configuration."""
+"""Checks the single values of a configuration: the form of names, plain numbers, and shares that have to add up."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", re.ASCII)
 FIELD_NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 # Characters of a name, as the gateway's description allows.
 MAX_NAME_CHARACTERS = 64
+
+# Deviation from 100 % that is accepted, so that three times 33.33 % is a whole.
+PERCENT_TOLERANCE = 0.05
 
 
 def check_names(configuration: Configuration) -> Iterator[Issue]:
@@ -103,10 +106,6 @@ def _check_client(client: Client) -> Iterator[Issue]:
 def _check_number(location: str, value: Any, *, least: float) -> Iterator[Issue]:
     if not math.isfinite(value) or value < least:
         yield Issue.error(location, f"{value} is too small", f"at least {least:g}", "bad-number")
-
-
-# Deviation from 100 % that is accepted, so that three times 33.33 % is a whole.
-PERCENT_TOLERANCE = 0.05
 
 
 def check_shares(configuration: Configuration) -> Iterator[Issue]:

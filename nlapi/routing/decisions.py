@@ -1,4 +1,4 @@
-"""Makes the Decisions of an objective, with the reason of each in words."""
+"""Compiles the entities that matched to a function from a context to a Decision, with its reason in words."""
 
 from __future__ import annotations
 
@@ -22,6 +22,21 @@ from nlapi.routing.model import (
     VersionRef,
 )
 from nlapi.routing.split import allocate, bucket_count, chooser, hash_prefix, layout, range_width
+
+DecideFunction: TypeAlias = Callable[[Context], Decision]
+
+SplitShape: TypeAlias = tuple[str, bytes, tuple[int, ...]]
+"""The common part of splits: the unit's field, the bytes hashed before a unit, the bounds of intervals of buckets."""
+
+# A flat tuple instead of a closure took a decision over 10,000 rules from 1.12 to 0.73 us (docs/design/010).
+Split: TypeAlias = tuple[Any, ...]
+"""A rule's split as one tuple, for speed: its Shape, the Decision of each interval, the Decision without a unit.
+
+`Table.decide` reads it too.
+"""
+
+# The index in a Split at which the Decisions of the intervals begin.
+FIRST_DECISION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +80,8 @@ class DecisionBuilder:
 
     def after_canary(self, decision: Decision, canary: Canary) -> Decision:
         """Return the decision after a canary moved it."""
-        reason = f"{decision.reason}; canary {canary.name} moved its {describe.format_percent(canary.percent)} from {decision.version}"
+        percent = describe.format_percent(canary.percent)
+        reason = f"{decision.reason}; canary {canary.name} moved its {percent} from {decision.version}"
         shard = self._shard(canary.version)
         return replace(decision, version=canary.version, shard=shard, canary=canary.name, reason=reason)
 
@@ -110,22 +126,6 @@ def canary_salt(canary: Canary) -> str:
     return f"canary/{canary.name}"
 
 
-DecideFunction: TypeAlias = Callable[[Context], Decision]
-
-SplitShape: TypeAlias = tuple[str, bytes, tuple[int, ...]]
-"""The common part of splits: the unit's field, the bytes hashed before a unit, the bounds of intervals of buckets."""
-
-# A flat tuple instead of a closure took a decision over 10,000 rules from 1.12 to 0.73 us (docs/design/010).
-Split: TypeAlias = tuple[Any, ...]
-"""A rule's split as one tuple, for speed: its Shape, the Decision of each interval, the Decision without a unit.
-
-`Table.decide` reads it too.
-"""
-
-# The index in a Split at which the Decisions of the intervals begin.
-FIRST_DECISION = 1
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledDecision:
     """A decision function, and every Decision that it can return. `split` is set when a rule's split is all of it."""
@@ -140,16 +140,16 @@ class CompiledDecision:
         return self.decisions[0] if len(self.decisions) == 1 else self.split or self.decide
 
 
-def compile_fixed(decision: Decision) -> CompiledDecision:
+def _compile_fixed(decision: Decision) -> CompiledDecision:
     """Return an outcome that is the same for every context."""
     return CompiledDecision(decide=lambda context: decision, decisions=(decision,))
 
 
-def compile_rule(rule: Rule, builder: DecisionBuilder) -> CompiledDecision:
+def _compile_rule(rule: Rule, builder: DecisionBuilder) -> CompiledDecision:
     """Return a rule's outcome: its version, or the unit's share. Free buckets go to the largest share."""
     default_share = largest_share(rule.shares)
     if len(rule.shares) == 1:
-        return compile_fixed(builder.rule(rule, default_share))
+        return _compile_fixed(builder.rule(rule, default_share))
     shares = with_buckets(rule.shares)
     matched = describe.format_conditions(rule.match)
     decisions = tuple(builder.rule(rule, share, matched=matched) for share in shares)
@@ -181,7 +181,7 @@ def with_buckets(shares: tuple[Share, ...]) -> tuple[Share, ...]:
     return allocate(shares, shares)
 
 
-def compile_experiment(
+def _compile_experiment(
     experiment: Experiment, next_step: CompiledDecision, builder: DecisionBuilder
 ) -> CompiledDecision:
     """Return the outcome by the unit's cell; `next_step` decides for units in no cell, and without a unit."""
@@ -208,7 +208,7 @@ def layer_test(experiment: Experiment) -> Callable[[Scalar], bool] | None:
     return chooser(experiment.layer, [experiment.buckets], [True], False)
 
 
-def compile_canary(canary: Canary, base: CompiledDecision, builder: DecisionBuilder) -> CompiledDecision:
+def _compile_canary(canary: Canary, base: CompiledDecision, builder: DecisionBuilder) -> CompiledDecision:
     """Return the outcome after the canary moved its share of the units that its base would serve."""
     moved = {
         # By identity: Decisions are shared objects, and hashing one by value would cost more than the decision.
@@ -242,10 +242,10 @@ def compile_decision(
     experiments: Sequence[Experiment], rule: Rule | None, canaries: Sequence[Canary], builder: DecisionBuilder
 ) -> CompiledDecision:
     """Return the outcome of everything that matched, combined in the order of a decision."""
-    compiled = compile_rule(rule, builder) if rule else compile_fixed(builder.default())
+    compiled = _compile_rule(rule, builder) if rule else _compile_fixed(builder.default())
     # From the inside out: the first experiment by name wraps the others, so it decides first.
     for experiment in reversed(experiments):
-        compiled = compile_experiment(experiment, compiled, builder)
+        compiled = _compile_experiment(experiment, compiled, builder)
     for canary in canaries:
-        compiled = compile_canary(canary, compiled, builder)
+        compiled = _compile_canary(canary, compiled, builder)
     return compiled

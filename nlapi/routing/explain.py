@@ -146,16 +146,14 @@ class _Explainer:
         unit = self._context.get(experiment.unit)
         if unit is None:
             return None, f"gives no cell: there is no {experiment.unit} in the context"
+        unit_text = f"{experiment.unit} {describe.format_value(unit)}"
         is_in_layer = layer_test(experiment)
         if is_in_layer and not is_in_layer(unit):
-            return (
-                None,
-                f"gives no cell: {experiment.unit} {describe.format_value(unit)} is not in its part of layer {experiment.layer}",
-            )
+            return None, f"gives no cell: {unit_text} is not in its part of layer {experiment.layer}"
         cells = with_buckets(experiment.cells)
         number = bucket(experiment_salt(experiment), unit)
         index = holding_share(cells, number)
-        place = f"{experiment.unit} {describe.format_value(unit)} is in bucket {number}"
+        place = f"{unit_text} is in bucket {number}"
         if index < 0:
             return None, f"gives no cell: {place}, which no cell holds"
         return (

@@ -1,4 +1,4 @@
-"""Tests a Match against a context, and two Matches against each other."""
+"""Compares Matches, with a context and with each other, and indexes many of them by bit masks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from nlapi.routing.model import Context, Match, Range, Scalar
 
 Domains: TypeAlias = Mapping[str, Collection[Scalar]]
 """Field -> its only possible values, for the fields that declare them."""
+
+# Up to this many bits are set by shifting; for more, one bytearray avoids a new large int for each bit.
+MAX_SHIFTED_BITS = 8
 
 
 def matches_context(match: Match, context: Context) -> bool:
@@ -36,10 +39,10 @@ def allows_value(match: Match, name: str, value: Any) -> bool:
     if value in match.unless.get(name, ()):
         return False
     between = match.between.get(name)
-    return between is None or is_in_range(between, value)
+    return between is None or _is_in_range(between, value)
 
 
-def is_in_range(between: Range, value: Any) -> bool:
+def _is_in_range(between: Range, value: Any) -> bool:
     """Return whether the value is a number in the range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -102,10 +105,6 @@ def _possible_values(match: Match, name: str, domain: Collection[Scalar] | None)
     return None if domain is None else (*domain, None)
 
 
-# Up to this many bits are set by shifting; for more, one bytearray avoids a new large int for each bit.
-MAX_SHIFTED_BITS = 8
-
-
 class FieldIndex:
     """The index of one field over all matches of an objective.
 
@@ -138,7 +137,7 @@ class FieldIndex:
                 unless_bits.setdefault(value, []).append(bit)
         self.name = name
         self._when, self._unless, self._bits = when_bits, unless_bits, count
-        self._neutral = ((1 << count) - 1) ^ bit_mask((bit for bit, match in matches if name in match.when), count)
+        self._neutral = ((1 << count) - 1) ^ _bit_mask((bit for bit, match in matches if name in match.when), count)
         # Masks are made on demand: with 10,000 rules most values are never asked for.
         self._masks: dict[int, int] = {}
         self._examples: dict[int, Any] = {}
@@ -168,10 +167,10 @@ class FieldIndex:
         return mask
 
     def _class_mask(self, value: Any) -> int:
-        mask = self._neutral | bit_mask(self._when.get(value, ()), self._bits)
+        mask = self._neutral | _bit_mask(self._when.get(value, ()), self._bits)
         if self._spans:
             mask &= self._spans[self._interval(value)]
-        return mask & ~bit_mask(self._unless.get(value, ()), self._bits)
+        return mask & ~_bit_mask(self._unless.get(value, ()), self._bits)
 
     def unlisted_mask(self, span: int) -> int:
         """Return the mask of matches that a value which no match names leaves possible, by its interval."""
@@ -215,17 +214,17 @@ def _interval_masks(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[li
         if low < high:
             starts.setdefault(low, []).append(bit)
             ends.setdefault(high, []).append(bit)
-    no_number_mask = ((1 << count) - 1) ^ bit_mask(bounded, count)
+    no_number_mask = ((1 << count) - 1) ^ _bit_mask(bounded, count)
     cuts = sorted(bound for bound in {*starts, *ends} if bound not in (float("-inf"), float("inf")))
-    mask = no_number_mask | bit_mask(starts.get(float("-inf"), ()), count)
+    mask = no_number_mask | _bit_mask(starts.get(float("-inf"), ()), count)
     spans = [mask]
     for cut in cuts:
-        mask = mask & ~bit_mask(ends.get(cut, ()), count) | bit_mask(starts.get(cut, ()), count)
+        mask = mask & ~_bit_mask(ends.get(cut, ()), count) | _bit_mask(starts.get(cut, ()), count)
         spans.append(mask)
     return cuts, [*spans, no_number_mask]
 
 
-def bit_mask(positions: Iterable[int], count: int) -> int:
+def _bit_mask(positions: Iterable[int], count: int) -> int:
     """Return an int with these bits set, of `count`."""
     bit_positions = list(positions)
     if len(bit_positions) <= MAX_SHIFTED_BITS:

@@ -1,4 +1,4 @@
-"""Defines the parts of a routing configuration, and the decision that comes out of it."""
+"""Defines the parts of a routing configuration, their order in a decision, and the Decision that comes out of it."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ class Objective:
     title: str = ""
     description: str = ""
     owner: str = ""
+    # A draft may have none; `check` refuses to publish one without a default.
+    default: VersionRef | None = None
+    fallback: VersionRef | None = None
+    """Serves when the chosen version fails."""
     input: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema 2020-12 of the input."""
     output: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema 2020-12 of the output."""
-    # None = None | A draft may lack it; `check` refuses to publish one without a default.
-    default: VersionRef | None = None
-    fallback: VersionRef | None = None
-    """Serves when the chosen version fails."""
     context: tuple[Field, ...] = ()
     idempotent: bool = True
     """Whether a call may be repeated after a failure."""
@@ -136,8 +136,9 @@ class Shard:
 class Range:
     """A half-open range of numbers: `least` <= value < `below`."""
 
-    least: float | None = None
-    below: float | None = None
+    # Integers stay integers: a bound is shown as it was written.
+    least: int | float | None = None
+    below: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +237,10 @@ class Guard:
     """
 
     metric: str
-    limit: float | None = None
-    ratio: float | None = None
-    floor: float | None = None
-    floor_ratio: float | None = None
+    limit: int | float | None = None
+    ratio: int | float | None = None
+    floor: int | float | None = None
+    floor_ratio: int | float | None = None
     least: int = 50
     """The requests needed before it judges."""
 
@@ -284,7 +285,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """A copy of a share of the matching requests (`split.sampled` by request id) goes to `version`; answers are
+    """A copy of a share of the matching requests (`split.is_sampled` by request id) goes to `version`; answers are
     recorded, never served.
     """
 
@@ -353,7 +354,7 @@ class Decision:
     canary: str = ""
     override: str = ""
     shadows: tuple[str, ...] = ()
-    """The shadows that match; each receives its percentage of the requests, `split.sampled` by request id."""
+    """The shadows that match; each receives its percentage of the requests, `split.is_sampled` by request id."""
     reason: str = ""
 
 

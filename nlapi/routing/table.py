@@ -1,4 +1,4 @@
-"""Compiles one objective: its matches to bits, and each set of matches to its outcome."""
+"""Decides which version serves a request of an objective, by a configuration whose matches are compiled to bits."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ class Table:
         except KeyError:
             key, outcomes, compute, needs_client = self._entry(objective)
         if needs_client:
-            context = with_client(context, client)
+            context = _with_client(context, client)
         result: Any  # mypy does not narrow the union MatchOutcome by `__class__`
         try:
             result = outcomes[key(context)]
@@ -266,7 +266,7 @@ class Table:
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
         """Return the same decision, with each step on the way to it."""
         parts = self._parts_of(objective)
-        return explain(parts, self._decision_builder(objective), with_client(context, client))
+        return explain(parts, self._decision_builder(objective), _with_client(context, client))
 
     def _entry(self, objective: str) -> Entry:
         """Return the entry of an objective, which is compiled on first use."""
@@ -283,7 +283,7 @@ class Table:
         return DecisionBuilder(configuration=self.configuration, revision=self.revision, objective=objective)
 
 
-def with_client(context: Context, client: str) -> Context:
+def _with_client(context: Context, client: str) -> Context:
     """Return the context with the client's name; without that field when the client has no name."""
     if client:
         return {**context, CLIENT_NAME_FIELD: client}

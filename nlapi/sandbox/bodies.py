@@ -1,4 +1,4 @@
-"""Parsing of multipart/form-data bodies (RFC 7578)."""
+"""Parses request bodies: JSON, forms, multipart, text and bytes."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Part:
     filename: str | None = None
 
 
-def split_multipart(content: bytes, content_type: str) -> list[Part]:
-    """Return the parts of a multipart/form-data body; Problem 400 when it is malformed."""
+def _split_multipart(content: bytes, content_type: str) -> list[Part]:
+    """Return the parts of a multipart/form-data body; RequestProblem 400 when it is malformed."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import FormParser, parse_options_header
 
@@ -87,7 +87,7 @@ def _content_type(part: Any) -> str:
 
 
 def select_media(body: Body, content_type: str) -> Media:
-    """Return the described Media for a Content-Type, ranges such as `text/*` last; Problem 415 when there is none."""
+    """Return the described Media for a Content-Type, ranges (`text/*`) last; RequestProblem 415 when there is none."""
     media_type = essence(content_type)
     ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
     for pattern in ranges if media_type else ():
@@ -107,14 +107,14 @@ def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas)
     if kind == FORM:
         return _urlencoded(media, content, schemas)
     if kind == MULTIPART:
-        return _multipart(media, split_multipart(content, content_type), schemas)
+        return _multipart(media, _split_multipart(content, content_type), schemas)
     if kind.startswith("text/"):
         return coerce(_utf8_text(content), media.schema, schemas)
     return MISSING
 
 
 def read_json(content: bytes) -> Any:
-    """Return the value of strict JSON (RFC 8259); Problem 400 for anything else."""
+    """Return the value of strict JSON (RFC 8259); RequestProblem 400 for anything else."""
     # orjson, because json accepts NaN and Infinity.
     import orjson
 

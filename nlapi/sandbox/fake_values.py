@@ -1,4 +1,4 @@
-"""Generation of a text that matches a regular expression of a description."""
+"""Makes fake texts and numbers for a property, by its name, format, bounds and pattern."""
 
 from __future__ import annotations
 
@@ -33,8 +33,13 @@ PRINTABLE = "".join(map(chr, range(0x30, 0x7B))) + " -_.!"
 MAX_REPEATS = 12
 ATTEMPTS = 12
 
+# Fixed, so that samples do not change from day to day.
+FIRST_DAY = datetime(2026, 1, 5, 9, 0)
+# Without l, o, 0 and 1, which are hard to tell apart when an id is copied by hand.
+ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
 
-def generate_match(pattern: str, rng: Random, *, min_length: int = 0, max_length: int | None = None) -> str | None:
+
+def _generate_match(pattern: str, rng: Random, *, min_length: int = 0, max_length: int | None = None) -> str | None:
     """Return a match of the pattern with `min_length` to `max_length` characters; None after ATTEMPTS failures."""
     try:
         tree = _parser.parse(pattern)
@@ -96,12 +101,6 @@ def _members(parts: Any) -> str:
     return plain or chars or "a"
 
 
-# Fixed, so that samples do not change from day to day.
-FIRST_DAY = datetime(2026, 1, 5, 9, 0)
-# Without l, o, 0 and 1, which are hard to tell apart when an id is copied by hand.
-ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
-
-
 def fake_text(schema: Schema, name: str, noun: str, index: int, rng: Random) -> str:
     """Return a text for a flat string schema: `name` is the property's, `noun` the kind of its item."""
     min_length, max_length = int(schema.get("minLength", 0)), schema.get("maxLength")
@@ -136,7 +135,7 @@ def _pattern_text(
     natural = _fit_length(_text_by_name(name, noun, index, rng), min_length, max_length, index)
     if "name" in name_words(name) and bounded_pattern(pattern).matches(natural):
         return natural
-    return generate_match(pattern, rng, min_length=min_length, max_length=max_length) or natural
+    return _generate_match(pattern, rng, min_length=min_length, max_length=max_length) or natural
 
 
 def vary_example(example: str, schema: Schema, name: str, noun: str, index: int, rng: Random) -> str:
@@ -148,9 +147,9 @@ def vary_example(example: str, schema: Schema, name: str, noun: str, index: int,
         return _shift_date(example, index * _days_between(name)) or example
     parts = name_words(name)
     last = parts[-1] if parts else ""
-    if is_id_name(name) and not isinstance(format, str):
+    if _is_id_name(name) and not isinstance(format, str):
         return similar_id(example, rng)
-    if format in ("uuid", "email") or last in ("name", "title") or is_id_name(name):
+    if format in ("uuid", "email") or last in ("name", "title") or _is_id_name(name):
         return fake_text(schema, name, noun, index, rng)
     return example
 
@@ -175,7 +174,7 @@ def _similar_character(char: str, rng: Random) -> str:
     return char
 
 
-def is_id_name(name: str) -> bool:
+def _is_id_name(name: str) -> bool:
     parts = name_words(name)
     return bool(parts) and parts[-1] in ("id", "ids", "uuid", "guid", "key", "code", "token", "sku")
 
@@ -195,7 +194,7 @@ def _shift_date(example: str, days: int) -> str | None:
     return moved.isoformat().replace("+00:00", "Z")
 
 
-def fake_time(name: str, index: int) -> datetime:
+def _fake_time(name: str, index: int) -> datetime:
     """Return a time for a property: starts are before ends, creations before updates."""
     parts = set(name_words(name))
     days = _days_between(name) * index
@@ -211,7 +210,7 @@ def _uuid(name: str, index: int, rng: Random) -> str:
 
 
 def _email(name: str, index: int, rng: Random) -> str:
-    given_name, family_name = fake_person(index)
+    given_name, family_name = _fake_person(index)
     return f"{given_name}.{family_name}{index // 12 or ''}@example.com".lower()
 
 
@@ -222,8 +221,8 @@ def _url(name: str, index: int, rng: Random) -> str:
 
 
 FORMATS: Mapping[str, Callable[[str, int, Random], str]] = {
-    "date": lambda name, index, rng: fake_time(name, index).date().isoformat(),
-    "date-time": lambda name, index, rng: fake_time(name, index).isoformat() + "Z",
+    "date": lambda name, index, rng: _fake_time(name, index).date().isoformat(),
+    "date-time": lambda name, index, rng: _fake_time(name, index).isoformat() + "Z",
     "time": lambda name, index, rng: f"{9 + index % 10:02d}:00:00Z",
     "duration": lambda name, index, rng: f"PT{30 + index % 30}M",
     "uuid": _uuid,
@@ -242,14 +241,14 @@ FORMATS: Mapping[str, Callable[[str, int, Random], str]] = {
 }
 
 
-def fake_person(index: int) -> tuple[str, str]:
+def _fake_person(index: int) -> tuple[str, str]:
     return vocabulary.GIVEN_NAMES[index % 12], vocabulary.FAMILY_NAMES[(index + index // 12) % 12]
 
 
 def _text_by_name(name: str, noun: str, index: int, rng: Random) -> str:
     parts = name_words(name)
     last = singular(parts[-1]) if parts else ""
-    if is_id_name(name):
+    if _is_id_name(name):
         return _id(parts, noun, rng)
     if last in ("name", "title") or not parts:
         return _name(parts, noun, index)
@@ -262,9 +261,9 @@ def _text_by_name(name: str, noun: str, index: int, rng: Random) -> str:
     if last == "date":
         return FORMATS["date"](name, index, rng)
     if last in ("username", "login", "handle", "slug", "nickname"):
-        return "-".join(fake_person(index)).lower() + (str(index // 12) if index >= 12 else "")
+        return "-".join(_fake_person(index)).lower() + (str(index // 12) if index >= 12 else "")
     if last in vocabulary.PEOPLE:
-        return " ".join(fake_person(index))
+        return " ".join(_fake_person(index))
     if last in vocabulary.VALUES_BY_NAME:
         choice = vocabulary.VALUES_BY_NAME[last]
         return choice[index % len(choice)]
@@ -279,7 +278,7 @@ def _id(parts: tuple[str, ...], noun: str, rng: Random) -> str:
 
 
 def _name(parts: tuple[str, ...], item_noun: str, index: int) -> str:
-    given_name, family_name = fake_person(index)
+    given_name, family_name = _fake_person(index)
     if "first" in parts or "given" in parts:
         return given_name
     if "last" in parts or "family" in parts or parts[0:1] == ("surname",):

@@ -1,4 +1,7 @@
-"""The example items of a description, which become the first samples."""
+"""Stores sample items when their kind is first used, with ids and with consistent parents and references.
+
+The first of them are the examples of the description.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,22 @@ from typing import Any
 from nlapi.resources.answers import AnswerSchemas, json_media
 from nlapi.resources.collection_index import Collection
 from nlapi.resources.envelope import value_at
+from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key
 from nlapi.resources.schemas import ref_of
-from nlapi.resources.semantics import Parent, Resource, Semantics
+from nlapi.resources.semantics import Parent, Semantics
 from nlapi.sandbox.fake_values import similar_id
 from nlapi.sandbox.samples import ABSENT, SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.store import SINGLETON_KEY, ItemStore, Scope, StoredItem, scopes_agree
+
+ATTEMPTS = 8
+
+# Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
+# below the others a tree of four kinds stays small.
+SAMPLES_BELOW_FIRST, SAMPLES_BELOW_EACH = 6, 2
+# The largest number of sample items of one kind.
+MAX_SAMPLES = 120
 
 
 class Examples:
@@ -79,9 +91,6 @@ class Examples:
         return self.reader.flat(schema).get("examples") or []
 
 
-ATTEMPTS = 8
-
-
 class IdGenerator:
     """A generator of ids: UUIDs, numbers, texts that match the pattern or resemble the example."""
 
@@ -106,7 +115,7 @@ class IdGenerator:
         ]
 
     def example_id(self, resource: Resource, index: int = 0) -> Any:
-        """Return the description's example of an id for the item with that index, or NOTHING."""
+        """Return the description's example of an id for the item with that index, or ABSENT."""
         # With these ids the example requests of an API's documentation work here.
         for schema in (self.id_schema(resource), *self._parameter_schemas(resource)):
             examples = [id for id in self.schemas.flat(schema).get("examples") or () if self.is_valid_id(resource, id)]
@@ -162,13 +171,6 @@ class IdGenerator:
         return self.sampler.sample(
             schema, SampleContext(seed=self.seed, path=f"{resource.name}/id", name=name, index=index)
         )
-
-
-# Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
-# below the others a tree of four kinds stays small.
-SAMPLES_BELOW_FIRST, SAMPLES_BELOW_EACH = 6, 2
-# The largest number of sample items of one kind.
-MAX_SAMPLES = 120
 
 
 class Fixtures:
@@ -281,7 +283,7 @@ class Fixtures:
             self._add(resource, index, key, dict(scope))
 
     def _example_id(self, resource: Resource, index: int) -> Any:
-        """Return the description's example id for the item with that index, or NOTHING when it is in use."""
+        """Return the description's example id for the item with that index, or ABSENT when it is in use."""
         example_id = self.examples.of(resource, index).get(resource.id_name or "", ABSENT)
         for key in (example_id, self.ids.example_id(resource, index)):
             if (
@@ -301,7 +303,7 @@ class Fixtures:
         return any(row is not None and not row.sampled for row in rows)
 
     def _unused_id(self, resource: Resource, index: int) -> Any:
-        """Return an id that no item of this kind has; NOTHING when its schema leaves none (an enum)."""
+        """Return an id that no item of this kind has; ABSENT when its schema leaves none (an enum)."""
         for jump in range(20):
             key = self.ids.new_id(resource, index + jump * 1000)
             if self.store.find(resource.name, str(key)) is None:
@@ -309,7 +311,7 @@ class Fixtures:
         return ABSENT
 
     def new_id(self, resource: Resource) -> Any:
-        """Return an id for the next item of a kind, or NOTHING."""
+        """Return an id for the next item of a kind, or ABSENT."""
         return self._unused_id(resource, self.store.count(resource.name))
 
     def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> StoredItem:

@@ -9,10 +9,11 @@ from typing import Any
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.envelope import wrap
+from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paging import PageRole
 from nlapi.resources.schemas import ref_of
-from nlapi.resources.semantics import OperationKind, OperationSemantics, Resource
+from nlapi.resources.semantics import OperationKind, OperationSemantics
 from nlapi.sandbox import writes
 from nlapi.sandbox.listing import PageEnvelope, PageWindow, filter_rows, page_window, sort_rows
 from nlapi.sandbox.parameters import MISSING
@@ -31,7 +32,7 @@ ACTION_FIELDS = frozenset("action operation command mode event transition".split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerResult:
-    """The result of a handler: the answer's value (NOTHING for none), the created row, and the total of a list."""
+    """The result of a handler: the answer's value (ABSENT for none), the created row, and the total of a list."""
 
     value: Any = ABSENT
     created: StoredItem | None = None
@@ -39,7 +40,7 @@ class HandlerResult:
 
 
 def handle(state: SandboxState, operation: Operation, checked: ValidRequest, url: str) -> HandlerResult:
-    """Carry out an operation and return its Outcome. Problem 404 when the item or one of its parents does not exist."""
+    """Carry out an operation and return its HandlerResult. RequestProblem 404 when the item or a parent is missing."""
     role = state.semantics.classify(operation)
     scope = _scope(state, role, checked)
     if role.resource is None:
@@ -61,7 +62,7 @@ def handle(state: SandboxState, operation: Operation, checked: ValidRequest, url
 
 
 def _scope(state: SandboxState, role: OperationSemantics, checked: ValidRequest) -> Scope:
-    """Return the parents in a path, by kind. Problem 404 for a parent that does not exist."""
+    """Return the parents in a path, by kind. RequestProblem 404 for a parent that does not exist."""
     scope: dict[str, str] = {}
     for parent in role.parents:
         key = str(checked.path.get(parent.parameter, ""))

@@ -1,4 +1,4 @@
-"""Filters and order of a list by the names of query parameters."""
+"""Filters, sorts and pages a list by the names of its query parameters, and fills the fields of its envelope."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ LOWER = frozenset("min from after since gte gt start starts begin begins".split(
 UPPER = frozenset("max to before until lte lt end ends".split())
 CONTAINS = frozenset("name title".split())
 DATES = frozenset("date dates at time timestamp day created start".split())
+
+# Names of the number of pages.
+PAGE_COUNTS = frozenset("totalpages pages pagecount lastpage numpages".split())
+
+# Items of a page where neither request nor description says: more than the samples of one parent, so that a plain
+# list is complete.
+DEFAULT_LIMIT = 50
 
 
 def filter_rows(rows: Iterable[Data], query: Mapping[str, Any], noun: str, id_name: str | None) -> list[Data]:
@@ -184,14 +191,6 @@ def _sort_key(value: Any) -> tuple[int, Any]:
     return (1, value.lower()) if isinstance(value, str) else (2, "")
 
 
-# Names of the number of pages.
-PAGE_COUNTS = frozenset("totalpages pages pagecount lastpage numpages".split())
-
-# Items of a page where neither request nor description says: more than the samples of one parent, so that a plain
-# list is complete.
-DEFAULT_LIMIT = 50
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWindow:
     """A page of a list: `limit` items from `offset`, or from behind the id `after_id`."""
@@ -211,7 +210,7 @@ class PageWindow:
 
 
 def page_window(operation: Operation, query: Mapping[str, Any], body: Any = None) -> PageWindow:
-    """Return the page that a request asks for, with the description's defaults. Problem 422 for an unknown cursor."""
+    """Return the page that a request asks for, by the description's defaults. RequestProblem 422: an unknown cursor."""
     sources = {"query": query, "body": body if isinstance(body, Mapping) else {}}
     parameters: dict[PageRole, PageParameter] = {}
     for parameter in page_parameters(operation):
@@ -238,7 +237,7 @@ def _natural_number(value: Any, default: int) -> int:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else default
 
 
-def cursor_token(offset: int) -> str:
+def _cursor_token(offset: int) -> str:
     return base64.urlsafe_b64encode(f"o:{offset}".encode()).decode().rstrip("=")
 
 
@@ -316,7 +315,7 @@ class PageEnvelope:
             return (
                 absent
                 if not self.has_more
-                else cursor_token(following)
+                else _cursor_token(following)
                 if cursor and not is_link
                 else self._link(following)
             )
@@ -346,7 +345,7 @@ class PageEnvelope:
     def _link(self, offset: int) -> str:
         """Return the URL of this list from another offset, with its own paging parameter."""
         values, number = dict(self.query), self.part.first_page + offset // max(self.part.limit, 1)
-        positions = {PageRole.OFFSET: offset, PageRole.NUMBER: number, PageRole.CURSOR: cursor_token(offset)}
+        positions = {PageRole.OFFSET: offset, PageRole.NUMBER: number, PageRole.CURSOR: _cursor_token(offset)}
         role = next((role for role in positions if role in self.part.parameters), None)
         if role is not None:
             values[self.part.parameters[role].name] = positions[role]

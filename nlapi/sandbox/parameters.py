@@ -1,4 +1,8 @@
-"""Conversion of text in a URL, a header or a form to the type of its schema."""
+"""Parses parameters by their style and the type of their schema; OpenAPI 3.1.1 §4.8.12.3 and RFC 6570.
+
+A delimiter separates values only where it is not percent-encoded, except that spaces and pipes are always encoded.
+It shares no code with nlapi.client, so that it is an independent check of the requests that nlapi builds.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,21 @@ from nlapi.sandbox.schemas import Schemas
 INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 BOOLEANS = {"true": True, "false": False}
+
+# The value of an absent parameter; None is JSON null.
+MISSING: Any = object()
+
+SPLITTERS = {
+    "form": re.compile(","),
+    "pipeDelimited": re.compile(r"\||%7C", re.IGNORECASE),
+    "spaceDelimited": re.compile(r"%20|\+"),
+    "tabDelimited": re.compile(r"\t|%09"),
+}
+# Delimiters in a header, where nothing is percent-encoded; a comma for every other style. tabDelimited is Swagger
+# 2.0's `tsv`.
+HEADER_DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
+
+BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 def coerce(text: str, schema: Any, schemas: Schemas) -> Any:
@@ -44,12 +63,12 @@ def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
     yield text
 
 
-def coerce_array(texts: Sequence[str], schema: Any, schemas: Schemas) -> list[Any]:
+def _coerce_array(texts: Sequence[str], schema: Any, schemas: Schemas) -> list[Any]:
     items = _subschema(schema, "items", schemas)
     return [coerce(text, items, schemas) for text in texts]
 
 
-def coerce_object(pairs: Mapping[str, Any], schema: Any, schemas: Schemas) -> dict[str, Any]:
+def _coerce_object(pairs: Mapping[str, Any], schema: Any, schemas: Schemas) -> dict[str, Any]:
     """Return texts, lists and maps by property name as an object with the types of its schema."""
     return {name: coerce_tree(value, _property_schema(schema, name, schemas), schemas) for name, value in pairs.items()}
 
@@ -63,13 +82,13 @@ def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
         elif "array" in schemas.types(schema) and set(value) == {""}:
             value = value[""] if isinstance(value[""], list) else [value[""]]
         else:
-            return coerce_object(value, schema, schemas)
+            return _coerce_object(value, schema, schemas)
     types = schemas.types(schema)
     if isinstance(value, list):
         items = _subschema(schema, "items", schemas)
         return [coerce_tree(item, items, schemas) for item in value]
     if "array" in types and "string" not in types and isinstance(value, str):
-        return coerce_array([value], schema, schemas)
+        return _coerce_array([value], schema, schemas)
     return coerce(value, schema, schemas) if isinstance(value, str) else value
 
 
@@ -84,22 +103,6 @@ def _subschema(schema: Any, key: str, schemas: Schemas) -> Any:
 def _property_schema(schema: Any, name: str, schemas: Schemas) -> Any:
     described = schemas.properties(schema)
     return described[name] if name in described else _subschema(schema, "additionalProperties", schemas)
-
-
-# The value of an absent parameter; None is JSON null.
-MISSING: Any = object()
-
-SPLITTERS = {
-    "form": re.compile(","),
-    "pipeDelimited": re.compile(r"\||%7C", re.IGNORECASE),
-    "spaceDelimited": re.compile(r"%20|\+"),
-    "tabDelimited": re.compile(r"\t|%09"),
-}
-# Delimiters in a header, where nothing is percent-encoded; a comma for every other style. tabDelimited is Swagger
-# 2.0's `tsv`.
-HEADER_DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
-
-BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +130,7 @@ def split_pairs(text: str) -> QueryPairs:
 
 
 def percent_decode(raw: str, *, plus: bool = True) -> str:
-    """Return percent-decoded text; Problem 400 for a stray percent sign or bytes that are no UTF-8."""
+    """Return percent-decoded text; RequestProblem 400 for a stray percent sign or bytes that are no UTF-8."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", raw):
         raise RequestProblem(400, f"{raw[:80]!r} has a percent sign that encodes nothing")
     try:
@@ -150,7 +153,7 @@ def may_nest(schema: Any, schemas: Schemas) -> bool:
 
 
 def read_query(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> Any:
-    """Return the value of a query or form parameter, or MISSING. Problem 422 for a repeated single value."""
+    """Return the value of a query or form parameter, or MISSING. RequestProblem 422 for a repeated single value."""
     schema, kind = parameter.schema, wire_shape(parameter.schema, schemas)
     if parameter.style == "deepObject" and may_nest(schema, schemas):
         tree = take_brackets(parameter.name, pairs)
@@ -165,14 +168,14 @@ def read_query(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> Any
     if kind == "array" and (parameter.explode or len(raw) > 1):
         if not parameter.explode:
             _refuse_repeated(parameter, raw)
-        return coerce_array([percent_decode(value) for value in raw], schema, schemas)
+        return _coerce_array([percent_decode(value) for value in raw], schema, schemas)
     _refuse_repeated(parameter, raw)
     if kind == "primitive":
         text = percent_decode(raw[0])
         return text if not text and parameter.allow_empty else coerce(text, schema, schemas)
     splitter = SPLITTERS.get(parameter.style, SPLITTERS["form"])
     parts = [percent_decode(part) for part in splitter.split(raw[0])] if raw[0] else []
-    return coerce_array(parts, schema, schemas) if kind == "array" else _flat_object(parameter, parts, schemas)
+    return _coerce_array(parts, schema, schemas) if kind == "array" else _flat_object(parameter, parts, schemas)
 
 
 def _refuse_repeated(parameter: Parameter, raw: Sequence[str]) -> None:
@@ -218,13 +221,13 @@ def _exploded_object(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) 
     for name in schemas.properties(parameter.schema):
         if raw := pairs.take(name):
             texts[name] = percent_decode(raw[0]) if len(raw) == 1 else [percent_decode(text) for text in raw]
-    return coerce_object(texts, parameter.schema, schemas) if texts else MISSING
+    return _coerce_object(texts, parameter.schema, schemas) if texts else MISSING
 
 
 def take_free_properties(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> dict[str, Any]:
     """Return the unused pairs as properties of an exploded object with free properties."""
     names = dict.fromkeys(pairs.unused)
-    return coerce_object({name: percent_decode(pairs.take(name)[-1]) for name in names}, parameter.schema, schemas)
+    return _coerce_object({name: percent_decode(pairs.take(name)[-1]) for name in names}, parameter.schema, schemas)
 
 
 def is_spread(parameter: Parameter, schemas: Schemas) -> bool:
@@ -243,7 +246,7 @@ def takes_any_name(parameter: Parameter, schemas: Schemas) -> bool:
 
 
 def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
-    """Return the value of a path parameter in simple, label or matrix style. Problem 404 without the style's prefix."""
+    """Return the value of a path parameter (simple, label, matrix). RequestProblem 404 without the style's prefix."""
     name, explode = parameter.name, parameter.explode
     if parameter.style == "label":
         body = _strip_prefix(".", raw, parameter)
@@ -261,7 +264,7 @@ def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
     ):
         raise RequestProblem(404, f"path parameter {name} is written ;{name}=VALUE, not {raw!r}")
     if kind == "array" and explode:
-        return coerce_array([percent_decode(value, plus=False) for _, _, value in marks], parameter.schema, schemas)
+        return _coerce_array([percent_decode(value, plus=False) for _, _, value in marks], parameter.schema, schemas)
     return _delimited(parameter, marks[0][2], ",", schemas)
 
 
@@ -280,7 +283,7 @@ def read_header(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
         return coerce(raw.strip(), parameter.schema, schemas)
     parts = [part.strip() for part in raw.split(HEADER_DELIMITERS.get(parameter.style, ","))]
     if kind == "array":
-        return coerce_array(parts, parameter.schema, schemas)
+        return _coerce_array(parts, parameter.schema, schemas)
     return _object(parameter, parts, schemas)
 
 
@@ -296,7 +299,7 @@ def _delimited(parameter: Parameter, raw: str, delimiter: str, schemas: Schemas)
     split = SPLITTERS[parameter.style].split(raw) if parameter.style in HEADER_DELIMITERS else raw.split(delimiter)
     parts = [percent_decode(part, plus=False) for part in split]
     if kind == "array":
-        return coerce_array(parts, parameter.schema, schemas)
+        return _coerce_array(parts, parameter.schema, schemas)
     return _object(parameter, parts, schemas)
 
 
@@ -304,12 +307,12 @@ def _object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[st
     if not parameter.explode:
         return _flat_object(parameter, parts, schemas)
     split = [part.partition("=") for part in parts]
-    return coerce_object({name: value for name, _, value in split}, parameter.schema, schemas)
+    return _coerce_object({name: value for name, _, value in split}, parameter.schema, schemas)
 
 
 def _flat_object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, Any]:
-    """Return `R,100,G,200` as {"R": 100, "G": 200}. Problem 422 for an odd number of parts."""
+    """Return `R,100,G,200` as {"R": 100, "G": 200}. RequestProblem 422 for an odd number of parts."""
     if len(parts) % 2:
         message = "an object is written as name,value,name,value"
         raise unprocessable([Fault(location=f"{parameter.location}.{parameter.name}", message=message)])
-    return coerce_object(dict(zip(parts[::2], parts[1::2], strict=True)), parameter.schema, schemas)
+    return _coerce_object(dict(zip(parts[::2], parts[1::2], strict=True)), parameter.schema, schemas)

@@ -38,7 +38,7 @@ class RequestProblem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
 
 
 def unprocessable(faults: Iterable[Fault]) -> RequestProblem:
-    """Return the Problem 422 for values that break their schemas."""
+    """Return the RequestProblem 422 for values that break their schemas."""
     # Clients print `detail` alone, so it has the first fault and the number of the others.
     fault_list = tuple(faults)
     suffix = f" (and {len(fault_list) - 1} more)" if len(fault_list) > 1 else ""

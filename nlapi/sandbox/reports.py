@@ -28,7 +28,7 @@ DIMENSION_PARAMETERS = frozenset("dimension dimensions group groupby breakdown b
 
 
 def compute_report(state: SandboxState, operation: Operation, checked: ValidRequest, scope: Scope) -> Any:
-    """Return the JSON answer from its schema and the values of the request; NOTHING without a described JSON answer."""
+    """Return the JSON answer from its schema and the values of the request; ABSENT without a described JSON answer."""
     media = json_media(operation)
     if media is None:
         return ABSENT

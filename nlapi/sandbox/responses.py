@@ -1,4 +1,4 @@
-"""HTTP responses: an Outcome with the status, headers and media type of the description."""
+"""HTTP responses: a HandlerResult with the status, headers and media type of the description."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def encode_json(value: Any) -> bytes:
 def build_response(
     state: SandboxState, operation: Operation, result: HandlerResult, *, accept: str, path: str, prefix: str
 ) -> HttpResponse:
-    """Return the response for an Outcome, in a media type that the client accepts."""
+    """Return the response for a HandlerResult, in a media type that the client accepts."""
     status, response = _response(operation, is_created=result.created is not None)
     headers = list(_headers(state, response, result)) if response else []
     if result.created is not None:

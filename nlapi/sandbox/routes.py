@@ -1,4 +1,7 @@
-"""Operations that share a method and a route, distinguished by a query or fragment in the path or a fixed value."""
+"""Matches a method and a path to an Operation and the raw values in its path.
+
+Operations that share both are distinguished by a query or fragment in the path, or by a fixed value.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,11 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.parameters import QueryPairs, percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem
 
+NO_HEADERS: Mapping[str, str] = {}
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
-def select_operation(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
+
+def _select_operation(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
     """Return the operation for a raw query and headers (names in lower case), or None.
 
     The query of its path must be in the request. Of several, the one with most such pairs comes first, then the one
@@ -47,16 +53,21 @@ def take_path_query(operation: Operation, pairs: QueryPairs) -> dict[str, str]:
 
 def _constant_pairs(operation: Operation) -> Iterator[tuple[str, str]]:
     """Yield the constant pairs in the query of the path, decoded."""
-    for name, value in split_pairs(operation.fixed_query).pairs if operation.fixed_query else ():
+    for name, value in _path_pairs(operation):
         if "{" not in value and "{" not in name:
             yield name, unquote_plus(value)
 
 
 def _placeholder_pairs(operation: Operation) -> Iterator[tuple[str, str]]:
     """Yield key and parameter of the pairs with a placeholder in the query of the path: `?q={query}`."""
-    for name, value in split_pairs(operation.fixed_query).pairs if operation.fixed_query else ():
-        if placeholder := re.fullmatch(r"\{([^{}]+)\}", value):
+    for name, value in _path_pairs(operation):
+        if placeholder := PLACEHOLDER.fullmatch(value):
             yield name, str(placeholder.group(1))
+
+
+def _path_pairs(operation: Operation) -> Sequence[tuple[str, str]]:
+    """Return the raw pairs in the query of the path."""
+    return split_pairs(operation.fixed_query).pairs if operation.fixed_query else ()
 
 
 def _has_constant_values(operation: Operation, pairs: QueryPairs, headers: Mapping[str, str]) -> bool:
@@ -70,10 +81,6 @@ def _has_constant_values(operation: Operation, pairs: QueryPairs, headers: Mappi
         if str(choices[0]) not in sent_values:
             return False
     return True
-
-
-NO_HEADERS: Mapping[str, str] = {}
-PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +119,9 @@ class RouteTable:
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
     def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> RouteMatch:
-        """Return the Match of a percent-encoded path; Problem 404 for an unknown path, 405 with Allow for a method.
+        """Return the RouteMatch of a percent-encoded path.
 
+        RequestProblem 404 for an unknown path, 405 with Allow for a method.
         `query` (raw) and `headers` (names in lower case) distinguish operations on one path.
         """
         allowed: dict[str, None] = {}
@@ -123,7 +131,7 @@ class RouteTable:
             if not operations and method == "HEAD":
                 # HEAD is GET without its body (RFC 9110 §9.3.2), and described almost nowhere.
                 operations = template.operations.get("GET", ())
-            if (operation := select_operation(operations, query, headers)) is not None:
+            if (operation := _select_operation(operations, query, headers)) is not None:
                 return RouteMatch(operation=operation, raw=raw, prefix=prefix)
             without_query += operations
             allowed |= dict.fromkeys(template.operations)

@@ -1,4 +1,4 @@
-"""The context of a sample value: the item it belongs to, its number, its depth and the ids that it may refer to."""
+"""Makes sample values for schemas: plausible, distinct by item, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ from nlapi.sandbox.schemas import Schemas
 # The absence of a value, where None is a value (JSON null).
 ABSENT: Any = object()
 
-# (property name, index) -> the id of an existing item, or NOTHING.
+# (property name, index) -> the id of an existing item, or ABSENT.
 FindReference = Callable[[str, int], Any]
+
+# The depth at which nested values end, for schemas that require themselves.
+MAX_DEPTH = 8
+# The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
+OPTIONAL_DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +77,6 @@ class SampleContext:
         return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs, full=False)
 
 
-# The depth at which nested values end, for schemas that require themselves.
-MAX_DEPTH = 8
-# The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
-OPTIONAL_DEPTH = 2
-
-
 class Sampler:
     """A generator of values for the schemas of one Spec."""
 
@@ -109,7 +108,7 @@ class Sampler:
             yield flat["items"]
 
     def repair(self, schema: Any, value: Any) -> Any:
-        """Return the value without the optional parts that break the schema; NOTHING when that is not enough."""
+        """Return the value without the optional parts that break the schema; ABSENT when that is not enough."""
         # Removing a part may break another rule (minProperties, dependentRequired), hence several rounds.
         for _ in range(8):
             errors = list(zip(self.schemas.errors(schema, value, "read"), range(20), strict=False))
@@ -260,7 +259,7 @@ class Sampler:
     def _distinct_item(
         self, items: Any, context: SampleContext, ref: str | None, existing: list[Any], position: int
     ) -> Any:
-        """Return an item that the list does not contain, or NOTHING after a few attempts."""
+        """Return an item that the list does not contain, or ABSENT after a few attempts."""
         for jump in range(1, 12):
             value = self.generate(items, context.item(position + jump, ref))
             if value not in existing:

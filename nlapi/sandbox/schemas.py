@@ -1,21 +1,16 @@
-"""The string and number formats that the sandbox checks."""
+"""Validates values against the schemas of a description, with their string and number formats."""
 
 from __future__ import annotations
 
 import base64
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
-
-if TYPE_CHECKING:
-    from jsonschema import FormatChecker
-from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from nlapi.openapi.spec import Spec
 from nlapi.resources.schemas import SchemaReader
@@ -23,8 +18,8 @@ from nlapi.sandbox.problem import Fault
 from nlapi.tools.validator import VALIDATOR
 
 if TYPE_CHECKING:
+    from jsonschema import FormatChecker
     from jsonschema.protocols import Validator
-
 
 # jsonschema's own checkers need a package each for date-time, duration, uri and hostname. Date, time and date-time are
 # those of RFC 3339 §5.6, duration that of its appendix A.
@@ -35,6 +30,9 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 DURATION = re.compile(r"P(?!$)(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?!$)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?)")
 UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9-]{1,63})*")
+
+# Faults in one refusal: a list of a thousand wrong items needs no thousand lines.
+MAX_FAULTS = 20
 
 
 def _date(text: str) -> bool:
@@ -83,7 +81,7 @@ STRINGS: dict[str, Callable[[str], object]] = {
 INTEGERS = {"int32": 2**31, "int64": 2**63}
 
 
-def build_format_checker() -> FormatChecker:
+def _build_format_checker() -> FormatChecker:
     """Return a jsonschema FormatChecker of these formats; any other format passes."""
     from jsonschema import FormatChecker
 
@@ -101,10 +99,6 @@ def _of_strings(check: Callable[[str], object]) -> Callable[[Any], bool]:
 
 def _within(limit: int) -> Callable[[Any], bool]:
     return lambda value: not isinstance(value, int) or -limit <= value < limit
-
-
-# Faults in one refusal: a list of a thousand wrong items needs no thousand lines.
-MAX_FAULTS = 20
 
 
 class Schemas(SchemaReader):
@@ -142,7 +136,7 @@ class Schemas(SchemaReader):
 
     @cached_property
     def _formats(self) -> Any:
-        return build_format_checker()
+        return _build_format_checker()
 
     @cached_property
     def _classes(self) -> dict[str, Any]:

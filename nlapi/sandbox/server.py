@@ -1,4 +1,4 @@
-"""The ASGI application of a sandbox."""
+"""Serves a sandbox as an ASGI application, on loopback by default."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ OnRequest = Callable[[str, str, int, str], None]
 MAX_BODY = 10 * 2**20
 
 _log = logging.getLogger(__name__)
+
+# Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
+START_TIMEOUT_S = 20.0
 
 
 class Sandbox:
@@ -83,7 +86,7 @@ class Sandbox:
             self.on_request(scope["method"], path, response.status, reason)
 
     def respond(self, incoming: RawRequest, origin: str = "") -> HttpResponse:
-        """Return the answer to a request. Problem when it is refused, and then nothing has changed.
+        """Return the answer to a request. RequestProblem when it is refused, and then nothing has changed.
 
         Where an Idempotency-Key header is described, a second request with the same key gets the first answer.
         """
@@ -146,7 +149,7 @@ def _origin(scope: Message) -> str:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Return the whole body. Problem 413 when it is too large."""
+    """Return the whole body. RequestProblem 413 when it is too large."""
     # A body that is too large is still read, up to four times the limit: many clients send all of it before they read
     # the answer, and would see a broken connection instead.
     chunks: list[bytes] = []
@@ -182,10 +185,6 @@ async def _run_lifespan(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
-
-
-# Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
-START_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +250,7 @@ def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
     """Return a uvicorn server without logs that calls `on_ready`, and stops at once when any thread calls `stop`."""
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class StoppableServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             self.loop = asyncio.get_running_loop()
@@ -293,4 +292,4 @@ def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
         server_header=False,
         date_header=False,
     )
-    return Server(config)
+    return StoppableServer(config)

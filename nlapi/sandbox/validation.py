@@ -1,4 +1,4 @@
-"""The check that a request carries the credentials of its operation."""
+"""Checks a request against its description, credentials included; each fault has its location."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ from nlapi.sandbox.schemas import Schemas
 # The values of a request by location: header (names in lower case), query and cookie, all decoded.
 FieldsByLocation = Mapping[str, Mapping[str, str]]
 
+# Header parameters of these names are ignored; OpenAPI 3.1.1 §4.8.12.1.
+IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
+
 
 def authenticate(operation: Operation, fields: FieldsByLocation) -> None:
-    """Raise Problem 401 unless one alternative of the operation's security is complete, with any non-empty values."""
+    """Raise RequestProblem 401 unless one alternative of the operation's security is complete; any values will do."""
     if not operation.security:
         return
     schemes = operation.spec.security_schemes
@@ -57,18 +60,18 @@ def _missing_schemes(schemes: Sequence[SecurityScheme], values: FieldsByLocation
     filled = {
         credential_location(candidate).key
         for candidate in schemes
-        if candidate.kind != "mutualTLS" and has_credential(candidate, values)
+        if candidate.kind != "mutualTLS" and _has_credential(candidate, values)
     }
     return [scheme for field, scheme in reversed(fields.items()) if field not in filled]
 
 
-def has_credential(scheme: SecurityScheme, fields: FieldsByLocation) -> bool:
+def _has_credential(scheme: SecurityScheme, fields: FieldsByLocation) -> bool:
     """Return whether a request has a credential of this scheme, whatever its value."""
     if scheme.kind == "apiKey":
         name = scheme.name.lower() if scheme.location == "header" else scheme.name
         return bool(fields.get(scheme.location, {}).get(name, "").strip())
     sent_scheme, _, credential = fields["header"].get("authorization", "").partition(" ")
-    required_scheme = scheme.scheme if scheme.kind == "http" else "bearer"
+    required_scheme = _http_scheme(scheme)
     if sent_scheme.lower() != required_scheme or not credential.strip():
         return False
     return required_scheme != "basic" or _is_basic(credential.strip())
@@ -84,20 +87,19 @@ def _is_basic(credential: str) -> bool:
 def _describe(scheme: SecurityScheme) -> str:
     if scheme.kind == "apiKey":
         return f"{scheme.id} ({scheme.location} {scheme.name})"
-    kind = scheme.scheme if scheme.kind == "http" else "bearer"
-    return f"{scheme.id} (header Authorization: {kind.title()} ...)"
+    return f"{scheme.id} (header Authorization: {_http_scheme(scheme).title()} ...)"
 
 
 def _challenge(missing: Iterable[SecurityScheme]) -> str:
     scheme = next(iter(missing))
     if scheme.kind == "apiKey":
         return f'ApiKey realm="sandbox", in="{scheme.location}", name="{scheme.name}"'
-    kind = scheme.scheme if scheme.kind == "http" else "bearer"
-    return f'{kind.title()} realm="sandbox"'
+    return f'{_http_scheme(scheme).title()} realm="sandbox"'
 
 
-# Header parameters of these names are ignored; OpenAPI 3.1.1 §4.8.12.1.
-IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
+def _http_scheme(scheme: SecurityScheme) -> str:
+    """Return the scheme of the Authorization header; OAuth 2 and OpenID Connect send bearer tokens."""
+    return scheme.scheme if scheme.kind == "http" else "bearer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ class ValidRequest:
 
 
 def check_request(operation: Operation, raw: Mapping[str, str], incoming: RawRequest, schemas: Schemas) -> ValidRequest:
-    """Return the values of a request; Problem 400, 404, 415 or 422 when the description forbids it."""
+    """Return the values of a request; RequestProblem 400, 404, 415 or 422 when the description forbids it."""
     pairs = split_pairs(incoming.query)
     raw = {**raw, **take_path_query(operation, pairs)}
     values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
@@ -239,7 +241,7 @@ def _value_faults(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fa
 def _take_unmatched(
     operation: Operation, pairs: QueryPairs, query: dict[str, Any], faults: list[Fault], schemas: Schemas
 ) -> None:
-    """Assign query names without a parameter to a credential or a free-form object; Problem 400 for the others."""
+    """Assign query names without a parameter to a credential or a free-form object; RequestProblem 400 for others."""
     for requirement in operation.security:
         for id in requirement:
             scheme = operation.spec.security_schemes.get(id)
@@ -291,7 +293,7 @@ def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: 
     value = read_body(media, content, incoming.content_type, schemas)
     if value is MISSING:
         return MISSING
-    value = without_read_only(value, media.schema, schemas)
+    value = _without_read_only(value, media.schema, schemas)
     try:
         faults += schemas.faults(media.schema, value, "body")
     except RecursionError:
@@ -300,12 +302,12 @@ def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: 
     return value
 
 
-def without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
+def _without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
     """Return a value without its readOnly properties."""
     # Ignored and not refused: many clients send back the whole item that they read.
     if isinstance(value, list) and depth:
         items = schemas.flat(schema).get("items", {})
-        return [without_read_only(item, items, schemas, depth - 1) for item in value]
+        return [_without_read_only(item, items, schemas, depth - 1) for item in value]
     if not isinstance(value, dict) or not depth:
         return value
     described = schemas.properties(schema)
@@ -313,6 +315,6 @@ def without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6)
         name: item for name, item in value.items() if schemas.flat(described.get(name, {})).get("readOnly") is not True
     }
     return {
-        name: without_read_only(item, described.get(name, {}), schemas, depth - 1)
+        name: _without_read_only(item, described.get(name, {}), schemas, depth - 1)
         for name, item in writable_fields.items()
     }

@@ -1,4 +1,4 @@
-"""Status transitions: the status of an item after an action, as PUBLISHED or ACTIVE after `publish`."""
+"""Creates, updates and removes stored items, and changes their status after an action, as PUBLISHED after `publish`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import WRAPPERS, value_at
+from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.semantics import Resource
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.schemas import Schemas
@@ -44,7 +44,7 @@ STATUS_BY_VERB = {
 NEW_STATUSES = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
 
 
-def status_properties(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
+def _status_properties(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
     """Yield the status properties of a schema, with their enum values."""
     for name, property_schema in schemas.properties(schema).items():
         if set(name_words(name)) & {"status", "state"}:
@@ -58,7 +58,7 @@ def statuses_after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
     """Return the status properties that an action sets, by name."""
     stem = name_words(verb)[0] if name_words(verb) else ""
     new_values = {}
-    for name, values in status_properties(schema, schemas):
+    for name, values in _status_properties(schema, schemas):
         value = _status_after(stem, values)
         if value is not None:
             new_values[name] = value
@@ -75,7 +75,7 @@ def _status_after(verb: str, values: list[str]) -> str | None:
     return next(iter((*similar, *listed)), None)
 
 
-def new_status(name: str, schema: Mapping[str, Any]) -> Any:
+def _new_status(name: str, schema: Mapping[str, Any]) -> Any:
     """Return the status of a new item: the default, the likeliest value, or the first."""
     if "default" in schema:
         return schema["default"]
@@ -93,7 +93,7 @@ def create(
     *,
     key: Any = None,
 ) -> StoredItem:
-    """Create an item from the fields that a client sent and those that a server sets. Problem 409 for an id in use.
+    """Create an item from the client's fields and those that a server sets. RequestProblem 409 for an id in use.
 
     Without `key` the id is the one in the body, where a client may choose it, else a new one.
     """
@@ -153,9 +153,9 @@ def _server_value(state: SandboxState, name: str, schema: Mapping[str, Any], sam
     """Return the server's value of a field of a new item: the time, a first status, the default, null, or a sample."""
     parts = set(name_words(name))
     if parts & (CREATED_WORDS | UPDATED_WORDS) and schema.get("format") in ("date-time", "date"):
-        return current_time(schema["format"])
+        return _current_time(schema["format"])
     if parts & {"status", "state"}:
-        status = new_status(name, schema)
+        status = _new_status(name, schema)
         return sampled if status is None else status
     if "default" in schema:
         return schema["default"]
@@ -230,7 +230,7 @@ def _store_change(
         flat = state.schemas.flat(schema)
         # `updated_at` is the server's unless the client can set it.
         if set(name_words(name)) & UPDATED_WORDS and flat.get("format") == "date-time" and name not in open_fields:
-            data[name] = current_time("date-time")
+            data[name] = _current_time("date-time")
     scope = {**row.scope, **state.fixtures.references_in(resource, data)}
     return state.store.change(row, data, scope)
 
@@ -279,6 +279,6 @@ def _is_storable(value: Any) -> bool:
     return not isinstance(value, str) or len(value) < 10_000
 
 
-def current_time(format: str = "date-time") -> str:
+def _current_time(format: str = "date-time") -> str:
     moment = datetime.now(UTC)
     return moment.date().isoformat() if format == "date" else moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""The view of an answer for a person: the sentence about it, and the rows and columns that it is about."""
+"""Shows an answer to a person: the sentence about it, its rows and columns, and the arguments of its next page."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ MAX_EXPANDED = 16
 
 VALUE_COLUMN = "value"
 """The column of a list of plain values."""
+
+_WHOLE_BODY = ("body", "")
+
+# A line of the reference that a model reads per operation; the whole holds at most 60,000 characters (015-plugins.md).
+MAX_FIELDS = 16
+MAX_DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +57,7 @@ def lowercase_headers(result: Result) -> dict[str, str]:
     return {name.lower(): value for name, value in result.headers}
 
 
-def table_view(items: Sequence[Item], operation: Operation | None) -> AnswerView:
+def _table_view(items: Sequence[Item], operation: Operation | None) -> AnswerView:
     """Return the table of several resources."""
     noun = singular_noun(operation) if operation is not None else ()
     return AnswerView(rows=tuple(items), columns=tuple(columns(items, noun)), operation=operation)
@@ -87,7 +93,7 @@ def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> 
     """Return the table of the entries of a list; None where they are neither all objects nor all plain values."""
     objects = [entry for entry in entries if isinstance(entry, Mapping)]
     if len(objects) == len(entries):
-        return table_view(objects, operation)
+        return _table_view(objects, operation)
     # A table of objects beside plain values would have empty cells that look like missing data.
     if any(isinstance(entry, list | Mapping) for entry in entries):
         return None
@@ -105,9 +111,6 @@ def raw_text(result: Result) -> str:
     if isinstance(data, list) and data:
         return "[{}]".format(",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in data))
     return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
-
-
-_WHOLE_BODY = ("body", "")
 
 
 def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
@@ -143,11 +146,6 @@ def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
         parameter.place for parameter in page_parameters(tool.operation) if sizes or parameter.role is not PageRole.SIZE
     }
     return frozenset(name for name, place in tool.places.items() if place in places)
-
-
-# A line of the reference that a model reads per operation; the whole holds at most 60,000 characters (015-plugins.md).
-MAX_FIELDS = 16
-MAX_DEPTH = 2
 
 
 def answer_fields(operation: Operation, spell: Callable[[str], str]) -> str:

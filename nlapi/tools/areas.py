@@ -1,4 +1,4 @@
-"""Groups of operations: those of one tag, or of one resource."""
+"""Divides the operations of an API into areas: groups of one tag or one resource, merged until they are few."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ MAX_GROUP_SLUG = 31
 # Each pair of groups is compared before a merge, so the time is quadratic; more groups than this are bucketed first.
 MAX_GROUPS = 200
 
+# A plugin has one main skill and at most 19 for areas, 20 in all (docs/design/015-plugins.md).
+MAX_AREAS = 19
+# A single group is split into areas of about three operations, so with fewer than six there is nothing to split.
+MIN_SPLIT_OPERATIONS = 6
+
+MAX_AREA_SLUG = 28
+MAX_LABELS = 4
+# Least cosine similarity at which two groups are merged for their likeness; under it, the smallest two are merged.
+MIN_SIMILARITY = 0.15
+
+# A part that would exceed this many times the average size accepts no other by likeness, so that the largest area does
+# not absorb most of the API.
+MAX_SIZE_FACTOR = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -40,15 +54,15 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     by_tag = len(tags) >= MIN_TAGGED_SHARE * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
     descriptions = _tag_descriptions(spec.document) if by_tag else {}
     return tuple(
-        group_by_label(
+        _group_by_label(
             operations,
-            lambda operation: (*operation.tags, "other")[0] if by_tag else resource_segment(operation.route),
+            lambda operation: (*operation.tags, "other")[0] if by_tag else _resource_segment(operation.route),
             descriptions,
         )
     )
 
 
-def group_by_label(
+def _group_by_label(
     operations: Sequence[Operation], label_of: Callable[[Operation], str], descriptions: Mapping[str, str] | None = None
 ) -> list[Group]:
     """Group operations by the label that `label_of` returns for each; `descriptions` are those of the labels."""
@@ -64,34 +78,19 @@ def group_by_label(
     return list(groups_by_slug.values())
 
 
-def resource_segment(path: str) -> str:
+def _resource_segment(path: str) -> str:
     """Return the first segment of a path that names a resource: `/api/v1/campaigns/{id}` -> campaigns."""
-    texts = literal_segments(path)
+    texts = _literal_segments(path)
     return next((text for text in texts if not VERSION.fullmatch(text)), texts[0] if texts else "root")
 
 
-def literal_segments(route: str) -> list[str]:
+def _literal_segments(route: str) -> list[str]:
     return [segment.text for segment in segments(route) if not segment.text.startswith("{")]
 
 
 def _tag_descriptions(document: Mapping[str, Any]) -> dict[str, str]:
     nodes = [node for node in as_list(document.get("tags")) if isinstance(node, Mapping)]
     return {str(node.get("name")): node["description"] for node in nodes if isinstance(node.get("description"), str)}
-
-
-# A plugin has one main skill and at most 19 for areas, 20 in all (docs/design/015-plugins.md).
-MAX_AREAS = 19
-# A single group is split into areas of about three operations, so with fewer than six there is nothing to split.
-MIN_SPLIT_OPERATIONS = 6
-
-MAX_AREA_SLUG = 28
-MAX_LABELS = 4
-# Least cosine similarity at which two groups are merged for their likeness; under it, the smallest two are merged.
-MIN_SIMILARITY = 0.15
-
-# A part that would exceed this many times the average size accepts no other by likeness, so that the largest area does
-# not absorb most of the API.
-MAX_SIZE_FACTOR = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +130,8 @@ def areas(spec: Spec, operations: Sequence[Operation], limit: int = MAX_AREAS) -
 
 def _split(operations: Sequence[Operation]) -> list[Group]:
     """Split one group by the first criterion that distinguishes its operations; [] where none does."""
-    for label_of in (lambda operation: resource_segment(operation.route), _second_segment, _id_noun, _effect_label):
-        split_groups = group_by_label(operations, label_of)
+    for label_of in (lambda operation: _resource_segment(operation.route), _second_segment, _id_noun, _effect_label):
+        split_groups = _group_by_label(operations, label_of)
         if len(split_groups) > 1:
             return split_groups
     return []
@@ -140,7 +139,7 @@ def _split(operations: Sequence[Operation]) -> list[Group]:
 
 def _second_segment(operation: Operation) -> str:
     """Return the second literal segment of a path, or the first where there is no second."""
-    names, first = literal_segments(operation.route), resource_segment(operation.route)
+    names, first = _literal_segments(operation.route), _resource_segment(operation.route)
     return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
 
 

@@ -1,4 +1,4 @@
-"""The conversion of text that a person typed into the type that a schema asks for."""
+"""Prepares the arguments of a call by the schemas of its tool: text converted, defaults filled in, values validated."""
 
 from __future__ import annotations
 
@@ -25,6 +25,24 @@ TYPE_ORDER = ("boolean", "integer", "number", "object", "array")
 MAX_TYPE_DEPTH = 8
 
 TRUE_TEXTS, FALSE_TEXTS = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
+
+# Levels of nested values that are transformed.
+MAX_VALUE_DEPTH = 32
+
+# Levels of nested `allOf`, `anyOf` and `oneOf` that are followed; a schema may contain itself.
+MAX_COMBINER_DEPTH = 4
+
+# Called with the schema and the value of each part; returns the new value.
+Change = Callable[[Mapping[str, Any], Any], Any]
+
+# Characters of one fault in a message: a model repeats long values, and a terminal shows about two lines.
+MAX_MESSAGE = 160
+
+MAX_FAULTS = 3
+
+# The validator recurses, also in parts that are not Python, where an overflow of the stack ends the process instead of
+# raising RecursionError.
+MAX_NESTED = 60
 
 
 def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> Any:
@@ -121,16 +139,6 @@ def _parse_json(text: str, default: Any) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return default
-
-
-# Levels of nested values that are transformed.
-MAX_VALUE_DEPTH = 32
-
-# Levels of nested `allOf`, `anyOf` and `oneOf` that are followed; a schema may contain itself.
-MAX_COMBINER_DEPTH = 4
-
-# Called with the schema and the value of each part; returns the new value.
-Change = Callable[[Mapping[str, Any], Any], Any]
 
 
 def to_wire_units(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,16 +254,6 @@ def argument_schema(tool: Tool, argument: str, *path: str) -> Mapping[str, Any]:
     for name in path:
         schema = property_schema(operation.spec, schema, name)
     return operation.spec.schema(schema)
-
-
-# Characters of one fault in a message: a model repeats long values, and a terminal shows about two lines.
-MAX_MESSAGE = 160
-
-MAX_FAULTS = 3
-
-# The validator recurses, also in parts that are not Python, where an overflow of the stack ends the process instead of
-# raising RecursionError.
-MAX_NESTED = 60
 
 
 def check(tool: Tool, arguments: Mapping[str, Any]) -> None:

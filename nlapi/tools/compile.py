@@ -1,4 +1,4 @@
-"""The stand-alone form of a description's schemas: `$ref`s to `$defs`, and only what a request may hold."""
+"""Converts an Operation into a Tool, with a stand-alone schema and the location of each argument in the request."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ OBJECT_CONSTRAINTS = ("minProperties", "maxProperties", "dependentRequired")
 
 # Keywords that an object schema may have for its properties to become arguments of their own.
 FLAT_KEYWORDS = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OBJECT_CONSTRAINTS}
+
+PARAMETER_LOCATIONS = ("path", "query", "header", "cookie")
+SCALAR_TYPES = ("string", "integer", "number", "boolean")
 
 
 class _TooDeepError(Exception):
@@ -246,10 +249,6 @@ def _join_objects(first: dict[str, Any], second: dict[str, Any]) -> dict[str, An
         joined["required"] = list(dict.fromkeys(required))
     key = "additionalProperties"
     return None if key in first and key in second and first[key] != second[key] else joined
-
-
-PARAMETER_LOCATIONS = ("path", "query", "header", "cookie")
-SCALAR_TYPES = ("string", "integer", "number", "boolean")
 
 
 def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[Tool, ...]:

@@ -124,7 +124,8 @@ def _page_note(result: Result, *, redirected: bool) -> str:
     title = _TITLE.search(result.text[:20_000])
     title_note = f" titled {single_line(unescape(title[1]))[:60]!r}" if title and title[1].strip() else ""
     if redirected:
-        return f"It was redirected to {single_line(redact_url(result.url))}, a web page{title_note}: perhaps one to sign in on."
+        url = single_line(redact_url(result.url))
+        return f"It was redirected to {url}, a web page{title_note}: perhaps one to sign in on."
     return f"The answer is a web page{title_note}, of which the description says nothing."
 
 
@@ -157,7 +158,8 @@ def _credential_note(operation: Operation, target: Target) -> str:
     if not used:
         return "The API wants a credential, and its description says nothing of one for this operation"
     names = " and ".join(credential.id for credential in used)
-    note = f"The credential for {names} was not accepted: is it whole, current, and for {single_line(operation.spec.title)}?"
+    title = single_line(operation.spec.title)
+    note = f"The credential for {names} was not accepted: is it whole, current, and for {title}?"
     # Descriptions often declare an apiKey in the header Authorization for what is a bearer token in practice.
     is_bare_authorization = any(
         credential.location.key == ("header", "authorization") and not credential.location.prefix for credential in used

@@ -1,4 +1,4 @@
-"""The names of an operation's arguments, read from the raw description without parsing the operation."""
+"""Searches operations by a phrase: BM25 selects candidates from a cached index, and learned weights rate them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.model import as_list, as_map
+from nlapi.openapi.model import as_list, as_map, unescape_step
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, WordRole, read_phrase
@@ -36,136 +36,10 @@ _MAX_SCHEMA_DEPTH = 2
 # The names of a larger body say little about what the operation does, and would lengthen the document in BM25.
 _MAX_PROPERTIES = 40
 
-
-def argument_names(operation: Operation) -> list[str]:
-    """Return the names of the parameters and of the top-level properties of the body.
-
-    A referenced parameter is named by the last segment of its `$ref`. Malformed parts are skipped.
-    """
-    document = operation.spec.document
-    item = as_map(as_map(document.get("paths")).get(operation.path))
-    node = as_map(item.get(operation.method.lower()))
-    names: list[str] = []
-    for parameter in (*as_list(item.get("parameters")), *as_list(node.get("parameters"))):
-        if not isinstance(parameter, Mapping):
-            continue
-        if parameter.get("in") == "body":
-            names += _properties(document, parameter.get("schema"), _MAX_SCHEMA_DEPTH)
-        else:
-            names.append(str(parameter.get("name") or str(parameter.get("$ref", "")).rpartition("/")[2]))
-    if body := node.get("requestBody"):
-        media = next(iter(as_map(_resolve(document, body).get("content")).values()), None)
-        names += _properties(document, as_map(media).get("schema"), _MAX_SCHEMA_DEPTH)
-    return names
-
-
-def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[str]:
-    schema = _resolve(document, schema)
-    names = [str(name) for name in islice(as_map(schema.get("properties")), _MAX_PROPERTIES)]
-    for part in as_list(schema.get("allOf")) if depth else ():
-        names += _properties(document, part, depth - 1)
-    return names
-
-
-def _resolve(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
-    """Return a node with its `$ref` resolved within the document; {} where the target is no object."""
-    for _ in range(_MAX_SCHEMA_DEPTH):
-        ref = as_map(node).get("$ref")
-        if not isinstance(ref, str):
-            break
-        node = document
-        for part in ref.lstrip("#/").split("/"):
-            # RFC 6901 §4: `~1` is decoded before `~0`, or `~01` would become `/`.
-            node = as_map(node).get(part.replace("~1", "/").replace("~0", "~"))
-    return as_map(node)
-
-
 # Version of the stored form: raise it when the content changes, so that older files are rebuilt.
 FORMAT_VERSION = 2
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the operations that have it, and its part of the score of each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexData:
-    """The parts of an Index that take long to compute; `operations` has the terms of each of its operations."""
-
-    operations: list[OperationTerms]
-    postings: Postings
-
-
-def serialize(data: IndexData) -> bytes:
-    """Return the JSON form of `data`, with every word stored once."""
-    import orjson
-
-    words = sorted({word for terms in data.operations for part in _word_fields(terms) for word in part})
-    numbers = {word: position for position, word in enumerate(words)}
-    rows = [
-        [_numeric_fields(terms), *([numbers[word] for word in part] for part in _word_fields(terms))]
-        for terms in data.operations
-    ]
-    return orjson.dumps({"words": words, "shapes": rows, "postings": data.postings})
-
-
-def deserialize(data: bytes) -> IndexData | None:
-    """Return the inverse of `serialize`; None where the data is anything else."""
-    import orjson
-
-    try:
-        stored = orjson.loads(data)
-        words = stored["words"]
-        operations = [_read_terms(row, words) for row in stored["shapes"]]
-        postings = stored["postings"]
-        # A cache file may be damaged or written by another version: an index out of range must not surface in a search.
-        fits = all(len(docs) == len(amounts) and max(docs) < len(operations) for docs, amounts in postings.values())
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None
-    return IndexData(operations=operations, postings=postings) if fits else None
-
-
-def _numeric_fields(terms: OperationTerms) -> list[int]:
-    """Return the numeric parts of a Shape."""
-    return [terms.kind, terms.length, terms.is_count, terms.is_about_caller, terms.is_possessive, terms.sets_state]
-
-
-def _word_fields(terms: OperationTerms) -> tuple[Sequence[str], ...]:
-    """Return the words of a Shape by field; sets are sorted, so that equal ones have equal bytes."""
-    sets = (
-        terms.name,
-        terms.qualifiers,
-        terms.inner,
-        terms.verbs,
-        terms.spoken,
-        terms.nouns,
-        terms.summary,
-        terms.object,
-    )
-    return (terms.entities, *map(sorted, sets))
-
-
-def _read_terms(row: list[Any], words: list[str]) -> OperationTerms:
-    """Return the Shape in a row. ValueError for a row of another form."""
-    (kind, length, is_count, is_about_caller, is_possessive, sets_state), entities, *set_columns = row
-    sets = [frozenset([words[number] for number in part]) for part in set_columns]
-    name, qualifiers, inner, verbs, spoken, nouns, summary, object_stems = sets
-    return OperationTerms(
-        kind=ActionKind(kind),
-        entities=tuple([words[number] for number in entities]),
-        name=name,
-        qualifiers=qualifiers,
-        inner=inner,
-        verbs=verbs,
-        spoken=spoken,
-        nouns=nouns,
-        summary=summary,
-        object=object_stems,
-        length=length,
-        is_count=is_count,
-        is_about_caller=is_about_caller,
-        is_possessive=is_possessive,
-        sets_state=sets_state,
-    )
-
 
 # Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
 FIELD_WEIGHTS = {
@@ -212,6 +86,129 @@ _COMMON_SHARE = 0.3
 _NO_POSTINGS: tuple[list[int], list[float]] = ([], [])
 
 
+def argument_names(operation: Operation) -> list[str]:
+    """Return the names of the parameters and of the top-level properties of the body.
+
+    A referenced parameter is named by the last segment of its `$ref`. Malformed parts are skipped.
+    """
+    document = operation.spec.document
+    item = as_map(as_map(document.get("paths")).get(operation.path))
+    node = as_map(item.get(operation.method.lower()))
+    names: list[str] = []
+    for parameter in (*as_list(item.get("parameters")), *as_list(node.get("parameters"))):
+        if not isinstance(parameter, Mapping):
+            continue
+        if parameter.get("in") == "body":
+            names += _properties(document, parameter.get("schema"), _MAX_SCHEMA_DEPTH)
+        else:
+            names.append(str(parameter.get("name") or str(parameter.get("$ref", "")).rpartition("/")[2]))
+    if body := node.get("requestBody"):
+        media = next(iter(as_map(_resolve(document, body).get("content")).values()), None)
+        names += _properties(document, as_map(media).get("schema"), _MAX_SCHEMA_DEPTH)
+    return names
+
+
+def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[str]:
+    schema = _resolve(document, schema)
+    names = [str(name) for name in islice(as_map(schema.get("properties")), _MAX_PROPERTIES)]
+    for part in as_list(schema.get("allOf")) if depth else ():
+        names += _properties(document, part, depth - 1)
+    return names
+
+
+def _resolve(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
+    """Return a node with its `$ref` resolved within the document; {} where the target is no object."""
+    for _ in range(_MAX_SCHEMA_DEPTH):
+        ref = as_map(node).get("$ref")
+        if not isinstance(ref, str):
+            break
+        node = document
+        for part in ref.lstrip("#/").split("/"):
+            node = as_map(node).get(unescape_step(part))
+    return as_map(node)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexData:
+    """The parts of an Index that take long to compute; `operations` has the terms of each of its operations."""
+
+    operations: list[OperationTerms]
+    postings: Postings
+
+
+def _serialize(data: IndexData) -> bytes:
+    """Return the JSON form of `data`, with every word stored once."""
+    import orjson
+
+    words = sorted({word for terms in data.operations for part in _word_fields(terms) for word in part})
+    numbers = {word: position for position, word in enumerate(words)}
+    rows = [
+        [_numeric_fields(terms), *([numbers[word] for word in part] for part in _word_fields(terms))]
+        for terms in data.operations
+    ]
+    return orjson.dumps({"words": words, "shapes": rows, "postings": data.postings})
+
+
+def _deserialize(data: bytes) -> IndexData | None:
+    """Return the inverse of `_serialize`; None where the data is anything else."""
+    import orjson
+
+    try:
+        stored = orjson.loads(data)
+        words = stored["words"]
+        operations = [_read_terms(row, words) for row in stored["shapes"]]
+        postings = stored["postings"]
+        # A cache file may be damaged or written by another version: an index out of range must not surface in a search.
+        fits = all(len(docs) == len(amounts) and max(docs) < len(operations) for docs, amounts in postings.values())
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return IndexData(operations=operations, postings=postings) if fits else None
+
+
+def _numeric_fields(terms: OperationTerms) -> list[int]:
+    """Return the numeric fields of OperationTerms."""
+    return [terms.kind, terms.length, terms.is_count, terms.is_about_caller, terms.is_possessive, terms.sets_state]
+
+
+def _word_fields(terms: OperationTerms) -> tuple[Sequence[str], ...]:
+    """Return the words of OperationTerms by field; sets are sorted, so that equal ones have equal bytes."""
+    sets = (
+        terms.name,
+        terms.qualifiers,
+        terms.inner,
+        terms.verbs,
+        terms.spoken,
+        terms.nouns,
+        terms.summary,
+        terms.object,
+    )
+    return (terms.entities, *map(sorted, sets))
+
+
+def _read_terms(row: list[Any], words: list[str]) -> OperationTerms:
+    """Return the OperationTerms in a row. ValueError for a row of another form."""
+    (kind, length, is_count, is_about_caller, is_possessive, sets_state), entities, *set_columns = row
+    sets = [frozenset([words[number] for number in part]) for part in set_columns]
+    name, qualifiers, inner, verbs, spoken, nouns, summary, object_stems = sets
+    return OperationTerms(
+        kind=ActionKind(kind),
+        entities=tuple([words[number] for number in entities]),
+        name=name,
+        qualifiers=qualifiers,
+        inner=inner,
+        verbs=verbs,
+        spoken=spoken,
+        nouns=nouns,
+        summary=summary,
+        object=object_stems,
+        length=length,
+        is_count=is_count,
+        is_about_caller=is_about_caller,
+        is_possessive=is_possessive,
+        sets_state=sets_state,
+    )
+
+
 class Index:
     """An immutable search index over operations, built once; a search changes nothing in it.
 
@@ -231,7 +228,7 @@ class Index:
             texts = [_weighted_fields(operation, extra) for operation in self.operations]
             data = IndexData(operations=list(map(operation_terms, self.operations)), postings=_build_postings(texts))
             if cache is not None and extra is None:
-                cache.store(_cache_key(self.operations), serialize(data))
+                cache.store(_cache_key(self.operations), _serialize(data))
         self._terms, self._postings = data.operations, data.postings
         self._relevance = Relevance(self._terms, {word: len(docs) for word, (docs, _) in self._postings.items()})
         self._entity_stems = frozenset(word for terms in self._terms for word in terms.entities)
@@ -405,7 +402,7 @@ def _indexed_text(operation: Operation) -> str:
 
 def _cached_data(operations: Sequence[Operation], cache: Cache) -> IndexData | None:
     data = cache.load(_cache_key(operations))
-    index_data = deserialize(data) if data is not None else None
+    index_data = _deserialize(data) if data is not None else None
     return index_data if index_data is not None and len(index_data.operations) == len(operations) else None
 
 

@@ -223,7 +223,8 @@ def _amounts(tool: Tool) -> Iterator[tuple[str, str]]:
             if unit in SCALES:
                 yield name, unit
         elif not {"integer", "number"}.isdisjoint(schema_types(schema)):
-            prose = f"{' '.join(split_words(name))} {schema.get('description', '')} {_argument_description(tool, name)}".lower()
+            texts = (*split_words(name), str(schema.get("description", "")), _argument_description(tool, name))
+            prose = " ".join(texts).lower()
             yield from ((name, unit) for unit, words in UNIT_PATTERNS if words.search(prose))
 
 

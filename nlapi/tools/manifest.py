@@ -1,4 +1,4 @@
-"""The compact form of a tool's schema for a model, without redundant keywords."""
+"""Writes tools in the JSON forms of the model APIs and MCP, in strict mode where it can guarantee the schema."""
 
 from __future__ import annotations
 
@@ -14,6 +14,28 @@ from nlapi.tools.tool import Tool
 
 # An object is open and has no properties by default (JSON Schema 2020-12 Core §10.3.2).
 OPEN_OBJECT: Mapping[str, Any] = {"additionalProperties": True, "properties": {}}
+
+# Limits of one request to the Claude API (2026-11): strict tools, optional arguments and unions.
+MAX_TOOLS = 20
+MAX_OPTIONAL = 24
+MAX_UNIONS = 16
+
+# Schemas in one tool: definitions that use one another can unfold to billions.
+MAX_SCHEMAS = 500
+
+# Keywords that strict mode supports, or that can be expressed in words. It could not enforce any other (a limit, a
+# pattern), so a schema with one is not made strict.
+STRICT_KEYWORDS = frozenset((
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
+    "description", "default", "examples", "deprecated", "format",
+))  # fmt: skip
+
+STRICT_FORMATS = frozenset(
+    ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
+)
+TYPE_KEYWORDS = ("type", "enum", "const", "anyOf", "$ref")
+
+FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
 
 
 def compact(tool: Tool) -> dict[str, Any]:
@@ -87,27 +109,6 @@ def _is_implied(choices: list[Any], types: Any) -> bool:
     return set(map(json_type, choices)) <= allowed
 
 
-# Limits of one request to the Claude API (2026-11): strict tools, optional arguments and unions.
-MAX_TOOLS = 20
-MAX_OPTIONAL = 24
-MAX_UNIONS = 16
-
-# Schemas in one tool: definitions that use one another can unfold to billions.
-MAX_SCHEMAS = 500
-
-# Keywords that strict mode supports, or that can be expressed in words. It could not enforce any other (a limit, a
-# pattern), so a schema with one is not made strict.
-STRICT_KEYWORDS = frozenset((
-    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
-    "description", "default", "examples", "deprecated", "format",
-))  # fmt: skip
-
-STRICT_FORMATS = frozenset(
-    ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
-)
-TYPE_KEYWORDS = ("type", "enum", "const", "anyOf", "$ref")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrictForm:
     """A schema that strict mode accepts, and its share of a request's allowance."""
@@ -121,7 +122,7 @@ class _UnfitError(Exception):
     """The schema has a constraint that strict mode cannot enforce."""
 
 
-def strict_schema(schema: Mapping[str, Any]) -> StrictForm | None:
+def _strict_schema(schema: Mapping[str, Any]) -> StrictForm | None:
     """Return the strict form of a tool's `input_schema`; None when it does not fit.
 
     Every object is closed, nothing is recursive, no size or length is limited. An object that lists its properties
@@ -211,15 +212,12 @@ def _describe_keywords(schema: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
-
-
 def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
     """Return one tool in a manifest form; UsageError for a form that is not in FORMATS.
 
     With `strict`, in the strict form where the schema fits strict mode and the form has one.
     """
-    strict_form = strict_schema(tool.input_schema) if strict else None
+    strict_form = _strict_schema(tool.input_schema) if strict else None
     common = {"name": tool.name, "description": tool.description}
     if format == "anthropic":
         return (
@@ -263,7 +261,7 @@ def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> lis
     optional = unions = 0
     # A wrong argument costs most in a change, so changes use the allowance before reads.
     for tool in sorted(tools, key=lambda tool: tool.effect is Effect.READ) if strict else ():
-        strict_form = strict_schema(tool.input_schema)
+        strict_form = _strict_schema(tool.input_schema)
         if strict_form is None or len(strict_names) == MAX_TOOLS:
             continue
         if optional + strict_form.optional <= MAX_OPTIONAL and unions + strict_form.unions <= MAX_UNIONS:

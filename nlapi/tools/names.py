@@ -1,4 +1,4 @@
-"""Names for tools and arguments: unique, stable, readable and accepted by the model APIs."""
+"""Chooses names for tools, arguments and groups: unique, stable, readable and accepted by the model APIs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from nlapi.resources.naming import split_words
 # The Messages API takes `^[a-zA-Z0-9_-]{1,64}$` for tools and `^[a-zA-Z0-9_.-]{1,64}$` for arguments; one bad name
 # rejects the whole request.
 MAX_LENGTH = 64
+
+# Claude Code refuses plugin names with `claude-*` and `anthropic-*` (2.1.331).
+RESERVED_WORDS = frozenset(("claude", "anthropic"))
 
 
 def tool_names(
@@ -80,10 +83,6 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-# Claude Code refuses plugin names with `claude-*` and `anthropic-*` (2.1.331).
-RESERVED_WORDS = frozenset(("claude", "anthropic"))
-
-
 def group_slug(label: str, limit: int) -> str:
     """Return the slug of a tag or a path segment, at most `limit` characters long."""
     words = (re.sub(r"[^a-z0-9]", "", word) for word in split_words(label))
@@ -91,7 +90,7 @@ def group_slug(label: str, limit: int) -> str:
         join_words([word for word in words if word and word not in RESERVED_WORDS], limit)
         # A label without Latin letters leaves no word; a hash is stable where a counter would change with the order of
         # tags.
-        or f"group-{hashlib.sha256(label.encode('utf-8', 'replace')).hexdigest()[:6]}"
+        or f"group-{_digest(label)[:6]}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The words that show how a phrase is built: verbs by their request, prepositions, determiners and set expressions."""
+"""Parses a short instruction: its verb, its object, and the words that only qualify the object."""
 
 from __future__ import annotations
 

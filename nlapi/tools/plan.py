@@ -6,12 +6,23 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
 from nlapi.openapi.spec import Operation
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call, Missing
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class PlanState(Protocol):
+    """The state that a planner needs in its next round: an immutable value.
+
+    The transcript stores `to_json`, whose `planner` names the planner; a resumed conversation has it decoded again.
+    """
+
+    def to_json(self) -> JsonObject: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +33,7 @@ class Plan:
     and the turn is over. `missing` lists what the user has to give first. `ended` is the reason why the planner's
     answer is incomplete (refused, or cut at a limit), else ""; nothing of such an answer is run. `confidence` is from 0
     to 1; `alternatives` are other single calls that were considered, the likeliest first. `raw` is the planner's own
-    form of the plan, stored for the next round.
+    state for the next round; None where it needs none, as at the end of a turn.
     """
 
     calls: tuple[Call, ...] = ()
@@ -34,8 +45,7 @@ class Plan:
     alternatives: tuple[Call, ...] = ()
     understood: str = ""
     ended: str = ""
-    # The transcript stores it as JSON and a resumed conversation reads it back, so it holds no objects.
-    raw: Any = None
+    raw: PlanState | None = None
     views: tuple[AnswerView, ...] = ()
     """the views of the answers that `text` is about, in order; empty for a planner that only writes text"""
 

@@ -1,4 +1,8 @@
-"""The terms of an operation for the search, by its path, id and summary: its resource and its action."""
+"""Rates the relevance of an operation to a phrase, by learned weights over its words, its path and its verb.
+
+The weights are those of a conditional logit over the operations that BM25 selects, learned from the steps of real
+workflows and from sentences about real APIs (`python -m training.relevance`).
+"""
 
 from __future__ import annotations
 
@@ -37,9 +41,48 @@ _POSSESSIVE_STEMS = frozenset(map(stem, "me self my".split()))
 STATE_STEMS = frozenset(map(stem, "state status".split()))
 """Stems by which an operation refers to a state."""
 
+# `python -m training.relevance` prints this table and KIND_WEIGHTS as they stand here. A penalty of 3 or 30 in place
+# of 10 changes the shares of right operations by less than 0.005.
+FEATURE_WEIGHTS: Mapping[str, float] = {
+    "bm25": 0.806,
+    "length log": 1.402,
+    "length": -0.412,
+    "number": 1.305,
+    "entity": 2.096,
+    "name unsaid": -1.031,
+    "inner unsaid": -1.54,
+    "inner said": 1.126,
+    "verb said": 1.379,
+    "verb is entity": 1.465,
+    "summary object said": 1.201,
+    "summary said": 0.951,
+    "summary unsaid": -0.028,
+    "caller's": 1.971,
+    "sets the state": 6.167,
+    "counts": 5.382,
+    "value": 0.591,
+    "filters": 0.877,
+    "qualifier unsaid": -0.489,
+    "qualifier said": 0.658,
+}
+KIND_WEIGHTS: Mapping[SearchIntent, tuple[float, ...]] = {
+    SearchIntent.COUNT: (-0.10, 0.78, 3.88, -1.37, -6.77, 0.58, -2.39),
+    SearchIntent.LIST: (1.83, 2.31, 0.88, -3.58, -2.39, -3.42, -2.79),
+    SearchIntent.ITEM: (1.08, 2.60, 1.48, -2.85, -3.70, -3.09, -1.14),
+    SearchIntent.SEARCH: (2.38, -0.66, 1.65, -1.99, -2.99, -3.14, -3.60),
+    SearchIntent.CREATE: (-1.05, -2.32, -0.12, 2.44, 1.64, 0.96, -2.68),
+    SearchIntent.UPDATE: (-2.19, -4.73, -1.62, 0.70, 2.92, 3.54, 0.04),
+    SearchIntent.DELETE: (-2.00, -2.92, -0.17, 0.19, -3.11, -1.23, 3.14),
+    SearchIntent.UNCLASSIFIED: (-0.30, -1.71, -0.30, 1.18, 1.27, 0.34, -0.10),
+    SearchIntent.PLURAL_NOUN: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
+    SearchIntent.NOUN: (0.91, 0.12, 1.27, -0.51, 0.33, -1.03, -1.38),
+}
+"""SearchIntent -> the term that it adds for each ActionKind of operation, in the order of ActionKind."""
+_WEIGHTS = tuple(FEATURE_WEIGHTS.values())
+
 
 class ActionKind(IntEnum):
-    """The kind of action of an operation on a resource. The order is that of the weights in relevance.KINDS."""
+    """The kind of action of an operation on a resource. The order is that of the weights in KIND_WEIGHTS."""
 
     COLLECTION = 0
     """lists or searches"""
@@ -60,7 +103,7 @@ _CHANGE_KINDS = frozenset((ActionKind.CREATE, ActionKind.ACTION, ActionKind.UPDA
 class OperationTerms:
     """The stems of an operation by the part that they are from, and its kind of action."""
 
-    # index_file.py stores these fields by position; change it, and its FORM, together with them.
+    # index.py stores these fields by position; change it, and its FORMAT_VERSION, together with them.
     kind: ActionKind
     entities: tuple[str, ...]
     """the words of the last literal path segment that names a resource"""
@@ -249,44 +292,6 @@ def _is_current_user(segments: Sequence[str]) -> bool:
     return path[:1] == ["user"] and (len(path) == 1 or "{" not in path[1])
 
 
-# `python -m benchmarks.find_train` prints this table and KIND_WEIGHTS as they stand here. A penalty of 3 or 30 in place
-# of 10 changes the shares of right operations by less than 0.005.
-FEATURE_WEIGHTS: Mapping[str, float] = {
-    "bm25": 0.806,
-    "length log": 1.402,
-    "length": -0.412,
-    "number": 1.305,
-    "entity": 2.096,
-    "name unsaid": -1.031,
-    "inner unsaid": -1.54,
-    "inner said": 1.126,
-    "verb said": 1.379,
-    "verb is entity": 1.465,
-    "summary object said": 1.201,
-    "summary said": 0.951,
-    "summary unsaid": -0.028,
-    "caller's": 1.971,
-    "sets the state": 6.167,
-    "counts": 5.382,
-    "value": 0.591,
-    "filters": 0.877,
-    "qualifier unsaid": -0.489,
-    "qualifier said": 0.658,
-}
-KIND_WEIGHTS: Mapping[SearchIntent, tuple[float, ...]] = {
-    SearchIntent.COUNT: (-0.10, 0.78, 3.88, -1.37, -6.77, 0.58, -2.39),
-    SearchIntent.LIST: (1.83, 2.31, 0.88, -3.58, -2.39, -3.42, -2.79),
-    SearchIntent.ITEM: (1.08, 2.60, 1.48, -2.85, -3.70, -3.09, -1.14),
-    SearchIntent.SEARCH: (2.38, -0.66, 1.65, -1.99, -2.99, -3.14, -3.60),
-    SearchIntent.CREATE: (-1.05, -2.32, -0.12, 2.44, 1.64, 0.96, -2.68),
-    SearchIntent.UPDATE: (-2.19, -4.73, -1.62, 0.70, 2.92, 3.54, 0.04),
-    SearchIntent.DELETE: (-2.00, -2.92, -0.17, 0.19, -3.11, -1.23, 3.14),
-    SearchIntent.UNCLASSIFIED: (-0.30, -1.71, -0.30, 1.18, 1.27, 0.34, -0.10),
-    SearchIntent.PLURAL_NOUN: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
-    SearchIntent.NOUN: (0.91, 0.12, 1.27, -0.51, 0.33, -1.03, -1.38),
-}
-"""SearchIntent -> the term that it adds for each ActionKind of operation, in the order of ActionKind."""
-_WEIGHTS = tuple(FEATURE_WEIGHTS.values())
 _NUMBER_KINDS = (ActionKind.COLLECTION, ActionKind.ITEM)
 _VALUE_SIGNS = {ActionKind.COLLECTION: -1.0, ActionKind.ITEM: 1.0, ActionKind.UPDATE: 1.0, ActionKind.DELETE: 1.0}
 _FILTER_SIGNS = {ActionKind.COLLECTION: 1.0, ActionKind.ITEM: -1.0}

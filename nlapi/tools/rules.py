@@ -32,7 +32,7 @@ class Ruling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class PolicyRule:
     """One rule of a policy.
 
     `api`, `operation` and `effect` are globs, one of which has to match in any case of letters. `location` is the
@@ -60,24 +60,24 @@ class Rule:
         return f"{self.verdict} {', '.join(limits) or 'everything'}"
 
 
-def deciding_rule(rules: Iterable[Rule], operation: Operation) -> Rule | None:
+def deciding_rule(rules: Iterable[PolicyRule], operation: Operation) -> PolicyRule | None:
     """Return the rule that decides on an operation: the most restrictive that applies, the first of equals."""
     order = list(Ruling)
     applicable = (rule for rule in rules if rule.applies_to(operation))
     return min(applicable, key=lambda rule: order.index(rule.verdict), default=None)
 
 
-def is_denied(rule: Rule | None) -> bool:
+def is_denied(rule: PolicyRule | None) -> bool:
     """Return whether a rule denies a call."""
     return rule is not None and rule.verdict is Ruling.DENY
 
 
-def denial_message(operation: Operation, rule: Rule) -> str:
+def denial_message(operation: Operation, rule: PolicyRule) -> str:
     """Return the reason why a call is never sent, for the user and for a model."""
     return f"{operation.id} is never sent: the user's policy says {rule}"
 
 
-def read_rules(spec: Spec, name: str = "") -> tuple[Rule, ...]:
+def read_rules(spec: Spec, name: str = "") -> tuple[PolicyRule, ...]:
     """Return the rules of the user's policy that apply to an API; `name` is the user's name for it.
 
     Its title, its source and each name that its source is registered under count as its names too. UsageError when the
@@ -97,7 +97,7 @@ def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in (name, spec.registered, *registered, spec.title, spec.source) if text))
 
 
-def parse_rules(document: Mapping[str, Any], file: str) -> tuple[Rule, ...]:
+def parse_rules(document: Mapping[str, Any], file: str) -> tuple[PolicyRule, ...]:
     """Return the rules in a policy. UsageError, with its position, for anything in it that is no rule."""
     # An entry that is not understood stops the command, as it may have been meant as a `deny`.
     if unknown := [key for key in document if key != "rules"]:
@@ -108,7 +108,7 @@ def parse_rules(document: Mapping[str, Any], file: str) -> tuple[Rule, ...]:
     return tuple(_parse_rule(entry, f"{file}, rule {number}") for number, entry in enumerate(entries, 1))
 
 
-def unmatched(rules: Iterable[Rule], operations: Iterable[Operation]) -> Iterator[str]:
+def unmatched(rules: Iterable[PolicyRule], operations: Iterable[Operation]) -> Iterator[str]:
     """Yield a sentence for each glob of a rule about one API that matches none of its operations."""
     ids = [operation.id for operation in operations]
     for rule in rules:
@@ -122,7 +122,7 @@ def unmatched(rules: Iterable[Rule], operations: Iterable[Operation]) -> Iterato
                 )
 
 
-def _parse_rule(entry: Any, location: str) -> Rule:
+def _parse_rule(entry: Any, location: str) -> PolicyRule:
     if not isinstance(entry, Mapping):
         raise UsageError(f"{location} is not a table", hint=HINT)
     for key in entry:
@@ -137,7 +137,7 @@ def _parse_rule(entry: Any, location: str) -> Rule:
     for glob in globs.get("effect", ()):
         if not any(_matches((glob,), effect) for effect in Effect):
             raise UsageError(f"{location}: the effect {glob!r} is not known", hint=f"it is one of {', '.join(Effect)}")
-    return Rule(verdict=Ruling(verdict), location=location, **globs)
+    return PolicyRule(verdict=Ruling(verdict), location=location, **globs)
 
 
 def _parse_globs(value: Any, location: str) -> tuple[str, ...]:

@@ -1,40 +1,30 @@
-"""The one way from a Call to a Result: check, place, build, consent, authorise, send."""
+"""Turns a Call into a Result, by the one way there is: check, place, build, consent, authorise, send."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import difflib
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlapi.client.auth import AuthorizedRequest, authorize, header_secrets, is_same_api
+from nlapi.client.auth import AuthorizedRequest, alternatives, authorize, header_secrets, is_same_api
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
-from nlapi.errors import ArgumentError, ConsentError
-from nlapi.openapi.spec import READ_METHODS, Effect, Spec
+from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, OutcomeUnknownError, SendError, UsageError
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.arguments import check, to_wire_units, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
-from nlapi.tools.rules import Rule, Ruling, deciding_rule, denial_message, is_denied, read_rules
+from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied, read_rules
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
     from nlapi.client.streaming.body import PieceListener
     from nlapi.client.transport import HttpClient
-import difflib
-import json
-from collections.abc import Iterable
-
-from nlapi.client.auth import alternatives
-from nlapi.errors import (
-    MissingCredentialError,
-    OutcomeUnknownError,
-    SendError,
-    UsageError,
-)
-from nlapi.openapi.spec import Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +44,7 @@ class Target:
     # Some APIs describe a credential that they do not want: Chroma, for one (its description declares it, its server
     # not).
     no_auth: bool = False
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PolicyRule, ...] = ()
 
 
 Auth = Mapping[str, str] | Literal[False] | None
@@ -90,7 +80,7 @@ class Prepared:
     effect: Effect
     curl: str
     written: Call
-    rule: Rule | None = None
+    rule: PolicyRule | None = None
 
     @property
     def requires_question(self) -> bool:
@@ -214,7 +204,7 @@ async def perform(
     )
 
 
-def consent_error(prepared: Prepared) -> ConsentError:
+def _consent_error(prepared: Prepared) -> ConsentError:
     """Return the error for a call that needs consent, with the way to give it."""
     name = prepared.call.operation_id
     if prepared.requires_question:
@@ -248,7 +238,7 @@ async def run(
     is_allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     needs_consent = prepared.requires_question or (prepared.effect is not Effect.READ and not is_allowed)
     if needs_consent and not await consent(prepared):
-        raise consent_error(prepared)
+        raise _consent_error(prepared)
     return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
 
 

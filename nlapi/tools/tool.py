@@ -1,4 +1,4 @@
-"""The account of a call: the source of each of its values, and the words of the sentence that no value uses."""
+"""Defines the types Tool, Call and Missing, and the Account of where each value of a call came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Synonyms of users and APIs: a machine of the one is an instance of the other."""
+"""Rates the similarity of two English words, by a list of synonyms and a table of word vectors.
+
+The synonyms are those of users and APIs: a machine of the one is an instance of the other. The table is built by
+`training/word_vectors.py`.
+"""
 
 from __future__ import annotations
 
@@ -268,6 +272,18 @@ total sum
 count amount
 """
 
+# 24,000 stems with 50 bytes each, made of Stanford's GloVe vectors (glove.6B, public domain). A bundled sentence
+# encoder would be a hundred times larger and slower (docs/design/011-choosing-an-operation.md).
+VECTOR_FILE = "meanings.bin"
+# Bytes of a vector. Every vector is scaled to the length 127, so a dot product over 127 * 127 is the cosine.
+VECTOR_SIZE = 50
+# Neighbours stored for each stem, as their positions in the list of stems.
+NEIGHBOURS = 6
+# Least similarity of two words of one group of synonyms.
+_SYNONYM_SIMILARITY = 0.85
+_SQUARED_LENGTH = 127.0 * 127.0
+_UNKNOWN_RARITY = 1.0
+
 
 def _parse_groups(groups: str) -> dict[str, frozenset[str]]:
     synonyms: dict[str, set[str]] = {}
@@ -284,23 +300,10 @@ SPELLINGS = _parse_groups(_ABBREVIATIONS)
 """Stem -> the stems of its other spellings: a repo is a repository in every context."""
 
 
-# 24,000 stems with 50 bytes each, made of Stanford's GloVe vectors (glove.6B, public domain). A bundled sentence
-# encoder would be a hundred times larger and slower (docs/design/011-choosing-an-operation.md).
-VECTOR_FILE = "meanings.bin"
-# Bytes of a vector. Every vector is scaled to the length 127, so a dot product over 127 * 127 is the cosine.
-VECTOR_SIZE = 50
-# Neighbours stored for each stem, as their positions in the list of stems.
-NEIGHBOURS = 6
-# Least similarity of two words of one group of synonyms.
-_SYNONYM_SIMILARITY = 0.85
-_SQUARED_LENGTH = 127.0 * 127.0
-_UNKNOWN_RARITY = 1.0
-
-
 @cache
 def _vector_table() -> tuple[dict[str, int], array[int], array[int]]:
     """Return the positions of the stems, the commonest first, and all vectors and all neighbours end to end."""
-    header, _, body = (files("nlapi") / "tools" / VECTOR_FILE).read_bytes().partition(b"\n")
+    _, header, body = (files("nlapi") / "tools" / VECTOR_FILE).read_bytes().split(b"\n", 2)
     positions = {word: position for position, word in enumerate(header.decode().split(" "))}
     neighbours_table = array("H", body[len(positions) * VECTOR_SIZE :])
     if sys.byteorder == "big":

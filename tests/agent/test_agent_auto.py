@@ -9,14 +9,16 @@ import pytest
 
 from nlapi.agent.auto import AutoPlanner, default_routes
 from nlapi.agent.events import CallProposed, ChoiceOffered, InputNeeded, PlanCreated, PlannerChosen, TurnAnswered
+from nlapi.agent.messages import ClaudeState
 from nlapi.agent.policy import Policy
+from nlapi.planner.steps.state import CallState
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
 
 
 class Named(Scripted):
-    """A scripted planner with a name and, like Claude's, a raw form of its plans."""
+    """A scripted planner with a name and the state that a planner of that name has in its plans."""
 
     def __init__(self, name: str, *rounds: str | Plan) -> None:
         super().__init__(*rounds)
@@ -30,7 +32,7 @@ class Named(Scripted):
 def _raw(plan: Plan, name: str) -> Plan:
     from dataclasses import replace
 
-    return replace(plan, raw={"planner": name, "messages": [], "results": {}})
+    return replace(plan, raw=ClaudeState(model="") if name == "claude" else CallState())
 
 
 def test_the_embedded_planner_goes_on_where_it_is_sure_and_claude_is_not_made(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
 from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
+from nlapi.planner.steps.state import CallState
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from tests.agent.kit import boards, boards_api, call, events, no, of, yes
 from tests.messages_server import (
@@ -283,7 +284,7 @@ def test_values_that_the_user_gave_are_told(spec: Spec) -> None:
 def test_rounds_of_another_planner_are_retold(spec: Spec) -> None:
     made = call(spec, "listBoards", limit=1)
     round = Round(
-        plan=Plan(calls=(made, made), raw="its own"),
+        plan=Plan(calls=(made, made), raw=CallState()),
         steps=(Step(call=made, outcome=Outcome.ANSWERED, result=Result(status=500, content=b"oops")),),
     )
     conversation = (

@@ -70,7 +70,7 @@ def test_several_changes_are_shown_before_one_question_and_reported(spec: Spec) 
         ChangesReported,
     ]
     (report,) = of(ChangesReported, seen)
-    assert len(report.of(ChangeOutcome.SUCCEEDED)) == 3
+    assert len(report.with_outcome(ChangeOutcome.SUCCEEDED)) == 3
 
 
 def test_a_no_is_to_all_of_them_and_its_reason_goes_to_the_planner(spec: Spec) -> None:
@@ -84,7 +84,7 @@ def test_a_no_is_to_all_of_them_and_its_reason_goes_to_the_planner(spec: Spec) -
         (Outcome.REFUSED, "the user said no: wrong board; nothing was sent")
     }
     (report,) = of(ChangesReported, seen)
-    assert len(report.of(ChangeOutcome.REFUSED)) == 3
+    assert len(report.with_outcome(ChangeOutcome.REFUSED)) == 3
 
 
 def test_what_comes_after_a_change_that_failed_is_not_tried(spec: Spec) -> None:
@@ -93,7 +93,8 @@ def test_what_comes_after_a_change_that_failed_is_not_tried(spec: Spec) -> None:
     assert len(api.received) == 2
     (report,) = of(ChangesReported, seen)
     assert [
-        len(report.of(fate)) for fate in (ChangeOutcome.SUCCEEDED, ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)
+        len(report.with_outcome(fate))
+        for fate in (ChangeOutcome.SUCCEEDED, ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)
     ] == [1, 1, 1]
     record = encode_event(report)
     assert [one["operation"] for one in record["not_tried"]] == ["deleteCard"]
@@ -147,7 +148,7 @@ def test_an_error_while_it_sends_leaves_a_step_for_every_change_and_a_report(spe
     with closed_port() as url:
         events(Scripted(three(spec), "It is down."), [spec], url, consent=yes, see=seen.append)
     (report,) = of(ChangesReported, seen)
-    assert [len(report.of(fate)) for fate in (ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)] == [1, 2]
+    assert [len(report.with_outcome(fate)) for fate in (ChangeOutcome.FAILED, ChangeOutcome.UNTRIED)] == [1, 2]
 
 
 def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) -> None:

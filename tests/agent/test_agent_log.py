@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nlapi.agent.events import StepFinished, TurnAnswered
 from nlapi.agent.log import MAX_BODY, Log, encode_event, list_transcripts, read_records, record_body
+from nlapi.agent.messages import ClaudeState
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
 from nlapi.agent.resume import resume
 from nlapi.api import load
@@ -58,7 +59,7 @@ def tools(spec: Spec) -> Callable[[str, str], Tool]:
 
 
 def plans(spec: Spec) -> tuple[Plan | str, ...]:
-    read = Plan(calls=(call(spec, "listBoards", "t1"),), text="Looking.", raw={"planner": "claude", "messages": []})
+    read = Plan(calls=(call(spec, "listBoards", "t1"),), text="Looking.", raw=ClaudeState(model="m"))
     write = Plan(calls=(call(spec, "createCard", "t2", board="b7", title="Ä"),), confidence=0.5)
     return read, write, "Added."
 
@@ -112,7 +113,7 @@ def test_secrets_are_masked_wherever_they_turn_up(spec: Spec, path: Path) -> Non
         return Reply(200, escaped.encode(), {"Set-Cookie": "session=c00kie", "Content-Type": "application/json"})
 
     with Echo(leak) as api, Log.open(path, secrets=[SECRET, "1"]) as log:
-        read_it = Plan(calls=(call(spec, "listCards", board=SECRET),), text=SECRET, raw={"thought": [SECRET]})
+        read_it = Plan(calls=(call(spec, "listCards", board=SECRET),), text=SECRET, raw=ClaudeState(model=SECRET))
         logged(log, spec, read_it, f"It is {SECRET}.", url=api.url, question=f"use {SECRET}, 1 time")
     text = path.read_text()
     for form in (SECRET, json.dumps(SECRET)[1:-1], "w%C3%B6rd-5e55", base64.b64encode(SECRET.encode()).decode()):
@@ -156,6 +157,16 @@ def test_a_conversation_comes_back_from_its_log(spec: Spec, path: Path) -> None:
             assert told.call == done.call
             assert told.result and done.result
             assert (told.result.status, told.result.content) == (done.result.status, done.result.content)
+
+
+@pytest.mark.parametrize("state", [{"planner": "gone"}, {"planner": "offline", "stage": "gone"}])
+def test_a_plan_that_no_planner_can_continue_is_refused(spec: Spec, path: Path, state: dict[str, str]) -> None:
+    with boards_api() as api, Log.open(path) as log:
+        logged(log, spec, *plans(spec), url=api.url)
+    records = [{**record, "raw": state} if record["event"] == "planned" else record for record in read_records(path)]
+    with pytest.raises(UsageError, match="gone") as refused:
+        resume(records, tools(spec))
+    assert "new conversation" in refused.value.hint
 
 
 @pytest.mark.parametrize(

@@ -287,13 +287,14 @@ def test_annotations_that_agree_are_taken(tmp_path: Path) -> None:
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from nlapi.gateway.engine import Ask, Engine
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.inference import InferenceRequest
 from tests.gateway.versions import configuration, publish
 
 async def main():
     engine = Engine(models=Path(sys.argv[1]))
     await publish(engine, configuration("v1", timeout_ms=20_000))
-    print((await engine.serve("greet", Ask(input=0))).output, flush=True)
+    print((await engine.serve("greet", InferenceRequest(input=0))).output, flush=True)
     await asyncio.sleep(600)
 
 if __name__ == "__main__":

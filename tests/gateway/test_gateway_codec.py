@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -45,6 +46,33 @@ def test_a_configuration_survives_the_way_there_and_back() -> None:
     for kind, nouns in FULL.items():
         for given, got in zip(sorted(nouns, key=str), sorted(encoded[kind], key=str), strict=True):
             assert got.items() >= given.items() or kind in ("objectives", "versions", "shards")
+
+
+def test_a_document_is_the_same_after_it_was_stored() -> None:
+    encoded = encode_configuration(decode_configuration(FULL))
+    assert json.loads(json.dumps(encoded)) == encoded
+
+
+def test_a_bound_stays_the_integer_that_it_was_written_as() -> None:
+    encoded = encode_configuration(decode_configuration(FULL))
+    assert repr(encoded["rules"][0]["between"]["age"]) == "{'least': 18, 'below': 30}"
+
+
+def test_names_are_slugs_but_for_those_of_fields_and_metrics() -> None:
+    objective = KINDS["objective"].decode({"name": "A  B", "context": [{"name": "Day"}], "model": "M", "version": "V"})
+    assert KINDS["objective"].encode(objective, True) == {
+        "name": "a-b",
+        "model": "m",
+        "version": "v",
+        "context": [{"name": "Day", "type": "string"}],
+        "idempotent": True,
+        "timeout_ms": 1000,
+    }
+
+
+def test_the_value_of_an_override_may_be_empty() -> None:
+    data = {"objective": "o", "value": "", "model": "m", "version": "v"}
+    assert KINDS["override"].encode(KINDS["override"].decode(data), True).items() >= {**data, "field": "user"}.items()
 
 
 def test_an_empty_configuration_has_every_kind() -> None:

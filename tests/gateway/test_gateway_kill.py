@@ -21,8 +21,8 @@ WRITER = """
 import asyncio, json, sys
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.publisher import Publisher
-from nlapi.gateway.store import Store
-from nlapi.routing.change import put
+from nlapi.gateway.store import GatewayStore
+from nlapi.routing.change import upsert_entity
 
 class Engine:
     async def publish(self, table, configuration, commit=None):
@@ -30,15 +30,15 @@ class Engine:
             await commit()
 
 async def main(path, document):
-    publisher = Publisher(Store(path), Engine())
+    publisher = Publisher(GatewayStore(path), Engine())
     await publisher.start()
     if not publisher.revision:
-        await publisher.change(lambda _: decode_configuration(document), who="test")
+        await publisher.change(lambda _: decode_configuration(document), author="test")
     rate = publisher.revision
     while True:
         rate += 1
         client = KINDS["client"].decode({"name": "web", "requests_per_second": rate})
-        made = await publisher.change(lambda now: put(now, client), who="test", why=f"rate {rate}")
+        made = await publisher.change(lambda now: upsert_entity(now, client), author="test", reason=f"rate {rate}")
         print(made.number, rate, flush=True)
 
 asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))

@@ -332,7 +332,7 @@ def test_the_least_loaded_replica_is_called_and_none_beyond_its_concurrency() ->
         assert served == [3, 3]
         with pytest.raises(InferenceError, match="no replica") as caught:
             await remote.run(InferenceRequest(input={}), 10, repeatable=True)
-        assert (caught.value.kind, caught.value.ran) == (FailureKind.UNAVAILABLE, False)
+        assert (caught.value.kind, caught.value.executed) == (FailureKind.UNAVAILABLE, False)
         release.set()
         await asyncio.gather(*calls)
         await cluster.close()

@@ -54,7 +54,7 @@ def test_a_token_of_spaces_is_not_no_token(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mcp", None)
-    assert "pip install '.[mcp]'" in run("mcp", "ads").complaint
+    assert 'pip install "nlapi[mcp]"' in run("mcp", "ads").complaint
 
 
 def test_the_sdk_is_not_imported_by_other_commands() -> None:

@@ -137,7 +137,7 @@ def test_a_credential_that_is_missing_is_named(ads: Spec) -> None:
 
 def test_values_that_the_user_registered_need_not_be_given(ads: Spec) -> None:
     with Echo(Reply(200, {})) as server:
-        api = served(ads, server.url, known={"campaign_id": "cmp_7h2k9q4m"})
+        api = served(ads, server.url, registered={"campaign_id": "cmp_7h2k9q4m"})
         tools = {tool.name: tool for tool in talk(api, listed)}
         assert "campaign_id" not in tools["getCampaign"].input_schema["required"]
         call(api, "getCampaign")

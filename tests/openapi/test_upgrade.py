@@ -160,7 +160,8 @@ def test_upgrading_what_is_upgraded_changes_nothing() -> None:
 
 
 KEYWORDS = sorted({
-    *schema_upgrade.HANDLERS, *schema_upgrade.SANITIZERS, *schema_upgrade.DROPPED_KEYWORDS, *schema_upgrade.ANNOTATION_KEYWORDS, "type", "const", "x-other",
+    *schema_upgrade.HANDLERS, *schema_upgrade.SANITIZERS, *schema_upgrade.DROPPED_KEYWORDS,
+    *schema_upgrade.ANNOTATION_KEYWORDS, "type", "const", "x-other",
 })  # fmt: skip
 SCALARS = st.one_of(
     st.none(),

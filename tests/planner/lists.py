@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 import nlapi
-from nlapi.planner.answering.answers import answer
+from nlapi.planner.answering.answers import answer_question
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
@@ -116,4 +116,4 @@ def asked(question: str, path: str, listed: Any, applied: Sequence[str] = ()) ->
     """What is answered to a question when the list at `path` is this one."""
     call = Call(tool=tool(path), arguments={})
     step = Step(call=call, outcome=Outcome.ANSWERED, result=reply(listed))
-    return answer(question, [step], applied=applied, today=WEDNESDAY)
+    return answer_question(question, [step], applied=applied, today=WEDNESDAY)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nlapi
-from nlapi.planner.answering.answers import answer
+from nlapi.planner.answering.answers import answer_question
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
@@ -72,7 +72,7 @@ def test_a_deed_makes_no_thing(place: str, status: int, said: str) -> None:
     step = Step(
         call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.ANSWERED, result=reply({"name": "Poetry"}, status)
     )
-    assert answer("move it back", [step]).text == said
+    assert answer_question("move it back", [step]).text == said
 
 
 def test_a_problem_is_told_by_its_title_and_detail() -> None:
@@ -89,7 +89,7 @@ def test_a_look_at_a_thing_is_told_of_the_thing() -> None:
     given = {**node, "parameters": [parameter("id", "path")], "responses": {"200": {"description": "ok"}}}
     (tool,) = nlapi.tools(spec({"/shelves/{id}/resolve": {"post": given}}))
     step = Step(call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.ANSWERED, result=reply({"room": "B"}))
-    assert answer("what does shelf 1 lead to?", [step]).text == "The shelf: room B."
+    assert answer_question("what does shelf 1 lead to?", [step]).text == "The shelf: room B."
 
 
 _KEYS = st.sampled_from(

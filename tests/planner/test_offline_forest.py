@@ -39,7 +39,7 @@ def test_the_score_is_the_sum_of_the_leaves_reached(forest: list[Any], row: list
 @given(forest=st.lists(trees(), max_size=12), row=st.lists(NUMBERS, min_size=3, max_size=3), cut=st.integers(0, 3))
 def test_a_row_in_parts_scores_as_a_whole(forest: list[Any], row: list[float], cut: int) -> None:
     read = read_forest({"features": ["a", "b", "c"], "base": 0.0, "trees": forest})
-    assert read.score_at(read.reach(row[:cut]) & read.reach(row[cut:], cut)) == read.score(row)
+    assert read.score_at(read.reachable_leaves(row[:cut]) & read.reachable_leaves(row[cut:], cut)) == read.score(row)
 
 
 def test_a_tree_with_too_many_leaves_is_refused() -> None:
@@ -51,17 +51,17 @@ def test_a_tree_with_too_many_leaves_is_refused() -> None:
 
 
 def test_what_else_was_learned_is_kept() -> None:
-    assert read_forest({"features": [], "base": 1, "trees": [], "least": 0.4}).facts == {"least": 0.4}
+    assert read_forest({"features": [], "base": 1, "trees": [], "least": 0.4}).metadata == {"least": 0.4}
 
 
 def test_a_trained_forest_is_shipped_and_read_as_it_was_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("lightgbm", reason="the training library is not installed (pip install --group train)")
-    from benchmarks.offline import learn
+    from training import forests
 
     rows = [[float(at % 7), float(at % 11)] for at in range(400)]
-    data = learn.train(("a", "b"), rows, [float(one > 3 or other > 8) for one, other in rows], trees=20)
-    monkeypatch.setattr(learn, "SHIPPED", tmp_path)
-    read = read_forest(json.loads(learn.ship("tiny", data).read_text()))
+    data = forests.train(("a", "b"), rows, [float(one > 3 or other > 8) for one, other in rows], trees=20)
+    monkeypatch.setattr(forests, "SHIPPED", tmp_path)
+    read = read_forest(json.loads(forests.ship("tiny", data, {"command": "a test"}).read_text()))
     assert read.probability([6.0, 10.0]) > 0.7 > 0.3 > read.probability([0.0, 0.0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.planner.steps.lookup import alike
+from nlapi.planner.steps.item_match import name_similarity
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, reply, talk
@@ -77,8 +77,8 @@ def test_a_field_that_an_update_leaves_as_it_is_is_no_argument() -> None:
 
 
 def test_a_code_is_nothing_else_that_looks_like_it() -> None:
-    assert alike("example.edu", "example.net.") == alike("web-2", "web-1") == 0.0
-    assert alike("sumer", "summer") > 0.6
+    assert name_similarity("example.edu", "example.net.") == name_similarity("web-2", "web-1") == 0.0
+    assert name_similarity("sumer", "summer") > 0.6
 
 
 def test_what_a_list_is_about_is_no_filter_of_another_field() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.planner.language.commands import plainly_ordered
+from nlapi.planner.language.commands import normalize_command
 from nlapi.resources.naming import stem
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, planner
@@ -35,11 +35,11 @@ HAS = frozenset(map(stem, "delete cancel disable enable start restore".split()))
     ],
 )
 def test_a_command_is_read_in_the_words_of_the_api(said: str, meant: str) -> None:
-    assert plainly_ordered(said, lambda: HAS) == meant
+    assert normalize_command(said, lambda: HAS) == meant
 
 
 def test_a_verb_that_the_api_has_itself_stays() -> None:
-    assert plainly_ordered("kill run 4", lambda: HAS | {"kill"}) == "kill run 4"
+    assert normalize_command("kill run 4", lambda: HAS | {"kill"}) == "kill run 4"
 
 
 def _one(id: str, summary: str, *parameters: Any, **more: Any) -> dict[str, Any]:

@@ -102,3 +102,9 @@ def nlapi_ads() -> Spec:
     if not _LOADED:
         _LOADED.append(nlapi.load("ads"))
     return _LOADED[0]
+
+
+def test_two_changes_in_one_sentence_are_refused_where_the_first_lacks_a_value() -> None:
+    refused = nlapi.plan("create a campaign and delete the audience Old Visitors", nlapi.load("ads"))
+    assert refused.calls == ()
+    assert "createCampaign, deleteAudience" in refused.text

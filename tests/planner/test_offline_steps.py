@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from nlapi.errors import UsageError
+from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.steps.state import ClauseState, LookupState, ScoredItem, decode_state
+from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Outcome, Step
-from nlapi.tools.tool import Call
-from tests.planner.kit import only, reply, talk
+from nlapi.tools.tool import Call, Tool
+from tests.planner.kit import library, only, reply, talk
 
 SHELVES = {
     "data": [
@@ -86,9 +92,50 @@ def test_a_name_that_nothing_has_is_said_with_what_there_is() -> None:
     assert last.missing[0].choices == ("sh_1", "sh_2")
 
 
+def find_tool(source: str, operation: str) -> Tool:
+    return compile_tool(library().operation(operation))
+
+
 def test_the_state_of_a_plan_is_json() -> None:
     for plan in talk("pause the summer reading shelf", shelves):
-        assert json.loads(json.dumps(plan.raw)) == plan.raw
+        if plan.raw is not None:
+            stored = json.loads(json.dumps(plan.raw.to_json()))
+            decoded = decode_state(stored, find_tool)
+            assert decoded is not None and decoded.to_json() == stored
+
+
+def test_a_state_of_an_earlier_version_can_be_read() -> None:
+    state = {
+        "planner": "offline",
+        "stage": "lookup",
+        "source": "shelves.yaml",
+        "operation": "deleteShelf",
+        "values": [[["shelf_id"], {"$wanted": "Poetry", "lister": "listShelves"}]],
+        "confidence": 0.6,
+        "note": "",
+        "others": [],
+        "slot": ["shelf_id"],
+        "name": "Poetry",
+        "field": "",
+        "via": "",
+        "kind": "shelf",
+        "filtered": False,
+        "pages": 1,
+        "rated": [[1.0, "sh_2", "Poetry"]],
+        "chain": {"asked": "delete the shelf Poetry", "then": []},
+    }
+    decoded = decode_state(state, find_tool)
+    assert isinstance(decoded, LookupState)
+    assert decoded.goal.values == {("shelf_id",): PendingLookup(name="Poetry", list_operation="listShelves")}
+    assert decoded.scored == (ScoredItem(score=1.0, id="sh_2", name="Poetry"),)
+    assert decoded.clause == ClauseState(sentence="delete the shelf Poetry", following=())
+    assert decode_state({"planner": "offline", "stage": "answer"}, find_tool) is None
+
+
+@pytest.mark.parametrize("state", [{}, {"stage": "pick"}, {"stage": "lookup", "name": "Poetry"}])
+def test_a_state_that_cannot_be_continued_is_refused(state: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="cannot continue"):
+        decode_state(state, find_tool)
 
 
 def test_a_look_up_that_fails_is_explained() -> None:

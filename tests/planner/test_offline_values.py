@@ -6,17 +6,17 @@ from datetime import date, datetime, time
 from typing import Any
 
 import pytest
+from tests.offline.kit import TODAY, only, planner
 
-from benchmarks.offline.gold import scene_of
 from nlapi.planner.language.dates import find_dates
 from nlapi.planner.language.numbers import find_numbers
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import Kind
-from nlapi.planner.slots.assignment import fill
-from nlapi.planner.slots.candidates import options
-from nlapi.planner.slots.context import Scene
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.slots.assignment import assign_slots
+from nlapi.planner.slots.candidates import slot_candidates
+from nlapi.planner.slots.context import SlotContext
 from tests.describe import body, parameter, spec
-from tests.planner.kit import TODAY, only, planner
+from training.gold import scene_of
 
 
 @pytest.mark.parametrize(
@@ -71,19 +71,19 @@ def test_what_is_no_date(text: str) -> None:
     assert find_dates(text, TODAY) == []
 
 
-def spans(text: str, kind: Kind) -> list[str]:
-    return [span.text for span in read_sentence(text, TODAY).spans if span.kind is kind]
+def spans(text: str, kind: MentionKind) -> list[str]:
+    return [span.text for span in read_sentence(text, TODAY).mentions if span.kind is kind]
 
 
 def test_names_are_runs_of_capitals() -> None:
-    assert "Back to School" in spans("ads of the campaign Back to School", Kind.NAME)
-    assert spans("Pause it", Kind.NAME) == []
-    assert "Denver, Colorado" in spans("a hospital near Denver, Colorado please", Kind.NAME)
+    assert "Back to School" in spans("ads of the campaign Back to School", MentionKind.NAME)
+    assert spans("Pause it", MentionKind.NAME) == []
+    assert "Denver, Colorado" in spans("a hospital near Denver, Colorado please", MentionKind.NAME)
 
 
 def test_quotes_and_literals() -> None:
-    assert spans("the 'Summer Sale' isn't \"over\"", Kind.QUOTED) == ["Summer Sale", "over"]
-    found = spans("cmp_1a2b of a@b.co on https://x.org/y?z=1.", Kind.LITERAL)
+    assert spans("the 'Summer Sale' isn't \"over\"", MentionKind.QUOTED) == ["Summer Sale", "over"]
+    found = spans("cmp_1a2b of a@b.co on https://x.org/y?z=1.", MentionKind.LITERAL)
     assert found == ["cmp_1a2b", "a@b.co", "https://x.org/y?z=1"]
 
 
@@ -150,14 +150,17 @@ _LENGTH = {"type": "number", "description": "How long it runs, in minutes."}
 _TOWN = {"type": "string", "description": "City and state, such as 'Reno, NV'."}
 
 
-def _pump(question: str, *parameters: Any) -> Scene:
+def _pump(question: str, *parameters: Any) -> SlotContext:
     pumps = {"get": {"operationId": "runPump", "parameters": list(parameters)}}
     document = {"openapi": "3.1.0", "info": {"title": "Pumps", "version": "1"}, "paths": {"/pumps": pumps}}
     return scene_of(document, question, TODAY)
 
 
 def _offered(question: str, name: str, schema: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(str(option.value), option.how) for option in options(_pump(question, parameter(name, schema=schema)))}
+    return {
+        (str(option.value), option.conversion)
+        for option in slot_candidates(_pump(question, parameter(name, schema=schema)))
+    }
 
 
 def test_a_measure_is_offered_in_the_unit_of_the_argument() -> None:
@@ -179,12 +182,12 @@ def test_a_moment_is_written_as_the_example_in_the_description() -> None:
 def test_a_code_goes_where_the_description_calls_it_what_the_sentence_does() -> None:
     ship = {"type": "string", "description": "IMO or MMSI identifier of the ship (9074729)."}
     for question in ("run it on the Northern Star Ferry (IMO: 9321483)", "its IMO number is 9321483, run it"):
-        assert fill(_pump(question, parameter("ship", schema=ship))).arguments == {"ship": "9321483"}
+        assert assign_slots(_pump(question, parameter("ship", schema=ship))).arguments == {"ship": "9321483"}
 
 
 def test_a_code_that_two_arguments_are_described_by_goes_nowhere_by_that() -> None:
     one, other = (parameter(name, schema={"type": "string", "description": "An ICAO code."}) for name in ("a", "b"))
-    assert not any(option.sure for option in options(_pump("run it (ICAO: KXYZ)", one, other)))
+    assert not any(option.probability for option in slot_candidates(_pump("run it (ICAO: KXYZ)", one, other)))
 
 
 def test_a_share_is_offered_as_it_is_said_and_as_a_part_of_one() -> None:
@@ -201,8 +204,8 @@ def test_what_begins_and_lasts_is_over_when_that_is_past() -> None:
 
 
 def test_the_day_of_a_moment_and_its_hour_can_be_had_apart() -> None:
-    spans = read_sentence("on March 3, 2026 at 4:30 pm", TODAY).spans
-    assert {span.value for span in spans if span.kind is Kind.DATE} == {
+    spans = read_sentence("on March 3, 2026 at 4:30 pm", TODAY).mentions
+    assert {span.value for span in spans if span.kind is MentionKind.DATE} == {
         datetime(2026, 3, 3, 16, 30),
         date(2026, 3, 3),
         time(16, 30),
@@ -212,7 +215,7 @@ def test_the_day_of_a_moment_and_its_hour_can_be_had_apart() -> None:
 def test_the_day_that_a_sentence_says_it_is_counts() -> None:
     sentence = read_sentence("Today is March 6, 2024. What was there yesterday?", TODAY)
     assert sentence.today == date(2024, 3, 6)
-    assert date(2024, 3, 5) in {span.value for span in sentence.spans}
+    assert date(2024, 3, 5) in {span.value for span in sentence.mentions}
 
 
 def test_a_number_of_a_closed_set_may_stand_away_from_its_name() -> None:
@@ -228,4 +231,4 @@ def test_a_flag_is_denied_from_a_few_words_before() -> None:
         "paths": {"/parties": {"get": {"operationId": "endParty", "parameters": [parameter("notify", schema=flag)]}}},
     }
     scene = scene_of(document, "end it, and do not even try to notify anybody", TODAY)
-    assert {option.slot.name: option.value for option in fill(scene).options} == {"notify": False}
+    assert {option.slot.name: option.value for option in assign_slots(scene).candidates} == {"notify": False}

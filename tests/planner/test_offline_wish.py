@@ -9,7 +9,7 @@ import pytest
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
-from nlapi.planner.language.question_intent import Want, wish_of
+from nlapi.planner.language.question_intent import IntentKind, read_intent
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import only, planner, reply, talk
@@ -72,21 +72,21 @@ def told(question: str, things: Any = None) -> str:
 @pytest.mark.parametrize(
     ("question", "want", "count"),
     [
-        ("how many products are there", Want.COUNT, 1),
-        ("what is the total price of all products", Want.SUM, 1),
-        ("the average price", Want.AVERAGE, 1),
-        ("which product is the most expensive", Want.MOST, 1),
-        ("top 3 products by price", Want.MOST, 3),
-        ("the five cheapest products", Want.LEAST, 5),
-        ("is the product Lamp active?", Want.CHECK, 1),
-        ("products with a max price of 20", Want.SHOW, 1),
-        ("products that cost at least 5", Want.SHOW, 1),
-        ("list the products", Want.SHOW, 1),
+        ("how many products are there", IntentKind.COUNT, 1),
+        ("what is the total price of all products", IntentKind.SUM, 1),
+        ("the average price", IntentKind.AVERAGE, 1),
+        ("which product is the most expensive", IntentKind.MOST, 1),
+        ("top 3 products by price", IntentKind.MOST, 3),
+        ("the five cheapest products", IntentKind.LEAST, 5),
+        ("is the product Lamp active?", IntentKind.CHECK, 1),
+        ("products with a max price of 20", IntentKind.SHOW, 1),
+        ("products that cost at least 5", IntentKind.SHOW, 1),
+        ("list the products", IntentKind.SHOW, 1),
     ],
 )
-def test_what_a_question_wants(question: str, want: Want, count: int) -> None:
-    wish = wish_of(question)
-    assert (wish.want, wish.count) == (want, count)
+def test_what_a_question_wants(question: str, want: IntentKind, count: int) -> None:
+    wish = read_intent(question)
+    assert (wish.kind, wish.count) == (want, count)
 
 
 @pytest.mark.parametrize(

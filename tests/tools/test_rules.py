@@ -10,7 +10,7 @@ import pytest
 import nlapi
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.rules import Rule, Ruling, deciding_rule, parse_rules, unmatched
+from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, parse_rules, unmatched
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def ads() -> Spec:
     return nlapi.load("ads")
 
 
-def rules(*entries: dict[str, Any]) -> tuple[Rule, ...]:
+def rules(*entries: dict[str, Any]) -> tuple[PolicyRule, ...]:
     return parse_rules({"rules": list(entries)}, "policy.toml")
 
 

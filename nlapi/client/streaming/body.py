@@ -1,4 +1,4 @@
-"""Content codings of a body, decoded piece by piece under a size limit."""
+"""Reads the body of one answer as it comes: decoded piece by piece, bounded, and divided into items."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Decoder:
         return bytes(self._output)
 
     def finish(self) -> bytes:
-        """Return the whole body. BodyError when a coding did not come to its end."""
+        """Return the whole body. BodyDecodeError when a coding did not come to its end."""
         if self._counts[0] and not all(stage.is_finished for stage in self._stages):
             raise BodyDecodeError("the compressed body is cut off")
         return bytes(self._output)
@@ -183,7 +183,7 @@ class BodyReader:
             self.on_stream(True)
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes as they came. BodyError when the body cannot be read on and is no stream so far."""
+        """Take the next bytes as they came. BodyDecodeError when the body cannot be read on and is no stream so far."""
         fault: BodyDecodeError | None = None
         try:
             self._decoder.feed(chunk)
@@ -203,7 +203,7 @@ class BodyReader:
     def finish(self, elapsed: float) -> Result:
         """Return the Result of a body that was read to its end, or far enough.
 
-        BodyError when a content coding did not come to its end, and nothing of a stream has come.
+        BodyDecodeError when a content coding did not come to its end, and nothing of a stream has come.
         """
         if self.is_over:
             return self.cut(self.ended, elapsed, self.fault)

@@ -1,4 +1,4 @@
-"""The interface of parsers of streaming bodies: bytes in as they come, whole items out."""
+"""Parses streaming bodies to whole items: lines, JSON texts, server-sent events and the frames of Docker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,30 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+# In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
+FRAME_HEADER_SIZE = 8
+
+# By the number in the header. Docker's own client reads 3 as errors of the daemon.
+STREAM_NAMES = ("stdin", "stdout", "stderr", "error")
+
+# OpenAI's API, and all that copy it, end a stream with this data; it is no event of its own.
+END_OF_EVENTS = "[DONE]"
+
+_BOM = b"\xef\xbb\xbf"
+_EVENT_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+# Between two values: white space, and the RS of RFC 7464.
+_SEPARATORS = re.compile(rb"[ \t\r\n\x1e]+")
+
+# A value is searched from mark to mark, as a Python loop over its bytes would be slow.
+_MARK_OUTSIDE_STRING = re.compile(rb'["\[\]{}\x1e]')
+_MARK_IN_STRING = re.compile(rb'["\\\x1e]')
+_WORD_END = re.compile(rb"[^-+.0-9A-Za-z]")
+_MALFORMED_END = re.compile(rb"[\n\x1e]")
+
+_PENDING = -1
+_MALFORMED = -2
 
 
 class StreamParser:
@@ -31,7 +55,7 @@ class StreamParser:
         return []
 
 
-def parse_json_or_text(data: bytes) -> tuple[Any, bool]:
+def _parse_json_or_text(data: bytes) -> tuple[Any, bool]:
     """Return `(value, True)` of a JSON text, or the text itself and False."""
     # One bad line must not lose the rest: servers mix a plain error message into a stream of JSON.
     try:
@@ -79,13 +103,6 @@ def _create_decoder(charset: str) -> codecs.IncrementalDecoder:
     except (LookupError, ValueError):
         pass
     return codecs.getincrementaldecoder("utf-8-sig")("replace")
-
-
-# In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
-FRAME_HEADER_SIZE = 8
-
-# By the number in the header. Docker's own client reads 3 as errors of the daemon.
-STREAM_NAMES = ("stdin", "stdout", "stderr", "error")
 
 
 class DockerFrames(StreamParser):
@@ -158,13 +175,6 @@ def is_framed(content: bytes) -> bool:
     return bool(content) and position == len(content)
 
 
-# OpenAI's API, and all that copy it, end a stream with this data; it is no event of its own.
-END_OF_EVENTS = "[DONE]"
-
-_BOM = b"\xef\xbb\xbf"
-_EVENT_LINE_END = re.compile(rb"\r\n|\r|\n")
-
-
 class ServerSentEvents(StreamParser):
     """A parser of text/event-stream; an item is `{"event", "data", "id"}`.
 
@@ -226,23 +236,10 @@ class ServerSentEvents(StreamParser):
         if text.strip() == END_OF_EVENTS:
             self.is_over = True
             return
-        # A text stays as it was sent: `parse_json_or_text` strips it, and blanks may matter in a model's tokens.
-        value, is_json = parse_json_or_text(text.encode("utf-8", "surrogatepass"))
+        # A text stays as it was sent: `_parse_json_or_text` strips it, and blanks may matter in a model's tokens.
+        value, is_json = _parse_json_or_text(text.encode("utf-8", "surrogatepass"))
         item = {"event": event} if event else {}
         yield {**item, "data": value if is_json else text, **({} if id is None else {"id": id})}
-
-
-# Between two values: white space, and the RS of RFC 7464.
-_SEPARATORS = re.compile(rb"[ \t\r\n\x1e]+")
-
-# A value is searched from mark to mark, as a Python loop over its bytes would be slow.
-_MARK_OUTSIDE_STRING = re.compile(rb'["\[\]{}\x1e]')
-_MARK_IN_STRING = re.compile(rb'["\\\x1e]')
-_WORD_END = re.compile(rb"[^-+.0-9A-Za-z]")
-_MALFORMED_END = re.compile(rb"[\n\x1e]")
-
-_PENDING = -1
-_MALFORMED = -2
 
 
 class JsonLines(StreamParser):
@@ -263,7 +260,7 @@ class JsonLines(StreamParser):
     def finish(self) -> list[Any]:
         line = b"".join(self._line).strip(b" \t\r\x1e")
         self._line = []
-        return [parse_json_or_text(line)[0]] if line else []
+        return [_parse_json_or_text(line)[0]] if line else []
 
 
 class JsonValues(StreamParser):
@@ -309,7 +306,7 @@ class JsonValues(StreamParser):
         if end == _PENDING and not final:
             return False
         if end > 0:
-            value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
+            value, is_json = _parse_json_or_text(bytes(self._buffer[:end]))
             if is_json:
                 values.append(value)
                 self._drop(end)
@@ -330,7 +327,7 @@ class JsonValues(StreamParser):
         end = self._buffer.find(b"\n")
         if end < 0:
             return False
-        value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
+        value, is_json = _parse_json_or_text(bytes(self._buffer[:end]))
         if is_json:
             values.append(value)
             self._drop(end + 1)

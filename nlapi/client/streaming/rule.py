@@ -82,7 +82,8 @@ def expect_stream(
 ) -> Expectation:
     """Return what an operation and its values, by location and name, imply for the answer.
 
-    `is_requested`: the caller expects a stream. A switch that is present and false outweighs the words of the description.
+    `is_requested`: the caller expects a stream. A switch that is present and false outweighs the words of the
+    description.
     """
     response = operation.response()
     media = tuple(essence(described.content_type) for described in (response.media if response else ()))

@@ -18,7 +18,7 @@ KIND = KINDS["canary"]
 def find_canary(call: ApiCall, configuration: Configuration) -> Canary:
     """Return the canary in the path, by its own name or as the only active one of an objective.
 
-    Problem 404 when there is none, 409 when an objective has several.
+    GatewayProblem 404 when there is none, 409 when an objective has several.
     """
     # People say "pause the payment-fraud canary" and mean the objective's (docs/design/013-gateway-api.md).
     name = call.stored_name("canary")
@@ -96,7 +96,7 @@ async def _set_state(call: ApiCall, state: CanaryState, reason: str, *forbidden_
 async def _change_canary(
     call: ApiCall, step: Callable[[Canary], Canary], *forbidden_states: CanaryState
 ) -> ApiResponse:
-    """Change a canary. Problem 409 when it is in one of the states `never`."""
+    """Change a canary. GatewayProblem 409 when it is in one of `forbidden_states`."""
     # The edit finds the canary again in the configuration that it changes, which may be newer than the request.
     edited: list[Canary] = []
 

@@ -29,7 +29,7 @@ def object_key(kind: Kind, call: ApiCall) -> str | VersionRef:
 
 
 def find_object(kind: Kind, call: ApiCall, configuration: Configuration) -> Any:
-    """Return the object in the path. Problem 404, with the nearest name, when there is none."""
+    """Return the object in the path. GatewayProblem 404, with the nearest name, when there is none."""
     if kind.name == "version":
         find_model_name(call, configuration)
     objects, name = kind.of(configuration), object_key(kind, call)
@@ -39,7 +39,7 @@ def find_object(kind: Kind, call: ApiCall, configuration: Configuration) -> Any:
 
 
 def find_model_name(call: ApiCall, configuration: Configuration) -> str:
-    """Return the name of the model in the path. Problem 404 when there is none."""
+    """Return the name of the model in the path. GatewayProblem 404 when there is none."""
     name = call.stored_name("model")
     if name not in configuration.models:
         raise unknown_object("model", name, configuration.models)
@@ -198,7 +198,7 @@ async def limit_client(call: ApiCall) -> ApiResponse:
 
 
 def _check_rule_targets(data: Mapping[str, Any], *, required: bool = True) -> None:
-    """Check that a rule has either a model and a version, or shares. Problem 422 when it does not."""
+    """Check that a rule has either a model and a version, or shares. GatewayProblem 422 when it does not."""
     has_target, has_shares = "model" in data or "version" in data, "shares" in data
     is_complete = "model" in data and "version" in data
     if (

@@ -25,7 +25,7 @@ _NAME_COLUMNS = frozenset(FILTER_COLUMNS) - {"user"}
 
 
 def find_objective(call: ApiCall) -> Objective:
-    """Return the objective in the path. Problem 404 with the nearest name when there is none."""
+    """Return the objective in the path. GatewayProblem 404 with the nearest name when there is none."""
     objectives = call.gateway.publisher.current.configuration.objectives
     name = call.path["objective"]
     objective = objectives.get(name) or objectives.get(slug(name))
@@ -35,7 +35,7 @@ def find_objective(call: ApiCall) -> Objective:
 
 
 def request_context(call: ApiCall, objective: Objective) -> tuple[dict[str, Any], str]:
-    """Return the context and the client of a body. Problem 422 for an undeclared field of the context."""
+    """Return the context and the client of a body. GatewayProblem 422 for an undeclared field of the context."""
     body = call.body or {}
     context = body.get("context", {})
     if issues := check_context(objective, context):
@@ -124,7 +124,7 @@ async def list_decisions(call: ApiCall) -> ApiResponse:
 
 
 async def get_decision(call: ApiCall) -> ApiResponse:
-    """Return the recorded decision on one request. Problem 404 when there is none."""
+    """Return the recorded decision on one request. GatewayProblem 404 when there is none."""
     await call.gateway.flush()
     # In a thread, as all reads of the store: it waits for a write that is under way.
     record = await asyncio.to_thread(call.gateway.store.decision, call.path["request_id"])
@@ -156,7 +156,7 @@ def _replay(call: ApiCall, current: Table, configuration: Configuration) -> Simu
 
 
 def proposed_configuration(call: ApiCall, current: Configuration) -> Configuration:
-    """Return the configuration that a body of `simulate` proposes. Problem 422 unless it proposes exactly one."""
+    """Return the configuration that a body of `simulate` proposes. GatewayProblem 422 unless it is exactly one."""
     # The schema allows the properties of all three forms; that there is exactly one form is checked here.
     body = call.body
     alternatives = [name for name in ("revision", "configuration", "version") if name in body]

@@ -49,7 +49,7 @@ async def create_token(call: ApiCall) -> ApiResponse:
 
 
 async def revoke_token(call: ApiCall) -> ApiResponse:
-    """Remove a token. Problem 404 when there is none."""
+    """Remove a token. GatewayProblem 404 when there is none."""
     name = call.stored_name("name")
     token = await asyncio.to_thread(call.gateway.access.revoke_token, name)
     if token is None:
@@ -96,7 +96,7 @@ async def get_health(call: ApiCall) -> ApiResponse:
 
 
 async def get_readiness(call: ApiCall) -> ApiResponse:
-    """Return 200 when requests can be served. Problem 503 while it stops or before the first revision."""
+    """Return 200 when requests can be served. GatewayProblem 503 while it stops or before the first revision."""
     gateway = call.gateway
     if gateway.engine.draining:
         raise GatewayProblem(503, "the gateway is stopping", code="draining", headers={"Retry-After": "1"})

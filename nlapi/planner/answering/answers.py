@@ -1,4 +1,4 @@
-"""Makes the answer to a question of what the API answered: a sentence, and the rows that it is about."""
+"""Writes the answer to a question from the answer of the API: a sentence, and the rows that it is about."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from nlapi.client.preview import count_items, describe_end
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.answering.list_answer import boolean_answer, list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
-from nlapi.planner.answering.row_fields import SILENT, counted, field_stems, field_words, label, noun
-from nlapi.planner.language.question_intent import Want, Wish, wish_of
+from nlapi.planner.answering.row_fields import (
+    SILENT_STEMS,
+    count_phrase,
+    field_stems,
+    field_words,
+    full_item_label,
+    singular_name,
+)
+from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, read_intent
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_failure
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
@@ -37,10 +44,8 @@ from nlapi.tools.value_format import format_value, is_date, moment_of
 CREATED = 201
 _MOST_FIELDS = 6
 _MOST_VALUES = 20
-_LONGEST_RAW = 2_000
-"""Characters of an answer that fits no rule; `nlapi call` has the whole."""
-_LONGEST_SAID = 80
-"""Characters that a value in a sentence may have."""
+_LONGEST_RAW = 2_000  # characters of an answer that fits no rule; `nlapi call` has the whole
+_LONGEST_VALUE = 80  # characters of a value in a sentence
 _REASONS = {
     400: "the request was not accepted",
     401: "the credential is missing or was not accepted",
@@ -52,10 +57,10 @@ _REASONS = {
 }
 
 
-def answer(
+def answer_question(
     question: str, steps: Sequence[Step], *, applied: Sequence[str] = (), today: date | None = None
 ) -> AnswerView:
-    """Return what the last of `steps` answers to `question`; pages of one listing are taken together.
+    """Return the answer of the last of `steps` to `question`; pages of one listing are read together.
 
     `applied` are texts of the question that look-ups and arguments took care of.
     """
@@ -64,18 +69,20 @@ def answer(
         return AnswerView(text="Not done: you did not agree to the call. Nothing was sent.")
     if step.outcome is not Outcome.ANSWERED or step.result is None:
         return AnswerView(text=f"Not done: {step.message}" if step.message else "Not done.")
-    if reason := unanswered(step.call, step.result):
+    if reason := failure_reason(step.call, step.result):
         return AnswerView(text=reason)
-    if step.result.items is not None and (text := _streamed(step.result)):
+    if step.result.items is not None and (text := _stream_answer(step.result)):
         return AnswerView(text=text)
     if step.call.tool.effect is Effect.READ:
-        return _read(question, steps, applied, today or date.today())
-    return _written(step.call, step.result)
+        return _read_answer(question, steps, applied, today or date.today())
+    return _change_answer(step.call, step.result)
 
 
-def _streamed(result: Result) -> str:
-    """What is said of an answer that streams: how much came, and that there may be more. "" where it came to its end
-    and lists things, which is answered as any other list is."""
+def _stream_answer(result: Result) -> str:
+    """Return a sentence for an answer that streams: how much came, and that there may be more.
+
+    "" for a stream of items that came to its end, which is answered as any other list is.
+    """
     end = describe_end(result)
     if (
         not end
@@ -86,16 +93,16 @@ def _streamed(result: Result) -> str:
     return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
 
 
-def unanswered(call: Call, result: Result) -> str:
-    """Why an answer tells nothing: it is an error, or a web page stands in its place; "" for one that does."""
+def failure_reason(call: Call, result: Result) -> str:
+    """Return the reason why a result has no answer (an error, or a web page in its place); "" for one that has."""
     if is_foreign_page(result, call.tool.operation) and (result.ok or result.status == 404):
         unknown = "" if call.tool.effect is Effect.READ else "; whether it was done is not known"
         return f"A web page came in place of an answer of the API ({result.status}){unknown}."
-    return "" if result.ok else failure(result)
+    return "" if result.ok else error_sentence(result)
 
 
-def failure(result: Result) -> str:
-    """Return what an error says: its status, and the server's own reason, else what the status means."""
+def error_sentence(result: Result) -> str:
+    """Return an error as a sentence: its status, and the reason of the server, else the meaning of the status."""
     reason = error_reason(result.data if result.data is not None else result.text).rstrip(".")
     meaning = reason or _REASONS.get(result.status, "the API could not do it")
     return f"The API answered {result.status}{' and reports an error' if result.ok else ''}: {meaning}."
@@ -112,53 +119,55 @@ def pages_of(steps: Sequence[Step]) -> list[Step]:
     return pages
 
 
-def listed_in(step: Step) -> ListAnswer | None:
-    """Return what the answer of a step lists; None where it lists nothing."""
+def list_of_step(step: Step) -> ListAnswer | None:
+    """Return the list in the answer of a step; None where it has none."""
     if step.result is None:
         return None
     return extract_list(step.result.data, step.call.tool.operation, lowercase_headers(step.result))
 
 
-def list_question(
+def question_about_list(
     question: str, pages: Sequence[Step], last: ListAnswer, applied: Sequence[str], today: date
 ) -> ListQuestion:
-    """Return what a question asks of the things on the pages of a list, of which `last` is the last one read."""
-    lists = [listed for page in pages if (listed := listed_in(page)) is not None]
-    things = [thing for listed in lists for thing in listed.object_entries]
+    """Return a question as one about the items on the pages of a list; `last` is the list on the last page."""
+    lists = [listed for page in pages if (listed := list_of_step(page)) is not None]
+    items = [item for listed in lists for item in listed.object_entries]
     call, result = pages[-1].call, pages[-1].result
     more = result is not None and next_arguments(call, result) is not None
-    return read_list_question(question, call, things, last.total, more=more, applied=applied, today=today)
+    return read_list_question(question, call, items, last.total, more=more, applied=applied, today=today)
 
 
-def _read(question: str, steps: Sequence[Step], applied: Sequence[str], today: date) -> AnswerView:
+def _read_answer(question: str, steps: Sequence[Step], applied: Sequence[str], today: date) -> AnswerView:
     step = steps[-1]
     result, operation = step.result, step.call.tool.operation
     assert result is not None
     if is_failure(result.data) and error_reason(result.data):
-        return replace(answer_view(result, operation), text=failure(result))
-    listed = listed_in(step)
+        return replace(answer_view(result, operation), text=error_sentence(result))
+    listed = list_of_step(step)
     if listed is not None and len(listed.object_entries) == len(listed.entries):
-        return list_answer(list_question(question, pages_of(steps), listed, applied, today))
+        return list_answer(question_about_list(question, pages_of(steps), listed, applied, today))
     view = answer_view(result, operation)
     if view.columns == (VALUE_COLUMN,):
         values = [str(row[VALUE_COLUMN]) for row in view.rows]
-        rest = f" and {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else ""
-        return replace(view, text=f"{counted(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{rest}.")
+        remainder = f" and {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else ""
+        return replace(
+            view, text=f"{count_phrase(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{remainder}."
+        )
     if view.is_single and (text := _only_text(view.rows[0])):
         return AnswerView(text=text, operation=operation)
     if view.is_single:
-        return _thing_answer(wish_of(question), operation, view)
+        return _item_answer(read_intent(question), operation, view)
     return AnswerView(text=_raw_answer(result), operation=operation)
 
 
-def _only_text(thing: Item) -> str:
-    """The text of several lines that is all that a thing has; "" for any other thing."""
-    (value, *more) = thing.values() or ("",)
+def _only_text(item: Item) -> str:
+    """Return the text of an item whose one field is a text of several lines (a log, a file); "" for any other."""
+    (value, *more) = item.values() or ("",)
     return value.strip() if not more and isinstance(value, str) and "\n" in value.strip() else ""
 
 
 def _raw_answer(result: Result) -> str:
-    """An answer that fits no rule, as it is."""
+    """Return an answer that fits no rule, as it is."""
     text = raw_text(result)
     if not text:
         return f"The API answered {result.status} and nothing else."
@@ -166,65 +175,69 @@ def _raw_answer(result: Result) -> str:
     return text[:_LONGEST_RAW] + more
 
 
-def _thing_answer(wish: Wish, operation: Operation, view: AnswerView) -> AnswerView:
-    """What one thing is, or what of it a question asks."""
-    (thing,) = view.rows
-    if wish.want is Want.CHECK and (text := boolean_answer(wish, operation, thing)):
+def _item_answer(intent: QuestionIntent, operation: Operation, view: AnswerView) -> AnswerView:
+    """Return the answer about one item: the fields that the question asks for, else its most telling ones."""
+    (item,) = view.rows
+    # A question for yes or no, then one for a number, before the fields: their words name fields as well.
+    if intent.kind is IntentKind.CHECK and (text := boolean_answer(intent, operation, item)):
         return replace(view, text=text)
-    name = label(operation, thing)
-    if wish.want is Want.COUNT and (listed := _counted_list(wish, operation, thing)):
+    name = full_item_label(operation, item)
+    if intent.kind is IntentKind.COUNT and (listed := _counted_list(intent, operation, item)):
         path, entries = listed
-        asked = replace(view, columns=_first(view.columns, [path]))
-        return replace(asked, text=f"{name}: {len(entries)} {field_words(path)}.")
-    fields = {path: value for path, value in _said_fields(view, thing).items() if not _is_label(path, value, thing)}
-    chosen = _asked_for(wish, operation, fields)
+        counted_view = replace(view, columns=_moved_first(view.columns, [path]))
+        return replace(counted_view, text=f"{name}: {len(entries)} {field_words(path)}.")
+    fields = {path: value for path, value in _plain_fields(view, item).items() if not _is_identity(path, value, item)}
+    chosen = _requested_fields(intent, operation, fields)
     if not chosen:
         local = [pair for pair in fields.items() if "." not in pair[0]]
-        unnamed = not name_of(thing, singular_noun(operation)) and id_of(thing) is None
+        # An answer without a name or an id (a health check) says most in its inner objects.
+        unnamed = not name_of(item, singular_noun(operation)) and id_of(item) is None
         inner = [pair for pair in fields.items() if (unnamed or not local) and pair not in local]
         chosen = dict([pair for pair in (*local, *inner) if not is_link(pair[1])][:_MOST_FIELDS])
     else:
-        view = replace(view, columns=_first(view.columns, list(chosen)))
-    said = ", ".join(
-        f"{field_words(key)} {format_value(operation, key, value, thing)}" for key, value in chosen.items()
+        view = replace(view, columns=_moved_first(view.columns, list(chosen)))
+    values = ", ".join(
+        f"{field_words(key)} {format_value(operation, key, value, item)}" for key, value in chosen.items()
     )
-    return replace(view, text=f"{name}: {said}." if said else f"{name}.")
+    return replace(view, text=f"{name}: {values}." if values else f"{name}.")
 
 
-def _said_fields(view: AnswerView, thing: Item) -> dict[str, Any]:
-    """The fields of a thing that a sentence can say, the most telling first."""
-    fields = fields_of(thing)
-    said = {path: text_of(fields[path], path) or fields[path] for path in view.columns if path in fields}
-    return {path: value for path, value in said.items() if _is_plain(value)}
+def _plain_fields(view: AnswerView, item: Item) -> dict[str, Any]:
+    """Return the fields of an item that fit in a sentence, the most telling first."""
+    fields = fields_of(item)
+    values = {path: text_of(fields[path], path) or fields[path] for path in view.columns if path in fields}
+    return {path: value for path, value in values.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float) and value != "" and len(str(value)) <= _LONGEST_SAID
+    return isinstance(value, str | int | float) and value != "" and len(str(value)) <= _LONGEST_VALUE
 
 
-def _is_label(path: str, value: Any, thing: Item) -> bool:
-    return value == name_of(thing) or value == id_of(thing) or path == "id"
+def _is_identity(path: str, value: Any, item: Item) -> bool:
+    return value == name_of(item) or value == id_of(item) or path == "id"
 
 
-def _first(paths: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
+def _moved_first(paths: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *paths)))
 
 
-def _counted_list(wish: Wish, operation: Operation, thing: Item) -> tuple[str, list[Any]] | None:
-    """The list in a thing that a question counts: how many records has the zone x?"""
-    asked = wish.words - frozenset(map(stem, noun_of(operation)))
-    lists = [(path, value) for path, value in fields_of(thing).items() if isinstance(value, list)]
-    return next(((path, value) for path, value in lists if field_stems(path) and field_stems(path) <= asked), None)
+def _counted_list(intent: QuestionIntent, operation: Operation, item: Item) -> tuple[str, list[Any]] | None:
+    """Return the list in an item that a question counts (`how many records has the zone x`)."""
+    stems = intent.words - frozenset(map(stem, noun_of(operation)))
+    lists = [(path, value) for path, value in fields_of(item).items() if isinstance(value, list)]
+    return next(((path, value) for path, value in lists if field_stems(path) and field_stems(path) <= stems), None)
 
 
-def _asked_for(wish: Wish, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that the question names: in full, else in part; of dates alone when it asks `when`."""
-    asked = wish.words - frozenset(map(stem, noun_of(operation)))
-    full = {path: value for path, value in fields.items() if field_stems(path) <= asked and field_stems(path) - SILENT}
+def _requested_fields(intent: QuestionIntent, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that the question names, in full, else in part; only dates for a question with `when`."""
+    stems = intent.words - frozenset(map(stem, noun_of(operation)))
+    full = {
+        path: value for path, value in fields.items() if field_stems(path) <= stems and field_stems(path) - SILENT_STEMS
+    }
     if full:
         return full
-    partly = {path: value for path, value in fields.items() if field_stems(path) & asked - SILENT}
-    if "when" in asked:
+    partly = {path: value for path, value in fields.items() if field_stems(path) & stems - SILENT_STEMS}
+    if "when" in stems:
         return _dates(partly) or _dates(fields)
     return partly
 
@@ -233,45 +246,45 @@ def _dates(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in fields.items() if is_date(value) or moment_of(path, value) is not None}
 
 
-def _written(call: Call, result: Result) -> AnswerView:
-    """What a change has made of a thing."""
+def _change_answer(call: Call, result: Result) -> AnswerView:
+    """Return the answer to a change: the item as it is now."""
     operation = call.tool.operation
     if result.items is not None:
         last = str(result.items[-1])[:300]
         return AnswerView(text=f"{operation.id} was answered with {count_items(result)}, the last of them {last}.")
     if is_failure(result.data) and (reason := error_reason(result.data)):
         return AnswerView(text=f"Not done: the API answered {result.status} and reports {reason.rstrip('.')}.")
-    thing = extract_item(result.data, operation) or {}
-    view = item_view(thing, operation) if thing else AnswerView(operation=operation)
+    item = extract_item(result.data, operation) or {}
+    view = item_view(item, operation) if item else AnswerView(operation=operation)
     if operation.method == "DELETE":
-        target = _target(call)
-        return replace(view, text=f"Deleted the {noun(operation)}{f' {target}' if target else ''}.")
-    name = label(operation, thing)
+        target = _target_id(call)
+        return replace(view, text=f"Deleted the {singular_name(operation)}{f' {target}' if target else ''}.")
+    name = full_item_label(operation, item)
     if operation.method in ("PATCH", "PUT"):
         body = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body"]
-        changed = [name for name in body if _is_plain(thing.get(name))]
+        changed = [name for name in body if _is_plain(item.get(name))]
         if changed:
-            now = (f"{field_words(key)} is now {format_value(operation, key, thing[key], thing)}" for key in changed)
+            now = (f"{field_words(key)} is now {format_value(operation, key, item[key], item)}" for key in changed)
             return replace(view, text=f"{name}: {' and '.join(now)}.")
-        return replace(view, text=f"Updated {_lower(name)}.")
-    if not _makes(operation, result):
+        return replace(view, text=f"Updated {_lower_first(name)}.")
+    if not _creates(operation, result):
         return replace(view, text=f"Done: {operation.summary.strip().rstrip('.') or operation.id}.")
-    return replace(view, text=f"Created {_lower(name)}.")
+    return replace(view, text=f"Created {_lower_first(name)}.")
 
 
-def _target(call: Call) -> str:
-    places = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
-    in_path = {wire: str(call.arguments[name]) for name, (where, wire) in places.items() if where == "path"}
+def _target_id(call: Call) -> str:
+    locations = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
+    in_path = {wire: str(call.arguments[name]) for name, (location, wire) in locations.items() if location == "path"}
     ordered = re.findall(r"\{([^{}]+)\}", call.tool.operation.route)
     return next((in_path[wire] for wire in reversed(ordered) if wire in in_path), "")
 
 
-def _makes(operation: Operation, result: Result) -> bool:
-    """Whether a POST makes a thing: one to a verb (/campaigns/{id}/publish), or to /rollback, does not."""
+def _creates(operation: Operation, result: Result) -> bool:
+    """Return whether a POST creates an item: one to a verb (/campaigns/{id}/publish, /rollback) does not."""
     last = operation.path.rstrip("/").rpartition("/")[2]
     acts = VERBS.get(stem(re.split(r"[_\-.:]|(?<=[a-z])(?=[A-Z])", last)[0].lower())) not in (None, Intent.READ)
     return not last.endswith("}") and not acts and (result.status == CREATED or singular(last) != last)
 
 
-def _lower(name: str) -> str:
+def _lower_first(name: str) -> str:
     return name[0].lower() + name[1:]

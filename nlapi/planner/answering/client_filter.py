@@ -1,151 +1,147 @@
-"""Applies what a question asks of the things of a list and the API was not asked: conditions, order, the first few."""
+"""Filters listed items by the conditions of a question that the request did not apply."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.conditions import FILLER, Condition, QuestionReading, bound_conditions
-from nlapi.planner.answering.field_conditions import mention_conditions, named_field, value_conditions
+from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading, bound_conditions
+from nlapi.planner.answering.field_conditions import find_field, mention_conditions, value_conditions
 from nlapi.planner.answering.row_fields import RowFields
 from nlapi.planner.language.dates import find_dates
-from nlapi.planner.language.english import foreign
+from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.lexicon import SYNONYMS
 from nlapi.planner.language.numbers import find_numbers
-from nlapi.planner.language.question_intent import Wish
+from nlapi.planner.language.question_intent import QuestionIntent
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.language.text import Kind
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.language.words import words
 from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Call
 
+# A little word at the end says a state: which servers are up?
 _PREDICATES = frozenset(("up", "down", "on", "off", "out"))
 _COPULAS = frozenset(("is", "are", "was", "were"))
-"""Which servers are up? A little word at the end says how something is."""
 
-_INTRODUCING = frozenset(
-    "under over above below since before after until by in from with without near like for at least most than of more "
-    "less fewer between on to".split()
-)
-"""What leads to a condition, and is quoted with one that was not applied."""
+_INTRODUCING = words("answering", "introducing")
 
 _PER_TIME = re.compile(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
+# Items that are asked for besides the rest limit nothing: including stopped ones, running or not.
 _INCLUDED = re.compile(
     r"\b(?:including|incl\.?|also|even|as well as)\s+(?:(?:the|those|all|any)\s+)*[\w-]+(?:\s+ones)?"
     r"|\b[\w-]+\s+or\s+(?:not|otherwise)\b",
     re.IGNORECASE,
 )
-"""What is wanted besides the rest, and so limits nothing: including stopped ones, running or not."""
 _AUXILIARY = re.compile(
     r"\b(?:do|does|did|can|could)\s+(?:i|we|you|they|it|there|(?:the|my|our|all)\s+\w+)\s+(?!not\b)"
     r"(?:all\s+|currently\s+)?(\w+)",
     re.IGNORECASE,
 )
-_SCALES = (1, 100, 1_000, 1_000_000)
-"""How many of an amount on the wire may be one of what people say: cents, milliseconds, micros."""
+_SCALES = (1, 100, 1_000, 1_000_000)  # of units on the wire to those that people say: cents, milliseconds, micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filtered:
-    """The things that a question is about. `unapplied` is what it says that nothing could be applied of.
+class FilteredItems:
+    """The items that a question is about. `unapplied` are texts of it that set a condition which was not applied.
 
     `named` are fields that it names without a condition on them.
     """
 
-    things: tuple[Item, ...]
+    items: tuple[Item, ...]
     conditions: tuple[Condition, ...] = ()
     unapplied: tuple[str, ...] = ()
-    named: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """What the things have in common, in words."""
+        """The conditions in words."""
         return " and ".join(condition.text for condition in self.conditions)
 
 
-def filter_things(
+def filter_items(
     question: str,
-    wish: Wish,
+    intent: QuestionIntent,
     fields: RowFields,
     call: Call,
     *,
     applied: Sequence[str],
-    taken: Sequence[str],
+    structural: Sequence[str],
     today: date,
-) -> Filtered:
-    """Return those of the things that a question is about.
+) -> FilteredItems:
+    """Return the items that a question is about.
 
-    `applied` are texts of the question that the request or a look-up took care of, `taken` those that say by what the
-    answer is grouped, ordered or compared.
+    `applied` are texts of the question that the request or a look-up applied already, `taken` those that group, order
+    or compare.
     """
     sentence = read_sentence(question, today)
     noun = frozenset(map(stem, noun_of(call.tool.operation)))
     reading = QuestionReading(sentence=sentence, fields=fields, noun=noun)
-    for start, end in wish.spans:
-        reading.take_text(start, end)
-    for text in (*taken, *applied):
-        _take_said(reading, text)
-    _take_arguments(reading, call)
-    for found in _INCLUDED.finditer(sentence.text):
-        reading.take_text(*found.span())
+    for start, end in intent.spans:
+        reading.mark_text(start, end)
+    for text in (*structural, *applied):
+        _mark_text(reading, text)
+    _mark_arguments(reading, call)
+    for match in _INCLUDED.finditer(sentence.text):
+        reading.mark_text(*match.span())
     conditions = (*bound_conditions(reading), *value_conditions(reading))
-    if not foreign(sentence):
+    if not foreign_language(sentence):
         conditions = (*conditions, *mention_conditions(reading, _operation_words(call.tool.operation)))
-    rows = zip(fields.things, fields.rows, strict=True)
-    things = tuple(thing for thing, row in rows if all(one.holds_in(row) for one in conditions))
-    named = tuple(_named_fields(reading))
-    unapplied = () if foreign(sentence) else tuple(_left_over(reading, call.tool.operation))
-    return Filtered(things=things, conditions=conditions, unapplied=unapplied, named=named)
+    rows = zip(fields.items, fields.rows, strict=True)
+    items = tuple(item for item, row in rows if all(condition.holds_in(row) for condition in conditions))
+    named_paths = tuple(_field_names(reading))
+    unapplied = () if foreign_language(sentence) else tuple(_unapplied_texts(reading, call.tool.operation))
+    return FilteredItems(items=items, conditions=conditions, unapplied=unapplied, fields=named_paths)
 
 
-def _take_said(reading: QuestionReading, text: str) -> None:
+def _mark_text(reading: QuestionReading, text: str) -> None:
     """Mark a text of the question, as it stands there or word by word."""
     at = reading.sentence.text.lower().find(text.lower()) if text else -1
     if at >= 0:
-        reading.take_text(at, at + len(text))
+        reading.mark_text(at, at + len(text))
     elif text:
-        reading.take_words(split_words(text))
+        reading.mark_words(split_words(text))
 
 
-def _take_arguments(reading: QuestionReading, call: Call) -> None:
-    """Mark what the arguments of the request say: their values, and the words of their names."""
+def _mark_arguments(reading: QuestionReading, call: Call) -> None:
+    """Mark the values of the arguments of the request, and the words of their names."""
     names: set[str] = set()
     for name, value in _leaves(call.arguments):
         if value is True and _is_default(call, name):
             continue
-        words = split_words(name.rpartition(".")[2])
-        if stem(words[-1]) in ID_WORDS:
-            reading.take_words(words[:-1])
-        names |= {stem(word) for word in words if word not in ("is", "has")}
-        for one in value if isinstance(value, list) else (value,):
-            if isinstance(one, bool):
-                if any(cell is not one for path in _flags(reading, name) for cell in reading.fields.values(path)):
-                    # A field of this name tells them apart, so that the argument has not.
+        name_words = split_words(name.rpartition(".")[2])
+        if stem(name_words[-1]) in ID_WORDS:
+            reading.mark_words(name_words[:-1])
+        names |= {stem(word) for word in name_words if word not in ("is", "has")}
+        for entry in value if isinstance(value, list) else (value,):
+            if isinstance(entry, bool):
+                if any(cell is not entry for path in _flags(reading, name) for cell in reading.fields.values(path)):
+                    # The items differ in a field of this name, so the argument did not filter by it.
                     reading.understood -= {at for at, token in enumerate(reading.tokens) if token.stem in names}
                     continue
-                reading.take_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
-            elif isinstance(one, int | float):
-                _take_number(reading, one)
-            elif isinstance(one, str):
-                _take_value(reading, one)
+                reading.mark_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
+            elif isinstance(entry, int | float):
+                _mark_number(reading, entry)
+            elif isinstance(entry, str):
+                _mark_value(reading, entry)
     for at, token in enumerate(reading.tokens):
-        if token.stem in names and any(place in reading.understood for place in (at - 1, at + 1, at + 2)):
-            reading.take(at, at + 1)
+        if token.stem in names and any(position in reading.understood for position in (at - 1, at + 1, at + 2)):
+            reading.mark(at, at + 1)
 
 
 def _flags(reading: QuestionReading, name: str) -> Iterator[str]:
-    """The fields of this name that are so or not in all things."""
+    """Return the boolean fields of this name."""
     return (path for path in reading.fields.paths if path == name and reading.fields.is_flag(path))
 
 
 def _is_default(call: Call, name: str) -> bool:
-    """Whether a flag that is set is set by default, so that the request is none the narrower for it."""
+    """Return whether a flag is true by default, so that it does not narrow the request."""
     schema = call.tool.input_schema.get("properties", {}).get(name, {})
     return schema.get("default") is True
 
@@ -153,59 +149,65 @@ def _is_default(call: Call, name: str) -> bool:
 def _leaves(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in arguments.items():
         if isinstance(value, Mapping):
-            yield from ((f"{name}.{inner}", one) for inner, one in _leaves(value))
+            yield from ((f"{name}.{inner}", inner_value) for inner, inner_value in _leaves(value))
         else:
             yield name, value
 
 
-def _take_number(reading: QuestionReading, amount: float) -> None:
+def _mark_number(reading: QuestionReading, amount: float) -> None:
     for number in find_numbers(reading.sentence.text):
         if any(abs(number.value * scale - amount) < 1e-9 for scale in _SCALES):
-            reading.take_text(number.start, number.end)
+            reading.mark_text(number.start, number.end)
 
 
-def _take_value(reading: QuestionReading, value: str) -> None:
-    """Mark the words of a value, the days that it is, or words that mean the same: `running` of ACTIVE."""
-    for found in find_dates(reading.sentence.text, reading.sentence.today):
-        days = found.value if isinstance(found.value, tuple) else (found.value,)
+def _mark_value(reading: QuestionReading, value: str) -> None:
+    """Mark the words of a value, the days that it is, or its synonyms: `running` of ACTIVE."""
+    for moment in find_dates(reading.sentence.text, reading.sentence.today):
+        days = moment.value if isinstance(moment.value, tuple) else (moment.value,)
         if any(str(day)[:10] in value for day in days):
-            reading.take_text(found.start, found.end)
-    if reading.take_words(split_words(value)) or not value:
+            reading.mark_text(moment.start, moment.end)
+    if reading.mark_words(split_words(value)) or not value:
         return
-    words = [stem(piece) for piece in split_words(value)]
-    meant = [
-        at for at, token in enumerate(reading.tokens) if any(token.stem in SYNONYMS.get(word, ()) for word in words)
+    value_stems = [stem(piece) for piece in split_words(value)]
+    positions = [
+        at
+        for at, token in enumerate(reading.tokens)
+        if any(token.stem in SYNONYMS.get(word, ()) for word in value_stems)
     ]
-    if words and len(words) <= 2:
-        reading.understood.update(meant)
+    # A value of more words is a text, whose single words are no synonyms of the question's.
+    if value_stems and len(value_stems) <= 2:
+        reading.understood.update(positions)
 
 
-def _named_fields(reading: QuestionReading) -> Iterator[str]:
-    """The fields that the words which are left name: the name and the status of the zones."""
+def _field_names(reading: QuestionReading) -> Iterator[str]:
+    """Yield the fields that words not yet understood name: the name and the status of the zones."""
     at = 0
     while at < len(reading.tokens):
-        path, last = named_field(reading, at) if reading.tokens[at].word else ("", at)
-        if path and not all(_is_filler(reading, place) for place in range(at, last)):
-            reading.take(at, last)
+        path, last = find_field(reading, at) if reading.tokens[at].word else ("", at)
+        if path and not all(_is_filler(reading, position) for position in range(at, last)):
+            reading.mark(at, last)
             yield path
         at = max(last, at + 1)
 
 
-def _left_over(reading: QuestionReading, operation: Operation) -> Iterator[str]:
-    """What nothing has understood of a question: words in a row are one, with the little words that lead to them."""
-    words = _operation_words(operation)
-    for found in _AUXILIARY.finditer(reading.sentence.text):
-        reading.take_text(found.start(1), found.end(1))
-    for found in _PER_TIME.finditer(reading.sentence.text):
-        reading.take_text(*found.span())
-    dull = [
+def _unapplied_texts(reading: QuestionReading, operation: Operation) -> Iterator[str]:
+    """Yield the texts of a question that nothing has understood, with the little words that lead to them."""
+    operation_words = _operation_words(operation)
+    for match in _AUXILIARY.finditer(reading.sentence.text):
+        reading.mark_text(match.start(1), match.end(1))
+    for match in _PER_TIME.finditer(reading.sentence.text):
+        reading.mark_text(*match.span())
+    ignored = [
         at in reading.understood
-        or (not reading.is_quoted(at, at + 1) and (not token.word or token.stem in words or _is_filler(reading, at)))
+        or (
+            not reading.is_quoted(at, at + 1)
+            and (not token.word or token.stem in operation_words or _is_filler(reading, at))
+        )
         for at, token in enumerate(reading.tokens)
     ]
     first: int | None = None
     for at in range(len(reading.tokens) + 1):
-        open_here = at < len(reading.tokens) and not dull[at]
+        open_here = at < len(reading.tokens) and not ignored[at]
         if open_here and first is None:
             first = at
         elif not open_here and first is not None:
@@ -216,29 +218,20 @@ def _left_over(reading: QuestionReading, operation: Operation) -> Iterator[str]:
 
 
 def _is_filler(reading: QuestionReading, at: int) -> bool:
-    """Whether a word sets no condition: little words, verbs that ask to be shown something, the verb that opens it."""
+    """Return whether a word sets no condition: little words and verbs of reading."""
     token = reading.tokens[at]
     if any(
-        span.kind in (Kind.QUOTED, Kind.LITERAL) and span.first <= at < span.last for span in reading.sentence.spans
+        mention.kind in (MentionKind.QUOTED, MentionKind.LITERAL) and mention.first <= at < mention.last
+        for mention in reading.sentence.mentions
     ):
         return False
     after = reading.tokens[at + 1] if at + 1 < len(reading.tokens) else None
     if token.lower in _PREDICATES and at and reading.tokens[at - 1].lower in _COPULAS:
         return after is not None and after.word and after.lower not in ("and", "or")
-    return token.lower in STOPWORDS or token.stem in FILLER or VERBS.get(token.stem) is Intent.READ
+    return token.lower in STOPWORDS or token.stem in FILLER_STEMS or VERBS.get(token.stem) is Intent.READ
 
 
 def _operation_words(operation: Operation) -> frozenset[str]:
-    """The stems of what an operation and its API are called."""
-    said = (operation.id, operation.summary, operation.path, operation.spec.title, *operation.tags)
-    return frozenset(map(stem, (piece for text in said for piece in split_words(text))))
-
-
-def texts_applied(raws: Iterable[Any]) -> tuple[str, ...]:
-    """Return the texts of a question that plans took care of, by their raw forms: of arguments and of look-ups."""
-    texts: list[str] = []
-    for raw in raws:
-        if isinstance(raw, Mapping):
-            texts += [str(text) for text in raw.get("used") or ()]
-            texts += [str(raw[name]) for name in ("name", "place", "kind") if raw.get(name)]
-    return tuple(dict.fromkeys(texts))
+    """Return the stems of the names of an operation, its summary, path and tags, and of its API."""
+    texts = (operation.id, operation.summary, operation.path, operation.spec.title, *operation.tags)
+    return frozenset(map(stem, (piece for text in texts for piece in split_words(text))))

@@ -1,4 +1,4 @@
-"""A condition that a question sets on the things of a list, and the question while its conditions are read."""
+"""Conditions that a question sets on listed items, and the reading of those on numbers and times."""
 
 from __future__ import annotations
 
@@ -10,51 +10,25 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
-from nlapi.planner.language.dates import MONTHS, Found, find_dates
-from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, Number, find_numbers
-from nlapi.planner.language.question_intent import IMPLIED
-from nlapi.planner.language.text import Kind, Sentence, Span, Token
+from nlapi.planner.language.dates import MONTHS, ParsedDate, find_dates
+from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, ParsedNumber, find_numbers
+from nlapi.planner.language.question_intent import IMPLIED_FIELDS
+from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
+from nlapi.planner.language.words import stems, word_lists, words
 from nlapi.resources.naming import split_words, stem
 from nlapi.tools.units import from_wire
 from nlapi.tools.value_format import moment_of, number_of, unit_at
 
-_NEGATIONS = frozenset(
-    "not non without except excluding outside besides never neither nor no isn't aren't wasn't weren't doesn't".split()
-)
+_NEGATIONS = words("answering", "negations")
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
-_LINKS = frozenset("is are was were be being = == : equal equals equalling to of set as in the a an any".split())
-"""What may stand between a field and its value, or between a negation and what it denies."""
-
-
-_LEADING = frozenset("in on to by with from at for as of the a an".split())
-"""What may stand between a participle and the value that it leads to."""
-
-
-FILLER = frozenset(
-    map(
-        stem,
-        """
-        account amount anything attribute available called column configured contain count current currently data detail
-        different display distinct entry everything exist existing field full have having host include including info
-        information instance item kind list many moment name named number object one ones onto our out overview own
-        present property quantity quick quickly record registered report resource respective result row separate server
-        service set single so something sort stuff summary system table thing together total type unique value various
-        way work run group grouped broken down overall altogether combined average mean per each every entire whole
-        since before after until till during within between above below less least greater than
-        cluster system database environment tenant platform registry catalog catalogue
-        actually really maybe currently today now right again another other rest else possible able back come go going
-        """.split(),
-    )
-) - {stem("run"), stem("broken")}
-"""Stems of words that set no condition by themselves."""
+_LINKS = words("answering", "links")
+_LEADING = words("answering", "participle_links")
+FILLER_STEMS = stems("answering", "filler")  # words that set no condition by themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What the field at `path`, or with "" the whole row, has to be.
-
-    `text` says it in words: `status active`, `price over 20`.
-    """
+    """A test of the field at `path`, or with "" of the whole row; `text` is it in words: `status active`."""
 
     path: str
     text: str
@@ -66,12 +40,11 @@ class Condition:
 
 @dataclass(kw_only=True)
 class QuestionReading:
-    """A question, and which of its tokens are understood so far."""
+    """A question, and the tokens of it that are understood so far; `noun` has the stems of the noun of the items."""
 
     sentence: Sentence
     fields: RowFields
     noun: frozenset[str]
-    """the stems of what is listed"""
     understood: set[int] = field(default_factory=set)
 
     @property
@@ -82,53 +55,57 @@ class QuestionReading:
         """The text of the tokens from `first` to before `last`."""
         return self.sentence.text[self.tokens[first].start : self.tokens[last - 1].end]
 
-    def take(self, first: int, last: int) -> None:
+    def mark(self, first: int, last: int) -> None:
         self.understood.update(range(first, last))
 
-    def take_text(self, start: int, end: int) -> None:
+    def mark_text(self, start: int, end: int) -> None:
         """Mark the tokens that overlap with a stretch of characters."""
         self.understood.update(at for at, token in enumerate(self.tokens) if token.start < end and token.end > start)
 
-    def take_words(self, words: Sequence[str]) -> bool:
-        """Mark every run of tokens with these words, in whatever form; whether there was one."""
+    def mark_words(self, words: Sequence[str]) -> bool:
+        """Mark every run of tokens with the stems of these words; return whether there was one."""
         stems = tuple(map(stem, words))
-        found = False
+        matched = False
         for at in range(len(self.tokens)):
-            last, left = at, stems
-            while left and last < len(self.tokens):
-                own = tuple(map(stem, split_words(self.tokens[last].text)))
-                if not own or left[: len(own)] != own:
+            last, remaining = at, stems
+            while remaining and last < len(self.tokens):
+                token_stems = tuple(map(stem, split_words(self.tokens[last].text)))
+                if not token_stems or remaining[: len(token_stems)] != token_stems:
                     break
-                left, last = left[len(own) :], last + 1
-            if stems and not left:
-                self.take(at, last)
-                found = True
-        return found
+                remaining, last = remaining[len(token_stems) :], last + 1
+            if stems and not remaining:
+                self.mark(at, last)
+                matched = True
+        return matched
 
     def is_free(self, first: int, last: int) -> bool:
         return not any(at in self.understood for at in range(first, last))
 
-    def span_of(self, first: int, last: int) -> Span | None:
-        """The name, the quotation or the literal that a run of tokens is."""
-        kinds = (Kind.NAME, Kind.QUOTED, Kind.LITERAL, Kind.CALLED)
+    def mention_of(self, first: int, last: int) -> ValueMention | None:
+        """Return the name, the quotation or the literal that is a run of tokens."""
+        kinds = (MentionKind.NAME, MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.TITLE)
         return next(
-            (span for span in self.sentence.spans if (span.first, span.last) == (first, last) and span.kind in kinds),
+            (
+                mention
+                for mention in self.sentence.mentions
+                if (mention.first, mention.last) == (first, last) and mention.kind in kinds
+            ),
             None,
         )
 
     def is_quoted(self, first: int, last: int) -> bool:
-        """Whether a run of tokens has a part of a quotation in it."""
-        quoted = (span for span in self.sentence.spans if span.kind is Kind.QUOTED)
-        return any(span.first < last and first < span.last for span in quoted)
+        """Return whether a run of tokens has a part of a quotation in it."""
+        quoted = (mention for mention in self.sentence.mentions if mention.kind is MentionKind.QUOTED)
+        return any(mention.first < last and first < mention.last for mention in quoted)
 
     def is_negated(self, first: int) -> bool:
-        """Whether a negation stands before a token, with nothing but linking words between."""
+        """Return whether a negation stands before a token, with nothing but linking words between."""
         at = first - 1
         while at >= 0 and at >= first - 4:
             lower = self.tokens[at].lower.replace("’", "'")
             pair = (self.tokens[at - 1].lower, lower) if at else ("", lower)
             if lower in _NEGATIONS or pair in _NEGATION_PAIRS:
-                self.take(at - (pair in _NEGATION_PAIRS), first)
+                self.mark(at - (pair in _NEGATION_PAIRS), first)
                 return True
             if lower not in _LINKS:
                 return False
@@ -136,18 +113,18 @@ class QuestionReading:
         return False
 
     def field_beside(self, first: int, last: int, paths: Iterable[str]) -> str:
-        """The field of `paths` whose words stand next to a run of tokens; "" for none. The words are marked."""
+        """Return the field of `paths` whose words stand beside a run of tokens, and mark them; "" for none."""
         for path in paths:
             whole = frozenset(map(stem, split_words(path.rpartition(".")[2])))
-            for words in dict.fromkeys((whole, core_stems(path))):
-                for start, end in (*self._before(first, len(words)), *self._after(last, len(words))):
-                    if words and frozenset(token.stem for token in self.tokens[start:end]) == words:
-                        self.take(min(start, first), max(end, last))
+            for name in dict.fromkeys((whole, core_stems(path))):
+                for start, end in (*self._before(first, len(name)), *self._after(last, len(name))):
+                    if name and frozenset(token.stem for token in self.tokens[start:end]) == name:
+                        self.mark(min(start, first), max(end, last))
                         return path
         return ""
 
     def verb_before(self, first: int) -> tuple[str, int]:
-        """The stem of the participle that leads to a run of tokens, and where it stands: written in, assigned to."""
+        """Return the stem and the token of the participle that leads to a run of tokens: written in, assigned to."""
         at = first - 1
         while at > 0 and first - at < 4 and (self.tokens[at].lower in _LEADING or at in self.understood):
             at -= 1
@@ -173,11 +150,9 @@ _TESTS: dict[str, Callable[[float, float], bool]] = {
     "most": lambda value, bound: value <= bound,
     "equal": lambda value, bound: value == bound,
 }
+# The superlative whose implied fields a word of a bound compares.
 _COMPARED = {"cheaper": "cheapest", "longer": "longest", "shorter": "shortest", "heavier": "heaviest"}
-"""Word of a bound -> the word whose implied fields it compares."""
-
-_NEAR = 4
-"""Tokens between a bound and the field that it is on."""
+_NEAR = 4  # tokens between a bound and its field
 
 _SINCE = re.compile(r"\b(?:since|from|starting|later than|newer than|at the earliest)\s+(?:the\s+)?$", re.IGNORECASE)
 _AFTER = re.compile(r"\b(?:after|past)\s+(?:the\s+)?$", re.IGNORECASE)
@@ -197,12 +172,12 @@ _MONTH_ALONE = re.compile(
 )
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COUNTS = {word: n for n, word in enumerate("one two three four five six seven".split(), 1)} | {"a": 1, "an": 1}
-_LIKELY = tuple(map(stem, "created started date time published received sent opened updated".split()))
-"""Words in the name of the time that a question means which names none, the likeliest first."""
+# Words in the name of the time that a question without one means, the likeliest first.
+_LIKELY = tuple(map(stem, word_lists("answering")["likely_times"].split()))
 
 
 def bound_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """Yield the conditions on numbers and times whose field is known, and mark their words as understood."""
+    """Yield the conditions on numbers and times whose field is clear, and mark their words as understood."""
     yield from _times(reading)
     yield from _numbers(reading)
 
@@ -210,14 +185,16 @@ def bound_conditions(reading: QuestionReading) -> Iterator[Condition]:
 def _numbers(reading: QuestionReading) -> Iterator[Condition]:
     text = reading.sentence.text
     numbers = [number for number in find_numbers(text) if _is_free(reading, number.start, number.end)]
-    for place, number in enumerate(numbers):
+    for index, number in enumerate(numbers):
         if not _is_free(reading, number.start, number.end):
             continue
         before = BOUND.search(text[: number.start])
         behind = BOUND_BEHIND.match(text, number.end) if before is None else None
-        other = numbers[place + 1] if place + 1 < len(numbers) else None
-        if other is not None and (between := BETWEEN.search(text[: number.start])):
-            yield from _on_field(reading, ("least", "most"), (number, other), between.start(), other.end, "between")
+        following = numbers[index + 1] if index + 1 < len(numbers) else None
+        if following is not None and (between := BETWEEN.search(text[: number.start])):
+            yield from _on_field(
+                reading, ("least", "most"), (number, following), between.start(), following.end, "between"
+            )
         elif before is not None or behind is not None:
             bound = before or behind
             assert bound is not None
@@ -231,13 +208,13 @@ def _numbers(reading: QuestionReading) -> Iterator[Condition]:
 
 
 def _on_field(
-    reading: QuestionReading, tests: Sequence[str], numbers: Sequence[Number], start: int, end: int, words: str
+    reading: QuestionReading, tests: Sequence[str], numbers: Sequence[ParsedNumber], start: int, end: int, words: str
 ) -> Iterator[Condition]:
-    """The condition on the field that is named beside a bound; one that only follows a number needs it right there."""
+    """Yield the condition on the field near a bound; a number without a bound needs its field right beside it."""
     path = _numeric_field(reading, start, end, words)
     if not path:
         return
-    reading.take_text(start, end)
+    reading.mark_text(start, end)
     unit = unit_at(reading.fields.operation, path)
     bounds = [(_TESTS[test], number.value) for test, number in zip(tests, numbers, strict=True)]
 
@@ -248,8 +225,10 @@ def _on_field(
         value = from_wire(amount, unit) if unit else amount
         return all(test(value, bound) for test, bound in bounds)
 
-    said = " and ".join(number.text.strip() for number in numbers)
-    yield Condition(path=path, text=" ".join(filter(None, (field_words(path), words.lower(), said))), holds=holds)
+    bounds_text = " and ".join(number.text.strip() for number in numbers)
+    yield Condition(
+        path=path, text=" ".join(filter(None, (field_words(path), words.lower(), bounds_text))), holds=holds
+    )
 
 
 def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -> str:
@@ -263,20 +242,21 @@ def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -
     ]
     best, most = "", 0.0
     for path in numeric:
-        own = field_stems(path)
-        places = [at for at, word in near if any(is_word_of(word, one) for one in own)]
-        share = sum(any(is_word_of(word, one) for _, word in near) for one in own) / len(own)
+        stems = field_stems(path)
+        positions = [at for at, word in near if any(is_word_of(word, field_stem) for field_stem in stems)]
+        share = sum(any(is_word_of(word, field_stem) for _, word in near) for field_stem in stems) / len(stems)
         if share > most and (share == 1.0 or words):
             best, most = path, share
-            reading_places = places
+            best_positions = positions
     if best:
-        for at in reading_places:
-            reading.take(at, at + 1)
+        for at in best_positions:
+            reading.mark(at, at + 1)
         return best
     if not words:
         return ""
-    implied = IMPLIED.get(_COMPARED.get(words.lower().split()[0], ""), ())
-    costs = IMPLIED["cheapest"] if any(token.stem == "cost" for token in tokens) else ()
+    # Without a field that is named, the comparative implies one: cheaper than 20 is about a price.
+    implied = IMPLIED_FIELDS.get(_COMPARED.get(words.lower().split()[0], ""), ())
+    costs = IMPLIED_FIELDS["cheapest"] if any(token.stem == "cost" for token in tokens) else ()
     for word in (*implied, *costs):
         for path in numeric:
             if word in set(map(stem, split_words(path.rpartition(".")[2]))):
@@ -285,13 +265,13 @@ def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -
 
 
 def _is_free(reading: QuestionReading, start: int, end: int) -> bool:
-    places = [at for at, token in enumerate(reading.tokens) if token.start < end and token.end > start]
-    return not any(at in reading.understood for at in places)
+    positions = [at for at, token in enumerate(reading.tokens) if token.start < end and token.end > start]
+    return not any(at in reading.understood for at in positions)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Days from `first` to `last`, each of them included; None where it is open."""
+class _Days:
+    """Days from `first` to `last`, each of them included; None for an open end."""
 
     first: date | None
     last: date | None
@@ -306,54 +286,61 @@ def _times(reading: QuestionReading) -> Iterator[Condition]:
     for age in _AGE.finditer(text):
         count = int(age["count"]) if age["count"].isdigit() else _COUNTS[age["count"].lower()]
         day = today - timedelta(days=count * _DAYS[age["unit"].lower()])
-        stretch = _Stretch(None, day) if age["way"].lower() == "older" else _Stretch(day, None)
+        stretch = _Days(None, day) if age["way"].lower() == "older" else _Days(day, None)
         yield from _on_time(reading, stretch, age.start(), age.end())
-    found = [one for one in find_dates(text, today) if not isinstance(one.value, time)]
-    found = [one for one in (*found, *_months(text, today)) if _is_free(reading, one.start, one.end)]
-    found.sort(key=lambda one: one.start)
+    moments = [moment for moment in find_dates(text, today) if not isinstance(moment.value, time)]
+    # The month of `first week of May` is a part of the period that was read.
+    months = [month for month in _months(text, today) if not any(m.start < month.end <= m.end for m in moments)]
+    moments = [moment for moment in (*moments, *months) if _is_free(reading, moment.start, moment.end)]
+    moments.sort(key=lambda moment: moment.start)
     skipped = -1
-    for place, one in enumerate(found):
-        first, last = _days(one.value)
-        other = found[place + 1] if place + 1 < len(found) else None
-        if one.start <= skipped:
+    for index, moment in enumerate(moments):
+        first, last = _days(moment.value)
+        following = moments[index + 1] if index + 1 < len(moments) else None
+        if moment.start <= skipped:
             continue
-        if other is not None and re.fullmatch(r"\s*(?:and|to|until|till|-|–)\s*", text[one.end : other.start]):
-            lead = re.search(r"\b(?:between|from)\s+$", text[: one.start], re.IGNORECASE)
-            skipped = other.start
+        if following is not None and re.fullmatch(
+            r"\s*(?:and|to|until|till|-|–)\s*", text[moment.end : following.start]
+        ):
+            lead = re.search(r"\b(?:between|from)\s+$", text[: moment.start], re.IGNORECASE)
+            skipped = following.start
             yield from _on_time(
-                reading, _Stretch(first, _days(other.value)[1]), lead.start() if lead else one.start, other.end
+                reading,
+                _Days(first, _days(following.value)[1]),
+                lead.start() if lead else moment.start,
+                following.end,
             )
             continue
-        start, stretch = _led(text, one.start, first, last, today)
-        yield from _on_time(reading, stretch, start, one.end)
+        start, stretch = _with_preposition(text, moment.start, first, last, today)
+        yield from _on_time(reading, stretch, start, moment.end)
 
 
-def _months(text: str, today: date) -> Iterator[Found]:
-    """A month or a year by itself behind a word for when: in May, since 2024. A month is the last one of that name."""
+def _months(text: str, today: date) -> Iterator[ParsedDate]:
+    """Yield each month or year alone behind a preposition (in May, since 2024); a month is the last of that name."""
     for match in _MONTH_ALONE.finditer(text):
         month = MONTHS.get((match["month"] or "").lower().rstrip("."))
         year = int(match["year"]) if match["year"] else today.year - (month is not None and month > today.month)
         first = date(year, month or 1, 1)
         last = date(year, month or 12, calendar.monthrange(year, month or 12)[1])
-        yield Found(start=match.start("what"), end=match.end("what"), value=(first, last))
+        yield ParsedDate(start=match.start("what"), end=match.end("what"), value=(first, last))
 
 
-def _led(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Stretch]:
-    """Where what leads to a day begins, and the days that are meant with it."""
+def _with_preposition(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Days]:
+    """Return the start of the words before a day, and the days that are meant with them: since, before, within."""
     before = text[:at]
     ago = text[at:].lower().partition(" ago")[0] != text[at:].lower() and " ago" in text[at : at + 40].lower()
     if first > today and _SINCE.search(before):
         first -= timedelta(days=7) * -(-(first - today).days // 7)  # since Monday is the last one
     if (lead := _SINCE.search(before)) and (first == last or not lead.group().lower().startswith("from")):
-        return lead.start(), _Stretch(first, None)
+        return lead.start(), _Days(first, None)
     if lead := _AFTER.search(before):
-        return lead.start(), _Stretch(last + timedelta(days=1), None)
+        return lead.start(), _Days(last + timedelta(days=1), None)
     if (lead := _BEFORE.search(before)) and (ago or not re.match(r"more|over", lead.group(), re.IGNORECASE)):
-        return lead.start(), _Stretch(None, first - timedelta(days=1))
+        return lead.start(), _Days(None, first - timedelta(days=1))
     if lead := _WITHIN.search(before) or _SINCE.search(before):
         open_end = re.match(r"less", lead.group(), re.IGNORECASE)
-        return lead.start(), _Stretch(first, None if open_end else last)
-    return at, _Stretch(first, last)
+        return lead.start(), _Days(first, None if open_end else last)
+    return at, _Days(first, last)
 
 
 def _days(value: Any) -> tuple[date, date]:
@@ -363,18 +350,18 @@ def _days(value: Any) -> tuple[date, date]:
     return day, day
 
 
-def _on_time(reading: QuestionReading, stretch: _Stretch, start: int, end: int) -> Iterator[Condition]:
+def _on_time(reading: QuestionReading, stretch: _Days, start: int, end: int) -> Iterator[Condition]:
     path = _temporal_field(reading, start)
     if not path:
         return
-    said = reading.sentence.text[start:end].strip()
-    reading.take_text(start, end)
+    period = reading.sentence.text[start:end].strip()
+    reading.mark_text(start, end)
 
     def holds(cell: Any) -> bool:
         moment = moment_of(path, cell) or _day(cell)
         return moment is not None and stretch.holds(moment)
 
-    yield Condition(path=path, text=f"{field_words(path)} {said}", holds=holds)
+    yield Condition(path=path, text=f"{field_words(path)} {period}", holds=holds)
 
 
 def _day(cell: Any) -> datetime | None:
@@ -385,7 +372,7 @@ def _day(cell: Any) -> datetime | None:
 
 
 def _temporal_field(reading: QuestionReading, start: int) -> str:
-    """The time that a stretch of days is of: the one whose verb stands before it, else the likeliest."""
+    """Return the temporal field of a condition: the one whose verb stands before it, else the likeliest."""
     fields = reading.fields
     temporal = [path for path in fields.paths if fields.is_temporal(path)]
     first = next((at for at, token in enumerate(reading.tokens) if token.end > start), len(reading.tokens))
@@ -393,7 +380,7 @@ def _temporal_field(reading: QuestionReading, start: int) -> str:
         word = reading.tokens[at].stem
         path = next((path for path in temporal if word in _words(path)), "")
         if path:
-            reading.take(at, at + 1)
+            reading.mark(at, at + 1)
             return path
     if len(temporal) == 1:
         return temporal[0]

@@ -7,19 +7,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.planner.answering.conditions import FILLER, Condition, QuestionReading
-from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, joined, texts_of, value_word
+from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading
+from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
 from nlapi.planner.language.lexicon import SYNONYMS
-from nlapi.planner.language.text import LOOSE, Kind
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind
+from nlapi.planner.language.words import stems, words
 from nlapi.resources.identity import is_empty, label_rank
 from nlapi.resources.naming import STOPWORDS, name_words, singular, split_words, stem
 
-_SHORTEST_VERB = 5
-"""Letters of a verb that the name of a field may begin with: `assign` of assignee."""
+_SHORTEST_VERB = 5  # letters of a verb that the name of a field may begin with: `assign` of assignee
 _OPPOSITES = dict(
     pair
-    for one, other in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
-    for pair in ((stem(one), stem(other)), (stem(other), stem(one)))
+    for word, opposite in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
+    for pair in ((stem(word), stem(opposite)), (stem(opposite), stem(word)))
 )
 _DENYING = ("un", "in", "dis", "non")
 _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
@@ -30,24 +30,24 @@ _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("begin", "with"): str.startswith,
     ("end", "with"): str.endswith,
 }
-_SETS = frozenset(("is", "are", "=", "==", ":", "equals", "of"))
-_ENDS = frozenset(("or", "and", ",", "?", ".", "in", "of", "by"))
-_OPENS = frozenset(("with", "whose", "where", "having", "has", "have"))
+_LINKS = words("answering", "value_links")
+_ENDS = words("answering", "condition_ends")
+_OPENINGS = words("answering", "condition_openings")
 
 
 def value_condition(path: str, values: Sequence[str], *, denied: bool) -> Condition:
-    """Return the condition that a field is one of some values, or with `denied` that it is none of them."""
-    wanted = {value.lower() for value in values}
-    text = f"{field_words(path)} {'not ' if denied else ''}{joined(map(value_word, values), 'or')}"
+    """Return the condition that a field has one of some values, or with `denied` none of them."""
+    lowered = {value.lower() for value in values}
+    text = f"{field_words(path)} {'not ' if denied else ''}{join_words(map(value_word, values), 'or')}"
 
     def holds(cell: Any) -> bool:
-        return denied is wanted.isdisjoint(text.lower() for text in texts_of(cell))
+        return denied is lowered.isdisjoint(text.lower() for text in texts_of(cell))
 
     return Condition(path=path, text=text, holds=holds)
 
 
 def flag_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """Fields that are so or not: archived, not archived, unarchived, private of a field `public`."""
+    """Yield conditions on booleans: archived, not archived, unarchived, private of a field `public`."""
     for path in filter(reading.fields.is_flag, reading.fields.paths):
         words = field_stems(path)
         if len(words) > 2 or words & reading.noun:
@@ -56,12 +56,12 @@ def flag_conditions(reading: QuestionReading) -> Iterator[Condition]:
             if at in reading.understood or not token.word:
                 continue
             run = reading.tokens[at : at + len(words)]
-            said = frozenset(one.stem for one in run)
+            stems = frozenset(run_token.stem for run_token in run)
             denied = len(words) == 1 and _denies(token.stem, next(iter(words)))
-            if said == words or denied:
-                wanted = (not denied) is not reading.is_negated(at)
-                reading.take(at, at + len(run) if not denied else at + 1)
-                yield _flag(path, wanted)
+            if stems == words or denied:
+                expected = (not denied) is not reading.is_negated(at)
+                reading.mark(at, at + len(run) if not denied else at + 1)
+                yield _flag(path, expected)
                 break
 
 
@@ -69,38 +69,38 @@ def _denies(word: str, field: str) -> bool:
     return _OPPOSITES.get(field) == word or any(word == f"{start}{field}" for start in _DENYING)
 
 
-def _flag(path: str, wanted: bool) -> Condition:
-    text = f"{field_words(path)} {'yes' if wanted else 'no'}"
-    return Condition(path=path, text=text, holds=lambda cell: (cell is True) is wanted)
+def _flag(path: str, expected: bool) -> Condition:
+    text = f"{field_words(path)} {'yes' if expected else 'no'}"
+    return Condition(path=path, text=text, holds=lambda cell: (cell is True) is expected)
 
 
 def absence_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """Without an owner; with no assignee; unassigned; that have a description, of a field that some have not."""
+    """Yield conditions that a field is empty or not: without an owner, unassigned, that have a description."""
     for at, token in enumerate(reading.tokens):
-        none = token.lower in ("without", "no", "missing", "lacking", "empty")
+        absent = token.lower in ("without", "no", "missing", "lacking", "empty")
         if at in reading.understood or not token.word:
             continue
-        if not none and token.lower not in _OPENS:
-            if path := _undone(reading, token.lower):
-                reading.take(at, at + 1)
+        if not absent and token.lower not in _OPENINGS:
+            if path := _negated_field(reading, token.lower):
+                reading.mark(at, at + 1)
                 yield _absence(path, not reading.is_negated(at))
             continue
         first = at + 1
         while first < len(reading.tokens) and reading.tokens[first].lower in ("a", "an", "any", "the"):
             first += 1
-        path, last = named_field(reading, first)
+        path, last = find_field(reading, first)
         if not path or reading.fields.is_flag(path):
             continue
-        some = any(is_empty(cell) or cell == 0 for cell in reading.fields.values(path))
+        has_empty = any(is_empty(cell) or cell == 0 for cell in reading.fields.values(path))
         ends = last >= len(reading.tokens) or reading.tokens[last].lower in _ENDS
         counts = reading.fields.is_numeric(path) and not reading.fields.is_temporal(path)
-        if ends and (none or (some and (first > at + 1 or counts))):
-            reading.take(at - (at > 0 and reading.tokens[at - 1].lower in _OPENS), last)
-            yield _absence(path, none)
+        if ends and (absent or (has_empty and (first > at + 1 or counts))):
+            reading.mark(at - (at > 0 and reading.tokens[at - 1].lower in _OPENINGS), last)
+            yield _absence(path, absent)
 
 
-def _undone(reading: QuestionReading, word: str) -> str:
-    """The field that a word such as `unassigned` says is empty: `assignee`."""
+def _negated_field(reading: QuestionReading, word: str) -> str:
+    """Return the field that is empty by a word such as `unassigned`: `assignee`; "" for none."""
     verb = stem(word.removeprefix("un"))
     if not word.startswith("un") or len(verb) < _SHORTEST_VERB:
         return ""
@@ -114,7 +114,7 @@ def _absence(path: str, none: bool) -> Condition:
 
 
 def event_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """What has happened to some of the things, as a time says: merged, of a field `merged_at`."""
+    """Yield conditions on events that happened to some of the items: merged, of a field `merged_at`."""
     for path in reading.fields.paths:
         words = name_words(path.rpartition(".")[2])
         happened = len(words) == 2 and words[0].endswith("ed") and words[1] in ("at", "on", "date", "time")
@@ -123,12 +123,12 @@ def event_conditions(reading: QuestionReading) -> Iterator[Condition]:
         for at, token in enumerate(reading.tokens):
             if at not in reading.understood and token.lower.removeprefix("un") == words[0]:
                 none = token.lower.startswith("un") is not reading.is_negated(at)
-                reading.take(at, at + 1)
+                reading.mark(at, at + 1)
                 yield _absence(path, none)
 
 
-def named_field(reading: QuestionReading, first: int) -> tuple[str, int]:
-    """Return the field that the free tokens from `first` on name, the longest name first, and where that ends."""
+def find_field(reading: QuestionReading, first: int) -> tuple[str, int]:
+    """Return the field with the longest name that the free tokens from `first` on are, and the end of the name."""
     for last in range(min(first + 3, len(reading.tokens)), first, -1):
         words = [token.stem for token in reading.tokens[first:last]]
         if reading.is_free(first, last) and not set(words) <= reading.noun and (path := reading.fields.path_of(words)):
@@ -137,45 +137,62 @@ def named_field(reading: QuestionReading, first: int) -> tuple[str, int]:
 
 
 def text_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """Name contains web; title starting with Draft."""
+    """Yield conditions on a part of a text: name contains web, title starting with Draft."""
     for at in range(len(reading.tokens)):
-        for words, test in _CONTAINS.items():
-            own = tuple(reading.tokens[place].stem for place in range(at, min(at + len(words), len(reading.tokens))))
-            last = at + len(words)
-            if own != words or last >= len(reading.tokens) or not reading.is_free(at, last + 1):
+        for verb, test in _CONTAINS.items():
+            last = at + len(verb)
+            if (
+                reading.sentence.stems[at:last] != verb
+                or last >= len(reading.tokens)
+                or not reading.is_free(at, last + 1)
+            ):
                 continue
             if reading.tokens[last].lower in STOPWORDS or reading.tokens[at].stem in reading.noun:
                 continue
             path = _field_before(reading, at) or next(iter(reading.fields.paths), "")
-            span = next((one for one in reading.sentence.spans if one.first == last and one.kind is Kind.QUOTED), None)
-            part = span.text if span is not None else reading.tokens[last].text
+            quotation = next(
+                (
+                    mention
+                    for mention in reading.sentence.mentions
+                    if mention.first == last and mention.kind is MentionKind.QUOTED
+                ),
+                None,
+            )
+            part = quotation.text if quotation is not None else reading.tokens[last].text
             denied = reading.is_negated(at)
-            reading.take(at, span.last if span is not None else last + 1)
+            reading.mark(at, quotation.last if quotation is not None else last + 1)
             yield _part(path, reading.text(at, last), part, test, denied=denied)
 
 
 def text_in_field_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """'web' in the name."""
+    """Yield conditions on a part of a text before its field: 'web' in the name."""
     for at, token in enumerate(reading.tokens):
         first = at + 1
         if token.lower != "in" or at == 0 or not reading.is_free(at - 1, at + 1):
             continue
         while first < len(reading.tokens) and reading.tokens[first].lower in ("the", "its", "their"):
             first += 1
-        path, last = named_field(reading, first)
-        span = next((one for one in reading.sentence.spans if one.last == at and one.kind is Kind.QUOTED), None)
-        if path and first > at + 1 and (span is not None or reading.tokens[at - 1].lower not in STOPWORDS):
-            start = span.first if span is not None else at - 1
-            part = span.text if span is not None else reading.tokens[at - 1].text
-            reading.take(start, last)
+        path, last = find_field(reading, first)
+        quotation = next(
+            (
+                mention
+                for mention in reading.sentence.mentions
+                if mention.last == at and mention.kind is MentionKind.QUOTED
+            ),
+            None,
+        )
+        if path and first > at + 1 and (quotation is not None or reading.tokens[at - 1].lower not in STOPWORDS):
+            start = quotation.first if quotation is not None else at - 1
+            part = quotation.text if quotation is not None else reading.tokens[at - 1].text
+            reading.mark(start, last)
             yield _part(path, "contains", part, str.__contains__, denied=reading.is_negated(start))
 
 
 def _field_before(reading: QuestionReading, at: int) -> str:
     for first in range(max(0, at - 3), at):
-        path, last = named_field(reading, first)
+        path, last = find_field(reading, first)
         if path and last == at:
-            reading.take(first - (first > 0 and reading.tokens[first - 1].lower in _OPENS), at)
+            reading.mark(first - (first > 0 and reading.tokens[first - 1].lower in _OPENINGS), at)
             return path
     return ""
 
@@ -190,48 +207,42 @@ def _part(path: str, verb: str, part: str, test: Callable[[str, str], bool], *, 
 
 
 def unknown_value_conditions(reading: QuestionReading) -> Iterator[Condition]:
-    """Severity is blue, of things none of which is: what is set by `is` or behind `with` is a condition too."""
+    """Yield conditions on values that no item has, where `is` or `with` sets them: severity is blue."""
     for at in range(len(reading.tokens)):
-        path, last = named_field(reading, at)
+        path, last = find_field(reading, at)
         if not path or reading.fields.is_numeric(path) or reading.fields.is_temporal(path):
             continue
-        opened = at > 0 and reading.tokens[at - 1].lower in _OPENS
+        opened = at > 0 and reading.tokens[at - 1].lower in _OPENINGS
         after = last
-        while after < len(reading.tokens) and reading.tokens[after].lower in (*_SETS, "not"):
+        while after < len(reading.tokens) and reading.tokens[after].lower in (*_LINKS, "not"):
             after += 1
         if after >= len(reading.tokens) or not (after > last or opened) or not reading.is_free(after, after + 1):
             continue
         token = reading.tokens[after]
         if not token.word or token.lower in STOPWORDS or reading.fields.path_of([token.stem]):
             continue
-        span = next((one for one in reading.sentence.spans if one.first == after and one.kind is Kind.QUOTED), None)
-        denied = any(one.lower == "not" for one in reading.tokens[last:after])
-        reading.take(at - opened, span.last if span is not None else after + 1)
-        yield value_condition(path, (span.text if span is not None else token.text,), denied=denied)
+        quotation = next(
+            (
+                mention
+                for mention in reading.sentence.mentions
+                if mention.first == after and mention.kind is MentionKind.QUOTED
+            ),
+            None,
+        )
+        denied = any(mention.lower == "not" for mention in reading.tokens[last:after])
+        reading.mark(at - opened, quotation.last if quotation is not None else after + 1)
+        yield value_condition(path, (quotation.text if quotation is not None else token.text,), denied=denied)
 
 
-_LONGEST_RUN = 6
-"""Tokens that a value of several words may have."""
-_LONGEST_VALUE = 60
-_SHORTEST_ID = 5
-"""Figures from which a number in a question may be an id."""
+_LONGEST_RUN = 6  # tokens of a value of several words
+_LONGEST_VALUE = 60  # characters: longer texts are descriptions that no question quotes
+_SHORTEST_ID = 5  # figures from which a number in a question may be an id
 
-
-_TAGS = frozenset(map(stem, "labels tags topics categories groups roles teams types".split()))
-"""What lists of objects are called that sort things by their names."""
-
-_BETWEEN = frozenset(("or", "and", ",", "/", "either", "nor", "the"))
-_STATE_WORDS = frozenset(
-    """
-    active running live enabled paused inactive disabled stopped suspended closed done completed resolved finished open
-    unresolved pending archived draft unpublished daily weekly monthly hourly yearly annual high strong maximum mid
-    medium middle moderate low weak minimum
-    """.split()
-)
-"""Words that mean the value of a state where an API has another word for it; `started` says what happened."""
-
-_WRITTEN = (Kind.NAME, Kind.QUOTED, Kind.LITERAL, Kind.CALLED)
-_NAMING = frozenset(map(stem, "called named titled entitled labelled labeled".split()))
+_CATEGORIES = stems("answering", "categories")
+_BETWEEN = words("answering", "alternatives")
+_STATE_WORDS = words("answering", "state_words")
+_WRITTEN = (MentionKind.NAME, MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.TITLE)
+_NAMING = stems("answering", "naming")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,23 +267,30 @@ def value_conditions(reading: QuestionReading) -> Iterator[Condition]:
     yield from unknown_value_conditions(reading)
 
 
-def mention_conditions(reading: QuestionReading, own: Collection[str]) -> Iterator[Condition]:
-    """What is written as a name, a code or a quotation and is the value of no field: a thing may mention it anywhere.
+def mention_conditions(reading: QuestionReading, operation_stems: Collection[str]) -> Iterator[Condition]:
+    """Yield conditions for names, codes and quotations that are the value of no field: any field may mention them.
 
-    `own` are the stems that name the operation and its API.
+    `operation_stems` are the stems of the names of the operation and its API.
     """
-    for span in reading.sentence.spans:
-        stems = [token.stem for token in reading.tokens[span.first : span.last]]
-        if span.kind not in _WRITTEN or span.form in LOOSE or not reading.is_free(span.first, span.last):
+    for mention in reading.sentence.mentions:
+        stems = [token.stem for token in reading.tokens[mention.first : mention.last]]
+        if (
+            mention.kind not in _WRITTEN
+            or mention.form in ALTERNATIVE_FORMS
+            or not reading.is_free(mention.first, mention.last)
+        ):
             continue
-        if span.kind is Kind.NAME and (span.text.isupper() or any(one in own or one in FILLER for one in stems)):
+        if mention.kind is MentionKind.NAME and (
+            mention.text.isupper()
+            or any(word_stem in operation_stems or word_stem in FILLER_STEMS for word_stem in stems)
+        ):
             continue
-        verb, _ = reading.verb_before(span.first)
+        verb, _ = reading.verb_before(mention.first)
         if reading.fields.path_of(stems) or (verb and verb not in _NAMING):
-            continue  # tagged 'spring' is not to mention it anywhere
-        denied = reading.is_negated(span.first)
-        reading.take(span.first, span.last)
-        yield _mention(span.text, denied=denied)
+            continue  # tagged 'spring' limits the tags, not any field
+        denied = reading.is_negated(mention.first)
+        reading.mark(mention.first, mention.last)
+        yield _mention(mention.text, denied=denied)
 
 
 def _mention(text: str, *, denied: bool) -> Condition:
@@ -285,16 +303,16 @@ def _mention(text: str, *, denied: bool) -> Condition:
 
 
 def _index(reading: QuestionReading) -> Mapping[tuple[str, ...], list[tuple[str, str]]]:
-    """Words of a value -> the fields that have it, with the value; of values that share a word with the question."""
-    said = {form for word in split_words(reading.sentence.text) for form in (word, singular(word))}
-    shares = re.compile("|".join(map(re.escape, sorted(said))) or "$^")
+    """Return the fields that have a value, with the value, by the words of it, for values that share a word."""
+    words = {form for word in split_words(reading.sentence.text) for form in (word, singular(word))}
+    shares = re.compile("|".join(map(re.escape, sorted(words))) or "$^")
     index: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
     for path in reading.fields.paths:
         texts = {text for texts in reading.fields.texts(path) for text in texts if len(text) <= _LONGEST_VALUE}
         for text in (*sorted(filter(lambda text: shares.search(text.lower()), texts)), *reading.fields.choices(path)):
             for key in {tuple(split_words(text)), tuple(map(singular, split_words(text)))}:
                 index.setdefault(key, {})[path, text] = None
-    return {key: list(found) for key, found in index.items() if key}
+    return {key: list(pairs) for key, pairs in index.items() if key}
 
 
 def _matches(reading: QuestionReading) -> Iterator[_Match]:
@@ -303,16 +321,16 @@ def _matches(reading: QuestionReading) -> Iterator[_Match]:
     while at < len(reading.tokens):
         match = next(
             (
-                found
+                candidate
                 for last in range(min(at + _LONGEST_RUN, len(reading.tokens)), at, -1)
-                if reading.is_free(at, last) and (found := _match(reading, index, at, last)) is not None
+                if reading.is_free(at, last) and (candidate := _match(reading, index, at, last)) is not None
             ),
             None,
         )
         if match is None:
             at += 1
             continue
-        reading.take(match.first, match.last)
+        reading.mark(match.first, match.last)
         reading.field_beside(match.first, match.last, (match.path,))
         yield match
         at = match.last
@@ -321,23 +339,25 @@ def _matches(reading: QuestionReading) -> Iterator[_Match]:
 def _match(
     reading: QuestionReading, index: Mapping[tuple[str, ...], list[tuple[str, str]]], first: int, last: int
 ) -> _Match | None:
-    """The value that a run of tokens is, in the field that is likeliest meant."""
-    span = reading.span_of(first, last)
-    if span is None and reading.is_quoted(first, last):
+    """Return the value that is a run of tokens, in the likeliest field; None for none."""
+    mention = reading.mention_of(first, last)
+    if mention is None and reading.is_quoted(first, last):
         return None
-    text = span.text if span is not None and span.kind is Kind.QUOTED else reading.text(first, last)
+    text = mention.text if mention is not None and mention.kind is MentionKind.QUOTED else reading.text(first, last)
     bare = text.lower().removeprefix("non-")
     words = tuple(split_words(bare))
-    if not words or (span is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
+    if not words or (mention is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
         return None
-    special = span is not None or not all(part.isalpha() for part in bare.split())
+    special = mention is not None or not all(part.isalpha() for part in bare.split())
     state = text.lower() in _STATE_WORDS and singular(text.lower()) not in reading.noun
     if last - first == 1 and reading.tokens[first].stem in reading.noun and not special and not state:
-        return None  # the runs; that they are running says how they are
-    found = index.get(words) or index.get(tuple(map(singular, words))) or []
-    named = reading.field_beside(first, last, dict.fromkeys(path for path, _ in found))
+        return None  # the noun of the list (runs) is no value; that they are running is a state
+    pairs = index.get(words) or index.get(tuple(map(singular, words))) or []
+    named_path = reading.field_beside(first, last, dict.fromkeys(path for path, _ in pairs))
     fitting = [
-        (path, value) for path, value in found if special or path == named or _sorts(reading.fields, path, value)
+        (path, value)
+        for path, value in pairs
+        if special or path == named_path or _is_category(reading.fields, path, value)
     ]
     if not fitting and last - first == 1 and reading.tokens[first].lower in _STATE_WORDS:
         fitting = list(_synonymous(reading.fields, reading.tokens[first].stem))
@@ -345,39 +365,40 @@ def _match(
         return None
     paths = dict.fromkeys(path for path, _ in fitting)
     beside = reading.field_beside(first, last, paths)
-    if not special and not beside and all(token.stem in FILLER for token in reading.tokens[first:last]):
+    if not special and not beside and all(token.stem in FILLER_STEMS for token in reading.tokens[first:last]):
         return None  # the full list has no type `full`
     verb, start = reading.verb_before(first)
-    led = [
+    verb_paths = [
         path for path in paths if verb and any(word.startswith(verb) for word in split_words(path.rpartition(".")[2]))
     ]
     order = {path: at for at, path in enumerate(reading.fields.paths)}
     path, _ = min(
-        fitting, key=lambda pair: (pair[0] != beside, pair[0] not in led, pair[1].lower() != bare, order[pair[0]])
+        fitting,
+        key=lambda pair: (pair[0] != beside, pair[0] not in verb_paths, pair[1].lower() != bare, order[pair[0]]),
     )
-    values = tuple(dict.fromkeys(value for own, value in fitting if own == path))
-    if verb and path not in led and verb not in _NAMING and not reading.fields.names.isdisjoint(values):
-        return None  # tagged 'spring' is not the thing that is called Spring
-    reading.take(start, first)
+    values = tuple(dict.fromkeys(value for pair_path, value in fitting if pair_path == path))
+    if verb and path not in verb_paths and verb not in _NAMING and not reading.fields.names.isdisjoint(values):
+        return None  # tagged 'spring' is not the item with the name Spring
+    reading.mark(start, first)
     if bare != text.lower():
-        others = {one for texts in reading.fields.texts(path) for one in texts} - set(values)
+        others = {cell_text for texts in reading.fields.texts(path) for cell_text in texts} - set(values)
         values = tuple(sorted(others)) or values
     return _Match(first, last, path, values)
 
 
 def _is_amount(word: str) -> bool:
-    """Whether figures are an amount rather than an id."""
+    """Return whether figures are an amount rather than an id."""
     return word.isdecimal() and len(word) < _SHORTEST_ID
 
 
-def _sorts(fields: RowFields, path: str, value: str) -> bool:
-    """Whether a plain word may mean the value of a field: not what a thing is called, nor one of many parts of it."""
+def _is_category(fields: RowFields, path: str, value: str) -> bool:
+    """Return whether a plain word may mean a value: it is no name of an item, nor of one of its parts."""
     if value in fields.names:
         return False
     parts = any(
-        isinstance(cell, list) and any(isinstance(one, Mapping) for one in cell) for cell in fields.values(path)
+        isinstance(cell, list) and any(isinstance(entry, Mapping) for entry in cell) for cell in fields.values(path)
     )
-    if parts and stem(path.rpartition(".")[2].lower()) not in _TAGS:
+    if parts and stem(path.rpartition(".")[2].lower()) not in _CATEGORIES:
         return False
     texts = [text for texts in fields.texts(path) for text in texts]
     repeated = len(set(texts)) < len(texts) or value in fields.choices(path)
@@ -385,31 +406,31 @@ def _sorts(fields: RowFields, path: str, value: str) -> bool:
 
 
 def _synonymous(fields: RowFields, word: str) -> Iterator[tuple[str, str]]:
-    """The values of states that a word means too: `running` is ACTIVE."""
+    """Yield the values of states that a word is a synonym of: `running` is ACTIVE."""
     for path in fields.paths:
         if label_rank(path) is None:
             continue
         texts = {text for texts in fields.texts(path) for text in texts} | set(fields.choices(path))
         for text in sorted(texts):
             words = [stem(piece) for piece in split_words(text)]
-            if words and len(words) <= 2 and all(word in SYNONYMS.get(own, ()) for own in words):
+            if words and len(words) <= 2 and all(word in SYNONYMS.get(text_stem, ()) for text_stem in words):
                 yield path, text
 
 
 def _alternatives(reading: QuestionReading, matches: Sequence[_Match]) -> Iterator[_Match]:
-    """The matches, with those made one that stand in a row for the same field: open or pending."""
+    """Yield the matches, where those in a row for the same field are one: open or pending."""
     row: list[_Match] = []
     for match in (*matches, None):
         if match is not None and row and _is_alternative(reading, row[-1], match):
             row.append(match)
-            reading.take(row[-2].last, match.first)
+            reading.mark(row[-2].last, match.first)
             continue
         if row:
-            values = tuple(dict.fromkeys(value for one in row for value in one.values))
+            values = tuple(dict.fromkeys(value for member in row for value in member.values))
             yield _Match(row[0].first, row[-1].last, row[0].path, values)
         row = [match] if match is not None else []
 
 
-def _is_alternative(reading: QuestionReading, one: _Match, other: _Match) -> bool:
-    between = reading.tokens[one.last : other.first]
-    return one.path == other.path and bool(between) and all(token.lower in _BETWEEN for token in between)
+def _is_alternative(reading: QuestionReading, previous: _Match, following: _Match) -> bool:
+    between = reading.tokens[previous.last : following.first]
+    return previous.path == following.path and bool(between) and all(token.lower in _BETWEEN for token in between)

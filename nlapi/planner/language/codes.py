@@ -1,15 +1,15 @@
-"""What in a sentence is written as programs write it: addresses, hosts, paths, codes and ids of all kinds."""
+"""Texts in a sentence that are written as programs write them: addresses, hosts, paths, codes and ids."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from nlapi.planner.language.measures import unit
+from nlapi.planner.language.measures import find_unit
+from nlapi.planner.language.words import words
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
-_PADDING = r"(?:={1,2}(?![\w=]))?"
-"""What base64 ends in."""
+_PADDING = r"(?:={1,2}(?![\w=]))?"  # the end of a text in base64
 _LITERAL = (
     ("url", re.compile(r"\bhttps?://[^\s,\"'<>)]+[^\s,\"'<>).!?]")),
     ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
@@ -32,52 +32,37 @@ _LITERAL = (
     ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?::[\w.-]*\w)?(?!\w)|(?<!\w)~?/[\w.-]+(?:/[\w.-]+)*")),
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
+# A label and a number, not an id that has a colon in it.
 _LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
-"""A label and a number, not an id that has a colon in it."""
 _UNIT_LIKE = re.compile(
     r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+-\d+|v\d+",
     re.IGNORECASE,
 )
 _COUNTED = re.compile(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
-_SHORT_FORMS = frozenset(
-    "k m b bn mn x px em am pm y yr yrs w wk mo fps rpm kbps mbps gbps bps kwh mph kph cal d st nd rd th".split()
-)
-_BEFORE_NUMBERS = frozenset(
-    """
-        a an the for in within of to by at about over under every each last past next first is are and with than set per
-        after before since until from or only just exactly around roughly nearly top
-    """.split()
-)
-"""Words before a number that counts or measures something."""
-_AFTER_IDS = frozenset("in of from to for with and or on at by as into is was please now right".split())
-_POLITE = frozenset("please can could would you kindly the a now just go ahead and hey".split())
-_OF_THINGS = frozenset(
-    """
-        delete remove destroy drop erase purge cancel abort pause resume stop start restart lock unlock block unblock
-        archive unarchive restore close reopen approve reject enable disable activate deactivate revoke suspend show get
-        open kill trash discard follow unfollow star unstar pin unpin mute unmute ban unban protect unprotect promote
-    """.split()
-)
-"""Verbs that are said of a thing, and of no amount."""
+_SHORT_FORMS = words("language", "unit_like")
+_BEFORE_NUMBERS = words("language", "before_numbers")
+_AFTER_IDS = words("language", "after_ids")
+_POLITE = words("language", "polite")
+_ITEM_VERBS = words("language", "item_verbs")
 
 
-def literals(text: str) -> Iterator[tuple[str, int, int]]:
-    """The form of each, with where it begins and ends; the surest forms first, and some may overlap."""
-    for form, pattern in _LITERAL:
+def find_literals(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the form, the start and the end of every literal, the most certain forms first; some may overlap."""
+    for form, pattern in _LITERAL:  # in the order of certainty: the reader keeps the first of those that overlap
         for match in pattern.finditer(text):
-            found = match.group()
-            if form in ("id", "path") and _is_number(found) and not _stands_as_id(text, match.start(), match.end()):
+            literal = match.group()
+            if form in ("id", "path") and _is_number(literal) and not _stands_as_id(text, match.start(), match.end()):
                 continue
-            if form == "path" and found.replace("/", "").strip(".").isdigit():
+            if form == "path" and literal.replace("/", "").strip(".").isdigit():
                 continue
             yield form, match.start(), match.end()
 
 
 def _stands_as_id(text: str, start: int, end: int) -> bool:
-    """Whether what may be a number with its unit stands where a thing is told by its id: delete the coupon [68w].
+    """Return whether a number with a unit stands where an item is named by its id: delete the coupon [68w].
 
-    Behind a noun, and with nothing behind it that it could be the measure of: of a `30-day plan` it is one. A measure
-    that is set (the timeout 30s) is told from an id by the verb.
+    It stands behind a noun, with nothing behind it that it could be the measure of (a `30-day plan`). A measure that
+    is set (the timeout 30s) is told from an id by the verb.
     """
     before, after = text[:start].split(), text[end:].split()
     if len(before) < 2 or not before[-1].isalpha() or before[-1].lower() in _BEFORE_NUMBERS:
@@ -88,13 +73,13 @@ def _stands_as_id(text: str, start: int, end: int) -> bool:
         return False
     hyphen = "-" in text[start:end] and not text[start:end].replace("-", "").isdigit()
     verb = next((word.lower() for word in before if word.lower() not in _POLITE), "")
-    return hyphen or verb in _OF_THINGS
+    return hyphen or verb in _ITEM_VERBS
 
 
 def _is_number(text: str) -> bool:
-    """Is what looks like an id a number with its unit (30s, 128gb), a day or a version? 55aa is none of them."""
+    """Return whether a text like an id is a number with its unit (30s, 128gb), a day or a version; 55aa is none."""
     counted = _COUNTED.fullmatch(text)
     if counted is not None:
-        long = text[:2].isdigit()
-        return not long or counted[1].lower() in _SHORT_FORMS or unit(counted[1]) is not None
+        # One figure and letters (5aa) is more often a measure with a unit of its own than an id.
+        return not text[:2].isdigit() or counted[1].lower() in _SHORT_FORMS or find_unit(counted[1]) is not None
     return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Dates, times and stretches of days in a sentence, relative to today."""
+"""Dates, times and periods in a sentence, relative to today."""
 
 from __future__ import annotations
 
@@ -6,234 +6,347 @@ import calendar
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+
+from nlapi.planner.language.words import words
 
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
 WEEKDAYS = {name.lower(): number for number, name in enumerate(calendar.day_name)}
 
-_MONTH = "(?P<month>" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
+_ANY_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
+_MONTH = rf"(?P<month>{_ANY_MONTH})\b\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
 _MINUTE = r"(?::|\.(?=\d\d\s*[ap]\.?m))(?P<minute>[0-5]\d)"
 _CLOCK = rf"(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?)?\s*(?P<half>[ap]\.?m\b\.?)?"
+# An hour that cannot be taken for another number, behind a day: 9:30, 3 pm, 3 in the afternoon, noon.
 _HOUR = (
     rf"(?:(?:(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
     r"|\s*(?P<half_alone>[ap]\.?m\b\.?|(?:o'clock\s+)?in\s+the\s+(?:morning|afternoon|evening)\b)))"
     r"|(?:12:00\s+)?(?P<noon>noon|midday|midnight)\b)"
 )
-"""An hour that cannot be taken for another number, after a day: 9:30, 3 pm, 3 in the afternoon, noon."""
 _COUNT = r"(?P<count>\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty|ninety)"
 _COUNTS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "twelve": 12, "thirty": 30, "sixty": 60, "ninety": 90,
 }  # fmt: skip
+_DAYS_IN = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
+_MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
+_PAST = ("last", "past", "previous")
+_PARTS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3}
+_PART = rf"(?P<part>{'|'.join(_PARTS)}|last)"
+_WHICH = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
+_PERIOD = (
+    rf"(?:(?:the\s+)?{_WHICH}\s+(?P<unit>week|month|quarter|year)\b|the\s+(?P<current>week|month|quarter|year)\b(?!\s+\d)"
+    rf"|{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR})?|(?:the\s+year\s+)?(?P<year_alone>(?:19|20)\d\d)\b(?!-))"
+)
+# A quarter or a day of the month stands by itself: `Q3 roadmap` is a name, `the 3rd floor` no date.
+_ALONE = r"(?=\s*(?:[.,;:?!)]|$)|\s+(?:at|to|until|till|through|vs|versus|compared)\b|\s+and\b(?!\s+\d))"
+_SINCE = re.compile(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
+_LED = re.compile(rf"\b(?:{'|'.join(sorted(words('language', 'date_prepositions')))})\s+(?:the\s+)?$", re.IGNORECASE)
+_SCHEDULES = re.compile(
+    rf"^\W*(?:(?:please|can|could|you)\s+)*(?:{'|'.join(sorted(words('language', 'scheduling_verbs')))})\b",
+    re.IGNORECASE,
+)
+_BESIDE = re.compile(r"[\s,(]*(?:the\s+)?")
+_TODAY = re.compile(r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE)
 
-Value = date | time | datetime | tuple[date, date]
+DateValue = date | time | datetime | tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A moment in a text: `value` is a date, a time, both, or the first and the last day of a stretch.
+class ParsedDate:
+    """A moment in a text: `value` is a date, a time, both, or the first and the last day of a period.
 
-    `whole` is False when the year was not said; `counted` is True when it was said as a number of days, weeks, ...;
-    `spelt` is True when it was said with its day, month and year. `clock` is where its hour begins; 0 without one.
+    `whole` is False for a day without its year; `counted` is True for a number of days, weeks, ...; `spelt` is True
+    for a day with its month and year. `clock` is the start of its hour in the text; 0 without one.
     """
 
     start: int
     end: int
-    value: Value
+    value: DateValue
     whole: bool = True
     counted: bool = False
     spelt: bool = False
     clock: int = 0
 
 
-_TODAY = re.compile(r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE)
-
-
-def today_of(text: str, today: date) -> date:
-    """The day that `text` says it is (today is March 6, 2024), else `today`."""
+def stated_today(text: str, today: date) -> date:
+    """Return the day that `text` gives as today (today is March 6, 2024), else `today`."""
     for match in _TODAY.finditer(text):
-        for found in find_dates(text, today):
-            if found.start <= match.end() < found.end and found.spelt and isinstance(found.value, date):
-                return date(found.value.year, found.value.month, found.value.day)
+        for moment in find_dates(text, today):
+            if moment.start <= match.end() < moment.end and moment.spelt and isinstance(moment.value, date):
+                return date(moment.value.year, moment.value.month, moment.value.day)
     return today
 
 
-def find_dates(text: str, today: date) -> list[Found]:
-    """Every date, time and stretch of days in `text`, in order, none overlapping another.
+def find_dates(text: str, today: date) -> list[ParsedDate]:
+    """Return every date, time and period in `text`, in order, none overlapping another.
 
-    A day that is said twice over (next Friday 2026-03-06) is one, the one that was spelt out.
+    `today` may be an aware datetime: an hour ago is read then, as a moment of UTC. A day in two forms (next Friday
+    2026-03-06) is one, the one that is spelt out.
     """
-    found: list[Found] = []
-    taken: list[tuple[int, int]] = []
-    for pattern, read in _RULES:
+    moments: list[ParsedDate] = []
+    day = today.date() if isinstance(today, datetime) else today
+    for pattern, reader in _RULES:
         for match in pattern.finditer(text):
-            if any(match.start() < end and start < match.end() for start, end in taken):
+            if any(match.start() < moment.end and moment.start < match.end() for moment in moments):
                 continue
-            moment = _read(read, match, today)
-            if moment is not None:
-                taken.append((match.start(), match.end()))
-                found.append(moment)
-    return _with_year(_once(text, sorted(found, key=lambda moment: moment.start)))
+            if (moment := _read(reader, match, today if reader is _hours else day)) is not None:
+                moments.append(moment)
+    return _with_common_year(_without_doubles(text, sorted(moments, key=lambda moment: moment.start)))
 
 
-def _once(text: str, found: list[Found]) -> list[Found]:
-    """Of next Friday, 2026-03-06 the latter, from where the former begins."""
-    kept: list[Found] = []
-    for one in found:
-        before = kept[-1] if kept else None
-        if before is not None and one.spelt and _by_name(before) and _BESIDE.fullmatch(text[before.end : one.start]):
-            kept[-1] = replace(one, start=before.start)
+def _without_doubles(text: str, moments: list[ParsedDate]) -> list[ParsedDate]:
+    """Return the moments, with `next Friday, 2026-03-06` as the latter that begins where the former does."""
+    merged: list[ParsedDate] = []
+    for moment in moments:
+        before = merged[-1] if merged else None
+        if before and moment.spelt and _is_relative(before) and _BESIDE.fullmatch(text[before.end : moment.start]):
+            merged[-1] = replace(moment, start=before.start)
         else:
-            kept.append(one)
-    return kept
+            merged.append(moment)
+    return merged
 
 
-def _by_name(found: Found) -> bool:
-    """Was a day said as tomorrow or next Friday?"""
-    return found.whole and not found.spelt and not found.counted and not isinstance(found.value, time)
+def _is_relative(moment: ParsedDate) -> bool:
+    """Return whether a moment is a day such as tomorrow or next Friday."""
+    return moment.whole and not moment.spelt and not moment.counted and not isinstance(moment.value, time)
 
 
-_BESIDE = re.compile(r"[\s,(]*(?:the\s+)?")
+def _with_common_year(moments: list[ParsedDate]) -> list[ParsedDate]:
+    """Return the moments with the one year that is said as the year of all: May 15th to May 22nd, 2023."""
+    days = [moment for moment in moments if type(moment.value) is date]
+    years = {day.value.year for day in days if day.whole and day.spelt and isinstance(day.value, date)}
+    if len(years) != 1:
+        return moments
+    year = years.pop()
+    return [_in_year(moment, year) if moment in days and not moment.whole else moment for moment in moments]
 
 
-def _with_year(found: list[Found]) -> list[Found]:
-    """May 15th to May 22nd, 2023: a year that is said once is the year of all."""
-    days = [one for one in found if type(one.value) is date]
-    said = {one.value.year for one in days if one.whole and one.spelt and isinstance(one.value, date)}
-    if len(said) != 1:
-        return found
-    year = said.pop()
-    return [_in_year(one, year) if one in days and not one.whole else one for one in found]
-
-
-def _in_year(found: Found, year: int) -> Found:
-    day = found.value
+def _in_year(moment: ParsedDate, year: int) -> ParsedDate:
+    day = moment.value
     if not isinstance(day, date) or (day.month, day.day) == (2, 29):
-        return found
-    return replace(found, value=day.replace(year=year), whole=True)
+        return moment
+    return replace(moment, value=day.replace(year=year), whole=True)
 
 
-Reader = Callable[[re.Match[str], date], tuple[Value, bool] | None]
+DateReader = Callable[[re.Match[str], date], tuple[DateValue, bool] | None]  # the value, and whether it is whole
 
 
-def _read(read: Reader, match: re.Match[str], today: date) -> Found | None:
+def _read(reader: DateReader, match: re.Match[str], today: date) -> ParsedDate | None:
     try:
-        got = read(match, today)
-    except (ValueError, OverflowError):
+        result = reader(match, today)
+    except (ValueError, OverflowError):  # February 30; in 99999999999 days
         return None
-    if got is None:
+    if result is None:
         return None
-    end = match.start() + len(match.group().rstrip())
-    counted = bool(match.groupdict().get("count"))
-    spelt = bool(match.groupdict().get("year"))
-    clock = 0
-    if isinstance(got[0], datetime):
-        clock = match.start("noon") if match.groupdict().get("noon") else match.start("hour")
-    return Found(start=match.start(), end=end, value=got[0], whole=got[1], counted=counted, spelt=spelt, clock=clock)
+    value, whole = result
+    groups = match.groupdict()
+    return ParsedDate(
+        start=match.start(),
+        end=match.start() + len(match.group().rstrip()),
+        value=value,
+        whole=whole,
+        counted=bool(groups.get("count")),
+        spelt=bool(groups.get("year")),
+        clock=match.start("noon" if groups.get("noon") else "hour")
+        if isinstance(value, datetime) and "hour" in groups
+        else 0,
+    )
 
 
-def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
-    """A date in figures or with the month's name, with a time after it perhaps."""
+def _calendar(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read a date in figures or with the name of its month, with or without a time."""
     parts = match.groupdict()
     if parts["month"] == "may":
         raise ValueError("the verb")
     year = int(parts["year"]) if parts.get("year") else today.year
     month = MONTHS.get(parts["month"].lower().rstrip("."), 0) or int(parts["month"])
     day = int(parts["day"])
-    if month > 12 >= day:
+    if month > 12 >= day:  # 20/3/2024 has its day first
         month, day = day, month
     moment = date(year, month, day)
     if moment > today and not parts.get("year") and _is_since(match):
         moment = date(year - 1, month, day)
-    if parts.get("hour") or parts.get("noon"):
-        clock = _time_of(match)
-        if clock is not None:
-            return datetime.combine(moment, clock), True
-    return moment, bool(parts.get("year"))
+    clock = _time_of(match) if parts.get("hour") or parts.get("noon") else None
+    return (moment, bool(parts.get("year"))) if clock is None else (datetime.combine(moment, clock), True)
 
 
 def _is_since(match: re.Match[str]) -> bool:
-    """Does `since` lead to a day, so that it is past?"""
+    """Return whether `since` leads to a day, so that it is past."""
     return _SINCE.search(match.string, 0, match.start()) is not None
 
 
-_SINCE = re.compile(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
+def _month_only(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read March 2024 as all its days."""
+    return _months_from(int(match["year"]), MONTHS[match["month"].lower()]), True
 
 
-def _month_only(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
-    """March 2024: all its days."""
-    year, month = int(match["year"]), MONTHS[match["month"].lower()]
-    return (date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])), True
+def _months_from(year: int, month: int, count: int = 1) -> tuple[date, date]:
+    """Return the first day of a month, and the last of the `count` months from there on."""
+    last = year * 12 + month - 1 + count
+    return date(year, month, 1), date(last // 12, last % 12 + 1, 1) - timedelta(days=1)
 
 
-def _days_of_month(match: re.Match[str], today: date) -> tuple[Value, bool]:
-    """1 to 15 January 2027, January 1-15: the first and the last of those days."""
+def _days_of_month(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read 1 to 15 January 2027 or January 1-15."""
     year, month = int(match["year"] or today.year), MONTHS[match["month"].lower()]
     return (date(year, month, int(match["first"])), date(year, month, int(match["last"]))), bool(match["year"])
 
 
-def _months(match: re.Match[str], today: date) -> tuple[Value, bool]:
-    """January to June 2027: from the first day of the one to the last of the other."""
+def _months(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read January to June 2027; November to January 2027 begins the year before."""
     year, first, last = int(match["year"]), MONTHS[match["first"].lower()], MONTHS[match["month"].lower()]
-    begin = date(year - (first > last), first, 1)
-    return (begin, date(year, last, calendar.monthrange(year, last)[1])), True
+    return (date(year - (first > last), first, 1), _months_from(year, last)[1]), True
 
 
-def _named_day(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _relative_day(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     days = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}.get(match["name"].lower(), 2)
     return _at(match, today + timedelta(days=days)), True
 
 
 def _at(match: re.Match[str], day: date) -> date:
-    """The day, or the moment when an hour was said with it."""
+    """Return the day, or the moment for a day with an hour."""
     clock = _time_of(match) if match["hour"] else None
     return datetime.combine(day, clock) if clock is not None else day
 
 
-def _weekday(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _weekday(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     ahead = (WEEKDAYS[match["weekday"].lower()] - today.weekday()) % 7
-    which = (match["which"] or "").lower()
-    if which in ("last", "past", "previous") or (_is_since(match) and ahead):
+    direction = (match["which"] or "").lower()
+    if direction in _PAST or (_is_since(match) and ahead):
         return _at(match, today - timedelta(days=7 - ahead)), True
-    return _at(match, today + timedelta(days=ahead or 7 if which == "next" else ahead)), True
+    return _at(match, today + timedelta(days=ahead or 7 if direction == "next" else ahead)), True
 
 
-def _stretch(match: re.Match[str], today: date) -> tuple[Value, bool]:
-    """last week, this month, next 30 days."""
-    which, unit = match["which"].lower(), match["unit"].lower()
-    count = match.groupdict().get("count")
-    back = which in ("last", "past", "previous")
-    if count:
-        days = _days(_COUNTS.get(count.lower()) or int(count), unit)
-        return ((today - timedelta(days=days), today) if back else (today, today + timedelta(days=days))), True
-    step = -1 if back else 0 if which in ("this", "current") else 1
+def _day_of_month(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
+    """Read the 15th of next month; the 3rd by itself is one of this month, or behind `since` the last one."""
+    direction = match["which"]
+    if not direction and _LED.search(match.string, 0, match.start()) is None:
+        return None
+    day = int(match["day"])
+    first, _ = _unit_period("month", _step(direction or "this"), today)
+    moment = first.replace(day=day)
+    if moment > today and not direction and _is_since(match):
+        moment = _unit_period("month", -1, today)[0].replace(day=day)
+    return moment, True
+
+
+def _step(direction: str) -> int:
+    direction = direction.lower()
+    return -1 if direction in _PAST else 0 if direction in ("this", "current") else 1
+
+
+def _unit_period(unit: str, step: int, today: date) -> tuple[date, date]:
+    """Return the first and the last day of the calendar week, weekend, month, quarter or year `step` units ahead."""
     if unit == "week":
         monday = today - timedelta(days=today.weekday()) + timedelta(weeks=step)
-        return (monday, monday + timedelta(days=6)), True
+        return monday, monday + timedelta(days=6)
     if unit == "weekend":
+        # `next weekend` is the coming one, as `this weekend` is.
         saturday = today + timedelta(days=(5 - today.weekday()) % 7) + timedelta(weeks=min(step, 0))
-        return (saturday, saturday + timedelta(days=1)), True
+        return saturday, saturday + timedelta(days=1)
+    size = _MONTHS_IN[unit]
+    month = ((today.year * 12 + today.month - 1) // size + step) * size
+    return _months_from(month // 12, month % 12 + 1, size)
+
+
+def _stretch(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read last week, this month, next 30 days, the last fortnight."""
+    unit = match["unit"].lower()
+    count = match.groupdict().get("count")
+    if count or unit == "fortnight":
+        days = timedelta(days=_number(count or "a") * _DAYS_IN[unit])
+        return ((today - days, today) if match["which"].lower() in _PAST else (today, today + days)), True
+    return _unit_period(unit, _step(match["which"]), today), True
+
+
+def _number(count: str) -> int:
+    return _COUNTS.get(count.lower()) or int(count)
+
+
+def _distance(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read 3 days ago, in two weeks, a fortnight from now."""
+    days = timedelta(days=_number(match["count"]) * _DAYS_IN[match["unit"].lower()])
+    return today - days if match.group().lower().endswith("ago") else today + days, True
+
+
+def _hours(match: re.Match[str], now: date) -> tuple[DateValue, bool] | None:
+    """Read an hour ago, half an hour from now, in 20 minutes; None where only the day is known.
+
+    `in 2 hours` is a moment behind a verb that can be scheduled: in `how far is it in 2 hours` it is a duration.
+    """
+    if not isinstance(now, datetime) or (match["lead"] and not _SCHEDULES.match(match.string)):
+        return None
+    minutes = 30 if match["half_hour"] else _number(match["count"]) * (60 if match["unit"].lower() == "hour" else 1)
+    distance = timedelta(minutes=-minutes if match.group().lower().endswith("ago") else minutes)
+    return (now + distance).astimezone(UTC).replace(microsecond=0, tzinfo=None), True
+
+
+def _period(match: re.Match[str], today: date) -> tuple[tuple[date, date], str]:
+    """Return the days of the month, quarter, week or year that a match names, and its unit."""
+    unit = (match["unit"] or match["current"] or "").lower()
+    if unit:
+        return _unit_period(unit, _step(match["which"] or "this"), today), unit
+    if match["year_alone"]:
+        return _months_from(int(match["year_alone"]), 1, 12), "year"
+    month = MONTHS[match["month"].lower()]
+    is_past = not match["year"] and month > today.month and _is_since(match)
+    return _months_from(int(match["year"] or today.year - is_past), month), "month"
+
+
+def _edge(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read the end of the month, the beginning of May: one day."""
+    (first, last), _ = _period(match, today)
+    return last if match["edge"].lower() == "end" else first, True
+
+
+def _part_of_period(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
+    """Read the first week of May, the second half of 2024, the third quarter of last year."""
+    (first, last), unit = _period(match, today)
+    piece, part = match["piece"].lower(), match["part"].lower()
+    index = _PARTS.get(part, -1)
+    if piece == "week" and unit == "month":
+        # The first week of a month are its first seven days, not a calendar week, as people count them.
+        begin = last - timedelta(days=6) if index < 0 else first + timedelta(days=7 * index)
+        return (begin, begin + timedelta(days=6)), True
+    count = {"half": 2, "quarter": 4}.get(piece, 0)
+    index %= count or 1
+    if not count or _PARTS.get(part, 0) >= count:
+        return None
     if unit == "year":
-        return (date(today.year + step, 1, 1), date(today.year + step, 12, 31)), True
-    month = today.year * 12 + today.month - 1 + step
-    first = date(month // 12, month % 12 + 1, 1)
-    return (first, first.replace(day=calendar.monthrange(first.year, first.month)[1])), True
+        size = 12 // count
+        return _months_from(first.year, first.month + index * size, size), True
+    if unit == "month" and piece == "half":
+        return ((first.replace(day=16), last) if index else (first, first.replace(day=15))), True
+    return None
 
 
-def _distance(match: re.Match[str], today: date) -> tuple[Value, bool]:
-    """3 days ago, in two weeks."""
-    days = _days(_COUNTS.get(match["count"].lower()) or int(match["count"]), match["unit"].lower())
-    return today + timedelta(days=-days if match.group().lower().endswith("ago") else days), True
+def _quarter(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
+    """Read Q3 2025, 2025-Q3, H1 2026; without a year a quarter of this one behind a preposition, as for a day."""
+    year = match.groupdict().get("year")
+    if not year and _LED.search(match.string, 0, match.start()) is None:
+        return None
+    name = match["name"].lower()
+    size = 6 if name[0] == "h" else 3
+    index = int(name[1]) - 1 if name[1:].isdigit() else _PARTS[name]
+    first, last = _months_from(int(year or today.year), index * size + 1, size)
+    if not year and first > today and _is_since(match):
+        first, last = _months_from(today.year - 1, index * size + 1, size)
+    return (first, last), bool(year)
 
 
-def _days(count: int, unit: str) -> int:
-    return count * {"day": 1, "week": 7, "month": 30, "year": 365}[unit]
+def _to_date(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
+    """Read month to date, YTD: from the first day of the period to today."""
+    unit = (
+        match["unit"].lower() if match["unit"] else {"m": "month", "q": "quarter", "y": "year"}[match["short"].lower()]
+    )
+    return (_unit_period(unit, 0, today)[0], today), True
 
 
-def _clock(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
+def _clock(match: re.Match[str], today: date) -> tuple[DateValue, bool] | None:
     if match["minute"] is None and match["half"] is None:
         return None
     clock = _time_of(match)
@@ -254,41 +367,56 @@ def _time_of(match: re.Match[str]) -> time | None:
 
 
 def _half_of(text: str) -> str:
-    """`in the afternoon` is pm."""
+    """Return the half of the day that a text says: pm for `in the afternoon`."""
     return ("am" if "morning" in text.lower() else "pm") if " the " in text else text
 
 
-def _noon(match: re.Match[str], today: date) -> tuple[Value, bool]:
+def _noon(match: re.Match[str], today: date) -> tuple[DateValue, bool]:
     return time(0 if match.group().lower() == "midnight" else 12), True
 
 
-def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
+def _rules() -> Iterator[tuple[re.Pattern[str], DateReader]]:
+    """Yield the patterns in the order of certainty: of two that overlap the earlier one is read."""
     after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
     at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
     till = r"\s*(?:-|–|to|until|till|through)\s*(?:the\s+)?"
     days = rf"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?{till}(?P<last>[0-3]?\d)(?:st|nd|rd|th)?\b"
     both = days.replace("(?:-|", "(?:-|and|")
-    which = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
-    for pattern, read in (
+    long_unit = r"(?P<unit>day|week|fortnight|month|year)s?\b"
+    ahead = rf"in\s+{_COUNT}\s+{long_unit}(?=\s*[.?!,]|\s*$)"
+    hours = rf"(?:{_COUNT}\s+(?P<unit>minute|hour)s?|(?P<half_hour>half\s+an\s+hour|a\s+half[\s-]hour))"
+    for pattern, reader in (
         (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)\b{after}", _calendar),
         (rf"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{{3}})\b{then}", _calendar),
         (rf"\b{both}\s+(?:of\s+)?{_MONTH}(?:,?\s*{_YEAR})?", _days_of_month),
         (rf"\b{_MONTH}\s+{days}(?!:)(?:,?\s*{_YEAR})?", _days_of_month),
-        (rf"\b(?P<first>{'|'.join(sorted(MONTHS, key=len, reverse=True))}){till}{_MONTH},?\s+{_YEAR}", _months),
+        (rf"\b(?P<first>{_ANY_MONTH}){till}{_MONTH},?\s+{_YEAR}", _months),
+        (rf"\b(?:the\s+)?{_PART}\s+(?P<piece>week|half|quarter)\s+(?:of|in)\s+{_PERIOD}", _part_of_period),
+        (rf"\b(?:the\s+)?(?P<edge>beginning|start|end)\s+of\s+{_PERIOD}", _edge),
+        (rf"\b(?P<name>q[1-4]|h[12])(?:\s+(?:of\s+)?|[-/])?{_YEAR}", _quarter),
+        (rf"\b{_YEAR}[-/\s]?(?P<name>q[1-4]|h[12])\b", _quarter),
+        (rf"\b(?P<name>q[1-4]){_ALONE}", _quarter),
+        (rf"\b(?P<name>{'|'.join(_PARTS)})\s+quarter{_ALONE}", _quarter),
+        (r"\b(?:(?P<unit>week|month|quarter|year)[\s-]to[\s-]date|(?P<short>[mqy])td)\b", _to_date),
         (rf"\b{_MONTH}\s*(?:the\s+)?{_DAY}(?!:)(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
         (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
         (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}", _month_only),
-        (rf"\b(?P<name>(?:the\s+)?day after tomorrow|today|tonight|tomorrow|yesterday)\b{at}", _named_day),
-        (rf"\b{which}\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b", _stretch),
-        (rf"\b{which}\s+(?P<unit>weekend|week|month|year)\b", _stretch),
-        (rf"\b{_COUNT}\s+(?P<unit>day|week|month|year)s?\s+ago\b", _distance),
-        (rf"\bin\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b(?=\s*[.?!,]|\s*$)", _distance),
-        (rf"\b(?:{which}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b{at}", _weekday),
+        (rf"\b(?P<name>(?:the\s+)?day after tomorrow|today|tonight|tomorrow|yesterday)\b{at}", _relative_day),
+        (rf"\b(?P<day>[0-3]?\d)(?:st|nd|rd|th)\s+of\s+(?:{_WHICH}|the)\s+month\b", _day_of_month),
+        (rf"\b{_WHICH}\s+{_COUNT}\s+{long_unit}", _stretch),
+        (rf"(?<!(?:st|nd|rd|th) of )\b{_WHICH}\s+(?P<unit>weekend|week|fortnight|month|year)\b", _stretch),
+        (rf"\b{_WHICH}\s+(?P<unit>quarter)\b(?!\s+(?:of|hour|final|mile)\b|[\s-]?finals?\b)", _stretch),
+        (rf"\b{_COUNT}\s+{long_unit}\s+(?:ago|from\s+now)\b", _distance),
+        (rf"\b{ahead}", _distance),
+        (rf"\b(?P<lead>){hours}\s+(?:ago|from\s+now)\b", _hours),
+        (rf"\b(?P<lead>in)\s+{hours}\b(?=\s*[.?!,]|\s*$)", _hours),
+        (rf"\b(?P<which>)(?P<day>[0-3]?\d)(?:st|nd|rd|th){_ALONE}", _day_of_month),
+        (rf"\b(?:{_WHICH}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b{at}", _weekday),
         (rf"(?<![\d.:$]){_CLOCK}(?![\d%])", _clock),
         (r"\b(?:noon|midday|midnight)\b", _noon),
     ):
-        yield re.compile(pattern, re.IGNORECASE), read
+        yield re.compile(pattern, re.IGNORECASE), reader
 
 
 _RULES = tuple(_rules())

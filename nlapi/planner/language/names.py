@@ -7,30 +7,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from nlapi.planner.language.ordinals import ORDINALS
-from nlapi.planner.language.text import Kind, Sentence, Token
+from nlapi.planner.language.text import MentionKind, Sentence, Token
+from nlapi.planner.language.words import words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.tools.word_similarity import has_vector
 
-_ENDS = frozenset(
-    """
-    a an the of in on at to from for with by as and or is are was were has have had be does do now please that which who
-    whose into using right exist exists running today yesterday currently then called named if hold holds contain
-    contains include includes use uses belong belongs need needs
-    """.split()
-)
-"""What comes behind a name."""
-_LEADS = frozenset("of in from for on to within inside".split())
-_SURELY = frozenset("the my our your this that".split())
-"""What stands before a noun that a name follows; behind others (a campaign report) another noun may."""
-_ARTICLES = _SURELY | {"a", "an"}
-NO_NAMES = frozenset(
-    """
-    run use have
-    me us all everything it them total detail details general full short order parallel time here there json csv ids
-    id name names number last first next previous other others same rest most least latest newest oldest current new
-    info information data called named titled
-    """.split()
-)
+_ENDS = words("language", "name_ends")
+_LEADS = words("language", "name_prepositions")
+# Before a noun these say that a name follows; behind others (a campaign report) another noun may.
+_DEFINITE = words("language", "definite")
+_ARTICLES = _DEFINITE | {"a", "an"}
+NO_NAMES = words("language", "no_names")
+_COMPOUND_PARTS = words("language", "compound_parts")
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 
@@ -39,64 +27,63 @@ class PlainName:
     """A word that may be a name: token `at`. A `clear` one is no English word, or can be nothing but a name."""
 
     at: int
-    clear: bool
+    is_certain: bool
 
 
 def is_slug(text: str) -> bool:
-    """Is a text written as programs and no people write: calm-fox, k8s-pool, max_retries?"""
+    """Return whether a text is written as only programs write: calm-fox, k8s-pool, max_retries."""
     if not _SLUG.fullmatch(text):
         return False
     return not has_vector(stem(text)) and (not text.replace("-", "").isalpha() or not _is_compound(text))
 
 
 def is_code(text: str) -> bool:
-    """Is a text what a thing is told by: a slug, or letters and figures (WEB-2, a1b2)?"""
+    """Return whether a text is a code of an item: a slug, or letters and figures (WEB-2, a1b2)."""
     return is_slug(text.lower()) or (not text.isalpha() and not text.isdigit() and text.replace("-", "").isalnum())
 
 
 def _is_compound(text: str) -> bool:
-    """Is it an English compound (one-way, non-stop, up-to-date), which has a little word or a verb in it?"""
+    """Return whether a text is an English compound (one-way, non-stop, up-to-date): it has a little word or a verb."""
     parts = text.split("-")
-    little = STOPWORDS | {"one", "two", "three", "non", "pre", "post", "re", "co", "self", "day", "way", "high", "low"}
-    return any(part in little for part in parts) or parts[-1].endswith(("ed", "ing"))
+    return any(part in STOPWORDS or part in _COMPOUND_PARTS for part in parts) or parts[-1].endswith(("ed", "ing"))
 
 
-def behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
+def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
     """Yield the words right behind a noun in the singular where nothing follows that they are part of."""
     stems, tokens = sentence.stems, sentence.tokens
     for at in range(len(noun), len(stems)):
-        if not noun or stems[at - len(noun) : at] != tuple(noun) or not _may_be(sentence, at):
+        if not noun or stems[at - len(noun) : at] != tuple(noun) or not _can_be_name(sentence, at):
             continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
             before = tokens[at - len(noun) - 1] if at > len(noun) else None
-            led = before is not None and (before.lower in _SURELY or at - len(noun) == 1)
-            yield PlainName(at=at, clear=led or is_slug(tokens[at].lower))
+            led = before is not None and (before.lower in _DEFINITE or at - len(noun) == 1)
+            yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
 
 
-def behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
-    """Yield the words that a preposition leads to, with nothing between but an article: how many records are in faq?"""
+def names_behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
+    """Yield the words that a preposition leads to, with only an article between (`how many records are in faq`)."""
     for at, token in enumerate(sentence.tokens):
         before = at - 1
         while before > 0 and sentence.tokens[before].lower in _ARTICLES:
             before -= 1
-        if before > 0 and sentence.tokens[before].lower in _LEADS and _may_be(sentence, at):
-            yield PlainName(at=at, clear=is_slug(token.lower))
+        if before > 0 and sentence.tokens[before].lower in _LEADS and _can_be_name(sentence, at):
+            yield PlainName(at=at, is_certain=is_slug(token.lower))
 
 
-def named_thing(sentence: Sentence, noun: Sequence[str]) -> int | None:
-    """Return the token that is the name of the thing of a noun: set the variable [region]; None where there is none."""
-    return next((one.at for one in behind_noun(sentence, noun) if one.clear), None)
+def find_item_name(sentence: Sentence, noun: Sequence[str]) -> int | None:
+    """Return the token that names the item of a noun: set the variable [region]; None where there is none."""
+    return next((candidate.at for candidate in names_behind_noun(sentence, noun) if candidate.is_certain), None)
 
 
-def slugs(sentence: Sentence) -> Iterator[PlainName]:
-    """Yield the words that are no English and have no noun before them that says what they are: no record [sku-2]."""
+def find_slugs(sentence: Sentence) -> Iterator[PlainName]:
+    """Yield the slugs that have no noun before them which says their kind: [sku-2], but not the record [sku-2]."""
     for at, token in enumerate(sentence.tokens):
-        if is_slug(token.lower) and noun_before(sentence, at) is None and _may_be(sentence, at, anywhere=True):
-            yield PlainName(at=at, clear=True)
+        if is_slug(token.lower) and noun_before(sentence, at) is None and _can_be_name(sentence, at, anywhere=True):
+            yield PlainName(at=at, is_certain=True)
 
 
 def noun_before(sentence: Sentence, at: int) -> Token | None:
-    """The noun before a code, or before the row of codes that it is in: the records [a-1 and] a-2; None for none."""
+    """Return the noun before a code, or before the row of codes that it is in: the records [a-1 and] a-2."""
     tokens, first = sentence.tokens, at
     while first > 1 and tokens[first - 1].lower in (",", "and", "or") and is_code(tokens[first - 2].text):
         first -= 2
@@ -106,21 +93,23 @@ def noun_before(sentence: Sentence, at: int) -> Token | None:
     return before
 
 
-def _may_be(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:
-    """May the token be a name: a word by itself, in small letters, no number and no day?"""
+def _can_be_name(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:
+    """Return whether a token may be a name: a word by itself, in small letters, no number and no day."""
     token = sentence.tokens[at]
     after = sentence.tokens[at + 1] if at + 1 < len(sentence.tokens) else None
+    # `key=value`, `api:v1` and paths are read as literals, not as names.
     if after is not None and after.lower == "by" and token.lower.endswith(("ed", "en")):
         return False  # owned by priya
     if after is not None and after.text in ("=", ":", "/"):
         return False
-    if not token.word or token.text != token.lower or at in sentence.dated or at in _taken(sentence):
+    if not token.word or token.text != token.lower or at in sentence.date_positions or at in _occupied(sentence):
         return False
     if not anywhere and after is not None and after.word and after.lower not in _ENDS:
         return False
     return is_slug(token.lower) or (
         token.lower not in STOPWORDS
         and token.lower not in NO_NAMES
+        and token.lower not in _ENDS
         and token.lower not in ORDINALS
         and len(token.lower) > 1
         and not token.lower.isdigit()
@@ -128,27 +117,29 @@ def _may_be(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:
     )
 
 
-def _taken(sentence: Sentence) -> frozenset[int]:
-    kinds = (Kind.NUMBER, Kind.QUOTED, Kind.CALLED, Kind.JSON)
-    spans = (
-        span
-        for span in sentence.spans
-        if span.kind in kinds or (span.kind is Kind.LITERAL and span.form != "id") or (span.kind is Kind.NAME)
+def _occupied(sentence: Sentence) -> frozenset[int]:
+    kinds = (MentionKind.NUMBER, MentionKind.QUOTED, MentionKind.TITLE, MentionKind.JSON)
+    mentions = (
+        mention
+        for mention in sentence.mentions
+        if mention.kind in kinds
+        or (mention.kind is MentionKind.LITERAL and mention.form != "id")
+        or (mention.kind is MentionKind.NAME)
     )
-    return frozenset(at for span in spans for at in range(span.first, span.last))
+    return frozenset(at for mention in mentions for at in range(mention.first, mention.last))
 
 
-def with_kinds(text: str, nouns: Collection[tuple[str, ...]]) -> str:
-    """A sentence with the noun before a name that ends in it: k8s-pool is the work pool k8s-pool.
+def with_nouns_of_slugs(text: str, nouns: Collection[tuple[str, ...]]) -> str:
+    """Return a sentence with the noun before a name that ends in it: k8s-pool is the work pool k8s-pool.
 
-    Only where one noun of the API ends so, and the sentence does not say it.
+    It is added where one noun of the API ends so, and the sentence does not say it.
     """
     words = text.split()
-    said = {singular(word.lower().strip(".,?!")) for word in words}
+    stems = {singular(word.lower().strip(".,?!")) for word in words}
     for at, word in enumerate(words):
         bare = word.strip(".,?!").lower()
         last = re.split(r"[-_.]", bare)[-1]
         ending = [noun for noun in nouns if noun[-1] == last]
-        if is_slug(bare) and len(ending) == 1 and last not in said:
+        if is_slug(bare) and len(ending) == 1 and last not in stems:
             words[at] = f"the {' '.join(ending[0])} {word}"
     return " ".join(words)

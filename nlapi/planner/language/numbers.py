@@ -6,29 +6,18 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nlapi.planner.language.words import by_phrase
+
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
 eighteen nineteen".split()
 )
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-WORDS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
+SPELT_NUMBERS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
 _TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
 
-CURRENCIES = {
-    word: code
-    for code, words in {
-        "USD": "$ dollar buck usd",
-        "EUR": "€ euro eur",
-        "GBP": "£ pound gbp",
-        "JPY": "¥ yen jpy",
-        "INR": "₹ rupee inr",
-        "CNY": "yuan cny",
-        "CHF": "franc chf",
-    }.items()
-    for word in words.split()
-}
-"""Sign or word of money -> ISO 4217 code."""
+CURRENCIES = by_phrase("language", "money")  # ISO 4217 by sign or word of money
 
 _FIGURES = re.compile(
     r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
@@ -43,16 +32,16 @@ _SPELT = re.compile(
 _COMPASS = re.compile(r"\s?°?\s?([NSEW])\b")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
+# Half of the traffic is 50 per cent of it.
 _PARTS = {"half": 50, "a quarter": 25, "three quarters": 75}
 _PART = re.compile(r"\b(?:half|(?:a|three) quarters?)(?=\s+of\b)", re.IGNORECASE)
-"""Half of the traffic is 50 per cent of it."""
 _CURRENCY_AFTER = re.compile(
     r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
 )
 
 
-class Sort(StrEnum):
-    """What a number counts."""
+class NumberKind(StrEnum):
+    """The kind of amount that a number is."""
 
     PLAIN = "plain"
     MONEY = "money"
@@ -60,46 +49,49 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
-    """A number in a text. `currency` is its ISO 4217 code when it is money, `text` how it was written."""
+class ParsedNumber:
+    """A number in a text. `currency` is its ISO 4217 code when it is money, `text` its form in the question."""
 
     start: int
     end: int
     value: int | float
     text: str
-    sort: Sort = Sort.PLAIN
+    kind: NumberKind = NumberKind.PLAIN
     currency: str = ""
     spelt: bool = False
 
 
-def find_numbers(text: str) -> list[Number]:
-    """Every number in `text`, in order, none overlapping another."""
-    found = [number for match in _FIGURES.finditer(text) if (number := _figures(match, text)) is not None]
+def find_numbers(text: str) -> list[ParsedNumber]:
+    """Return every number in `text`, in order, none overlapping another."""
+    numbers = [number for match in _FIGURES.finditer(text) if (number := _figures(match, text)) is not None]
     for match in _ORDINAL_PAGE.finditer(text):
-        place = _ORDINALS.index(match.group().lower()) + 1
-        found.append(Number(start=match.start(), end=match.end(), value=place, text=match.group()))
-    found += [
-        Number(start=match.start(), end=match.end(), value=_PARTS[part], text=match.group(), sort=Sort.PERCENT)
+        ordinal = _ORDINALS.index(match.group().lower()) + 1
+        numbers.append(ParsedNumber(start=match.start(), end=match.end(), value=ordinal, text=match.group()))
+    numbers += [
+        ParsedNumber(
+            start=match.start(), end=match.end(), value=_PARTS[part], text=match.group(), kind=NumberKind.PERCENT
+        )
         for match in _PART.finditer(text)
         if (part := " ".join(match.group().lower().split())) in _PARTS
     ]
     for match in _SPELT.finditer(text):
-        if any(match.start() < number.end and number.start < match.end() for number in found):
+        if any(match.start() < number.end and number.start < match.end() for number in numbers):
             continue
         value = _spelt(match.group())
         if value is not None:
             end = match.start() + len(match.group().rstrip(" -"))
-            found.append(_money(text, match.start(), end, value, spelt=True))
-    return sorted(found, key=lambda number: number.start)
+            numbers.append(_money(text, match.start(), end, value, spelt=True))
+    return sorted(numbers, key=lambda number: number.start)
 
 
-def _figures(match: re.Match[str], text: str) -> Number | None:
+def _figures(match: re.Match[str], text: str) -> ParsedNumber | None:
     end = match.end()
     if text[end : end + 1] == "_":
         return None
     digits = match["digits"].replace(",", "") + (match["e"] or "")
     value: int | float = float(digits) if "." in digits or match["e"] else int(digits)
     suffix = match["suffix"] or ""
+    # Without a sign of money 5m are meters or minutes and 5K may be a run: only the figures are read.
     if suffix in ("m", "b", "K", "B") and not match["currency"]:
         suffix, end = "", match.end("digits")
     times = _SUFFIX.get(suffix.lower(), 1) * _TIMES.get(match["scale"] or "", 1)
@@ -108,24 +100,35 @@ def _figures(match: re.Match[str], text: str) -> Number | None:
         value = int(value)
     if match["sign"] in ("-", "−"):
         value = -value
+    # 12.5 S is a latitude: south and west are negative (ISO 6709).
     if (compass := _COMPASS.match(text, end)) is not None and "." in digits:
         value = -value if compass.group(1) in "SW" else value
-        return Number(start=match.start(), end=compass.end(), value=value, text=text[match.start() : compass.end()])
+        return ParsedNumber(
+            start=match.start(), end=compass.end(), value=value, text=text[match.start() : compass.end()]
+        )
     if match["percent"]:
-        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.PERCENT)
+        return ParsedNumber(start=match.start(), end=end, value=value, text=match.group(), kind=NumberKind.PERCENT)
     if match["currency"]:
         code = CURRENCIES[match["currency"].strip()]
-        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.MONEY, currency=code)
+        return ParsedNumber(
+            start=match.start(), end=end, value=value, text=match.group(), kind=NumberKind.MONEY, currency=code
+        )
     return _money(text, match.start(), end, value, spelt=False)
 
 
-def _money(text: str, start: int, end: int, value: int | float, *, spelt: bool) -> Number:
+def _money(text: str, start: int, end: int, value: int | float, *, spelt: bool) -> ParsedNumber:
     after = _CURRENCY_AFTER.match(text, end)
     if after is None:
-        return Number(start=start, end=end, value=value, text=text[start:end], spelt=spelt)
+        return ParsedNumber(start=start, end=end, value=value, text=text[start:end], spelt=spelt)
     code = CURRENCIES[after.group(1).lower().rstrip("s") if len(after.group(1)) > 3 else after.group(1).lower()]
-    return Number(
-        start=start, end=after.end(), value=value, text=text[start:end], sort=Sort.MONEY, currency=code, spelt=spelt
+    return ParsedNumber(
+        start=start,
+        end=after.end(),
+        value=value,
+        text=text[start:end],
+        kind=NumberKind.MONEY,
+        currency=code,
+        spelt=spelt,
     )
 
 
@@ -133,9 +136,9 @@ def _spelt(text: str) -> int | None:
     total = current = 0
     words = re.findall(r"[a-z]+", text.lower())
     for word in words:
-        word = word if word in WORDS or word in _TIMES else word.rstrip("s")
-        if word in WORDS:
-            current += WORDS[word]
+        word = word if word in SPELT_NUMBERS or word in _TIMES else word.rstrip("s")
+        if word in SPELT_NUMBERS:
+            current += SPELT_NUMBERS[word]
         elif word in ("hundred", "dozen"):
             current = max(current, 1) * _TIMES[word]
         elif word in _TIMES:
@@ -161,7 +164,7 @@ BETWEEN = re.compile(r"\bbetween\s*$", re.IGNORECASE)
 
 
 def is_bound(text: str, start: int, end: int) -> bool:
-    """Whether the number from `start` to `end` in `text` is the end of a range: more than 20, 5 or more."""
+    """Return whether the number from `start` to `end` in `text` is the end of a range: more than 20, 5 or more."""
     bound = BOUND.search(text[:start])
     ends = bound is not None and bound.lastgroup != "equal"
     return ends or bool(BETWEEN.search(text[:start]) or BOUND_BEHIND.match(text, end))

@@ -1,4 +1,4 @@
-"""What a question wants of an answer: to see it, a count, a sum, an average, the most or the least, or a yes or no."""
+"""The intent of a question: to see items, a count, a sum, an average, the most or the least, or a yes or no."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
+from nlapi.planner.language.words import table, words
 from nlapi.resources.naming import split_words, stem
 
 
-class Want(StrEnum):
+class IntentKind(StrEnum):
+    """The kind of answer that a question asks for."""
+
     SHOW = "show"
     COUNT = "count"
     SUM = "sum"
@@ -45,53 +48,45 @@ _ORDER = re.compile(
     r"|\b(?P<letters>alphabetical(?:ly)?)\b(?:\s+order)?",
     re.IGNORECASE,
 )
-_DOWNWARDS = frozenset("descending desc newest latest highest largest biggest most".split())
+_DOWNWARDS = words("language", "descending")
 _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
 _CUT = re.compile(
     rf"\b(?P<end>first|last)\s+{_N}\b(?!\s*(?:%|(?:minute|hour|day|night|week|month|quarter|year|page)s?\b))",
     re.IGNORECASE,
 )
-_MOST = "highest largest biggest greatest maximum max longest newest latest heaviest priciest costliest tallest"
-_LEAST = "lowest smallest least minimum min shortest oldest earliest cheapest lightest fewest"
-DEGREES = {
-    **dict.fromkeys(_MOST.split(), Want.MOST),
-    **dict.fromkeys(_LEAST.split(), Want.LEAST),
-}
-"""Word -> the end of an order that it means."""
-_ENDS = "|".join(sorted(DEGREES, key=len, reverse=True))
-_FOREMOST = re.compile(rf"\b(?P<degree>{_ENDS}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE)
-"""The latest 5 builds: an order and its first."""
+# The end of an order that a superlative means.
+SUPERLATIVES = {word: end for end in (IntentKind.MOST, IntentKind.LEAST) for word in words("language", end.value)}
+_ENDS = "|".join(sorted(SUPERLATIVES, key=len, reverse=True))
+# `at least 3 replicas` and `max 20 builds` are limits, no order.
+_ORDER_SUPERLATIVES = "|".join(sorted(SUPERLATIVES.keys() - words("language", "limits"), key=len, reverse=True))
+# The latest 5 builds: an order and its first items.
+_FOREMOST = re.compile(
+    rf"\b(?P<degree>{_ORDER_SUPERLATIVES}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE
+)
+# `max price 20` compares nothing: it is a limit.
 _TOP = re.compile(
     rf"(?<!at )(?<![\w:/.-])(?:\b(top|bottom)(?:\s+{_N})?|(?:\b{_N}\s+)?\b(?:(most|least)\s+([a-z]+)|({_ENDS})))\b"
     r"(?!(?:\s+\w+){0,2}\s+(?:of\s+|is\s+)?[$€£]?\d)(?!\s+first\b)",
     re.IGNORECASE,
 )
-"""`max price 20` compares nothing: it is a limit."""
+# Which alert started first?
 _EVENT = re.compile(
     r"\b(?P<verb>[a-z]+(?:ed|an|un|nt|shed))\s+(?:(?P<least>first|earliest)|(?P<most>last|latest|most recently))\b",
     re.IGNORECASE,
 )
-"""Which alert started first?"""
-IMPLIED: dict[str, tuple[str, ...]] = {
+# Stems of the fields that an adjective compares by, the likeliest first.
+IMPLIED_FIELDS: dict[str, tuple[str, ...]] = {
     word: tuple(map(stem, fields.split()))
-    for words, fields in (
-        ("expensive priciest costliest cheapest", "price cost amount fee rate budget spend total"),
-        ("newest latest oldest earliest recent", "created published released issued added started updated date time"),
-        ("longest shortest", "duration length seconds minutes"),
-        ("heaviest lightest", "weight mass"),
-        ("tallest", "height"),
-        ("popular", "popularity followers views likes plays rating"),
-    )
-    for word in words.split()
+    for adjectives, fields in table("language", "implied_fields").items()
+    for word in adjectives.split()
 }
-"""Word -> stems of the names of the fields that it compares by, the likeliest first."""
-_DATED = frozenset("newest latest oldest earliest recent last".split())
+_DATED = words("language", "temporal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """An order that a question asks for: stems of the field, or of those that a word such as `newest` compares by."""
+class SortOrder:
+    """An order that a question asks for: stems of the field, or of the fields that `newest` and the like compare by."""
 
     words: tuple[str, ...]
     implied: tuple[str, ...] = ()
@@ -100,68 +95,74 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is wanted. `count` is the N of `top N` and `degree` its word, `words` are the stems of the question.
+class QuestionIntent:
+    """The intent of a question. `count` is the N of `top N`, `degree` its word, `words` are the stems of the question.
 
-    `by` are the words after `by` or `per`, `implied` stems of the fields that the wish is about though the question
-    does not name them; `dated` says that it compares dates. `first` is the N of `the first N`, negative for the last.
-    `spans` are where the question says all this: start and end in the text.
+    `by` are the words after `by` or `per`, `implied` stems of the fields that are compared though the question does
+    not name them; `dated` says that dates are compared. `first` is the N of `the first N`, negative for the last.
+    `spans` are the start and the end of each text in the question that says this.
     """
 
-    want: Want
+    kind: IntentKind
     words: frozenset[str]
     count: int = 1
     degree: str = ""
     by: str = ""
     implied: tuple[str, ...] = ()
     dated: bool = False
-    order: Order | None = None
+    order: SortOrder | None = None
     first: int = 0
     spans: tuple[tuple[int, int], ...] = ()
 
     @property
-    def compares(self) -> bool:
-        return self.want in (Want.MOST, Want.LEAST)
+    def is_superlative(self) -> bool:
+        return self.kind in (IntentKind.MOST, IntentKind.LEAST)
 
     @property
-    def figures(self) -> bool:
-        """Whether it is answered by going through every one of the things listed."""
-        return self.compares or self.want in (Want.SUM, Want.AVERAGE, Want.COUNT)
+    def needs_all_items(self) -> bool:
+        """Whether the answer needs every item of the list."""
+        return self.is_superlative or self.kind in (IntentKind.SUM, IntentKind.AVERAGE, IntentKind.COUNT)
 
 
 @lru_cache(maxsize=64)
-def wish_of(question: str) -> Wish:
-    """Return what `question` wants of the answer to it."""
-    words = frozenset(map(stem, split_words(question)))
+def read_intent(question: str) -> QuestionIntent:
+    """Return the intent of a question."""
+    question_stems = frozenset(map(stem, split_words(question)))
     order, cut, foremost = _ORDER.search(question), _CUT.search(question), _FOREMOST.search(question)
     last = next(reversed(list(_BY.finditer(question))), None)
     spans = tuple(match.span() for match in (order, cut, foremost) if match is not None)
-    wish = Wish(want=Want.SHOW, words=words, by=last["words"] if last else "", spans=spans)
+    intent = QuestionIntent(kind=IntentKind.SHOW, words=question_stems, by=last["words"] if last else "", spans=spans)
     if foremost is not None:
-        wish = replace(wish, order=_foremost(foremost), first=_number(foremost.group(2)))
-    wish = replace(wish, order=_order(order) if order else wish.order, first=_first(cut) if cut else wish.first)
+        intent = replace(intent, order=_superlative_order(foremost), first=_number(foremost.group(2)))
+    intent = replace(intent, order=_order(order) if order else intent.order, first=_first(cut) if cut else intent.first)
+    # `newest first` is an order of the whole list, `the newest` one item of it.
     puts_first = order is not None and order["first"]
     if not puts_first and (top := _TOP.search(question)) is not None:
-        return _compared(wish, top)
-    if (event := _EVENT.search(question)) is not None and not wish.first:
-        want, span = Want.MOST if event["most"] else Want.LEAST, event.span(event.lastgroup or 0)
-        return replace(wish, want=want, degree=event["verb"].lower(), dated=True, spans=(*spans, span))
-    for pattern, want in ((_AVERAGE, Want.AVERAGE), (_SUM, Want.SUM), (_COUNT, Want.COUNT), (_CHECK, Want.CHECK)):
-        if found := pattern.search(question):
-            return replace(wish, want=want, spans=(*spans, found.span()))
-    return wish
+        return _with_superlative(intent, top)
+    if (event := _EVENT.search(question)) is not None and not intent.first:
+        kind, span = IntentKind.MOST if event["most"] else IntentKind.LEAST, event.span(event.lastgroup or 0)
+        return replace(intent, kind=kind, degree=event["verb"].lower(), dated=True, spans=(*spans, span))
+    for pattern, kind in (
+        (_AVERAGE, IntentKind.AVERAGE),
+        (_SUM, IntentKind.SUM),
+        (_COUNT, IntentKind.COUNT),
+        (_CHECK, IntentKind.CHECK),
+    ):
+        if match := pattern.search(question):
+            return replace(intent, kind=kind, spans=(*spans, match.span()))
+    return intent
 
 
 def order_spans(question: str) -> tuple[tuple[int, int], ...]:
-    """Return where `question` names the fields that what is listed is put in order or compared by: start and end."""
-    found = [match.span() for match in _ORDER.finditer(question)]
-    if not found and _TOP.search(question) is not None:
-        found = [match.span() for match in _BY.finditer(question)]
-    return tuple(found)
+    """Return the start and the end of each text of `question` that names a field to sort or compare by."""
+    spans = [match.span() for match in _ORDER.finditer(question)]
+    if not spans and _TOP.search(question) is not None:
+        spans = [match.span() for match in _BY.finditer(question)]
+    return tuple(spans)
 
 
-def asks_whether_there(question: str) -> bool:
-    """Whether a question asks if there is such a thing: does the zone x exist?"""
+def asks_existence(question: str) -> bool:
+    """Return whether a question asks if an item exists (`does the zone x exist`)."""
     return _THERE.search(question) is not None
 
 
@@ -174,33 +175,39 @@ def _first(cut: re.Match[str]) -> int:
     return number if cut["end"].lower() == "first" else -number
 
 
-def _foremost(found: re.Match[str]) -> Order:
-    *degree, word = found["degree"].lower().split()
-    want = Want(degree[0]) if degree else DEGREES[word]
-    return Order(words=(), implied=IMPLIED.get(word, ()), descending=want is Want.MOST, text=found.group().strip())
+def _superlative_order(match: re.Match[str]) -> SortOrder:
+    *degree, word = match["degree"].lower().split()
+    kind = IntentKind(degree[0]) if degree else SUPERLATIVES[word]
+    return SortOrder(
+        words=(), implied=IMPLIED_FIELDS.get(word, ()), descending=kind is IntentKind.MOST, text=match.group().strip()
+    )
 
 
-def _order(found: re.Match[str]) -> Order:
-    if found["letters"]:
-        return Order(words=(stem("name"),), text=found.group())
-    if found["first"]:
-        word = found["first"].lower().split()[-1]
-        descending = found["first"].lower().split()[0] in _DOWNWARDS
-        return Order(words=(), implied=IMPLIED.get(word, ()), descending=descending, text=found.group())
-    way = (found["way"] or found["before"] or "").lower().split()
-    words = tuple(map(stem, split_words(found["words"])))
-    return Order(words=words, descending=bool(way) and way[0] in _DOWNWARDS, text=found.group())
+def _order(match: re.Match[str]) -> SortOrder:
+    if match["letters"]:
+        return SortOrder(words=(stem("name"),), text=match.group())
+    if match["first"]:
+        word = match["first"].lower().split()[-1]
+        descending = match["first"].lower().split()[0] in _DOWNWARDS
+        return SortOrder(words=(), implied=IMPLIED_FIELDS.get(word, ()), descending=descending, text=match.group())
+    way = (match["way"] or match["before"] or "").lower().split()
+    words = tuple(map(stem, split_words(match["words"])))
+    return SortOrder(words=words, descending=bool(way) and way[0] in _DOWNWARDS, text=match.group())
 
 
-def _compared(wish: Wish, found: re.Match[str]) -> Wish:
-    """The wish with the end that is wanted, how many from there, and the word that says so."""
-    top, after, before, degree, adjective, word = found.groups()
+def _with_superlative(intent: QuestionIntent, match: re.Match[str]) -> QuestionIntent:
+    """Return an intent with the end that is asked for, the number of items from there, and the word that says so."""
+    top, after, before, degree, adjective, word = match.groups()
     number = _number(after or before or "")
-    if top:
-        want, number, said = Want.MOST if top.lower() == "top" else Want.LEAST, number if after else 5, "top"
+    if top:  # `the top campaigns` without a number are five
+        kind, number, keyword = (
+            IntentKind.MOST if top.lower() == "top" else IntentKind.LEAST,
+            number if after else 5,
+            "top",
+        )
     else:
-        said = (adjective or word).lower()
-        want = Want(degree.lower()) if degree else DEGREES[said]
-    spans = (*wish.spans, found.span())
-    implied, dated = IMPLIED.get(said, ()), said in _DATED
-    return replace(wish, want=want, count=number, degree=said, implied=implied, dated=dated, spans=spans)
+        keyword = (adjective or word).lower()
+        kind = IntentKind(degree.lower()) if degree else SUPERLATIVES[keyword]
+    spans = (*intent.spans, match.span())
+    implied, dated = IMPLIED_FIELDS.get(keyword, ()), keyword in _DATED
+    return replace(intent, kind=kind, count=number, degree=keyword, implied=implied, dated=dated, spans=spans)

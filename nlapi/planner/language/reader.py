@@ -1,4 +1,4 @@
-"""Long stretches of a sentence that may be one value: addresses, what follows a leading word, the sentence itself."""
+"""Reads a sentence: its tokens, and the mentions in it that may be values of arguments."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from nlapi.planner.language.codes import literals
-from nlapi.planner.language.dates import MONTHS, WEEKDAYS, Found, find_dates, today_of
+from nlapi.planner.language.codes import find_literals
+from nlapi.planner.language.dates import MONTHS, WEEKDAYS, ParsedDate, find_dates, stated_today
 from nlapi.planner.language.gazetteer import is_region
-from nlapi.planner.language.numbers import Sort, find_numbers
-from nlapi.planner.language.text import Kind, Sentence, Span, Token
+from nlapi.planner.language.numbers import NumberKind, find_numbers
+from nlapi.planner.language.text import MentionKind, Sentence, Token, ValueMention
+from nlapi.planner.language.words import words
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, stem
 
-_LEADS = frozenset("to that about for of : with saying says reads content by in at on from is because".split())
+_LEADS = words("language", "text_leads")
 _ADDRESS = re.compile(
     r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+"
     r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
@@ -28,8 +29,8 @@ _STREET = re.compile(
 )
 
 
-def addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Where a number and capitalised words stand (12 Long Street, Leeds), with and without each part after a comma."""
+def find_addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each address (12 Long Street, Leeds), with and without the parts after a comma."""
     for match in _ADDRESS.finditer(text):
         end = match.end()
         while True:
@@ -43,9 +44,11 @@ def addresses(text: str) -> Iterator[tuple[int, int]]:
             yield match.start(), match.end()
 
 
-def clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
-    """The sentence as a whole (form `all`), and what follows a verb or a word that leads to a text (that, about, :), up
-    to the next comma and up to the end (form `clause`).
+def find_clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
+    """Yield the start, the end and the form of the texts that are long enough to be a message.
+
+    These are the sentence as a whole (`all`), and each text behind a verb or a word such as that, about, : up to the
+    next comma and up to the end (`clause`).
     """
     count = len(tokens)
     end = count - 1 if count and tokens[-1].text in ".?!" else count
@@ -61,52 +64,45 @@ def clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
                     yield tokens[at + 1].start, tokens[last - 1].end, "clause"
 
 
-LONGEST = 2000
-"""Characters of a question that are read; what comes later is left alone."""
+# Characters of a question that are read, and mentions from which on plain words are no values any more. No question of
+# a person has as many; without the limits a very long text took a minute, with them a second.
+MAX_CHARACTERS = 2000
+MAX_MENTIONS = 500
 _TOKEN = re.compile(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
 _QUOTED = re.compile(
     r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
 )
+# Letters of a script that puts no spaces between words: the end of a value in it is not known.
 _UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
-"""Letters of a script that does not part its words: where a value in it ends is not known."""
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
-_INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
-_LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
+_INSIDE_NAME = words("language", "name_inside")
+_LABELS = words("language", "labels")
 _BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
+# One minute or hour; days and weeks are dates.
 _ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
-"""What one minute or hour is said with; days and weeks are dates."""
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
-_AFTER_NAME = frozenset(
-    """
-        with and for in on that which to from by at as under using of is has starting ending into except but exist
-        exists
-    """.split()
-)
-_BREAKS = frozenset(
-    """
-        with for in on at to from by and or of that which is are was as using into via per between within around near
-        since until before after through without but called named titled whose during starting ending having exist
-        exists
-    """.split()
-)
-_PLACES = frozenset(("in", "from", "to", "near"))
-"""What leads to a place: the day in `from Paris Friday` is a day."""
-MOST = 500
-"""Spans of a sentence from which on plain words are no values any more: no question that a person asks has as many."""
-
-_JOINERS = frozenset(("and", "in", "at", "to", "for"))
-"""Little words that are in a name (Back to School) as often as between two (Rome and Paris): both are offered."""
+_AFTER_NAME = words("language", "after_title")
+_BREAKS = words("language", "phrase_breaks")
+_LOCATIVES = words("language", "locatives")  # the day in `from Paris Friday` is a day, not part of the name
+# These are in a name (Back to School) as often as between two (Rome and Paris): both are offered.
+_JOINERS = words("language", "joiners")
 
 
 def read_sentence(text: str, today: date) -> Sentence:
-    """`text` taken apart; pure."""
-    text = " ".join(text[:LONGEST].split())
+    """Return the tokens and the mentions of `text`, of which the first 2,000 characters are read.
+
+    `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago).
+    """
+    text = " ".join(text[:MAX_CHARACTERS].split())
+    # A question that is quoted as a whole is the question, not a value.
     if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
         text = text[1:-1].strip()
-    today = today_of(text, today)
+    day = today.date() if isinstance(today, datetime) else today
+    if (stated := stated_today(text, day)) != day:
+        today = day = stated
     tokens = tuple(_tokens(text))
-    finder = _Finder(text=text, tokens=tokens, today=today)
-    return Sentence(text=text, today=today, tokens=tokens, spans=tuple(finder.find()))
+    finder = _MentionFinder(text=text, tokens=tokens, today=today)
+    return Sentence(text=text, today=day, tokens=tokens, mentions=tuple(finder.find()))
 
 
 def _tokens(text: str) -> Iterator[Token]:
@@ -118,15 +114,15 @@ def _tokens(text: str) -> Iterator[Token]:
         yield Token(text=piece, start=match.start(), end=match.end(), lower=lower, stem=stem(base), word=word)
 
 
-class _Finder:
-    """Collects the spans of one sentence, the surest kinds first; a later one never cuts into a surer one."""
+class _MentionFinder:
+    """Collects the mentions of a sentence, the most certain kinds first; a later one never cuts into an earlier one."""
 
     def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date) -> None:
         self.text, self.tokens, self.today = text, tokens, today
-        self.spans: list[Span] = []
-        self._taken = bytearray(len(text) + 1)
+        self.mentions: list[ValueMention] = []
+        self._claimed = bytearray(len(text) + 1)
 
-    def find(self) -> list[Span]:
+    def find(self) -> list[ValueMention]:
         self._json()
         self._quotes()
         self._literals()
@@ -136,64 +132,68 @@ class _Finder:
         self._called()
         self._phrases()
         self._loose()
-        return sorted(self.spans, key=lambda span: (span.start, -span.end))
+        return sorted(self.mentions, key=lambda mention: (mention.start, -mention.end))
 
     def _add(
-        self, kind: Kind, start: int, end: int, *, take: bool = True, text: str | None = None, **more: Any
+        self, kind: MentionKind, start: int, end: int, *, take: bool = True, text: str | None = None, **more: Any
     ) -> None:
-        if take and any(self._taken[start:end]):
+        if take and any(self._claimed[start:end]):
             return
         first = next((n for n, token in enumerate(self.tokens) if token.end > start), len(self.tokens))
         last = next((n for n in range(first, len(self.tokens)) if self.tokens[n].start >= end), len(self.tokens))
         if take:
-            self._taken[start:end] = b"\1" * (end - start)
-        span = Span(kind=kind, start=start, end=end, first=first, last=last, text=text or self.text[start:end], **more)
-        self.spans.append(span)
+            self._claimed[start:end] = b"\1" * (end - start)
+        mention = ValueMention(
+            kind=kind, start=start, end=end, first=first, last=last, text=text or self.text[start:end], **more
+        )
+        self.mentions.append(mention)
 
     def _json(self) -> None:
         for match in _BRACKETS.finditer(self.text):
             value = _literal(match.group())
             if isinstance(value, (list, dict)) and value:
-                self._add(Kind.JSON, match.start(), match.end(), value=value)
+                self._add(MentionKind.JSON, match.start(), match.end(), value=value)
 
     def _quotes(self) -> None:
         for match in _QUOTED.finditer(self.text):
             inner = next(group for group in match.groups() if group is not None).strip()
             if inner:
-                self._add(Kind.QUOTED, match.start(), match.end(), text=inner, value=inner)
+                self._add(MentionKind.QUOTED, match.start(), match.end(), text=inner, value=inner)
 
     def _literals(self) -> None:
-        days = [(found.start, found.end) for found in find_dates(self.text, self.today)]
-        for form, start, end in literals(self.text):
+        days = [(mention.start, mention.end) for mention in find_dates(self.text, self.today)]
+        for form, start, end in find_literals(self.text):
             if form == "id" and any(first <= start < last for first, last in days):
                 continue
-            self._add(Kind.LITERAL, start, end, form=form, value=self.text[start:end])
+            self._add(MentionKind.LITERAL, start, end, form=form, value=self.text[start:end])
 
     def _dates(self) -> None:
-        for found in find_dates(self.text, self.today):
-            if self._in_name(found.start, found.end):
+        for mention in find_dates(self.text, self.today):
+            if self._in_name(mention.start, mention.end):
                 continue
-            form = "spelt" if found.spelt else ""
-            self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole, form=form)
-            self._parts(found)
-            if found.counted:
-                for number in find_numbers(self.text[found.start : found.end]):
-                    start, end = found.start + number.start, found.start + number.end
-                    self._add(Kind.NUMBER, start, end, take=False, value=number.value, form="counted", text=number.text)
+            form = "spelt" if mention.spelt else ""
+            self._add(MentionKind.DATE, mention.start, mention.end, value=mention.value, whole=mention.whole, form=form)
+            self._parts(mention)
+            if mention.counted:
+                for number in find_numbers(self.text[mention.start : mention.end]):
+                    start, end = mention.start + number.start, mention.start + number.end
+                    self._add(
+                        MentionKind.NUMBER, start, end, take=False, value=number.value, form="counted", text=number.text
+                    )
 
-    def _parts(self, found: Found) -> None:
-        """The day and the hour of a moment, each by itself: one argument may take the day and another the hour."""
-        if found.clock and isinstance(found.value, datetime):
-            day = len(self.text[: found.clock].rstrip(" ,T")) if found.clock > found.start else found.clock
-            words = self.text[found.start : day].split()
+    def _parts(self, moment: ParsedDate) -> None:
+        """Add the day and the hour of a moment, each by itself: one argument may take the day and another the hour."""
+        if moment.clock and isinstance(moment.value, datetime):
+            day = len(self.text[: moment.clock].rstrip(" ,T")) if moment.clock > moment.start else moment.clock
+            words = self.text[moment.start : day].split()
             while words and words[-1].lower().strip(",") in ("at", "time"):
                 day -= len(words.pop())
                 day = len(self.text[:day].rstrip(" ,"))
-            self._add(Kind.DATE, found.start, day, take=False, value=found.value.date(), form="part")
-            self._add(Kind.DATE, found.clock, found.end, take=False, value=found.value.time(), form="part")
+            self._add(MentionKind.DATE, moment.start, day, take=False, value=moment.value.date(), form="part")
+            self._add(MentionKind.DATE, moment.clock, moment.end, take=False, value=moment.value.time(), form="part")
 
     def _in_name(self, start: int, end: int) -> bool:
-        """Is a weekday or a month without figures one of the words of a name: Black Friday Preview?"""
+        """Return whether a weekday or a month without figures is one of the words of a name: Black Friday Preview."""
         inside = [at for at, token in enumerate(self.tokens) if token.start < end and token.end > start]
         if not inside or not all(self._capital(at) for at in inside):
             return False
@@ -203,24 +203,26 @@ class _Finder:
         while self._title_word(last):
             last += 1
         before = self.tokens[first - 1].lower if first else ""
-        return last - first > len(inside) and before not in _PLACES
+        return last - first > len(inside) and before not in _LOCATIVES
 
     def _title_word(self, at: int) -> bool:
-        """A capitalised word that is no day itself and does not open the sentence."""
+        """Return whether a token is capitalised, is no day itself and does not open the sentence."""
         if not self._capital(at) or at == 0 or self.tokens[at - 1].text in ".?!:;":
             return False
         return self.tokens[at].lower not in WEEKDAYS and self.tokens[at].lower not in MONTHS
 
     def _numbers(self) -> None:
         for number in find_numbers(self.text):
-            form = number.sort.value if number.sort is not Sort.PLAIN or not number.spelt else "spelt"
+            form = number.kind.value if number.kind is not NumberKind.PLAIN or not number.spelt else "spelt"
             more: dict[str, Any] = {"form": form, "currency": number.currency}
-            self._add(Kind.NUMBER, number.start, number.end, value=number.value, text=number.text.strip(), **more)
+            self._add(
+                MentionKind.NUMBER, number.start, number.end, value=number.value, text=number.text.strip(), **more
+            )
         for match in _ONE.finditer(self.text):
-            self._add(Kind.NUMBER, match.start(), match.end(), take=False, value=1, form="counted")
+            self._add(MentionKind.NUMBER, match.start(), match.end(), take=False, value=1, form="counted")
 
     def _names(self) -> None:
-        """Runs of capitalised words: Back to School, Denver, Colorado."""
+        """Add the runs of capitalised words: Back to School, Denver, Colorado."""
         position, count = 0, len(self.tokens)
         while position < count:
             end = self._name_end(position)
@@ -235,7 +237,7 @@ class _Finder:
             position = max(end, position + 1)
 
     def _ordinary_opening(self, at: int) -> bool:
-        """A capital that only says that a sentence begins."""
+        """Return whether the capital of a token only says that a sentence begins."""
         token = self.tokens[at]
         opens = at == 0 or self.tokens[at - 1].text in ".?!:;"
         return opens and (
@@ -245,12 +247,12 @@ class _Finder:
     def _capital(self, at: int) -> bool:
         return at < len(self.tokens) and bool(_CAPITAL.match(self.tokens[at].text)) and self.tokens[at].text != "I"
 
-    def _says(self, at: int, *words: str) -> bool:
+    def _is_any(self, at: int, *words: str) -> bool:
         return at < len(self.tokens) and self.tokens[at].lower in words
 
     def _free(self, at: int) -> bool:
         token = self.tokens[at]
-        return not any(self._taken[token.start : token.end])
+        return not any(self._claimed[token.start : token.end])
 
     def _name_end(self, at: int) -> int:
         end = at
@@ -277,27 +279,29 @@ class _Finder:
             tail = self._name_end(end + 1)
             after = self.tokens[tail].text if tail < len(self.tokens) else ""
             listed = after in ("and", "or") or (
-                after == "," and (self._capital(tail + 1) or self._says(tail + 1, "and", "or"))
+                after == "," and (self._capital(tail + 1) or self._is_any(tail + 1, "and", "or"))
             )
             stop_tail = self.tokens[tail - 1].end
             inside = is_region(self.text[self.tokens[end + 1].start : stop_tail])
             if tail - end <= 3 and (inside or not listed):
-                self._add(Kind.NAME, start, stop_tail, take=False, form="place")
+                self._add(MentionKind.NAME, start, stop_tail, take=False, form="place")
             for part in range(max(first + 1, end - 2), end if inside else 0):
-                self._add(Kind.NAME, self.tokens[part].start, stop_tail, take=False, form="place")
+                self._add(MentionKind.NAME, self.tokens[part].start, stop_tail, take=False, form="place")
         self._joined(first, end)
         if end - first > 1:
-            for some in {(first, first + 1), (first, end - 1), (first + 1, end), (end - 1, end)}:
-                self._add(Kind.NAME, self.tokens[some[0]].start, self.tokens[some[1] - 1].end, take=False, form="part")
+            for begin, past in {(first, first + 1), (first, end - 1), (first + 1, end), (end - 1, end)}:
+                self._add(
+                    MentionKind.NAME, self.tokens[begin].start, self.tokens[past - 1].end, take=False, form="part"
+                )
         number = self._number_at(end)
         if number is not None:
-            self._add(Kind.NAME, start, number.end, take=False, form="numbered")
-        self._add(Kind.NAME, start, stop, text=text)
+            self._add(MentionKind.NAME, start, number.end, take=False, form="numbered")
+        self._add(MentionKind.NAME, start, stop, text=text)
 
-    def _number_at(self, at: int) -> Span | None:
-        """A plain number in figures that begins with token `at`."""
-        plain = (span for span in self.spans if span.kind is Kind.NUMBER and span.form == "plain")
-        return next((span for span in plain if span.first == at), None)
+    def _number_at(self, at: int) -> ValueMention | None:
+        """Return the plain number in figures that begins with token `at`."""
+        plain = (mention for mention in self.mentions if mention.kind is MentionKind.NUMBER and mention.form == "plain")
+        return next((mention for mention in plain if mention.first == at), None)
 
     def _joined(self, first: int, end: int) -> None:
         before = self.tokens[first - 1].lower if first else ""
@@ -309,37 +313,41 @@ class _Finder:
                 after += 1
             tail = self._name_end(after) if after < len(self.tokens) else after
             if tail > after and self._capital(after):
-                self._add(Kind.NAME, self.tokens[first].start, self.tokens[tail - 1].end, take=False, form="joined")
+                self._add(
+                    MentionKind.NAME, self.tokens[first].start, self.tokens[tail - 1].end, take=False, form="joined"
+                )
 
     def _called(self) -> None:
-        """What follows called, named, titled: up to the next little word or mark."""
+        """Add the words behind called, named, titled, up to the next little word or mark."""
         for match in _CALLED.finditer(self.text):
             first = next((at for at, token in enumerate(self.tokens) if token.start >= match.end()), None)
-            if first is None or any(span.start == match.end() and span.kind is Kind.QUOTED for span in self.spans):
+            if first is None or any(
+                mention.start == match.end() and mention.kind is MentionKind.QUOTED for mention in self.mentions
+            ):
                 continue
-            wholes = (span for span in self.spans if span.kind in (Kind.NAME, Kind.LITERAL))
-            names = (span for span in wholes if span.first <= first < span.last)
-            end = max((span.last for span in names), default=first)
+            wholes = (mention for mention in self.mentions if mention.kind in (MentionKind.NAME, MentionKind.LITERAL))
+            names = (mention for mention in wholes if mention.first <= first < mention.last)
+            end = max((mention.last for mention in names), default=first)
             while end < len(self.tokens) and self._goes_on(first, end):
                 end += 1
             if end > first:
-                self._add(Kind.CALLED, self.tokens[first].start, self.tokens[end - 1].end, take=False)
+                self._add(MentionKind.TITLE, self.tokens[first].start, self.tokens[end - 1].end, take=False)
 
     def _goes_on(self, first: int, at: int) -> bool:
         token = self.tokens[at]
         return token.word and (at == first or token.lower not in _AFTER_NAME)
 
     def _loose(self) -> None:
-        """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
-        for start, end in addresses(self.text):
-            self._add(Kind.NAME, start, end, take=False, form="address")
-        whole = [span for span in self.spans if span.kind is Kind.LITERAL]
-        for start, end, form in clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
-            if not any(span.start < start < span.end or span.start < end < span.end for span in whole):
-                self._add(Kind.PHRASE, start, end, take=False, form=form)
+        """Add addresses, clauses and the whole, which overlap with the mentions of single words."""
+        for start, end in find_addresses(self.text):
+            self._add(MentionKind.NAME, start, end, take=False, form="address")
+        whole = [mention for mention in self.mentions if mention.kind is MentionKind.LITERAL]
+        for start, end, form in find_clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
+            if not any(mention.start < start < mention.end or mention.start < end < mention.end for mention in whole):
+                self._add(MentionKind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
-        """Runs of plain words between little words and marks, and the parts of one."""
+        """Add the runs of plain words between little words and marks, and the parts of each."""
         run: list[int] = []
         for position in range(len(self.tokens) + 1):
             if position < len(self.tokens) and self._phrase_word(position):
@@ -357,15 +365,17 @@ class _Finder:
     def _phrase(self, run: list[int]) -> None:
         for first in range(len(run)):
             for last in range(first + 1, min(len(run), first + 5) + 1):
-                if len(self.spans) >= MOST:
+                if len(self.mentions) >= MAX_MENTIONS:
                     return
                 start, end = self.tokens[run[first]].start, self.tokens[run[last - 1]].end
                 form = "whole" if last - first == len(run) else ""
-                self._add(Kind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s"))
+                self._add(
+                    MentionKind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s")
+                )
 
 
 def _literal(text: str) -> Any:
-    """The value of a list or an object as people type it."""
+    """Return the value of a list or an object as people type it; None for any other text."""
     for attempt in (text, text.replace("'", '"')):
         try:
             return json.loads(attempt)

@@ -1,4 +1,4 @@
-"""A sentence taken apart: its tokens and the spans in it that may be values of something."""
+"""A sentence as its tokens, and the mentions in it that may be values of arguments."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ from typing import Any
 from nlapi.resources.naming import STOPWORDS
 
 
-class Kind(StrEnum):
-    """What a span looks like."""
+class MentionKind(StrEnum):
+    """The look of a mention."""
 
     QUOTED = "quoted"
-    CALLED = "called"
+    TITLE = "called"
     NUMBER = "number"
     DATE = "date"
     LITERAL = "literal"
     NAME = "name"
     PHRASE = "phrase"
     JSON = "json"
-    CHOICE = "choice"
-    """words that name one of the values of a closed set"""
-    FLAG = "flag"
-    """words that are the name of something that is so or not"""
+    CHOICE = "choice"  # words that name one of the values of a closed set
+    FLAG = "flag"  # words that name a boolean
 
 
-LOOSE = frozenset(("place", "joined", "numbered", "address", "part"))
-"""Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2."""
+# Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2.
+ALTERNATIVE_FORMS = frozenset(("place", "joined", "numbered", "address", "part"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +44,13 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Span:
-    """A stretch of the sentence that may be a value. `first` and `last` are its tokens, `last` not included.
+class ValueMention:
+    """A text of the sentence that may be a value: its tokens from `first` to before `last`.
 
     `form` says more of a kind: url, email, uuid, id of a LITERAL; plain, money, percent of a NUMBER.
     """
 
-    kind: Kind
+    kind: MentionKind
     text: str
     start: int
     end: int
@@ -66,12 +64,12 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
-    """A question, its tokens and its spans. Everything further down is a function of one of these and a Tool."""
+    """A question, its tokens and its mentions: all that the later stages read of the question."""
 
     text: str
     today: date
     tokens: tuple[Token, ...]
-    spans: tuple[Span, ...] = field(default=())
+    mentions: tuple[ValueMention, ...] = field(default=())
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
@@ -82,60 +80,78 @@ class Sentence:
         return frozenset(self.stems)
 
     @cached_property
-    def words(self) -> frozenset[str]:
-        """The stems of the words that say something."""
+    def content_stems(self) -> frozenset[str]:
+        """The stems of all words but stopwords."""
         return frozenset(token.stem for token in self.tokens if token.word and token.lower not in STOPWORDS)
 
     @cached_property
-    def valued(self) -> frozenset[int]:
+    def value_positions(self) -> frozenset[int]:
         """Positions of the tokens that are part of a number, a date, a quotation or a literal."""
-        kinds = (Kind.NUMBER, Kind.DATE, Kind.QUOTED, Kind.LITERAL)
-        return frozenset(at for span in self.spans if span.kind in kinds for at in range(span.first, span.last))
+        kinds = (MentionKind.NUMBER, MentionKind.DATE, MentionKind.QUOTED, MentionKind.LITERAL)
+        return frozenset(
+            at for mention in self.mentions if mention.kind in kinds for at in range(mention.first, mention.last)
+        )
 
     @cached_property
-    def titled(self) -> frozenset[int]:
-        """Positions of the tokens in names of several words: they say nothing about what is next to them."""
-        names = [span for span in self.spans if span.kind is Kind.NAME and span.last - span.first > 1 and not span.form]
-        plain = [span for span in names if not {"id", "number"} & set(self.stems[span.first : span.last])]
-        return frozenset(at for span in plain for at in range(span.first, span.last))
+    def title_positions(self) -> frozenset[int]:
+        """Positions of the tokens in names of several words, which are no context of the words beside them."""
+        names = [
+            mention
+            for mention in self.mentions
+            if mention.kind is MentionKind.NAME and mention.last - mention.first > 1 and not mention.form
+        ]
+        plain = [mention for mention in names if not {"id", "number"} & set(self.stems[mention.first : mention.last])]
+        return frozenset(at for mention in plain for at in range(mention.first, mention.last))
 
     @cached_property
-    def dated(self) -> frozenset[int]:
+    def date_positions(self) -> frozenset[int]:
         """Positions of the tokens that are part of a date."""
-        return frozenset(at for span in self.spans if span.kind is Kind.DATE for at in range(span.first, span.last))
+        return frozenset(
+            at
+            for mention in self.mentions
+            if mention.kind is MentionKind.DATE
+            for at in range(mention.first, mention.last)
+        )
 
-    def in_address(self, span: Span) -> bool:
-        """Is `span` a piece of an address?"""
-        return any(one.start <= span.start < span.end < one.end for one in self._addresses)
-
-    @cached_property
-    def _addresses(self) -> tuple[Span, ...]:
-        return tuple(span for span in self.spans if span.form == "address")
-
-    def in_called(self, span: Span) -> bool:
-        """Does `span` stand in what something is called?"""
-        return any(one.start <= span.start < one.end for one in self._called)
+    def in_address(self, mention: ValueMention) -> bool:
+        """Return whether `span` is a part of an address."""
+        return any(address.start <= mention.start < mention.end < address.end for address in self._addresses)
 
     @cached_property
-    def _called(self) -> tuple[Span, ...]:
-        return tuple(span for span in self.spans if span.kind is Kind.CALLED)
+    def _addresses(self) -> tuple[ValueMention, ...]:
+        return tuple(mention for mention in self.mentions if mention.form == "address")
+
+    def in_title(self, mention: ValueMention) -> bool:
+        """Return whether `span` is a part of the words behind called, named, titled."""
+        return any(title.start <= mention.start < title.end for title in self._titles)
 
     @cached_property
-    def traits(self) -> dict[Span, list[float]]:
-        """What each span is like by itself, once it was worked out: the same for all operations."""
+    def _titles(self) -> tuple[ValueMention, ...]:
+        return tuple(mention for mention in self.mentions if mention.kind is MentionKind.TITLE)
+
+    @cached_property
+    def mention_features(self) -> dict[ValueMention, list[float]]:
+        """The features of each mention by itself, filled when first computed: they are the same for all operations."""
         return {}
 
-    def about(self, names: Callable[[str], bool]) -> str:
-        """The text without what is quoted, a literal or a name of several words: what is left says what is wanted.
+    def without_values(self, is_resource_word: Callable[[str], bool]) -> str:
+        """Return the text with spaces for quotations, literals and names of several words, which name no operation.
 
-        `names` says of a stem whether it names a thing of the API; such words stay.
+        `names` tells whether a stem names a resource of the API; such words stay.
         """
         text = self.text
-        values = [span for span in self.spans if span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON)]
-        words = {span for span in values if span.form == "id" and not any(map(str.isdigit, span.text))}
-        hidden = [(span.start, span.end) for span in values if span not in words]
-        tokens = [self.tokens[at] for at in self.titled]
-        hidden += [(token.start, token.end) for token in tokens if not names(token.stem)]
+        values = [
+            mention
+            for mention in self.mentions
+            if mention.kind in (MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON)
+        ]
+        # An id without figures (user_profile) may be the name of a resource as well.
+        resource_ids = {
+            mention for mention in values if mention.form == "id" and not any(map(str.isdigit, mention.text))
+        }
+        hidden = [(mention.start, mention.end) for mention in values if mention not in resource_ids]
+        tokens = [self.tokens[at] for at in self.title_positions]
+        hidden += [(token.start, token.end) for token in tokens if not is_resource_word(token.stem)]
         for start, end in hidden:
             text = text[:start] + " " * (end - start) + text[end:]
         return text

@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.slots.entities import Wanted
-from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
-from nlapi.planner.slots.slot import Option, Slot
+from nlapi.planner.operations.candidates import OperationCandidate
+from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Origin, ValueSource
 
 
-def sources_of(best: Candidate, question: str) -> tuple[ValueSource, ...]:
+def sources_of(best: OperationCandidate, question: str) -> tuple[ValueSource, ...]:
     """Return the sources of what a sentence fills; their places are those in `question`, as it was typed."""
-    sentence = best.scene.sentence.text
-    return tuple(_source(option, sentence, question) for option in best.filling.options)
+    sentence = best.context.sentence.text
+    return tuple(_source(option, sentence, question) for option in best.assignment.candidates)
 
 
-def _source(option: Option, sentence: str, question: str) -> ValueSource:
+def _source(option: SlotCandidate, sentence: str, question: str) -> ValueSource:
     argument, value = argument_name(option.slot), option.value
     if option.end <= option.start:
         return ValueSource(argument=argument, value=_plain(value), origin=_unwritten(value))
@@ -31,17 +31,17 @@ def _source(option: Option, sentence: str, question: str) -> ValueSource:
     return ValueSource(
         argument=argument,
         value=_plain(value),
-        origin=Origin.WORDS if wanted_in(value) is None else Origin.LOOKUP,
+        origin=Origin.WORDS if pending_lookup(value) is None else Origin.LOOKUP,
         words=words,
         start=start,
         end=end,
-        sure=round(option.sure, 3),
+        sure=round(option.probability, 3),
     )
 
 
 def _unwritten(value: Any) -> Origin:
     """Return the origin of a value without words: the only item of its kind, the caller, the state of a verb."""
-    return Origin.LOOKUP if wanted_in(value) is not None or isinstance(value, int | float) else Origin.VERB
+    return Origin.LOOKUP if pending_lookup(value) is not None or isinstance(value, int | float) else Origin.VERB
 
 
 def _index_in(words: str, near: int, question: str) -> int:
@@ -52,7 +52,7 @@ def _index_in(words: str, near: int, question: str) -> int:
 
 
 def with_completed(
-    sources: Sequence[ValueSource], values: Values, slots: Iterable[Slot], known: Mapping[str, Any]
+    sources: Sequence[ValueSource], values: Values, slots: Iterable[Slot], known_values: Mapping[str, Any]
 ) -> tuple[ValueSource, ...]:
     """Return the sources of the values that are sent; for those without one, that of a setting or the description."""
     by_argument = {".".join(path): value for path, value in values.items()}
@@ -60,23 +60,23 @@ def with_completed(
     explained = {source.argument for source in result}
     slots_by_name = {argument_name(slot): slot for slot in slots}
     result += [
-        _completed_source(name, value, slots_by_name.get(name), known)
+        _completed_source(name, value, slots_by_name.get(name), known_values)
         for name, value in by_argument.items()
         if name not in explained
     ]
     return tuple(result)
 
 
-def _completed_source(name: str, value: Any, slot: Slot | None, known: Mapping[str, Any]) -> ValueSource:
-    setting = name if name in known else name.partition(".")[0]
-    if setting in known:
-        origin = Origin.REPLY if is_remembered(known, setting) else Origin.SETTING
+def _completed_source(name: str, value: Any, slot: Slot | None, known_values: Mapping[str, Any]) -> ValueSource:
+    setting = name if name in known_values else name.partition(".")[0]
+    if setting in known_values:
+        origin = Origin.REPLY if is_remembered(known_values, setting) else Origin.SETTING
         return ValueSource(argument=name, value=_plain(value), origin=origin)
     fixed = slot is not None and (slot.has_default or "const" in slot.schema or len(slot.choices) == 1)
     return ValueSource(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
 
 
-def looked_up(sources: Iterable[ValueSource], argument: str, id: Any, name: str) -> tuple[ValueSource, ...]:
+def with_lookup(sources: Iterable[ValueSource], argument: str, id: Any, name: str) -> tuple[ValueSource, ...]:
     """Return `sources` with the id that a look-up gave for the words of `argument`, of an item called `name`."""
     return tuple(
         replace(source, value=id, origin=Origin.LOOKUP, name=name) if source.argument == argument else source
@@ -84,9 +84,9 @@ def looked_up(sources: Iterable[ValueSource], argument: str, id: Any, name: str)
     )
 
 
-def moved(sources: Iterable[ValueSource], values: Values) -> tuple[ValueSource, ...]:
+def with_moved_arguments(sources: Iterable[ValueSource], values: Values) -> tuple[ValueSource, ...]:
     """Return `sources` for other values of the same words: what is looked up has its new argument."""
-    arguments = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, Wanted)}
+    arguments = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, PendingLookup)}
     names = {".".join(path) for path in values}
     return tuple(_moved_sources(sources, arguments, names))
 
@@ -101,12 +101,12 @@ def _moved_sources(
             yield source
 
 
-def as_json(sources: Iterable[ValueSource]) -> list[dict[str, Any]]:
+def sources_to_json(sources: Iterable[ValueSource]) -> list[dict[str, Any]]:
     """Return sources as JSON, for the state between rounds."""
     return list(map(asdict, sources))
 
 
-def from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, ...]:
+def sources_from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, ...]:
     """Return the sources that `as_json` wrote."""
     return tuple(ValueSource(**{**row, "origin": Origin(row["origin"])}) for row in rows)
 
@@ -114,4 +114,4 @@ def from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, ...]:
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return list(map(_plain, value))
-    return value.name if isinstance(value, Wanted) else value
+    return value.name if isinstance(value, PendingLookup) else value

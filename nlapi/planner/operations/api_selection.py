@@ -35,7 +35,7 @@ def named_api(question: str, catalogue: Catalogue) -> Catalogue:
         for spec, spec_names in names.items()
         if _is_named((spec_names - shared) & set(question_words), question_words, catalogue)
     ]
-    return catalogue.part(matches[0]) if len(matches) == 1 else catalogue
+    return catalogue.api_catalogue(matches[0]) if len(matches) == 1 else catalogue
 
 
 def _is_named(names: set[str], question_words: list[str], catalogue: Catalogue) -> bool:

@@ -10,11 +10,11 @@ from nlapi.openapi.spec import Operation
 from nlapi.planner.language.commands import only_reads
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.features import Asked, Rated, Row, asked, rows
+from nlapi.planner.operations.features import AssignedOperation, FeatureRow, QuestionTerms, feature_rows, question_terms
 from nlapi.planner.operations.ranking import chances, scores
-from nlapi.planner.slots.assignment import Filling, fill
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.known_values import argument_name
+from nlapi.planner.slots.assignment import Assignment, assign_slots
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.preset_values import argument_name
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
 
@@ -24,17 +24,17 @@ CONSIDERED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class OperationCandidate:
     """An operation with values assigned to its slots; `score` ranks it, `chance` is its probability among rivals."""
 
     tool: Tool
-    scene: Scene
-    filling: Filling
+    context: SlotContext
+    assignment: Assignment
     score: float = 0.0
     chance: float = 1.0
-    row: Row = field(default_factory=dict)
+    row: FeatureRow = field(default_factory=dict)
     """the features of the ranking"""
-    unasked: bool = False
+    is_uncommanded: bool = False
     """whether it is a change that the sentence does not command"""
 
     @property
@@ -42,79 +42,94 @@ class Candidate:
         return self.tool.operation
 
 
-def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:
+def rank_candidates(
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any]
+) -> list[OperationCandidate]:
     """Return the likeliest operations, the best first; [] where neither words nor values name any."""
-    question = asked(sentence)
-    rated = compared(question, catalogue, known)
-    table = rows(question, [operation for _, operation in rated])
+    question = question_terms(sentence)
+    assigned = assign_operations(question, catalogue, known_values)
+    table = feature_rows(question, [operation for _, operation in assigned])
     ranking = scores(table)
     result = [
-        Candidate(
+        OperationCandidate(
             tool=tool,
-            scene=operation.scene,
-            filling=operation.filling,
+            context=operation.context,
+            assignment=operation.assignment,
             score=score,
             chance=chance,
             row=row,
-            unasked=operation.unasked,
+            is_uncommanded=operation.is_uncommanded,
         )
-        for (tool, operation), row, score, chance in zip(rated, table, ranking, chances(ranking), strict=True)
+        for (tool, operation), row, score, chance in zip(assigned, table, ranking, chances(ranking), strict=True)
     ]
     return sorted(result, key=lambda candidate: -candidate.score)
 
 
-def candidate_of(
-    sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], operation: Operation, index_score: float
-) -> Candidate | None:
+def build_candidate(
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any], operation: Operation, index_score: float
+) -> OperationCandidate | None:
     """Return the candidate of a single operation, without rivals; None where it has no tool."""
     tool = catalogue.tool(operation)
     if tool is None:
         return None
-    question = asked(sentence)
-    rated = _rated(sentence, catalogue, known, tool, index_score)
-    (row,) = rows(question, [rated])
+    question = question_terms(sentence)
+    assigned = _assign_operation(sentence, catalogue, known_values, tool, index_score)
+    (row,) = feature_rows(question, [assigned])
     (score,) = scores([row])
-    return Candidate(tool=tool, scene=rated.scene, filling=rated.filling, score=score, row=row, unasked=rated.unasked)
+    return OperationCandidate(
+        tool=tool,
+        context=assigned.context,
+        assignment=assigned.assignment,
+        score=score,
+        row=row,
+        is_uncommanded=assigned.is_uncommanded,
+    )
 
 
-def compared(question: Asked, catalogue: Catalogue, known: Mapping[str, Any]) -> list[tuple[Tool, Rated]]:
+def assign_operations(
+    question: QuestionTerms, catalogue: Catalogue, known_values: Mapping[str, Any]
+) -> list[tuple[Tool, AssignedOperation]]:
     """Return the operations that are compared, each with values assigned to its slots."""
     matches = _search(question.sentence, catalogue)
     tools = [(tool, score) for operation, score in matches if (tool := catalogue.tool(operation)) is not None]
-    return [(tool, _rated(question.sentence, catalogue, known, tool, score)) for tool, score in tools]
+    return [(tool, _assign_operation(question.sentence, catalogue, known_values, tool, score)) for tool, score in tools]
 
 
 def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operation, float]]:
     index = catalogue.index
-    about = sentence.about(index.is_entity)
+    about = sentence.without_values(index.is_entity)
     if len(index) <= CONSIDERED:
         return index.search(about, CONSIDERED, include_all=True)
     return index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
 
 
-def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], tool: Tool, index_score: float) -> Rated:
+def _assign_operation(
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any], tool: Tool, index_score: float
+) -> AssignedOperation:
     slots = catalogue.slots(tool)
-    preset = frozenset(slot for slot in slots if argument_name(slot) in known)
+    preset = frozenset(slot for slot in slots if argument_name(slot) in known_values)
     nameable = (slot for slot in slots if slot not in preset)
-    listers = {slot: listing for slot in nameable if (listing := catalogue.lister(tool, slot)) is not None}
-    earlier = frozenset(slot for slot in preset if is_remembered(known, argument_name(slot)))
-    opaque = frozenset(slot for slot in listers if catalogue.is_opaque(tool, slot))
-    scene = Scene(
+    list_operations = {
+        slot: listing for slot in nameable if (listing := catalogue.list_operation(tool, slot)) is not None
+    }
+    earlier = frozenset(slot for slot in preset if is_remembered(known_values, argument_name(slot)))
+    opaque = frozenset(slot for slot in list_operations if catalogue.is_opaque(tool, slot))
+    scene = SlotContext(
         sentence=sentence,
         tool=tool,
         slots=slots,
-        listers=listers,
+        list_operations=list_operations,
         opaque=opaque,
-        given=preset,
+        preset=preset,
         remembered=earlier,
-        names=catalogue.index.is_entity,
+        is_api_noun=catalogue.index.is_entity,
     )
-    filling = fill(scene)
-    return Rated(
-        scene=scene,
-        filling=filling,
+    assignment = assign_slots(scene)
+    return AssignedOperation(
+        context=scene,
+        assignment=assignment,
         profile=catalogue.profile(tool.operation),
-        missing=tuple(slot for slot in filling.missing if slot.path[0] not in known),
+        missing=tuple(slot for slot in assignment.missing if slot.path[0] not in known_values),
         index=index_score,
-        unasked=catalogue.index.is_change(tool.operation) and only_reads(sentence, tool.operation),
+        is_uncommanded=catalogue.index.is_change(tool.operation) and only_reads(sentence, tool.operation),
     )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.planner.language.commands import own_verbs
-from nlapi.planner.operations.features import Profile, profile
-from nlapi.planner.slots.entities import OPAQUE, place_of, takes_id, takes_name
+from nlapi.planner.language.commands import operation_verbs
+from nlapi.planner.operations.features import OperationProfile, operation_profile
+from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Operations that a question may be about, as in candidates.CONSIDERED.
-LIKELY = 12
+MAX_LIKELY = 12
 # The description of an operation that the server does not have yet.
 _UNIMPLEMENTED = re.compile(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 
@@ -48,7 +48,7 @@ class Catalogue:
         self._sources: dict[tuple[Tool, tuple[str, ...]], tuple[IdSource, ...]] = {}
         self._members = frozenset(self.operations)
         self._parts: dict[Spec, Catalogue] = {}
-        self._profiles: dict[Operation, Profile] = {}
+        self._profiles: dict[Operation, OperationProfile] = {}
 
     @classmethod
     def of(cls, sources: Iterable[Spec | Tool]) -> Catalogue:
@@ -57,25 +57,27 @@ class Catalogue:
 
         sources = tuple(sources)
         if len(sources) == 1 and isinstance(sources[0], Spec):
-            return sources[0].derive(_whole)
+            return sources[0].derive(_visible_catalogue)
         ready: Mapping[Operation, Tool] = {tool.operation: tool for tool in sources if isinstance(tool, Tool)}
         operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.visible_operations]
         return cls((*ready, *operations), lambda operation: ready.get(operation) or compile_tool(operation))
 
     @cached_property
-    def commanded(self) -> frozenset[str]:
+    def command_verbs(self) -> frozenset[str]:
         """The stems of the verbs that the operations which change something are commanded by."""
-        return frozenset().union(*map(own_verbs, filter(self.index.is_change, self.operations)))
+        return frozenset().union(*map(operation_verbs, filter(self.index.is_change, self.operations)))
 
     @cached_property
-    def kinds(self) -> frozenset[tuple[str, ...]]:
+    def item_nouns(self) -> frozenset[tuple[str, ...]]:
         """The nouns, in the singular, of the resources of which an operation shows or changes one."""
         return frozenset(words for entry in self.operations if is_single(entry) and (words := singular_noun(entry)))
 
-    def chooses(self, question: str, command: str) -> bool:
+    def is_choice(self, question: str, command: str) -> bool:
         """Return whether a command is a choice of an argument of a likely change: `type: reboot`."""
         words = [stem(word) for word in split_words(command)]
-        changes = (operation for operation, _ in self.index.search(question, LIKELY) if self.index.is_change(operation))
+        changes = (
+            operation for operation, _ in self.index.search(question, MAX_LIKELY) if self.index.is_change(operation)
+        )
         return any(
             words == [stem(word) for word in split_words(str(choice))]
             for tool in map(self.tool, changes)
@@ -83,7 +85,7 @@ class Catalogue:
             for choice in slot.choices
         )
 
-    def part(self, spec: Spec) -> Catalogue:
+    def api_catalogue(self, spec: Spec) -> Catalogue:
         """Return the catalogue of one of the APIs."""
         if spec not in self._parts:
             self._parts[spec] = Catalogue(self.operations_of(spec), self._compile)
@@ -101,13 +103,13 @@ class Catalogue:
             self._slots[tool] = tuple(slot for slot in slots_of(tool) if not is_secret(slot, tool))
         return self._slots[tool]
 
-    def profile(self, operation: Operation) -> Profile:
+    def profile(self, operation: Operation) -> OperationProfile:
         """Return the words of an operation."""
         if operation not in self._profiles:
-            self._profiles[operation] = profile(operation, api_of(operation) if self.several else "")
+            self._profiles[operation] = operation_profile(operation, api_of(operation) if self.several else "")
         return self._profiles[operation]
 
-    def secrets(self, tool: Tool) -> tuple[Slot, ...]:
+    def credentials(self, tool: Tool) -> tuple[Slot, ...]:
         """Return the credentials among a tool's arguments, which only the user can set, by name."""
         return tuple(slot for slot in slots_of(tool) if is_secret(slot, tool))
 
@@ -126,15 +128,15 @@ class Catalogue:
         if key not in self._sources:
             candidates: tuple[IdSource, ...] = ()
             if takes_id(slot) and not takes_name(slot):
-                candidates = id_sources(tool.operation.spec).find_sources(tool.operation, place_of(tool, slot))
+                candidates = id_sources(tool.operation.spec).find_sources(tool.operation, location_of(tool, slot))
             self._sources[key] = tuple(source for source in candidates if source.operation in self._members)
         return self._sources[key]
 
-    def lister(self, tool: Tool, slot: Slot) -> Operation | None:
+    def list_operation(self, tool: Tool, slot: Slot) -> Operation | None:
         """Return the list operation that resolves a name to the id that `slot` takes; None where there is none."""
-        return next(iter(self.listers(tool, slot)), None)
+        return next(iter(self.list_operations(tool, slot)), None)
 
-    def listers(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
+    def list_operations(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
         """Return all such list operations, the best first."""
         return tuple(source.operation for source in self.sources(tool, slot) if source.is_listed)
 
@@ -150,19 +152,19 @@ class Catalogue:
 
     def path_fields(self, tool: Tool, listing: Tool) -> list[str]:
         """Return the fields of the items of `listing` that the path of a tool takes: the ids of /peers/{ip}/{name}."""
-        path = (slot for slot in self.slots(tool) if slot.where == "path")
+        path = (slot for slot in self.slots(tool) if slot.location == "path")
         return [field for slot in path if (field := self.id_field(tool, slot, listing))]
 
-    def narrowing(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], Any]:
+    def search_filters(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], Any]:
         """Return the arguments by which a general search returns only items whose id `slot` takes: type=artist."""
         sources = [source for source in self.sources(tool, slot) if source.operation is listing.operation]
         pairs = dict(sources[0].narrowing) if sources else {}
         names = {place: name for name, place in listing.places.items()}
         return {(names[place],): value for place, value in pairs.items() if place in names}
 
-    def other_listers(self, tool: Tool, slot: Slot, listing: Tool) -> tuple[Tool, ...]:
+    def other_list_tools(self, tool: Tool, slot: Slot, listing: Tool) -> tuple[Tool, ...]:
         """Return the tools besides `listing` that list the same kind of item, for when it cannot be called."""
-        tools = map(self.tool, self.listers(tool, slot))
+        tools = map(self.tool, self.list_operations(tool, slot))
         return tuple(entry for entry in tools if entry is not None and entry is not listing)
 
     def find(self, id: str, spec: Spec | None = None) -> Operation | None:
@@ -175,7 +177,7 @@ class Catalogue:
         return next((spec for spec in self.specs if spec.source == source), None)
 
 
-def _whole(spec: Spec) -> Catalogue:
+def _visible_catalogue(spec: Spec) -> Catalogue:
     """Return the catalogue of the visible operations of a Spec, whose tools are compiled as needed."""
     from nlapi.tools.compile import compile_tool
 

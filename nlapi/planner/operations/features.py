@@ -11,9 +11,9 @@ from itertools import pairwise
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.question_intent import order_spans
-from nlapi.planner.language.text import Kind, Sentence, Token
-from nlapi.planner.slots.assignment import Filling
-from nlapi.planner.slots.context import Scene
+from nlapi.planner.language.text import MentionKind, Sentence, Token
+from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import is_subject
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.naming import ACTION_KINDS, METHODS, STOPWORDS, VERBS, Intent, intents, singular, split_words, stem
@@ -25,7 +25,7 @@ _MAX_DESCRIPTION = 400
 _OPENING_WORDS = 5
 # The weight of an action that is named after another one, beside that one.
 _LATER_ACTION = 0.7
-_HIDDEN = (Kind.QUOTED, Kind.LITERAL, Kind.JSON)
+_HIDDEN = (MentionKind.QUOTED, MentionKind.LITERAL, MentionKind.JSON)
 # The means of a request, which say nothing about the operation: [through the Weather API].
 _BY_WAY_OF = re.compile(
     r"\b(?:using|with|via|through|from|in|on) (?:the |this |that |your |our |an? )?(?:[\w.\-]+ ){0,4}"
@@ -37,26 +37,26 @@ _VAGUE = frozenset(map(stem, "information info data detail api function method r
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class OperationProfile:
     """The words of an operation, in stems."""
 
     verb: str
     """the first verb of its id, or its first word"""
-    deeds: frozenset[str]
+    actions: frozenset[str]
     """the kinds of action with which its id and its description begin"""
     name: tuple[str, ...]
     """the words of its id and of the literal part of its path, without the verb"""
-    told: tuple[str, ...]
+    description: tuple[str, ...]
     """the words of its summary and its description"""
     forms: frozenset[str]
     """the words of its name in the singular, not stemmed: `booking` is not `book`"""
-    many: Mapping[str, bool]
+    plurals: Mapping[str, bool]
     """noun of its name -> whether it is in the plural"""
     words: frozenset[str]
     """all its words, and those of its API where several are loaded"""
 
 
-def profile(operation: Operation, api: str = "") -> Profile:
+def operation_profile(operation: Operation, api: str = "") -> OperationProfile:
     """Return the profile of an operation, from texts that need no `$ref` resolved. `api` are words for its API."""
     literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
     id_stems = list(map(stem, split_words(operation.id)))
@@ -71,19 +71,19 @@ def profile(operation: Operation, api: str = "") -> Profile:
     )
     opening = [[ACTION_KINDS.get(stem(word)) for word in split_words(text[:80])[:_OPENING_WORDS]] for text in prose]
     actions = [ACTION_KINDS.get(verb), *(next(filter(None, kinds), None) for kinds in opening)]
-    return Profile(
+    return OperationProfile(
         verb=verb,
-        deeds=frozenset(filter(None, actions)),
+        actions=frozenset(filter(None, actions)),
         name=name,
-        told=description,
+        description=description,
         forms=frozenset(singular(word) for word in name_words if stem(word) != action_verb),
-        many={stem(word): singular(word) != word for word in split_words(operation.id) if stem(word) not in VERBS},
+        plurals={stem(word): singular(word) != word for word in split_words(operation.id) if stem(word) not in VERBS},
         words=frozenset((verb, *name, *description, *map(stem, split_words(api)))),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class QuestionTerms:
     """The words and actions of a sentence, without quotations, codes, sort orders and the means of the request."""
 
     sentence: Sentence
@@ -97,13 +97,13 @@ class Asked:
     """stem of two neighbours written as one -> position of the first: `round trip` for `roundtrip`"""
     verb: str
     """the first word after the opening"""
-    deeds: Mapping[str, float]
+    actions: Mapping[str, float]
     """kind of action -> weight; the first has the highest"""
     intents: Mapping[Intent, float]
-    many: Mapping[str, bool]
+    plurals: Mapping[str, bool]
     """word -> whether it is in the plural"""
 
-    def knowing(self, vocabulary: Collection[str]) -> Asked:
+    def with_compounds(self, vocabulary: Collection[str]) -> QuestionTerms:
         """Return the same with the compounds among its words that operations have."""
         compounds = {word: at for word, at in self.compounds.items() if word in vocabulary and word not in self.stems}
         if not compounds:
@@ -113,9 +113,9 @@ class Asked:
         return replace(self, words=words, weights=weights, stems=self.stems | compounds.keys())
 
 
-def asked(sentence: Sentence) -> Asked:
+def question_terms(sentence: Sentence) -> QuestionTerms:
     """Return the words and actions of a sentence."""
-    hidden = {at for span in sentence.spans if span.kind in _HIDDEN for at in range(span.first, span.last)}
+    hidden = {at for span in sentence.mentions if span.kind in _HIDDEN for at in range(span.first, span.last)}
     ways = (match.span() for match in _BY_WAY_OF.finditer(sentence.text))
     for start, end in (*ways, *order_spans(sentence.text)):
         hidden |= {at for at, token in enumerate(sentence.tokens) if start <= token.start < end}
@@ -129,16 +129,16 @@ def asked(sentence: Sentence) -> Asked:
     )
     start = opening_length(sentence.text)
     plain = [token for token in sentence.tokens if token.word]
-    return Asked(
+    return QuestionTerms(
         sentence=sentence,
         words=words,
         weights={word: amount for _, word, amount in words},
         stems=sentence.stem_set | {stem(part) for some in parts if len(some) > 1 for part in some},
         compounds=_compounds(parts, hidden),
         verb=next((token.stem for token in plain if token.start >= start), ""),
-        deeds=_actions(sentence, hidden | sentence.titled, start),
+        actions=_actions(sentence, hidden | sentence.title_positions, start),
         intents=intents(token.stem for token in plain),
-        many={token.stem: singular(token.lower) != token.lower for token in plain},
+        plurals={token.stem: singular(token.lower) != token.lower for token in plain},
     )
 
 
@@ -172,7 +172,7 @@ def weight(word: str) -> float:
     return 0.1 if word in _VAGUE else 0.1 + rarity(word)
 
 
-def vague(word: str) -> bool:
+def is_vague(word: str) -> bool:
     """Return whether a stem fits almost any operation: information, details."""
     return word in _VAGUE
 
@@ -201,29 +201,29 @@ FEATURES = (*ABSOLUTE, *(f"{name}_ahead" for name in RIVALS), "rivals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rated:
+class AssignedOperation:
     """An operation with values assigned to its slots, to be compared with others."""
 
-    scene: Scene
-    filling: Filling
-    profile: Profile
+    context: SlotContext
+    assignment: Assignment
+    profile: OperationProfile
     missing: tuple[Slot, ...]
     """required slots without a value"""
     index: float
     """the score of the index"""
-    unasked: bool
+    is_uncommanded: bool
     """whether it is a change that the sentence does not command"""
 
 
-Row = dict[str, float]
+FeatureRow = dict[str, float]
 
 
-def rows(question: Asked, rated: Sequence[Rated]) -> list[Row]:
+def feature_rows(question: QuestionTerms, assigned: Sequence[AssignedOperation]) -> list[FeatureRow]:
     """Return the FEATURES of each operation, those that compare it with the others included."""
-    question = question.knowing(frozenset().union(*map(_vocabulary, rated)))
-    table = [_absolute_features(question, operation) for operation in rated]
-    _add_distinctive_words(question, rated, table)
-    for row, amount in zip(table, _outdone(question, rated), strict=True):
+    question = question.with_compounds(frozenset().union(*map(_vocabulary, assigned)))
+    table = [_absolute_features(question, operation) for operation in assigned]
+    _add_distinctive_words(question, assigned, table)
+    for row, amount in zip(table, _outdone(question, assigned), strict=True):
         row["outdone"] = amount
     for name in RIVALS:
         sign = -1.0 if name in COSTS else 1.0
@@ -238,25 +238,25 @@ def rows(question: Asked, rated: Sequence[Rated]) -> list[Row]:
     return table
 
 
-def _vocabulary(rated: Rated) -> frozenset[str]:
+def _vocabulary(assigned: AssignedOperation) -> frozenset[str]:
     """Return the stems of an operation and of its slots."""
-    return rated.profile.words.union(*(slot.words for slot in rated.scene.slots))
+    return assigned.profile.words.union(*(slot.words for slot in assigned.context.slots))
 
 
-def _absolute_features(question: Asked, rated: Rated) -> Row:
-    words, action = _word_features(question, rated), _action_features(question, rated)
-    return {"index": rated.index, **words, **action, **_argument_features(question, rated)}
+def _absolute_features(question: QuestionTerms, assigned: AssignedOperation) -> FeatureRow:
+    words, action = _word_features(question, assigned), _action_features(question, assigned)
+    return {"index": assigned.index, **words, **action, **_argument_features(question, assigned)}
 
 
-def _word_features(question: Asked, rated: Rated) -> Row:
+def _word_features(question: QuestionTerms, assigned: AssignedOperation) -> FeatureRow:
     """Return the shares of the operation's words in the sentence, and of the sentence's words in the operation."""
-    profile, slots = rated.profile, rated.scene.slots
-    name = [word for word in profile.name if not vague(word)]
-    description = [word for word in profile.told if not vague(word)]
+    profile, slots = assigned.profile, assigned.context.slots
+    name = [word for word in profile.name if not is_vague(word)]
+    description = [word for word in profile.description if not is_vague(word)]
     stems = question.stems
-    used = _value_positions(question, rated.filling)
+    used = _value_positions(question, assigned.assignment)
     free = [(word, amount) for at, word, amount in question.words if at not in used]
-    vocabulary = _vocabulary(rated)
+    vocabulary = _vocabulary(assigned)
     prose = vocabulary | {word for slot in slots for word in slot.prose}
     total = sum(amount for _, _, amount in question.words) or 1.0
     values = sum(amount for at, _, amount in question.words if at in used)
@@ -280,14 +280,14 @@ def _word_features(question: Asked, rated: Rated) -> Row:
     }
 
 
-def _plain_words(question: Asked) -> set[str]:
+def _plain_words(question: QuestionTerms) -> set[str]:
     """Return the words of the sentence in the singular, not stemmed."""
     return {singular(token.lower) for token in question.sentence.tokens if token.word}
 
 
-def _value_positions(question: Asked, filling: Filling) -> set[int]:
+def _value_positions(question: QuestionTerms, filling: Assignment) -> set[int]:
     """Return the positions of the words that are values of arguments."""
-    spans = [(option.start, option.end) for option in filling.options]
+    spans = [(option.start, option.end) for option in filling.candidates]
     tokens = question.sentence.tokens
     return {at for at, _, _ in question.words if any(start <= tokens[at].start < end for start, end in spans)}
 
@@ -310,9 +310,9 @@ def _share(words: Collection[str], part: Callable[[str], float]) -> float:
     return sum(amount * part(word) for word, amount in zip(words, weights, strict=True)) / total if total else 0.0
 
 
-def _action_features(question: Asked, rated: Rated) -> Row:
+def _action_features(question: QuestionTerms, assigned: AssignedOperation) -> FeatureRow:
     """Return the features of the operation's action and number beside those of the sentence."""
-    profile = rated.profile
+    profile = assigned.profile
     intent = VERBS.get(profile.verb)
     if profile.verb == question.verb:
         verb = 1.0
@@ -320,31 +320,33 @@ def _action_features(question: Asked, rated: Rated) -> Row:
         verb = 0.9
     else:
         verb = 0.8 * similarity_or_synonym(profile.verb, question.verb)
-    first = next(iter(question.deeds), "")
-    method = rated.scene.operation.method
+    first = next(iter(question.actions), "")
+    method = assigned.context.operation.method
     methods = [amount for intent, amount in question.intents.items() if method in METHODS[intent]]
-    plurals = ((word, plural) for word, plural in profile.many.items() if word in question.many)
-    number = [1 if question.many[word] is plural else -1 for word, plural in plurals]
+    plurals = ((word, plural) for word, plural in profile.plurals.items() if word in question.plurals)
+    number = [1 if question.plurals[word] is plural else -1 for word, plural in plurals]
     return {
         "verb": verb,
         "intent": question.intents.get(intent, 0.0) if intent and question.intents else -1.0,
         "method": max(methods, default=0.0),
-        "deed": max((question.deeds.get(kind, 0.0) for kind in profile.deeds), default=0.0 if question.deeds else 0.3),
-        "first_deed": float(first in profile.deeds) if first else 0.5,
+        "deed": max(
+            (question.actions.get(kind, 0.0) for kind in profile.actions), default=0.0 if question.actions else 0.3
+        ),
+        "first_deed": float(first in profile.actions) if first else 0.5,
         "number": float(sum(number)),
     }
 
 
-def _argument_features(question: Asked, rated: Rated) -> Row:
+def _argument_features(question: QuestionTerms, assigned: AssignedOperation) -> FeatureRow:
     """Return the features of the values of the arguments, and of the values of the sentence that none takes."""
-    options, missing, unused = rated.filling.options, rated.missing, rated.filling.unused
-    needed = [option.sure for option in options if option.slot.required]
-    extra = [option.sure for option in options if not option.slot.required]
+    options, missing, unused = assigned.assignment.candidates, assigned.missing, assigned.assignment.unused
+    needed = [option.probability for option in options if option.slot.required]
+    extra = [option.probability for option in options if not option.slot.required]
     probabilities = [*needed, *extra]
     count = len(needed) + len(missing)
     stems = question.stems
     slot_mentions = [option.slot for option in options if not stems.isdisjoint(option.slot.words)]
-    required = [slot for slot in rated.scene.slots if slot.required]
+    required = [slot for slot in assigned.context.slots if slot.required]
     similarities = [max((_nearest(word, stems) for word in slot.words), default=0.0) for slot in required]
     return {
         "required": float(count),
@@ -354,16 +356,16 @@ def _argument_features(question: Asked, rated: Rated) -> Row:
         "weakest": min(probabilities, default=0.7),
         "missing": float(len(missing)),
         "missing_ids": float(sum(slot.family is Family.ID for slot in missing)),
-        "subject": float(any(is_subject(rated.scene.operation, slot) for slot in missing)),
+        "subject": float(any(is_subject(assigned.context.operation, slot) for slot in missing)),
         "clear": float(sum(sure > 0.8 for sure in probabilities)),
         "extra": float(sum(sure > 0.8 for sure in extra)),
-        "guessed": float(sum(any(span.kind is Kind.PHRASE for span in option.spans) for option in options)),
+        "guessed": float(sum(any(span.kind is MentionKind.PHRASE for span in option.mentions) for option in options)),
         "doubt": sum(1.0 - sure for sure in extra),
-        "unused": float(sum(span.kind is not Kind.NAME for span in unused)),
-        "unused_names": float(sum(span.kind is Kind.NAME for span in unused)),
-        "slots": float(min(20, len(rated.scene.slots))),
-        "deprecated": float(rated.scene.operation.deprecated),
-        "unasked": float(rated.unasked),
+        "unused": float(sum(span.kind is not MentionKind.NAME for span in unused)),
+        "unused_names": float(sum(span.kind is MentionKind.NAME for span in unused)),
+        "slots": float(min(20, len(assigned.context.slots))),
+        "deprecated": float(assigned.context.operation.deprecated),
+        "unasked": float(assigned.is_uncommanded),
         "likely": sum(math.log(max(0.02, sure)) for sure in needed) + _MISSING * len(missing),
         "gain": sum(max(0.0, math.log(max(0.02, sure) / max(0.02, 1.0 - sure))) for sure in extra),
         "typed": float(sum(option.slot.family in _TYPED for option in options)),
@@ -374,32 +376,34 @@ def _argument_features(question: Asked, rated: Rated) -> Row:
     }
 
 
-def _add_distinctive_words(question: Asked, rated: Sequence[Rated], table: Sequence[Row]) -> None:
+def _add_distinctive_words(
+    question: QuestionTerms, assigned: Sequence[AssignedOperation], table: Sequence[FeatureRow]
+) -> None:
     """Add the features of the words that only one operation has: those in the sentence, and those that are not."""
-    names = [{operation.profile.verb, *operation.profile.name} for operation in rated]
-    words = list(map(_vocabulary, rated))
+    names = [{operation.profile.verb, *operation.profile.name} for operation in assigned]
+    words = list(map(_vocabulary, assigned))
     stems = question.stems
     for at, row in enumerate(table):
         rival_names = frozenset().union(*names[:at], *names[at + 1 :])
         alone = words[at].difference(*words[:at], *words[at + 1 :])
         row["hit"] = sum(amount for word, amount in question.weights.items() if word in alone)
         row["name_hit"] = sum(amount for word, amount in question.weights.items() if word in names[at] - rival_names)
-        absent = [word for word in names[at] - rival_names if word not in stems and not vague(word)]
+        absent = [word for word in names[at] - rival_names if word not in stems and not is_vague(word)]
         row["miss"] = sum(weight(word) * (1.0 - _nearest(word, question.weights)) for word in absent)
         row["near"] = sum(sorted((_nearest(word, question.weights) for word in alone - stems), reverse=True)[:3])
 
 
-def _outdone(question: Asked, rated: Sequence[Rated]) -> list[float]:
+def _outdone(question: QuestionTerms, assigned: Sequence[AssignedOperation]) -> list[float]:
     """Return, for each operation, how much surer others are of the words that are values."""
     tokens = question.sentence.tokens
-    total = [0.0] * len(rated)
+    total = [0.0] * len(assigned)
     for token in tokens:
-        sure = [_probability_at(operation.filling, token.start) for operation in rated]
+        sure = [_probability_at(operation.assignment, token.start) for operation in assigned]
         best = max(sure, default=0.0)
         total = [amount + best - probability for amount, probability in zip(total, sure, strict=True)]
     return [amount / math.sqrt(max(1, len(tokens))) for amount in total]
 
 
-def _probability_at(filling: Filling, at: int) -> float:
+def _probability_at(filling: Assignment, at: int) -> float:
     """Return the probability of the value at a character, 0 where there is none."""
-    return max((option.sure for option in filling.options if option.start <= at < option.end), default=0.0)
+    return max((option.probability for option in filling.candidates if option.start <= at < option.end), default=0.0)

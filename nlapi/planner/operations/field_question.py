@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.text import Kind, Sentence, Span
-from nlapi.planner.operations.candidates import Candidate, candidate_of
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
+from nlapi.planner.operations.candidates import OperationCandidate, build_candidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.id_resolution import SOLID
-from nlapi.planner.slots.entities import Wanted, is_subject
+from nlapi.planner.operations.id_resolution import LOOKUP_PROBABILITY
+from nlapi.planner.slots.entities import PendingLookup, is_subject
 from nlapi.planner.slots.features import QUERYLIKE
-from nlapi.planner.slots.slot import Option
+from nlapi.planner.slots.slot import SlotCandidate
 from nlapi.resources.answers import answer_words
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
@@ -29,12 +29,14 @@ _READS = re.compile(r"^\W*(?:what|which|who|whose|how|show|get|tell|give|list|fi
 SCORE = 6.0
 
 
-def field_read(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
+def read_of_field(
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any]
+) -> OperationCandidate | None:
     """Return the read that shows the field of the only item that the sentence names, by a code or in quotation marks.
 
-    None where no schema has the field, or an operation is named after it.
+    None where no schema has the field, or an operation is lookup_candidate after it.
     """
-    names = [span for span in sentence.spans if span.kind in (Kind.LITERAL, Kind.QUOTED)]
+    names = [span for span in sentence.mentions if span.kind in (MentionKind.LITERAL, MentionKind.QUOTED)]
     if len(names) != 1 or not _READS.match(sentence.text):
         return None
     (name,) = names
@@ -43,14 +45,14 @@ def field_read(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
         if any(map(catalogue.index.is_entity, (*words, stem("".join(field_words))))):
             return None
         if (listing := _listing(sentence, name, words, catalogue)) is not None:
-            return candidate_of(sentence, catalogue, known, listing, SCORE)
+            return build_candidate(sentence, catalogue, known_values, listing, SCORE)
         for operation, _ in sorted(_reads_with_field(catalogue, words), key=lambda ranked: ranked[1]):
-            if (candidate := _read_item(operation, sentence, name, catalogue, known)) is not None:
+            if (candidate := _read_item(operation, sentence, name, catalogue, known_values)) is not None:
                 return candidate
     return None
 
 
-def _listing(sentence: Sentence, name: Span, words: tuple[str, ...], catalogue: Catalogue) -> Operation | None:
+def _listing(sentence: Sentence, name: ValueMention, words: tuple[str, ...], catalogue: Catalogue) -> Operation | None:
     """Return the list of items with the field, where their noun precedes the name and no read shows one."""
     before = sentence.tokens[name.first - 1].stem if name.first else ""
     for operation in catalogue.operations:
@@ -62,7 +64,7 @@ def _listing(sentence: Sentence, name: Span, words: tuple[str, ...], catalogue: 
     return None
 
 
-def _field_names(sentence: Sentence, name: Span) -> Iterator[tuple[str, ...]]:
+def _field_names(sentence: Sentence, name: ValueMention) -> Iterator[tuple[str, ...]]:
     """Yield the words of the fields that may be asked for, the longer names first."""
     text = sentence.text
     for match in (_OF.search(text[: name.start]), _ASKED.match(text[: name.end + 1]) or _ASKED.match(text)):
@@ -88,25 +90,37 @@ def _reads_with_field(catalogue: Catalogue, words: tuple[str, ...]) -> Iterator[
 
 
 def _read_item(
-    operation: Operation, sentence: Sentence, name: Span, catalogue: Catalogue, known: Mapping[str, Any]
-) -> Candidate | None:
+    operation: Operation, sentence: Sentence, name: ValueMention, catalogue: Catalogue, known_values: Mapping[str, Any]
+) -> OperationCandidate | None:
     """Return the candidate of a read with the name as its item; None where it takes none."""
-    candidate = candidate_of(sentence, catalogue, known, operation, SCORE)
+    candidate = build_candidate(sentence, catalogue, known_values, operation, SCORE)
     if candidate is None:
         return None
     value: Any = name.text
-    slot = next((slot for slot in candidate.scene.slots if is_subject(operation, slot)), None)
+    slot = next((slot for slot in candidate.context.slots if is_subject(operation, slot)), None)
     if operation.path.rstrip("/").endswith("}"):
-        listing = candidate.scene.listers.get(slot) if slot is not None else None
-        value = Wanted(name=name.text, lister=listing.id) if listing is not None else None
+        listing = candidate.context.list_operations.get(slot) if slot is not None else None
+        value = PendingLookup(name=name.text, list_operation=listing.id) if listing is not None else None
     else:
-        slot = next((slot for slot in candidate.scene.slots if slot.required and QUERYLIKE & set(slot.words)), None)
+        slot = next((slot for slot in candidate.context.slots if slot.required and QUERYLIKE & set(slot.words)), None)
     if slot is None or value is None:
         return None
-    named = Option(slot=slot, value=value, start=name.start, end=name.end, span=name, spans=(name,), sure=SOLID)
-    options = (option for option in candidate.filling.options if option.slot is slot and option.start == name.start)
-    option = next(options, named)
-    missing = tuple(slot for slot in candidate.filling.missing if slot is not option.slot)
+    lookup_candidate = SlotCandidate(
+        slot=slot,
+        value=value,
+        start=name.start,
+        end=name.end,
+        mention=name,
+        mentions=(name,),
+        probability=LOOKUP_PROBABILITY,
+    )
+    options = (
+        option for option in candidate.assignment.candidates if option.slot is slot and option.start == name.start
+    )
+    option = next(options, lookup_candidate)
+    missing = tuple(slot for slot in candidate.assignment.missing if slot is not option.slot)
     return replace(
-        candidate, filling=replace(candidate.filling, options=(option,), missing=missing, unused=()), score=SCORE
+        candidate,
+        assignment=replace(candidate.assignment, candidates=(option,), missing=missing, unused=()),
+        score=SCORE,
     )

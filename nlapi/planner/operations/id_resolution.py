@@ -7,26 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.question_intent import wish_of
-from nlapi.planner.language.text import Kind
-from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.language.question_intent import read_intent
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import Filling
+from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.entities import (
-    ONLY,
-    Wanted,
-    entity_of,
+    ONLY_RESOURCE,
+    PendingLookup,
     is_subject,
-    kind_of,
-    noun_stems,
-    place_of,
+    location_of,
+    named_resource,
+    operation_noun_stems,
+    resource_stems,
+    resource_words,
     takes_id,
-    thing_of,
 )
 from nlapi.planner.slots.features import page_size
-from nlapi.planner.slots.known_values import complete, wanted_in
-from nlapi.planner.slots.slot import Option, Slot
-from nlapi.planner.slots.thing_names import named
+from nlapi.planner.slots.name_mentions import names_beside
+from nlapi.planner.slots.preset_values import complete_values, pending_lookup
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.resources.answers import parent_field
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import id_sources
@@ -40,56 +40,68 @@ _SUPERLATIVE = frozenset(map(stem, ("most", "the")))
 _PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
 _DEFINITE = frozenset(("the", "my", "our", "this"))
 # The page size that a read asks for where the API requires one.
-PAGE = 100
+PAGE_SIZE = 100
 # The probability of a name whose kind the sentence does not say. Like SOLID it is compared with the probabilities of
 # the forest `slots`: a value that it is less sure of gives way.
-NAMED = 0.6
+NAME_PROBABILITY = 0.6
 # The probability of a look-up that follows from the description.
-SOLID = 0.94
+LOOKUP_PROBABILITY = 0.94
 
 
-def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Candidate:
+def with_lookups(
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any], question: str
+) -> OperationCandidate:
     """Return the candidate with look-ups for the ids that the sentence does not have, as far as there are any.
 
     The N of `the top N` is not the size of a page, unless the API itself sorts its list so.
     """
-    filling = best.filling
-    if best.tool.effect is Effect.READ and wish_of(question).compares and not _sorted(best):
-        filling = replace(filling, options=tuple(option for option in filling.options if not page_size(option.slot)))
-    filling = _with_page_size(replace(best, filling=filling))
-    filling = _name_as_subject(replace(best, filling=filling), catalogue)
-    filling = _qualified_by_read(replace(best, filling=filling), catalogue)
-    _, missing = complete({option.slot.path: option.value for option in filling.options}, best.scene.slots, known)
+    assignment = best.assignment
+    if best.tool.effect is Effect.READ and read_intent(question).is_superlative and not _is_sorted(best):
+        assignment = replace(
+            assignment, candidates=tuple(option for option in assignment.candidates if not page_size(option.slot))
+        )
+    assignment = _with_page_size(replace(best, assignment=assignment))
+    assignment = _name_as_subject(replace(best, assignment=assignment), catalogue)
+    assignment = _qualified_by_read(replace(best, assignment=assignment), catalogue)
+    _, missing = complete_values(
+        {option.slot.path: option.value for option in assignment.candidates}, best.context.slots, known_values
+    )
     for slot in (slot for slot in missing if takes_id(slot)):
-        option = _lookup(replace(best, filling=filling), slot, catalogue)
-        filling = filling if option is None else _with(filling, option)
-    return replace(best, filling=filling)
+        option = _lookup(replace(best, assignment=assignment), slot, catalogue)
+        assignment = assignment if option is None else _with_option(assignment, option)
+    return replace(best, assignment=assignment)
 
 
-def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate:
+def with_only_parents(
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]
+) -> OperationCandidate:
     """Return the candidate with a look-up of each unnamed item in its path that may be the only one of its kind.
 
     Whether it is the only one is read from the list of them, which must require no argument itself.
     """
-    filling = best.filling
-    _, missing = complete({option.slot.path: option.value for option in filling.options}, best.scene.slots, known)
-    for slot in (slot for slot in missing if slot.where == "path" and _may_be_only(best, slot)):
+    assignment = best.assignment
+    _, missing = complete_values(
+        {option.slot.path: option.value for option in assignment.candidates}, best.context.slots, known_values
+    )
+    for slot in (slot for slot in missing if slot.location == "path" and _may_be_only(best, slot)):
         sources = catalogue.sources(best.tool, slot)
         source = next((source for source in sources if not _requires_argument(source.operation)), None)
         if source is None:
             continue
-        name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.is_listed else ("", "")
+        name, place = (f"the only {resource_words(best.tool, slot)}", ONLY_RESOURCE) if source.is_listed else ("", "")
         field = "" if source.is_listed else source.field
-        pending = Wanted(name=name, lister=source.operation.id, field=field, place=place)
-        filling = _with(filling, Option(slot=slot, value=pending, sure=SOLID, start=0, end=0))
-    return replace(best, filling=filling)
+        pending = PendingLookup(name=name, list_operation=source.operation.id, field=field, ordinal=place)
+        assignment = _with_option(
+            assignment, SlotCandidate(slot=slot, value=pending, probability=LOOKUP_PROBABILITY, start=0, end=0)
+        )
+    return replace(best, assignment=assignment)
 
 
 def _requires_argument(operation: Operation) -> bool:
     return any(parameter.required for parameter in operation.parameters)
 
 
-def _lookup(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+def _lookup(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
     """Return the look-up of a missing id; None where there is none."""
     option = _paired_id(best, slot, catalogue) or next(_by_reference(best, slot, catalogue), None)
     if option is None and best.tool.effect is Effect.READ:
@@ -99,11 +111,17 @@ def _lookup(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
         and not is_subject(best.operation, slot)
         and (caller := _caller_read(best, slot, catalogue)) is not None
     ):
-        option = Option(slot=slot, value=Wanted(name="", lister=caller.id), sure=SOLID, start=0, end=0)
+        option = SlotCandidate(
+            slot=slot,
+            value=PendingLookup(name="", list_operation=caller.id),
+            probability=LOOKUP_PROBABILITY,
+            start=0,
+            end=0,
+        )
     return option
 
 
-def _may_be_only(best: Candidate, slot: Slot) -> bool:
+def _may_be_only(best: OperationCandidate, slot: Slot) -> bool:
     """Return whether an unnamed item may be the only one of its kind: a parent, or what is called `the X`.
 
     No item is changed because it is the only one (rename it). What is in it may be changed, where other arguments name
@@ -114,87 +132,109 @@ def _may_be_only(best: Candidate, slot: Slot) -> bool:
         return True
     if best.tool.effect is not Effect.READ:
         inside = operation.path.rpartition("}")[2].strip("/")
-        return "/" in inside and any(entry.required and entry.where != "path" for entry in best.scene.slots)
-    tokens, kind = best.scene.sentence.tokens, kind_of(best.tool, slot)
+        return "/" in inside and any(entry.required and entry.location != "path" for entry in best.context.slots)
+    tokens, kind = best.context.sentence.tokens, resource_stems(best.tool, slot)
     nouns = (at for at, token in enumerate(tokens) if token.stem in kind[-1:] and singular(token.lower) == token.lower)
     is_definite = any(at and tokens[at - 1].lower in _DEFINITE for at in nouns)
     return is_definite or not operation.path.rstrip("/").endswith("}")
 
 
-def _with_page_size(best: Candidate) -> Filling:
+def _with_page_size(best: OperationCandidate) -> Assignment:
     """Return the assignment of a read with a large page, where the API requires a size and the sentence has none."""
-    filling = best.filling
+    filling = best.assignment
     for slot in filling.missing if best.tool.effect is Effect.READ else ():
-        if page_size(slot) and slot.where == "query" and not slot.has_default:
+        if page_size(slot) and slot.location == "query" and not slot.has_default:
             maximum = slot.schema.get("maximum")
-            value = min(PAGE, maximum) if isinstance(maximum, int) else PAGE
-            filling = _with(filling, Option(slot=slot, value=value, sure=SOLID, start=0, end=0))
+            value = min(PAGE_SIZE, maximum) if isinstance(maximum, int) else PAGE_SIZE
+            filling = _with_option(
+                filling, SlotCandidate(slot=slot, value=value, probability=LOOKUP_PROBABILITY, start=0, end=0)
+            )
     return filling
 
 
-def _paired_id(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+def _paired_id(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
     """Return the second of two ids of one item, from the look-up of the first: the same list has both."""
-    listings = catalogue.listers(best.tool, slot)
-    for option in best.filling.options if slot.where == "path" else ():
-        pending = wanted_in(option.value)
-        if option.slot.where != "path" or (pending is not None and (pending.place or pending.field)):
+    listings = catalogue.list_operations(best.tool, slot)
+    for option in best.assignment.candidates if slot.location == "path" else ():
+        pending = pending_lookup(option.value)
+        if option.slot.location != "path" or (pending is not None and (pending.ordinal or pending.field)):
             continue
-        shared = next((listing for listing in catalogue.listers(best.tool, option.slot) if listing in listings), None)
-        if shared is not None and (pending is None or pending.lister == shared.id):
+        shared = next(
+            (listing for listing in catalogue.list_operations(best.tool, option.slot) if listing in listings), None
+        )
+        if shared is not None and (pending is None or pending.list_operation == shared.id):
             name = pending.name if pending is not None else str(option.value)
-            return replace(option, slot=slot, value=Wanted(name=name, lister=shared.id), sure=SOLID, end=option.start)
+            return replace(
+                option,
+                slot=slot,
+                value=PendingLookup(name=name, list_operation=shared.id),
+                probability=LOOKUP_PROBABILITY,
+                end=option.start,
+            )
     return None
 
 
-def _qualified_by_read(best: Candidate, catalogue: Catalogue) -> Filling:
+def _qualified_by_read(best: OperationCandidate, catalogue: Catalogue) -> Assignment:
     """Return the assignment with the read of popular films for `the most popular film`, in place of a name."""
-    filling = best.filling
-    for option in filling.options if best.tool.effect is Effect.READ else ():
-        pending = wanted_in(option.value)
+    filling = best.assignment
+    for option in filling.candidates if best.tool.effect is Effect.READ else ():
+        pending = pending_lookup(option.value)
         lookup = _first_of_read(best, option.slot, catalogue) if pending is not None and option.slot.required else None
-        source = wanted_in(lookup.value) if lookup is not None else None
+        source = pending_lookup(lookup.value) if lookup is not None else None
         if lookup is None or pending is None or source is None:
             continue
-        read_words = next(_last_words(entry) for entry in _same_api(best, catalogue) if entry.id == source.lister)
-        words = {*_SUPERLATIVE, *kind_of(best.tool, option.slot), *read_words}
-        if {stem(word) for word in split_words(pending.place or pending.name)} <= words:
-            filling = _with(filling, replace(lookup, start=option.start, end=option.end))
+        read_words = next(
+            _last_words(entry) for entry in _same_api(best, catalogue) if entry.id == source.list_operation
+        )
+        words = {*_SUPERLATIVE, *resource_stems(best.tool, option.slot), *read_words}
+        if {stem(word) for word in split_words(pending.ordinal or pending.name)} <= words:
+            filling = _with_option(filling, replace(lookup, start=option.start, end=option.end))
     return filling
 
 
-def _by_unused_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+def _by_unused_name(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
     """Return the look-up of the only unused name, where the id of an item is all that a read lacks."""
-    listing = catalogue.lister(best.tool, slot)
-    loose = [option for option in best.filling.options if not option.slot.required and option.sure < NAMED]
-    spans = (*best.filling.unused, *(span for option in loose for span in option.spans[:1]))
-    unused = [span for span in spans if span.kind in (Kind.QUOTED, Kind.NAME)]
-    quoted = [span for span in unused if span.kind is Kind.QUOTED]
-    is_kind_named = set(kind_of(best.tool, slot)) <= best.scene.sentence.stem_set
+    listing = catalogue.list_operation(best.tool, slot)
+    loose = [
+        option
+        for option in best.assignment.candidates
+        if not option.slot.required and option.probability < NAME_PROBABILITY
+    ]
+    spans = (*best.assignment.unused, *(span for option in loose for span in option.mentions[:1]))
+    unused = [span for span in spans if span.kind in (MentionKind.QUOTED, MentionKind.NAME)]
+    quoted = [span for span in unused if span.kind is MentionKind.QUOTED]
+    is_kind_named = set(resource_stems(best.tool, slot)) <= best.context.sentence.stem_set
     if not quoted and not is_kind_named and not is_subject(best.operation, slot):
         return None  # a parent is not named in passing
     names = quoted or [span for span in unused if " " in span.text or span.first > 0]
-    if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
+    if listing is None or len(names) != 1 or best.assignment.missing != (slot,) or slot.is_array:
         return None
     (span,) = names
-    if {token.stem for token in best.scene.sentence.tokens[span.first : span.last]} <= best.scene.common:
+    if {token.stem for token in best.context.sentence.tokens[span.first : span.last]} <= best.context.operation_stems:
         return None
     name = span.text.rstrip(" .,;:!?")
-    return Option(slot=slot, value=Wanted(name=name, lister=listing.id), sure=NAMED, start=span.start, end=span.end)
+    return SlotCandidate(
+        slot=slot,
+        value=PendingLookup(name=name, list_operation=listing.id),
+        probability=NAME_PROBABILITY,
+        start=span.start,
+        end=span.end,
+    )
 
 
-def _first_of_read(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+def _first_of_read(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> SlotCandidate | None:
     """Return the first item of a read that is named after a quality in the sentence: the most [popular] movie.
 
     Such a read requires nothing, and its path ends in those words: /movie/popular, /me/player/currently-playing. The id
     may be of a part of the item: the artist of the song currently playing.
     """
-    kind = kind_of(best.tool, slot)
-    stems, reads = best.scene.sentence.stem_set, list[tuple[int, Operation, str]]()
+    kind = resource_stems(best.tool, slot)
+    stems, reads = best.context.sentence.stem_set, list[tuple[int, Operation, str]]()
     for operation in _same_api(best, catalogue):
         words = _last_words(operation) - set(kind)
         if operation.method != "GET" or operation is best.operation or "{" in operation.path or not words <= stems:
             continue
-        if not words or words <= best.scene.common or _requires_argument(operation):
+        if not words or words <= best.context.operation_stems or _requires_argument(operation):
             continue
         path = set(map(stem, split_words(operation.path)))
         if kind and set(kind) <= path:
@@ -205,8 +245,8 @@ def _first_of_read(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option 
         return None
     _, operation, field = max(reads, key=lambda read: read[0])
     name = f"the first of {(operation.summary.strip().rstrip('.') or operation.id)!r}"
-    pending = Wanted(name=name, lister=operation.id, field=field, place="first")
-    return Option(slot=slot, value=pending, sure=SOLID, start=0, end=0)
+    pending = PendingLookup(name=name, list_operation=operation.id, field=field, ordinal="first")
+    return SlotCandidate(slot=slot, value=pending, probability=LOOKUP_PROBABILITY, start=0, end=0)
 
 
 def _last_words(operation: Operation) -> set[str]:
@@ -214,66 +254,68 @@ def _last_words(operation: Operation) -> set[str]:
     return {stem(word) for word in split_words(operation.path.rstrip("/").rpartition("/")[2]) if word not in STOPWORDS}
 
 
-def _name_as_subject(best: Candidate, catalogue: Catalogue) -> Filling:
+def _name_as_subject(best: OperationCandidate, catalogue: Catalogue) -> Assignment:
     """Return the assignment with a name as the target, not as a new name, where no `to` or `called` precedes it."""
-    filling, tokens = best.filling, best.scene.sentence.tokens
+    filling, tokens = best.assignment, best.context.sentence.tokens
     subject = next((slot for slot in filling.missing if is_subject(best.operation, slot)), None)
-    listing = catalogue.lister(best.tool, subject) if subject is not None else None
-    naming = next((option for option in filling.options if option.slot.name in _NAMES and option.spans), None)
-    if subject is None or listing is None or naming is None or len(filling.options) < 2:
+    listing = catalogue.list_operation(best.tool, subject) if subject is not None else None
+    naming = next((option for option in filling.candidates if option.slot.name in _NAMES and option.mentions), None)
+    if subject is None or listing is None or naming is None or len(filling.candidates) < 2:
         return filling
-    first = naming.spans[0].first
+    first = naming.mentions[0].first
     if not first or tokens[first - 1].lower in _BEFORE_NEW_NAME:
         return filling
-    pending = Wanted(name=str(naming.value), lister=listing.id)
-    options = tuple(option for option in filling.options if option is not naming)
-    return _with(replace(filling, options=options), replace(naming, slot=subject, value=pending))
+    pending = PendingLookup(name=str(naming.value), list_operation=listing.id)
+    options = tuple(option for option in filling.candidates if option is not naming)
+    return _with_option(replace(filling, candidates=options), replace(naming, slot=subject, value=pending))
 
 
-def _with(filling: Filling, option: Option) -> Filling:
+def _with_option(filling: Assignment, option: SlotCandidate) -> Assignment:
     """Return the assignment with one more option, which replaces those of the same words."""
-    compatible = (entry for entry in filling.options if entry.start == entry.end or not entry.collides(option))
-    return Filling(
-        options=(*compatible, option),
+    compatible = (entry for entry in filling.candidates if entry.start == entry.end or not entry.collides(option))
+    return Assignment(
+        candidates=(*compatible, option),
         missing=tuple(slot for slot in filling.missing if slot is not option.slot),
         unused=tuple(span for span in filling.unused if not (option.start < span.end and span.start < option.end)),
     )
 
 
-def _sorted(best: Candidate) -> bool:
+def _is_sorted(best: OperationCandidate) -> bool:
     """Return whether the API itself sorts the list."""
-    return any({"sort", "order"} & set(option.slot.words) for option in best.filling.options)
+    return any({"sort", "order"} & set(option.slot.words) for option in best.assignment.candidates)
 
 
-def _by_reference(best: Candidate, slot: Slot, catalogue: Catalogue) -> Iterator[Option]:
+def _by_reference(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> Iterator[SlotCandidate]:
     """Yield look-ups of the id in a field of another item that the sentence names: campaign of the ad set X."""
-    entity = entity_of(slot)
-    created = noun_stems(best.operation) if best.operation.method == "POST" else ()
+    entity = named_resource(slot)
+    created = operation_noun_stems(best.operation) if best.operation.method == "POST" else ()
     resources, ids = collection_index(best.operation.spec), id_sources(best.operation.spec)
-    place = place_of(best.tool, slot)
+    place = location_of(best.tool, slot)
     for listing in _same_api(best, catalogue):
-        kind = noun_stems(listing)
-        is_named = bool(kind) and set(kind) <= best.scene.sentence.stem_set
+        kind = operation_noun_stems(listing)
+        is_named = bool(kind) and set(kind) <= best.context.sentence.stem_set
         if not is_named or kind in (entity, created) or not resources.is_list(listing):
             continue
         if f"{{{slot.name}}}" in listing.path:
             continue  # the list requires the same id
-        names = sorted(named(best.scene, kind, coded=False), key=lambda mention: -mention.score)
+        names = sorted(names_beside(best.context, kind, coded=False), key=lambda mention: -mention.score)
         if not names:
             continue
         via, field = "", ids.reference_field(listing, best.operation, place)
         if not field and (item_read := resources.item_read(listing)) is not None:
             via, field = item_read.id, ids.reference_field(item_read, best.operation, place)
         if field:
-            pending = Wanted(name=names[0].name, lister=listing.id, field=field, via=via)
-            yield Option(slot=slot, value=pending, sure=SOLID, start=names[0].start, end=names[0].end)
+            pending = PendingLookup(name=names[0].name, list_operation=listing.id, field=field, detail_operation=via)
+            yield SlotCandidate(
+                slot=slot, value=pending, probability=LOOKUP_PROBABILITY, start=names[0].start, end=names[0].end
+            )
 
 
-def _same_api(best: Candidate, catalogue: Catalogue) -> tuple[Operation, ...]:
+def _same_api(best: OperationCandidate, catalogue: Catalogue) -> tuple[Operation, ...]:
     return catalogue.operations_of(best.operation.spec)
 
 
-def _caller_read(best: Candidate, slot: Slot, catalogue: Catalogue) -> Operation | None:
+def _caller_read(best: OperationCandidate, slot: Slot, catalogue: Catalogue) -> Operation | None:
     """Return the read of the caller's account, where `slot` takes the id of a user; or None."""
-    entity = entity_of(slot)
+    entity = named_resource(slot)
     return catalogue.caller(best.operation.spec) if entity and set(entity) <= _PEOPLE else None

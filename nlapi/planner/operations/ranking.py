@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from operator import mul
 
 from nlapi.planner.forest import Forest
-from nlapi.planner.operations.features import FEATURES, Row
+from nlapi.planner.operations.features import FEATURES, FeatureRow
 
 # The model's file; its fact `weights` is the linear part, one weight a feature. Trees beside it gained 0.4 % of the
 # operations of `real` and cost loss (benchmarks/OFFLINE.md), so that the shipped model has none.
 NAME = "rank"
 
 
-def vector(row: Row) -> list[float]:
+def vector(row: FeatureRow) -> list[float]:
     """Return the features of an operation in the order of the model."""
     return [row[name] for name in FEATURES]
 
 
-def scores(rows: Sequence[Row]) -> list[float]:
+def scores(rows: Sequence[FeatureRow]) -> list[float]:
     """Return the score of each operation; only the differences between scores have a meaning."""
     model = Forest.load(NAME)
-    weights = model.facts["weights"]
+    weights = model.metadata["weights"]
     vectors = list(map(vector, rows))
     return [sum(map(mul, weights, features)) + model.score(features) for features in vectors]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.question_intent import Want, wish_of
-from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.operations.intent_rewrites import says_all
-from nlapi.planner.slots.assignment import Filling
-from nlapi.planner.slots.entities import noun_stems
-from nlapi.planner.slots.slot import Family, Option, Slot
+from nlapi.planner.language.question_intent import IntentKind, read_intent
+from nlapi.planner.operations.candidates import OperationCandidate
+from nlapi.planner.operations.sentence_coverage import explains_all_words
+from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.entities import operation_noun_stems
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.resources.naming import stem
 
 _AROUND_ALL = frozenset(map(stem, "show include list return get with".split()))
@@ -23,7 +23,7 @@ _PART = re.compile(
 
 def all_flag(slots: Iterable[Slot]) -> Slot | None:
     """Return the flag of a list for all items, where it leaves some out by default; None without one."""
-    flags = (slot for slot in slots if slot.family is Family.BOOLEAN and slot.where == "query")
+    flags = (slot for slot in slots if slot.family is Family.BOOLEAN and slot.location == "query")
     return next((slot for slot in flags if set(slot.words) - _AROUND_ALL == {"all"}), None)
 
 
@@ -34,27 +34,27 @@ def part_flags(operation: Operation, slots: Iterable[Slot]) -> tuple[Slot, ...]:
         match = _PART.match(slot.description) if slot.family is Family.BOOLEAN else None
         if (
             match
-            and stem(match["noun"].lower()) in noun_stems(operation)
+            and stem(match["noun"].lower()) in operation_noun_stems(operation)
             and match["name"].lower() == slot.name.lower()
         ):
             flags.append(slot)
     return tuple(flags) if len(flags) > 1 else ()
 
 
-def broadened(best: Candidate) -> Filling:
+def with_breadth_flags(best: OperationCandidate) -> Assignment:
     """Return the assignment of a read with its flags set where the answer would lack what the question is about.
 
     Conditions that the request does not express are applied to the answer, which then needs all items. A read of parts
     returns all of them where none is named.
     """
-    filling, slots = best.filling, best.scene.slots
+    filling, slots = best.assignment, best.context.slots
     if best.tool.effect is not Effect.READ:
         return filling
-    assigned = {option.slot for option in filling.options} | best.scene.given
+    assigned = {option.slot for option in filling.candidates} | best.context.preset
     flag, parts = all_flag(slots), part_flags(best.operation, slots)
-    counts = wish_of(best.scene.sentence.text).want is Want.COUNT
-    is_filtered = counts or not says_all(best) or not all(option.narrows for option in filling.options)
+    counts = read_intent(best.context.sentence.text).kind is IntentKind.COUNT
+    is_filtered = counts or not explains_all_words(best) or not all(option.narrows for option in filling.candidates)
     flags = [flag] if flag is not None and flag not in assigned and is_filtered else []
     flags += parts if assigned.isdisjoint(parts) else ()
-    added = (Option(slot=slot, value=True, sure=1.0, start=0, end=0) for slot in flags)
-    return replace(filling, options=(*filling.options, *added))
+    added = (SlotCandidate(slot=slot, value=True, probability=1.0, start=0, end=0) for slot in flags)
+    return replace(filling, candidates=(*filling.candidates, *added))

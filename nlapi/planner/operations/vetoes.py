@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nlapi.changes.sentences import opening_length
-from nlapi.planner.language.commands import commands, own_verbs
-from nlapi.planner.language.text import LOOSE, Kind, Sentence, Span
-from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.slots.entities import PLACED, Wanted, takes_id
-from nlapi.planner.slots.slot import Family, Option, Slot
+from nlapi.planner.language.commands import is_imperative, operation_verbs
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.planner.operations.candidates import OperationCandidate
+from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.resources.naming import VERBS, singular, split_words, stem
 
 _FORBIDDEN = re.compile(
@@ -55,11 +55,11 @@ _AND = frozenset((",", "and", "or", "&", "+", "plus"))
 # Words that join the ends of a range: loans 4 to 7.
 _UP_TO = frozenset(("through", "to", "-", "–"))
 _RECIPIENTS = frozenset(("to", "for"))
-_VALUES = (Kind.QUOTED, Kind.CALLED, Kind.JSON, Kind.LITERAL)
-_TARGETS = (Kind.NUMBER, Kind.LITERAL, Kind.QUOTED, Kind.NAME)
+_VALUES = (MentionKind.QUOTED, MentionKind.TITLE, MentionKind.JSON, MentionKind.LITERAL)
+_TARGETS = (MentionKind.NUMBER, MentionKind.LITERAL, MentionKind.QUOTED, MentionKind.NAME)
 
 
-def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
+def refusal_reason(candidate: OperationCandidate, is_api_noun: Callable[[str], bool]) -> str:
     """Return why the sentence does not ask for the change of `candidate`; "" where it may ask for it.
 
     `names` tells of a stem whether it names an item of the API.
@@ -67,110 +67,114 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
     # nlapi.changes has stricter checks, which make a change need consent; here nothing is planned, as no policy is
     # behind `nlapi.plan`. Without this 12 more of 849 questions have the right operation, and 29 of the first 599 tests
     # of tests/planner plan changes that nobody commanded.
-    text = _bare(candidate.scene.sentence)
+    text = _without_values(candidate.context.sentence)
     if negation := next((word for _, word in _denials(candidate, text)), ""):
         return f"the sentence says {negation!r} about a change"
     for pattern, why in ((_EXCEPT, "makes an exception"), (_CONDITION, "makes a condition")):
         match = pattern.search(text)
         if match and not (pattern is _CONDITION and _is_alert(candidate, match.end())):
             return f"the sentence {why} ({match.group().lower()!r}) that the call cannot express"
-    if _asks(text):
+    if _is_question_about_change(text):
         return "the sentence asks about a change rather than for it"
-    if several := _several(candidate, text) or _other_items(candidate, text, names):
-        if candidate.operation.method == "POST" and not any(map(_is_target, candidate.scene.slots)):
+    if several := _several_items(candidate, text) or _other_items(candidate, text, is_api_noun):
+        if candidate.operation.method == "POST" and not any(map(_is_target, candidate.context.slots)):
             return f"one call does it for one, and the sentence says {several!r}; ask for one at a time"
         return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
     return ""
 
 
-def _is_alert(candidate: Candidate, start: int) -> bool:
+def _is_alert(candidate: OperationCandidate, start: int) -> bool:
     """Return whether an argument has the condition that starts at `start`: set an alert if the price goes above 5."""
-    options = candidate.filling.options
-    return bool(_ALERTS & candidate.scene.common) and any(option.start >= start for option in options)
+    options = candidate.assignment.candidates
+    return bool(_ALERTS & candidate.context.operation_stems) and any(option.start >= start for option in options)
 
 
-def _asks(text: str) -> bool:
+def _is_question_about_change(text: str) -> bool:
     """Return whether a text asks about a change. After a wish (I want to ...) `could we ...` is a request."""
     match = _QUESTION.search(text)
     return match is not None and not (_WISHES.search(text[: match.start()]) and not _SUPPOSES.search(text))
 
 
-def forbids(sentence: Sentence) -> bool:
+def is_prohibition(sentence: Sentence) -> bool:
     """Return whether a sentence starts with a prohibition."""
     return _FORBIDS_AT_ONCE.search(sentence.text) is not None
 
 
 def commands_change(sentence: Sentence) -> bool:
     """Return whether a sentence has a verb that may command a change."""
-    return any(map(commands, sentence.tokens))
+    return any(map(is_imperative, sentence.tokens))
 
 
-def supposes(sentence: Sentence) -> bool:
+def asks_about_change(sentence: Sentence) -> bool:
     """Return whether a sentence asks what a change would do, or whether to make it."""
-    return _SUPPOSES.search(_bare(sentence)) is not None and commands_change(sentence)
+    return _SUPPOSES.search(_without_values(sentence)) is not None and commands_change(sentence)
 
 
-def unexpressed(candidate: Candidate) -> Iterator[str]:
+def unexpressed_negations(candidate: OperationCandidate) -> Iterator[str]:
     """Yield what a sentence rules out and no argument expresses: `not history`, `except drafts`."""
-    sentence = candidate.scene.sentence
-    text = _bare(sentence)
+    sentence = candidate.context.sentence
+    text = _without_values(sentence)
     starts = [match.start() for match in _EXCEPT.finditer(text)]
     starts += [at for at, _ in _denials(candidate, text)]
     for start in sorted(set(starts)):
         yield " ".join(sentence.text[start:].split()[:3]).rstrip(".,?!")
 
 
-def unused(candidate: Candidate) -> Iterator[str]:
+def unused_values(candidate: OperationCandidate) -> Iterator[str]:
     """Yield the numbers, days, ids, names and quotations of a sentence that are in no argument, as written."""
-    for span in candidate.filling.unused:
-        words = {token.stem for token in candidate.scene.sentence.tokens[span.first : span.last]}
-        if span.kind is not Kind.NAME or not words <= candidate.scene.common:
-            yield repr(span.text) if span.kind is Kind.QUOTED else span.text
+    for span in candidate.assignment.unused:
+        words = {token.stem for token in candidate.context.sentence.tokens[span.first : span.last]}
+        if span.kind is not MentionKind.NAME or not words <= candidate.context.operation_stems:
+            yield repr(span.text) if span.kind is MentionKind.QUOTED else span.text
 
 
-def _denied(candidate: Candidate, text: str) -> Iterator[str]:
-    return (said for _, said in _denials(candidate, text))
+def _denied(candidate: OperationCandidate, text: str) -> Iterator[str]:
+    return (phrase for _, phrase in _denials(candidate, text))
 
 
-def _denials(candidate: Candidate, text: str) -> Iterator[tuple[int, str]]:
+def _denials(candidate: OperationCandidate, text: str) -> Iterator[tuple[int, str]]:
     """Yield the start and the text of negations that are not in an argument, as the negation of a flag is."""
-    tokens = candidate.scene.sentence.tokens
-    closed = [option for option in candidate.filling.options if option.slot.family in (Family.BOOLEAN, Family.CHOICE)]
+    tokens = candidate.context.sentence.tokens
+    closed = [
+        option for option in candidate.assignment.candidates if option.slot.family in (Family.BOOLEAN, Family.CHOICE)
+    ]
     flags = [option for option in closed if option.slot.family is Family.BOOLEAN]
     for match in _FORBIDDEN.finditer(text):
         at = next((n for n, token in enumerate(tokens) if token.end > match.start()), 0)
         reach = tokens[min(at + 3, len(tokens) - 1)].end
-        if match.group().lower() == "stop" and _ends(candidate, match.start()):
+        if match.group().lower() == "stop" and _is_ending(candidate, match.start()):
             continue
         is_flag = any(match.start() < option.end and option.start < reach for option in flags)
         if not is_flag and not any(option.start <= match.start() < option.end for option in closed):
             yield match.start(), match.group().lower()
 
 
-def _ends(candidate: Candidate, at: int) -> bool:
+def _is_ending(candidate: OperationCandidate, at: int) -> bool:
     """Return whether a sentence starts with `stop following it` and the call is the deletion of that."""
     operation = candidate.operation
-    tokens = candidate.scene.sentence.tokens
+    tokens = candidate.context.sentence.tokens
     ended = next((token.stem for token in tokens if token.start > at), "")
-    opens = at == opening_length(candidate.scene.sentence.text)
-    return opens and operation.method == "DELETE" and ended not in own_verbs(operation) and VERBS.get(ended) is None
+    opens = at == opening_length(candidate.context.sentence.text)
+    return (
+        opens and operation.method == "DELETE" and ended not in operation_verbs(operation) and VERBS.get(ended) is None
+    )
 
 
-def _bare(sentence: Sentence) -> str:
+def _without_values(sentence: Sentence) -> str:
     """Return the text with values blanked out; capitalized words that open a sentence may be no name, and stay."""
     text = sentence.text
-    for span in sentence.spans:
+    for span in sentence.mentions:
         opens = span.first == 0 or sentence.tokens[span.first - 1].text in ".?!:;"
-        if span.kind in _VALUES or (span.kind is Kind.NAME and not span.form and not opens):
+        if span.kind in _VALUES or (span.kind is MentionKind.NAME and not span.form and not opens):
             text = text[: span.start] + "_" * (span.end - span.start) + text[span.end :]
     return text
 
 
-def _several(candidate: Candidate, text: str) -> str:
+def _several_items(candidate: OperationCandidate, text: str) -> str:
     """Return the words by which a sentence asks for several items, where the call takes one; "" without any."""
-    targets = [slot for slot in candidate.scene.slots if _is_target(slot)]
+    targets = [slot for slot in candidate.context.slots if _is_target(slot)]
     if not targets:
-        return next(_more_values(candidate, set()), "") or _counted(candidate)
+        return next(_more_values(candidate, set()), "") or _item_count(candidate)
     nouns = {word for slot in targets for word in _nouns(candidate, slot)}
     words: list[str] = re.findall(r"[^\W_]+", text)
     before = len(re.findall(r"[^\W_]+", text[: _targets_end(candidate, targets)]))
@@ -182,69 +186,75 @@ def _several(candidate: Candidate, text: str) -> str:
             continue
         if lower in _ALL and not (at + 1 < len(words) and singular(words[at + 1].lower()) in _UNITS):
             return " ".join(words[at : at + 2])
-        if lower in PLACED and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
+        if lower in POSITION_WORDS and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
             return " ".join(words[at : at + 2])
         is_among = tuple(map(str.lower, words[max(0, at - 2) : at])) in _AMONG
         if singular(lower) != lower and stem(lower) in nouns and not is_among:
             return lower
-    return next(_more_values(candidate, nouns), "") or _counted(candidate)
+    return next(_more_values(candidate, nouns), "") or _item_count(candidate)
 
 
-def _targets_end(candidate: Candidate, targets: Sequence[Slot]) -> int:
+def _targets_end(candidate: OperationCandidate, targets: Sequence[Slot]) -> int:
     """Return the index behind the last target, after which `everything in it` names no further target."""
-    options = [option for option in candidate.filling.options if option.slot in targets and option.span is not None]
+    options = [
+        option for option in candidate.assignment.candidates if option.slot in targets and option.mention is not None
+    ]
     is_complete = len(options) == len(targets)
-    return max(option.end for option in options) if is_complete else len(candidate.scene.sentence.text)
+    return max(option.end for option in options) if is_complete else len(candidate.context.sentence.text)
 
 
-def _is_for_all(candidate: Candidate, targets: Iterable[Slot]) -> bool:
+def _is_for_all(candidate: OperationCandidate, targets: Iterable[Slot]) -> bool:
     """Return whether the targets are named and the operation itself is for all: promote a draft to everyone."""
-    operation, assigned = candidate.operation, {option.slot for option in candidate.filling.options}
+    operation, assigned = candidate.operation, {option.slot for option in candidate.assignment.candidates}
     prose = split_words(f"{operation.summary} {operation.description}")
     return assigned.issuperset(targets) and not _ALL.isdisjoint(prose)
 
 
-def _other_items(candidate: Candidate, text: str, names: Callable[[str], bool]) -> str:
+def _other_items(candidate: OperationCandidate, text: str, is_api_noun: Callable[[str], bool]) -> str:
     """Return items of another kind named before the changed one: pause the [ads] of the campaign; "" without any."""
     if not candidate.operation.path.rstrip("/").endswith("}"):
         return ""
     for word in map(str.lower, re.findall(r"[^\W_]+", text)):
         noun = stem(word)
-        if singular(word) != word and names(noun) and noun not in candidate.scene.common:
+        if singular(word) != word and is_api_noun(noun) and noun not in candidate.context.operation_stems:
             return word
-        if noun in candidate.scene.common and noun not in VERBS:
+        if noun in candidate.context.operation_stems and noun not in VERBS:
             return ""
     return ""
 
 
 def _is_target(slot: Slot) -> bool:
-    return slot.where == "path" or (takes_id(slot) and slot.required and not slot.many)
+    return slot.location == "path" or (takes_id(slot) and slot.required and not slot.is_array)
 
 
-def _nouns(candidate: Candidate, slot: Slot) -> set[str]:
+def _nouns(candidate: OperationCandidate, slot: Slot) -> set[str]:
     """Return the stems of the item whose id `slot` takes, from the path before it and from its name."""
     _, wire = candidate.tool.places.get(slot.path[0], ("", slot.name))
     before = candidate.operation.path.partition(f"{{{wire}}}")[0]
     literal = [segment for segment in before.split("/") if segment and "{" not in segment]
-    segment = split_words(literal[-1]) if literal and slot.where == "path" else []
+    segment = split_words(literal[-1]) if literal and slot.location == "path" else []
     return set(map(stem, segment[-1:])) | {word for word in slot.words[:-1] if len(slot.words) > 1}
 
 
-def _alike(option: Option, span: Span) -> bool:
+def _is_same_kind(option: SlotCandidate, span: ValueMention) -> bool:
     """Return whether an option is of the same kind as a span: a name and a flag after a comma are no list."""
-    return option.span is None or option.span.kind is span.kind
+    return option.mention is None or option.mention.kind is span.kind
 
 
-def _more_values(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
+def _more_values(candidate: OperationCandidate, nouns: set[str]) -> Iterator[str]:
     """Yield unused values beside a target or another value: loan 4 and 5, book Dune and book Emma."""
-    sentence, options = candidate.scene.sentence, candidate.filling.options
+    sentence, options = candidate.context.sentence, candidate.assignment.candidates
     ids = any(_is_target(option.slot) for option in options)
-    for span in sentence.spans:
-        if span.kind not in _TARGETS or span.form in LOOSE or any(_covers(option, span) for option in options):
+    for span in sentence.mentions:
+        if (
+            span.kind not in _TARGETS
+            or span.form in ALTERNATIVE_FORMS
+            or any(_covers(option, span) for option in options)
+        ):
             continue
         before = sentence.tokens[span.first - 1] if span.first else None
         words = set(sentence.stems[span.first : span.last])
-        if span.kind is Kind.NAME and words <= candidate.scene.common:
+        if span.kind is MentionKind.NAME and words <= candidate.context.operation_stems:
             continue
         joined = before is not None and _joins(sentence, span.first - 1)
         if before is not None and before.stem in nouns and ids:
@@ -252,7 +262,7 @@ def _more_values(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
         elif joined and any(_ends_at(option, sentence, span.first - 1) for option in options):
             yield f"{before.text} {span.text}" if before else span.text
         elif _joins(sentence, span.last) and any(
-            _starts_at(option, sentence, span.last + 1) and _alike(option, span) for option in options
+            _starts_at(option, sentence, span.last + 1) and _is_same_kind(option, span) for option in options
         ):
             yield f"{span.text} {sentence.tokens[span.last].text}"
 
@@ -267,31 +277,34 @@ def _joins(sentence: Sentence, at: int) -> bool:
     return tokens[at].lower in _AND and all(token.lower != "between" for token in tokens[max(0, at - 5) : at])
 
 
-def _starts_at(option: Option, sentence: Sentence, at: int) -> bool:
+def _starts_at(option: SlotCandidate, sentence: Sentence, at: int) -> bool:
     return at < len(sentence.tokens) and option.start == sentence.tokens[at].start
 
 
-def _ends_at(option: Option, sentence: Sentence, at: int) -> bool:
+def _ends_at(option: SlotCandidate, sentence: Sentence, at: int) -> bool:
     """Return whether an option ends right before a token."""
     return at > 0 and sentence.tokens[at - 1].start < option.end <= sentence.tokens[at].start
 
 
-def _covers(option: Option, span: Span) -> bool:
+def _covers(option: SlotCandidate, span: ValueMention) -> bool:
     return option.start < span.end and span.start < option.end
 
 
-def _counted(candidate: Candidate) -> str:
+def _item_count(candidate: OperationCandidate) -> str:
     """Return a number of the items that a call changes (two shelves, 3 books), where it takes no list of them."""
-    if any(option.slot.many and not isinstance(option.value, Wanted) for option in candidate.filling.options):
+    if any(
+        option.slot.is_array and not isinstance(option.value, PendingLookup)
+        for option in candidate.assignment.candidates
+    ):
         return ""
     literal = [segment for segment in candidate.operation.path.split("/") if segment and "{" not in segment]
     noun = stem(split_words(literal[-1])[-1]) if literal and split_words(literal[-1]) else ""
-    sentence = candidate.scene.sentence
-    for span in sentence.spans:
+    sentence = candidate.context.sentence
+    for span in sentence.mentions:
         after = sentence.tokens[span.last] if span.last < len(sentence.tokens) else None
-        if span.kind is not Kind.NUMBER or span.value in (0, 1) or after is None:
+        if span.kind is not MentionKind.NUMBER or span.value in (0, 1) or after is None:
             continue
-        if any(_covers(option, span) for option in candidate.filling.options):
+        if any(_covers(option, span) for option in candidate.assignment.candidates):
             continue
         if after.stem == noun and singular(after.lower) != after.lower:
             return f"{span.text} {after.text}"

@@ -8,10 +8,10 @@ from typing import Any
 
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner.language.words import stems
-from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.slots.assignment import Filling
+from nlapi.planner.operations.candidates import OperationCandidate
+from nlapi.planner.slots.assignment import Assignment
 from nlapi.planner.slots.features import QUERYLIKE
-from nlapi.planner.slots.slot import Family, Option
+from nlapi.planner.slots.slot import Family, SlotCandidate
 from nlapi.planner.slots.value_forms import states_dot
 from nlapi.resources.naming import split_words
 from nlapi.resources.schemas import SchemaReader
@@ -22,19 +22,19 @@ _CONTAINING = stems("operations", "containing")
 _DNS_ARGUMENTS = stems("operations", "dns_arguments")
 
 
-def in_wire_form(best: Candidate) -> Filling:
+def in_wire_form(best: OperationCandidate) -> Assignment:
     """Return the assignment with its texts in the form of the API."""
-    options = (replace(option, value=_wire_form(best, option)) for option in best.filling.options)
-    return replace(best.filling, options=tuple(options))
+    options = (replace(option, value=_wire_form(best, option)) for option in best.assignment.candidates)
+    return replace(best.assignment, candidates=tuple(options))
 
 
-def _wire_form(best: Candidate, option: Option) -> Any:
-    slot, value, span = option.slot, option.value, option.span
+def _wire_form(best: OperationCandidate, option: SlotCandidate) -> Any:
+    slot, value, span = option.slot, option.value, option.mention
     if not isinstance(value, str) or slot.family is not Family.TEXT or span is None:
         return value
     if QUERYLIKE & set(slot.words) and best.tool.effect is Effect.READ and "*" not in value:
         prose = f"{slot.description} {best.operation.description}"
-        is_part = _CONTAINING & set(best.scene.sentence.stems[max(0, span.first - 2) : span.first])
+        is_part = _CONTAINING & set(best.context.sentence.stems[max(0, span.first - 2) : span.first])
         return f"*{value}*" if is_part and _WILDCARD.search(prose) else value
     is_host = span.form == "host" and not value.endswith(".") and set(slot.words) <= _DNS_ARGUMENTS
     return f"{value}." if is_host and best.operation.spec.derive(_DnsNames).end_in_dot else value
@@ -45,7 +45,7 @@ class _DnsNames:
 
     def __init__(self, spec: Spec) -> None:
         reader = SchemaReader(spec)
-        bodies = (one.body.schema for one in spec.operations if one.body is not None)
+        bodies = (operation.body.schema for operation in spec.operations if operation.body is not None)
         name_schemas = (
             schema for body in bodies for name, schema in reader.properties(body).items() if "name" in split_words(name)
         )

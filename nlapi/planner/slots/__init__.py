@@ -1,1 +1,1 @@
-"""Mentions and the slots of one operation in, the values of its arguments out."""
+"""The assignment of the mentions of a sentence to the slots of one operation, as the values of its arguments."""

@@ -1,210 +1,237 @@
-"""The noun Option: one way to fill one slot."""
+"""The candidates for the slots of an operation: values made of mentions, choices, flags, pairs and names to look up."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.text import LOOSE, Kind, Span
-from nlapi.planner.slots.choices import choices, flag, names_of
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import ID_WORDS, OPAQUE, SLUG, Wanted, id_like, is_subject, noun_stems, takes_id
-from nlapi.planner.slots.exclusions import BEFORE_ID, is_about_the_call, is_out_of_place
-from nlapi.planner.slots.features import counts_things
-from nlapi.planner.slots.pairs import filters, labelled, paired
-from nlapi.planner.slots.slot import HIGH, LOW, Family, Option, Slot
-from nlapi.planner.slots.thing_names import ADDRESSES, IP, is_meant_in_path, is_owner, names_for
-from nlapi.planner.slots.values import ASIDE, HOW, values_for
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
+from nlapi.planner.slots.choices import choice_candidates, choice_names, flag_candidates
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import (
+    ID_WORDS,
+    OPAQUE,
+    SLUG,
+    PendingLookup,
+    id_like,
+    is_subject,
+    operation_noun_stems,
+)
+from nlapi.planner.slots.exclusions import BEFORE_ID, is_about_call, is_wrong_sort
+from nlapi.planner.slots.features import is_item_count
+from nlapi.planner.slots.name_mentions import ADDRESS_STEMS, IP_ADDRESS, fits_path, is_owner, resource_names
+from nlapi.planner.slots.pairs import body_candidates, labelled_code_candidates, path_candidates
+from nlapi.planner.slots.slot import HIGH_SCORE, LOW_SCORE, Family, Slot, SlotCandidate
+from nlapi.planner.slots.values import CONVERSIONS, WORDLESS_CONVERSIONS, values_for
 from nlapi.resources.naming import singular, stem
 from nlapi.tools.word_similarity import has_vector
 
-SUREST_NAME = 0.8
-"""How sure a name to look up is at most: an id that was said goes before it."""
-MINE = 0.5
-"""How well `me` fits for an id where the sentence says my; anything that is said fits better."""
-_SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
+# Probability of a name to look up at most, so that an id in the sentence goes before it.
+MAX_NAME_PROBABILITY = 0.8
 _ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
-_MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
-def options(scene: Scene) -> Iterator[Option]:
-    runs = tuple(_runs(scene))
-    yield from paired(scene)
-    yield from labelled(scene)
-    yield from filters(scene)
-    for slot in scene.slots:
-        if (slot.where == "header" and not _is_said(scene, slot)) or is_encoded(slot):
+def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return the candidates for all slots of an operation."""
+    runs = tuple(_runs(context))
+    yield from path_candidates(context)
+    yield from labelled_code_candidates(context)
+    yield from body_candidates(context)
+    for slot in context.slots:
+        if (slot.location == "header" and not _is_named_header(context, slot)) or is_encoded(slot):
             continue
         if slot.family is Family.CHOICE:
-            yield from choices(scene, slot, names_of(scene.sentence, slot))
+            yield from choice_candidates(context, slot, choice_names(context.sentence, slot))
         elif slot.family is Family.BOOLEAN:
-            yield from flag(scene, slot)
+            yield from flag_candidates(context, slot)
         else:
             if slot.glossary:
-                yield from choices(scene, slot, slot.glossary)
+                yield from choice_candidates(context, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
-                for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
-                    if not _in_a_name(scene, option) and not _is_host(scene, option):
-                        yield replace(option, how="sample")
-            yield from _plain(scene, slot, runs)
-            if slot.required and takes_me(slot) and _MINE.search(scene.sentence.text):
-                yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
-            if slot in scene.listers:
-                yield from _by_name(scene, slot, scene.listers[slot])
+                for candidate in choice_candidates(
+                    context, slot, {sample: sample for sample in slot.samples}, literal=True
+                ):
+                    yield replace(candidate, conversion="sample")
+            yield from _mention_candidates(context, slot, runs)
+            if slot in context.list_operations:
+                yield from _name_candidates(context, slot, context.list_operations[slot])
 
 
 def is_encoded(slot: Slot) -> bool:
-    """Does a slot take a text that is itself JSON, so that no words of a sentence are its value?"""
+    """Return whether a slot takes a text that is itself JSON, so that no words of a sentence are its value."""
     return slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None
 
 
-def takes_me(slot: Slot) -> bool:
-    """May the word me stand in the place of an id, by the description of the slot?"""
-    return takes_id(slot) and not slot.many and _SAYS_ME.search(slot.description) is not None
+def _name_candidates(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[SlotCandidate]:
+    """Return candidates where the sentence has a name for a resource whose id the slot takes."""
+    subject = is_subject(context.operation, slot)
+    for name in resource_names(context, slot, listing):
+        first = next(at for at, token in enumerate(context.sentence.tokens) if token.end > name.start)
+        if subject and is_owner(context, slot, first):
+            continue
+        lookup = PendingLookup(name=name.name, list_operation=listing.id, ordinal=name.ordinal)
+        sure = min(MAX_NAME_PROBABILITY, max(0.0, (name.score - LOW_SCORE) / (HIGH_SCORE - LOW_SCORE)))
+        sure += 0.03 * (name.mention is not None and name.mention.kind is MentionKind.QUOTED)
+        yield SlotCandidate(
+            slot=slot, value=[lookup] if slot.is_array else lookup, probability=sure, start=name.start, end=name.end
+        )
 
 
-def _in_a_name(scene: Scene, option: Option) -> bool:
-    """Is it only a part of what is called or quoted something: the sale of Summer Sale?"""
-    names = (span for span in scene.sentence.spans if span.kind in (Kind.NAME, Kind.QUOTED) and span.form != "part")
-    return any(
-        name.start <= option.start and option.end <= name.end and option.end - option.start < name.end - name.start
-        for name in names
+def _mention_candidates(
+    context: SlotContext, slot: Slot, runs: Sequence[tuple[ValueMention, ...]]
+) -> Iterator[SlotCandidate]:
+    """Return candidates made of single mentions, and for an array of runs of them."""
+    # An id that a list gives is never sent as a plain word: that is a name to look up (docs/design/023).
+    takes_code = slot in context.list_operations or (slot.location == "path" and not OPAQUE.isdisjoint(slot.words[-1:]))
+    for mention in context.sentence.mentions:
+        if (takes_code and not _is_id(context, slot, mention)) or not _may_be_id(context, slot, mention):
+            continue
+        # `add 2 members` names no member 2: a wrong change would be planned.
+        if slot.family is Family.TEXT and mention.kind is MentionKind.NUMBER and is_item_count(context, mention):
+            continue
+        if not fits_path(context, slot, mention):
+            continue
+        if is_wrong_sort(context, slot, mention) or is_about_call(context, slot, mention):
+            continue
+        shared = mention.kind is MentionKind.DATE and isinstance(mention.value, tuple)
+        for value, conversion in values_for(mention, slot, context.sentence):
+            items = value if isinstance(value, list) or not slot.is_array else [value]
+            yield _mention_candidate(slot, items, (mention,), conversion, shared=shared or conversion == "calendar")
+    if not slot.is_array:
+        return
+    for run in (_trimmed(context, slot, run) for run in runs if _may_be_id(context, slot, run[0])):
+        by_span = [_by_conversion(context, slot, mention) for mention in run]
+        for conversion in ("", *CONVERSIONS):
+            values = [converted.get(conversion) for converted in by_span]
+            if not any(value is None or isinstance(value, list) for value in values):
+                yield _mention_candidate(slot, values, run, conversion)
+
+
+def _by_conversion(context: SlotContext, slot: Slot, mention: ValueMention) -> dict[str, object]:
+    """Return the first value of a mention by each conversion."""
+    values: dict[str, object] = {}
+    for value, conversion in values_for(mention, slot, context.sentence):
+        values.setdefault(conversion, value)
+    return values
+
+
+def _mention_candidate(
+    slot: Slot, value: object, mentions: tuple[ValueMention, ...], conversion: str, *, shared: bool = False
+) -> SlotCandidate:
+    end = mentions[-1].end
+    start = end if conversion in WORDLESS_CONVERSIONS else mentions[0].start
+    return SlotCandidate(
+        slot=slot,
+        value=value,
+        start=start,
+        end=end,
+        mention=mentions[0],
+        mentions=mentions,
+        conversion=conversion,
+        shared=shared,
     )
 
 
-def _is_host(scene: Scene, option: Option) -> bool:
-    """Is it a host that a description happens to have for an example? It is no likelier for that."""
-    return any(span.form == "host" and span.start == option.start for span in scene.sentence.spans)
+def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be an id, as any but a bare number may.
 
-
-def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
-    """Options where the sentence gives a name for a thing whose id is wanted."""
-    subject = is_subject(scene.operation, slot)
-    for named in names_for(scene, slot, listing):
-        first = next(at for at, token in enumerate(scene.sentence.tokens) if token.end > named.start)
-        if subject and is_owner(scene, slot, first):
-            continue
-        wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
-        value = [wanted] if slot.many else wanted
-        sure = min(SUREST_NAME, max(0.0, (named.score - LOW) / (HIGH - LOW)))
-        sure += 0.03 * (named.span is not None and named.span.kind is Kind.QUOTED)
-        yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
-
-
-def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterator[Option]:
-    """Options from single spans, and for an array from runs of them."""
-    for span in scene.sentence.spans:
-        known_by_id = slot in scene.listers or (slot.where == "path" and bool(set(slot.words[-1:]) & OPAQUE))
-        if (known_by_id and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
-            continue
-        if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
-            continue
-        if not is_meant_in_path(scene, slot, span):
-            continue
-        if is_out_of_place(scene, slot, span) or is_about_the_call(scene, slot, span):
-            continue
-        shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
-        for value, how in values_for(span, slot, scene.sentence):
-            whole = value if isinstance(value, list) or not slot.many else [value]
-            yield _option(slot, whole, (span,), how, shared=shared or how == "calendar")
-    if not slot.many:
-        return
-    for run in (_trimmed(scene, slot, run) for run in runs if _may_be_id(scene, slot, run[0])):
-        for how in ("", *HOW):
-            values = [_one(span, slot, scene, how) for span in run]
-            if not any(value is None or isinstance(value, list) for value in values):
-                yield _option(slot, values, run, how)
-
-
-def _option(slot: Slot, value: Any, spans: tuple[Span, ...], how: str, *, shared: bool = False) -> Option:
-    start, end = spans[0].start, spans[-1].end
-    if how in ASIDE:
-        start = end
-    return Option(slot=slot, value=value, start=start, end=end, span=spans[0], spans=spans, how=how, shared=shared)
-
-
-def _one(span: Span, slot: Slot, scene: Scene, how: str) -> Any:
-    return next((value for value, one in values_for(span, slot, scene.sentence) if one == how), None)
-
-
-def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A bare number is an id right after the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name."""
-    if span.kind is not Kind.NUMBER or not (slot in scene.listers or (slot.words and slot.words[-1] in ID_WORDS)):
+    A number is an id behind the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name.
+    """
+    if mention.kind is not MentionKind.NUMBER or not (
+        slot in context.list_operations or (slot.words and slot.words[-1] in ID_WORDS)
+    ):
         return True
-    tokens, at = scene.sentence.tokens, span.first - 1
+    tokens, at = context.sentence.tokens, mention.first - 1
     while at >= 0 and tokens[at].lower in BEFORE_ID:
         at -= 1
-    if at + 1 < span.first and tokens[at + 1].text == "#":
+    if at + 1 < mention.first and tokens[at + 1].text == "#":
         return True
-    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *scene.noun}
-    if slot in scene.listers:
-        nouns |= set(noun_stems(scene.listers[slot]))
+    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *context.noun}
+    if slot in context.list_operations:
+        nouns |= set(operation_noun_stems(context.list_operations[slot]))
     if at < 0:
         return False
-    several = at > 0 and tokens[at].stem in scene.common and tokens[at - 1].stem in nouns  # pull request 7
+    several = at > 0 and tokens[at].stem in context.operation_stems and tokens[at - 1].stem in nouns  # pull request 7
     return tokens[at].stem in nouns or several
 
 
-def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
-    """May a span be the very id? An address may where the description says that it is taken.
+def _is_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be the very id. An address may where the description says that it is taken.
 
-    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
-    is no word at all (node ezcuj).
+    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is required, or where
+    it is no word at all (node ezcuj).
     """
-    address = span.kind is not Kind.QUOTED and IP.fullmatch(span.text)
-    if span.form == "host" or (address and ADDRESSES.isdisjoint(slot.prose | set(slot.words))):
+    address = mention.kind is not MentionKind.QUOTED and IP_ADDRESS.fullmatch(mention.text)
+    if mention.form == "host" or (address and ADDRESS_STEMS.isdisjoint(slot.prose | set(slot.words))):
         return False
-    if slot.item.get("format") == "uuid" or (slot in scene.listers and _SAYS_UUID.search(slot.description)):
-        return span.form == "uuid"
-    if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
+    if slot.item.get("format") == "uuid" or (slot in context.list_operations and _SAYS_UUID.search(slot.description)):
+        return mention.form == "uuid"
+    if id_like(mention.text) or (mention.form == "email" and "email" in slot.description.lower()):
         return True
-    if slot in scene.opaque:
+    if slot in context.opaque:
         return False
-    coded = slot.integer
-    opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or has_vector(stem(span.text)))
-    if coded or opaque or slot.where != "path" or not span.first or not SLUG.fullmatch(span.text):
+    coded = slot.is_integer
+    opaque = bool(set(slot.words[-1:]) & OPAQUE) and (
+        mention.last - mention.first > 1 or has_vector(stem(mention.text))
+    )
+    if coded or opaque or slot.location != "path" or not mention.first or not SLUG.fullmatch(mention.text):
         return False
-    before = scene.sentence.tokens[span.first - 1]
-    nouns = {*slot.words, *(noun_stems(scene.listers[slot]) if slot in scene.listers else ())}
+    before = context.sentence.tokens[mention.first - 1]
+    nouns = {
+        *slot.words,
+        *(operation_noun_stems(context.list_operations[slot]) if slot in context.list_operations else ()),
+    }
     return before.stem in nouns and singular(before.lower) == before.lower
 
 
-def _is_said(scene: Scene, slot: Slot) -> bool:
-    """Is a header, which is for programs (X-Request-Id), called by its name?"""
-    return set(slot.words) - {"x", *ID_WORDS} <= scene.sentence.stem_set
+def _is_named_header(context: SlotContext, slot: Slot) -> bool:
+    """Return whether the sentence names a header, which otherwise is for programs (X-Request-Id)."""
+    return set(slot.words) - {"x", *ID_WORDS} <= context.sentence.stem_set
 
 
-def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:
-    """Spans of one kind that stand in a row: a, b and c."""
-    tokens = scene.sentence.tokens
-    for kind in (Kind.QUOTED, Kind.NUMBER, Kind.LITERAL, Kind.NAME, Kind.DATE, Kind.PHRASE):
-        spans = [span for span in scene.sentence.spans if span.kind is kind and span.form not in LOOSE]
-        if kind is Kind.PHRASE:
-            spans = [span for span in spans if span.form == "whole"]
-        run: list[Span] = []
-        for span in spans:
-            if run and not _joined([token.lower for token in tokens[run[-1].last : span.first]]):
+def _runs(context: SlotContext) -> Iterator[tuple[ValueMention, ...]]:
+    """Return the mentions of one kind that stand in a row: a, b and c."""
+    tokens = context.sentence.tokens
+    for kind in (
+        MentionKind.QUOTED,
+        MentionKind.NUMBER,
+        MentionKind.LITERAL,
+        MentionKind.NAME,
+        MentionKind.DATE,
+        MentionKind.PHRASE,
+    ):
+        mentions = [
+            mention
+            for mention in context.sentence.mentions
+            if mention.kind is kind and mention.form not in ALTERNATIVE_FORMS
+        ]
+        if kind is MentionKind.PHRASE:
+            mentions = [mention for mention in mentions if mention.form == "whole"]
+        run: list[ValueMention] = []
+        for mention in mentions:
+            if run and not _joined([token.lower for token in tokens[run[-1].last : mention.first]]):
                 if len(run) > 1:
                     yield tuple(run)
                 run = []
-            run.append(span)
+            run.append(mention)
         if len(run) > 1:
             yield tuple(run)
 
 
-def _trimmed(scene: Scene, slot: Slot, run: tuple[Span, ...]) -> tuple[Span, ...]:
-    """The run without the slot's own name at its front: [tags red], green and blue."""
+def _trimmed(context: SlotContext, slot: Slot, run: tuple[ValueMention, ...]) -> tuple[ValueMention, ...]:
+    """Return a run without the name of the slot at its front: [tags red], green and blue."""
     first = run[0]
-    stems = scene.sentence.stems
-    named = [at for at in range(first.first, first.last - 1) if stems[at] in slot.words]
-    start = named[-1] + 1 if named else first.first
-    shorter = (span for span in scene.sentence.spans if span.kind is first.kind and span.last == first.last)
-    return (next((span for span in shorter if span.first == start), first), *run[1:])
+    stems = context.sentence.stems
+    labels = [at for at in range(first.first, first.last - 1) if stems[at] in slot.words]
+    start = labels[-1] + 1 if labels else first.first
+    shorter = (
+        mention for mention in context.sentence.mentions if mention.kind is first.kind and mention.last == first.last
+    )
+    return (next((mention for mention in shorter if mention.first == start), first), *run[1:])
 
 
 def _joined(between: Sequence[str]) -> bool:

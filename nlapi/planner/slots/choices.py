@@ -1,4 +1,4 @@
-"""Options for slots with a closed set of values: enums, and what a description says that a value stands for."""
+"""Candidates for slots with a closed set of values: enums, flags, and values that a description explains."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
-from typing import Any
 
 from nlapi.changes.sentences import opening_length
-from nlapi.planner.language.commands import own_verbs
+from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
-from nlapi.planner.language.text import Kind, Sentence, Span
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import noun_stems
-from nlapi.planner.slots.slot import Option, Slot, type_of
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.language.words import word_lists
+from nlapi.planner.language.words import words as word_set
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import operation_noun_stems
+from nlapi.planner.slots.slot import Slot, SlotCandidate, schema_type
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.tools.word_similarity import similarity
 
-_EXCLUDES = frozenset("not except excluding without never".split())
+_EXCLUDES = word_set("slots", "excludes")
 _FALLING = re.compile(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
 _RISING = re.compile(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
-_DESCENDING = SYNONYMS["desc"] | frozenset(map(stem, "largest biggest greatest recent reverse".split()))
+_DESCENDING = SYNONYMS["desc"] | stem_set("slots", "descending")
+# Names of the figures in the evidence of a candidate: for a choice, and from "yes" to "nay_name" for a flag.
 EVIDENCE = (
     *(
         "worth",
@@ -39,18 +42,21 @@ EVIDENCE = (
     ),
     *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
 )
-"""What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
-MEANS = 0.72
-"""Words used this much alike (nlapi/tools/word_similarity.py) may mean the same."""
-LIKE = 0.82
-"""Words this alike are taken for one another's misspelling."""
+_NO_FLAG = (0.0,) * 8
+_NO_CHOICE = (0.0,) * 11
+# Least similarity of word vectors of a word for a choice. With a lower one every film of the public questions was an
+# animation (docs/design/008-learned-slots.md).
+MIN_MEANING_SIMILARITY = 0.72
+# Least ratio of difflib.SequenceMatcher at which a word is a misspelling of a choice.
+MIN_SPELLING_RATIO = 0.82
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """Where the words of a choice are, as tokens, and how sure that is.
+class ChoiceMatch:
+    """The tokens that name a choice, and how well they do.
 
-    `covered` is the part of its words that were found, `likeness` how alike what was found is, from 0 to 1.
+    `covered` is the share of the words of the choice that are in the sentence, `likeness` how alike they are, both from
+    0 to 1.
     """
 
     first: int
@@ -61,105 +67,107 @@ class Hit:
     likeness: float = 1.0
 
 
-def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool = False) -> Iterator[Option]:
-    """Options where the words of a choice, or (unless `literal`) words that mean the same, are in the sentence."""
-    found: list[tuple[Hit, Any]] = []
-    for name, value in named.items():
-        hit = _find(scene, slot, [stem(word) for word in split_words(name)], name) or _counted(scene, value)
-        if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
+def choice_candidates(
+    context: SlotContext, slot: Slot, by_name: Mapping[str, object], *, literal: bool = False
+) -> Iterator[SlotCandidate]:
+    """Return candidates where the words of a choice, or (unless `literal`) words like them, are in the sentence."""
+    matches: list[tuple[ChoiceMatch, object]] = []
+    for name, value in by_name.items():
+        hit = _find(context, slot, [stem(word) for word in split_words(name)], name) or _counted(context, value)
+        if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(context, hit.first):
             continue
-        if not _other_figure(scene, slot, hit) and not _names_other(scene, slot, hit, str(value)):
-            found.append((hit, value))
-    found = [pair for pair in found if not any(_inside(pair[0], other) for other, _ in found)]
-    if not found:
+        if not _is_other_number(context, slot, hit) and not _names_rival_slot(context, slot, hit, str(value)):
+            matches.append((hit, value))
+    matches = [pair for pair in matches if not any(_inside(pair[0], longer) for longer, _ in matches)]
+    if slot.is_array and matches:
+        best = max(hit.worth for hit, _ in matches)
+        items = sorted((pair for pair in matches if pair[0].worth >= best - 0.6), key=lambda pair: pair[0].first)
+        values = [value for at, (_, value) in enumerate(items) if all(value != earlier for _, earlier in items[:at])]
+        yield _choice_candidate(context, slot, items[0][0], values, [hit for hit, _ in matches])
         return
-    if slot.many:
-        best = max(hit.worth for hit, _ in found)
-        kept = sorted((pair for pair in found if pair[0].worth >= best - 0.6), key=lambda pair: pair[0].first)
-        values = [value for at, (_, value) in enumerate(kept) if all(value != one for _, one in kept[:at])]
-        yield _option(scene, slot, kept[0][0], values, [hit for hit, _ in found])
-        return
-    for hit, value in found:
-        yield _option(scene, slot, hit, value, [other for other, one in found if one != value])
+    for hit, value in matches:
+        yield _choice_candidate(
+            context, slot, hit, value, [rival for rival, rival_value in matches if rival_value != value]
+        )
 
 
-def _inside(hit: Hit, other: Hit) -> bool:
-    """Is a choice said only as a part of a longer one: the economy of Premium Economy?"""
-    longer = other.last - other.first > hit.last - hit.first
-    return longer and other.first <= hit.first and hit.last <= other.last and other.covered == 1.0
+def _inside(hit: ChoiceMatch, longer: ChoiceMatch) -> bool:
+    """Return whether a choice is only a part of a longer one: the economy of Premium Economy."""
+    contains = longer.first <= hit.first and hit.last <= longer.last and longer.covered == 1.0
+    return contains and longer.last - longer.first > hit.last - hit.first
 
 
-def _other_figure(scene: Scene, slot: Slot, hit: Hit) -> bool:
-    """Is a choice in figures part of some other number or of a date, far from the slot's name?"""
-    if not scene.sentence.tokens[hit.first].text.isdigit() or hit.first not in scene.sentence.valued:
+def _is_other_number(context: SlotContext, slot: Slot, hit: ChoiceMatch) -> bool:
+    """Return whether a choice in figures is part of another number or of a date, far from the name of the slot."""
+    if not context.sentence.tokens[hit.first].text.isdigit() or hit.first not in context.sentence.value_positions:
         return False
     if hit.worth < 0.5:
         return False
-    return not any(abs(at - hit.first) <= 3 for at in scene.places[slot])
+    return not any(abs(at - hit.first) <= 3 for at in context.name_positions[slot])
 
 
-def _names_other(scene: Scene, slot: Slot, hit: Hit, value: str) -> bool:
-    """Is the word the name of another argument, and not just that of the choice: masters, beside a kind `Master`?"""
-    word = scene.sentence.tokens[hit.first].lower
-    return word != value.lower() and any(word == other.name.lower() for other in scene.slots if other is not slot)
+def _names_rival_slot(context: SlotContext, slot: Slot, hit: ChoiceMatch, value: str) -> bool:
+    """Return whether the word names another argument, and is not the very choice: masters, beside a kind `Master`."""
+    word = context.sentence.tokens[hit.first].lower
+    return word != value.lower() and any(word == rival.name.lower() for rival in context.slots if rival is not slot)
 
 
-def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit]) -> Option:
-    near, beside, stranger = _about(scene, slot, hit.first, hit.last)
+def _choice_candidate(
+    context: SlotContext, slot: Slot, hit: ChoiceMatch, value: object, rivals: Sequence[ChoiceMatch]
+) -> SlotCandidate:
+    near, beside, stranger = _about(context, slot, hit.first, hit.last)
     evidence = (
         *(hit.worth, float(hit.exact), hit.covered, hit.likeness, near, beside, stranger),
-        float(hit.first in scene.sentence.dated),
-        float(sum(other.worth > hit.worth for other in others)),
-        float(sum(other.worth == hit.worth for other in others)),
-        float(len(others)),
+        float(hit.first in context.sentence.date_positions),
+        float(sum(rival.worth > hit.worth for rival in rivals)),
+        float(sum(rival.worth == hit.worth for rival in rivals)),
+        float(len(rivals)),
         *_NO_FLAG,
-        float(scene.sentence.tokens[hit.first].text.isdigit() and hit.first in scene.sentence.valued),
+        float(context.sentence.tokens[hit.first].text.isdigit() and hit.first in context.sentence.value_positions),
     )
-    span = stretch(scene.sentence, Kind.CHOICE, hit.first, hit.last)
-    return Option(slot=slot, value=value, start=span.start, end=span.end, span=span, shared=True, evidence=evidence)
+    mention = mention_of_tokens(context.sentence, MentionKind.CHOICE, hit.first, hit.last)
+    return SlotCandidate(
+        slot=slot, value=value, start=mention.start, end=mention.end, mention=mention, shared=True, evidence=evidence
+    )
 
 
-_NO_FLAG = (0.0,) * 8
-NO_CHOICE = (0.0,) * 11
-
-
-def stretch(sentence: Sentence, kind: Kind, first: int, last: int) -> Span:
-    """Tokens `first` to `last` as a Span."""
+def mention_of_tokens(sentence: Sentence, kind: MentionKind, first: int, last: int) -> ValueMention:
+    """Return the mention of tokens `first` to `last`."""
     start, end = sentence.tokens[first].start, sentence.tokens[last - 1].end
-    return Span(kind=kind, text=sentence.text[start:end], start=start, end=end, first=first, last=last)
+    return ValueMention(kind=kind, text=sentence.text[start:end], start=start, end=end, first=first, last=last)
 
 
-def names_of(sentence: Sentence, slot: Slot) -> Mapping[str, Any]:
-    """What the values of an enum are called: their own words, what the description says they stand for, languages and
-    countries by name.
+def choice_names(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
+    """Return the values of an enum by their words, by what the description says that they stand for, and codes of
+    languages, countries and currencies by their names.
     """
-    named = dict(directed(sentence, slot))
+    by_name = dict(values_in_direction(sentence, slot))
     values = {str(value).lower(): value for value in slot.choices}
     for meaning, value in slot.glossary.items():
         if str(value).lower() in values:
-            named.setdefault(meaning, values[str(value).lower()])
-    named.update(_coded(slot))
-    return named
+            by_name.setdefault(meaning, values[str(value).lower()])
+    by_name.update(_coded(slot))
+    return by_name
 
 
 @lru_cache(maxsize=4096)
-def _coded(slot: Slot) -> Mapping[str, Any]:
-    """The values by the names that they are codes for, where most of them are codes of languages or the like."""
+def _coded(slot: Slot) -> Mapping[str, object]:
+    """Return the values by the names that they are codes for, where most of them are codes of languages or the like."""
     values = {str(value).lower(): value for value in slot.choices}
-    named: dict[str, Any] = {}
+    by_name: dict[str, object] = {}
     for table in (LANGUAGES, COUNTRIES, CURRENCY_NAMES):
         coded = {name: values[code.lower()] for name, code in table.items() if code.lower() in values}
         if len(set(coded.values())) * 2 > len(values):
-            named |= coded
-    return named
+            by_name |= coded
+    return by_name
 
 
-def directed(sentence: Sentence, slot: Slot) -> Mapping[str, Any]:
-    """The values of an enum by their words. Of two that sort by the same field (year, -year) the one in the direction
-    that the sentence asks for, else the plain one.
+def values_in_direction(sentence: Sentence, slot: Slot) -> Mapping[str, object]:
+    """Return the values of an enum by their words. Of two that sort by one field (year, -year) it is the one in the
+    direction that the sentence asks for, else the plain one.
     """
     plain = {str(value): value for value in slot.choices}
-    pairs: dict[str, dict[str, Any]] = {}
+    pairs: dict[str, dict[str, object]] = {}
     for text, value in plain.items():
         falls = text.startswith("-") or bool(_FALLING.search(text))
         base = _RISING.sub("", _FALLING.sub("", text)).lstrip("+-")
@@ -170,259 +178,252 @@ def directed(sentence: Sentence, slot: Slot) -> Mapping[str, Any]:
     return {base: pair.get(way, next(iter(pair.values()))) for base, pair in pairs.items()}
 
 
-def _ruled_out(scene: Scene, at: int) -> bool:
-    """Does the sentence say that the word at `at` is not meant: not history, except the novels?"""
-    before = [token.lower for token in scene.sentence.tokens[max(0, at - 2) : at]]
+def _ruled_out(context: SlotContext, at: int) -> bool:
+    """Return whether the sentence rules the word at `at` out: not history, except the novels."""
+    before = [token.lower for token in context.sentence.tokens[max(0, at - 2) : at]]
     if before and before[-1] not in ("the", "in", "a", "an", "any"):
         before = before[-1:]
     return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
 
-def _find(scene: Scene, slot: Slot, words: Sequence[str], name: str) -> Hit | None:
-    """Where `words` are in the sentence."""
-    stems, count = scene.sentence.stems, len(words)
+def _find(context: SlotContext, slot: Slot, words: Sequence[str], name: str) -> ChoiceMatch | None:
+    """Return the tokens of the sentence that name the choice `name`, whose stems are `words`."""
+    stems, count = context.sentence.stems, len(words)
     if not count:
         return None
     whole = name.lower()
-    for at, token in enumerate(scene.sentence.tokens):
+    for at, token in enumerate(context.sentence.tokens):
         if token.lower == whole and (len(name) > 1 or token.text == name) and token.lower not in STOPWORDS:
-            return Hit(first=at, last=at + 1, worth=1.4, exact=True)
+            return ChoiceMatch(first=at, last=at + 1, worth=1.4, exact=True)
     for at in range(len(stems) - count + 1):
         if tuple(words) == stems[at : at + count]:
-            exact = scene.sentence.tokens[at].text == name
-            doubtful = count == 1 and ((len(name) == 1 and not exact) or scene.sentence.tokens[at].lower in STOPWORDS)
-            return Hit(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
+            exact = context.sentence.tokens[at].text == name
+            doubtful = count == 1 and ((len(name) == 1 and not exact) or context.sentence.tokens[at].lower in STOPWORDS)
+            return ChoiceMatch(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
     if count == 1:
-        return _similar(scene, words[0]) or _meaning(scene, slot, words[0])
-    wanted = [word for word in words if word not in STOPWORDS]
-    places = [stems.index(word) for word in wanted if word in scene.sentence.stem_set]
-    if len(wanted) < count and scene.common.issuperset(wanted):
+        return _similar(context, words[0]) or _meaning(context, slot, words[0])
+    content = [word for word in words if word not in STOPWORDS]
+    positions = [stems.index(word) for word in content if word in context.sentence.stem_set]
+    if len(content) < count and context.operation_stems.issuperset(content):
         return None  # my_variable is no variable that the sentence speaks of
-    if wanted and len(places) == len(wanted) and max(places) - min(places) <= count + 2:
-        return Hit(first=min(places), last=max(places) + 1, worth=0.9)
-    return _in_part(scene, wanted, places)
+    if content and len(positions) == len(content) and max(positions) - min(positions) <= count + 2:
+        return ChoiceMatch(first=min(positions), last=max(positions) + 1, worth=0.9)
+    return _in_part(context, content, positions)
 
 
-def _similar(scene: Scene, word: str) -> Hit | None:
-    """A word that means the same, begins the same or is a misspelling."""
-    same = SYNONYMS.get(word)
-    best: Hit | None = None
-    for at, other in enumerate(scene.sentence.stems):
-        if same and other in same:
-            return Hit(first=at, last=at + 1, worth=1.25 if other in VERBS else 0.95, likeness=0.9)
-        if len(word) >= 3 and len(other) >= 5 and other.startswith(word):
-            return Hit(first=at, last=at + 1, worth=0.7, likeness=0.8)
-        if len(word) >= 5 and len(other) >= 5 and other[:1] == word[:1] and best is None and other not in scene.common:
-            likeness = SequenceMatcher(None, word, other).ratio()
-            if likeness >= LIKE:
-                best = Hit(first=at, last=at + 1, worth=0.6, likeness=likeness)
+def _similar(context: SlotContext, word: str) -> ChoiceMatch | None:
+    """Return the token that is a synonym of a word, begins with it or misspells it."""
+    synonyms = SYNONYMS.get(word, ())
+    best: ChoiceMatch | None = None
+    for at, spoken in enumerate(context.sentence.stems):
+        if spoken in synonyms:
+            return ChoiceMatch(first=at, last=at + 1, worth=1.25 if spoken in VERBS else 0.95, likeness=0.9)
+        if len(word) >= 3 and len(spoken) >= 5 and spoken.startswith(word):
+            return ChoiceMatch(first=at, last=at + 1, worth=0.7, likeness=0.8)
+        long = min(len(word), len(spoken)) >= 5
+        if long and spoken[0] == word[0] and best is None and spoken not in context.operation_stems:
+            likeness = SequenceMatcher(None, word, spoken).ratio()
+            if likeness >= MIN_SPELLING_RATIO:
+                best = ChoiceMatch(first=at, last=at + 1, worth=0.6, likeness=likeness)
     return best
 
 
-def _counted(scene: Scene, value: Any) -> Hit | None:
-    """A number of a closed set as it is told elsewhere in a sentence: 2 people, two seats."""
+def _counted(context: SlotContext, value: object) -> ChoiceMatch | None:
+    """Return the tokens of a number of a closed set: 2 people, two seats."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    for span in scene.sentence.spans:
-        if span.kind is Kind.NUMBER and span.form in ("plain", "spelt") and span.value == value:
-            return Hit(first=span.first, last=span.last, worth=0.45, likeness=0.85)
+    for mention in context.sentence.mentions:
+        if mention.kind is MentionKind.NUMBER and mention.form in ("plain", "spelt") and mention.value == value:
+            return ChoiceMatch(first=mention.first, last=mention.last, worth=0.45, likeness=0.85)
     return None
 
 
-def _meaning(scene: Scene, slot: Slot, word: str) -> Hit | None:
-    """A word that is used like it: cartoon for animation."""
-    best, place = MEANS, -1
-    for at, token in enumerate(scene.sentence.tokens):
+def _meaning(context: SlotContext, slot: Slot, word: str) -> ChoiceMatch | None:
+    """Return the token most alike in meaning: cartoon for animation."""
+    best, place = MIN_MEANING_SIMILARITY, -1
+    for at, token in enumerate(context.sentence.tokens):
         plain = (
-            token.word and token.lower not in STOPWORDS and token.stem not in scene.common | scene.talked | slot.prose
+            token.word
+            and token.lower not in STOPWORDS
+            and token.stem not in context.operation_stems | context.description_stems | slot.prose
         )
-        if plain and at not in scene.sentence.valued and (near := similarity(word, token.stem)) > best:
+        if plain and at not in context.sentence.value_positions and (near := similarity(word, token.stem)) > best:
             best, place = near, at
-    return None if place < 0 else Hit(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
+    return None if place < 0 else ChoiceMatch(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
 
 
-def _in_part(scene: Scene, wanted: Sequence[str], places: Sequence[int]) -> Hit | None:
-    """Some of the words of a choice: an [animated] film for Animated Movie."""
-    strong = [at for at in places if scene.sentence.stems[at] not in scene.common]
+def _in_part(context: SlotContext, content: Sequence[str], positions: Sequence[int]) -> ChoiceMatch | None:
+    """Return the first of some words of a choice: an [animated] film for Animated Movie."""
+    strong = [at for at in positions if context.sentence.stems[at] not in context.operation_stems]
     if not strong:
         return None
-    first = strong[0]
-    return Hit(first=first, last=first + 1, worth=0.55, covered=len(strong) / len(wanted), likeness=0.9)
+    return ChoiceMatch(
+        first=strong[0], last=strong[0] + 1, worth=0.55, covered=len(strong) / len(content), likeness=0.9
+    )
 
 
-def _about(scene: Scene, slot: Slot, first: int, last: int) -> tuple[float, float, float]:
-    """How near the slot's own words are to tokens `first` to `last`; whether those are at the noun or command; whether
-    the slot is named after something that the sentence does not mention.
+def _about(context: SlotContext, slot: Slot, first: int, last: int) -> tuple[float, float, float]:
+    """Return how near the words of the slot are to tokens `first` to `last`, how well those describe the noun or the
+    command, and whether the slot is named after something that the sentence does not mention.
     """
-    own = scene.own[slot]
-    total = sum(own.values()) or 1.0
-    stems = scene.sentence.stems
+    weights = context.name_weights[slot]
+    total = sum(weights.values()) or 1.0
+    stems = context.sentence.stems
     near = 0.0
     for at in range(max(0, first - 4), min(len(stems), last + 4)):
-        if stems[at] in own and not first <= at < last:
+        if stems[at] in weights and not first <= at < last:
             distance = first - at if at < first else at - last + 1
-            near += own[stems[at]] * (1.0 - 0.2 * (distance - 1))
-    strangers = [word for word in slot.words[:-1] if word not in scene.sentence.stem_set and word not in STOPWORDS]
+            near += weights[stems[at]] * (1.0 - 0.2 * (distance - 1))
+    strangers = [word for word in slot.words[:-1] if word not in context.sentence.stem_set and word not in STOPWORDS]
     strange = bool(strangers) and len(slot.path) == 1 and slot.words[0] in strangers and not slot.required
-    return near / total, _describes(scene, first, last), float(strange)
+    return near / total, _describes(context, first, last), float(strange)
 
 
-def _describes(scene: Scene, first: int, last: int) -> float:
-    """More when the words stand beside the noun (active campaigns) or are the command itself (pause ...)."""
-    nouns = set(noun_stems(scene.operation))
-    beside = scene.sentence.stems[max(0, first - 2) : last + 2]
+def _describes(context: SlotContext, first: int, last: int) -> float:
+    """Return more for words beside the noun (active campaigns) or that are the command itself (pause ...)."""
+    nouns = set(operation_noun_stems(context.operation))
+    beside = context.sentence.stems[max(0, first - 2) : last + 2]
     if nouns & set(beside):
         return 0.35
-    commanded = first == 0 and scene.operation.method in METHODS[Intent.UPDATE]
-    return 0.45 if commanded and scene.sentence.stems[first] in VERBS else 0.0
+    commanded = first == 0 and context.operation.method in METHODS[Intent.UPDATE]
+    return 0.45 if commanded and context.sentence.stems[first] in VERBS else 0.0
 
 
-_NOT = frozenset(
-    "not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split()
-)
-_AUXILIARY = frozenset(
-    map(stem, "is has have include with enable flag should can be are use allow show only needs for".split())
-)
-_COMMANDS = """
-running: start resume launch / stop halt pause
-enabled active on live: enable activate start / disable deactivate stop suspend
-paused suspended: pause suspend / resume unpause continue
-disabled inactive: disable deactivate / enable activate
-visible shown public: show publish unhide / hide unpublish
-hidden private: hide / show unhide
-locked frozen: lock freeze / unlock unfreeze
-archived: archive / unarchive restore
-muted: mute silence / unmute
-open: open reopen / close
-closed: close / open reopen
-"""
-_MADE: dict[str, dict[str, bool]] = {}
-"""Stem of a state -> stems of the commands after which it is so, or is not."""
-for _line in _COMMANDS.strip().splitlines():
-    _states, _, _verbs = _line.partition(": ")
-    _yes, _, _no = _verbs.partition(" / ")
-    for _state in map(stem, _states.split()):
-        _MADE[_state] = {stem(word): word in _yes.split() for word in f"{_yes} {_no}".split()}
-_SHOWN = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
-_INCLUDES = frozenset(map(stem, "include including omit field fields".split()))
+_NOT = word_set("slots", "denials")
+_AUXILIARY = stem_set("slots", "flag_auxiliaries")
+_SHOWS_FIELDS = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
+_INCLUDES = stem_set("slots", "includes")
 _BY_DEFAULT = re.compile(r"\bby default,?\s[^.]*", re.IGNORECASE)
-_MEANS = 0.7
-"""Words used this much alike (nlapi/tools/word_similarity.py) are taken for one another in the name of a flag."""
+# Least similarity of word vectors of a word for one in the name of a flag: children for kids.
+_MIN_FLAG_SIMILARITY = 0.7
+# Words before a flag that may deny it, at most, and the words that end the clause before that.
+_REACH = 5
+_PARTS = frozenset(("and", "but", "or"))
 
 
-def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
-    """A yes and a no where the words of a yes/no slot, or some of its description, are in the sentence."""
+def _state_commands() -> dict[str, dict[str, bool]]:
+    """Return by the stem of a state the stems of the commands after which a resource is in it, or is not."""
+    table: dict[str, dict[str, bool]] = {}
+    for line in word_lists("slots")["state_commands"].strip().splitlines():
+        states, verbs = line.split(": ")
+        enter, leave = (part.split() for part in verbs.split(" / "))
+        for state in states.split():
+            table[stem(state)] = {stem(verb): verb in enter for verb in (*enter, *leave)}
+    return table
+
+
+_STATE_COMMANDS = _state_commands()
+
+
+def flag_candidates(context: SlotContext, slot: Slot) -> Iterator[SlotCandidate]:
+    """Return a yes and a no where words of the name of a flag, or of its description, are in the sentence."""
     words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
-    if own_verbs(scene.operation).issuperset(words) and set(words) < set(slot.words):
+    if operation_verbs(context.operation).issuperset(words) and set(words) < set(slot.words):
         return  # get_or_create is no more than what the operation does
-    weights = scene.own[slot]
-    stems = scene.sentence.stems
-    meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)
-    places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
-    places += [at for at, _ in meant.values()]
-    if slot.where == "query" and _SHOWN.search(slot.description) and _INCLUDES.isdisjoint(stems):
+    stems, weights = context.sentence.stems, context.name_weights[slot]
+    if slot.location == "query" and _SHOWS_FIELDS.search(slot.description) and _INCLUDES.isdisjoint(stems):
         return  # whether a field is shown is no condition on it
-    commanded = _commanded(scene, words) if not places else None
-    if commanded is not None:
-        places = [commanded[0]]
-    unset = _when_unset(slot)
-    prose = [word for word in slot.prose - unset if word in scene.sentence.stem_set and word not in scene.common]
-    named = 1.0
-    if commanded is None and not places and prose:
-        places = [min(stems.index(word) for word in prose)]
-        named = 0.0
-    elif commanded is None:
-        found = sum(weights.get(word, 0.0) for word in words if word in scene.sentence.stem_set)
-        found += sum(weights.get(word, 0.0) * near for word, (_, near) in meant.items())
-        named = found / (sum(weights.get(word, 0.0) for word in words) or 1.0)
-    said = sum(scene.told(word) for word in prose)
-    if not places:
+    spoken = [word for word in words if word in context.sentence.stem_set]
+    similar = _similar_words(context, words) if len(spoken) < len(words) else {}
+    prose = [
+        word
+        for word in slot.prose - _default_stems(slot)
+        if word in context.sentence.stem_set and word not in context.operation_stems
+    ]
+    places = [*map(stems.index, spoken), *(at for at, _ in similar.values())]
+    command = _commanded(context, words) if not places else None
+    if places:
+        covered = sum(weights.get(word, 0.0) for word in spoken)
+        covered += sum(weights.get(word, 0.0) * near for word, (_, near) in similar.items())
+        name_share = covered / (sum(weights.get(word, 0.0) for word in words) or 1.0)
+    elif command is not None:
+        places, name_share = [command[0]], 1.0
+    elif prose:
+        places, name_share = [min(map(stems.index, prose))], 0.0
+    else:
         return
     first, last = min(places), max(places) + 1
-    spread = float(last - first)
-    last = min(last, first + len(words) + 3)
-    before = _reach(scene, first)
-    said_so = scene.sentence.text[max(0, scene.sentence.tokens[first].start - 3) : scene.sentence.tokens[first].end]
-    denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
-    denied = not commanded[1] if commanded is not None else denied
-    denied = denied and not (said_so.lower().startswith("no ") and said_so.lower() in slot.description.lower())
-    nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
-    own = named > 0 and set(words) <= scene.common - set(slot.words)
-    span = stretch(scene.sentence, Kind.FLAG, first, last)
+    denied = _is_denied(context, slot, first) if command is None else not command[1]
+    negative = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
+    only_operation = name_share > 0 and set(words) <= context.operation_stems - set(slot.words)
+    mention = mention_of_tokens(context.sentence, MentionKind.FLAG, first, min(last, first + len(words) + 3))
     for yes in (True, False):
         evidence = (
-            *NO_CHOICE,
+            *_NO_CHOICE,
             float(yes),
-            float(yes is (nay or not denied)),
+            float(yes is (negative or not denied)),
             float(denied),
-            named,
-            spread,
-            said,
-            float(own),
-            float(nay),
+            name_share,
+            float(last - first),
+            sum(context.prose_weight(word) for word in prose),
+            float(only_operation),
+            float(negative),
             0.0,
         )
         value = _as_typed(slot, yes)
-        yield Option(
+        yield SlotCandidate(
             slot=slot,
-            value=[value] if slot.many else value,
-            start=span.start,
-            end=span.end,
-            span=span,
+            value=[value] if slot.is_array else value,
+            start=mention.start,
+            end=mention.end,
+            mention=mention,
             shared=True,
             evidence=evidence,
         )
 
 
 @lru_cache(maxsize=4096)
-def _when_unset(slot: Slot) -> frozenset[str]:
-    """The stems of what a description says is so by default: only running containers are shown."""
+def _default_stems(slot: Slot) -> frozenset[str]:
+    """Return the stems of what a description says is so by default: only running containers are shown."""
     return frozenset(
-        stem(word) for found in _BY_DEFAULT.finditer(slot.description) for word in split_words(found.group())
+        stem(word) for match in _BY_DEFAULT.finditer(slot.description) for word in split_words(match.group())
     )
 
 
-def _commanded(scene: Scene, words: Sequence[str]) -> tuple[int, bool] | None:
-    """Where a command makes so what the flag of an update says, and whether it does: [stop] for `running` is a no."""
-    if len(words) != 1 or words[0] not in _MADE or scene.operation.method not in METHODS[Intent.UPDATE]:
+def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] | None:
+    """Return the token of a command that sets the flag of an update, and the value: [stop] for `running` is a no."""
+    if len(words) != 1 or words[0] not in _STATE_COMMANDS or context.operation.method not in METHODS[Intent.UPDATE]:
         return None
-    start = opening_length(scene.sentence.text)
-    at = next((at for at, token in enumerate(scene.sentence.tokens) if token.start >= start and token.word), 0)
-    made = _MADE[words[0]].get(scene.sentence.stems[at])
-    return None if made is None else (at, made)
+    start = opening_length(context.sentence.text)
+    at = next((at for at, token in enumerate(context.sentence.tokens) if token.start >= start and token.word), 0)
+    value = _STATE_COMMANDS[words[0]].get(context.sentence.stems[at])
+    return None if value is None else (at, value)
 
 
-def _reach(scene: Scene, first: int) -> list[str]:
-    """The words before the one at `first` that may deny it: up to five, of the same clause."""
-    tokens = scene.sentence.tokens
+def _is_denied(context: SlotContext, slot: Slot, first: int) -> bool:
+    """Return whether one of the words before `first`, in the same clause, denies the flag.
+
+    A `no` that the description has as well (`no data`) is a part of the name.
+    """
+    tokens = context.sentence.tokens
     at = first
-    while at > 0 and first - at < _FAR and tokens[at - 1].text not in ",.;:?!()" and tokens[at - 1].lower not in _PARTS:
+    while at > max(0, first - _REACH) and tokens[at - 1].text not in ",.;:?!()" and tokens[at - 1].lower not in _PARTS:
         at -= 1
-    return [token.lower for token in tokens[at:first]]
+    if not any(token.lower in _NOT or token.lower.endswith(("n't", "n’t")) for token in tokens[at:first]):
+        return False
+    quoted = context.sentence.text[max(0, tokens[first].start - 3) : tokens[first].end].lower()
+    return not (quoted.startswith("no ") and quoted in slot.description.lower())
 
 
-_FAR = 5
-_PARTS = frozenset("and but or".split())
-
-
-def _meant(scene: Scene, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:
-    """Where a word is said in another way (children for kids, half of child-friendly), and how near that is."""
-    found: dict[str, tuple[int, float]] = {}
+def _similar_words(context: SlotContext, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:
+    """Return the tokens that are like words (children for kids, half of child-friendly), and how alike they are."""
+    matches: dict[str, tuple[int, float]] = {}
     for word in words:
-        if word in scene.sentence.stem_set:
+        if word in context.sentence.stem_set:
             continue
-        best = _MEANS
-        for at, token in enumerate(scene.sentence.tokens):
+        best = _MIN_FLAG_SIMILARITY
+        for at, token in enumerate(context.sentence.tokens):
             if not token.word or token.lower in STOPWORDS:
                 continue
             halves = [stem(half) for half in token.lower.split("-")] if "-" in token.lower else [token.stem]
             near = max(similarity(word, half) for half in halves)
             if near > best:
-                best, found[word] = near, (at, near)
-    return found
+                best, matches[word] = near, (at, near)
+    return matches
 
 
-def _as_typed(slot: Slot, yes: bool) -> Any:
-    if type_of(slot.item) != "string":
+def _as_typed(slot: Slot, yes: bool) -> object:
+    """Return a yes or a no as the schema of a slot has it."""
+    if schema_type(slot.item) != "string":
         return yes
     return next((choice for choice in slot.choices if str(choice).lower() == str(yes).lower()), str(yes))

@@ -1,4 +1,4 @@
-"""A sentence seen from one operation: which of its words matter, and what stands around each span."""
+"""The context of a sentence and one operation: the words of its slots, and the surroundings of each mention."""
 
 from __future__ import annotations
 
@@ -8,70 +8,64 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.text import LOOSE, Kind, Sentence, Span
-from nlapi.planner.slots.similarity import sample_stems, to_words
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.language.words import word_lists
+from nlapi.planner.language.words import words as word_set
+from nlapi.planner.slots.similarity import sample_stems, similar_stems
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
 
-_ROLES: dict[str, str] = {
-    "from": "from origin depart departure source start begin since sender base after pickup",
-    "to": "to destination arrive arrival target end until recipient receiver before dropoff",
-    "between": "start from min begin",
-    "until": "end to until before",
-    "till": "end to until before",
-    "through": "end to until",
-    "since": "start from since after",
-    "after": "start from since after",
-    "before": "end to until before",
-    "by": "by author artist creator actor director writer user",
-    "in": "city location country place region state language area currency town year month county",
-    "at": "location place time venue address theater hour",
-    "on": "date day",
-    "near": "location city place address",
-    "around": "location city place address time",
-    "over": "min minimum",
-    "above": "min minimum",
-    "least": "min minimum",
-    "under": "max maximum",
-    "below": "max maximum",
-    "most": "max maximum",
-    "within": "radius distance",
-    "because": "reason why cause",
-}
-ROLES = {word: frozenset(map(stem, roles.split())) for word, roles in _ROLES.items()}
-"""Little word -> stems of the names that it leads to."""
-_SKIPPED = frozenset("the a an my our your is are was of to be as equal equals = : this that its their".split())
-_GENERIC = frozenset(
-    map(stem, "id name value number list string text type code parameter uuid key field data item".split())
-)
-LEADING = frozenset(("of", "for", "in", "on", "about", "with", "by"))
-_LEFT = (1.0, 0.85, 0.65, 0.45, 0.3, 0.2)
-_RIGHT = (0.75, 0.5, 0.3)
-_PARTING = frozenset("and or with from to for in at by on".split())
+
+def _by_preposition(name: str) -> dict[str, tuple[str, ...]]:
+    """Return the stems of the words of each line of a list, by the preposition in front of them."""
+    lines = (line.split(": ") for line in word_lists("slots")[name].strip().splitlines())
+    return {preposition: tuple(map(stem, words.split())) for preposition, words in lines}
+
+
+ROLES = {preposition: frozenset(roles) for preposition, roles in _by_preposition("roles").items()}
+ROLE_VERBS = {verb: preposition for preposition, verbs in _by_preposition("role_verbs").items() for verb in verbs}
+LEADING_PREPOSITIONS = frozenset(("of", "for", "in", "on", "about", "with", "by"))
+_FILLERS = word_set("slots", "fillers")
+_GENERIC = stem_set("slots", "generic_names")
+_PARTING = word_set("slots", "parting")
 _STOPS = frozenset(".?!;")
-FAR = 12
-"""The distance of what is not there."""
+# Weight of the words of a sentence by their distance to the left and to the right of a mention.
+_WEIGHTS_BEFORE = (1.0, 0.85, 0.65, 0.45, 0.3, 0.2)
+_WEIGHTS_BEHIND = (0.75, 0.5, 0.3)
+# Distance, in tokens, to a word that is not in the sentence.
+NO_DISTANCE = 12
+
+WeightedStems = list[tuple[str, float]]
+Surroundings = tuple[WeightedStems, WeightedStems, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """A sentence looked at with one operation in mind: what its slots are called and which words are common to them."""
+class SlotContext:
+    """A sentence and the slots of one operation.
+
+    `listers` are the operations that list the resources whose id a slot takes, so that a name can be looked up;
+    `opaque` the slots among those whose resources have a name besides the id, so that no plain word is the id.
+    `given` slots are preset: the sentence fills none of them but those that are `remembered` from an earlier answer of
+    the user, and those only where it is clear. `names` tells whether a stem is a noun of the API.
+    """
 
     sentence: Sentence
     tool: Tool
     slots: tuple[Slot, ...]
-    listers: Mapping[Slot, Operation] = field(default_factory=dict)
-    """slots that take the id of a thing which an operation lists, so that its name will do"""
+    list_operations: Mapping[Slot, Operation] = field(default_factory=dict)
     opaque: frozenset[Slot] = frozenset()
-    """those of them that take an id beside which the things have a name: a plain word is no such id"""
-    given: frozenset[Slot] = frozenset()
-    """slots whose value is known by name: the sentence fills none of them, or only those that are `remembered`"""
+    preset: frozenset[Slot] = frozenset()
     remembered: frozenset[Slot] = frozenset()
-    """those of them that the user answered earlier: the sentence has to be clear to say otherwise"""
-    names: Callable[[str], bool] = lambda _: False
-    """whether a stem names a thing of the API"""
+    is_api_noun: Callable[[str], bool] = lambda _: False
+    inner_stems: dict[ValueMention, tuple[Sequence[str], float, str]] = field(default_factory=dict, init=False)
+    item_counts: dict[ValueMention, bool] = field(default_factory=dict, init=False)
+    _similar_to_name: dict[Slot, Mapping[str, float]] = field(default_factory=dict, init=False)
+    _similar_to_samples: dict[Slot, Mapping[str, float]] = field(default_factory=dict, init=False)
+    _rival_cache: dict[Slot, list[int]] = field(default_factory=dict, init=False)
+    _surroundings: dict[ValueMention, Surroundings] = field(default_factory=dict, init=False)
 
     @property
     def operation(self) -> Operation:
@@ -79,233 +73,209 @@ class Scene:
 
     @cached_property
     def noun(self) -> tuple[str, ...]:
-        """The stems of what the operation is about."""
+        """The stems of the noun of the operation."""
         return tuple(map(stem, noun_of(self.operation)))
 
     @cached_property
-    def common(self) -> frozenset[str]:
-        """Stems that name the operation or one of its slots, so are no value by themselves."""
+    def operation_stems(self) -> frozenset[str]:
+        """The stems that name the operation or one of its slots, which are no value by themselves."""
         operation = self.operation
+        # Not the placeholders: they are names of slots, which are among the words anyway.
         literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
         text = f"{operation.id} {operation.summary} {literal}"
-        named = {word for slot in self.slots for word in slot.words}
-        return frozenset({stem(word) for word in split_words(text) if word not in STOPWORDS} | named)
+        slot_words = {word for slot in self.slots for word in slot.words}
+        return frozenset({stem(word) for word in split_words(text) if word not in STOPWORDS} | slot_words)
 
     @cached_property
-    def talked(self) -> frozenset[str]:
-        """Stems of the operation's description, less telling than `common`."""
+    def description_stems(self) -> frozenset[str]:
+        """The stems of the description of the operation, which say less than `common`."""
         return frozenset(stem(word) for word in split_words(self.operation.description[:300]))
 
     @cached_property
-    def _spread(self) -> tuple[Counter[str], Counter[str]]:
-        named = Counter(word for slot in self.slots for word in set(slot.words))
-        told = Counter(word for slot in self.slots for word in slot.prose | set(slot.words))
-        return named, told
+    def _stem_counts(self) -> tuple[Counter[str], Counter[str]]:
+        """In how many names of slots each stem is, and in how many names and descriptions."""
+        names = Counter(word for slot in self.slots for word in set(slot.words))
+        texts = Counter(word for slot in self.slots for word in slot.prose | set(slot.words))
+        return names, texts
 
     @cached_property
-    def own(self) -> dict[Slot, Mapping[str, float]]:
-        """Per slot, how much each word of its name says."""
-        named, _ = self._spread
-        found: dict[Slot, Mapping[str, float]] = {}
+    def name_weights(self) -> dict[Slot, Mapping[str, float]]:
+        """The weight of each word of the name of each slot: the fewer slots have it, the more."""
+        names, _ = self._stem_counts
+        weights: dict[Slot, Mapping[str, float]] = {}
         for slot in self.slots:
+            # `name` and `id` are words of so many slots that they say nothing, unless the slot has no other word.
             words = [word for word in slot.words if word not in _GENERIC] or list(slot.words)
-            found[slot] = {word: 1.0 / named[word] for word in words}
-        return found
+            weights[slot] = {word: 1.0 / names[word] for word in words}
+        return weights
 
-    def kin(self, slot: Slot) -> Mapping[str, float]:
-        """The stems of the sentence that are near in meaning to the slot's own words."""
-        found = self._kin.get(slot)
-        if found is None:
-            found = self._kin[slot] = to_words(self.own[slot], self.sentence.words)
-        return found
+    def similar_to_name(self, slot: Slot) -> Mapping[str, float]:
+        """Return the stems of the sentence that are near in meaning to the name of a slot, with how near."""
+        near = self._similar_to_name.get(slot)
+        if near is None:
+            near = self._similar_to_name[slot] = similar_stems(self.name_weights[slot], self.sentence.content_stems)
+        return near
 
-    def kin_of_samples(self, slot: Slot) -> Mapping[str, float]:
-        """The stems of the sentence that are near in meaning to the values that the slot's description mentions."""
-        found = self._kin_of_samples.get(slot)
-        if found is None:
-            found = self._kin_of_samples[slot] = to_words(sample_stems(slot), self.sentence.words)
-        return found
+    def similar_to_samples(self, slot: Slot) -> Mapping[str, float]:
+        """Return the stems of the sentence that are near in meaning to the samples in the description of a slot."""
+        near = self._similar_to_samples.get(slot)
+        if near is None:
+            near = self._similar_to_samples[slot] = similar_stems(sample_stems(slot), self.sentence.content_stems)
+        return near
 
     @cached_property
-    def needed(self) -> int:
-        """How many slots are required."""
+    def required_count(self) -> int:
+        """The number of required slots."""
         return sum(slot.required for slot in self.slots)
 
     @cached_property
     def ranks(self) -> dict[Slot, tuple[int, Sequence[Slot], int]]:
-        """Of each slot its place, all slots of its family, and its place among those."""
+        """The position of each slot, all slots of its family, and its position among those."""
         families: dict[Family, list[Slot]] = {}
-        found: dict[Slot, tuple[int, Sequence[Slot], int]] = {}
-        for place, slot in enumerate(self.slots):
+        ranks: dict[Slot, tuple[int, Sequence[Slot], int]] = {}
+        for position, slot in enumerate(self.slots):
             same = families.setdefault(slot.family, [])
-            found[slot] = place, same, len(same)
+            ranks[slot] = position, same, len(same)
             same.append(slot)
-        return found
+        return ranks
 
-    @cached_property
-    def inside(self) -> dict[Span, tuple[Sequence[str], float, str]]:
-        """What match.py worked out of the words of each span."""
-        return {}
-
-    @cached_property
-    def counting(self) -> dict[Span, bool]:
-        """Of each span that was asked about whether it says how many things are wanted."""
-        return {}
-
-    @cached_property
-    def _kin(self) -> dict[Slot, Mapping[str, float]]:
-        return {}
-
-    @cached_property
-    def _kin_of_samples(self) -> dict[Slot, Mapping[str, float]]:
-        return {}
-
-    def order(self, span: Span, slot: Slot) -> float:
-        """1 when the span is where the slot is, each among its own (numbers, slots for numbers); towards 0 when not."""
-        spans, slots = self._numeric
-        if span not in spans or slot not in slots:
+    def numeric_order(self, mention: ValueMention, slot: Slot) -> float:
+        """Return 1 for a number at the position, among the numbers, of the slot among those for numbers; else less."""
+        mentions, slots = self._numeric
+        if mention not in mentions or slot not in slots:
             return 0.0
-        return 1.0 - abs(spans[span] - slots[slot]) / max(len(spans), len(slots))
+        return 1.0 - abs(mentions[mention] - slots[slot]) / max(len(mentions), len(slots))
 
-    def in_turn(self, span: Span, slot: Slot) -> float:
-        """How many places the span is behind the slot, each counted among its own kind or family; 0 is in turn."""
-        if span.form in LOOSE or span.kind is Kind.PHRASE:
-            return -FAR
-        spans, slots = self._turns
-        return float(spans.get(span, 0) - slots[slot])
+    def turn_distance(self, mention: ValueMention, slot: Slot) -> float:
+        """Return how many positions a mention of its kind is behind the slot of its family; 0 is in turn."""
+        if mention.form in ALTERNATIVE_FORMS or mention.kind is MentionKind.PHRASE:
+            return -NO_DISTANCE
+        return float(self._turns.get(mention, 0) - self.ranks[slot][2])
 
     @cached_property
-    def _turns(self) -> tuple[dict[Span, int], dict[Slot, int]]:
-        spans: dict[Span, int] = {}
+    def _turns(self) -> dict[ValueMention, int]:
+        """The position of each mention among those of its kind."""
+        turns: dict[ValueMention, int] = {}
         kinds: Counter[str] = Counter()
-        for span in self.sentence.spans:
-            if span.form not in LOOSE and span.kind is not Kind.PHRASE:
-                spans[span] = kinds[span.kind]
-                kinds[span.kind] += 1
-        slots: dict[Slot, int] = {}
-        families: Counter[str] = Counter()
-        for slot in self.slots:
-            slots[slot] = families[slot.family]
-            families[slot.family] += 1
-        return spans, slots
+        for mention in self.sentence.mentions:
+            if mention.form not in ALTERNATIVE_FORMS and mention.kind is not MentionKind.PHRASE:
+                turns[mention] = kinds[mention.kind]
+                kinds[mention.kind] += 1
+        return turns
 
     @cached_property
-    def _numeric(self) -> tuple[dict[Span, int], dict[Slot, int]]:
-        numbers = [span for span in self.sentence.spans if span.kind is Kind.NUMBER and span.form != "spelt"]
-        wanting = [slot for slot in self.slots if slot.family is Family.NUMBER]
-        return {span: at for at, span in enumerate(numbers)}, {slot: at for at, slot in enumerate(wanting)}
+    def _numeric(self) -> tuple[dict[ValueMention, int], dict[Slot, int]]:
+        numbers = [
+            mention
+            for mention in self.sentence.mentions
+            if mention.kind is MentionKind.NUMBER and mention.form != "spelt"
+        ]
+        slots = [slot for slot in self.slots if slot.family is Family.NUMBER]
+        return {mention: at for at, mention in enumerate(numbers)}, {slot: at for at, slot in enumerate(slots)}
 
-    def distances(self, span: Span, slot: Slot) -> tuple[float, float, float, float]:
-        """Tokens from the span to the nearest word of the slot's name on its left and right, and to another slot's."""
-        own = self.places[slot]
-        others = self._others(slot)
-        return _left_of(own, span), _right_of(own, span), _left_of(others, span), _right_of(others, span)
-
-    @cached_property
-    def places(self) -> dict[Slot, list[int]]:
-        """Where in the sentence the words of each slot's name are."""
-        found: dict[Slot, list[int]] = {}
-        for slot in self.slots:
-            own = self.own[slot]
-            found[slot] = [at for at, word in enumerate(self.sentence.stems) if word in own]
-        return found
-
-    def _others(self, slot: Slot) -> list[int]:
-        found = self._rivals.get(slot)
-        if found is None:
-            own = set(self.places[slot])
-            every = {at for other in self.slots if other is not slot for at in self.places[other]}
-            found = self._rivals[slot] = sorted(every - own)
-        return found
+    def distances(self, mention: ValueMention, slot: Slot) -> tuple[float, float, float, float]:
+        """Return the distances of a mention to the name of the slot before and behind it, and of any other."""
+        name, rivals = self.name_positions[slot], self._rival_positions(slot)
+        return (
+            _distance_before(name, mention),
+            _distance_behind(name, mention),
+            _distance_before(rivals, mention),
+            _distance_behind(rivals, mention),
+        )
 
     @cached_property
-    def _rivals(self) -> dict[Slot, list[int]]:
-        return {}
+    def name_positions(self) -> dict[Slot, list[int]]:
+        """The tokens of the sentence that are words of the name of each slot."""
+        stems = self.sentence.stems
+        return {slot: [at for at, word in enumerate(stems) if word in self.name_weights[slot]] for slot in self.slots}
 
-    def told(self, word: str) -> float:
-        return 1.0 / max(1, self._spread[1][word])
+    def _rival_positions(self, slot: Slot) -> list[int]:
+        """Return the tokens that are words of the name of another slot, and not of this one."""
+        rivals = self._rival_cache.get(slot)
+        if rivals is None:
+            tokens = {at for rival in self.slots if rival is not slot for at in self.name_positions[rival]}
+            rivals = self._rival_cache[slot] = sorted(tokens.difference(self.name_positions[slot]))
+        return rivals
 
-    def around(self, span: Span) -> tuple[list[tuple[str, float]], list[tuple[str, float]], str]:
-        """The stems left and right of a span with their nearness, and the little word that leads to it."""
-        cached = self._around.get(span)
+    def prose_weight(self, word: str) -> float:
+        """Return the weight of a word of descriptions: the fewer slots have it, the more."""
+        return 1.0 / max(1, self._stem_counts[1][word])
+
+    def surroundings(self, mention: ValueMention) -> Surroundings:
+        """Return the stems before and behind a mention with their weights, and the preposition that leads to it."""
+        cached = self._surroundings.get(mention)
         if cached is None:
-            cached = self._around[span] = (
-                _left(self.sentence, span),
-                _right(self.sentence, span),
-                _leader(self.sentence, span),
+            cached = self._surroundings[mention] = (
+                _before(self.sentence, mention),
+                _behind(self.sentence, mention),
+                _leader(self.sentence, mention),
             )
         return cached
 
-    @cached_property
-    def _around(self) -> dict[Span, tuple[list[tuple[str, float]], list[tuple[str, float]], str]]:
-        return {}
+
+def _distance_before(places: Sequence[int], mention: ValueMention) -> float:
+    return min((mention.first - at for at in places if at < mention.first), default=NO_DISTANCE)
 
 
-def _left_of(places: Sequence[int], span: Span) -> float:
-    return min((span.first - at for at in places if at < span.first), default=FAR)
+def _distance_behind(places: Sequence[int], mention: ValueMention) -> float:
+    return min((at - mention.last + 1 for at in places if at >= mention.last), default=NO_DISTANCE)
 
 
-def _right_of(places: Sequence[int], span: Span) -> float:
-    return min((at - span.last + 1 for at in places if at >= span.last), default=FAR)
-
-
-def _left(sentence: Sentence, span: Span) -> list[tuple[str, float]]:
-    """Stems before a span, nearest first. Beyond another number its unit is left out, for it belongs to that one."""
-    found: list[tuple[str, float]] = []
-    at, step = span.first - 1, 0
-    while at >= 0 and step < len(_LEFT):
+def _before(sentence: Sentence, mention: ValueMention) -> WeightedStems:
+    """Return the stems before a mention, nearest first, without the unit of a number between: it belongs to that."""
+    weighted: WeightedStems = []
+    at, step = mention.first - 1, 0
+    while at >= 0 and step < len(_WEIGHTS_BEFORE):
         token = sentence.tokens[at]
         if token.text in _STOPS:
             break
-        if at in sentence.valued and span.kind is not Kind.PHRASE:
-            found = found[: -1 if at + 1 < span.first and found and found[-1][0] == sentence.stems[at + 1] else None]
+        # Behind another number or date the words count less: they are likelier about that one.
+        if at in sentence.value_positions and mention.kind is not MentionKind.PHRASE:
+            if at + 1 < mention.first and weighted and weighted[-1][0] == sentence.stems[at + 1]:
+                weighted.pop()
             step += 3
-        elif at in sentence.titled:
+        elif at in sentence.title_positions:
             step += token.word
-        elif token.word and token.lower not in _SKIPPED:
-            found.append((token.stem, _LEFT[step]))
+        elif token.word and token.lower not in _FILLERS:
+            weighted.append((token.stem, _WEIGHTS_BEFORE[step]))
             step += 1
         elif token.text == ",":
             step += 1
         at -= 1
-    return found
+    return weighted
 
 
-def _right(sentence: Sentence, span: Span) -> list[tuple[str, float]]:
-    found: list[tuple[str, float]] = []
-    for step, token in enumerate(sentence.tokens[span.last : span.last + len(_RIGHT)]):
-        if token.text in _STOPS or token.text == "," or token.lower in _PARTING or span.last + step in sentence.valued:
+def _behind(sentence: Sentence, mention: ValueMention) -> WeightedStems:
+    """Return the stems behind a mention, nearest first, to the end of the clause."""
+    weighted: WeightedStems = []
+    for step, token in enumerate(sentence.tokens[mention.last : mention.last + len(_WEIGHTS_BEHIND)]):
+        if (
+            token.text in _STOPS
+            or token.text == ","
+            or token.lower in _PARTING
+            or mention.last + step in sentence.value_positions
+        ):
             break
         if token.word:
-            found.append((token.stem, _RIGHT[step]))
-    return found
+            weighted.append((token.stem, _WEIGHTS_BEHIND[step]))
+    return weighted
 
 
-def _leader(sentence: Sentence, span: Span) -> str:
-    """The preposition in front of a span; of two ends (between 1 and 5, from 1 to 5) the second gets `to`."""
-    at = span.first - 1
+def _leader(sentence: Sentence, mention: ValueMention) -> str:
+    """Return the preposition in front of a mention, `to` for the second end of a range (between 1 and 5)."""
+    at = mention.first - 1
     while at >= 0 and sentence.tokens[at].lower in ("the", "a", "an", "about", "than", "my"):
         at -= 1
     if at < 0:
         return ""
     word = sentence.tokens[at].lower
+    # `and` ends a range only behind `between` or `from`; in `red and blue` it joins two values.
     if word in ("and", "-", "–") and any(
         token.lower in ("between", "from") for token in sentence.tokens[max(0, at - 5) : at]
     ):
         return "to"
-    if word in ROLES or word in LEADING:
+    if word in ROLES or word in LEADING_PREPOSITIONS:
         return word
     if at and sentence.tokens[at].stem in ("range", "period"):
         return ""
     return ROLE_VERBS.get(sentence.tokens[at].stem, "")
-
-
-ROLE_VERBS = {
-    stem(word): role
-    for role, words in {
-        "from": "starting beginning leaving departing",
-        "to": "ending arriving",
-        "by": "directed written",
-    }.items()
-    for word in words.split()
-}

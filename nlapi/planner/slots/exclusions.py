@@ -1,146 +1,126 @@
-"""Tells what of a sentence is no value of a slot: what the call itself is about, or another field of what is listed."""
+"""The exclusion of mentions that are no value of a slot: the call itself, another field, a number of another sort."""
 
 from __future__ import annotations
 
 import re
 
-from nlapi.openapi.spec import Effect
 from nlapi.planner.language.numbers import is_bound
-from nlapi.planner.language.text import Kind, Span
-from nlapi.planner.slots.context import Scene
+from nlapi.planner.language.text import MentionKind, ValueMention
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import ID_WORDS, takes_id
-from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, is_item_count, page_number, page_size, page_token
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.answers import answer_words
-from nlapi.resources.naming import singular, stem
+from nlapi.resources.naming import stem
 from nlapi.resources.nouns import noun_of
 
 _UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
-_WHEN = frozenset(map(stem, "since until before after from to start end time timestamp date at".split()))
+_WHEN = stem_set("slots", "time_names")
+# The least number that is a moment in seconds: in 1973.
 _EARLIEST = 100_000_000
-"""The least number that is a moment: in 1973, in seconds."""
 BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
+# Words that announce an id, and are none.
 _NO_IDS = ID_WORDS | {"name", "number"}
-"""Words that say that an id follows, and are none."""
-_PARTLY = frozenset(map(stem, "contain contains containing mention mentions match matches".split()))
-_SORTS = frozenset(map(stem, "kind type category status state".split()))
-LARGEST_PAGE = 10_000
-"""No page is larger, nor is its number."""
-_SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
-_SKIPS = frozenset(map(stem, ("skip", "offset")))
-_BY = frozenset(("by", "per"))
-_ORDERING = frozenset(map(stem, "sort sorting order ordering by group grouping field column".split()))
+_PARTLY = stem_set("slots", "contains")
+_SORTS = stem_set("slots", "kind_names")
+# The largest length and number of a page.
+MAX_PAGE = 10_000
+_SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
+_SKIPS = stem_set("slots", "skips")
+_CODED_FORMS = frozenset(("email", "url", "uuid", "host"))
 
 
-def is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor.
+def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention is of a sort that a slot does not take.
 
-    Nor is a bound (more than 20) an id, or the field of an order or of groups (by repo count) a value.
+    A date is no id, a sum of money or the number of a resource (task 771220) no length of a page, a name no cursor, a
+    bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
     """
-    if span.kind is Kind.NUMBER and _is_other_number(scene, slot, span):
+    if mention.kind is MentionKind.NUMBER and _is_bound_or_too_small(context, slot, mention):
         return True
-    if slot.family is Family.TEXT and _is_by_field(scene, slot, span):
+    if mention.kind is MentionKind.DATE:
+        return (
+            takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.location == "path")
+        )
+    if mention.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
         return True
-    if span.kind is Kind.DATE:
-        return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
-    if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
+    if slot.words and slot.words[-1] in _SORTS and mention.form in _CODED_FORMS:
         return True
-    if slot.words and slot.words[-1] in _SORTS and span.form in ("email", "url", "uuid", "host"):
-        return True
-    if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
+    if slot.family in (Family.DATE, Family.TIME) and mention.form in (*_CODED_FORMS, "path", "tag"):
         return True
     if page_token(slot):
-        return not set(slot.words) & scene.sentence.stem_set
-    if slot.name.lower().startswith("page") and slot.where == "query" and span.kind is not Kind.NUMBER:
+        return not set(slot.words) & context.sentence.stem_set
+    if slot.name.lower().startswith("page") and slot.location == "query" and mention.kind is not MentionKind.NUMBER:
         return True
-    if slot.name.lower() in ("offset", "skip") and slot.where == "query":
-        return not ({*slot.words, *_SKIPS} & scene.sentence.stem_set)
-    if span.kind is not Kind.NUMBER or not (page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)):
-        return False
-    if page_number(slot) and stem("page") not in scene.sentence.stem_set:
-        return True
-    return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
-
-
-def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Do the words behind `by` or `per` name a field of what is listed, where the slot does not take such a name?"""
-    if (
-        span.kind is not Kind.PHRASE
-        or scene.operation.effect is not Effect.READ
-        or not _ORDERING.isdisjoint(slot.words)
+    if slot.name.lower() in ("offset", "skip") and slot.location == "query":
+        return not ({*slot.words, *_SKIPS} & context.sentence.stem_set)
+    if mention.kind is not MentionKind.NUMBER or not (
+        page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)
     ):
         return False
-    tokens = scene.sentence.tokens
-    by = next((at for at in range(span.first - 1, max(-1, span.first - 4), -1) if tokens[at].lower in _BY), None)
-    if by is None:
-        return False
-    words = {token.stem for token in tokens[by + 1 : span.last] if token.word}
-    return any(words <= set(field) for field in answer_words(scene.operation).fields)
-
-
-def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
-    makes = scene.operation.method == "POST" and slot.required and not slot.choices
-    if makes and span.kind is Kind.PHRASE and scene.sentence.stems[span.first : span.last] == scene.noun:
-        return True  # create a silence
-    if span.kind is Kind.LITERAL and takes_id(slot) and span.text.lower() == "".join(noun_of(scene.operation)):
-        return True  # decode the [base64] text
-    if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
-        words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
-        if span.kind is Kind.PHRASE and _is_predicate(scene, span):
-            return True
-        return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
-    if span.kind is Kind.PHRASE and slot.where == "query" and scene.operation.method != "GET":
-        return all(word in scene.common for word in scene.sentence.stems[span.first : span.last])  # flush the [cache]
-    sifts = slot.where == "query" and slot.family is Family.TEXT and (not slot.required or QUERYLIKE & set(slot.words))
-    if sifts and _is_of_field(scene, slot, span):
+    if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
-    counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
-    return counted and not page_size(slot) and any(map(page_size, scene.slots))
+    return mention.form in ("money", "percent") or mention.value > MAX_PAGE
 
 
-def _is_other_number(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Is a number the end of a range where an id is wanted, or too small for the seconds since 1970?"""
-    if takes_id(slot) and is_bound(scene.sentence.text, span.start, span.end):
+def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention is about the call: the words of the operation, or the number of items to list."""
+    makes = context.operation.method == "POST" and slot.required and not slot.choices
+    if (
+        makes
+        and mention.kind is MentionKind.PHRASE
+        and context.sentence.stems[mention.first : mention.last] == context.noun
+    ):
+        return True  # create a silence
+    if (
+        mention.kind is MentionKind.LITERAL
+        and takes_id(slot)
+        and mention.text.lower() == "".join(noun_of(context.operation))
+    ):
+        return True  # decode the [base64] text
+    if mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and takes_id(slot):
+        words = {token.stem for token in context.sentence.tokens[mention.first : mention.last] if token.word}
+        return words <= _NO_IDS or (mention.kind is MentionKind.NAME and words <= context.operation_stems)
+    if mention.kind is MentionKind.PHRASE and slot.location == "query" and context.operation.method != "GET":
+        return all(
+            word in context.operation_stems for word in context.sentence.stems[mention.first : mention.last]
+        )  # flush the [cache]
+    filters = (
+        slot.location == "query" and slot.family is Family.TEXT and (not slot.required or QUERYLIKE & set(slot.words))
+    )
+    if filters and _is_of_field(context, slot, mention):
+        return True
+    counted = mention.kind is MentionKind.NUMBER and not slot.required and is_item_count(context, mention)
+    return counted and not page_size(slot) and any(map(page_size, context.slots))
+
+
+def _is_bound_or_too_small(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a number is a bound where an id is taken, or too small for the seconds since 1970."""
+    if takes_id(slot) and is_bound(context.sentence.text, mention.start, mention.end):
         return True
     moment = not _WHEN.isdisjoint(slot.words) and _UNIX.search(slot.description) is not None
-    return moment and slot.family is Family.NUMBER and span.value < _EARLIEST
+    return moment and slot.family is Family.NUMBER and mention.value < _EARLIEST
 
 
-def _is_predicate(scene: Scene, span: Span) -> bool:
-    """Is a span what a question asks whether a thing is so: is the server [alive]?"""
-    tokens = scene.sentence.tokens
-    ends = all(not token.word for token in tokens[span.last :])
-    return ends and span.first > 1 and tokens[0].lower in ("is", "are", "was", "were") and tokens[1].lower != "there"
-
-
-def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
-    words, stems = answer_words(scene.operation), scene.sentence.stems
-    own = slot.prose | set(slot.words)
-    first = span.first
-    while first < span.last - 1 and scene.sentence.tokens[first].lower in ("the", "a", "an", "all", "our"):
+def _is_of_field(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention is about a field of the answer that the slot is not: [kind], account [acme], [Slave]."""
+    words, stems = answer_words(context.operation), context.sentence.stems
+    slot_stems = slot.prose | set(slot.words)
+    first = mention.first
+    while first < mention.last - 1 and context.sentence.tokens[first].lower in ("the", "a", "an", "all", "our"):
         first += 1
-    inside = stems[first : span.last]
-    if QUERYLIKE & set(slot.words) and span.kind is Kind.PHRASE and len(inside) > 1 and inside[0] in _PARTLY:
-        return True  # what it contains is sought, not that it does
-    runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []
+    inside = stems[first : mention.last]
+    if QUERYLIKE & set(slot.words) and mention.kind is MentionKind.PHRASE and len(inside) > 1 and inside[0] in _PARTLY:
+        return True  # the text behind `containing` is the query, not the word itself
+    runs = [inside[:count] for count in range(1, len(inside) + 1)] if mention.kind is MentionKind.PHRASE else []
     if not QUERYLIKE & set(slot.words):
-        at = span.first
-        while at > 0 and scene.sentence.tokens[at - 1].lower in BEFORE_ID:
+        at = mention.first
+        while at > 0 and context.sentence.tokens[at - 1].lower in BEFORE_ID:
             at -= 1
         runs += [stems[first:at] for first in range(max(0, at - 3), at)]
-        nouns = {*slot.words, *scene.noun}
+        nouns = {*slot.words, *context.noun}
         bare = tuple(word for word in inside if word not in nouns)
-        if span.kind in (Kind.NAME, Kind.PHRASE) and bare in words.values:
+        if mention.kind in (MentionKind.NAME, MentionKind.PHRASE) and bare in words.values:
             return True
-    return any(words.names_field(run) for run in runs if not set(run) <= own)
-
-
-def _numbers_a_thing(scene: Scene, span: Span) -> bool:
-    """Does a number stand behind the noun of what the operation takes the id of: task 12?"""
-    before = scene.sentence.tokens[span.first - 1] if span.first else None
-    if before is None or singular(before.lower) != before.lower:
-        return False
-    nouns = {word for slot in scene.slots if slot.where == "path" for word in slot.words[:1]}
-    return before.stem in nouns and before.stem not in ID_WORDS
+    return any(words.names_field(run) for run in runs if not set(run) <= slot_stems)

@@ -1,4 +1,4 @@
-"""How well a Span fits a Slot, as a row of figures."""
+"""The features of a mention, of a slot, and of how well the two fit, on which the slot forest is trained."""
 
 from __future__ import annotations
 
@@ -9,92 +9,94 @@ from datetime import time
 from functools import lru_cache
 
 from nlapi.planner.language.lexicon import STATES
-from nlapi.planner.language.measures import fits, said
-from nlapi.planner.language.text import LOOSE, Kind, Sentence, Span
-from nlapi.planner.slots.context import LEADING, ROLES, Scene
+from nlapi.planner.language.measures import unit_of_mention, unit_similarity
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.language.words import words as word_set
+from nlapi.planner.slots.context import LEADING_PREPOSITIONS, ROLES, SlotContext, WeightedStems
 from nlapi.planner.slots.entities import RENAMES
-from nlapi.planner.slots.similarity import world_fits
+from nlapi.planner.slots.similarity import world_fit
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.slots.value_forms import CLOSING, OPENING, wanted, wants_clock
-from nlapi.planner.slots.values import fraction_wanted, is_coded
+from nlapi.planner.slots.value_forms import CLOSING, OPENING, slot_unit, wants_clock
+from nlapi.planner.slots.values import is_coded, takes_fraction
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
 from nlapi.tools.word_similarity import rarity
 
-_SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
+_SIZES = stem_set("slots", "limits")
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _SKIP = stem("skip")
-_PICKS = frozenset("last first top latest newest oldest recent".split())
-NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
-QUERYLIKE = frozenset(map(stem, "q query search keyword term text filter".split()))
-MONEYLIKE = frozenset(
-    map(
-        stem, "price budget amount cost fee salary bid spend money payment balance value income loan fund total".split()
-    )
-)
+_PICKS = word_set("slots", "picks")
+NAMELIKE = stem_set("slots", "namelike")
+QUERYLIKE = stem_set("slots", "querylike")
+MONEYLIKE = stem_set("slots", "moneylike")
+_NUMBERLIKE = stem_set("slots", "numberlike")
+_PLACELIKE = stem_set("slots", "placelike")
+_STATES = frozenset(STATES.values())
 _CITY = re.compile(r"\b(?:city|town|address)\b(?: and|,)\s*(?:the )?(?:state|country|province|region)", re.IGNORECASE)
-_PLACELIKE = frozenset(
-    map(stem, "city location place address town area region destination origin venue country state".split())
-)
+_ADDRESS = re.compile(r"address|street", re.IGNORECASE)
+_CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
+# Letters of a code (JFK, USD, AAPL) at most.
+_LONGEST_CODE = 5
 
-
-MATCHES = (
+# Names of the features of a mention and a slot, in the order of `match`. They are about 0 to 1, distances in tokens.
+# The forests are trained on these names: a change needs `python -m training`.
+FIT_FEATURES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
     *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
     *("measured", "world", "kin", "kin_samples", "kin_beside", "code_asked", "addressed", "parts"),
 )
-"""What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
 
-def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
-    """What speaks for and against `span` being the value of `slot`."""
-    left, right, leader = scene.around(span)
-    asks, number = _asks(slot), span.kind is Kind.NUMBER
+def fit_features(context: SlotContext, mention: ValueMention, slot: Slot) -> list[float]:
+    """Return the features named by MATCHES."""
+    before, behind, leader = context.surroundings(mention)
+    asks, number = _kind(slot), mention.kind is MentionKind.NUMBER
     words = asks.words
     role, against = _role(words, leader)
-    inner, common, last = _inside(scene, span)
+    inner, common, last = _inside(context, mention)
     return [
-        _named(scene, slot, left, right),
-        _told(scene, slot, left, right),
+        _name_share(context, slot, before, behind),
+        _prose_share(context, slot, before, behind),
         role,
         against,
-        1.0 if span.text.lower() in slot.examples else 0.0,
-        _money(span, slot) if number else 0.0,
-        float(span.kind is Kind.NAME and asks.place),
-        float(leader in LEADING and span.kind in (Kind.PHRASE, Kind.NAME)),
-        float(asks.name and leader == "to" and not RENAMES.isdisjoint(scene.sentence.stem_set)),
-        float(asks.query and scene.operation.method == "GET"),
-        _paged(scene, span, slot) if number else 0.0,
-        scene.order(span, slot),
-        float(number and slot.family is Family.ID and bool(right) and right[0][0] not in slot.words),
+        1.0 if mention.text.lower() in slot.examples else 0.0,
+        _money(mention, slot) if number else 0.0,
+        float(mention.kind is MentionKind.NAME and asks.place),
+        float(leader in LEADING_PREPOSITIONS and mention.kind in (MentionKind.PHRASE, MentionKind.NAME)),
+        float(asks.name and leader == "to" and not RENAMES.isdisjoint(context.sentence.stem_set)),
+        float(asks.query and context.operation.method == "GET"),
+        _paged(context, mention, slot) if number else 0.0,
+        context.numeric_order(mention, slot),
+        float(number and slot.family is Family.ID and bool(behind) and behind[0][0] not in slot.words),
         common,
         float(bool(inner) and inner[0] in VERBS),
-        _city(scene, span, slot) if span.form == "place" else 0.0,
-        *scene.distances(span, slot),
+        _city(context, mention, slot) if mention.form == "place" else 0.0,
+        *context.distances(mention, slot),
         sum(word in words for word in inner) / max(1, len(inner)),
-        shape_likeness(span.text, slot.samples),
-        float(span.kind is Kind.CALLED) * (1.0 if asks.name else 0.8 if asks.query else -0.6),
+        shape_likeness(mention.text, slot.samples),
+        float(mention.kind is MentionKind.TITLE) * (1.0 if asks.name else 0.8 if asks.query else -0.6),
         float(number and slot.unit != ""),
-        fraction_wanted(slot) if span.form == "percent" else 0.0,
-        float(slot.family is Family.ID and " " in span.text),
+        takes_fraction(slot) if mention.form == "percent" else 0.0,
+        float(slot.family is Family.ID and " " in mention.text),
         float(is_coded(slot)),
-        *_clock(scene, span, slot),
-        scene.in_turn(span, slot),
-        float(number and counts_things(scene, span)),
-        fits(said(scene.sentence, span), wanted(slot)) if number else 0.0,
-        world_fits(span, slot),
-        scene.kin(slot).get(last, 0.0),
-        scene.kin_of_samples(slot).get(last, 0.0),
-        _kin_beside(scene.kin(slot), left, right),
-        float(asks.code and span.text.isupper() and len(span.text) <= _SHORT),
-        _addressed(scene, span, asks.address),
-        _parts(span, slot),
+        *_clock(context, mention, slot),
+        context.turn_distance(mention, slot),
+        float(number and is_item_count(context, mention)),
+        unit_similarity(unit_of_mention(context.sentence, mention), slot_unit(slot)) if number else 0.0,
+        world_fit(mention, slot),
+        context.similar_to_name(slot).get(last, 0.0),
+        context.similar_to_samples(slot).get(last, 0.0),
+        _similarity_beside(context.similar_to_name(slot), before, behind),
+        float(asks.code and mention.text.isupper() and len(mention.text) <= _LONGEST_CODE),
+        _addressed(context, mention, asks.address),
+        _extra_parts(mention, slot),
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asks:
-    """What a slot asks for, as far as no sentence is needed to say so."""
+class _SlotKind:
+    """The words of a slot and the kinds of values that they stand for."""
 
     words: frozenset[str]
     place: bool
@@ -105,9 +107,9 @@ class _Asks:
 
 
 @lru_cache(maxsize=4096)
-def _asks(slot: Slot) -> _Asks:
+def _kind(slot: Slot) -> _SlotKind:
     words = frozenset(slot.words)
-    return _Asks(
+    return _SlotKind(
         words=words,
         place=bool(_PLACELIKE & words),
         name=bool(NAMELIKE & words),
@@ -117,83 +119,75 @@ def _asks(slot: Slot) -> _Asks:
     )
 
 
-def _inside(scene: Scene, span: Span) -> tuple[Sequence[str], float, str]:
-    """The stems of a span, how much of it is words of the operation itself, and the last of them."""
-    found = scene.inside.get(span)
-    if found is None:
-        inner = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word]
-        found = scene.inside[span] = inner, _common(scene, inner), inner[-1] if inner else ""
-    return found
+def _inside(context: SlotContext, mention: ValueMention) -> tuple[Sequence[str], float, str]:
+    """Return the stems of a mention, the share of them that are words of the operation, and the last of them."""
+    cached = context.inner_stems.get(mention)
+    if cached is None:
+        inner = [token.stem for token in context.sentence.tokens[mention.first : mention.last] if token.word]
+        cached = context.inner_stems[mention] = inner, _common(context, inner), inner[-1] if inner else ""
+    return cached
 
 
-def _kin_beside(
-    kin: Mapping[str, float], left: Sequence[tuple[str, float]], right: Sequence[tuple[str, float]]
-) -> float:
-    return max((kin[word] * near for word, near in (*left, *right) if word in kin), default=0.0) if kin else 0.0
+def _similarity_beside(near_words: Mapping[str, float], before: WeightedStems, behind: WeightedStems) -> float:
+    beside = (*before, *behind) if near_words else ()
+    return max((near_words[word] * weight for word, weight in beside if word in near_words), default=0.0)
 
 
-def _addressed(scene: Scene, span: Span, asked: bool) -> float:
-    """1 for an address where one is asked for, -1 for a piece of one there, or for its number anywhere."""
-    if span.form == "address":
-        return 1.0 if asked else 0.3
-    inside = scene.sentence.in_address(span)
-    return -1.0 if inside and (asked or span.kind is Kind.NUMBER) else -0.3 if inside else 0.0
+def _addressed(context: SlotContext, mention: ValueMention, takes_address: bool) -> float:
+    """Return 1 for an address where one is taken, -1 for a piece of one there, or for its number anywhere."""
+    if mention.form == "address":
+        return 1.0 if takes_address else 0.3
+    inside = context.sentence.in_address(mention)
+    return -1.0 if inside and (takes_address or mention.kind is MentionKind.NUMBER) else -0.3 if inside else 0.0
 
 
-def _parts(span: Span, slot: Slot) -> float:
-    """How many more parts, divided by commas, a span has than the example or the format of a description."""
-    if not slot.samples or span.kind is Kind.NUMBER:
+def _extra_parts(mention: ValueMention, slot: Slot) -> float:
+    """Return how many more parts, divided by commas, a mention has than the samples of a slot."""
+    if not slot.samples or mention.kind is MentionKind.NUMBER:
         return 0.0
-    return float(span.text.count(",") - max(one.count(",") for one in slot.samples))
+    return float(mention.text.count(",") - max(sample.count(",") for sample in slot.samples))
 
 
-_ADDRESS = re.compile(r"address|street", re.IGNORECASE)
-
-
-_CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
-_SHORT = 5
-"""Letters of a code (JFK, USD, AAPL) at most."""
-
-
-def _clock(scene: Scene, span: Span, slot: Slot) -> tuple[float, float]:
-    """Does the slot take a time of day, and does the sentence say one that is not in the span?"""
+def _clock(context: SlotContext, slot_mention: ValueMention, slot: Slot) -> tuple[float, float]:
+    """Return whether a slot takes a time of day, and whether the sentence has one outside the mention."""
     if slot.family not in (Family.DATE, Family.TIME):
         return 0.0, 0.0
-    hours = (one for one in scene.sentence.spans if isinstance(one.value, time) and one is not span)
-    return float(wants_clock(slot)), float(any(hours))
+    hours = any(
+        isinstance(mention.value, time) and mention is not slot_mention for mention in context.sentence.mentions
+    )
+    return float(wants_clock(slot)), float(hours)
 
 
-def _money(span: Span, slot: Slot) -> float:
-    if span.form != "money" and not slot.unit:
+def _money(mention: ValueMention, slot: Slot) -> float:
+    if mention.form != "money" and not slot.unit:
         return 0.0
-    return 1.0 if (span.form == "money") == bool(slot.unit or MONEYLIKE & set(slot.words)) else -0.5
+    return 1.0 if (mention.form == "money") == bool(slot.unit or MONEYLIKE & set(slot.words)) else -0.5
 
 
-def _common(scene: Scene, words: Sequence[str]) -> float:
-    """How much of a span is words of the operation itself."""
-    if not words:
+def _common(context: SlotContext, stems: Sequence[str]) -> float:
+    """Return the share of words that are those of the operation; words of its description count half."""
+    if not stems:
         return 0.0
-    return sum(1.0 if word in scene.common else 0.5 * (word in scene.talked) for word in words) / len(words)
+    return sum(
+        1.0 if word in context.operation_stems else 0.5 * (word in context.description_stems) for word in stems
+    ) / len(stems)
 
 
-def _city(scene: Scene, span: Span, slot: Slot) -> float:
-    if any("," in one for one in slot.examples) or _CITY.search(slot.description):
+def _city(context: SlotContext, mention: ValueMention, slot: Slot) -> float:
+    if any("," in sample for sample in slot.examples) or _CITY.search(slot.description):
         return 2.0
-    return _alone(scene, slot)
+    return _pair_weight(context, slot)
 
 
 def shape_likeness(text: str, samples: Sequence[str]) -> float:
-    """How much `text` looks like the most similar of `samples`, from 0 to 1; 0 when there are none."""
-    if not samples:
-        return 0.0
-    own = _shape_matches(text)
-    return max(
-        (sum(a == b for a, b in zip(own, _shape_matches(one), strict=True)) / len(own) for one in samples), default=0.0
-    )
+    """Return how much `text` looks like the most similar of `samples`, from 0 to 1; 0 without samples."""
+    shape = _text_shape(text) if samples else ()
+    shapes = map(_text_shape, samples)
+    return max((sum(a == b for a, b in zip(shape, other, strict=True)) / len(shape) for other in shapes), default=0.0)
 
 
 @lru_cache(maxsize=4096)
-def _shape_matches(text: str) -> tuple[object, ...]:
+def _text_shape(text: str) -> tuple[object, ...]:
     words = len(text.split())
     digits = sum(map(str.isdigit, text))
     return (
@@ -204,10 +198,11 @@ def _shape_matches(text: str) -> tuple[object, ...]:
 
 @lru_cache(maxsize=4096)
 def page_number(slot: Slot) -> bool:
-    """Is `slot` which page is wanted, rather than how long a page is?"""
+    """Return whether a slot takes the number of a page, rather than its length."""
     return slot.family is Family.NUMBER and stem("page") in slot.words and not page_size(slot)
 
 
+# Ends of the names of cursors. Nobody writes a cursor into a sentence, but its slot takes any text.
 _TOKENS = (
     *(["page", "token"], ["next", "token"], ["continuation", "token"]),
     *(["starting", "after"], ["start", "after"], ["ending", "before"]),
@@ -216,74 +211,76 @@ _TOKENS = (
 
 @lru_cache(maxsize=4096)
 def page_token(slot: Slot) -> bool:
-    """Is `slot` what an API itself gives out to say where a page begins: a cursor, a page token?"""
+    """Return whether a slot takes a cursor or a page token, which an API gives out itself."""
     words = split_words(slot.name)
-    named = words[-1:] == ["cursor"] or words[-2:] in _TOKENS
-    named = named or "cursor" in slot.description.lower()
-    return slot.where == "query" and named and slot.family in (Family.TEXT, Family.ID)
+    is_cursor = words[-1:] == ["cursor"] or words[-2:] in _TOKENS or "cursor" in slot.description.lower()
+    return slot.location == "query" and is_cursor and slot.family in (Family.TEXT, Family.ID)
 
 
 @lru_cache(maxsize=4096)
 def page_size(slot: Slot) -> bool:
-    """Is `slot` how many things are wanted at most?"""
+    """Return whether a slot takes the largest number of items to list."""
     words = set(slot.words)
     return slot.family is Family.NUMBER and bool(words & _SIZES or slot.words == ("first",) or slot.words == ("top",))
 
 
-def _paged(scene: Scene, span: Span, slot: Slot) -> float:
-    """1 for a page that is numbered (page 2) or counted (2 per page, list 2 books), -1 for the other of the two."""
-    number, size = page_number(slot), scene.operation.method == "GET" and page_size(slot)
+def _paged(context: SlotContext, mention: ValueMention, slot: Slot) -> float:
+    """Return 1 for the number (page 2) or the length of a page (2 per page, list 2 books), -1 for the opposite."""
+    number, size = page_number(slot), context.operation.method == "GET" and page_size(slot)
     if not number and not size:
         return 0.0
-    tokens = scene.sentence.tokens
-    before = [token.lower for token in tokens[max(0, span.first - 2) : span.first]]
-    after = tokens[span.last : span.last + 2]
+    tokens = context.sentence.tokens
+    before = [token.lower for token in tokens[max(0, mention.first - 2) : mention.first]]
+    after = tokens[mention.last : mention.last + 2]
     words = [token.lower for token in after]
-    counted = words[:1] == ["per"] or words in (["a", "page"], ["each", "page"]) or counts_things(scene, span)
+    counted = words[:1] == ["per"] or words in (["a", "page"], ["each", "page"]) or is_item_count(context, mention)
     numbered = not counted and ("page" in before or words[:1] == ["page"])
     if not counted and not numbered:
         return -1.0 if number else 0.0
     return 1.0 if counted is bool(size) and numbered is number else -1.0
 
 
-def counts_things(scene: Scene, span: Span) -> bool:
-    """Does a number stand in front of what is listed (3 books), or behind what picks some of them (the last 5 log
-    entries, top 3, 10 at a time)?
+def is_item_count(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether a number stands before the noun that is listed (3 books), or behind a word that picks some of them
+    (the last 5 log entries, top 3, 10 at a time).
     """
-    found = scene.counting.get(span)
-    if found is None:
-        found = scene.counting[span] = _counts_things(scene, span)
-    return found
+    cached = context.item_counts.get(mention)
+    if cached is None:
+        cached = context.item_counts[mention] = _counts_items(context, mention)
+    return cached
 
 
-def _counts_things(scene: Scene, span: Span) -> bool:
-    tokens = scene.sentence.tokens
-    before = tokens[span.first - 1].lower if span.first else ""
-    after = [token.lower for token in tokens[span.last : span.last + 4]]
+def _counts_items(context: SlotContext, mention: ValueMention) -> bool:
+    tokens = context.sentence.tokens
+    before = tokens[mention.first - 1].lower if mention.first else ""
+    after = [token.lower for token in tokens[mention.last : mention.last + 4]]
     if after[:3] == ["at", "a", "time"] or after[:2] == ["at", "most"]:
         return True
-    skipped = any(token.stem == _SKIP for token in tokens[max(0, span.first - 3) : span.first])
-    if before in _PICKS and not skipped and after[:1] != ["%"] and said(scene.sentence, span) is None:
+    skipped = any(token.stem == _SKIP for token in tokens[max(0, mention.first - 3) : mention.first])
+    # `the last 5 minutes` is a range of time, `skip the first 10` an offset, `the top 10 %` a share.
+    if before in _PICKS and not skipped and after[:1] != ["%"] and unit_of_mention(context.sentence, mention) is None:
         many = [word for word in after if singular(word) != word]
         return not after or before == "top" or bool(many) or not after[0].isalpha()
-    literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]
-    thing = singular((split_words(literal[-1]) or [""])[-1]) if literal else ""
-    return any(singular(word) == thing != word for word in after[:2])
+    literal = [segment for segment in context.operation.path.split("/") if segment and "{" not in segment]
+    noun = singular((split_words(literal[-1]) or [""])[-1]) if literal else ""
+    return any(singular(word) == noun != word for word in after[:2])
 
 
-def _named(scene: Scene, slot: Slot, left: Sequence[tuple[str, float]], right: Sequence[tuple[str, float]]) -> float:
-    own = scene.own[slot]
-    total = sum(own.values()) or 1.0
+def _name_share(context: SlotContext, slot: Slot, before: WeightedStems, behind: WeightedStems) -> float:
+    """Return the share of the name of a slot that stands beside a mention, by the weights of words and distances."""
+    weights = context.name_weights[slot]
     near: dict[str, float] = {}
-    for word, nearness in (*left, *right):
-        if word in own:
+    for word, nearness in (*before, *behind):
+        if word in weights:
             near[word] = max(near.get(word, 0.0), nearness)
-    return sum(own[word] * nearness for word, nearness in near.items()) / max(total, 0.5)
+    total = sum(weights.values()) or 1.0
+    return sum(weights[word] * nearness for word, nearness in near.items()) / max(total, 0.5)
 
 
-def _told(scene: Scene, slot: Slot, left: Sequence[tuple[str, float]], right: Sequence[tuple[str, float]]) -> float:
-    words = {word: near for word, near in (*left, *right) if word in slot.prose and word not in slot.words}
-    return min(1.0, sum(near * scene.told(word) for word, near in words.items() if word not in STOPWORDS))
+def _prose_share(context: SlotContext, slot: Slot, before: WeightedStems, behind: WeightedStems) -> float:
+    """Return how much of the description of a slot, without its name, stands beside a mention."""
+    words = {word: near for word, near in (*before, *behind) if word in slot.prose and word not in slot.words}
+    return min(1.0, sum(near * context.prose_weight(word) for word, near in words.items() if word not in STOPWORDS))
 
 
 def _role(words: frozenset[str], leader: str) -> tuple[float, float]:
@@ -295,11 +292,10 @@ def _role(words: frozenset[str], leader: str) -> tuple[float, float]:
     return 0.0, float(bool(words & _PAIRED and roles & _PAIRED))
 
 
-def _alone(scene: Scene, slot: Slot) -> float:
-    """Rome, Italy is one value for a location, unless a country or a state is asked for beside it."""
+def _pair_weight(context: SlotContext, slot: Slot) -> float:
+    """Return more for a pair (Rome, Italy) as one value, unless a country or a state is asked for beside it."""
     parts = {"countri", "state", "region", "provinc", "city", "citi"}
-    others = any(parts & set(one.words) for one in scene.slots if one is not slot)
-    return 1.0 if not others and not parts & set(slot.words) else -1.5
+    return -1.5 if any(not parts.isdisjoint(rival.words) for rival in context.slots) else 1.0
 
 
 _FORMS = (
@@ -310,52 +306,58 @@ _CLASSES = """
 of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
 |called named titled|( [|per each every|over above than least|under below most until
 """
+# Class of the word before a mention: 0 at the beginning of the sentence, 1 for any word that is not here.
 _BEFORE = {word: 2.0 + at for at, words in enumerate(_CLASSES.split("|")) for word in words.split()}
-"""The word before a span -> its class; 0 at the beginning of the sentence, 1 for any other word."""
-SPAN_TRAITS = (
-    *(f"is_{kind}" for kind in Kind),
+# Names of the features of a mention and of a slot, in the order of `span_traits` and `slot_traits`.
+MENTION_FEATURES = (
+    *(f"is_{kind}" for kind in MentionKind),
     *(f"as_{form}" for form in _FORMS),
     *("tokens", "length", "capital", "digits", "at_end", "before", "before_that", "after", "little_words"),
     *("verbs", "within", "in_address", "alike", "nth", "then", "verb_before", "starts_at", "rarity", "spelt_elsewhere"),
 )
-"""What `span_traits` gives, in this order."""
-SLOT_TRAITS = (
+SLOT_FEATURES = (
     *(f"for_{family}" for family in Family),
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
     *("choices", "samples", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
     *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
     *("numberlike", "samples_named", "samples_figures", "ordinal", "samples_in_us"),
 )
-"""What `slot_traits` gives, in this order."""
 
 
-def span_traits(sentence: Sentence, span: Span) -> list[float]:
-    """The kind of a span, its size, and the words around it."""
+def mention_features(sentence: Sentence, slot_mention: ValueMention) -> list[float]:
+    """Return the features named by SPAN_TRAITS: the kind of a mention, its size, the words around it."""
     tokens = sentence.tokens
-    inside = [token for token in tokens[span.first : span.last] if token.word]
-    same = [one for one in sentence.spans if one.kind is span.kind and one.form not in LOOSE]
+    inside = [token for token in tokens[slot_mention.first : slot_mention.last] if token.word]
+    same = [
+        mention
+        for mention in sentence.mentions
+        if mention.kind is slot_mention.kind and mention.form not in ALTERNATIVE_FORMS
+    ]
     return [
-        *(float(span.kind is kind) for kind in Kind),
-        *(float(span.form == form) for form in _FORMS),
-        float(span.last - span.first),
-        float(min(40, len(span.text))),
-        float(span.text[:1].isupper()),
-        sum(map(str.isdigit, span.text)) / max(1, len(span.text)),
-        float(span.last >= len(tokens) - 1),
-        _before(sentence, span.first - 1),
-        _before(sentence, span.first - 2),
-        _after(sentence, span.last),
+        *(float(slot_mention.kind is kind) for kind in MentionKind),
+        *(float(slot_mention.form == form) for form in _FORMS),
+        float(slot_mention.last - slot_mention.first),
+        float(min(40, len(slot_mention.text))),
+        float(slot_mention.text[:1].isupper()),
+        sum(map(str.isdigit, slot_mention.text)) / max(1, len(slot_mention.text)),
+        float(slot_mention.last >= len(tokens) - 1),
+        _before(sentence, slot_mention.first - 1),
+        _before(sentence, slot_mention.first - 2),
+        _after(sentence, slot_mention.last),
         float(sum(token.lower in STOPWORDS for token in inside)),
         float(sum(token.stem in VERBS for token in inside)),
-        float(sum(one.first <= span.first and span.last <= one.last for one in sentence.spans) - 1),
-        float(sentence.in_address(span)),
+        float(
+            sum(wider.first <= slot_mention.first and slot_mention.last <= wider.last for wider in sentence.mentions)
+            - 1
+        ),
+        float(sentence.in_address(slot_mention)),
         float(len(same)),
-        float(sum(one.start < span.start for one in same)),
-        _BEFORE.get(tokens[span.last].lower, 1.0) if span.last < len(tokens) else 0.0,
-        float(span.first > 0 and tokens[span.first - 1].stem in VERBS),
-        span.first / max(1, len(tokens)),
+        float(sum(mention.start < slot_mention.start for mention in same)),
+        _BEFORE.get(tokens[slot_mention.last].lower, 1.0) if slot_mention.last < len(tokens) else 0.0,
+        float(slot_mention.first > 0 and tokens[slot_mention.first - 1].stem in VERBS),
+        slot_mention.first / max(1, len(tokens)),
         max((rarity(token.stem) for token in inside if token.text.isalpha()), default=0.0),
-        float(span.form != "spelt" and sum(one.form == "spelt" for one in same)),
+        float(slot_mention.form != "spelt" and sum(mention.form == "spelt" for mention in same)),
     ]
 
 
@@ -372,33 +374,33 @@ def _after(sentence: Sentence, at: int) -> float:
     return 2.0 if not token.word else 3.0 if token.lower in STOPWORDS else 4.0
 
 
-def slot_traits(scene: Scene, slot: Slot) -> list[float]:
-    """The type of a slot, its place among the others, and how much of its name and description the sentence says."""
-    stems = scene.sentence.stem_set
-    place, same, nth = scene.ranks[slot]
-    own = scene.own[slot]
+def slot_features(context: SlotContext, slot: Slot) -> list[float]:
+    """Return the features named by SLOT_TRAITS: the type of a slot, its position, and how much of it is spoken of."""
+    stems = context.sentence.stem_set
+    position, same, nth = context.ranks[slot]
+    weights = context.name_weights[slot]
     return [
-        *_type(slot),
-        float(place),
-        float(len(scene.slots)),
-        float(scene.needed),
+        *_type_features(slot),
+        float(position),
+        float(len(context.slots)),
+        float(context.required_count),
         float(len(same)),
-        float(sum(one.required for one in same)),
-        *_shape(slot),
-        sum(word in stems for word in own) / max(1, len(own)),
+        float(sum(similar.required for similar in same)),
+        *_shape_features(slot),
+        sum(word in stems for word in weights) / max(1, len(weights)),
         sum(word in stems for word in slot.prose) / max(1, len(slot.prose)),
         float(bool(slot.glossary)),
         float(nth),
-        *_name(slot),
+        *_name_features(slot),
     ]
 
 
 @lru_cache(maxsize=4096)
-def _type(slot: Slot) -> tuple[float, ...]:
+def _type_features(slot: Slot) -> tuple[float, ...]:
     return (
         *(float(slot.family is family) for family in Family),
-        float(slot.many),
-        float(slot.integer),
+        float(slot.is_array),
+        float(slot.is_integer),
         float(slot.required),
         float(slot.has_default),
         float(len(slot.path)),
@@ -406,20 +408,20 @@ def _type(slot: Slot) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _shape(slot: Slot) -> tuple[float, ...]:
+def _shape_features(slot: Slot) -> tuple[float, ...]:
     return (
         float(len(slot.choices)),
         float(bool(slot.samples)),
         float("format" in slot.description.lower()),
-        float(slot.where == "path"),
-        float(slot.where == "query"),
+        float(slot.location == "path"),
+        float(slot.location == "query"),
         float(len(slot.words)),
     )
 
 
 @lru_cache(maxsize=4096)
-def _name(slot: Slot) -> tuple[float, ...]:
-    """What its name and the values that its description mentions say."""
+def _name_features(slot: Slot) -> tuple[float, ...]:
+    """Return the features of the name of a slot and of the samples in its description."""
     words, samples = set(slot.words), slot.samples[:6]
     return (
         float(bool(slot.unit)),
@@ -430,21 +432,8 @@ def _name(slot: Slot) -> tuple[float, ...]:
         float(bool(NAMELIKE & words)),
         float(bool(QUERYLIKE & words)),
         float(bool(_NUMBERLIKE & words)),
-        sum(any(stem(one.lower()) in words for one in sample.split()) for sample in samples) / max(1, len(samples)),
+        sum(any(stem(word.lower()) in words for word in sample.split()) for sample in samples) / max(1, len(samples)),
         sum(any(map(str.isdigit, sample)) for sample in samples) / max(1, len(samples)),
         float(slot.name[-1]) if slot.name[-1:].isdigit() else 0.0,
-        float(any(one.rpartition(", ")[2] in _STATES for one in slot.samples)),
+        float(any(sample.rpartition(", ")[2] in _STATES for sample in slot.samples)),
     )
-
-
-_STATES = frozenset(STATES.values())
-_NUMBERLIKE = frozenset(
-    map(
-        stem,
-        """width height size count amount quantity number year month day hour age length weight depth radius distance
-        rate ratio percent percentage price total limit offset page level score rating duration minutes seconds
-        temperature latitude longitude lat lon lng volume speed capacity zip zipcode postal version
-        quality""".split(),
-    )
-)
-"""Stems of the names of what is told in figures, though its type is text."""

@@ -1,170 +1,138 @@
-"""What a sentence says plainly enough to need no weighing: a task called "Order laptops", search for "weather"."""
+"""The candidates that a sentence has so clearly that no forest decides: a task called "Order laptops"."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.names import named_thing
-from nlapi.planner.language.text import Kind
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, kind_of
-from nlapi.planner.slots.features import NAMELIKE, QUERYLIKE
-from nlapi.planner.slots.slot import Family, Option, Slot
-from nlapi.planner.slots.thing_names import noun_places
-from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
+from nlapi.planner.language.names import find_item_name
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.language.words import words as word_set
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems
+from nlapi.planner.slots.features import NAMELIKE
+from nlapi.planner.slots.name_mentions import noun_positions
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
+from nlapi.resources.naming import METHODS, Intent, singular, stem
 
-SURE = 0.95
-_NAMING = frozenset("called named titled entitled labelled labeled".split())
-_SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
-_PARTLY = frozenset("contain contains containing mention mentions mentioning".split())
-_OF_WHAT = frozenset(("of", "for", "on", "in", "to", "="))
-_HOST = re.compile(r"host ?name|name ?server|\bfqdn\b|\bDNS name\b", re.IGNORECASE)
+# Probability of such a candidate.
+OVERRIDE_PROBABILITY = 0.95
+_NAMING = word_set("slots", "naming")
+_AFTER_FIELD = frozenset(("of", "for", "on", "in", "to", "="))
 _SHORTEST_EXAMPLE = 2
-_REASONS = frozenset(map(stem, "why reason note comment".split()))
-_LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
-_BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
+_REASONS = stem_set("slots", "reasons")
 _VALUE = (stem("value"),)
-_KIND = ((stem("type"),), (stem("kind"),))
-_MAKING = METHODS[Intent.CREATE]
-_AS_SAID = frozenset(("", "singular"))
+_CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
-def plainly(scene: Scene, weighed: Iterable[Option], every: Iterable[Option]) -> Iterator[Option]:
-    """The weighed options, with those of `every` option that are said plainly as sure as that."""
-    options = list(weighed)
-    naming, seeking = naming_slot(scene), _seeking(scene)
-    subject = next((slot for slot in scene.slots if is_subject(scene.operation, slot)), None)
-    meant = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
-    kept = {(id(option.slot), id(option.span), option.how) for option in options}
-    dropped = [one for one in every if one.span is not None and (id(one.slot), id(one.span), one.how) not in kept]
-    for at, option in enumerate((*options, *dropped)):
-        weighs = at < len(options)
+def apply_overrides(
+    context: SlotContext, weighed: Iterable[SlotCandidate], offered: Iterable[SlotCandidate]
+) -> Iterator[SlotCandidate]:
+    """Return the weighed candidates, with the clear ones of all that are `offered` at the probability SURE."""
+    candidates = list(weighed)
+    naming = naming_slot(context)
+    subject = next((slot for slot in context.slots if is_subject(context.operation, slot)), None)
+    name = find_item_name(context.sentence, resource_stems(context.tool, subject)) if subject is not None else None
+    # A clear candidate may have been left out by the forests, so that all offered ones are looked at.
+    rated = {(id(candidate.slot), id(candidate.mention), candidate.conversion) for candidate in candidates}
+    dropped = [
+        candidate
+        for candidate in offered
+        if candidate.mention is not None
+        and (id(candidate.slot), id(candidate.mention), candidate.conversion) not in rated
+    ]
+    for at, candidate in enumerate((*candidates, *dropped)):
+        weighs = at < len(candidates)
         plain = (
-            option.span is not None
-            and option.how in _AS_SAID
+            candidate.mention is not None
+            and candidate.conversion in _CONVERSIONS
             and (
-                (option.slot is naming and _names(scene, option))
-                or (option.slot is seeking and _is_sought(scene, option))
-                or (option.slot is subject and _is_token(option, meant))
-                or _is_example(option)
-                or _is_kind(scene, option)
-                or _gives_reason(scene, option)
-                or _is_labelled(scene, option)
-                or _is_set(scene, option)
-                or _is_only_host(scene, option)
-                or _is_new_value(scene, option, meant)
+                (candidate.slot is naming and _is_new_name(context, candidate))
+                or (candidate.slot is subject and _is_token(candidate, name))
+                or _is_example(candidate)
+                or _gives_reason(context, candidate)
+                or _is_set(context, candidate)
+                or _is_new_value(context, candidate, name)
             )
         )
-        if plain and not (weighs and option.sure >= SURE):
-            yield replace(option, sure=SURE)
+        if plain and not (weighs and candidate.probability >= OVERRIDE_PROBABILITY):
+            yield replace(candidate, probability=OVERRIDE_PROBABILITY)
         elif weighs:
-            yield option
+            yield candidate
 
 
-def _is_kind(scene: Scene, option: Option) -> bool:
-    """Does the span stand right before the noun of what is made, for the type of it: create a [process] work pool?"""
-    span, noun = option.span, scene.noun
-    if span is None or option.how or option.slot.words not in _KIND or not _makes(scene.operation):
+def _is_new_value(context: SlotContext, candidate: SlotCandidate, name: int | None) -> bool:
+    """Return whether a mention is all that follows the name of a resource and `to`: set the variable x to [5]."""
+    mention, tokens = candidate.mention, context.sentence.tokens
+    if name is None or mention is None or candidate.conversion or candidate.slot.location != "body":
         return False
-    return bool(noun) and scene.sentence.stems[span.last : span.last + len(noun)] == noun
-
-
-def _makes(operation: Operation) -> bool:
-    return operation.method in _MAKING and operation.effect is not Effect.READ
-
-
-def _is_new_value(scene: Scene, option: Option, meant: int | None) -> bool:
-    """Is the span all that follows `to` behind the name of the thing, for its value: set the variable x [to 5]?"""
-    span, tokens = option.span, scene.sentence.tokens
-    if meant is None or span is None or option.how or option.slot.where != "body":
+    if candidate.slot.words != _VALUE or not RENAMES.isdisjoint(context.sentence.stem_set):
         return False
-    if option.slot.words != _VALUE or not RENAMES.isdisjoint(scene.sentence.stem_set):
+    ends = mention.last == len(tokens) or not any(token.word for token in tokens[mention.last :])
+    return ends and mention.first == name + 2 and tokens[name + 1].lower in ("to", "=", "as")
+
+
+def _is_token(candidate: SlotCandidate, at: int | None) -> bool:
+    """Return whether a candidate is the token at `at`, as it stands."""
+    mention = candidate.mention
+    return (
+        mention is not None
+        and at is not None
+        and not candidate.conversion
+        and (mention.first, mention.last) == (at, at + 1)
+    )
+
+
+def _gives_reason(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a mention is the clause behind `because`, for a slot that takes the reason."""
+    mention = candidate.mention
+    if (
+        mention is None
+        or candidate.conversion
+        or mention.form != "clause"
+        or not _REASONS & set(candidate.slot.words)
+        or not mention.first
+    ):
         return False
-    ends = span.last == len(tokens) or not any(token.word for token in tokens[span.last :])
-    return ends and span.first == meant + 2 and tokens[meant + 1].lower in ("to", "=", "as")
+    return context.sentence.tokens[mention.first - 1].lower in ("because", "since")
 
 
-def _is_token(option: Option, at: int | None) -> bool:
-    """Is an option the one token, as it stands?"""
-    span = option.span
-    return span is not None and at is not None and not option.how and (span.first, span.last) == (at, at + 1)
-
-
-def _gives_reason(scene: Scene, option: Option) -> bool:
-    """Does the whole of what follows `because` fill what takes the reason?"""
-    span = option.span
-    if span is None or option.how or span.form != "clause" or not _REASONS & set(option.slot.words) or not span.first:
+def _is_set(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a mention is the new value of a field: change the [account] of example.org to [globex]."""
+    mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
+    if (
+        mention is None
+        or candidate.conversion
+        or slot.location == "path"
+        or context.operation.method not in METHODS[Intent.UPDATE]
+    ):
         return False
-    return scene.sentence.tokens[span.first - 1].lower in ("because", "since")
-
-
-def _is_labelled(scene: Scene, option: Option) -> bool:
-    """Does the span stand right behind the whole name of its slot: master 192.0.2.7, a ttl of 300, account acme?"""
-    span, slot, tokens = option.span, option.slot, scene.sentence.tokens
-    if span is None or option.how not in ("", "singular") or slot.where == "path" or len(option.spans) > 1:
+    partly = mention.kind in (MentionKind.PHRASE, MentionKind.NAME) and mention.form not in ("whole", "")
+    if partly or not mention.first or tokens[mention.first - 1].lower not in ("to", "=", "as"):
         return False
-    if span.kind not in _LABELLED:
-        word = span.form == "whole" and span.last - span.first == 1
-        if not word or scene.sentence.stems[span.first] in scene.common:
-            return False
-    if span.kind is Kind.NUMBER and (slot.family is not Family.NUMBER or span.form != "plain" or slot.many):
-        return False
-    if span.last < len(tokens) and tokens[span.last].lower in (",", "and", "or", "-"):
-        return False  # the first of several, or of a range
-    words = slot.words if len(slot.path) == 1 else slot.words[-1:]
-    at = span.first
-    while at > 0 and tokens[at - 1].lower in _BEHIND_LABEL:
-        at -= 1
-    label = tuple(token.stem for token in tokens[max(0, at - len(words)) : at])
-    return bool(words) and label == words and words != scene.noun and slot.family is not Family.CHOICE
-
-
-def _is_set(scene: Scene, option: Option) -> bool:
-    """Is the span what a field is set to: change the [account] of example.org to [globex]?"""
-    span, slot, tokens = option.span, option.slot, scene.sentence.tokens
-    if span is None or option.how or slot.where == "path" or scene.operation.method not in METHODS[Intent.UPDATE]:
-        return False
-    partly = span.kind in (Kind.PHRASE, Kind.NAME) and span.form not in ("whole", "")
-    if partly or not span.first or tokens[span.first - 1].lower not in ("to", "=", "as"):
-        return False
-    if span.last < len(tokens) and tokens[span.last].text not in ".!?":
+    if mention.last < len(tokens) and tokens[mention.last].text not in ".!?":
         return False  # what follows may belong to it
     count = len(slot.words)
-    places = (at for at in range(span.first - count) if scene.sentence.stems[at : at + count] == slot.words)
-    return any(tokens[at + count].lower in _OF_WHAT for at in places)
+    places = (at for at in range(mention.first - count) if context.sentence.stems[at : at + count] == slot.words)
+    return any(tokens[at + count].lower in _AFTER_FIELD for at in places)
 
 
-def _is_only_host(scene: Scene, option: Option) -> bool:
-    """Is the span the only host of a change, and the slot all that takes one: nameserver, of `register ns1.x.org`?"""
-    span, slot = option.span, option.slot
-    if span is None or span.form != "host" or option.how or scene.operation.method == "GET" or slot.where != "body":
-        return False
-    if not set(scene.noun) <= scene.sentence.stem_set:
-        return False
-    hosts = [one for one in scene.sentence.spans if one.form == "host"]
-    takers = [one for one in scene.slots if one.where == "body" and _HOST.search(f"{one.name} {one.description}")]
-    about = any(is_subject(scene.operation, one) for one in scene.listers)
-    return hosts == [span] and takers == [slot] and not about
-
-
-def _is_example(option: Option) -> bool:
-    """Is a value the very word, and no ordinary one, that the description of its slot has for it: SIGKILL?"""
-    text = option.span.text if option.span is not None and not option.how else ""
-    same = text == option.value and text in (option.slot.schema.get("default"), *option.slot.samples)
+def _is_example(candidate: SlotCandidate) -> bool:
+    """Return whether a value is a sample of the description, and no ordinary word: SIGKILL."""
+    text = candidate.mention.text if candidate.mention is not None and not candidate.conversion else ""
+    same = text == candidate.value and text in (candidate.slot.schema.get("default"), *candidate.slot.samples)
     return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
 
 
-def naming_slot(scene: Scene) -> Slot | None:
-    """The slot that takes the name of the thing which the operation makes; None when it makes none, or has no such."""
-    if scene.operation.method not in METHODS[Intent.CREATE] or scene.operation.path.rstrip("/").endswith("}"):
+def naming_slot(context: SlotContext) -> Slot | None:
+    """Return the slot for the name of the resource that an operation creates; None without one."""
+    if context.operation.method not in METHODS[Intent.CREATE] or context.operation.path.rstrip("/").endswith("}"):
         return None
-    noun = scene.noun
-    named = [slot for slot in scene.slots if slot.where == "body" and _is_name(slot, noun) and not slot.many]
-    return min(named, key=lambda slot: (len(slot.path), not slot.required), default=None)
+    noun = context.noun
+    names = [slot for slot in context.slots if slot.location == "body" and _is_name(slot, noun) and not slot.is_array]
+    return min(names, key=lambda slot: (len(slot.path), not slot.required), default=None)
 
 
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
@@ -172,44 +140,26 @@ def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
     return slot.family is Family.TEXT and len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))
 
 
-def _names(scene: Scene, option: Option) -> bool:
-    """Does the span stand behind `called`, or right behind the noun of what is made, quoted or as a code?"""
-    span, tokens = option.span, scene.sentence.tokens
-    if span is None or option.how or not span.first or len(option.spans) > 1:
+def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a mention stands behind `called`, or right behind the noun, quoted or as a code."""
+    mention, tokens = candidate.mention, context.sentence.tokens
+    if mention is None or candidate.conversion or not mention.first or len(candidate.mentions) > 1:
         return False
-    if _is_token(option, named_thing(scene.sentence, scene.noun[-1:])):
+    if _is_token(candidate, find_item_name(context.sentence, context.noun[-1:])):
         return True
-    at = span.first - 1
+    at = mention.first - 1
     while at > 0 and tokens[at].lower in _BETWEEN:
         at -= 1
-    if span.kind in (Kind.CALLED, Kind.QUOTED, Kind.LITERAL) and tokens[at].lower in _NAMING:
-        return _first_naming(scene) == at
-    behind = any(last == at + 1 for _, last in noun_places(scene, scene.noun[-1:]))
-    one = behind and singular(tokens[at].lower) == tokens[at].lower
-    coded = span.kind is Kind.LITERAL and span.form in ("host", "id")
-    coded = coded or (span.last - span.first == 1 and not span.text.isalpha() and bool(SLUG.fullmatch(span.text)))
-    return (span.kind is Kind.QUOTED or coded) and one
+    if mention.kind in (MentionKind.TITLE, MentionKind.QUOTED, MentionKind.LITERAL) and tokens[at].lower in _NAMING:
+        return _first_naming(context) == at
+    behind = any(last == at + 1 for _, last in noun_positions(context, context.noun[-1:]))
+    behind_singular = behind and singular(tokens[at].lower) == tokens[at].lower
+    coded = mention.kind is MentionKind.LITERAL and mention.form in ("host", "id")
+    coded = coded or (
+        mention.last - mention.first == 1 and not mention.text.isalpha() and bool(SLUG.fullmatch(mention.text))
+    )
+    return (mention.kind is MentionKind.QUOTED or coded) and behind_singular
 
 
-def _first_naming(scene: Scene) -> int:
-    return next((at for at, token in enumerate(scene.sentence.tokens) if token.lower in _NAMING), -1)
-
-
-def _seeking(scene: Scene) -> Slot | None:
-    """The slot of a read that takes what is looked for in full text; None when there is none, or there are several."""
-    if scene.operation.method != "GET":
-        return None
-    free = [slot for slot in scene.slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many]
-    found = [slot for slot in free if slot.words and set(slot.words) <= QUERYLIKE]
-    return found[0] if len(found) == 1 else None
-
-
-def _is_sought(scene: Scene, option: Option) -> bool:
-    """Is the span the only quotation, and is it looked for: search for "weather"; or is it all behind `containing`?"""
-    span, tokens = option.span, scene.sentence.tokens
-    if span is not None and span.first and not option.how and tokens[span.first - 1].lower in _PARTLY:
-        return span.last == len(tokens) or (span.last == len(tokens) - 1 and tokens[-1].text in ".?!")
-    quoted = [one for one in scene.sentence.spans if one.kind is Kind.QUOTED]
-    if span is None or quoted != [span] or option.how or not span.first:
-        return False
-    return tokens[span.first - 1].lower in _SOUGHT or VERBS.get(tokens[span.first - 1].stem) is Intent.READ
+def _first_naming(context: SlotContext) -> int:
+    return next((at for at, token in enumerate(context.sentence.tokens) if token.lower in _NAMING), -1)

@@ -1,4 +1,4 @@
-"""Values that are written in one piece as paths are: octo/hello is the owner and the repository of /{owner}/{repo}."""
+"""Candidates from written forms: paths (octo/hello), codes with a label (ISBN 3-16), key=value, names to filter by."""
 
 from __future__ import annotations
 
@@ -6,171 +6,185 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from nlapi.openapi.spec import Effect
-from nlapi.planner.language.names import PlainName, behind_noun, behind_preposition, is_code, noun_before
-from nlapi.planner.language.text import Kind, Span
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import ID_WORDS, RENAMES, kind_of
-from nlapi.planner.slots.slot import Family, Option, Slot, type_of
-from nlapi.planner.slots.thing_names import is_free
+from nlapi.planner.language.names import PlainName, is_code, names_behind_noun, names_behind_preposition, noun_before
+from nlapi.planner.language.text import MentionKind, ValueMention
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.language.words import words as word_set
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import ID_WORDS, RENAMES, resource_stems
+from nlapi.planner.slots.name_mentions import may_be_name
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate, schema_type
 from nlapi.resources.naming import name_words, singular, stem
 
+# Probability of the parts of a path for parameters in a row, and for others that are only as many.
 PAIR_CONFIDENCE = 0.97
-LIKELY = 0.9
+PART_CONFIDENCE = 0.9
 _IN_A_ROW = re.compile(r"\{[^/{}]+\}(?:/\{[^/{}]+\})+")
+# An absolute path, or a network (10.0.0.0/8).
 _NO_PAIR = re.compile(r"/|\d+(?:\.\d+){3}/\d+$")
-"""An absolute path, or a network (10.0.0.0/8)."""
 _PARTS = re.compile(r"[/:]")
+# The kind of a code: ISBN, ICAO, VIN.
+LABEL_CONFIDENCE = 0.95
+_LABEL = re.compile("[A-Z]{3,6}")
+_CODE = re.compile(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
+_BEFORE_CODE = frozenset((":", "=", "is", "of", "identifier", "id", "code", "number"))
+# Operators of filters by which a field equals one of some values, and fields that have a name.
+_EQUALITY = word_set("slots", "equality")
+_NAMES = frozenset(("name", "names", "slug", "title"))
+_NEW_NAME = stem_set("slots", "new_name")
+_PAIR = re.compile(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
+# Probability of a value by its form, of a name behind its noun, and of a name behind no more than `of`.
+FORM_CONFIDENCE = 0.95
+NOUN_CONFIDENCE, PREPOSITION_CONFIDENCE = 0.85, 0.7
 
 
-def paired(scene: Scene) -> Iterator[Option]:
-    """An option for each of several path parameters, from a span of as many parts: owner/name, or project/image:tag.
+def path_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for each of several path parameters, from a path of as many parts: octo/hello is the owner and
+    the repository of /{owner}/{repo}.
 
-    Parameters that stand in a row surely go together; the first of them, or those that a path begins with, may.
+    Parameters in a row go together; the first of those, or the first of all, may.
     """
-    spans = [
-        span
-        for span in scene.sentence.spans
-        if span.kind is Kind.LITERAL and span.form == "path" and not _NO_PAIR.match(span.text)
+    mentions = [
+        mention
+        for mention in context.sentence.mentions
+        if mention.kind is MentionKind.LITERAL and mention.form == "path" and not _NO_PAIR.match(mention.text)
     ]
-    if not spans:
+    if not mentions:
         return
-    every = {slot.name: slot for slot in scene.slots if slot.where == "path" and slot not in scene.given}
-    rows = [(row, PAIR_CONFIDENCE) for row in _rows(scene, every)]
+    parameters = {slot.name: slot for slot in context.slots if slot.location == "path" and slot not in context.preset}
+    rows = [(row, PAIR_CONFIDENCE) for row in _rows(context, parameters)]
     first = max((row for row, _ in rows), key=len, default=None)
     if first is None:
-        first = tuple(slot for slot in every.values() if slot.family in (Family.TEXT, Family.ID) and not slot.integer)
-    rows += [(first[:count], LIKELY) for count in range(2, len(first) + (not rows))]
-    for span in spans:
+        first = tuple(
+            slot for slot in parameters.values() if slot.family in (Family.TEXT, Family.ID) and not slot.is_integer
+        )
+    rows += [(first[:count], PART_CONFIDENCE) for count in range(2, len(first) + (not rows))]
+    for mention in mentions:
         for row, sure in rows:
-            yield from _options(span, row, sure)
+            yield from _part_candidates(mention, row, sure)
 
 
-def _options(span: Span, row: Sequence[Slot], sure: float) -> Iterator[Option]:
-    parts = _PARTS.split(span.text)
+def _part_candidates(mention: ValueMention, row: Sequence[Slot], sure: float) -> Iterator[SlotCandidate]:
+    parts = _PARTS.split(mention.text)
     if len(row) != len(parts) or not all(parts):
         return
-    start = span.start
+    start = mention.start
     for slot, part in zip(row, parts, strict=True):
-        yield Option(slot=slot, value=part, sure=sure, start=start, end=start + len(part))
+        yield SlotCandidate(slot=slot, value=part, probability=sure, start=start, end=start + len(part))
         start += len(part) + 1
 
 
-def _rows(scene: Scene, every: Mapping[str, Slot]) -> Iterator[tuple[Slot, ...]]:
-    for found in _IN_A_ROW.finditer(scene.operation.path):
-        names = found.group()[1:-1].split("}/{")
-        if all(name in every for name in names):
-            yield tuple(every[name] for name in names)
+def _rows(context: SlotContext, parameters: Mapping[str, Slot]) -> Iterator[tuple[Slot, ...]]:
+    for match in _IN_A_ROW.finditer(context.operation.path):
+        names = match.group()[1:-1].split("}/{")
+        if all(name in parameters for name in names):
+            yield tuple(parameters[name] for name in names)
 
 
-LABEL_CONFIDENCE = 0.95
-_LABEL = re.compile("[A-Z]{3,6}")
-"""What a kind of code is called: ISBN, ICAO, VIN."""
-_CODE = re.compile(r"(?=.*\d|[A-Z]+$)[A-Za-z0-9][A-Za-z0-9-]+")
-_NOUNS = frozenset("identifier id code number".split())
-_SAYS = frozenset((":", "=", "is", "of")) | _NOUNS
-
-
-def labelled(scene: Scene) -> Iterator[Option]:
-    """An option for each code that has such a name before it, where one slot alone is described by that name."""
-    tokens = scene.sentence.tokens
+def labelled_code_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for each code behind its label (ISBN 3-16), where one slot alone is described by the label."""
+    tokens = context.sentence.tokens
     for at, token in enumerate(tokens):
         before = at - 1
-        while before > 0 and tokens[before].lower in _SAYS | {","}:
+        while before > 0 and tokens[before].lower in _BEFORE_CODE | {","}:
             before -= 1
-        said = {one.lower for one in tokens[before + 1 : at]} & _SAYS if before >= 0 else set()
-        if not said or not _LABEL.fullmatch(tokens[before].text) or not _CODE.fullmatch(token.text):
+        announced = before >= 0 and any(between.lower in _BEFORE_CODE for between in tokens[before + 1 : at])
+        if not announced or not _LABEL.fullmatch(tokens[before].text) or not _CODE.fullmatch(token.text):
             continue
         word = re.compile(rf"\b{tokens[before].text}\b")
-        slots = [slot for slot in scene.slots if word.search(slot.description)]
+        slots = [slot for slot in context.slots if word.search(slot.description)]
         if len(slots) == 1 and slots[0].family in (Family.TEXT, Family.ID):
-            value = [token.text] if slots[0].many else token.text
-            yield Option(slot=slots[0], value=value, sure=LABEL_CONFIDENCE, start=token.start, end=token.end)
+            value = [token.text] if slots[0].is_array else token.text
+            yield SlotCandidate(
+                slot=slots[0], value=value, probability=LABEL_CONFIDENCE, start=token.start, end=token.end
+            )
 
 
-_ONE_OF = frozenset(("any", "in", "eq", "equals", "is", "one", "of"))
-"""Words of the operators of filters by which a field is one of some values."""
-_NAMES = frozenset(("name", "names", "slug", "title"))
-_NEW_NAME = frozenset(map(stem, ("name", "new", "title", "label", "body")))
-_PAIR = re.compile(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
-NAMED = 0.95
-"""How sure what is said plainly is."""
-SAID, LED = 0.85, 0.7
-"""How sure a name is whose noun is said, and one of which only `of` tells whose it is."""
-
-
-def filters(scene: Scene) -> Iterator[Option]:
-    """Options for the ids of what is in a thing, and for the names of things that those of a list belong to."""
-    yield from _ids(scene)
-    yield from _new_name(scene)
-    yield from _pairs(scene)
-    if scene.operation.effect is not Effect.READ or scene.operation.body is None:
+def body_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for ids, new names and pairs in a body, and for names in the filters of a search by POST."""
+    yield from _ids(context)
+    yield from _new_name(context)
+    yield from _pairs(context)
+    if context.operation.effect is not Effect.READ or context.operation.body is None:
         return
-    own = scene.noun
-    for slot in scene.slots:
+    for slot in context.slots:
         noun = _filtered_noun(slot)
-        if not noun or noun == own:
+        if not noun or noun == context.noun:
             continue
-        for one in behind_noun(scene.sentence, noun):
-            if one.clear and is_free(scene, one):
-                yield _option(scene, slot, one, SAID)
-        if noun == own[: len(noun)]:
-            yield from (_option(scene, slot, one, LED) for one in behind_preposition(scene.sentence) if one.clear)
+        for name in names_behind_noun(context.sentence, noun):
+            if name.is_certain and may_be_name(context, name):
+                yield _name_candidate(context, slot, name, NOUN_CONFIDENCE)
+        if noun == context.noun[: len(noun)]:
+            yield from (
+                _name_candidate(context, slot, name, PREPOSITION_CONFIDENCE)
+                for name in names_behind_preposition(context.sentence)
+                if name.is_certain
+            )
 
 
-def _new_name(scene: Scene) -> Iterator[Option]:
-    """An option for the word that a thing is renamed to, whatever word it is: rename faq to [help]."""
-    tokens = scene.sentence.tokens
+def _new_name(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the new name of a resource, whatever word it is: rename faq to [help]."""
+    tokens = context.sentence.tokens
     words = [at for at, token in enumerate(tokens) if token.word]
-    if len(words) < 3 or RENAMES.isdisjoint(scene.sentence.stem_set) or tokens[words[-2]].lower not in ("to", "as"):
+    if len(words) < 3 or RENAMES.isdisjoint(context.sentence.stem_set) or tokens[words[-2]].lower not in ("to", "as"):
         return
-    fields = (slot for slot in scene.slots if slot.where == "body" and len(slot.path) == 1 and not slot.many)
+    fields = (slot for slot in context.slots if slot.location == "body" and len(slot.path) == 1 and not slot.is_array)
     slot = next((slot for slot in fields if slot.words and set(slot.words) <= _NEW_NAME), None)
     if slot is not None:
         token = tokens[words[-1]]
-        yield Option(slot=slot, value=token.text, sure=NAMED, start=token.start, end=token.end)
+        yield SlotCandidate(slot=slot, value=token.text, probability=FORM_CONFIDENCE, start=token.start, end=token.end)
 
 
-def _pairs(scene: Scene) -> Iterator[Option]:
-    """Options for what takes any properties from pairs in the sentence: set the metadata to [team=shop]."""
-    found = list(_PAIR.finditer(scene.sentence.text))
-    if not found:
+def _pairs(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return candidates for objects of any properties, from pairs in the sentence: set the metadata to [team=shop]."""
+    pairs = list(_PAIR.finditer(context.sentence.text))
+    if not pairs:
         return
-    value = {match["name"]: match["value"].strip("\"'") for match in found}
-    for slot in scene.slots:
-        open_object = slot.where == "body" and slot.family is Family.OPEN and type_of(slot.schema) == "object"
-        if open_object and slot.words[-1] in scene.sentence.stem_set:
-            yield Option(slot=slot, value=value, sure=NAMED, start=found[0].start(), end=found[-1].end())
+    value = {match["name"]: match["value"].strip("\"'") for match in pairs}
+    for slot in context.slots:
+        open_object = slot.location == "body" and slot.family is Family.OPEN and schema_type(slot.schema) == "object"
+        if open_object and slot.words[-1] in context.sentence.stem_set:
+            yield SlotCandidate(
+                slot=slot, value=value, probability=FORM_CONFIDENCE, start=pairs[0].start(), end=pairs[-1].end()
+            )
 
 
-def _ids(scene: Scene) -> Iterator[Option]:
-    """An option for the ids that stand behind a noun which is none of the path: delete the record [sku-2] of x."""
-    operation = scene.operation
+def _ids(context: SlotContext) -> Iterator[SlotCandidate]:
+    """Return a candidate for the ids behind a noun that is not in the path: delete the record [sku-2] of x."""
+    operation = context.operation
     slot = next(
-        (slot for slot in scene.slots if slot.many and slot.where == "body" and set(slot.words) <= ID_WORDS), None
+        (slot for slot in context.slots if slot.is_array and slot.location == "body" and set(slot.words) <= ID_WORDS),
+        None,
     )
     if slot is None or len(slot.path) > 1 or operation.path.endswith("}") or "{" not in operation.path:
         return
-    kinds = {word for one in scene.slots if one.where == "path" for word in (*kind_of(scene.tool, one), *one.words)}
-    tokens = scene.sentence.tokens
-    named = [at for at, token in enumerate(tokens) if is_code(token.text)]
-    found = [tokens[at] for at in named if (noun := noun_before(scene.sentence, at)) and noun.stem not in kinds]
-    if found:
-        value = [token.text for token in found]
-        yield Option(slot=slot, value=value, sure=SAID, start=found[0].start, end=found[-1].end)
+    parents = [slot for slot in context.slots if slot.location == "path"]
+    kinds = {word for parent in parents for word in (*resource_stems(context.tool, parent), *parent.words)}
+    tokens = context.sentence.tokens
+    codes = [
+        token
+        for at, token in enumerate(tokens)
+        if is_code(token.text) and (noun := noun_before(context.sentence, at)) and noun.stem not in kinds
+    ]
+    if codes:
+        value = [token.text for token in codes]
+        yield SlotCandidate(
+            slot=slot, value=value, probability=NOUN_CONFIDENCE, start=codes[0].start, end=codes[-1].end
+        )
 
 
 def _filtered_noun(slot: Slot) -> tuple[str, ...]:
-    """The stems of the things whose name a filter is told; () where it is no such filter."""
-    if slot.where != "body" or len(slot.path) < 3 or slot.family is not Family.TEXT:
+    """Return the stems of the resource whose name a filter takes; () for any other slot."""
+    if slot.location != "body" or len(slot.path) < 3 or slot.family is not Family.TEXT:
         return ()
-    *_, things, field, operator = slot.path
-    words = name_words(things)
-    if field not in _NAMES or not set(name_words(operator)) <= _ONE_OF or not words:
+    *_, resource, field, operator = slot.path
+    words = name_words(resource)
+    if field not in _NAMES or not set(name_words(operator)) <= _EQUALITY or not words:
         return ()
     return tuple(map(stem, (*words[:-1], singular(words[-1]))))
 
 
-def _option(scene: Scene, slot: Slot, one: PlainName, sure: float) -> Option:
-    token = scene.sentence.tokens[one.at]
-    value = [token.text] if slot.many else token.text
-    return Option(slot=slot, value=value, sure=sure, start=token.start, end=token.end)
+def _name_candidate(context: SlotContext, slot: Slot, name: PlainName, sure: float) -> SlotCandidate:
+    token = context.sentence.tokens[name.at]
+    value = [token.text] if slot.is_array else token.text
+    return SlotCandidate(slot=slot, value=value, probability=sure, start=token.start, end=token.end)

@@ -1,4 +1,8 @@
-"""How likely each Option is to be right: its row of features, and the forest that was trained on such rows."""
+"""The probability of each candidate: its row of features, and the two forests that were trained on such rows.
+
+The first forest rates a candidate by its mention and its slot; the second (the `after` in the file of the first) rates
+the best candidates of all slots beside each other, and the slots that may stay empty.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,37 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from nlapi.planner.forest import Forest, log_odds
-from nlapi.planner.language.text import Kind, Sentence, Span
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.choices import EVIDENCE
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.features import MATCHES, SLOT_TRAITS, SPAN_TRAITS, match, slot_traits, span_traits
-from nlapi.planner.slots.slot import Family, Option, Slot
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.features import (
+    FIT_FEATURES,
+    MENTION_FEATURES,
+    SLOT_FEATURES,
+    fit_features,
+    mention_features,
+    slot_features,
+)
+from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.value_forms import CLOSING, OPENING
-from nlapi.planner.slots.values import HOW
+from nlapi.planner.slots.values import CONVERSIONS
 
-FEW = 5
-"""Options of a slot that are looked at."""
-LEAST = 0.02
-"""An option less sure than this is not looked at."""
-_FAMILIES = tuple(Family)
-_KINDS = (Kind.QUOTED, Kind.NUMBER, Kind.DATE, Kind.LITERAL, Kind.NAME, Kind.PHRASE, Kind.CHOICE, Kind.FLAG)
-CHOICE_FEATURES = (
+# Candidates of a slot that the second forest rates.
+RERANKED_PER_SLOT = 5
+# Candidates less probable than this after the first forest are left out.
+MIN_PROBABILITY = 0.02
+_KINDS = (
+    MentionKind.QUOTED,
+    MentionKind.NUMBER,
+    MentionKind.DATE,
+    MentionKind.LITERAL,
+    MentionKind.NAME,
+    MentionKind.PHRASE,
+    MentionKind.CHOICE,
+    MentionKind.FLAG,
+)
+# Names of the features of a row for the second forest.
+RERANK_FEATURES = (
     *("none", "rank", "sure", "ahead", "second", "rest", "count", "copies"),
     *("wanted_elsewhere", "needed_elsewhere", "spare_elsewhere", "longer", "shorter"),
     *("required", "default", "is_default", "many", "slots", "needed", "said_of_others", "spoken"),
@@ -30,98 +50,98 @@ CHOICE_FEATURES = (
     *(f"is_{kind}" for kind in _KINDS),
     *("made", "tokens", "yes"),
 )
-"""What a row has, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """The options with what is now thought of them, and per slot how likely it is that it is to be left out."""
+class RatedCandidates:
+    """Candidates with their probability, and the probability of each slot to stay empty."""
 
-    options: tuple[Option, ...]
-    none: Mapping[Slot, float]
+    candidates: tuple[SlotCandidate, ...]
+    empty: Mapping[Slot, float]
 
 
-def judged(scene: Scene, options: Sequence[Option]) -> Judged:
-    """`options` as the forest sees them that goes over what the first said; those without a row stay as they are."""
-    forest = Forest.load("slots").after
+def rerank_candidates(context: SlotContext, candidates: Sequence[SlotCandidate]) -> RatedCandidates:
+    """Return the candidates as the second forest rates them; those without a mention keep their probability."""
+    forest = Forest.load("slots").correction
     if forest is None:
-        return Judged(options=tuple(options), none={})
-    known = [option for option in options if option.span is None]
+        return RatedCandidates(candidates=tuple(candidates), empty={})
+    rated = [candidate for candidate in candidates if candidate.mention is None]
     none: dict[Slot, float] = {}
-    found: list[Option] = []
-    for slot, option, row in choice_rows(scene, options):
+    for slot, candidate, row in rerank_rows(context, candidates):
         sure = forest.probability(row)
-        if option is None:
+        if candidate is None:
             none[slot] = sure
         else:
-            found.append(replace(option, sure=sure))
-    return Judged(options=(*known, *found), none=none)
+            rated.append(replace(candidate, probability=sure))
+    return RatedCandidates(candidates=tuple(rated), empty=none)
 
 
-def choice_rows(scene: Scene, options: Sequence[Option]) -> Iterator[tuple[Slot, Option | None, list[float]]]:
-    """A row for each of the few best options of a slot, and one for leaving the slot out."""
-    by_slot: dict[Slot, list[Option]] = {}
+def rerank_rows(
+    context: SlotContext, candidates: Sequence[SlotCandidate]
+) -> Iterator[tuple[Slot, SlotCandidate | None, list[float]]]:
+    """Return a row for each of the best candidates of a slot, and one (with None) for leaving the slot empty."""
+    by_slot: dict[Slot, list[SlotCandidate]] = {}
     copies: dict[int, int] = {}
-    for option in sorted(options, key=lambda one: -one.sure):
-        if option.sure < LEAST:
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.probability):
+        if candidate.probability < MIN_PROBABILITY:
             continue
-        few = by_slot.setdefault(option.slot, [])
-        same = next((one for one in few if one.value == option.value), None)
+        few = by_slot.setdefault(candidate.slot, [])
+        same = next((better for better in few if better.value == candidate.value), None)
         if same is not None:
             copies[id(same)] = copies.get(id(same), 0) + 1
-        elif len(few) < FEW:
-            few.append(option)
-    needed = float(scene.needed)
-    best = {slot: few[0].sure for slot, few in by_slot.items()}
+        elif len(few) < RERANKED_PER_SLOT:
+            few.append(candidate)
+    needed = float(context.required_count)
+    best = {slot: few[0].probability for slot, few in by_slot.items()}
     for slot, few in by_slot.items():
-        common = _slot_part(scene, slot, needed, best)
-        for rank, option in enumerate(few):
-            if option.span is not None:
-                yield slot, option, _row(option, rank, few, by_slot, common, copies.get(id(option), 0))
+        common = _slot_part(context, slot, needed, best)
+        for rank, candidate in enumerate(few):
+            if candidate.mention is not None:
+                yield slot, candidate, _row(candidate, rank, few, by_slot, common, copies.get(id(candidate), 0))
         yield slot, None, _row(None, 0, few, by_slot, common, 0)
 
 
-def _slot_part(scene: Scene, slot: Slot, needed: float, best: Mapping[Slot, float]) -> list[float]:
-    others = [sure for other, sure in best.items() if other is not slot]
+def _slot_part(context: SlotContext, slot: Slot, needed: float, best: Mapping[Slot, float]) -> list[float]:
+    rivals = [sure for rival, sure in best.items() if rival is not slot]
     return [
         float(slot.required),
         float(slot.has_default),
-        float(slot.many),
-        float(len(scene.slots)),
+        float(slot.is_array),
+        float(len(context.slots)),
         needed,
-        sum(others) / max(1, len(others)),
-        float(bool(scene.places[slot])),
-        *(float(slot.family is family) for family in _FAMILIES),
+        sum(rivals) / max(1, len(rivals)),
+        float(bool(context.name_positions[slot])),
+        *(float(slot.family is family) for family in Family),
     ]
 
 
 def _row(
-    option: Option | None,
+    candidate: SlotCandidate | None,
     rank: int,
-    few: Sequence[Option],
-    by_slot: Mapping[Slot, Sequence[Option]],
+    few: Sequence[SlotCandidate],
+    by_slot: Mapping[Slot, Sequence[SlotCandidate]],
     common: Sequence[float],
     copies: int,
 ) -> list[float]:
-    first = option or few[0]
-    rivals = [one.sure for one in few if one is not first]
-    second = max(rivals, default=0.0)
-    wanted, needed, spare = _elsewhere(first, by_slot)
-    longer = [one.sure for one in few if one is not first and _holds(one, first)]
-    shorter = [one.sure for one in few if one is not first and _holds(first, one)]
-    required, default, many, slots, need, others, spoken, *family = common
-    kind = first.span.kind if first.span is not None else None
+    first = candidate or few[0]
+    rivals = [rival for rival in few if rival is not first]
+    second = max((rival.probability for rival in rivals), default=0.0)
+    elsewhere, required_elsewhere, spare = _elsewhere(first, by_slot)
+    longer = [rival.probability for rival in rivals if _contains(rival, first)]
+    shorter = [rival.probability for rival in rivals if _contains(first, rival)]
+    required, default, many, slots, needed, of_others, spoken, *family = common
+    kind = first.mention.kind if first.mention is not None else None
     return [
-        float(option is None),
+        float(candidate is None),
         float(rank),
-        log_odds(first.sure),
-        first.sure - second,
+        log_odds(first.probability),
+        first.probability - second,
         second,
-        sum(rivals),
+        sum(rival.probability for rival in rivals),
         float(len(few)),
         float(copies),
-        wanted,
-        needed,
+        elsewhere,
+        required_elsewhere,
         spare,
         max(longer, default=0.0),
         max(shorter, default=0.0),
@@ -130,142 +150,153 @@ def _row(
         float(bool(default) and first.value == first.slot.schema["default"]),
         many,
         slots,
-        need,
-        others,
+        needed,
+        of_others,
         spoken,
         *family,
-        *(float(kind is one) for one in _KINDS),
-        float(bool(first.how)),
-        float(first.span.last - first.span.first) if first.span is not None else 0.0,
+        *(float(kind is option_kind) for option_kind in _KINDS),
+        float(bool(first.conversion)),
+        float(first.mention.last - first.mention.first) if first.mention is not None else 0.0,
         float(first.value is True or first.value == "True"),
     ]
 
 
-def _holds(one: Option, other: Option) -> bool:
-    return one.start <= other.start and other.end <= one.end and one.end - one.start > other.end - other.start
+def _contains(longer: SlotCandidate, shorter: SlotCandidate) -> bool:
+    inside = longer.start <= shorter.start and shorter.end <= longer.end
+    return inside and longer.end - longer.start > shorter.end - shorter.start
 
 
-def _elsewhere(option: Option, by_slot: Mapping[Slot, Sequence[Option]]) -> tuple[float, float, float]:
-    """How sure the best use of the same words is in another slot, in one that is required, and what it has else."""
-    wanted = needed = spare = 0.0
+def _elsewhere(candidate: SlotCandidate, by_slot: Mapping[Slot, Sequence[SlotCandidate]]) -> tuple[float, float, float]:
+    """Return the best probability of the same words in another slot, in a required one, and of its other words."""
+    best = required = spare = 0.0
     for slot, few in by_slot.items():
-        if slot is option.slot:
+        if slot is candidate.slot:
             continue
-        for one in few:
-            if one.sure <= wanted and one.sure <= needed:
+        for rival in few:
+            if rival.probability <= best and rival.probability <= required:
                 break
-            if not option.collides(one):
+            if not candidate.collides(rival):
                 continue
             if slot.required:
-                needed = max(needed, one.sure)
-            if one.sure > wanted:
-                wanted = one.sure
-                spare = max((two.sure for two in few if not option.collides(two)), default=0.0)
-    return wanted, needed, spare
+                required = max(required, rival.probability)
+            if rival.probability > best:
+                best = rival.probability
+                spare = max((free.probability for free in few if not candidate.collides(free)), default=0.0)
+    return best, required, spare
 
 
-_HOW = {how: [float(how == one) for one in HOW] for how in ("", *HOW)}
+_NO_EVIDENCE = [0.0] * len(EVIDENCE)
+_CONVERSION_ROWS = {name: [float(name == conversion) for conversion in CONVERSIONS] for name in ("", *CONVERSIONS)}
+# Positions, in MATCHES, of the features that are compared with those of the same mention in other slots, and of other
+# mentions in the same slot. On the public questions, out of fold, that came to 0.591 exact from 0.579
+# (benchmarks/OFFLINE.md).
 COMPARED = tuple(
-    MATCHES.index(name)
+    FIT_FEATURES.index(name)
     for name in ("named", "told", "role", "inside", "shape", "example", "measured", "world", "kin", "kin_beside")
 )
-"""What is compared with what the same span is to other slots, and with what other spans are to the same slot."""
+# Names of the features of a row for the first forest.
 FEATURES = (
-    *SPAN_TRAITS,
-    *SLOT_TRAITS,
-    *MATCHES,
+    *MENTION_FEATURES,
+    *SLOT_FEATURES,
+    *FIT_FEATURES,
     *EVIDENCE,
-    *(f"how_{how}" for how in HOW),
-    *(f"{MATCHES[at]}_over_slots" for at in COMPARED),
-    *(f"{MATCHES[at]}_over_spans" for at in COMPARED),
+    *(f"how_{how}" for how in CONVERSIONS),
+    *(f"{FIT_FEATURES[at]}_over_slots" for at in COMPARED),
+    *(f"{FIT_FEATURES[at]}_over_spans" for at in COMPARED),
     *("end_fits", "run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
 )
-"""What a row has, in this order."""
 
 
-def weighed(scene: Scene, options: Iterable[Option]) -> list[Option]:
-    """The options with the probability of each; one that has it already keeps it, one that is hopeless is left out."""
-    found = list(options)
-    told = _Told(_Table(scene, found), Forest.load("slots"))
-    sure = [option.sure if option.span is None else told.probability(option) for option in found]
-    return [
-        option if option.span is None else replace(option, sure=one)
-        for option, one in zip(found, sure, strict=True)
-        if option.span is None or one >= LEAST
-    ]
+def score_candidates(context: SlotContext, candidates: Iterable[SlotCandidate]) -> list[SlotCandidate]:
+    """Return the candidates as the first forest rates them; those without a mention keep their probability."""
+    offered = list(candidates)
+    rater = _Rater(_RowParts(context, offered), Forest.load("slots"))
+    rated: list[SlotCandidate] = []
+    for candidate in offered:
+        if candidate.mention is None:
+            rated.append(candidate)
+        elif (sure := rater.probability(candidate)) >= MIN_PROBABILITY:
+            rated.append(replace(candidate, probability=sure))
+    return rated
 
 
-def rows(scene: Scene, options: Iterable[Option]) -> Iterator[tuple[Option, list[float] | None]]:
-    """The row of each option; None for one whose probability is known already."""
-    found = list(options)
-    table = _Table(scene, found)
-    for option in found:
-        yield option, None if option.span is None else [value for part in table.parts(option) for value in part]
+def feature_rows(
+    context: SlotContext, candidates: Iterable[SlotCandidate]
+) -> Iterator[tuple[SlotCandidate, list[float] | None]]:
+    """Return the row of each candidate; None for one without a mention, whose probability is set."""
+    offered = list(candidates)
+    table = _RowParts(context, offered)
+    for candidate in offered:
+        yield (
+            candidate,
+            None if candidate.mention is None else [value for part in table.parts(candidate) for value in part],
+        )
 
 
-class _Table:
-    """The parts of rows that several options share."""
+class _RowParts:
+    """The parts of rows that several candidates have in common."""
 
-    def __init__(self, scene: Scene, options: Iterable[Option]) -> None:
-        self.spans: dict[Span, list[float]] = {}
+    def __init__(self, context: SlotContext, candidates: Iterable[SlotCandidate]) -> None:
+        self.spans: dict[ValueMention, list[float]] = {}
         self.slots: dict[Slot, list[float]] = {}
-        self.pairs: dict[tuple[Span, Slot], list[float]] = {}
+        self.pairs: dict[tuple[ValueMention, Slot], list[float]] = {}
         self.counts: dict[Slot, int] = {}
-        self._of_span: defaultdict[Span, _Best] = defaultdict(_Best)
-        self._of_slot: defaultdict[Slot, _Best] = defaultdict(_Best)
-        for option in options:
-            span, slot = option.span, option.slot
+        self._of_span: defaultdict[ValueMention, _BestRivals] = defaultdict(_BestRivals)
+        self._of_slot: defaultdict[Slot, _BestRivals] = defaultdict(_BestRivals)
+        for candidate in candidates:
+            mention, slot = candidate.mention, candidate.slot
             self.counts[slot] = self.counts.get(slot, 0) + 1
-            if span is None or (span, slot) in self.pairs:
+            if mention is None or (mention, slot) in self.pairs:
                 continue
-            if span not in self.spans:
-                self.spans[span] = _span_traits(scene.sentence, span)
+            if mention not in self.spans:
+                self.spans[mention] = _span_traits(context.sentence, mention)
             if slot not in self.slots:
-                self.slots[slot] = slot_traits(scene, slot)
-            pair = self.pairs[span, slot] = match(scene, span, slot)
-            self._of_span[span].add(pair)
+                self.slots[slot] = slot_features(context, slot)
+            pair = self.pairs[mention, slot] = fit_features(context, mention, slot)
+            self._of_span[mention].add(pair)
             self._of_slot[slot].add(pair)
 
-    def parts(self, option: Option) -> tuple[Sequence[float], ...]:
-        """The row of an option whose span is known, in parts: what others may have in common, and last its own."""
-        span, slot = option.span, option.slot
-        assert span is not None
-        pair = self.pairs[span, slot]
-        of_span, of_slot = self._of_span[span], self._of_slot[slot]
-        own = [
+    def parts(self, candidate: SlotCandidate) -> tuple[Sequence[float], ...]:
+        """Return the row of a candidate with a mention, in parts; all but the last are common to several candidates."""
+        mention, slot = candidate.mention, candidate.slot
+        assert mention is not None
+        pair = self.pairs[mention, slot]
+        of_span, of_slot = self._of_span[mention], self._of_slot[slot]
+        last = [
             *of_span.over(pair),
             *of_slot.over(pair),
-            _end_fits(option),
-            float(len(option.spans)),
-            float(slot.has_default and option.value == slot.schema["default"]),
+            _end_fits(candidate),
+            float(len(candidate.mentions)),
+            float(slot.has_default and candidate.value == slot.schema["default"]),
             float(self.counts[slot]),
             float(of_span.count),
             float(of_slot.count),
         ]
-        return self.spans[span], self.slots[slot], pair, option.evidence or _NONE, _HOW[option.how], own
+        evidence, conversion = candidate.evidence or _NO_EVIDENCE, _CONVERSION_ROWS[candidate.conversion]
+        return self.spans[mention], self.slots[slot], pair, evidence, conversion, last
 
 
-class _Told:
-    """What the forest says of options. A part that is common to several rows is looked at once."""
+class _Rater:
+    """The first forest, applied once to each part that several rows have in common."""
 
-    def __init__(self, table: _Table, forest: Forest) -> None:
+    def __init__(self, table: _RowParts, forest: Forest) -> None:
         self.table, self.forest = table, forest
         self._reach: dict[int, int] = {}
 
-    def probability(self, option: Option) -> float:
-        *shared, own = self.table.parts(option)
-        reach, first = self.forest.every, 0
+    def probability(self, candidate: SlotCandidate) -> float:
+        *shared, last = self.table.parts(candidate)
+        reach, first = self.forest.all_leaves, 0
         for part in shared:
-            left = self._reach.get(id(part))
-            if left is None:
-                left = self._reach[id(part)] = self.forest.reach(part, first)
-            reach &= left
+            leaves = self._reach.get(id(part))
+            if leaves is None:
+                leaves = self._reach[id(part)] = self.forest.reachable_leaves(part, first)
+            reach &= leaves
             first += len(part)
-        return self.forest.probability_at(reach & self.forest.reach(own, first))
+        return self.forest.probability_at(reach & self.forest.reachable_leaves(last, first))
 
 
-class _Best:
-    """The two best of each compared figure among pairs, so that each pair can be told its best rival."""
+class _BestRivals:
+    """The two largest of each compared feature among pairs, so that each pair can be compared with its best rival."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -273,32 +304,29 @@ class _Best:
 
     def add(self, pair: list[float]) -> None:
         self.count += 1
-        for place, at in enumerate(COMPARED):
-            first, second = self._best[place]
+        for index, at in enumerate(COMPARED):
+            first, second = self._best[index]
             if pair[at] > second:
-                self._best[place] = (pair[at], first) if pair[at] > first else (first, pair[at])
+                self._best[index] = (pair[at], first) if pair[at] > first else (first, pair[at])
 
     def over(self, pair: list[float]) -> list[float]:
-        """How much each compared figure of one of the pairs is over the best of its rivals'."""
+        """Return by how much each compared feature of one of the pairs is over the best of its rivals."""
         if self.count == 1:
             return [pair[at] for at in COMPARED]
         pairs = zip(COMPARED, self._best, strict=True)
         return [pair[at] - (second if pair[at] == first else first) for at, (first, second) in pairs]
 
 
-def _span_traits(sentence: Sentence, span: Span) -> list[float]:
-    found = sentence.traits.get(span)
-    if found is None:
-        found = sentence.traits[span] = span_traits(sentence, span)
-    return found
+def _span_traits(sentence: Sentence, mention: ValueMention) -> list[float]:
+    cached = sentence.mention_features.get(mention)
+    if cached is None:
+        cached = sentence.mention_features[mention] = mention_features(sentence, mention)
+    return cached
 
 
-def _end_fits(option: Option) -> float:
-    """Of a stretch of days the last is for a slot that closes one, the first for one that opens it."""
-    words = set(option.slot.words)
-    if option.span is None or not isinstance(option.span.value, tuple) or not words & (OPENING | CLOSING):
+def _end_fits(candidate: SlotCandidate) -> float:
+    """Return 1 for the last day of a range in a slot that ends one or the first in one that begins it, else -1."""
+    words = set(candidate.slot.words)
+    if candidate.mention is None or not isinstance(candidate.mention.value, tuple) or not words & (OPENING | CLOSING):
         return 0.0
-    return 1.0 if (option.how == "last_day") == bool(words & CLOSING) else -1.0
-
-
-_NONE = [0.0] * len(EVIDENCE)
+    return 1.0 if (candidate.conversion == "last_day") == bool(words & CLOSING) else -1.0

@@ -1,4 +1,4 @@
-"""What a stretch of a sentence is in the world, and how near its words are in meaning to those of a Slot."""
+"""The similarity in meaning of words and slots: by what a text names in the world, and by word vectors."""
 
 from __future__ import annotations
 
@@ -7,31 +7,26 @@ from functools import lru_cache
 
 from nlapi.planner.language.gazetteer import is_region, region_of
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
-from nlapi.planner.language.text import Kind, Span
+from nlapi.planner.language.text import MentionKind, ValueMention
+from nlapi.planner.language.words import word_lists
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.tools.word_similarity import similarity
 
+# Samples of a description that are compared.
 _SAMPLES = 8
-"""Samples of a description that are looked at."""
-_FAINT = 0.35
-"""Words less alike than this have nothing to do with each other."""
+# Word vectors less alike than this say nothing.
+_MIN_SIMILARITY = 0.35
 _CODES = frozenset(CURRENCY_NAMES.values())
-_WORLD = {
-    "currency": "currency",
-    "language": "language locale lang",
-    "country": "country nation nationality",
-    "state": "state province",
-    "town": "city town location place address destination origin venue region area district county",
-}
-_WANTS = {stem(word): kind for kind, words in _WORLD.items() for word in words.split()}
-_NEAR = {frozenset(("town", "country")), frozenset(("town", "state")), frozenset(("country", "state"))}
-"""What may stand for one another: a country is a place."""
+_KIND_LINES = (line.split(": ") for line in word_lists("slots")["world_kinds"].strip().splitlines())
+_KINDS = {stem(word): kind for kind, names in _KIND_LINES for word in names.split()}
+# Kinds that may stand for one another: a country is a place.
+_NEAR = frozenset(("town", "country", "state"))
 
 
 @lru_cache(maxsize=8192)
-def world(text: str) -> str:
-    """What a text names, of what the tables know: currency, language, country, state or town; else ""."""
+def world_kind(text: str) -> str:
+    """Return the kind of what a text names: currency, language, country, state or town; "" for anything else."""
     lower = text.lower().removeprefix("the ")
     if text in _CODES or lower in CURRENCY_NAMES:
         return "currency"
@@ -47,38 +42,44 @@ def world(text: str) -> str:
     return "town" if text[:1].isupper() and region_of(text) else ""
 
 
-def world_fits(span: Span, slot: Slot) -> float:
-    """1 for a span of the kind that a slot's name asks for, 0.5 when only its description does, -1 for another kind."""
-    if span.kind not in (Kind.NAME, Kind.PHRASE, Kind.QUOTED, Kind.LITERAL, Kind.CALLED):
+def world_fit(mention: ValueMention, slot: Slot) -> float:
+    """Return 1 for a mention of the kind in the name of a slot, 0.5 in its description, -1 for one of another kind."""
+    if mention.kind not in (
+        MentionKind.NAME,
+        MentionKind.PHRASE,
+        MentionKind.QUOTED,
+        MentionKind.LITERAL,
+        MentionKind.TITLE,
+    ):
         return 0.0
-    own, told = _wanted(slot)
-    kind = world(span.text.strip(" .,")) if told else ""
+    by_name, expected = _expected_kinds(slot)
+    kind = world_kind(mention.text.strip(" .,")) if expected else ""
     if not kind:
-        return -0.4 if own and own != "town" else 0.0
-    if kind == told:
-        return 1.0 if own else 0.5
-    return 0.0 if not own else 0.2 if frozenset((kind, own)) in _NEAR else -1.0
+        return -0.4 if by_name and by_name != "town" else 0.0
+    if kind == expected:
+        return 1.0 if by_name else 0.5
+    return 0.0 if not by_name else 0.2 if {kind, by_name} <= _NEAR else -1.0
 
 
 @lru_cache(maxsize=4096)
-def _wanted(slot: Slot) -> tuple[str, str]:
-    """What of the world the name of a slot asks for, and what its name or else its description does."""
-    own = _wants(slot.words)
-    return own, own or _wants(sorted(slot.prose))
+def _expected_kinds(slot: Slot) -> tuple[str, str]:
+    """Return the kind in the name of a slot, and the one in its name or else in its description."""
+    by_name = _first_kind(slot.words)
+    return by_name, by_name or _first_kind(sorted(slot.prose))
 
 
-def _wants(words: Iterable[str]) -> str:
-    return next((_WANTS[word] for word in words if word in _WANTS), "")
+def _first_kind(words: Iterable[str]) -> str:
+    return next((_KINDS[word] for word in words if word in _KINDS), "")
 
 
-def to_words(words: Iterable[str], stems: Iterable[str]) -> dict[str, float]:
-    """Each of `stems` that is like one of `words`, with how much."""
-    mine = [word for word in words if word not in STOPWORDS]
-    near = ((one, max((similarity(word, one) for word in mine), default=0.0)) for one in stems)
-    return {one: close for one, close in near if close >= _FAINT}
+def similar_stems(words: Iterable[str], stems: Iterable[str]) -> dict[str, float]:
+    """Return the `stems` that are like one of `words`, with their similarity to the nearest."""
+    content = [word for word in words if word not in STOPWORDS]
+    near = ((word, max((similarity(content_word, word) for content_word in content), default=0.0)) for word in stems)
+    return {word: likeness for word, likeness in near if likeness >= _MIN_SIMILARITY}
 
 
 @lru_cache(maxsize=4096)
 def sample_stems(slot: Slot) -> tuple[str, ...]:
-    """The last words of what a description gives as values."""
-    return tuple(stem(words[-1]) for one in slot.samples[:_SAMPLES] if (words := split_words(one)))
+    """Return the stems of the last words of the samples in the description of a slot."""
+    return tuple(stem(words[-1]) for sample in slot.samples[:_SAMPLES] if (words := split_words(sample)))

@@ -1,4 +1,4 @@
-"""What a Tool can be told: its arguments and the properties inside them, each as a flat Slot."""
+"""The slots of a Tool, which are its arguments and the properties inside them, and the candidates that fill them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.text import Span
+from nlapi.planner.language.text import ValueMention
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.language.words import word_lists
+from nlapi.planner.language.words import words as word_set
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import unit_of
 
 _UPDATES = ("PUT", "PATCH")
+# The only fields that can be modified are: kind, account.
 _ONLY = re.compile(
     r"\bonly (?:the )?(?:fields?|properties|attributes)\b[^.:]* (?:modified|changed|updated|edited|set)\b[^.:]*"
     r":\s*([^.]+)",
     re.IGNORECASE,
 )
-"""The only fields that can be modified are: kind, account."""
+# Names of a path to a property, and slots of a tool, at most.
 _DEEPEST = 3
 _MOST = 80
 _EXAMPLES = re.compile(
@@ -33,16 +38,18 @@ _MAPPED = re.compile(
     r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+"
     r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
 )
-_BARE = frozenset(map(stem, "id uuid guid gid sid key uid name slug code number".split()))
-"""Names of parameters that do not say of what they are."""
-_SOUGHT = frozenset("q query search filter keyword keywords".split())
-"""Names of what takes whatever is looked for, though its description may speak of days."""
+# Names of parameters that do not say whose id or name they are.
+_BARE = stem_set("slots", "bare_names")
+# Names of parameters for a search text, whose description may speak of dates.
+_SOUGHT = word_set("slots", "search_names")
+# References and unions of a schema that are followed, at most.
+_MOST_STEPS = 12
 _STANDS_FOR = re.compile(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = re.compile(r"\band\s+(?=-?\d)")
 
 
 class Family(StrEnum):
-    """What kind of value a Slot wants, as far as its schema and its name say."""
+    """The kind of value that a slot takes, by its schema or else by its name."""
 
     NUMBER = "number"
     BOOLEAN = "boolean"
@@ -58,96 +65,102 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Slot:
-    """One thing a Tool can be told. `path` is the argument's name and the properties below it.
+    """One value of a Tool. `path` is the name of the argument and of the properties below it.
 
-    `words` are the stems of its own name, `prose` those of its description. `samples` are values its description
-    mentions, `examples` the same in lower case, `glossary` what it says a value stands for: words -> value.
+    `words` are the stems of its name, `prose` those of its description. `samples` are values that the description
+    mentions, `examples` the same in lower case, `glossary` the values that it explains, by their meaning. A `needed`
+    slot is required by its object, as soon as that has any value; a `required` one is required in every call.
     """
 
     path: tuple[str, ...]
     words: tuple[str, ...]
     prose: frozenset[str]
     family: Family
-    schema: Mapping[str, Any]
+    schema: Schema
     description: str
     required: bool
-    item: Mapping[str, Any] = field(default_factory=dict)
-    many: bool = False
-    integer: bool = False
-    choices: tuple[Any, ...] = ()
+    item: Schema = field(default_factory=dict)
+    is_array: bool = False
+    is_integer: bool = False
+    choices: tuple[object, ...] = ()
     examples: frozenset[str] = frozenset()
     samples: tuple[str, ...] = ()
-    glossary: Mapping[str, Any] = field(default_factory=dict)
+    glossary: Mapping[str, object] = field(default_factory=dict)
     unit: str = ""
-    where: str = ""
-    needed: bool = False
-    """the object that it is in requires it: as soon as anything is said of that object, it is required"""
+    location: str = ""
+    required_by_object: bool = False
 
     @property
     def name(self) -> str:
+        """The name of the innermost property."""
         return self.path[-1]
 
     @property
     def has_default(self) -> bool:
+        """Whether the schema has a default."""
         return "default" in self.schema
 
 
 def slots_of(tool: Tool) -> tuple[Slot, ...]:
-    """Every Slot of `tool`, its arguments first. Only `input_schema` and the units of the operation are read."""
-    found: list[Slot] = []
+    """Return the slots of a tool in the order of its input schema."""
+    slots: list[Slot] = []
     root = tool.input_schema
     required = frozenset(root.get("required", ()))
     in_body = frozenset(tool.body_rules.get("required", ()))
     for name, schema in _properties(root).items():
-        where, wire = tool.places.get(name, ("", name))
-        walk = _Walk(root=root, where=where, tool=tool)
-        needed = name in required or (where == "body" and wire in in_body)
-        found.extend(walk.slots((name,), schema, name in required, (), needed=needed))
-    return tuple(_changeable(tool.operation, found)[:_MOST])
+        location, wire = tool.places.get(name, ("", name))
+        walk = _SlotWalk(root=root, location=location, tool=tool)
+        needed = name in required or (location == "body" and wire in in_body)
+        slots.extend(walk.slots((name,), schema, name in required, (), needed=needed))
+    return tuple(_changeable(tool.operation, slots)[:_MOST])
 
 
 def _changeable(operation: Operation, slots: Sequence[Slot]) -> Sequence[Slot]:
-    """The slots without the fields of a body that an update says it leaves as they are.
+    """Return the slots without the fields of a body that an update does not change, by its description.
 
-    Where only one of PUT and PATCH says which fields it changes, the other one changes those that it speaks of.
+    Where only one of PUT and PATCH lists the fields that it changes, the other one changes those that it mentions.
     """
     if operation.method not in _UPDATES:
         return slots
-    both = [one for one in operation.spec.operations if one.path == operation.path and one.method in _UPDATES]
-    lists = {one: listed[1].lower() for one in both if (listed := _ONLY.search(one.description))}
+    updates = [update for update in operation.spec.operations if update.path == operation.path]
+    lists = {
+        update: match[1].lower()
+        for update in updates
+        if update.method in _UPDATES and (match := _ONLY.search(update.description))
+    }
     text = lists.get(operation) or (f"{operation.summary} {operation.description}".lower() if lists else "")
     names = set(re.findall(r"\w+", text))
-    body = [slot for slot in slots if slot.where == "body"]
-    kept = [slot for slot in body if slot.path[0].lower() in names]
-    return [slot for slot in slots if slot.where != "body" or slot in kept] if kept else slots
+    changed = [slot for slot in slots if slot.location == "body" and slot.path[0].lower() in names]
+    return [slot for slot in slots if slot.location != "body" or slot in changed] if changed else slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Walk:
-    root: Mapping[str, Any]
-    where: str
+class _SlotWalk:
+    root: Schema
+    location: str
     tool: Tool
 
     def slots(
-        self, path: tuple[str, ...], raw: Any, required: bool, seen: tuple[str, ...], *, needed: bool
+        self, path: tuple[str, ...], raw: object, required: bool, parents: tuple[str, ...], *, needed: bool
     ) -> Iterator[Slot]:
+        """Return the slots of a schema; of one that contains itself (a `$ref` among its parents) none."""
         ref = raw.get("$ref") if isinstance(raw, Mapping) else None
         if isinstance(ref, str):
-            if ref in seen:
+            if ref in parents:
                 return
-            seen = (*seen, ref)
-        schema = settle(raw, self.root)
+            parents = (*parents, ref)
+        schema = resolve_schema(raw, self.root)
         inner = _properties(schema)
         if inner and len(path) <= _DEEPEST:
-            wanted = frozenset(schema.get("required", ()))
+            names = frozenset(schema.get("required", ()))
             for name, below in inner.items():
-                yield from self.slots((*path, name), below, required and name in wanted, seen, needed=name in wanted)
+                yield from self.slots((*path, name), below, required and name in names, parents, needed=name in names)
             return
         yield self._slot(path, schema, required=required, needed=needed)
 
-    def _slot(self, path: tuple[str, ...], schema: Mapping[str, Any], *, required: bool, needed: bool) -> Slot:
-        many = type_of(schema) == "array"
-        item = settle(schema.get("items", {}), self.root) if many else schema
+    def _slot(self, path: tuple[str, ...], schema: Schema, *, required: bool, needed: bool) -> Slot:
+        many = schema_type(schema) == "array"
+        item = resolve_schema(schema.get("items", {}), self.root) if many else schema
         description = str(schema.get("description") or item.get("description") or "")
         words = (*self._owner(path), *map(stem, split_words(path[-1])))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
@@ -161,32 +174,33 @@ class _Walk:
             description=description,
             required=required,
             item=item,
-            many=many,
-            integer=type_of(item) == "integer",
+            is_array=many,
+            is_integer=schema_type(item) == "integer",
             choices=choices,
             examples=frozenset(map(str.lower, samples)),
             samples=samples,
             glossary=_glossary(description),
-            unit=self._unit(path, words) if type_of(item) in ("integer", "number") else "",
-            where=self.where,
-            needed=needed,
+            unit=self._unit(path, words) if schema_type(item) in ("integer", "number") else "",
+            location=self.location,
+            required_by_object=needed,
         )
 
     def _owner(self, path: tuple[str, ...]) -> tuple[str, ...]:
-        """The stems of the thing that a parameter is the id of, where only the path says so: /users/{id}."""
+        """Return the stems of the resource of a parameter where only the path has them: /users/{id}."""
         wire = self.tool.places.get(path[0], ("", path[0]))[1]
-        before, found, _ = self.tool.operation.path.partition(f"/{{{wire}}}")
+        before, segment, _ = self.tool.operation.path.partition(f"/{{{wire}}}")
         noun = before.rpartition("/")[2]
-        bare = self.where == "path" and found and set(map(stem, split_words(path[-1]))) <= _BARE
+        bare = self.location == "path" and segment and set(map(stem, split_words(path[-1]))) <= _BARE
         return tuple(stem(word) for word in split_words(noun)) if bare and "{" not in noun else ()
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
-        return unit_of(argument_schema(self.tool, *path)) or _unit_by_name(words)
+        by_name = "micros" if "micro" in words else "cents" if "cent" in words else ""
+        return unit_of(argument_schema(self.tool, *path)) or by_name
 
 
-def settle(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A schema with its `$ref`, `allOf` and nullable unions resolved as far as a planner needs."""
-    for _ in range(12):
+def resolve_schema(schema: object, root: Schema) -> Schema:
+    """Return a schema with its `$ref`, `allOf` and nullable unions resolved as far as a planner needs."""
+    for _ in range(_MOST_STEPS):
         if not isinstance(schema, Mapping):
             return {}
         ref = schema.get("$ref")
@@ -212,39 +226,39 @@ def settle(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    whole: dict[str, Any] = {}
+def _merged(schema: Schema, root: Schema) -> Schema:
+    merged: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     required: list[str] = []
     for part in (*schema["allOf"], {key: value for key, value in schema.items() if key != "allOf"}):
-        known = settle(part, root)
-        properties |= known.get("properties") or {}
-        required += known.get("required") or []
-        whole |= known
-    return {
-        **whole,
-        **({"properties": properties} if properties else {}),
-        **({"required": required} if required else {}),
-    }
+        settled = resolve_schema(part, root)
+        properties |= settled.get("properties") or {}
+        required += settled.get("required") or []
+        merged |= settled
+    if properties:
+        merged["properties"] = properties
+    if required:
+        merged["required"] = required
+    return merged
 
 
-def type_of(schema: Mapping[str, Any]) -> str:
-    """The one type that a schema is about; "" when it does not say."""
+def schema_type(schema: Schema) -> str:
+    """Return the type of a schema, without null and by its keywords where it has none; "" for any type."""
     kind = schema.get("type")
     if isinstance(kind, list):
-        kind = next((one for one in kind if one != "null"), "")
-    return (
-        kind if isinstance(kind, str) else "array" if "items" in schema else "object" if "properties" in schema else ""
-    )
+        kind = next((name for name in kind if name != "null"), "")
+    if isinstance(kind, str):
+        return kind
+    return "array" if "items" in schema else "object" if "properties" in schema else ""
 
 
-def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _properties(schema: Schema) -> Schema:
     inner = schema.get("properties")
     return inner if isinstance(inner, Mapping) else {}
 
 
-def _family(words: list[str], item: Mapping[str, Any], choices: tuple[Any, ...], description: str) -> Family:
-    kind, form = type_of(item), item.get("format", "")
+def _family(words: list[str], item: Schema, choices: tuple[object, ...], description: str) -> Family:
+    kind, form = schema_type(item), item.get("format", "")
     if kind == "boolean" or ({str(value).lower() for value in choices} >= {"true", "false"}):
         return Family.BOOLEAN
     if choices:
@@ -276,148 +290,122 @@ def _by_name(words: list[str], description: str) -> Family:
     return Family.TEXT
 
 
-def _unit_by_name(words: tuple[str, ...]) -> str:
-    for word, unit in (("micro", "micros"), ("cent", "cents")):
-        if word in words:
-            return unit
-    return ""
-
-
-def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """Values that a description mentions."""
-    found: list[str] = []
+def _samples(description: str, schema: Schema) -> tuple[str, ...]:
+    """Return the values that a description mentions; none where it has the only value: Set to x."""
     if description.lower().startswith("set to "):
-        return ()  # what it always is
+        return ()
+    # Values with a hyphen are spoken without it: best-effort, best effort.
+    values: list[str] = []
     for match in _EXAMPLES.finditer(description):
         text = match.group(1)
         quoted = re.findall(r"['\"“]([^'\"“”]{1,60})['\"”]", text)
-        found += quoted if quoted else re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text)
-    found += re.findall(r"(?<!\w)['\"“]([^'\"“”]{2,40})['\"”](?!\w)", description)
+        values += quoted if quoted else re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text)
+    values += re.findall(r"(?<!\w)['\"“]([^'\"“”]{2,40})['\"”](?!\w)", description)
     listed = schema.get("examples")
-    found += [value for value in (listed if isinstance(listed, list) else ()) if isinstance(value, str)]
-    clean = [value for one in found if 1 < len(value := one.strip(" .'\"")) <= 60]
+    values += [value for value in (listed if isinstance(listed, list) else ()) if isinstance(value, str)]
+    clean = [value for text in values if 1 < len(value := text.strip(" .'\"")) <= 60]
     return tuple(dict.fromkeys([*clean, *(re.sub(r"(?<=[a-z])[-_](?=[a-z])", " ", value) for value in clean)]))
 
 
-def _glossary(description: str) -> Mapping[str, Any]:
-    """`1 for Bangkok, 2 for Chiang Mai` -> {"bangkok": 1, "chiang mai": 2}."""
-    found: dict[str, Any] = {}
+def _glossary(description: str) -> Mapping[str, object]:
+    """Return the values that a description explains, by meaning: 1 for Bangkok, 2 for Chiang Mai."""
+    values: dict[str, str | int] = {}
     for match in _MAPPED.finditer(_AND_FOR.sub("", description)):
         value, meaning = match.groups()
-        found[meaning.strip().lower()] = int(value) if value.lstrip("-").isdigit() else value
-    numbers = all(isinstance(value, int) for value in found.values())
-    return found if len(found) > 1 or (numbers and _STANDS_FOR.search(description)) else {}
+        values[meaning.strip().lower()] = int(value) if value.lstrip("-").isdigit() else value
+    numbers = all(isinstance(value, int) for value in values.values())
+    return values if len(values) > 1 or (numbers and _STANDS_FOR.search(description)) else {}
 
 
-_NAMES = frozenset(
-    (
-        "token",
-        "access token",
-        "api token",
-        "auth token",
-        "authentication token",
-        "bearer token",
-        "session token",
-        "api key",
-        "apikey",
-        "app key",
-        "auth key",
-        "access key",
-        "secret key",
-        "client secret",
-        "authorization",
-        "x api key",
-        "x auth token",
-    )
-)
-_BARE_CREDENTIALS = frozenset(("key", "token", "secret", "appid", "app id"))
-"""Names of credentials where the description says that they are, and of something else where it does not."""
-_SAID = re.compile(
+_CREDENTIALS = frozenset(word_lists("slots")["credentials"].strip().splitlines())
+# Names of credentials where the description says so, and of something else where it does not.
+_BARE_CREDENTIALS = frozenset(word_lists("slots")["bare_credentials"].strip().splitlines())
+_CREDENTIAL = re.compile(
     r"\b(?:authentication|authorization|auth|api|access|bearer|oauth)\s+(?:token|key|secret|credential)s?\b|\bcredentials?\b",
     re.IGNORECASE,
 )
 
 
-def is_credential(name: str, where: str, schema: Mapping[str, Any], description: str = "") -> bool:
-    """Is an argument what the caller proves itself with, by its name, or by its format and its description?
+def is_credential(name: str, location: str, schema: Schema, description: str = "") -> bool:
+    """Return whether an argument authenticates the caller, by its name, or by its format and its description.
 
-    A body may well be about tokens (revoke a token), so there its description has to say so too.
+    A body may well be about tokens (revoke a token), so that there the description has to say so too.
     """
-    called = " ".join(split_words(name))
-    said = _SAID.search(description) is not None
-    named = called in _NAMES or (called in _BARE_CREDENTIALS and said)
-    if where == "body":
-        return said and (named or schema.get("format") == "password")
-    return named or (schema.get("format") == "password" and said)
+    words = " ".join(split_words(name))
+    described = _CREDENTIAL.search(description) is not None
+    by_name = words in _CREDENTIALS or (words in _BARE_CREDENTIALS and described)
+    if location == "body":
+        return described and (by_name or schema.get("format") == "password")
+    return by_name or (described and schema.get("format") == "password")
 
 
 def without_credentials(tool: Tool) -> Tool:
-    """`tool` that requires none of the arguments which the credentials of its security stand for.
+    """Return a tool that requires none of the arguments that its security schemes provide.
 
-    They stay among its arguments, as a user may give them by name (`--set key=...`) where he has no credential.
+    They stay among its arguments, as a user without a stored credential may set them by name (`--set key=...`).
     """
     if not any(tool.operation.security):
         return tool
     properties = tool.input_schema.get("properties", {})
-    held = {name for name, schema in properties.items() if _is_credential(tool, name, schema)}
-    if not held:
+    required = [name for name in tool.required if not _is_credential(tool, name, properties.get(name))]
+    if len(required) == len(tool.required):
         return tool
-    schema = {**tool.input_schema, "required": [name for name in tool.required if name not in held]}
-    return replace(tool, input_schema=schema)
+    return replace(tool, input_schema={**tool.input_schema, "required": required})
 
 
-def _is_credential(tool: Tool, name: str, schema: Any) -> bool:
-    where, wire = tool.places.get(name, ("body", name))
-    known = schema if isinstance(schema, Mapping) else {}
-    return is_credential(wire, where, known, str(known.get("description", "")))
+def _is_credential(tool: Tool, name: str, schema: object) -> bool:
+    location, wire = tool.places.get(name, ("body", name))
+    keywords = schema if isinstance(schema, Mapping) else {}
+    return is_credential(wire, location, keywords, str(keywords.get("description", "")))
 
 
 def is_secret(slot: Slot, tool: Tool) -> bool:
-    """Is a slot a credential: by what it says, or as it is sent where a key of one of the API's security schemes is?"""
+    """Return whether a slot is a credential: by its description or the security schemes of the API."""
     if len(slot.path) != 1:
         return False
     schemes = tool.operation.spec.security_schemes.values()
     keys = {(scheme.location, scheme.name) for scheme in schemes if scheme.kind == "apiKey"}
-    return (slot.where, slot.name) in keys or is_credential(slot.name, slot.where, slot.schema, slot.description)
+    return (slot.location, slot.name) in keys or is_credential(slot.name, slot.location, slot.schema, slot.description)
 
 
+# The last 30 days are a choice or two dates, and not both.
 _DAYS = {Family.CHOICE, Family.DATE}
-"""The last 30 days are told either by a word for them or by the days themselves."""
-LOW, HIGH = 0.2, 1.9
-"""The score of an option that is surely wrong, and of one that is surely right."""
+# Scores of a candidate of the probabilities 0 and 1.
+LOW_SCORE, HIGH_SCORE = 0.2, 1.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One way to fill a slot. `spans` are what it uses up; `shared` options may be taken from the same words.
+class SlotCandidate:
+    """A value for a slot. `spans` are the mentions that it uses; `shared` candidates may use the same words.
 
-    `span` is what the value was read from, `how` what was made of it (see values.py, choices.py), and `evidence` what
-    else the reader of a choice or a flag saw. `sure` is the probability that it is right.
+    `span` is the mention that the value is read from, `how` its conversion (values.HOW), `evidence` further features of
+    a choice or a flag (choices.EVIDENCE). `sure` is the probability that it is right.
     """
 
     slot: Slot
     value: Any
     start: int
     end: int
-    span: Span | None = None
-    spans: tuple[Span, ...] = ()
+    mention: ValueMention | None = None
+    mentions: tuple[ValueMention, ...] = ()
     shared: bool = False
-    how: str = ""
+    conversion: str = ""
     evidence: Sequence[float] = ()
-    sure: float = 0.0
+    probability: float = 0.0
 
     @property
     def score(self) -> float:
-        """`sure` on the scale of the scores of operations: above about 1 it is likely, below 0.5 it is not."""
-        return LOW + (HIGH - LOW) * self.sure
+        """The probability on the scale of the scores of operations: likely from 1 on, unlikely below 0.5."""
+        return LOW_SCORE + (HIGH_SCORE - LOW_SCORE) * self.probability
 
     @property
     def narrows(self) -> bool:
-        """Whether the request says less with it than without: a flag that is set as by default says nothing."""
+        """Whether the request is narrower with it: a flag that is set as by default narrows nothing."""
         return not (self.value is True and self.slot.schema.get("default") is True)
 
-    def collides(self, other: Option) -> bool:
-        kinds = {self.slot.family, other.slot.family}
-        if self.shared and other.shared and self.value != other.value and kinds != _DAYS:
-            return self.slot.words == other.slot.words
-        return self.start < other.end and other.start < self.end
+    def collides(self, rival: SlotCandidate) -> bool:
+        """Return whether two candidates use the same words, and may not share them."""
+        families = {self.slot.family, rival.slot.family}
+        if self.shared and rival.shared and self.value != rival.value and families != _DAYS:
+            return self.slot.words == rival.slot.words
+        return self.start < rival.end and rival.start < self.end

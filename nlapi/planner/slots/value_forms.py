@@ -1,4 +1,4 @@
-"""The forms in which a slot takes values: hosts, moments and measures in the unit of the slot."""
+"""The forms in which a slot takes values: host names with a final dot, dates and times, measures in its unit."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
 
-from nlapi.planner.language.measures import Unit, said, unit
-from nlapi.planner.language.text import Kind, Sentence, Span
+from nlapi.openapi.model import Schema
+from nlapi.planner.language.measures import Unit, find_unit, unit_of_mention
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
+from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.resources.naming import stem
 from nlapi.tools.patterns import bounded_pattern
 
+# A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does.
 _HOST = re.compile(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
-"""A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does."""
-
 _STATED = re.compile(
     r"\b(?:trailing|final|terminating|ending) (?:dot|period)\b"
     r"|\b(?:ends?|ending|terminated?) (?:with|in|by) a (?:dot|period)\b"
@@ -28,42 +27,43 @@ _HOST_EXAMPLE = re.compile(rf"[\"'“‘`]{_HOST.pattern}\.[\"'”’`]")
 
 @lru_cache(maxsize=4096)
 def ends_in_dot(slot: Slot) -> bool:
-    """Do the names that a slot takes end in a dot, by its description, its examples or its pattern?"""
+    """Return whether host names for a slot end in a dot, by its description, its examples or its pattern."""
     schema = slot.item or slot.schema
     examples = schema.get("examples")
-    shown = [schema.get("example"), schema.get("default"), *(examples if isinstance(examples, list) else ())]
-    if any(isinstance(one, str) and one.endswith(".") and _HOST.fullmatch(one[:-1]) for one in shown):
+    samples = [schema.get("example"), schema.get("default"), *(examples if isinstance(examples, list) else ())]
+    if any(isinstance(text, str) and text.endswith(".") and _HOST.fullmatch(text[:-1]) for text in samples):
         return True
     return bool(_HOST_EXAMPLE.search(slot.description)) or wants_dot(slot)
 
 
 @lru_cache(maxsize=4096)
 def wants_dot(slot: Slot) -> bool:
-    """Must the names that a slot takes end in a dot, as its description says or its pattern demands?"""
-    return states_dot(slot.description) or _pattern_wants(slot.item or slot.schema)
+    """Return whether host names for a slot must end in a dot, by its description or its pattern."""
+    return states_dot(slot.description) or _pattern_needs_dot(slot.item or slot.schema)
 
 
 def states_dot(description: str) -> bool:
-    """Does a description say that names end in a dot?"""
+    """Return whether a description says that names end in a dot."""
     return _STATED.search(description) is not None
 
 
-def _pattern_wants(schema: Any) -> bool:
+def _pattern_needs_dot(schema: Schema) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or "." not in pattern:
         return False
+    # The pattern comes from a description, and may take long to match: it is bounded.
     fits = bounded_pattern(pattern).matches
     return fits("www.example.com.") and not fits("www.example.com")
 
 
 def is_dotted(text: str, name: str) -> bool:
-    """Is `name` a host name that stands in `text` with a dot behind it, at the end of a sentence or before a space?"""
+    """Return whether `name` is a host name that has a dot behind it in `text`."""
     return bool(_HOST.fullmatch(name)) and bool(re.search(rf"(?<![\w.-]){re.escape(name)}\.(?![\w.-])", text))
 
 
-OPENING = frozenset(map(stem, "start from since after begin min minimum least".split()))
-CLOSING = frozenset(map(stem, "end to until before max maximum most stop checkout out".split()))
-"""Stems of the names of where a stretch begins and ends."""
+# Stems of the names of slots for the first and the last day of a range.
+OPENING = stem_set("slots", "opening")
+CLOSING = stem_set("slots", "closing")
 _LONGEST_STAY = 1000
 _FORMATS = (
     (re.compile(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),
@@ -83,48 +83,54 @@ _FORMATS = (
 )
 
 
-def moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """Of a stretch of days its last; of an hour the moment on the day that is said elsewhere, or the hour itself."""
-    if span.kind is not Kind.DATE:
+def date_conversions(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[str | None, str]]:
+    """Return the conversions of a date: the last day of a range, the day on which a stay is over, and of a time of day
+    the moment on the day elsewhere in the sentence, or the time itself.
+    """
+    if mention.kind is not MentionKind.DATE:
         return
-    if set(slot.words) & CLOSING and (over := _lasting(span, sentence)) is not None:
-        yield render(over, slot), "lasting"
-    if isinstance(span.value, tuple) and (last := render(span.value, slot, end=True)) is not None:
+    if set(slot.words) & CLOSING and (over := _lasting(mention, sentence)) is not None:
+        yield format_date(over, slot), "lasting"
+    if isinstance(mention.value, tuple) and (last := format_date(mention.value, slot, end=True)) is not None:
         yield last, "last_day"
-    if not isinstance(span.value, time) or slot.family is Family.TIME:
+    if not isinstance(mention.value, time) or slot.family is Family.TIME:
         return
-    days = [one for one in sentence.spans if one.kind is Kind.DATE and type(one.value) is date]
-    if days and span.form != "part":
-        nearest = min(days, key=lambda one: abs(one.first - span.first))
-        yield render(datetime.combine(nearest.value, span.value), slot), "moment"
+    days = [day for day in sentence.mentions if day.kind is MentionKind.DATE and type(day.value) is date]
+    # Of several days the one that stands nearest to the hour.
+    if days and mention.form != "part":
+        nearest = min(days, key=lambda day: abs(day.first - mention.first))
+        yield format_date(datetime.combine(nearest.value, mention.value), slot), "moment"
     if re.search(r"\bhh:mm", slot.description, re.IGNORECASE):
-        yield span.value.strftime("%H:%M"), "clock"
+        yield mention.value.strftime("%H:%M"), "clock"
 
 
-def _lasting(span: Span, sentence: Sentence) -> date | None:
-    """When what begins then is over, where the sentence says how long it takes: 3 nights from June 1."""
-    if not isinstance(span.value, date) or span.form == "part":
+def _lasting(mention: ValueMention, sentence: Sentence) -> date | None:
+    """Return the end of a stay that begins on a date, where the sentence has its length: 3 nights from June 1."""
+    if not isinstance(mention.value, date) or mention.form == "part":
         return None
-    for one in sentence.spans:
-        counted = said(sentence, one) if one.form in ("plain", "spelt", "counted") and one.kind is Kind.NUMBER else None
-        if counted is not None and counted.dimension == "time" and 0 < one.value < _LONGEST_STAY:
-            whole = timedelta(seconds=float(one.value) * counted.factor)
-            return span.value + whole if isinstance(span.value, datetime) or not whole.seconds else None
+    for number in sentence.mentions:
+        if number.kind is not MentionKind.NUMBER or number.form not in ("plain", "spelt", "counted"):
+            continue
+        measure = unit_of_mention(sentence, number)
+        if measure is not None and measure.dimension == "time" and 0 < number.value < _LONGEST_STAY:
+            length = timedelta(seconds=float(number.value) * measure.factor)
+            return mention.value + length if isinstance(mention.value, datetime) or not length.seconds else None
     return None
 
 
-def moment_of(span: Span, slot: Slot) -> str | None:
-    if span.kind is Kind.DATE:
-        return render(span.value, slot)
-    if span.kind is Kind.QUOTED or (span.kind is Kind.LITERAL and slot.family is not Family.TIME):
-        return span.text if any(map(str.isdigit, span.text)) else None
-    if span.kind is Kind.NUMBER and "tim" in slot.words and span.value > 10**8:
-        return span.text
+def date_value(mention: ValueMention, slot: Slot) -> str | None:
+    """Return a mention as a date or a time, as it stands or in the form of the slot; None where it is neither."""
+    if mention.kind is MentionKind.DATE:
+        return format_date(mention.value, slot)
+    if mention.kind is MentionKind.QUOTED or (mention.kind is MentionKind.LITERAL and slot.family is not Family.TIME):
+        return mention.text if any(map(str.isdigit, mention.text)) else None
+    if mention.kind is MentionKind.NUMBER and "tim" in slot.words and mention.value > 10**8:
+        return mention.text
     return None
 
 
-def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
-    """A date or a time as the slot's format or description asks for it; of a stretch of days the first, or the last."""
+def format_date(value: date | time | tuple[date, date], slot: Slot, *, end: bool = False) -> str | None:
+    """Return a date or a time in the form of the slot; of a range of days the first, or (at the `end`) the last."""
     if isinstance(value, tuple):
         value = value[1 if end else 0]
     if isinstance(value, time):
@@ -149,17 +155,17 @@ def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _form_of_example(slot: Slot) -> str:
-    """How a moment is written that the description gives as an example (2023-04-15T13:45:00Z); "" where it has none."""
-    found = _MOMENT_EXAMPLE.search(slot.description)
-    if found is None:
+    """Return the format of the moment that a description has as an example (2023-04-15T13:45:00Z); "" without one."""
+    match = _MOMENT_EXAMPLE.search(slot.description)
+    if match is None:
         return ""
-    between, seconds, zone = found.groups()
+    between, seconds, zone = match.groups()
     return f"%Y-%m-%d{between}%H:%M{':%S' if seconds else ''}{zone or ''}"
 
 
 @lru_cache(maxsize=4096)
 def wants_clock(slot: Slot) -> bool:
-    """Is a time of day a part of the value?"""
+    """Return whether a time of day is a part of the value."""
     return slot.schema.get("format") == "date-time" or _CLOCK.search(slot.description) is not None
 
 
@@ -167,59 +173,53 @@ _MOMENT_EXAMPLE = re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(Z)?")
 _CLOCK = re.compile(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)
 
 
-_ASKED = re.compile(
+# The unit of a slot in its description: in minutes, (minutes), minutes at its end or its beginning.
+_UNIT_NAME = re.compile(
     r"\b(?:in|of|as|per|number of|how many|measured in|specified in|expressed in)\s+(?:the\s+|whole\s+)?([^\W\d_]+)"
     r"|\(([^\W\d_]+)\)|([^\W\d_]{4,})\s*[.)]?$|^([^\W\d_]{5,})\b",
     re.IGNORECASE,
 )
 
 
-def wanted(slot: Slot) -> Unit | None:
-    """What an argument is counted in, by its name or else by its description."""
-    return _wanted(slot.name, slot.description)
+def slot_unit(slot: Slot) -> Unit | None:
+    """Return the unit of the numbers of a slot, by its name or else by its description."""
+    return _unit_in(slot.name, slot.description)
 
 
 @lru_cache(maxsize=4096)
-def _wanted(name: str, description: str) -> Unit | None:
+def _unit_in(name: str, description: str) -> Unit | None:
     last = re.split(r"[_\-\s]|(?<=[a-z])(?=[A-Z])", name)[-1]
-    found = unit(last.lower()) if len(last) > 1 else None
-    if found is not None:
-        return found
-    for match in _ASKED.finditer(description[:200]):
-        word = next(group for group in match.groups() if group is not None)
-        found = unit(word) if len(word) > 1 else None
-        if found is not None:
-            return found
-    return None
+    words = [last.lower(), *(match[match.lastindex or 0] for match in _UNIT_NAME.finditer(description[:200]))]
+    units = (find_unit(word) for word in words if len(word) > 1)
+    return next((match_unit for match_unit in units if match_unit is not None), None)
 
 
-def measured(sentence: Sentence, span: Span, slot: Slot) -> bool:
-    """Does a number say what it is counted in, and is that something that the slot can be counted in?"""
-    one, other = said(sentence, span), wanted(slot)
-    return one is not None and other is not None and one.dimension == other.dimension
+def has_unit_of(sentence: Sentence, mention: ValueMention, slot: Slot) -> bool:
+    """Return whether a number has a unit in the sentence, of the dimension of the unit of the slot."""
+    source, target = unit_of_mention(sentence, mention), slot_unit(slot)
+    return source is not None and target is not None and source.dimension == target.dimension
 
 
-def converted(sentence: Sentence, span: Span, slot: Slot) -> float | int | None:
-    """The number of a span in the unit of a slot, when that is another one: 2 hours in minutes are 120.
+def convert_unit(sentence: Sentence, mention: ValueMention, slot: Slot) -> float | int | None:
+    """Return a number in the unit of a slot, where the sentence has it in another one: 2 hours are 120 minutes.
 
-    What follows in a smaller unit is added: 1 hour and 30 minutes.
+    A number right behind it in a smaller unit is added: 1 hour and 30 minutes.
     """
-    one, other = said(sentence, span), wanted(slot)
-    if one is None or other is None or one.dimension != other.dimension:
+    source, target = unit_of_mention(sentence, mention), slot_unit(slot)
+    if source is None or target is None or source.dimension != target.dimension:
         return None
-    total = float(span.value) * one.factor
-    added = _rest(sentence, span, one)
-    if one.factor == other.factor and not added:
+    added = _smaller_part(sentence, mention, source)
+    if source.factor == target.factor and not added:
         return None
-    value = float(f"{(total + added) / other.factor:.10g}")
+    value = float(f"{(float(mention.value) * source.factor + added) / target.factor:.10g}")
     return int(value) if value.is_integer() else value
 
 
-def _rest(sentence: Sentence, span: Span, one: Unit) -> float:
-    """What is said right after a measure in a smaller unit of the same dimension, in the base."""
-    for after in sentence.spans:
-        if after.kind is Kind.NUMBER and span.last <= after.first <= span.last + 3:
-            smaller = said(sentence, after)
-            if smaller is not None and smaller.dimension == one.dimension and smaller.factor < one.factor:
+def _smaller_part(sentence: Sentence, mention: ValueMention, source: Unit) -> float:
+    """Return the measure in a smaller unit right behind a measure, in the base unit of the dimension."""
+    for after in sentence.mentions:
+        if after.kind is MentionKind.NUMBER and mention.last <= after.first <= mention.last + 3:
+            smaller = unit_of_mention(sentence, after)
+            if smaller is not None and smaller.dimension == source.dimension and smaller.factor < source.factor:
                 return float(after.value) * smaller.factor
     return 0.0

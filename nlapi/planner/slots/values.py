@@ -1,10 +1,10 @@
-"""What a Span would be as the value of a Slot: typed, formatted and in the wire's unit, or nothing."""
+"""The values of a mention for a slot: typed, formatted and in the unit of the request, as it stands or converted."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, time, timedelta
+from datetime import date, time
 from functools import lru_cache
 from typing import Any
 
@@ -17,29 +17,29 @@ from nlapi.planner.language.gazetteer import (
     town_in_us,
 )
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
-from nlapi.planner.language.text import Kind, Sentence, Span
-from nlapi.planner.slots.slot import Family, Slot, type_of
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
+from nlapi.planner.slots.slot import Family, Slot, schema_type
 from nlapi.planner.slots.value_forms import (
-    converted,
+    convert_unit,
+    date_conversions,
+    date_value,
     ends_in_dot,
+    has_unit_of,
     is_dotted,
-    measured,
-    moment_of,
-    moments,
     wants_dot,
 )
 from nlapi.resources.naming import STOPWORDS, singular, stem
 from nlapi.tools.patterns import bounded_pattern
 from nlapi.tools.units import to_wire
 
-_TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
-HOW = (
+_TEXTUAL = frozenset((MentionKind.QUOTED, MentionKind.TITLE, MentionKind.NAME, MentionKind.PHRASE, MentionKind.LITERAL))
+# Names of the conversions, on which the forests are trained; "" is the mention as it stands.
+CONVERSIONS = (
     *("fraction", "code", "trimmed", "region", "town", "state", "country", "unit", "last_day", "moment", "clock"),
     *("currency", "singular", "sample", "calendar", "days", "measured", "us", "lasting", "joined"),
 )
-"""What may have been made of a span; "" is the span as it stands."""
-ASIDE = frozenset(("state", "country", "currency", "lasting"))
-"""What says more than the span, so that the span can still be the value of another slot."""
+# Conversions that use no words, so that the mention can still be the value of another slot.
+WORDLESS_CONVERSIONS = frozenset(("state", "country", "currency", "lasting"))
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _IP = re.compile(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
 _IPS = re.compile(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
@@ -48,94 +48,107 @@ _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destinat
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
-def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """What `span` may be as a value of `slot`, each with what was made of it. An array's slot gets one item."""
-    plain: Any = None
-    if span.kind is Kind.JSON:
-        plain = _whole(span, slot)
+def values_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[object, str]]:
+    """Return the values of a mention for a slot, or for an item of its array, each with its conversion."""
+    plain: object = None
+    if mention.kind is MentionKind.JSON:
+        plain = _json(mention, slot)
     elif slot.family is Family.NUMBER:
-        plain = _number(span, slot, sentence)
-        yield from _counted(span, slot, sentence)
-        plain = None if span.kind is Kind.DATE or (span.form == "percent" and _at_most_one(slot)) else plain
+        plain = _number(mention, slot, sentence)
+        yield from _counted(mention, slot, sentence)
+        plain = (
+            None
+            if mention.kind is MentionKind.DATE or (mention.form == "percent" and _is_fraction_range(slot))
+            else plain
+        )
     elif slot.family in (Family.DATE, Family.TIME):
-        plain = moment_of(span, slot)
-        yield from moments(span, slot, sentence)
+        plain = date_value(mention, slot)
+        yield from date_conversions(mention, slot, sentence)
     elif slot.family in (Family.BOOLEAN, Family.CHOICE) or (
-        slot.family is Family.OPEN and type_of(slot.schema) == "object"
+        slot.family is Family.OPEN and schema_type(slot.schema) == "object"
     ):
         return
     else:
-        plain = _with_dot(span, slot, sentence) or _text(span, slot)
-        yield from ((value, how) for value, how in _made(span, slot, sentence) if _fits(value, slot))
+        plain = _with_dot(mention, slot, sentence) or _text(mention, slot)
+        yield from (pair for pair in _converted_texts(mention, slot, sentence) if _fits(pair[0], slot))
     if plain is not None:
         yield plain, ""
 
 
-def value_for(span: Span, slot: Slot, sentence: Sentence) -> Any:
-    """The value of `span` for `slot` as it stands, or None when it cannot be one."""
-    return next((value for value, how in values_for(span, slot, sentence) if not how), None)
+def value_for(mention: ValueMention, slot: Slot, sentence: Sentence) -> object:
+    """Return the value of a mention for a slot as it stands; None where it is none."""
+    return next((value for value, conversion in values_for(mention, slot, sentence) if not conversion), None)
 
 
-def _counted(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[int | float, str]]:
-    """Numbers made of a span: a part of a whole, the year of a day, the days of a stretch, minutes of hours."""
-    made: list[tuple[int | float | None, str]] = []
-    if span.kind is Kind.DATE:
-        made.append((_calendar_part(span, slot), "calendar"))
-        if isinstance(span.value, tuple) and _DAYS in _stems(slot):
-            counted = sentence.today in span.value
-            made.append(((span.value[1] - span.value[0] + timedelta(days=not counted)).days, "days"))
-    elif span.form == "percent" and not slot.integer:
-        made.append((round(span.value / 100, 10), "fraction"))
-    elif span.kind is Kind.NUMBER:
-        made.append((converted(sentence, span, slot), "measured"))
-    for value, how in made:
-        if value is not None and _in_range(value, slot) and not (slot.integer and isinstance(value, float)):
-            yield value, how
+def _counted(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[int | float, str]]:
+    """Return the numbers of a mention by conversion: a share, a part of a date, the length of a range, another unit."""
+    numbers: list[tuple[int | float | None, str]] = []
+    if mention.kind is MentionKind.DATE:
+        numbers.append((_calendar_part(mention, slot), "calendar"))
+        if isinstance(mention.value, tuple) and _DAYS in _stems(slot):
+            first, last = mention.value
+            # Days from today are counted without it (the next 7 days); June 1 to 3 are three days.
+            numbers.append(((last - first).days + (sentence.today not in mention.value), "days"))
+    elif mention.form == "percent" and not slot.is_integer:
+        numbers.append((round(mention.value / 100, 10), "fraction"))
+    elif mention.kind is MentionKind.NUMBER:
+        numbers.append((convert_unit(sentence, mention, slot), "measured"))
+    for value, conversion in numbers:
+        if value is not None and _in_range(value, slot) and not (slot.is_integer and isinstance(value, float)):
+            yield value, conversion
 
 
-def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """Texts made of a span: a code for a name, a name without the noun beside it, a figure with its unit."""
-    if span.kind not in (*_TEXTUAL, Kind.NUMBER):
+def _converted_texts(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[str, str]]:
+    """Return texts of a mention by conversion: the code of a name, a name without its noun, a number and its unit."""
+    if mention.kind not in (*_TEXTUAL, MentionKind.NUMBER):
         return
-    if span.kind is Kind.NUMBER:
-        after = sentence.tokens[span.last : span.last + 1]
+    if mention.kind is MentionKind.NUMBER:
+        after = sentence.tokens[mention.last : mention.last + 1]
         if after and after[0].word and after[0].lower not in STOPWORDS:
-            yield sentence.text[span.start : after[0].end], "unit"
-        if span.currency and "currenci" in _stems(slot):
-            yield span.currency, "currency"
+            yield sentence.text[mention.start : after[0].end], "unit"
+        if mention.currency and "currenci" in _stems(slot):
+            yield mention.currency, "currency"
         return
-    text = span.text.strip(" .,")
+    text = mention.text.strip(" .,")
+    # The name itself stays a candidate: the forest weighs it against its code by what the description says.
     code = _code(text, slot)
     if code is not None:
         yield code, "code"
-    if span.kind in (Kind.NAME, Kind.PHRASE):
-        yield from _cut(span, slot, sentence)
-    if sentence.in_called(span):
-        return  # a thing called Berlin need not be there
-    if span.kind in (Kind.NAME, Kind.QUOTED) or (span.kind is Kind.PHRASE and span.text.islower()):
-        after = sentence.tokens[span.last : span.last + 2]
+    if mention.kind in (MentionKind.NAME, MentionKind.PHRASE):
+        yield from _cut(mention, slot, sentence)
+    if sentence.in_title(mention):
+        return  # a resource called Berlin need not be there
+    if mention.kind in (MentionKind.NAME, MentionKind.QUOTED) or (
+        mention.kind is MentionKind.PHRASE and mention.text.islower()
+    ):
+        after = sentence.tokens[mention.last : mention.last + 2]
+        # Paris in `Paris, Texas` is not completed to the Paris in France.
         whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
         yield from _located(text, slot, whole=whole)
 
 
-def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """A span without the slot's own noun at its edges: Bang Khen [District]; and of a plural the one."""
-    tokens = list(sentence.tokens[span.first : span.last])
+def _cut(mention: ValueMention, slot: Slot, sentence: Sentence) -> Iterator[tuple[str, str]]:
+    """Return a mention without the noun of the slot at its edges (Bang Khen [District]), and in the singular."""
+    tokens = list(sentence.tokens[mention.first : mention.last])
     if not all(token.word or token.text in ",.&-" for token in tokens):
         return
     while len(tokens) > 1 and tokens[-1].stem in slot.words:
         tokens.pop()
     while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in ("the", "a", "an", "my")):
         tokens.pop(0)
-    if 0 < len(tokens) < span.last - span.first and not all(token.lower in STOPWORDS for token in tokens):
+    if 0 < len(tokens) < mention.last - mention.first and not all(token.lower in STOPWORDS for token in tokens):
         yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
-    if 0 < len(tokens) <= 2 and span.kind is Kind.PHRASE and (one := singular(tokens[-1].text)) != tokens[-1].text:
-        yield sentence.text[tokens[0].start : tokens[-1].start] + one, "singular"
+    if (
+        0 < len(tokens) <= 2
+        and mention.kind is MentionKind.PHRASE
+        and (noun := singular(tokens[-1].text)) != tokens[-1].text
+    ):
+        yield sentence.text[tokens[0].start : tokens[-1].start] + noun, "singular"
 
 
-def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[Any, str]]:
-    """A town with its state or country (when `whole`: the sentence does not go on to say it), a town out of a pair, or
-    only the state or country that it is in.
+def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[str, str]]:
+    """Return the state or the country of a town, a town with them (where the text is `whole`: no state follows it), and
+    the town of a pair.
     """
     if not _REGIONS.isdisjoint(slot.words) and (state := state_of(text)):
         yield state, "state"
@@ -164,55 +177,52 @@ def _takes_place(slot: Slot) -> bool:
 
 @lru_cache(maxsize=4096)
 def _takes_both(slot: Slot) -> bool:
-    """Is a town wanted together with its state or country?"""
+    """Return whether a slot takes a town together with its state or country."""
     return _CITY_STATE.search(slot.description) is not None
 
 
 @lru_cache(maxsize=4096)
 def _stems(slot: Slot) -> frozenset[str]:
-    """The stems of the name and the description."""
+    """Return the stems of the name and the description of a slot."""
     return slot.prose | set(slot.words)
 
 
-def _whole(span: Span, slot: Slot) -> Any:
-    if isinstance(span.value, list) == slot.many:
-        if (
-            slot.many
-            and slot.family is Family.NUMBER
-            and not all(isinstance(one, (int, float, list)) for one in span.value)
-        ):
-            return None
-        if slot.many or type_of(slot.schema) == "object":
-            return span.value
-    return None
+def _json(mention: ValueMention, slot: Slot) -> list[Any] | dict[str, Any] | None:
+    """Return the array or the object of a mention, for a slot of that type."""
+    value: list[Any] | dict[str, Any] = mention.value
+    if not slot.is_array:
+        return value if isinstance(value, dict) and schema_type(slot.schema) == "object" else None
+    numbers = slot.family is not Family.NUMBER or all(isinstance(item, (int, float, list)) for item in value)
+    return value if isinstance(value, list) and numbers else None
 
 
-def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
-    value: Any = span.value
-    if span.kind is Kind.DATE:
-        value = _calendar_part(span, slot)
-    elif span.kind in (Kind.QUOTED, Kind.LITERAL):
-        text = span.text.replace(",", "")
+def _number(mention: ValueMention, slot: Slot, sentence: Sentence) -> int | float | None:
+    value: Any = mention.value
+    if mention.kind is MentionKind.DATE:
+        value = _calendar_part(mention, slot)
+    elif mention.kind in (MentionKind.QUOTED, MentionKind.LITERAL):
+        text = mention.text.replace(",", "")
         if not re.fullmatch(r"[-+]?\d+(\.\d+)?", text):
             return None
         value = float(text) if "." in text else int(text)
-    elif span.kind is not Kind.NUMBER:
+    elif mention.kind is not MentionKind.NUMBER:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
-    if span.kind is Kind.NUMBER:
-        value = _scaled(value, span, slot, sentence)
-    if slot.integer and isinstance(value, float):
+    if mention.kind is MentionKind.NUMBER:
+        value = _scaled(value, mention, slot, sentence)
+    if slot.is_integer and isinstance(value, float):
         return int(value) if value.is_integer() else None
     return value if _in_range(value, slot) else None
 
 
-def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> int | float:
-    """A number in the unit of a slot: what says its own measure (200 ms) is taken at its word."""
-    if slot.unit and measured(sentence, span, slot):
-        return converted(sentence, span, slot) or value
-    if span.form == "money" and not slot.unit and _MINOR.search(slot.description):
-        return to_wire(value, "minor", span.currency)
+def _scaled(value: int | float, mention: ValueMention, slot: Slot, sentence: Sentence) -> int | float:
+    """Return a number in the unit of a slot, from its own unit in the sentence (200 ms) or the usual one."""
+    # A bare number for milliseconds is in seconds, as people say it; 200 ms has its unit.
+    if slot.unit and has_unit_of(sentence, mention, slot):
+        return convert_unit(sentence, mention, slot) or value
+    if mention.form == "money" and not slot.unit and _MINOR.search(slot.description):
+        return to_wire(value, "minor", mention.currency)
     return to_wire(value, slot.unit) if slot.unit else value
 
 
@@ -220,8 +230,8 @@ _MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b",
 
 
 @lru_cache(maxsize=4096)
-def fraction_wanted(slot: Slot) -> float:
-    """How 5 % is told: 1 as 0.05, -1 as 5, 0.5 when only the name speaks for the former, 0 when nothing speaks."""
+def takes_fraction(slot: Slot) -> float:
+    """Return 1 for a slot that takes 5 % as 0.05, -1 as 5, 0.5 where only the name speaks for 0.05, and 0 else."""
     top = slot.schema.get("maximum")
     if isinstance(top, (int, float)):
         return 1.0 if top <= 1 else -1.0
@@ -238,7 +248,7 @@ _WHOLE = re.compile(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
 _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
 
 
-def _at_most_one(slot: Slot) -> bool:
+def _is_fraction_range(slot: Slot) -> bool:
     top = slot.schema.get("maximum")
     return isinstance(top, (int, float)) and top <= 1
 
@@ -248,44 +258,44 @@ def _in_range(value: int | float, slot: Slot) -> bool:
     return not (isinstance(low, (int, float)) and value < low) and not (isinstance(high, (int, float)) and value > high)
 
 
-def _calendar_part(span: Span, slot: Slot) -> int | None:
-    value = span.value[0] if isinstance(span.value, tuple) else span.value
+def _calendar_part(mention: ValueMention, slot: Slot) -> int | None:
+    value = mention.value[0] if isinstance(mention.value, tuple) else mention.value
     if not isinstance(value, date) or slot.name.lower().endswith("s"):
         return None
     for part in ("year", "month", "day"):
         if part in slot.words:
-            return int(getattr(value, part)) if part != "year" or span.whole else None
+            return int(getattr(value, part)) if part != "year" or mention.whole else None
     return None
 
 
-def _text(span: Span, slot: Slot) -> Any:
-    if span.kind is Kind.NUMBER:
-        return _figures(span, slot)
-    if span.kind is Kind.DATE:
-        return span.text if isinstance(span.value, time) or slot.family is Family.TEXT else None
-    if span.kind not in _TEXTUAL:
+def _text(mention: ValueMention, slot: Slot) -> str | None:
+    if mention.kind is MentionKind.NUMBER:
+        return _figures(mention, slot)
+    if mention.kind is MentionKind.DATE:
+        return mention.text if isinstance(mention.value, time) or slot.family is Family.TEXT else None
+    if mention.kind not in _TEXTUAL:
         return None
-    text = span.text.strip(" .,")
-    if slot.family is Family.EMAIL and span.form != "email":
+    text = mention.text.strip(" .,")
+    if slot.family is Family.EMAIL and mention.form != "email":
         return text if "@" in text and _fits(text, slot) else None
-    if slot.family is Family.URL and span.form != "url":
-        plausible = "://" in text or text.startswith("www.") or span.kind is Kind.QUOTED
+    if slot.family is Family.URL and mention.form != "url":
+        plausible = "://" in text or text.startswith("www.") or mention.kind is MentionKind.QUOTED
         return text if plausible and _fits(text, slot) else None
     return text if _fits(text, slot) else None
 
 
-def _with_dot(span: Span, slot: Slot, sentence: Sentence) -> str:
-    """A host name with its final dot, for a slot whose names end in one if it was said, or must; else ""."""
-    name = span.text.strip(" .,")
-    said = span.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
-    if not said and not (span.form == "host" and wants_dot(slot)):
+def _with_dot(mention: ValueMention, slot: Slot, sentence: Sentence) -> str:
+    """Return a host name with its final dot where the sentence has one that the slot may take, or the slot needs it."""
+    name = mention.text.strip(" .,")
+    dotted = mention.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
+    if not dotted and not (mention.form == "host" and wants_dot(slot)):
         return ""
     return f"{name}." if _fits(f"{name}.", slot) else ""
 
 
-def _figures(span: Span, slot: Slot) -> str | None:
-    text = span.text if span.form != "spelt" else str(span.value)
-    if span.form in ("percent", "money") and slot.family is Family.ID:
+def _figures(mention: ValueMention, slot: Slot) -> str | None:
+    text = mention.text if mention.form != "spelt" else str(mention.value)
+    if mention.form in ("percent", "money") and slot.family is Family.ID:
         return None
     return text if _fits(text, slot) else None
 
@@ -306,22 +316,22 @@ def _fits(text: str, slot: Slot) -> bool:
 
 @lru_cache(maxsize=4096)
 def _takes_ip(slot: Slot) -> bool:
-    """Does a slot take an IP address and nothing else: ip, src_ip, no ip_or_hostname?"""
-    named = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
-    return bool(named) and not re.search(
+    """Return whether a slot takes an IP address and nothing else: ip, src_ip, no ip_or_hostname."""
+    takes_ip = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
+    return bool(takes_ip) and not re.search(
         r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE
     )
 
 
 @lru_cache(maxsize=4096)
 def is_coded(slot: Slot) -> bool:
-    """Is a code wanted rather than a name?"""
+    """Return whether a slot takes a code rather than a name."""
     coded = {"cod", "iso", "3166", "639", "4217", "alpha"} & (slot.prose | set(slot.words))
     return bool(coded) or re.search(r"two.letter|2.letter", slot.description, re.IGNORECASE) is not None
 
 
 def _code(text: str, slot: Slot) -> str | None:
-    """`Japan` for a country code is JP; languages likewise, and currencies in any case."""
+    """Return the code of a name: JP of Japan for a country code, likewise of languages, and of currencies always."""
     lower = text.lower().removeprefix("the ")
     prose = _stems(slot)
     for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):

@@ -1,4 +1,4 @@
-"""How sure a plan of a change is: by whether it stands, and what the forest says."""
+"""The confidence in the plan of a change, by the evidence for the change and the forest's probability."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from typing import Any
 from nlapi.changes.checks import reasons_against
 from nlapi.planner.operations.accounts import with_completed
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import nest
-from nlapi.planner.slots.known_values import complete
-from nlapi.planner.steps.goal import Goal
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.preset_values import complete_values
+from nlapi.planner.steps.state import Goal
 from nlapi.tools.tool import Call
 
-LIKELY = 0.5
-"""How sure the forest has to be of a change that stands."""
-STANDS = 0.8
-"""The least that a plan is sure of whose change stands and is likely."""
-DOUBTED = 0.35
-"""The most that a plan is sure of whose change does not stand."""
+# The least likelihood of a change that has nothing against it.
+_LIKELY = 0.5
+# The confidence that a change needs under `--yes`: CHANGE_BELOW of the command line, set by `benchmarks.changes`.
+_STANDS = 0.8
+# The most confidence in a change that has something against it.
+_DOUBTED = 0.35
 
 
-def sure_of_change(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, forest: float) -> Goal:
-    """Return the goal with the confidence that its change has: of what does not stand, that of a guess.
-
-    `forest` is how sure the forest is; what else makes a plan unsure is in the table of what stands.
-    """
+def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any], *, probability: float) -> Goal:
+    """Return the goal with the confidence in its change; `probability` is that of the forest."""
     slots = catalogue.slots(goal.tool)
-    values, missing = complete(goal.values, slots, known)
-    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known))
-    call = Call(tool=goal.tool, arguments=nest(values))
-    # whether the user has consented to taking things away is the policy's to know
+    values, missing = complete_values(goal.values, slots, known_values)
+    account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
+    call = Call(tool=goal.tool, arguments=nest_values(values))
+    # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.
     if reasons_against(call, account, goal.sentence, destroy=True):
-        return replace(goal, confidence=min(DOUBTED, goal.confidence))
-    sure = max(forest, goal.confidence)
-    if missing or sure < LIKELY:
+        return replace(goal, confidence=min(_DOUBTED, goal.confidence))
+    likelihood = max(probability, goal.confidence)
+    if missing or likelihood < _LIKELY:
         return goal
-    return replace(goal, confidence=round(STANDS + (1 - STANDS) * sure, 3))
+    return replace(goal, confidence=round(_STANDS + (1 - _STANDS) * likelihood, 3))

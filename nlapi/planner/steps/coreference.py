@@ -1,4 +1,4 @@
-"""What `it`, `the second one` and `that campaign` refer to: the things that the turns before were about."""
+"""The items that `it`, `the second one` and `that campaign` refer to: those of the turns before."""
 
 from __future__ import annotations
 
@@ -6,104 +6,104 @@ import re
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.answers import listed_in
-from nlapi.planner.answering.row_fields import called, noun, plural
+from nlapi.planner.answering.answers import list_of_step
+from nlapi.planner.answering.row_fields import item_label, plural_name, singular_name
 from nlapi.planner.slots.entities import id_like
 from nlapi.resources.answers import extract_item
 from nlapi.resources.identity import Item, id_of, name_of
 from nlapi.resources.naming import VERBS, singular, split_words, stem
 from nlapi.tools.plan import Conversation, Outcome, Step
 
-_PLACES = {
-    word: place
-    for place, words in enumerate(("first 1st", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th", "sixth 6th"))
+_ORDINALS = {
+    word: index
+    for index, words in enumerate(("first 1st", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th", "sixth 6th"))
     for word in words.split()
 }
-_PLACES["last"] = -1
+_ORDINALS["last"] = -1
 _ORDINAL = re.compile(
-    rf"\b(?:the\s+)?(?:number\s+(?P<number>\d+)|(?P<word>{'|'.join(_PLACES)}))\b"
-    r"(?P<what>\s+(?:one|of\s+(?:them|these|those)|[a-z]+(?:\s+[a-z]+)?))?",
+    rf"\b(?:the\s+)?(?:number\s+(?P<number>\d+)|(?P<word>{'|'.join(_ORDINALS)}))\b"
+    r"(?P<noun>\s+(?:one|of\s+(?:them|these|those)|[a-z]+(?:\s+[a-z]+)?))?",
     re.IGNORECASE,
 )
-_ITS = re.compile(r"\b(?:its|his|her|their)\s+(?P<rest>[^.?!]+)", re.IGNORECASE)
-_IT = re.compile(
+_PLACEHOLDER = re.compile(r"one|of\s+(?:them|these|those)")
+_POSSESSIVE = re.compile(r"\b(?:its|his|her|their)\s+(?P<rest>[^.?!]+)", re.IGNORECASE)
+_PRONOUN = re.compile(
     r"\b(?:it|him|her|that one|this one|the same one|(?:that|this|the)\s+(?P<noun>[a-z]+(?:\s+[a-z]+)?))\b",
     re.IGNORECASE,
 )
-_THEM = re.compile(r"\b(?:them|these|those|they)\b", re.IGNORECASE)
-_DUMMY = re.compile(r"\b(?:is|does|was|make|makes|if)\s+it\b|\bit\s+(?:is|was|possible|takes?)\b", re.IGNORECASE)
-_AFTER = frozenset("now please again too instead and to for from by with in is of".split())
-"""What may stand after a noun that is not part of it."""
-MOST_SHOWN = 6
+_PLURAL = re.compile(r"\b(?:them|these|those|they)\b", re.IGNORECASE)
+# Here `it` refers to nothing, unlike in `is it active`.
+_EXPLETIVE = re.compile(
+    r"\b(?:is|was|makes?|if)\s+it\s+(?:possible|ok|okay|safe|allowed|true that|wise)\b", re.IGNORECASE
+)
+# Words after a noun that are no part of it.
+_AFTER_NOUN = frozenset("now please again too instead and to for from by with in is of".split())
+_MAX_NAMES = 6
 
 
-class NobodySaid(Exception):  # noqa: N818
-    """What is referred to cannot be told; the message says so to the user. Never leaves the planner."""
+class UnresolvedReference(Exception):  # noqa: N818
+    """A reference that no item answers to. The message is for the user; it never leaves the planner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Things:
-    """What the last answered call was about: one thing, or a list of them, all of the same kind."""
+class References:
+    """The items of an answered call, all of one kind, that a later question may refer to."""
 
     operation: Operation
     items: tuple[Item, ...]
 
-    listed: bool = False
-
     @classmethod
-    def of(cls, before: Conversation, *, listed: bool = False) -> Things | None:
-        """The things of the last call with an answer that holds any; with `listed`, of the last that listed some."""
-        for turn in reversed(before.turns):
-            for step in reversed(turn.steps):
-                items = _items(step) or _target(step)
-                found = cls(operation=step.call.tool.operation, items=tuple(items), listed=_lists(step))
-                if items and (found.listed or not listed):
-                    return found
+    def of(cls, before: Conversation, *, listed: bool = False) -> References | None:
+        """Return the items of the last call whose answer has any; with `listed`, of the last that lists some."""
+        for step in reversed(before.steps):
+            items = _items(step) or _target(step)
+            if items and (not listed or _is_listing(step)):
+                return cls(operation=step.call.tool.operation, items=tuple(items))
         return None
 
-    def said(self, thing: Item) -> str:
-        """A thing as a sentence names it: the campaign cmp_1."""
-        id, name = id_of(thing), name_of(thing)
-        if id is None:
-            return f'the {noun(self.operation)} "{name}"'
-        text = str(id)
-        return f"the {noun(self.operation)} {text if id_like(text) else _quoted(text)}"
+    @property
+    def noun(self) -> str:
+        return singular_name(self.operation)
+
+    def phrase(self, item: Item) -> str:
+        """Return an item as a sentence names it: the campaign cmp_1."""
+        id = id_of(item)
+        text = name_of(item) if id is None else str(id)
+        return f"the {self.noun} {text}" if id is not None and id_like(text) else f'the {self.noun} "{text}"'
 
     @property
-    def only(self) -> Item:
-        """The one thing there is. NobodySaid when there are several."""
-        if len(self.items) == 1:
-            return self.items[0]
-        names = ", ".join(called(thing, self.items) for thing in self.items[:MOST_SHOWN])
-        raise NobodySaid(f"Which one? There are {len(self.items)} {plural(self.operation)}: {names}.")
+    def single(self) -> str:
+        """The phrase for the only item. UnresolvedReference where there are several."""
+        if len(self.items) > 1:
+            names = ", ".join(item_label(item, self.items) for item in self.items[:_MAX_NAMES])
+            raise UnresolvedReference(f"Which one? There are {len(self.items)} {plural_name(self.operation)}: {names}.")
+        return self.phrase(self.items[0])
 
-    def at(self, place: int) -> Item:
-        if place >= len(self.items):
-            raise NobodySaid(f"There is no such one: only {len(self.items)} {plural(self.operation)} were listed.")
-        return self.items[place]
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
+    def at(self, index: int) -> str:
+        """Return the phrase for the item at an index. UnresolvedReference where the list is shorter."""
+        if index >= len(self.items):
+            count = f"only {len(self.items)} {plural_name(self.operation)} were listed"
+            raise UnresolvedReference(f"There is no such one: {count}.")
+        return self.phrase(self.items[index])
 
 
-def by_place(question: str) -> bool:
-    """Does a question speak of a thing by its place?"""
+def has_ordinal(question: str) -> bool:
+    """Return whether a question refers to an item by its position."""
     return _ORDINAL.search(question) is not None
 
 
 def _items(step: Step) -> list[Item]:
-    """The things in the answer of a step; of a change without an answer, the thing that was changed."""
+    """Return the items in the answer of a step."""
     if step.result is None or not step.result.ok:
         return []
-    if (listed := listed_in(step)) is not None:
+    if (listed := list_of_step(step)) is not None:
         return listed.object_entries
-    thing = extract_item(step.result.data, step.call.tool.operation)
-    return [thing] if thing is not None and (id_of(thing) is not None or name_of(thing)) else []
+    item = extract_item(step.result.data, step.call.tool.operation)
+    return [item] if item is not None and (id_of(item) is not None or name_of(item)) else []
 
 
 def _target(step: Step) -> list[Item]:
-    """The thing that a call was about which was shown and not sent."""
+    """Return the item that a call is about which was shown and not sent."""
     if step.outcome not in (Outcome.REFUSED, Outcome.PREVIEWED):
         return []
     places = step.call.tool.places
@@ -111,71 +111,62 @@ def _target(step: Step) -> list[Item]:
     return [{"id": ids[-1]}] if ids else []
 
 
-def _lists(step: Step) -> bool:
-    return step.result is not None and step.result.ok and listed_in(step) is not None
+def _is_listing(step: Step) -> bool:
+    return step.result is not None and step.result.ok and list_of_step(step) is not None
 
 
-def resolve(question: str, before: Conversation) -> str:
-    """The question with what it refers to by name. NobodySaid when that cannot be told.
+def resolve_references(question: str, before: Conversation) -> str:
+    """Return the question with the items that it refers to by name. UnresolvedReference where none can be told.
 
-    A place among things is one in the last list, a pronoun stands for what the last answer was about.
+    An ordinal is a position in the last listing, a pronoun the item of the last answer.
     """
     text = question
-    if (listed := Things.of(before, listed=True)) is not None:
-        text = _by_place(question, listed)
-    if text == question and (things := Things.of(before)) is not None:
-        text = _by_pronoun(question, things)
+    if (listed := References.of(before, listed=True)) is not None:
+        text = _resolve_ordinal(question, listed)
+    if text == question and (references := References.of(before)) is not None:
+        text = _resolve_pronoun(question, references)
     bare = text.strip().rstrip(".?!")
-    reference = text != question and not any(stem(word) in VERBS for word in split_words(bare)[:3])
-    return f"show {bare}" if reference and bare.lower().startswith("the ") else text
+    # `the ads of it` has no verb, and the sentence reader takes a noun phrase for no command.
+    is_phrase = text != question and not any(stem(word) in VERBS for word in split_words(bare)[:3])
+    return f"show {bare}" if is_phrase and bare.lower().startswith("the ") else text
 
 
-def _by_place(question: str, things: Things) -> str:
-    found = _ORDINAL.search(question)
-    if found is None:
+def _resolve_ordinal(question: str, listed: References) -> str:
+    match = _ORDINAL.search(question)
+    if match is None:
         return question
-    what = (found["what"] or "").strip().lower()
-    rest = question[found.end() :]
-    after = ""
-    if what and not re.fullmatch(r"one|of\s+(?:them|these|those)", what):
-        words = what.split()
-        own = noun(things.operation).split()
-        if [*map(singular, words[: len(own)])] == own:
-            after = " ".join(words[len(own) :])
+    words = (match["noun"] or "").lower().split()
+    tail, after = question[match.end() :], ""
+    if not words and tail.strip(" .?!'s"):
+        return question
+    if words and not _PLACEHOLDER.fullmatch(" ".join(words)):
+        noun_words = listed.noun.split()
+        if [singular(word) for word in words[: len(noun_words)]] == noun_words:
+            after = " ".join(words[len(noun_words) :])
         elif words[0] == "one":
             after = " ".join(words[1:])
         else:
             return question
-    if not what and rest.strip(" .?!'s"):
-        return question
-    place = int(found["number"]) - 1 if found["number"] else _PLACES[found["word"].lower()]
-    return " ".join(f"{question[: found.start()]}{things.said(things.at(place))} {after}{rest}".split())
+    index = int(match["number"]) - 1 if match["number"] else _ORDINALS[match["word"].lower()]
+    return " ".join(f"{question[: match.start()]}{listed.at(index)} {after}{tail}".split())
 
 
-def _by_pronoun(question: str, things: Things) -> str:
-    if its := _ITS.search(question):
-        return f"{question[: its.start()]}the {its['rest'].strip()} of {things.said(things.only)}"
-    own = noun(things.operation)
-    for found in _IT.finditer(question):
-        said = (found["noun"] or "").lower()
-        if not said and (_DUMMY.search(question) and found.group().lower() == "it" and not _of_thing(question)):
+def _resolve_pronoun(question: str, references: References) -> str:
+    if match := _POSSESSIVE.search(question):
+        return f"{question[: match.start()]}the {match['rest'].strip()} of {references.single}"
+    for match in _PRONOUN.finditer(question):
+        pronoun, noun_phrase = match.group().lower(), (match["noun"] or "").lower()
+        tail = question[match.end() :]
+        if noun_phrase:
+            # `the campaign` refers back at the end of a sentence only: `the campaign Summer` names its item.
+            names_item = pronoun.startswith("the ") and tail.strip(" .?!")
+            if names_item or not _is_noun(noun_phrase, references.noun):
+                continue
+        elif pronoun == "it" and _EXPLETIVE.search(question):
             continue
-        if said and not _is_noun(said, own):
-            continue
-        rest = question[found.end() :]
-        if said and found.group().lower().startswith("the ") and rest.strip(" .?!"):
-            continue
-        extra = said[len(own) :] if said.startswith(own) else ""
-        return f"{question[: found.start()]}{things.said(things.only)}{extra}{rest}"
-    if _THEM.search(question):
-        return _THEM.sub(f"the {plural(things.operation)}", question, count=1)
-    return question
+        return f"{question[: match.start()]}{references.single}{noun_phrase.removeprefix(references.noun)}{tail}"
+    return _PLURAL.sub(f"the {plural_name(references.operation)}", question, count=1)
 
 
-def _of_thing(question: str) -> bool:
-    """`is it active` is about the thing; `is it possible to` about nothing."""
-    return re.search(r"\bit\s+(?:possible|ok|okay|safe|allowed|true that|wise)\b", question, re.IGNORECASE) is None
-
-
-def _is_noun(said: str, own: str) -> bool:
-    return said == own or (said.startswith(f"{own} ") and said.removeprefix(f"{own} ") in _AFTER)
+def _is_noun(phrase: str, noun: str) -> bool:
+    return phrase == noun or (phrase.startswith(f"{noun} ") and phrase.removeprefix(f"{noun} ") in _AFTER_NOUN)

@@ -1,149 +1,183 @@
-"""Things that a sentence calls by what they are like: the silence created by priya, the book with the title Emma."""
+"""Items that a sentence names by a description or by a plain word: the silence created by priya, the logs of web."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answering.client_filter import Filtered, filter_things
+from nlapi.planner.answering.client_filter import FilteredItems, filter_items
 from nlapi.planner.answering.row_fields import RowFields
-from nlapi.planner.language.commands import own_verbs
+from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.names import NO_NAMES
-from nlapi.planner.language.question_intent import wish_of
-from nlapi.planner.language.text import Kind
-from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.language.question_intent import read_intent
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import Filling
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import DESCRIBED, Wanted, is_subject, kind_of, last_parameter, noun_stems
-from nlapi.planner.slots.known_values import complete
-from nlapi.planner.slots.slot import Option, Slot
+from nlapi.planner.slots.assignment import Assignment
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import (
+    DESCRIBED_RESOURCE,
+    PendingLookup,
+    is_subject,
+    last_parameter,
+    operation_noun_stems,
+    resource_stems,
+)
+from nlapi.planner.slots.preset_values import complete_values
+from nlapi.planner.slots.slot import Slot, SlotCandidate
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, singular
 from nlapi.tools.tool import Call
 
-_SURE = 0.6
-_LEADING = frozenset("with whose that which where having".split())
-
-
-def with_description(scene: Scene, filling: Filling, slot: Slot, listing: Operation) -> Filling:
-    """Return the filling with the thing looked up that the rest of the sentence describes, from its noun on."""
-    tokens, kind = scene.sentence.tokens, kind_of(scene.tool, slot)
-    for at in range(len(tokens) - len(kind) - 1):
-        last = at + len(kind)
-        one = singular(tokens[last - 1].lower) == tokens[last - 1].lower
-        if not kind or not one or scene.sentence.stems[at:last] != kind:
-            continue
-        led = tokens[last].lower in _LEADING or (tokens[last].lower.endswith("ed") and last + 2 < len(tokens))
-        start, end = tokens[at].start, tokens[-1].end
-        if not led or any(option.start < end and start < option.end for option in filling.options):
-            continue
-        wanted = Wanted(name=scene.sentence.text[start:end], lister=listing.id, place=DESCRIBED)
-        option = Option(slot=slot, value=wanted, sure=_SURE, start=start, end=end)
-        return replace(
-            filling,
-            options=(*filling.options, option),
-            missing=tuple(one for one in filling.missing if one is not slot),
-            unused=tuple(span for span in filling.unused if span.start < start),
-        )
-    return filling
-
-
-def described(text: str, things: Sequence[Item], call: Call, today: date) -> Filtered:
-    """Return the things that a description is of; none where a part of it could not be applied."""
-    fields = RowFields(things=tuple(things), operation=call.tool.operation)
-    found = filter_things(text, wish_of(text), fields, call, applied=(), taken=(), today=today)
-    return found if found.conditions and not found.unapplied else replace(found, things=())
-
-
-_LONGEST = 3
-"""Words that a name in plain letters may have."""
-_LEADING_WORDS = frozenset("of from in inside within for to on by".split())
+_PROBABILITY = 0.6
+# Words of a name in plain letters.
+_MAX_WORDS = 3
+_DESCRIBING = frozenset("with whose that which where having".split())
+_PREPOSITIONS = frozenset("of from in inside within for to on by".split())
 _ARTICLES = frozenset("the my our your this that".split())
-_JOINS = frozenset((",", "and", "or", "&", "but"))
+_CONJUNCTIONS = frozenset((",", "and", "or", "&", "but"))
 _COPULAS = frozenset("is was does did has".split())
 _ADVERBS = frozenset("still now again already currently immediately gracefully please today once together".split())
+_NOT_NAMES = STOPWORDS | _PREPOSITIONS | _ADVERBS | NO_NAMES
 
 
-def with_leftover_name(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Filling:
-    """Return the filling with the thing looked up that a word in plain letters may name, where its id alone lacks.
+def filter_described(text: str, items: Sequence[Item], call: Call, today: date) -> FilteredItems:
+    """Return the items that a description fits; none where a part of it cannot be applied."""
+    fields = RowFields(items=tuple(items), operation=call.tool.operation)
+    matches = filter_items(text, read_intent(text), fields, call, applied=(), structural=(), today=today)
+    return matches if matches.conditions and not matches.unapplied else replace(matches, items=())
 
-    The look-up tells whether there is such a thing; a word that is no name of one leads to a question.
+
+def with_leftover_name(best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]) -> Assignment:
+    """Return the assignment with a look-up of the item that the rest of a sentence names, where only its id lacks.
+
+    The look-up tells whether there is such an item; a word that is no name of one leads to a question.
     """
-    filling = best.filling
-    _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
-    ids = [slot for slot in missing if slot.where == "path" and not slot.many]
-    listing = catalogue.lister(best.tool, ids[0]) if len(ids) == 1 else None
+    filling = best.assignment
+    _, missing = complete_values(
+        {option.slot.path: option.value for option in filling.candidates}, best.context.slots, known_values
+    )
+    ids = [slot for slot in missing if slot.location == "path" and not slot.is_array]
+    listing = catalogue.list_operation(best.tool, ids[0]) if len(ids) == 1 else None
     if listing is None or last_parameter(best.operation) != ids[0].name:
         return filling
-    told = with_description(best.scene, filling, ids[0], listing)
-    runs = list(_names(best, ids[0]))
-    if told is not filling or len(runs) != 1:
-        return told
-    ((first, last),) = runs
-    tokens, text = best.scene.sentence.tokens, best.scene.sentence.text
-    if not is_subject(best.operation, ids[0]) and (last - first > 1 or tokens[first - 1].lower not in _LEADING_WORDS):
-        return told  # what a thing is below is told by one word that `of` leads to: the logs of web
-    start, end = tokens[first].start, tokens[last - 1].end
-    written = [
-        span for span in best.scene.sentence.spans if span.kind is Kind.LITERAL and span.start <= start < span.end
-    ]
-    start, end = min([start, *(one.start for one in written)]), max([end, *(one.end for one in written)])
-    name = text[start:end].removesuffix("'s").removesuffix("’s")
-    option = Option(
-        slot=ids[0], value=Wanted(name=name, lister=listing.id, exact=True), sure=_SURE, start=start, end=end
-    )
+    if (described := _with_description(best.context, filling, ids[0], listing)) is not None:
+        return described
+    return _NameSearch(best=best, slot=ids[0], listing=listing).assignment() or filling
+
+
+def _with_description(scene: SlotContext, filling: Assignment, slot: Slot, listing: Operation) -> Assignment | None:
+    """Return the assignment with a look-up of what the sentence describes from the item's noun on; None for nothing."""
+    tokens, kind = scene.sentence.tokens, resource_stems(scene.tool, slot)
+    for first in range(len(tokens) - len(kind) - 1 if kind else 0):
+        after = first + len(kind)
+        is_singular = singular(tokens[after - 1].lower) == tokens[after - 1].lower
+        if not is_singular or scene.sentence.stems[first:after] != kind:
+            continue
+        is_participle = tokens[after].lower.endswith("ed") and after + 2 < len(tokens)
+        start, end = tokens[first].start, tokens[-1].end
+        is_free = not any(option.start < end and start < option.end for option in filling.candidates)
+        if is_free and (is_participle or tokens[after].lower in _DESCRIBING):
+            target = PendingLookup(
+                name=scene.sentence.text[start:end], list_operation=listing.id, ordinal=DESCRIBED_RESOURCE
+            )
+            return _with_lookup(filling, slot, target, start, end)
+    return None
+
+
+def _with_lookup(filling: Assignment, slot: Slot, target: PendingLookup, start: int, end: int) -> Assignment:
+    option = SlotCandidate(slot=slot, value=target, probability=_PROBABILITY, start=start, end=end)
     return replace(
         filling,
-        options=(*filling.options, option),
-        missing=tuple(slot for slot in filling.missing if slot is not ids[0]),
-        unused=tuple(span for span in filling.unused if not (start < span.end and span.start < end)),
+        candidates=(*filling.candidates, option),
+        missing=tuple(other for other in filling.missing if other is not slot),
+        unused=tuple(span for span in filling.unused if span.end <= start or end <= span.start),
     )
 
 
-def _names(best: Candidate, slot: Slot) -> Iterator[tuple[int, int]]:
-    """The runs of free words, each from a token to before another, that stand where a name does."""
-    tokens = best.scene.sentence.tokens
-    begin = opening_length(best.scene.sentence.text)
-    verb = next((at for at, token in enumerate(tokens) if token.start >= begin and token.word), 0)
-    nouns = {*kind_of(best.tool, slot), *noun_stems(best.operation)}
-    at = 0
-    while at < len(tokens):
-        last = at
-        while last < len(tokens) and last != verb and _is_free(best, last):
-            last += 1
-        if at < last and last < len(tokens) - 1 and tokens[last].lower in _JOINS and _is_free(best, last + 1):
-            return  # two of them
-        if at < last <= at + _LONGEST and _is_led(best, at, verb, nouns):
-            yield at, last
-        at = max(last, at + 1)
+@dataclass(frozen=True, kw_only=True)
+class _NameSearch:
+    """The search of a sentence for the plain words that may name the item of `slot`."""
 
+    best: OperationCandidate
+    slot: Slot
+    listing: Operation
 
-def _is_free(best: Candidate, at: int) -> bool:
-    """Whether a word is no value of an argument, no little word and none of the operation's own."""
-    token = best.scene.sentence.tokens[at]
-    if not token.word or token.lower in STOPWORDS or token.lower in _LEADING_WORDS | _ADVERBS | NO_NAMES:
-        return False
-    spans = [span for span in best.scene.sentence.spans if span.kind in (Kind.NUMBER, Kind.DATE)]
-    taken = [(one.start, one.end) for one in best.filling.options] + [(one.start, one.end) for one in spans]
-    return token.stem not in best.scene.common and not any(start <= token.start < end for start, end in taken)
+    def assignment(self) -> Assignment | None:
+        """Return the assignment with a look-up of the name; None where there is no name, or several."""
+        runs = list(self._runs())
+        if len(runs) != 1:
+            return None
+        ((first, last),) = runs
+        sentence = self.best.context.sentence
+        # The item that an operation is below is named by one word behind a preposition: the logs of web.
+        is_behind_preposition = last - first == 1 and sentence.tokens[first - 1].lower in _PREPOSITIONS
+        if not is_subject(self.best.operation, self.slot) and not is_behind_preposition:
+            return None
+        start, end = sentence.tokens[first].start, sentence.tokens[last - 1].end
+        # A literal (web-2.log) is several tokens.
+        literals = [
+            span for span in sentence.mentions if span.kind is MentionKind.LITERAL and span.start <= start < span.end
+        ]
+        start = min([start, *(span.start for span in literals)])
+        end = max([end, *(span.end for span in literals)])
+        name = sentence.text[start:end].removesuffix("'s").removesuffix("’s")
+        target = PendingLookup(name=name, list_operation=self.listing.id, exact=True)
+        return _with_lookup(self.best.assignment, self.slot, target, start, end)
 
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        """Yield the runs of tokens that may be a name, as (first, after the last)."""
+        tokens = self.best.context.sentence.tokens
+        first = 0
+        while first < len(tokens):
+            last = first
+            while last < len(tokens) and last != self._verb and self._is_free(last):
+                last += 1
+            if first < last < len(tokens) - 1 and tokens[last].lower in _CONJUNCTIONS and self._is_free(last + 1):
+                # Two names in a row are two items, and the slot takes one.
+                return
+            if first < last <= first + _MAX_WORDS and self._is_led(first):
+                yield first, last
+            first = max(last, first + 1)
 
-def _is_led(best: Candidate, at: int, verb: int, nouns: set[str]) -> bool:
-    """Whether a run stands behind the noun, the command or a little word that leads to a name."""
-    tokens = best.scene.sentence.tokens
-    before = at - 1
-    while before > verb and tokens[before].lower in _ARTICLES:
-        before -= 1
-    if before < 0:
-        return False
-    token = tokens[before]
-    if token.stem in nouns and singular(token.lower) == token.lower:
-        return True
-    if before == verb:
-        return token.stem in own_verbs(best.operation) or token.lower in _COPULAS
-    return token.lower in _LEADING_WORDS | _COPULAS
+    @cached_property
+    def _verb(self) -> int:
+        """The index of the token that commands."""
+        sentence = self.best.context.sentence
+        begin = opening_length(sentence.text)
+        return next((index for index, token in enumerate(sentence.tokens) if token.start >= begin and token.word), 0)
+
+    @cached_property
+    def _nouns(self) -> set[str]:
+        return {*resource_stems(self.best.tool, self.slot), *operation_noun_stems(self.best.operation)}
+
+    def _is_free(self, index: int) -> bool:
+        """Return whether a word is no value of an argument, no function word and none of the operation's."""
+        scene = self.best.context
+        token = scene.sentence.tokens[index]
+        if not token.word or token.lower in _NOT_NAMES:
+            return False
+        values = [span for span in scene.sentence.mentions if span.kind in (MentionKind.NUMBER, MentionKind.DATE)]
+        used = [(option.start, option.end) for option in self.best.assignment.candidates]
+        used += [(span.start, span.end) for span in values]
+        return token.stem not in scene.operation_stems and not any(start <= token.start < end for start, end in used)
+
+    def _is_led(self, first: int) -> bool:
+        """Return whether a run stands behind the noun, the command, a copula or a preposition."""
+        tokens = self.best.context.sentence.tokens
+        before = first - 1
+        while before > self._verb and tokens[before].lower in _ARTICLES:
+            before -= 1
+        if before < 0:
+            return False
+        token = tokens[before]
+        if token.stem in self._nouns and singular(token.lower) == token.lower:
+            return True
+        if before == self._verb:
+            return token.stem in operation_verbs(self.best.operation) or token.lower in _COPULAS
+        return token.lower in _PREPOSITIONS | _COPULAS

@@ -1,329 +1,223 @@
-"""Rates how well the things of a list answer to a name that a sentence calls one of them by."""
+"""The plans of a look-up: the listing that is searched for a name, its next page, the question which item is meant."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
-from difflib import SequenceMatcher
 from typing import Any
 
-from nlapi.planner.answering.row_fields import noun
+from nlapi.planner.answering.row_fields import singular_name
 from nlapi.planner.language.reader import read_sentence
-from nlapi.planner.operations.accounts import as_json
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.read_breadth import all_flag
-from nlapi.planner.slots.assignment import fill, nest
-from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots.entities import DESCRIBED, ONLY, Wanted, entity_of, thing_of
-from nlapi.planner.slots.known_values import Values, argument_name, complete, missing_of, wanted_in
+from nlapi.planner.slots.assignment import assign_slots, nest_values
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, PendingLookup, resource_words
+from nlapi.planner.slots.preset_values import Values, argument_name, complete_values, missing_arguments, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
-from nlapi.planner.slots.value_forms import is_dotted
-from nlapi.planner.steps.goal import Goal, asking, noted, rows, said, understood
+from nlapi.planner.steps.goal import describe_call, describe_value, missing_text, with_note
+from nlapi.planner.steps.state import Goal, LookupState, ScoredItem
 from nlapi.resources import collection_index
-from nlapi.resources.answers import extract_list
-from nlapi.resources.envelope import DataView, Noun, find_list, has_noun
-from nlapi.resources.identity import Item, field_at, id_of, name_of
-from nlapi.resources.naming import STOPWORDS, name_key, singular, singular_words, split_words, stem
-from nlapi.tools.answer_view import lowercase_headers
-from nlapi.tools.plan import Plan, Step
+from nlapi.resources.naming import split_words
+from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call, Missing, Tool
 
-_CODES = frozenset(
-    "id name title label displayname fullname subject login username email key code slug handle symbol abbreviation "
-    "shortname identifier sku".split()
-)
-"""What the fields are called whose text in full means the thing."""
-
-_DEEPEST = 4
-BUT_FOR_A_DOT = 0.99
-"""How well a name answers that only has a final dot more: no other is as near, and the same in full is nearer."""
-
-_CODE = re.compile(r"\S[\d@_/:]|\w\.\w")
-"""What is written as programs write it, which nobody misspells by a letter and means another."""
-
-_SURE = 0.6
-_APART = 0.12
-
-Rated = tuple[float, Any, str]
-"""How well a thing answers to what was asked for, its id and its name."""
+# A menu of more cannot be read at a prompt.
+MAX_CHOICES = 12
+# The path /me/albums fits a sentence with `my`.
+_CALLER_SEGMENTS = frozenset(("me", "my", "mine", "self"))
+_CALLER_WORDS = frozenset(("my", "mine", "i", "our"))
 
 
-def alike(asked: str, name: str) -> float:
-    """Return how well a name answers to what was asked for, from 0 to 1; `summer` answers to Summer Sale at 0.8."""
-    if asked.lower().strip() == name.lower().strip():
-        return 1.0
-    if asked.lower().strip() == name.lower().strip().removesuffix("."):
-        return BUT_FOR_A_DOT
-    wanted = {stem(word) for word in split_words(asked) if word not in STOPWORDS} or {
-        stem(word) for word in split_words(asked)
-    }
-    have = {stem(word) for word in split_words(name)}
-    if wanted and wanted <= have:
-        return 0.75 + 0.2 * len(wanted) / len(have)
-    if _CODE.search(asked):
-        return 0.0  # web-2 is no web-1, and example.edu no example.net, much as they look alike
-    shared = len(wanted & have) / len(wanted) if wanted else 0.0
-    return max(0.6 * shared, 0.9 * SequenceMatcher(None, asked.lower(), name.lower()).ratio() - 0.1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """A listing that a look-up may call, with its arguments and the slots that nothing fills."""
+
+    tool: Tool
+    values: Values
+    missing: tuple[Slot, ...]
+
+    def misfit(self, question: str) -> tuple[bool, bool, int]:
+        """Return the rank of the listing for a question, the lowest the best.
+
+        One that lacks nothing goes first, then one of the caller's items where the question says `my`, then one that
+        uses another name of the question.
+        """
+        of_caller = not _CALLER_SEGMENTS.isdisjoint(self.tool.operation.path.lower().split("/"))
+        says_my = not _CALLER_WORDS.isdisjoint(split_words(question))
+        return bool(self.missing), of_caller is not says_my, -sum(map(_is_pending, self.values.values()))
 
 
-def answers_to(asked: str, thing: Item) -> float:
-    """Return how well a thing answers to what was asked for, by its name, or by a code (WEB) or an id in full."""
-    wanted = asked.lower().strip()
-    texts = (value for key, value in thing.items() if isinstance(value, str) and name_key(str(key)) in _CODES)
-    return 1.0 if any(text.lower() == wanted for text in texts) else alike(asked, name_of(thing))
-
-
-def pick(rated: Sequence[Rated]) -> list[Rated]:
-    """Return what may be meant: one when it is clear, several when they are as good, none when none is near."""
-    ranked = sorted(rated, key=lambda one: -one[0])
-    best = ranked[0][0] if ranked else 0.0
-    if best < _SURE:
-        return []
-    return [one for one in ranked if one[0] >= (best if best >= BUT_FOR_A_DOT else best - _APART)]
-
-
-def field_inside(thing: Item, field: str) -> Any:
-    """Return a field of a thing; of `artist.id` the id of the artist somewhere in it, alone or the first of several."""
-    if (value := field_at(thing, field)) is not None:
-        return value
-    entity, _, wanted = field.rpartition(".")
-    if not entity:
-        return None
-    level: list[Any] = [thing]
-    for _ in range(_DEEPEST):
-        pairs = [(key, value) for one in level if isinstance(one, Mapping) for key, value in one.items()]
-        for key, value in pairs:
-            first = value[0] if isinstance(value, list) and value else value
-            if isinstance(first, Mapping) and singular(key.lower()) == entity and first.get(wanted) is not None:
-                return first[wanted]
-        level = [one for _, value in pairs for one in (value if isinstance(value, list) else (value,))]
-    return None
-
-
-MOST_CHOICES = 12
-_MINE = frozenset(("me", "my", "mine", "self"))
-_MY = frozenset(("my", "mine", "i", "our"))
+def _is_pending(value: Any) -> bool:
+    return pending_lookup(value) is not None
 
 
 def look_up(
     goal: Goal,
     slot: Slot,
-    wanted: Wanted,
+    target: PendingLookup,
     tool: Tool,
     catalogue: Catalogue,
-    known: Mapping[str, Any],
+    known_values: Mapping[str, Any],
     *,
     filtered: bool,
 ) -> Plan | Goal:
-    """List the things of the kind that `slot` wants, so that the next round can pick the one called `wanted.name`.
+    """Return the plan of the listing in which the next round finds the item that `slot` takes the id of.
 
-    A Goal where that listing needs an id itself which has to be looked up first: the newest album of an artist.
+    A Goal where that listing takes an id that has to be looked up first: the newest album of an artist. With
+    `filtered` a listing that can be filtered by name is.
     """
-    listings = (tool, *(() if wanted.field else catalogue.other_listers(goal.tool, slot, tool)))
-    tries = [
-        (one, *_listing(goal, one, catalogue.narrowing(goal.tool, slot, one), wanted, catalogue, known))
-        for one in listings
-    ]
-    if not wanted.field:
-        tries.sort(key=lambda one: (bool(one[2]), *_fitness(goal, one[0], one[1])))
-    tool, values, missing = tries[0]
-    by_name = None if wanted.place else name_filter(catalogue.slots(tool))
-    if (every := all_flag(catalogue.slots(tool))) is not None and argument_name(every) not in known:
-        values.setdefault(every.path, True)
-    if by_name is not None and wanted.name and (filtered or by_name.required):
-        values[by_name.path] = wanted.name
-    what = noun(tool.operation) if wanted.field else thing_of(goal.tool, slot)
-    raw = {
-        **state(goal, "lookup"),
-        "slot": list(slot.path),
-        "name": wanted.name,
-        "field": wanted.field,
-        "id_field": "" if wanted.field else catalogue.id_field(goal.tool, slot, tool),
-        "id_fields": [] if wanted.field else catalogue.path_fields(goal.tool, tool),
-        "via": wanted.via,
-        "place": wanted.place,
-        "exact": wanted.exact,
-        "kind": what,
-        "filtered": filtered and by_name is not None and not by_name.required,
-        "pages": 1,
-        "rated": [],
-    }
-    if any(wanted_in(value) is not None for value in values.values()):
-        return replace(goal, tool=tool, values=values, others=(), tried=(), outer=raw, leads_to=goal.known)
-    called = f"called {wanted.name!r}"
-    reason = f"to find {wanted.name}" if wanted.place else f"to find the id of {wanted.name!r}"
-    call = Call(
-        tool=tool,
-        arguments=nest(values),
-        id="lookup",
-        reason=reason if wanted.name else "to find out who is calling",
+    tools = (tool,) if target.field else (tool, *catalogue.other_list_tools(goal.tool, slot, tool))
+    listings = [_listing(goal, slot, other, target, catalogue, known_values) for other in tools]
+    listing = listings[0] if target.field else min(listings, key=lambda listing: listing.misfit(goal.question))
+    tool, values, slots = listing.tool, listing.values, catalogue.slots(listing.tool)
+    by_name = None if target.ordinal else name_filter(slots)
+    # Without its flag a listing may leave the item out: Docker lists running containers only.
+    if (flag := all_flag(slots)) is not None and argument_name(flag) not in known_values:
+        values.setdefault(flag.path, True)
+    if by_name is not None and target.name and (filtered or by_name.required):
+        values[by_name.path] = target.name
+    state = LookupState(
+        goal=goal,
+        slot=slot.path,
+        name=target.name,
+        kind=singular_name(tool.operation) if target.field else resource_words(goal.tool, slot),
+        field=target.field,
+        id_field="" if target.field else catalogue.id_field(goal.tool, slot, tool),
+        id_fields=() if target.field else tuple(catalogue.path_fields(goal.tool, tool)),
+        via=target.detail_operation,
+        place=target.ordinal,
+        exact=target.exact,
+        filtered=filtered and by_name is not None and not by_name.required,
     )
-    last = Call(tool=goal.tool, arguments={".".join(path): said(value) for path, value in goal.values.items()})
-    first = f"find {wanted.name if wanted.place else f'the {what} {called}'}" if wanted.name else "find out who you are"
-    needs = missing_of(tool, missing)
+    if any(map(_is_pending, values.values())):
+        return replace(goal, tool=tool, values=values, others=(), tried=(), outer=state)
+    preview, reason = _texts(state)
+    final = Call(
+        tool=goal.tool, arguments={".".join(path): describe_value(value) for path, value in goal.values.items()}
+    )
+    missing = missing_arguments(tool, listing.missing)
     return Plan(
-        calls=(call,),
-        goal=goal.known,
+        calls=(Call(tool=tool, arguments=nest_values(values), id="lookup", reason=reason),),
+        goal=goal.final_call,
         confidence=goal.confidence,
-        missing=needs,
-        understood=noted(f"{first}, then {understood(last)}", goal),
-        text=asking(needs),
-        raw=raw,
+        missing=missing,
+        understood=with_note(f"{preview}, then {describe_call(final)}", goal),
+        text=missing_text(missing),
+        raw=state,
     )
 
 
-def _fitness(goal: Goal, tool: Tool, values: Values) -> tuple[bool, int]:
-    """How badly a listing fits: what is one's own (/me/albums) goes with `my`, and the more it is told the better."""
-    own = not set(tool.operation.path.lower().split("/")).isdisjoint(_MINE)
-    said = not set(split_words(goal.question)).isdisjoint(_MY)
-    return own is not said, -sum(wanted_in(value) is not None for value in values.values())
-
-
-def state(goal: Goal, stage: str) -> dict[str, Any]:
-    """What the next round has to know of a goal."""
-    return {
-        "planner": "offline",
-        "stage": stage,
-        "source": goal.tool.operation.spec.source,
-        "operation": goal.tool.operation.id,
-        "values": rows(goal.values),
-        "confidence": goal.confidence,
-        "note": goal.note,
-        "used": list(goal.used),
-        "others": [[id, rows(values)] for id, values in goal.others],
-        "tried": list(goal.tried),
-        "sentence": goal.sentence,
-        "sources": as_json(goal.sources),
-        "unused": list(goal.unused),
-        "outer": None if goal.outer is None else dict(goal.outer),
-    }
+def _texts(state: LookupState) -> tuple[str, str]:
+    """Return the preview of a look-up and the reason for its call."""
+    if not state.name:
+        return "find out who you are", "to find out who is calling"
+    if state.place:
+        return f"find {state.name}", f"to find {state.name}"
+    return f"find the {state.kind} called {state.name!r}", f"to find the id of {state.name!r}"
 
 
 def _listing(
-    goal: Goal, tool: Tool, narrowed: Values, wanted: Wanted, catalogue: Catalogue, known: Mapping[str, Any]
-) -> tuple[Values, tuple[Slot, ...]]:
-    """What a listing must be told, from the goal, the question and what is known, and what of it none of them says."""
+    goal: Goal, slot: Slot, tool: Tool, target: PendingLookup, catalogue: Catalogue, known_values: Mapping[str, Any]
+) -> _Listing:
+    """Return a listing with the arguments that the goal, the question and the known values have for it."""
     slots = catalogue.slots(tool)
-    must = [one for one in slots if one.required]
-    shared = {one.path: goal.values[one.path] for one in must if one.path in goal.values}
-    names = set(map(argument_name, must))
-    hints = {name: value for name, value in known.items() if name in names}
-    plain = {path: value for path, value in shared.items() if wanted_in(value) is None}
-    values, missing = complete({**narrowed, **plain}, slots, hints)
+    required = [other for other in slots if other.required]
+    names = set(map(argument_name, required))
+    hints = {name: value for name, value in known_values.items() if name in names}
+    shared = {other.path: goal.values[other.path] for other in required if other.path in goal.values}
+    plain = {path: value for path, value in shared.items() if not _is_pending(value)}
+    values, missing = complete_values({**catalogue.search_filters(goal.tool, slot, tool), **plain}, slots, hints)
     by_name = name_filter(slots)
-    if by_name is not None and by_name.required and wanted.name and not wanted.place:
-        missing = tuple(one for one in missing if one is not by_name)
+    if by_name is not None and by_name.required and target.name and not target.ordinal:
+        missing = tuple(other for other in missing if other is not by_name)
+    # The question is read for one level of look-ups only: further up its names belong to the outer look-up.
     if missing and goal.outer is None:
-        values, missing = complete({**_from_question(goal, tool, missing, wanted, catalogue), **values}, slots, hints)
-    return values, missing
+        values, missing = complete_values(
+            {**_read_values(goal, tool, missing, target, catalogue), **values}, slots, hints
+        )
+    return _Listing(tool=tool, values=values, missing=missing)
 
 
-def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted, catalogue: Catalogue) -> Values:
-    """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
+def _read_values(
+    goal: Goal, tool: Tool, missing: Sequence[Slot], target: PendingLookup, catalogue: Catalogue
+) -> Values:
+    """Return the values that the question has for a listing, without the name that is looked up and those in use."""
     sentence = read_sentence(goal.question, date.today())
-    listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(
-        sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.is_entity
+    listers = {slot: listing for slot in missing if (listing := catalogue.list_operation(tool, slot)) is not None}
+    scene = SlotContext(
+        sentence=sentence,
+        tool=tool,
+        slots=catalogue.slots(tool),
+        list_operations=listers,
+        is_api_noun=catalogue.index.is_entity,
     )
-    used = set(map(str, _texts(goal.values.values())))
-    found: Values = {}
-    for option in fill(scene).options:
-        said = wanted_in(option.value)
-        name = said.name if said is not None else str(option.value)
-        if option.slot in missing and name not in used and name != wanted.name:
-            found[option.slot.path] = option.value
-    return found
-
-
-def _texts(values: Iterable[Any]) -> Iterable[Any]:
-    for value in values:
-        yield from (value if isinstance(value, list) else (value,))
+    lists = (value if isinstance(value, list) else [value] for value in goal.values.values())
+    used = {target.name, *(str(entry) for entries in lists for entry in entries)}
+    values: Values = {}
+    for option in assign_slots(scene).candidates:
+        pending = pending_lookup(option.value)
+        text = pending.name if pending is not None else str(option.value)
+        if option.slot in missing and text not in used:
+            values[option.slot.path] = option.value
+    return values
 
 
 def name_filter(slots: Iterable[Slot]) -> Slot | None:
-    """The query parameter of a listing that keeps only what is called so."""
-    free = {slot.name: slot for slot in slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many}
-    name = collection_index.name_filter(free)
-    return free[name] if name is not None else None
+    """Return the query parameter that limits a listing to a name; None where it has none."""
+    texts = {
+        slot.name: slot
+        for slot in slots
+        if slot.location == "query" and slot.family is Family.TEXT and not slot.is_array
+    }
+    name = collection_index.name_filter(texts)
+    return texts[name] if name is not None else None
 
 
-def things_of(step: Step, kind: str) -> list[Item]:
-    """Return the things that an answer lists; of one that lists several kinds, those that are called like `kind`."""
-    if step.result is None:
-        return []
-    data, words = step.result.data, singular_words(kind)
-    named = find_list(DataView(data), Noun(words=words))
-    if named is not None and any(has_noun(key, words) for key in named.keys):
-        return [entry for entry in named.entries(data) or () if isinstance(entry, Mapping)]
-    listed = extract_list(data, step.call.tool.operation, lowercase_headers(step.result))
-    return listed.object_entries if listed is not None else []
+def page_plan(call: Call, arguments: Mapping[str, Any], state: LookupState, goal: Goal) -> Plan:
+    """Return the plan that reads the next page of a look-up; `state` is that after the page."""
+    call = replace(call, arguments=dict(arguments), reason=f"to look for {state.name!r} on the next page")
+    text = f"look for {state.name!r} on page {state.pages}"
+    return Plan(calls=(call,), goal=goal.final_call, confidence=goal.confidence, understood=text, raw=state)
 
 
-def rate(raw: Mapping[str, Any], slot: Slot, things: Sequence[Item], question: str = "") -> list[Rated]:
-    """How well each thing answers to the name that a look-up is for, with the id that is wanted of it.
-
-    `raw` is the state of the look-up. A host name that stands in the question with a dot behind it is looked for with
-    and without.
-    """
-    name, field, id_field = raw["name"], raw["field"], raw.get("id_field", "")
-    forms = (name, f"{name}.") if is_dotted(question, name) else (name,)
-    entity = entity_of(slot)
-
-    def value(thing: Item) -> Any:
-        if not field:
-            found = field_inside(thing, id_field) if id_field else None
-            return id_of(thing, slot.name, entity) if found is None else found
-        return id_of(thing) if raw["via"] else field_inside(thing, field)
-
-    def worth(thing: Item, id: Any) -> float:
-        ids = (id, *(field_inside(thing, path) for path in raw.get("id_fields", ()))) if not field else ()
-        same = any(str(one).lower() == name.lower() for one in ids)
-        return 1.0 if same else max(answers_to(one, thing) for one in forms)
-
-    return [(worth(thing, id), id, name_of(thing)) for thing in things for id in (value(thing),)]
-
-
-def chosen(given: Any, rated: Sequence[Rated]) -> Any:
-    """The id that a user's choice is, or the id of what he called by its name."""
-    same = [id for _, id, title in rated if id is not None and given in (id, str(id), title)]
-    near = pick([(alike(str(given), title), id, title) for _, id, title in rated if id is not None])
-    return same[0] if same else near[0][1] if len(near) == 1 else given
-
-
-def page_on(call: Call, arguments: Mapping[str, Any], raw: Mapping[str, Any], goal: Goal) -> Plan:
-    """Read the next page of the same look-up."""
-    call = replace(call, arguments=dict(arguments), reason=f"to look for {raw['name']!r} on the next page")
-    text = f"look for {raw['name']!r} on page {raw['pages']}"
-    return Plan(calls=(call,), goal=goal.known, confidence=raw["confidence"], understood=text, raw=dict(raw))
-
-
-def ask_which(
-    tool: Tool, slot: Slot, raw: Mapping[str, Any], rated: Sequence[Rated], *, found: bool, unread: int
+def choice_plan(
+    tool: Tool, slot: Slot, state: LookupState, items: Sequence[ScoredItem], *, matched: bool, unread: int = 0
 ) -> Plan:
-    """One question: which of these is meant? `unread` is the number of pages read when there are more of them."""
-    choices = {str(id): title for _, id, title in rated[:MOST_CHOICES] if id is not None}
-    name, what = raw["name"], raw["kind"]
-    shown = ", ".join(f"{title} ({id})" if title else id for id, title in choices.items())
-    start = f"There is no {what} called {name!r}"
-    if unread:
-        read = "the first page" if unread == 1 else f"the first {unread} pages"
-        start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
-    if raw.get("place") == ONLY:
-        start = f"There are several, and the question does not say which {what} is meant"
-    elif raw.get("place") == DESCRIBED:
-        none = f"There is no {name}, as far as can be told; there are"
-        start = f"Several are described as {name!r}" if found else none
-    elif raw.get("place"):
-        start = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
-        start = start if found else f"Nothing in the answer tells which is {name}; there are"
-    elif found:
-        start = f"Several answer to {name!r}" if len(choices) > 1 else f"{start}; near to it"
-    text = f"{start}{f': {shown}' if shown else ''}."
-    if not choices or raw["field"]:
+    """Return the question which item is meant, or the message that none is.
+
+    `items` are the matches, or all items where nothing `matched`; `unread` is the number of pages read where there are
+    more of them.
+    """
+    choices = {str(item.id): item.name for item in items[:MAX_CHOICES] if item.id is not None}
+    listing = ", ".join(f"{name} ({id})" if name else id for id, name in choices.items())
+    start = _choice_reason(state, several=len(choices) > 1, matched=matched, unread=unread)
+    text = f"{start}{f': {listing}' if listing else ''}."
+    # A choice is an id for the slot, and a look-up of a field needs that field of the item instead.
+    if not choices or state.field:
         return Plan(text=text, confidence=0.3)
     missing = Missing(
         tool=tool, argument=argument_name(slot), description=text, choices=tuple(choices), schema=slot.schema
     )
-    return Plan(text=text, confidence=0.3, missing=(missing,), raw={"planner": "offline", "stage": "ask"})
+    return Plan(text=text, confidence=0.3, missing=(missing,))
+
+
+def _choice_reason(state: LookupState, *, several: bool, matched: bool, unread: int) -> str:
+    name, kind = state.name, state.kind
+    if state.place == ONLY_RESOURCE:
+        return f"There are several, and the question does not say which {kind} is meant"
+    if state.place == DESCRIBED_RESOURCE:
+        none = f"There is no {name}, as far as can be told; there are"
+        return f"Several are described as {name!r}" if matched else none
+    if state.place:
+        refused = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
+        return refused if matched else f"Nothing in the answer tells which is {name}; there are"
+    if matched and several:
+        return f"Several answer to {name!r}"
+    if unread:
+        pages = "the first page" if unread == 1 else f"the first {unread} pages"
+        text = f"No {kind} called {name!r} is on {pages}, and there are more that were not read"
+    else:
+        text = f"There is no {kind} called {name!r}"
+    return f"{text}; near to it" if matched else text

@@ -1,37 +1,39 @@
-"""Several things asked for one after the other: the clauses of a question, each planned for itself, in order."""
+"""Questions with several clauses: each is planned by itself, and they run in order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.entities import noun_stems
-from nlapi.planner.steps.coreference import NobodySaid, resolve
-from nlapi.planner.steps.steps import answers_to_rounds, clauses_of, final_answer
+from nlapi.planner.slots.entities import operation_noun_stems
+from nlapi.planner.steps.coreference import UnresolvedReference, resolve_references
+from nlapi.planner.steps.state import clause_of, with_clause
+from nlapi.planner.steps.turn_answer import answer_views, clauses_of, end_of_turn
 from nlapi.resources.naming import METHODS, VERBS, Intent, singular, split_words, stem
 from nlapi.tools.answer_view import AnswerView
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round
+from nlapi.tools.plan import Conversation, Outcome, Plan
 
-_POSSESSED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
-MOST = 4
-SURE = 0.35
-"""Each clause has to be planned this surely by itself; else the question is taken as a whole."""
-READ_SURE = 0.2
-"""So a read has to be, of which there is nothing to fear."""
+# More clauses are prose rather than a list of commands.
+_MAX_CLAUSES = 4
+# The least confidence of a clause by itself: below it the question is planned as a whole. A read does no harm, so less
+# is enough.
+_MIN_CONFIDENCE = 0.35
+_MIN_READ_CONFIDENCE = 0.2
 _BOUNDARY = re.compile(
     r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
 )
-_PROLOGUE = re.compile(
+# A noun phrase with an owner asks to be shown: and [the ads of Summer Sale].
+_OWNED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
+# A clause that says why something is asked: [I have 5 euros.] How much is that in dollars?
+_REASON = re.compile(
     r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
 )
-"""How a clause begins that says why something is asked."""
+# A clause that commands nothing: [make sure I miss none].
 _ASIDE = re.compile(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
-"""Says what the rest is for, and commands nothing: make sure I miss none."""
 _POLITE = re.compile(
     r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
     r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
@@ -40,148 +42,142 @@ _POLITE = re.compile(
 )
 
 
-def clauses(question: str, verbs: frozenset[str]) -> list[str]:
-    """The parts of a question that begin with a verb of their own (one that is known, or in `verbs`), in order."""
-    ends = [match for match in _BOUNDARY.finditer(question) if not _quoted(question, match.start())]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClausePlan:
+    """A clause of a question and its plan."""
+
+    sentence: str
+    plan: Plan
+
+    @property
+    def operation(self) -> Operation | None:
+        """The operation that the clause leads to."""
+        call = self.plan.goal or (self.plan.calls[-1] if self.plan.calls else None)
+        return call.tool.operation if call is not None else None
+
+    @property
+    def is_read(self) -> bool:
+        return self.operation is not None and self.operation.effect is Effect.READ
+
+
+def plan_clauses(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) -> list[ClausePlan]:
+    """Return the clauses of a question with their plans.
+
+    Nothing unless there are several, each is clear by itself and no two lead to the same operation.
+    """
+    clauses = _with_reasons(command_clauses(question, _api_verbs(catalogue)))
+    if not 1 < len(clauses) <= _MAX_CLAUSES:
+        return []
+    planned: list[ClausePlan] = []
+    for clause in clauses:
+        is_owned = bool(planned) and _OWNED.match(clause) is not None
+        sentence = f"show {clause}" if is_owned else clause
+        item = ClausePlan(sentence=sentence, plan=plan(sentence))
+        least = _MIN_READ_CONFIDENCE if item.is_read else _MIN_CONFIDENCE
+        if not item.plan.calls or item.plan.missing or item.plan.confidence < least:
+            return []
+        if is_owned and not (item.is_read and planned[0].is_read):
+            return []
+        planned.append(item)
+    return planned if len({item.operation for item in planned}) == len(planned) else []
+
+
+def command_clauses(question: str, verbs: frozenset[str]) -> list[str]:
+    """Return the parts of a question that begin with a verb of their own (of the language, or in `verbs`), in order."""
     parts: list[str] = []
     start = 0
-    for match in ends:
+    for match in _BOUNDARY.finditer(question):
+        is_quoted = question.count('"', 0, match.start()) % 2 == 1
         rest = _POLITE.sub("", question[match.end() :])
-        if question[start : match.start()].strip() and (_begins_with_verb(rest, verbs) or _asks_for_more(rest)):
+        begins_clause = not is_quoted and (_begins_with_verb(rest, verbs) or _OWNED.match(rest))
+        if begins_clause and question[start : match.start()].strip():
             parts.append(question[start : match.start()])
             start = match.end()
     parts.append(question[start:])
-    return [bare for part in parts if (bare := _POLITE.sub("", part.strip()).strip(" ,;"))]
+    return [clause for part in parts if (clause := _POLITE.sub("", part.strip()).strip(" ,;"))]
 
 
-def own_verbs(catalogue: Catalogue) -> frozenset[str]:
-    """The first words of the ids and summaries of an API's operations."""
-    first = (
-        words[0] for one in catalogue.operations for words in (split_words(one.id), split_words(one.summary)) if words
-    )
-    return frozenset(word for word in map(stem, first) if not catalogue.index.is_entity(word))
-
-
-def _quoted(text: str, at: int) -> bool:
-    return text.count('"', 0, at) % 2 == 1
-
-
-def _asks_for_more(text: str) -> bool:
-    """Is a clause a thing with its owner: and [the ads of Summer Sale]? It asks to be shown it."""
-    return _POSSESSED.match(text) is not None
+def _api_verbs(catalogue: Catalogue) -> frozenset[str]:
+    """Return the stems of the first words of the ids and summaries of the operations."""
+    names = (name for operation in catalogue.operations for name in (operation.id, operation.summary))
+    stems = {stem(words[0]) for words in map(split_words, names) if words}
+    return frozenset(word for word in stems if not catalogue.index.is_entity(word))
 
 
 def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
+    # Only the first word counts, and the text may be long.
     words = split_words(text[:80])
     if not words or singular(words[0]) != words[0] or words[0].endswith(("ed", "ing")):
         return False
     return stem(words[0]) in VERBS or stem(words[0]) in verbs
 
 
-def chained(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) -> list[tuple[str, Plan]]:
-    """The clauses with their plans, when each is clearly planned by itself and no two lead to the same call."""
-    parts = _with_prologues(clauses(question, own_verbs(catalogue)))
-    if not 1 < len(parts) <= MOST:
-        return []
-    made: list[tuple[str, Plan]] = []
-    for part in parts:
-        asks_for_more = bool(made) and _asks_for_more(part)
-        one = plan(f"show {part}" if asks_for_more else part)
-        reads = _is_read(one)
-        if not one.calls or one.missing or one.confidence < (READ_SURE if reads else SURE):
-            return []
-        if asks_for_more and not (reads and _is_read(made[0][1])):
-            return []
-        made.append((f"show {part}" if asks_for_more else part, one))
-    return made if len({_operation(one) for _, one in made}) == len(made) else []
-
-
-def _with_prologues(parts: list[str]) -> list[str]:
-    """The clauses, each with what says before it why it is asked: I have 5 euros. [How much is that in dollars?]"""
-    whole: list[str] = []
-    before = ""
-    for part in parts:
-        if _ASIDE.match(part):
+def _with_reasons(clauses: list[str]) -> list[str]:
+    """Return the clauses that command or ask something, each with the reason that stands before it."""
+    joined: list[str] = []
+    reason = ""
+    for index, clause in enumerate(clauses):
+        if _ASIDE.match(clause):
             continue
-        if _PROLOGUE.match(part) and part is not parts[-1]:
-            before = f"{before} {part}".strip()
-            continue
-        whole.append(f"{before} {part}".strip())
-        before = ""
-    return whole
+        text = f"{reason} {clause}".strip()
+        is_reason = _REASON.match(clause) and index < len(clauses) - 1
+        reason = text if is_reason else ""
+        joined += [] if is_reason else [text]
+    return joined
 
 
-def _is_read(plan: Plan) -> bool:
-    operation = _operation(plan)
-    return operation is not None and operation.effect is Effect.READ
+def unrelated_changes(planned: Sequence[ClausePlan], catalogue: Catalogue) -> list[str]:
+    """Return the operations of clauses with different kinds of changes (create this, delete that); else nothing."""
+    operations = [item.operation for item in planned if item.operation is not None]
+    changes = [operation for operation in operations if catalogue.index.is_change(operation)]
+    return [operation.id for operation in changes] if len(set(map(_intent, changes))) > 1 else []
 
 
-def _operation(plan: Plan) -> Operation | None:
-    call = plan.goal or (plan.calls[-1] if plan.calls else None)
-    return call.tool.operation if call is not None else None
-
-
-def unrelated(made: Sequence[tuple[str, Plan]], catalogue: Catalogue) -> list[str]:
-    """The operations, when changes of different kinds are asked for (create this, delete that); else nothing."""
-    changes = [one for _, plan in made if (one := _operation(plan)) is not None and catalogue.index.is_change(one)]
-    return [one.id for one in changes] if len(set(map(_kind, changes))) > 1 else []
-
-
-def _kind(operation: Operation) -> Intent:
-    """What an operation does; a POST to what is no collection (/player/next) changes the state of what is there."""
-    words = noun_stems(operation)
+def _intent(operation: Operation) -> Intent:
+    if operation.method != "POST":
+        return Intent.DELETE if operation.method in METHODS[Intent.DELETE] else Intent.UPDATE
+    # A POST to what is no collection (/player/next) changes the state of what is there.
     last = split_words(operation.path.rstrip("/").rpartition("/")[2])
-    creates = bool(words) and bool(last) and singular(last[-1]) != last[-1]
-    if operation.method == "POST":
-        return Intent.CREATE if creates else Intent.UPDATE
-    return Intent.DELETE if operation.method in METHODS[Intent.DELETE] else Intent.UPDATE
+    is_collection = bool(operation_noun_stems(operation)) and bool(last) and singular(last[-1]) != last[-1]
+    return Intent.CREATE if is_collection else Intent.UPDATE
 
 
-def begun(made: Sequence[tuple[str, Plan]]) -> Plan:
-    """The Plan of the first clause, which says what comes after it."""
-    (asked, first), *rest = made
-    later = "; then ".join(plan.understood for _, plan in rest)
-    raw: Mapping[str, Any] = first.raw if isinstance(first.raw, Mapping) else {}
-    chain = {"asked": asked, "then": [part for part, _ in rest]}
-    sure = min(plan.confidence for _, plan in made)
-    return replace(
-        first,
-        understood=f"{first.understood}; then {later}",
-        confidence=sure,
-        raw={**raw, "chain": chain},
-        alternatives=(),
+def first_clause_plan(planned: Sequence[ClausePlan]) -> Plan:
+    """Return the plan of the first clause, with those that follow in its preview and its state."""
+    first, *rest = planned
+    previews = "; then ".join(item.plan.understood for item in rest)
+    plan = replace(
+        first.plan,
+        understood=f"{first.plan.understood}; then {previews}",
+        confidence=min(item.plan.confidence for item in planned),
     )
+    return with_clause(plan, first.sentence, [item.sentence for item in rest])
 
 
-def next_clause(
+def next_clause_plan(
     conversation: Conversation, ended: Plan, plan: Callable[[str], Plan], *, several: bool, today: date | None
 ) -> Plan:
-    """Return `ended` unless the question has several clauses: the Plan of the next, or the answers to all of them."""
+    """Return the plan of the next clause, or the answers to all clauses; `ended`, of a clause, where it is the only."""
     turn = conversation.current
-    chain = next((found for round in reversed(turn.rounds) if (found := _chain(round)) is not None), None)
-    if chain is None or not turn.steps:
+    clause = next((clause for round in reversed(turn.rounds) if (clause := clause_of(round.plan)) is not None), None)
+    if clause is None or not turn.steps:
         return ended
-    clauses = clauses_of(turn)[:-1]
     views = [
-        view for asked, rounds in clauses for view in answers_to_rounds(asked, rounds, several=several, today=today)
+        view
+        for sentence, rounds in clauses_of(turn)[:-1]
+        for view in answer_views(sentence, rounds, several=several, today=today)
     ]
     views += ended.views or (AnswerView(text=ended.text),)
     last = turn.steps[-1]
-    failed = last.outcome is not Outcome.ANSWERED or last.result is None or not last.result.ok
-    if failed or not chain["then"]:
-        return final_answer(views, f" Not done: {'; '.join(chain['then'])}." if failed and chain["then"] else "")
-    asked, *then = chain["then"]
+    if last.outcome is not Outcome.ANSWERED or last.result is None or not last.result.ok:
+        return end_of_turn(views, f" Not done: {'; '.join(clause.following)}." if clause.following else "")
+    if not clause.following:
+        return end_of_turn(views)
+    sentence, *following = clause.following
     try:
-        following = plan(resolve(asked, conversation))
-    except NobodySaid as unsaid:
-        return final_answer([*views, AnswerView(text=str(unsaid))])
-    raw = following.raw if isinstance(following.raw, Mapping) else {}
-    if not following.calls:
-        return final_answer([*views, AnswerView(text=following.text)])
-    return replace(following, alternatives=(), raw={**raw, "chain": {"asked": asked, "then": then}})
-
-
-def _chain(round: Round) -> Mapping[str, Any] | None:
-    """The clause that a round is the first of, and those after it; None for any other round."""
-    chain = round.plan.raw.get("chain") if isinstance(round.plan.raw, Mapping) else None
-    return chain if isinstance(chain, Mapping) else None
+        next_plan = plan(resolve_references(sentence, conversation))
+    except UnresolvedReference as unresolved:
+        return end_of_turn([*views, AnswerView(text=str(unresolved))])
+    if not next_plan.calls:
+        return end_of_turn([*views, AnswerView(text=next_plan.text)])
+    return with_clause(next_plan, sentence, following)

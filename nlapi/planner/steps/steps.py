@@ -1,355 +1,310 @@
-"""Turns a goal into Plans: at once, or by way of look-ups of what the sentence only names; and ends in the answer."""
+"""The steps to a goal: look-ups of the names in it, one after the other, then the call itself and the answer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from nlapi.openapi.spec import Effect
-from nlapi.planner.answering.aggregates import at_place
-from nlapi.planner.answering.answers import answer, list_question, listed_in, pages_of, unanswered
-from nlapi.planner.answering.client_filter import texts_applied
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.planner.answering.aggregates import items_at_ordinal
+from nlapi.planner.answering.answers import failure_reason, pages_of
 from nlapi.planner.language.ordinals import ORDINALS
-from nlapi.planner.operations.accounts import from_json, moved, with_completed
+from nlapi.planner.operations.accounts import with_completed, with_moved_arguments
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.slots.assignment import nest
-from nlapi.planner.slots.entities import DESCRIBED, ONLY, takes_name_too
-from nlapi.planner.slots.known_values import argument_name, coerce, complete, wanted_in
-from nlapi.planner.slots.slot import Slot
-from nlapi.planner.steps.described import described
-from nlapi.planner.steps.goal import CALL, Goal, by_name_instead, final, is_told_by_name, values_of
-from nlapi.planner.steps.lookup import (
-    BUT_FOR_A_DOT,
-    MOST_CHOICES,
-    Rated,
-    ask_which,
-    chosen,
-    look_up,
-    page_on,
-    pick,
-    rate,
-    things_of,
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, accepts_name, is_subject, takes_name_or_id
+from nlapi.planner.slots.preset_values import argument_name, coerce, complete_values, pending_lookup
+from nlapi.planner.slots.slot import Family, Slot
+from nlapi.planner.steps.described import filter_described
+from nlapi.planner.steps.goal import call_plan, describe_call
+from nlapi.planner.steps.item_match import DOT_SCORE, best_matches, chosen_id, items_of, score_items
+from nlapi.planner.steps.lookup import MAX_CHOICES, choice_plan, look_up, page_plan
+from nlapi.planner.steps.state import CallState, Goal, LookupStage, LookupState, ScoredItem, state_of
+from nlapi.planner.steps.turn_answer import (
+    MAX_PAGES,
+    answer_views,
+    clauses_of,
+    end_of_turn,
+    next_page_plan,
+    repeats_page,
 )
 from nlapi.resources.answers import extract_item
+from nlapi.resources.collection_index import collection_index
 from nlapi.resources.identity import Item, field_at, id_of
 from nlapi.resources.naming import split_words, stem
+from nlapi.resources.paths import segments
 from nlapi.tools.answer_view import AnswerView, next_arguments
-from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
+from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call, Tool
 
-_READS = re.compile(
+_NOT_FOUND = 404
+# The least match that counts while the same name may be that of an item of another kind.
+_CLEAR_SCORE = 0.8
+# A question that begins so is a read, so that "there is none" answers it.
+_READ = re.compile(
     r"\W*(?:please )?(?:show|get|list|find|view|display|describe|look|tell|give|what|which|who|whose|when|where|how"
     r"|is|are|was|were|does|do|did|has|have)\b",
     re.IGNORECASE,
 )
-"""How a question begins that surely wants to be told something: that there is no such thing answers it."""
-
-MOST = 8
-"""Pages that are read to find a thing by its name; with the calls around them they fit into one turn."""
-
-UNCERTAIN = 0.3
-"""How sure an answer is that leaves out a condition of the question."""
-
-CLEARLY = 0.8
-"""How well a thing has to answer to a name when the same name is looked for among things of other kinds too."""
 
 
-def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filtered: bool = True) -> Plan:
-    """The next Plan on the way to `goal`: a look-up when a name is left in it, else the call itself."""
+def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any], *, filtered: bool = True) -> Plan:
+    """Return the next plan on the way to a goal: a look-up while a name is left in it, then the call itself."""
     slots = catalogue.slots(goal.tool)
-    values, missing = complete(goal.values, slots, known)
-    goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known))
-    spec = goal.tool.operation.spec
+    values, missing = complete_values(goal.values, slots, known_values)
+    goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
     for slot in slots:
-        wanted = wanted_in(values.get(slot.path))
-        listing = catalogue.find(wanted.lister, spec) if wanted is not None else None
-        tool = catalogue.tool(listing) if listing is not None else None
-        if wanted is not None and tool is not None:
-            made = look_up(goal, slot, wanted, tool, catalogue, known, filtered=filtered)
-            return plan_for(made, catalogue, known) if isinstance(made, Goal) else made
-    secrets = catalogue.secrets(goal.tool)
-    given = {slot.path: coerce(known[argument_name(slot)], slot) for slot in secrets if argument_name(slot) in known}
-    values = {**goal.values, **given}
-    goal = replace(goal, values=values, sources=with_completed(goal.sources, values, (*slots, *secrets), known))
-    return final(goal, (*missing, *(slot for slot in secrets if slot.required and slot.path not in given)))
+        if (target := pending_lookup(values.get(slot.path))) is not None:
+            tool = _find_tool(catalogue, target.list_operation, goal.tool.operation.spec)
+            if tool is None:
+                return _gone(target.list_operation)
+            step = look_up(goal, slot, target, tool, catalogue, known_values, filtered=filtered)
+            return plan_goal(step, catalogue, known_values) if isinstance(step, Goal) else step
+    secrets = catalogue.credentials(goal.tool)
+    names = {slot: argument_name(slot) for slot in secrets}
+    credentials = {slot.path: coerce(known_values[name], slot) for slot, name in names.items() if name in known_values}
+    values = {**goal.values, **credentials}
+    sources = with_completed(goal.sources, values, (*slots, *secrets), known_values)
+    unset = (slot for slot in secrets if slot.required and slot.path not in credentials)
+    return call_plan(replace(goal, values=values, sources=sources), (*missing, *unset))
 
 
-def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any], *, today: date | None = None) -> Plan:
-    """The Plan after the last round of `turn`: the call that a look-up was for, more of a listing, or the answer."""
+def _find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
+    operation = catalogue.find(id, spec)
+    return catalogue.tool(operation) if operation is not None else None
+
+
+def _gone(id: str) -> Plan:
+    return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
+
+
+def next_plan(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, Any], *, today: date | None = None) -> Plan:
+    """Return the plan after the last round of a turn: the next step of a look-up, the next page, or the answer."""
     last = next(round for round in reversed(turn.rounds) if round.steps)
-    step, raw = last.steps[-1], last.plan.raw
-    stage = raw.get("stage") if isinstance(raw, Mapping) else None
-    if stage not in ("lookup", "via") or step.outcome is not Outcome.ANSWERED or step.result is None:
-        if (named := by_name_instead(turn, catalogue)) is not None:
-            return named
-        return _more(turn, today) or _answered(turn, catalogue, today)
-    if reason := unanswered(step.call, step.result):
-        what = f"Looking up {raw['name']!r}" if raw["name"] else "Finding out who you are"
-        return Plan(text=f"{what} failed. {reason}", confidence=0.3)
-    operation = catalogue.find(raw["operation"], catalogue.spec(raw["source"]))
-    tool = catalogue.tool(operation) if operation is not None else None
-    if tool is None:
-        return Plan(text=f"{raw['operation']} is not among the operations any more.", confidence=0.0)
-    goal = _goal(turn, raw, tool, catalogue)
-    slot = next(one for one in catalogue.slots(tool) if list(one.path) == raw["slot"])
-    if stage == "via" or not raw["name"]:
-        return _taken(goal, slot, step, raw, catalogue, known)
-    return _picked(turn, goal, slot, step, raw, catalogue, known)
-
-
-def _answered(turn: Turn, catalogue: Catalogue, today: date | None) -> Plan:
+    step, state = last.steps[-1], state_of(last.plan)
+    if isinstance(state, LookupState) and step.outcome is Outcome.ANSWERED and step.result is not None:
+        return _continue_lookup(turn, step, state, catalogue, known_values)
+    if (plan := _retry_by_name(turn, catalogue) or next_page_plan(turn, today)) is not None:
+        return plan
     question, rounds = clauses_of(turn)[-1]
-    return final_answer(answers_to_rounds(question, rounds, several=len(catalogue.specs) > 1, today=today))
+    return end_of_turn(answer_views(question, rounds, several=catalogue.several, today=today))
 
 
-def final_answer(views: Sequence[AnswerView], left: str = "") -> Plan:
-    """Return the end of a turn with what it shows; `left` says what was not done."""
-    sure = 1.0 if all(view.is_certain for view in views) else UNCERTAIN
-    text = "\n".join(filter(None, (view.text for view in views))) + left
-    return Plan(text=text, views=tuple(views), confidence=sure, raw={"planner": "offline", "stage": "answer"})
+def _retry_by_name(turn: Turn, catalogue: Catalogue) -> Plan | None:
+    """Return the same call with the name that was looked up, where the API answers that it does not know the id.
 
-
-def clauses_of(turn: Turn) -> list[tuple[str, tuple[Round, ...]]]:
-    """Return the clauses of a question that have rounds, each with its own: the whole where it is of one."""
-    clauses: list[tuple[str, tuple[Round, ...]]] = []
-    before: Any = None
-    for round in turn.rounds:
-        chain = round.plan.raw.get("chain") if isinstance(round.plan.raw, Mapping) else None
-        if not clauses or (chain is not None and chain != before):
-            clauses.append((chain["asked"] if chain is not None else turn.question, ()))
-        before = chain or before
-        clauses[-1] = (clauses[-1][0], (*clauses[-1][1], round))
-    return clauses or [(turn.question, ())]
-
-
-def answers_to_rounds(question: str, rounds: Sequence[Round], *, several: bool, today: date | None) -> list[AnswerView]:
-    """Return what the rounds of a question, or of a clause of it, answer: one view, or one for each call made together.
-
-    With `several` APIs each says which one it is of.
+    Only where the read of the item says that it takes a name, and the id comes from a look-up alone.
     """
-    together = next(round.steps for round in reversed(rounds) if round.steps)
-    groups = (
-        [[step] for step in together] if len(together) > 1 else [[step for round in rounds for step in round.steps]]
-    )
-    applied = [*texts_applied(round.plan.raw for round in rounds)]
-    if len(together) > 1:
-        applied += [value for step in together for value in step.call.arguments.values() if isinstance(value, str)]
-    asked = _left_to_answer(question, rounds)
-    views = [answer(asked, group, applied=applied, today=today) for group in groups]
-    if not several:
-        return views
-    titles = [group[-1].call.tool.operation.spec.title for group in groups]
-    return [replace(view, text=f"{title}: {view.text}") for view, title in zip(views, titles, strict=True)]
-
-
-def _left_to_answer(question: str, rounds: Sequence[Round]) -> str:
-    """The question without the places (oldest, second) that look-ups have picked things by."""
-    for round in rounds:
-        place = round.plan.raw.get("place") if isinstance(round.plan.raw, Mapping) else ""
-        question = re.sub(rf"\b{re.escape(place)}\b", "", question, flags=re.IGNORECASE) if place else question
-    return question
-
-
-def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool, catalogue: Catalogue) -> Goal:
-    return Goal(
-        tool=tool,
-        values=values_of(raw["values"]),
-        confidence=raw["confidence"],
-        question=turn.question,
-        note=raw["note"],
-        used=tuple(raw.get("used", ())),
-        others=tuple((id, values_of(rows)) for id, rows in raw["others"]),
-        tried=tuple(raw["tried"]),
-        outer=raw.get("outer"),
-        sentence=raw["sentence"],
-        sources=from_json(raw["sources"]),
-        unused=tuple(raw["unused"]),
-        leads_to=_leads_to(raw, catalogue),
-    )
-
-
-def _leads_to(raw: Mapping[str, Any], catalogue: Catalogue) -> Call | None:
-    """The call that a question leads to in the end, where what is going on is a step on the way of a step."""
-    outer = raw.get("outer")
-    if outer is None:
+    last = turn.rounds[-1]
+    step = last.steps[-1] if last.steps else None
+    states = [state_of(round.plan) for round in turn.rounds if round.steps]
+    lookups = [state for state in states if isinstance(state, LookupState) and state.stage is LookupStage.LISTING]
+    if step is None or step.outcome is not Outcome.ANSWERED or step.result is None or not lookups:
         return None
-    operation = catalogue.find(outer["operation"], catalogue.spec(outer["source"]))
-    tool = catalogue.tool(operation) if operation is not None else None
-    if tool is None:
+    state, call, operation = lookups[-1], step.call, step.call.tool.operation
+    is_unknown = step.result.status == _NOT_FOUND and state.goal.tool.operation.id == operation.id
+    if not is_unknown or not state.name or state.place:
         return None
-    return Goal(tool=tool, values=values_of(outer["values"]), confidence=outer["confidence"], question="").known
-
-
-def _more(turn: Turn, today: date | None) -> Plan | None:
-    """The next page of a listing whose every thing a question needs (how many, the most, a condition); else None."""
-    step = turn.steps[-1]
-    listed = listed_in(step)
-    if listed is None or not listed.object_entries or not step.result or not step.result.ok:
+    slot = next((slot for slot in catalogue.slots(call.tool) if slot.path == state.slot), None)
+    path = segments(operation.route)
+    read = collection_index(operation.spec).item_read_at(path[:-1]) if path and path[-1].parameter else None
+    if slot is None or not is_subject(operation, slot) or not accepts_name(read):
         return None
-    pages = pages_of(turn.steps)
-    if step.call.tool.effect is not Effect.READ or len(pages) >= MOST or (len(pages) > 1 and _repeats(turn)):
+    if call.arguments.get(slot.name) == state.name:
         return None
-    arguments = next_arguments(step.call, step.result)
-    question, rounds = clauses_of(turn)[-1]
-    applied = texts_applied(round.plan.raw for round in rounds)
-    asked = list_question(_left_to_answer(question, rounds), pages, listed, applied, today or date.today())
-    if not arguments or not asked.needs_all:
-        return None
-    call = replace(step.call, arguments=dict(arguments), reason="to have all of them")
-    text = f"read page {len(pages) + 1}, to have all of them"
-    return Plan(calls=(call,), understood=text, raw=CALL)
-
-
-def _picked(
-    turn: Turn,
-    goal: Goal,
-    slot: Slot,
-    step: Step,
-    raw: Mapping[str, Any],
-    catalogue: Catalogue,
-    known: Mapping[str, Any],
-) -> Plan:
-    """What a page of a look-up says: the thing is found, is on another page, or the user has to say which it is."""
-    assert step.result is not None
-    things = things_of(step, raw["kind"])
-    if raw.get("place"):
-        return _placed(turn, goal, slot, step, raw, catalogue, known)
-    fresh = rate(raw, slot, things, turn.question)
-    rated = [*map(_rated, raw["rated"]), *fresh]
-    given = known.get(argument_name(slot))
-    if given is not None:
-        return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
-    found, pages = pick(rated), raw["pages"]
-    exact = bool(found) and found[0][0] == 1.0
-    arguments = next_arguments(step.call, step.result)
-    unread = arguments is not None and not (pages > 1 and _repeats(turn))
-    if not exact and unread and arguments and pages < MOST:
-        kept = [one for one in rated if one in found][:MOST_CHOICES] + rated[:MOST_CHOICES]
-        again = {**raw, "pages": pages + 1, "rated": list(map(list, dict.fromkeys(kept)))}
-        return page_on(step.call, arguments, again, goal)
-    clear = exact or (not unread and (not goal.others or (bool(found) and found[0][0] >= CLEARLY)))
-    near = raw.get("exact") and not exact and (goal.leads_to or goal.known).tool.effect is not Effect.READ
-    if len(found) == 1 and clear and not near:
-        return _used(goal, slot, found[0], raw, catalogue, known)
-    tried = (*goal.tried, raw["kind"])
-    if goal.others and not exact:
-        return _elsewhere(replace(goal, tried=tried), catalogue, known)
-    if goal.tried and not found:
-        kinds = f"{', '.join(f'no {kind}' for kind in tried[:-1])} and no {tried[-1]}"
-        return Plan(text=f"There is {kinds} called {raw['name']!r}.", confidence=0.3)
-    if not found and raw["filtered"]:
-        return plan_for(goal, catalogue, known, filtered=False)
-    ends = goal.leads_to or goal.known
-    said = set(map(stem, split_words(turn.question)))
-    sought = not found and not unread and ends.tool.effect is Effect.READ and _READS.match(turn.question)
-    if sought and said.issuperset(map(stem, split_words(raw["kind"]))):
-        absent = f"There is no {raw['kind']} called {raw['name']!r}."
-        return final_answer([AnswerView(text=absent, operation=step.call.tool.operation)])
-    return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
-
-
-def _placed(
-    turn: Turn,
-    goal: Goal,
-    slot: Slot,
-    step: Step,
-    raw: Mapping[str, Any],
-    catalogue: Catalogue,
-    known: Mapping[str, Any],
-) -> Plan:
-    """The goal with the thing at a place. For a change the user says which it is: a list may be in any order."""
-    pages = pages_of(turn.steps)
-    things = [thing for page in pages for thing in things_of(page, raw["kind"])]
-    place, operation = raw["place"], step.call.tool.operation
-    rated = rate(raw, slot, things)
-    if (given := known.get(argument_name(slot))) is not None:
-        return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
-    assert step.result is not None
-    more = next_arguments(step.call, step.result)
-    unread = place != ONLY and bool(more) and not (len(pages) > 1 and _repeats(turn))
-    if unread and more and len(pages) < MOST and (place not in ORDINALS or ORDINALS[place] >= len(things)):
-        return page_on(step.call, more, {**raw, "pages": raw["pages"] + 1}, goal)
-    if place == DESCRIBED:
-        found = list(described(raw["name"], things, step.call, date.today()).things)
-    else:
-        found = at_place(place, operation, things)
-    ends = goal.leads_to or goal.known
-    sure = place == ONLY or (place == DESCRIBED and not unread)
-    if len(found) == 1 and (sure or ends.tool.effect is Effect.READ):
-        (one,) = rate(raw, slot, found)
-        return _used(goal, slot, one, raw, catalogue, known)
-    if not things:
-        return Plan(text=f"There is no {raw['kind']}.", confidence=0.3)
-    asked = rate(raw, slot, found or things)
-    return ask_which(goal.tool, slot, raw, asked, found=bool(found), unread=0)
-
-
-def _used(
-    goal: Goal, slot: Slot, found: Rated, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
-) -> Plan:
-    """The goal with what was found, or first the call that shows the field which is wanted of it."""
-    worth, id, name = found
-    if id is None:
-        wanted = raw["field"] or "id"
-        return Plan(text=f"{name} was found, but the answer gives no {wanted} for it.", confidence=0.2)
-    if worth == 1.0 and takes_name_too(slot) and not (raw["field"] or raw.get("place")):
-        id = raw["name"]  # of several names of a thing the one that was said
-    elif name and not raw["field"] and is_told_by_name(goal.tool.operation, slot):
-        id = name
-    via = catalogue.find(raw["via"], goal.tool.operation.spec) if raw["via"] else None
-    tool = catalogue.tool(via) if via is not None else None
-    if tool is None:
-        called = raw["name"] if worth >= BUT_FOR_A_DOT or raw.get("place") else name
-        return plan_for(goal.with_id(slot, id, called), catalogue, known)
-    target = next((one for one in reversed(catalogue.slots(tool)) if one.where == "path"), None)
-    if target is None:
-        return Plan(text=f"{tool.operation.id} takes no id.", confidence=0.2)
-    values, _ = complete({target.path: id}, catalogue.slots(tool), known)
-    call = Call(tool=tool, arguments=nest(values), id="lookup", reason=f"to read the {raw['field']} of {name!r}")
-    text = f"read the {raw['field']} of {name!r}"
+    again = replace(call, arguments={**call.arguments, slot.name: state.name}, reason="which is told by its name")
     return Plan(
-        calls=(call,), goal=goal.known, confidence=goal.confidence, understood=text, raw={**raw, "stage": "via"}
+        calls=(again,),
+        confidence=last.plan.confidence,
+        understood=describe_call(again),
+        raw=CallState(used=state.goal.used),
     )
 
 
-def _taken(
-    goal: Goal, slot: Slot, step: Step, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
+def _slot_accepts_name(operation: Operation, slot: Slot) -> bool:
+    """Return whether the description of an operation says that it takes its item by name."""
+    is_coded = slot.family is Family.NUMBER or slot.item.get("format") == "uuid"
+    return not is_coded and is_subject(operation, slot) and accepts_name(operation)
+
+
+def _continue_lookup(
+    turn: Turn, step: Step, state: LookupState, catalogue: Catalogue, known_values: Mapping[str, Any]
 ) -> Plan:
-    """The goal with what one thing, shown, says of itself."""
-    data = step.result.data if step.result is not None else None
-    thing: Item = extract_item(data, step.call.tool.operation) or {}
-    value = field_at(thing, raw["field"]) if raw["field"] else id_of(thing, slot.name)
-    if isinstance(value, list) and not slot.many:
-        if len(value) > 1 and all(isinstance(entry, str | int) for entry in value):
-            several = [(1.0, entry, "") for entry in value]
-            return ask_which(goal.tool, slot, {**raw, "place": ONLY, "field": ""}, several, found=True, unread=0)
-        value = value[0] if value else None
-    if value is None:
-        return Plan(text=f"The answer gives no {raw['field'] or 'id'}.", confidence=0.2)
-    return plan_for(goal.with_id(slot, value), catalogue, known)
+    """Return the plan after an answered call of a look-up."""
+    if step.result is not None and (reason := failure_reason(step.call, step.result)):
+        subject = f"Looking up {state.name!r}" if state.name else "Finding out who you are"
+        return Plan(text=f"{subject} failed. {reason}", confidence=0.3)
+    # The state may be from a transcript, and the description have changed since.
+    operation = state.goal.tool.operation
+    tool = _find_tool(catalogue, operation.id, catalogue.spec(operation.spec.source))
+    slots = catalogue.slots(tool) if tool is not None else ()
+    slot = next((slot for slot in slots if slot.path == state.slot), None)
+    if tool is None or slot is None:
+        return _gone(operation.id)
+    goal = replace(state.goal, tool=tool)
+    lookup = _Lookup(
+        turn=turn, step=step, state=state, goal=goal, slot=slot, catalogue=catalogue, known_values=known_values
+    )
+    return lookup.next_plan()
 
 
-def _elsewhere(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
-    """The same name among things of another kind."""
-    (id, values), *rest = goal.others
-    operation = catalogue.find(id, goal.tool.operation.spec)
-    tool = catalogue.tool(operation) if operation is not None else None
-    if tool is None:
-        return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
-    others = replace(goal, tool=tool, values=values, others=tuple(rest), sources=moved(goal.sources, values))
-    return plan_for(others, catalogue, known)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lookup:
+    """A look-up whose last call, `step`, was answered; `slot` of the goal takes the id that it is for."""
 
+    turn: Turn
+    step: Step
+    state: LookupState
+    goal: Goal
+    slot: Slot
+    catalogue: Catalogue
+    known_values: Mapping[str, Any]
 
-def _rated(row: Sequence[Any]) -> Rated:
-    worth, id, name = row
-    return worth, id, name
+    def next_plan(self) -> Plan:
+        if self.state.stage is LookupStage.ITEM or not self.state.name:
+            return self._plan_from_item()
+        return self._plan_by_order() if self.state.place else self._plan_by_name()
 
+    @property
+    def _reads(self) -> bool:
+        return self.goal.final_call.tool.effect is Effect.READ
 
-def _repeats(turn: Turn) -> bool:
-    """Whether the last two answers list the same: then the API pays no heed to the page that is asked for."""
-    answers = [step for step in turn.steps if step.result is not None][-2:]
-    lists = [listed.entries for step in answers if (listed := listed_in(step)) is not None]
-    return len(lists) == 2 and bool(lists[1]) and lists[0] == lists[1]
+    def _next_page(self, pages: int) -> Mapping[str, Any] | None:
+        """Return the arguments of the page after `pages`; None where there is none, {} where the API takes none."""
+        if self.step.result is None or (pages > 1 and repeats_page(self.turn)):
+            return None
+        return next_arguments(self.step.call, self.step.result)
+
+    def _reply_plan(self, items: list[ScoredItem]) -> Plan | None:
+        """Return the plan with the item that the user has chosen; None where he has not."""
+        reply = self.known_values.get(argument_name(self.slot))
+        return None if reply is None else self._plan_with(self.goal.with_id(self.slot, chosen_id(reply, items)))
+
+    def _plan_with(self, goal: Goal, *, filtered: bool = True) -> Plan:
+        return plan_goal(goal, self.catalogue, self.known_values, filtered=filtered)
+
+    def _plan_by_name(self) -> Plan:
+        """Return the plan after a page of a listing: with the match, for the next page, or a question."""
+        state, goal = self.state, self.goal
+        page = score_items(state, self.slot, items_of(self.step, state.kind), self.turn.question)
+        items = [*state.scored, *page]
+        if (plan := self._reply_plan(items)) is not None:
+            return plan
+        matches, next_page = best_matches(items), self._next_page(state.pages)
+        is_exact, unread = bool(matches) and matches[0].score == 1.0, next_page is not None
+        if not is_exact and next_page and state.pages < MAX_PAGES:
+            stored = [item for item in items if item in matches][:MAX_CHOICES] + items[:MAX_CHOICES]
+            after = replace(state, pages=state.pages + 1, scored=tuple(dict.fromkeys(stored)))
+            return page_plan(self.step.call, next_page, after, goal)
+        is_clear = bool(matches) and (not goal.others or matches[0].score >= _CLEAR_SCORE)
+        if len(matches) == 1 and (is_exact or (not unread and is_clear and (self._reads or not state.exact))):
+            return self._plan_with_item(matches[0])
+        if goal.others and not is_exact:
+            return self._plan_elsewhere()
+        if goal.tried and not matches:
+            *kinds, last = (*goal.tried, state.kind)
+            absent = f"There is {', '.join(f'no {kind}' for kind in kinds)} and no {last} called {state.name!r}."
+            return Plan(text=absent, confidence=0.3)
+        if not matches and state.filtered:
+            # Some APIs filter by the whole name only, and the question may have a part of it.
+            return self._plan_with(goal, filtered=False)
+        if not matches and not unread and self._reads and self._asks_for_kind():
+            absent = f"There is no {state.kind} called {state.name!r}."
+            return end_of_turn([AnswerView(text=absent, operation=self.step.call.tool.operation)])
+        matched = bool(matches)
+        return choice_plan(
+            goal.tool, self.slot, state, matches or items, matched=matched, unread=state.pages if unread else 0
+        )
+
+    def _asks_for_kind(self) -> bool:
+        """Return whether the question reads items of the look-up's kind, so that their absence answers it."""
+        stems = set(map(stem, split_words(self.turn.question)))
+        return bool(_READ.match(self.turn.question)) and stems.issuperset(map(stem, split_words(self.state.kind)))
+
+    def _plan_by_order(self) -> Plan:
+        """Return the plan after a page of a listing from which an item is selected by order or description."""
+        state, goal, place = self.state, self.goal, self.state.place
+        pages = pages_of(self.turn.steps)
+        items = [item for page in pages for item in items_of(page, state.kind)]
+        if (plan := self._reply_plan(score_items(state, self.slot, items))) is not None:
+            return plan
+        next_page = None if place == ONLY_RESOURCE else self._next_page(len(pages))
+        is_on_page = place in ORDINALS and ORDINALS[place] < len(items)
+        if next_page and len(pages) < MAX_PAGES and not is_on_page:
+            return page_plan(self.step.call, next_page, replace(state, pages=state.pages + 1), goal)
+        if place == DESCRIBED_RESOURCE:
+            matches = list(filter_described(state.name, items, self.step.call, date.today()).items)
+        else:
+            matches = items_at_ordinal(place, self.step.call.tool.operation, items)
+        # A list may be in any order, so for a change the user has to confirm an item selected by order.
+        is_certain = place == ONLY_RESOURCE or (place == DESCRIBED_RESOURCE and not next_page)
+        if len(matches) == 1 and (is_certain or self._reads):
+            return self._plan_with_item(*score_items(state, self.slot, matches))
+        if not items:
+            return Plan(text=f"There is no {state.kind}.", confidence=0.3)
+        choices = score_items(state, self.slot, matches or items)
+        return choice_plan(goal.tool, self.slot, state, choices, matched=bool(matches))
+
+    def _plan_with_item(self, item: ScoredItem) -> Plan:
+        """Return the plan with the id of an item, or first the read of the item where only that has the field."""
+        state, goal, operation = self.state, self.goal, self.goal.tool.operation
+        if item.id is None:
+            text = f"{item.name} was found, but the answer gives no {state.field or 'id'} for it."
+            return Plan(text=text, confidence=0.2)
+        id = item.id
+        if item.score == 1.0 and takes_name_or_id(self.slot) and not (state.field or state.place):
+            # An item may have several names, and the user has chosen one of them.
+            id = state.name
+        elif item.name and not state.field and _slot_accepts_name(operation, self.slot):
+            id = item.name
+        tool = _find_tool(self.catalogue, state.via, operation.spec) if state.via else None
+        if tool is None:
+            name = state.name if item.score >= DOT_SCORE or state.place else item.name
+            return self._plan_with(goal.with_id(self.slot, id, name))
+        id_slot = next((slot for slot in reversed(self.catalogue.slots(tool)) if slot.location == "path"), None)
+        if id_slot is None:
+            return Plan(text=f"{tool.operation.id} takes no id.", confidence=0.2)
+        values, _ = complete_values({id_slot.path: id}, self.catalogue.slots(tool), self.known_values)
+        text = f"read the {state.field} of {item.name!r}"
+        return Plan(
+            calls=(Call(tool=tool, arguments=nest_values(values), id="lookup", reason=f"to {text}"),),
+            goal=goal.final_call,
+            confidence=goal.confidence,
+            understood=text,
+            raw=replace(state, stage=LookupStage.ITEM),
+        )
+
+    def _plan_from_item(self) -> Plan:
+        """Return the plan with the id, or the field, of the item that was read."""
+        data = self.step.result.data if self.step.result is not None else None
+        item: Item = extract_item(data, self.step.call.tool.operation) or {}
+        field = self.state.field
+        value = field_at(item, field) if field else id_of(item, self.slot.name)
+        if isinstance(value, list) and not self.slot.is_array:
+            if len(value) > 1 and all(isinstance(entry, str | int) for entry in value):
+                choices = [ScoredItem(score=1.0, id=entry, name="") for entry in value]
+                state = replace(self.state, place=ONLY_RESOURCE, field="")
+                return choice_plan(self.goal.tool, self.slot, state, choices, matched=True)
+            value = value[0] if value else None
+        if value is None:
+            return Plan(text=f"The answer gives no {field or 'id'}.", confidence=0.2)
+        return self._plan_with(self.goal.with_id(self.slot, value))
+
+    def _plan_elsewhere(self) -> Plan:
+        """Return the plan of the next goal that the same words may mean: the name among items of another kind."""
+        (id, values), *others = self.goal.others
+        tool = _find_tool(self.catalogue, id, self.goal.tool.operation.spec)
+        if tool is None:
+            return _gone(id)
+        goal = replace(
+            self.goal,
+            tool=tool,
+            values=values,
+            others=tuple(others),
+            tried=(*self.goal.tried, self.state.kind),
+            sources=with_moved_arguments(self.goal.sources, values),
+        )
+        return self._plan_with(goal)

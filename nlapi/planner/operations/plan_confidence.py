@@ -1,0 +1,106 @@
+"""Corrects the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nlapi.changes.sentences import opening_length
+from nlapi.openapi.spec import Effect
+from nlapi.planner.language.question_intent import read_intent
+from nlapi.planner.language.text import MentionKind
+from nlapi.planner.operations.candidates import OperationCandidate
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.fallbacks import UNSURE
+from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
+from nlapi.planner.operations.sentence_coverage import explains_plainly, list_answers
+from nlapi.planner.operations.vetoes import unexpressed_negations, unused_values
+from nlapi.planner.slots.slot import Slot
+from nlapi.resources.collection_index import collection_index
+from nlapi.resources.naming import VERBS, Intent, split_words, stem
+
+# The least confidence of a plan whose operation the user chose, or that the sentence says plainly.
+PLAIN_CONFIDENCE = 0.6
+# The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
+# nlapi.cli.session.OFFER_BELOW (0.2).
+TOSS_UP_CONFIDENCE = 0.15
+_EQUAL = 0.01
+_ARTICLES = frozenset(("a", "an", "the", "new", "another"))
+
+
+def unexpressed_words(best: OperationCandidate, settled: OperationCandidate, catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the words of a sentence that a read leaves out, and that the user must not believe it takes care of."""
+    if catalogue.index.is_change(best.operation):
+        return ()  # nlapi.changes names the words that a change leaves out
+    is_code_left = any(span.kind in (MentionKind.LITERAL, MentionKind.QUOTED) for span in settled.assignment.unused)
+    return (*unexpressed_negations(best), *(unused_values(best) if is_code_left else ()))
+
+
+def correct_confidence(
+    best: OperationCandidate,
+    without_filters: OperationCandidate,
+    rivals: Sequence[OperationCandidate],
+    missing: Sequence[Slot],
+    forest_confidence: float,
+    question: str,
+    *,
+    changes: bool,
+    leaves_out_words: bool,
+) -> float:
+    """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
+    is_plain = list_answers(without_filters, missing) or explains_plainly(best, missing)
+    is_plain = is_plain or is_about_caller(question) or is_about_health(question)
+    is_plain = is_plain or (changes and not missing and (names_path_action(best) or _sets_commanded_state(best)))
+    # Of two changes with one score the sentence does not say which: GitLab's description has the closing of a merge
+    # request under two paths.
+    is_tie = changes and any(abs(best.score - rival.score) < _EQUAL for rival in rivals)
+    confidence = max(forest_confidence, PLAIN_CONFIDENCE) if is_plain and not is_tie else forest_confidence
+    return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence
+
+
+def names_path_action(best: OperationCandidate) -> bool:
+    """Return whether the command is what the path names behind its item: [pause], [run] of create_flow_run."""
+    operation, sentence = best.operation, best.context.sentence
+    action = operation.path.rstrip("/").rpartition("}/")[2] if "}/" in operation.path else ""
+    action_words = split_words(action)
+    if not action_words or "{" in action or operation.method == "GET":
+        return False
+    start = opening_length(sentence.text)
+    tokens = [token for token in sentence.tokens if token.start >= start and token.word]
+    if not tokens:
+        return False
+    command, *following = tokens
+    intent = VERBS.get(stem(action_words[0]))
+    if intent is Intent.DELETE and not any(option.slot.location == "body" for option in best.assignment.candidates):
+        return False  # which part of the item is not said
+    if len(action_words) > 1 and intent is Intent.CREATE:
+        created = stem(action_words[-1])
+        noun = next((token.stem for token in following if token.lower not in _ARTICLES), "")
+        return command.stem == created or (VERBS.get(command.stem) is Intent.CREATE and noun == created)
+    return command.stem == stem(action_words[0])
+
+
+def _sets_commanded_state(best: OperationCandidate) -> bool:
+    """Return whether a state was read from the command, as operation_choice does: cancel -> CANCELLING."""
+    return any(
+        option.mention is None and option.end == 0 and option.slot.choices for option in best.assignment.candidates
+    )
+
+
+def without_answer_filters(best: OperationCandidate) -> OperationCandidate:
+    """Return a list candidate without unused names and codes, by which its answer is filtered.
+
+    The N of `the latest N` is removed too, as the answer is cut to N.
+    """
+    listed = best.tool.effect is Effect.READ and collection_index(best.operation.spec).is_list(best.operation)
+    if not listed or best.assignment.missing:
+        return best
+    cut = read_intent(best.context.sentence.text).spans
+    unread = [
+        span
+        for span in best.assignment.unused
+        if span.kind not in (MentionKind.NAME, MentionKind.LITERAL, MentionKind.QUOTED)
+        and not any(start <= span.start < end for start, end in cut)
+    ]
+    row = {**best.row, "unused": float(len(unread)), "unused_names": 0.0}
+    return replace(best, assignment=replace(best.assignment, unused=tuple(unread)), row=row)

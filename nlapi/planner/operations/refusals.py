@@ -1,0 +1,58 @@
+"""The rules by which the likeliest operation is refused, or certain by the words alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nlapi.changes.sentences import find_change_command
+from nlapi.openapi.spec import Effect
+from nlapi.planner.operations.candidates import OperationCandidate
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.fallbacks import ALTERNATIVES, NEEDS_CLAUDE, candidate_call, unsupported_plan
+from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
+from nlapi.planner.operations.sentence_coverage import explains_all_words, explains_plainly
+from nlapi.planner.operations.vetoes import asks_about_change, commands_change, is_prohibition, refusal_reason
+from nlapi.planner.slots.preset_values import pending_lookup
+from nlapi.tools.plan import Plan
+
+
+def refusal_plan(
+    best: OperationCandidate, candidates: Sequence[OperationCandidate], catalogue: Catalogue
+) -> Plan | None:
+    """Return the plan that says why the likeliest operation is not planned; None where nothing is against it."""
+    alternatives = tuple(map(candidate_call, candidates[:ALTERNATIVES]))
+    if command := unmet_command(best, catalogue):
+        return replace(unsupported_plan(best.operation.spec, command, candidates), alternatives=alternatives)
+    is_change = catalogue.index.is_change(best.operation)
+    reason = (refusal_reason(best, catalogue.index.is_entity) if is_change else "") or prohibition(best)
+    return Plan(text=f"{NEEDS_CLAUDE}{reason}", confidence=0.1, alternatives=alternatives) if reason else None
+
+
+def unmet_command(best: OperationCandidate, catalogue: Catalogue) -> str:
+    """Return the command of a sentence for a change, where the operation only reads; "" for none."""
+    if catalogue.index.is_change(best.operation):
+        return ""
+    return find_change_command(best.context.sentence.text, best.operation, catalogue.index.is_entity) or ""
+
+
+def prohibition(best: OperationCandidate) -> str:
+    """Return the reason why a sentence that forbids or supposes a change calls for no operation; "" for none."""
+    sentence = best.context.sentence
+    if is_prohibition(sentence) and (best.tool.effect is not Effect.READ or commands_change(sentence)):
+        return "the sentence forbids what it names"
+    return "the sentence asks about a change rather than for it" if asks_about_change(sentence) else ""
+
+
+def is_certain(best: OperationCandidate) -> bool:
+    """Return whether the words alone make an operation certain, however unlike its API the sentence is."""
+    text = best.context.sentence.text
+    return _names_everything(best) or explains_plainly(best, ()) or is_about_caller(text) or is_about_health(text)
+
+
+def _names_everything(best: OperationCandidate) -> bool:
+    """Return whether a sentence names the item, and nothing else but what becomes of it."""
+    has_lookup = any(pending_lookup(option.value) is not None for option in best.assignment.candidates)
+    return (
+        has_lookup and not best.assignment.missing and (best.tool.effect is not Effect.READ or explains_all_words(best))
+    )

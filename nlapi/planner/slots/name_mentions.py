@@ -1,0 +1,351 @@
+"""The names of resources in a sentence: beside their noun, before what they own, by their form; and names in paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from nlapi.openapi.spec import Operation
+from nlapi.planner.language.names import PlainName, find_slugs, is_slug, names_behind_noun, names_behind_preposition
+from nlapi.planner.language.ordinals import find_ordinals
+from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Token, ValueMention
+from nlapi.planner.language.words import stems as stem_set
+from nlapi.planner.language.words import words as word_set
+from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.entities import (
+    ID_WORDS,
+    NOT_BESIDE,
+    POSITION_WORDS,
+    RENAMES,
+    SEARCHES,
+    id_like,
+    is_subject,
+    last_parameter,
+    operation_noun_stems,
+    resource_stems,
+)
+from nlapi.planner.slots.exclusions import BEFORE_ID
+from nlapi.planner.slots.slot import Slot
+from nlapi.resources.answers import answer_words
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
+from nlapi.resources.paths import segments
+
+_DETERMINERS = word_set("slots", "determiners")
+_WITHIN = frozenset(("of", "in", "from", "for", "on"))
+_OWNING = frozenset(("of", "for", "by", "from"))
+_GENITIVES = ("'", "’", "'s", "’s")
+IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
+ADDRESS_STEMS = stem_set("slots", "address_names")
+_BESIDE_NOUN = BEFORE_ID | word_set("slots", "before_name")
+_OF = word_set("slots", "belonging")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameMention:
+    """A part of a sentence that may name a resource, with its character positions."""
+
+    name: str
+    start: int
+    end: int
+    score: float
+    mention: ValueMention | None = None
+    ordinal: str = ""
+
+
+def resource_names(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[NameMention]:
+    """Return the names that may be those of the resource of a slot, with a score."""
+    words = operation_noun_stems(listing)
+    if SEARCHES & set(words) or not words:
+        words = resource_stems(context.tool, slot) or words
+    tokens = context.sentence.tokens
+    places = noun_positions(context, words)
+    beside = list(names_beside(context, words, coded=slot.is_integer))
+    yield from beside
+    for mention in context.sentence.mentions if not beside else ():
+        if not _may_name(mention, coded=slot.is_integer) or _is_no_name(mention, context, words):
+            continue
+        # Where the noun is in the sentence, its name stands beside it; a host or an email says itself what it is.
+        if places and mention.kind is not MentionKind.LITERAL:
+            continue
+        if is_subject(context.operation, slot):
+            yield NameMention(name=mention.text, start=mention.start, end=mention.end, score=0.9, mention=mention)
+        elif _may_be_owner(context, slot, mention) and _owner(mention, context):
+            yield NameMention(name=mention.text, start=mention.start, end=mention.end, score=1.2, mention=mention)
+    # An ordinal picks a resource to change or to look into (the oldest run), not one of those that are listed.
+    for at, last in places:
+        is_parent = context.operation.method == "GET" and words != context.noun
+        for place, start, end in find_ordinals(context.sentence, at, last - at) if slot.required or is_parent else ():
+            noun = context.sentence.text[tokens[at].start : tokens[last - 1].end]
+            name = f"the {noun} {place}" if start >= tokens[at].end else f"the {place} {noun}"
+            yield NameMention(name=name, start=start, end=end, score=1.6, ordinal=place)
+    # Behind plain words a plural is a filter (failed runs), a singular may have a name (the summer campaign).
+    for at in (at for at, last in places if _is_singular(tokens[last - 1])):
+        first = _modifiers(context, at)
+        if first < at and slot.required and not _is_choice(context, first, at, listing):
+            yield NameMention(
+                name=context.sentence.text[tokens[first].start : tokens[at - 1].end],
+                start=tokens[first].start,
+                end=tokens[at - 1].end,
+                score=1.5,
+            )
+    if slot.required:
+        yield from _plain_names(context, slot, words)
+
+
+def _plain_names(context: SlotContext, slot: Slot, words: Sequence[str]) -> Iterator[NameMention]:
+    """Return the names in small letters: behind the noun, else (in a sentence without it) by their form."""
+    places = noun_positions(context, words)
+    spoken = (context.sentence.stems[first:last] for first, last in places)
+    for noun in dict.fromkeys((tuple(words), tuple(words[-1:]), *spoken)):
+        for name in names_behind_noun(context.sentence, noun):
+            if name.is_certain and may_be_name(context, name):
+                yield _plain(context, name, 1.5)
+    if places:
+        return
+    if is_subject(context.operation, slot):
+        yield from (_plain(context, name, 1.2) for name in find_slugs(context.sentence))
+    if last_parameter(context.operation) == slot.name and not context.operation.path.endswith("}"):
+        yield from (
+            _plain(context, name, 1.2)
+            for name in names_behind_preposition(context.sentence)
+            if may_be_name(context, name)
+        )
+
+
+def _plain(context: SlotContext, name: PlainName, score: float) -> NameMention:
+    token = context.sentence.tokens[name.at]
+    score += 0.5 * is_slug(token.lower)
+    return NameMention(name=token.text, start=token.start, end=token.end, score=score)
+
+
+def may_be_name(context: SlotContext, name: PlainName) -> bool:
+    """Return whether a word may be a name: one that is no noun of the API and no word of the operation."""
+    token = context.sentence.tokens[name.at]
+    return is_slug(token.lower) or not (token.stem in context.operation_stems or context.is_api_noun(token.stem))
+
+
+def names_beside(context: SlotContext, words: Sequence[str], *, coded: bool) -> Iterator[NameMention]:
+    """Return the names beside a noun of the stems `words`: the campaign Back to School."""
+    places = noun_positions(context, words)
+    for mention in context.sentence.mentions:
+        if not _may_name(mention, coded=coded) or _is_no_name(mention, context, words):
+            continue
+        near = min((_distance(mention, first, last) for first, last in places), default=NOT_BESIDE)
+        if near <= 2:
+            # The longer of two names is likelier (Back to School), unless words between join it to the noun.
+            loose = -0.1 if mention.form == "joined" and near else 0.15 if mention.form in ALTERNATIVE_FORMS else 0.0
+            yield NameMention(
+                name=mention.text, start=mention.start, end=mention.end, score=2.4 - 0.2 * near + loose, mention=mention
+            )
+
+
+def noun_positions(context: SlotContext, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the tokens of a noun of the stems `words`, also of one word written as two: the TSIG key of /tsigkeys."""
+    stems, tokens, count = context.sentence.stems, context.sentence.tokens, len(words)
+    places = [(at, at + count) for at in range(len(stems) - count + 1) if words and stems[at : at + count] == (*words,)]
+    if places or count != 1:
+        return places
+    pairs = ((at, stem(f"{first.lower}{second.lower}")) for at, (first, second) in enumerate(pairwise(tokens)))
+    return [(at, at + 2) for at, joined in pairs if joined == words[0] and tokens[at].word]
+
+
+def _is_singular(token: Token) -> bool:
+    return singular(token.lower) == token.lower
+
+
+def _owner(mention: ValueMention, context: SlotContext) -> bool:
+    """Return whether a mention is the owner of a resource: the loans of [Ada Lovelace], [Ada Lovelace]'s loans."""
+    tokens = context.sentence.tokens
+    before = tokens[mention.first - 1].lower if mention.first else ""
+    after = tokens[mention.last].text if mention.last < len(tokens) else ""
+    plain = (
+        mention.kind is MentionKind.NAME
+        and not mention.form
+        and not any(token.stem in VERBS for token in tokens[mention.first : mention.last])
+    )
+    return (plain or mention.kind is MentionKind.QUOTED or mention.form == "host") and (
+        before in _OWNING or after in _GENITIVES
+    )
+
+
+def _may_name(mention: ValueMention, *, coded: bool) -> bool:
+    """Return whether a mention may be a name; a code (WEB-2) is one of a resource whose id is a number."""
+    if mention.kind is MentionKind.LITERAL:
+        return (mention.form == "id" and coded) or mention.form in ("email", "host")
+    return mention.kind in (MentionKind.TITLE, MentionKind.NAME) or (
+        mention.kind is MentionKind.QUOTED and (coded or not id_like(mention.text))
+    )
+
+
+def _may_be_owner(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be the owner of the resource of the operation, the last one above it in the path.
+
+    For a change the owner has to be a code, a host or a quotation, which are not the name of the resource itself.
+    """
+    operation = context.operation
+    above = [segment.parameter for segment in segments(operation.route) if segment.parameter]
+    if operation.path.rstrip("/").endswith("}"):
+        above.pop()
+    if not noun_positions(context, operation_noun_stems(operation)):
+        return False
+    if slot.location == "path" and above[-1:] != [slot.name]:
+        return False
+    return operation.method == "GET" or mention.kind in (MentionKind.LITERAL, MentionKind.QUOTED)
+
+
+def is_owner(context: SlotContext, slot: Slot, first: int) -> bool:
+    """Return whether the name at token `first` owns several resources, and is none of them: the queues of [x]."""
+    kind = resource_stems(context.tool, slot)[-1:]
+    tokens, at = context.sentence.tokens, first - 1
+    while at > 0 and tokens[at].lower in _DETERMINERS - _WITHIN:
+        at -= 1
+    noun = tokens[at - 1] if at > 0 and tokens[at].lower in _WITHIN else None
+    return noun is not None and noun.stem in kind and not _is_singular(noun)
+
+
+def _is_no_name(mention: ValueMention, context: SlotContext, words: Sequence[str]) -> bool:
+    """Return whether a mention is no name of a resource with a noun of the stems `words`."""
+    inside = any(first <= mention.first and mention.last <= last for first, last in noun_positions(context, words))
+    if mention.form in ("place", "part") or inside or _new_name(mention, context) or _is_noun(mention, context, words):
+        return True
+    return mention.kind is MentionKind.NAME and _is_slot_word(mention, context)
+
+
+def _is_slot_word(mention: ValueMention, context: SlotContext) -> bool:
+    """Return whether a mention is the name of a slot or one of its choices: [DNSSEC], a [Master] zone."""
+    stems = context.sentence.stems[mention.first : mention.last]
+    return any(stems == slot.words for slot in context.slots) or _is_choice(context, mention.first, mention.last)
+
+
+def _is_choice(context: SlotContext, first: int, last: int, *listings: Operation) -> bool:
+    """Return whether tokens are one of the choices of a slot, or of a field of the answer: a [slave] zone."""
+    stems = context.sentence.stems[first:last]
+    text = " ".join(token.lower for token in context.sentence.tokens[first:last])
+    if any(stems in answer_words(operation).values for operation in (context.operation, *listings)):
+        return True
+    return any(text in map(str.lower, map(str, slot.choices)) for slot in context.slots if slot.choices)
+
+
+def _new_name(mention: ValueMention, context: SlotContext) -> bool:
+    """Return whether a mention is the new name of a resource: rename Summer Sale to [Autumn Sale]."""
+    to = mention.first > 0 and context.sentence.tokens[mention.first - 1].lower == "to"
+    return to and not RENAMES.isdisjoint(context.sentence.stem_set)
+
+
+def _is_noun(mention: ValueMention, context: SlotContext, words: Sequence[str]) -> bool:
+    """Return whether a mention is nothing but the noun and verbs."""
+    words = (*words, *ID_WORDS, "number")
+    inner = [token.stem for token in context.sentence.tokens[mention.first : mention.last] if token.text.isalpha()]
+    return mention.kind is MentionKind.NAME and all(word in words or word in VERBS for word in inner)
+
+
+def _distance(mention: ValueMention, first: int, last: int) -> int:
+    """Return the tokens between the noun at `first` to `last` and a mention behind or right before it."""
+    if mention.first >= last:
+        return mention.first - last
+    return 0 if mention.last == first else NOT_BESIDE
+
+
+def _modifiers(context: SlotContext, at: int) -> int:
+    """Return the first token of the plain words before the noun at `at`: pause the [summer] campaign."""
+    first = at
+    while first > 0 and at - first < 4:
+        token = context.sentence.tokens[first - 1]
+        plain = (
+            token.word
+            and token.lower not in STOPWORDS
+            and token.lower not in _DETERMINERS
+            and first - 1 not in context.sentence.value_positions
+        )
+        if not plain or (token.stem in VERBS and first - 1 == 0) or token.lower in ("draft", "new", *POSITION_WORDS):
+            break
+        first -= 1
+    return first
+
+
+def fits_path(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be the value of a path parameter, by the words beside it; any may of other slots."""
+    if _is_parent(context, slot, mention) and not _is_addressed(context, slot, mention):
+        return False
+    owner = is_subject(context.operation, slot) and is_owner(context, slot, mention.first)
+    return not owner and not _is_of_another(context, slot, mention)
+
+
+def _is_parent(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a slot is for a resource above that of the operation, whose value needs words that say so."""
+    if slot.location != "path" or is_subject(context.operation, slot):
+        return False
+    return (
+        slot in context.list_operations
+        or last_parameter(context.operation) != slot.name
+        or mention.kind is MentionKind.PHRASE
+    )
+
+
+def _is_addressed(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention may be the id or the name of a resource above that of the operation.
+
+    An opaque id may be anywhere. A name has its noun beside it (in the database archive), or the last resource above
+    owns the one of the operation: the zones of X, X's zones.
+    """
+    names = [segment.parameter for segment in segments(context.operation.route) if segment.parameter]
+    tokens, nouns = context.sentence.tokens, {*resource_stems(context.tool, slot), *slot.words} - ID_WORDS
+    if slot.name not in names:
+        return True
+    # In a change a code that may be a name is looked up: `delete the records a-1 and b-2 from stock` is of no base b-2.
+    changes = context.operation.method != "GET"
+    may_be_name = slot.name != names[-1] or slot in context.opaque
+    is_name = changes and may_be_name and mention.form == "id" and "_" not in mention.text
+    if _is_opaque(mention, slot) and not is_name and not _noun_before(context, mention):
+        return True
+    before = mention.first - 1
+    while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
+        before -= 1
+    after = tokens[mention.last].stem if mention.last < len(tokens) else ""
+    inside = {token.stem for token in tokens[mention.first : mention.last]}
+    if (before >= 0 and tokens[before].stem in nouns) or after in nouns or inside & nouns:
+        return True
+    before = mention.first - 1
+    while before >= 0 and tokens[before].lower in ("the", "a", "an", "my", "our"):
+        before -= 1
+    led = before >= 0 and tokens[before].lower in _OF
+    owns = mention.last < len(tokens) and tokens[mention.last].text in _GENITIVES
+    return slot.name == names[-1] and (led or owns) and tokens[mention.first].stem not in context.operation_stems
+
+
+def _is_of_another(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether an id behind a noun that a change does not have is of another resource: the record [sku-2].
+
+    A read with the id of another resource finds nothing, so that it is not refused.
+    """
+    if slot.location != "path" or mention.form != "id" or context.operation.method == "GET":
+        return False
+    before = _noun_before(context, mention)
+    if before is None:
+        return False
+    nouns = {*resource_stems(context.tool, slot), *slot.words, *ID_WORDS, *context.noun}
+    return (
+        before.lower not in _BESIDE_NOUN
+        and before.stem not in nouns | context.operation_stems | context.description_stems
+    )
+
+
+def _noun_before(context: SlotContext, mention: ValueMention) -> Token | None:
+    """Return the word right before a mention, where it may be the noun of a resource."""
+    before = context.sentence.tokens[mention.first - 1] if mention.first else None
+    noun = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
+    return before if noun else None
+
+
+def _is_opaque(mention: ValueMention, slot: Slot) -> bool:
+    """Return whether a mention is an id that is neither a word nor an address."""
+    if mention.kind is MentionKind.LITERAL and IP_ADDRESS.fullmatch(mention.text):
+        return not ADDRESS_STEMS.isdisjoint(slot.words)
+    return mention.kind in (MentionKind.LITERAL, MentionKind.NUMBER) and mention.form not in (
+        "host",
+        "url",
+        "email",
+        "path",
+    )

@@ -1,0 +1,106 @@
+"""Values that a user sets by name (`--set limit=5`) in the types of their slots, and the defaults beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nlapi.planner.language.numbers import NumberKind, find_numbers
+from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.slot import Family, Slot, schema_type
+from nlapi.tools.tool import Missing, Tool
+from nlapi.tools.units import to_wire
+
+# Values by the path of their slot.
+Values = dict[tuple[str, ...], Any]
+
+
+def argument_name(slot: Slot) -> str:
+    """Return the name of a slot for a user: `limit`, or `budget.amount` for a property of an argument."""
+    return ".".join(slot.path)
+
+
+def complete_values(
+    values: Values, slots: Iterable[Slot], preset: Mapping[str, object]
+) -> tuple[Values, tuple[Slot, ...]]:
+    """Return `values` with `known` ones added, and those that are constant or have a default where one is required; and
+    the required slots that are still empty.
+
+    A property that its object requires is required as soon as the object has any value.
+    """
+    completed, missing, slots = dict(values), [], tuple(slots)
+    for slot in slots:
+        if slot.path in completed or slot.path[:1] in completed:
+            continue
+        if argument_name(slot) in preset:
+            completed[slot.path] = coerce(preset[argument_name(slot)], slot)
+        elif slot.path[0] in preset and len(slot.path) > 1:
+            completed[slot.path[:1]] = preset[slot.path[0]]
+        elif slot.required or (slot.required_by_object and _is_begun(slot, slots, values)):
+            if slot.has_default:
+                completed[slot.path] = slot.schema["default"]
+            elif "const" in slot.schema or len(slot.choices) == 1:
+                constant = slot.schema.get("const", slot.choices[0] if slot.choices else None)
+                completed[slot.path] = [constant] if slot.is_array else constant
+            else:
+                missing.append(slot)
+    return completed, tuple(missing)
+
+
+def _is_begun(slot: Slot, slots: Sequence[Slot], values: Values) -> bool:
+    """Return whether the object of a slot has a value; the object of a slot without a parent is the body."""
+    if len(slot.path) == 1:
+        return slot.location == "body" and any(field.path in values for field in slots if field.location == "body")
+    inside = slot.path[:-1]
+    return any(path[: len(inside)] == inside for path in values)
+
+
+def coerce(value: object, slot: Slot) -> object:
+    """Return a value as a user typed it in the type of its slot; the schema check refuses what does not fit."""
+    if slot.is_array and not isinstance(value, list):
+        parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else [value]
+        return [_coerce_item(part, slot) for part in parts]
+    return _coerce_item(value, slot)
+
+
+def _coerce_item(value: object, slot: Slot) -> object:
+    if not isinstance(value, str):
+        return value
+    if slot.family is Family.CHOICE:
+        return next((choice for choice in slot.choices if str(choice).lower() == value.lower()), value)
+    if slot.family is Family.BOOLEAN and schema_type(slot.schema) == "boolean":
+        return {"true": True, "yes": True, "false": False, "no": False}.get(value.lower(), value)
+    if slot.family is Family.NUMBER:
+        numbers = find_numbers(value)
+        if len(numbers) == 1:
+            money = bool(slot.unit) and numbers[0].kind is NumberKind.MONEY
+            return to_wire(numbers[0].value, slot.unit) if money else numbers[0].value
+    # A property of any type takes JSON, as the command line has no other way to write an object or a number.
+    if slot.family is Family.OPEN:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def missing_arguments(tool: Tool, slots: Iterable[Slot]) -> tuple[Missing, ...]:
+    """Return a question to the user for each slot."""
+    return tuple(
+        Missing(
+            tool=tool,
+            argument=argument_name(slot),
+            description=slot.description or f"the {argument_name(slot).replace('_', ' ')}",
+            choices=tuple(map(str, slot.choices)),
+            schema=slot.schema,
+        )
+        for slot in slots
+    )
+
+
+def pending_lookup(value: object) -> PendingLookup | None:
+    """Return the pending lookup that a value is, or that is in its list."""
+    if isinstance(value, list):
+        return next((item for item in value if isinstance(item, PendingLookup)), None)
+    return value if isinstance(value, PendingLookup) else None

@@ -1,0 +1,296 @@
+"""The state that the embedded planner keeps in a Plan for the next round, and its JSON form in a transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from nlapi.errors import UsageError
+from nlapi.planner.operations.accounts import sources_from_json, sources_to_json, with_lookup
+from nlapi.planner.slots.assignment import nest_values
+from nlapi.planner.slots.entities import PendingLookup
+from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
+from nlapi.planner.slots.slot import Slot, schema_type
+from nlapi.tools.plan import JsonObject, Plan
+from nlapi.tools.tool import Account, Call, Tool, ValueSource
+
+# (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
+FindTool: TypeAlias = Callable[[str, str], Tool]
+# The names in JSON are the format of transcripts, so they stay where a field has another name.
+PLANNER = "offline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredItem:
+    """An item of a listing with its id; `score`, from 0 to 1, says how well it matches the name in the question."""
+
+    score: float
+    id: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseState:
+    """The clause that a round is the first of, and the clauses that follow it."""
+
+    sentence: str
+    following: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallState:
+    """The state of a plan of the very call that a question leads to; `used` are the words that its values come from."""
+
+    used: tuple[str, ...] = ()
+    clause: ClauseState | None = None
+
+    def to_json(self) -> JsonObject:
+        return {"planner": PLANNER, "stage": "call", "used": list(self.used), **_clause_to_json(self.clause)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """The call that a question leads to, with names in it that are still to be looked up.
+
+    `note` says what of the sentence no value uses, `used` has the words that the values come from, and `unused` the
+    names, numbers and quotations of the sentence that are in no value. `others` are (operation id, values) of goals
+    that the same words may mean, where only a look-up can tell; `tried` are the kinds of items that a look-up has not
+    found the name among. `sentence` is the question, or the clause of it that the call is for. Where the call only
+    prepares another one, `outer` is the look-up that it is part of.
+    """
+
+    tool: Tool
+    values: Values
+    confidence: float
+    question: str
+    note: str = ""
+    used: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+    others: tuple[tuple[str, Values], ...] = ()
+    outer: LookupState | None = None
+    sentence: str = ""
+    sources: tuple[ValueSource, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    @property
+    def final_call(self) -> Call:
+        """The call that the question leads to in the end, without the values that are still to be looked up."""
+        if self.outer is not None:
+            return self.outer.goal.final_call
+        values = {path: value for path, value in self.values.items() if pending_lookup(value) is None}
+        return Call(tool=self.tool, arguments=nest_values(values))
+
+    @property
+    def account(self) -> Account:
+        return Account(sources=self.sources, unused=self.unused, sentence=self.sentence)
+
+    def with_id(self, slot: Slot, id: Any, name: str = "") -> Goal:
+        """Return the goal with an id, of the item called `name`, in place of the look-up in a slot."""
+        value = self.values[slot.path]
+        # A list may have the id as a number where the path of the same API declares a text.
+        if isinstance(id, int) and schema_type(slot.item or slot.schema) == "string":
+            id = str(id)
+        resolved = (
+            [id if isinstance(entry, PendingLookup) else entry for entry in value] if isinstance(value, list) else id
+        )
+        sources = with_lookup(self.sources, argument_name(slot), resolved, name)
+        return replace(self, values={**self.values, slot.path: resolved}, sources=sources)
+
+    def to_json(self) -> JsonObject:
+        return {
+            "source": self.tool.operation.spec.source,
+            "operation": self.tool.operation.id,
+            "values": _values_to_json(self.values),
+            "confidence": self.confidence,
+            "question": self.question,
+            "note": self.note,
+            "used": list(self.used),
+            "others": [[id, _values_to_json(values)] for id, values in self.others],
+            "tried": list(self.tried),
+            "sentence": self.sentence,
+            "sources": sources_to_json(self.sources),
+            "unused": list(self.unused),
+            "outer": None if self.outer is None else self.outer.to_json(),
+        }
+
+
+class LookupStage(StrEnum):
+    """The call of a look-up that was made last. The values stand in transcripts."""
+
+    LISTING = "lookup"
+    """the listing in which the item is searched"""
+    ITEM = "via"
+    """the read of the item, for a field that the listing does not have"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupState:
+    """The state of a look-up: of the item called `name`, whose id (or `field`) the slot at path `slot` takes.
+
+    `name` is "" where the call that answers is about the caller. `place` is an ordinal or another word that selects by
+    order, ONLY or DESCRIBED; "" for a name. `kind` is the noun of the items. `pages` counts the pages read so far, and
+    `scored` has their best items. `filtered` says that the listing was asked for the name alone.
+    """
+
+    goal: Goal
+    slot: tuple[str, ...]
+    name: str
+    kind: str
+    stage: LookupStage = LookupStage.LISTING
+    field: str = ""
+    id_field: str = ""
+    id_fields: tuple[str, ...] = ()
+    via: str = ""
+    place: str = ""
+    exact: bool = False
+    filtered: bool = False
+    pages: int = 1
+    scored: tuple[ScoredItem, ...] = ()
+    clause: ClauseState | None = None
+
+    def to_json(self) -> JsonObject:
+        return {
+            "planner": PLANNER,
+            "stage": self.stage,
+            **self.goal.to_json(),
+            "slot": list(self.slot),
+            "name": self.name,
+            "field": self.field,
+            "id_field": self.id_field,
+            "id_fields": list(self.id_fields),
+            "via": self.via,
+            "place": self.place,
+            "exact": self.exact,
+            "kind": self.kind,
+            "filtered": self.filtered,
+            "pages": self.pages,
+            "rated": [[item.score, item.id, item.name] for item in self.scored],
+            **_clause_to_json(self.clause),
+        }
+
+
+OfflineState: TypeAlias = CallState | LookupState
+
+
+def state_of(plan: Plan) -> OfflineState | None:
+    """Return the state in a plan; None for a plan that ends a turn, and for one of another planner."""
+    return plan.raw if isinstance(plan.raw, CallState | LookupState) else None
+
+
+def clause_of(plan: Plan) -> ClauseState | None:
+    """Return the clause of a question that a plan is the first of; None for any other plan."""
+    state = state_of(plan)
+    return state.clause if state is not None else None
+
+
+def with_clause(plan: Plan, sentence: str, following: Sequence[str]) -> Plan:
+    """Return the plan as the first of a clause, without its alternatives."""
+    # An alternative replaces the whole question once the user picks it, so the other clauses would be lost.
+    state = replace(state_of(plan) or CallState(), clause=ClauseState(sentence=sentence, following=tuple(following)))
+    return replace(plan, raw=state, alternatives=())
+
+
+def texts_used(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """Return the texts of a question that the arguments and the look-ups of plans have used."""
+    texts: list[str] = []
+    for plan in plans:
+        match state_of(plan):
+            case CallState(used=used):
+                texts += used
+            case LookupState(goal=goal, name=name, place=place, kind=kind):
+                texts += [*goal.used, *filter(None, (name, place, kind))]
+    return tuple(dict.fromkeys(texts))
+
+
+def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState | None:
+    """Return the state that `to_json` wrote. UsageError for what it never writes."""
+    try:
+        match data["stage"]:
+            case "call":
+                return CallState(used=tuple(data.get("used", ())), clause=_decode_clause(data))
+            case LookupStage.LISTING | LookupStage.ITEM:
+                return _decode_lookup(data, find_tool)
+            # Earlier versions wrote these stages in plans that end a turn; no next round reads them.
+            case "ask" | "answer":
+                return None
+            case stage:
+                raise ValueError(f"stage {stage!r}")
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"the transcript has a plan that this version of nlapi cannot continue ({error})"
+        raise UsageError(message, hint="ask the question again in a new conversation") from error
+
+
+def _decode_lookup(data: Mapping[str, Any], find_tool: FindTool) -> LookupState:
+    # Keys with a default are absent in transcripts of the versions that did not have them yet.
+    return LookupState(
+        stage=LookupStage(data["stage"]),
+        goal=_decode_goal(data, find_tool),
+        slot=tuple(data["slot"]),
+        name=data["name"],
+        kind=data["kind"],
+        field=data["field"],
+        id_field=data.get("id_field", ""),
+        id_fields=tuple(data.get("id_fields", ())),
+        via=data["via"],
+        place=data.get("place", ""),
+        exact=data.get("exact", False),
+        filtered=data["filtered"],
+        pages=data["pages"],
+        scored=tuple(ScoredItem(score=score, id=id, name=name) for score, id, name in data["rated"]),
+        clause=_decode_clause(data),
+    )
+
+
+def _decode_goal(data: Mapping[str, Any], find_tool: FindTool) -> Goal:
+    outer = data.get("outer")
+    return Goal(
+        tool=find_tool(data["source"], data["operation"]),
+        values=_decode_values(data["values"]),
+        confidence=data["confidence"],
+        question=data.get("question", data.get("sentence", "")),
+        note=data["note"],
+        used=tuple(data.get("used", ())),
+        others=tuple((id, _decode_values(values)) for id, values in data["others"]),
+        tried=tuple(data.get("tried", ())),
+        sentence=data.get("sentence", ""),
+        sources=sources_from_json(data.get("sources", ())),
+        unused=tuple(data.get("unused", ())),
+        outer=None if outer is None else _decode_lookup(outer, find_tool),
+    )
+
+
+def _clause_to_json(clause: ClauseState | None) -> JsonObject:
+    return {} if clause is None else {"chain": {"asked": clause.sentence, "then": list(clause.following)}}
+
+
+def _decode_clause(data: Mapping[str, Any]) -> ClauseState | None:
+    chain = data.get("chain")
+    return None if chain is None else ClauseState(sentence=chain["asked"], following=tuple(chain["then"]))
+
+
+def _values_to_json(values: Values) -> list[list[Any]]:
+    return [[list(path), _value_to_json(value)] for path, value in values.items()]
+
+
+def _decode_values(rows: Iterable[Sequence[Any]]) -> Values:
+    return {tuple(path): _decode_value(value) for path, value in rows}
+
+
+def _value_to_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_value_to_json(entry) for entry in value]
+    if not isinstance(value, PendingLookup):
+        return value
+    fields = {"lister": value.list_operation, "field": value.field, "via": value.detail_operation}
+    return {"$wanted": value.name, **fields, "place": value.ordinal, "exact": value.exact}
+
+
+def _decode_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode_value(entry) for entry in value]
+    if not isinstance(value, Mapping) or "$wanted" not in value:
+        return value
+    fields = {key: value[key] for key in ("field", "via", "place", "exact") if key in value}
+    return PendingLookup(name=value["$wanted"], list_operation=value["lister"], **fields)

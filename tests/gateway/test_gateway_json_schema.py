@@ -1,0 +1,89 @@
+"""JSON Schema in the gateway: jsonschema-rs and, as in `nlapi demo` of the core alone, jsonschema say the same."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from nlapi.gateway.json_schema import SchemaValidator, compile_schema
+from tests.gateway.kit import document
+
+NESTED = {
+    "type": "object",
+    "required": ["titles"],
+    "properties": {"titles": {"type": "array", "items": {"$ref": "#/$defs/title"}}, "at": {"format": "date-time"}},
+    "additionalProperties": False,
+    "$defs": {"title": {"type": "string", "pattern": "^[a-z]+$", "maxLength": 8}},
+}
+VALUES: tuple[tuple[Any, list[str | int] | None], ...] = (
+    ({"titles": []}, None),
+    ({"titles": ["a", "b"]}, None),
+    ({"titles": ["a", 7]}, ["titles", 1]),
+    ({"titles": ["a\n"]}, ["titles", 0]),
+    ({"titles": ["a" * 9]}, ["titles", 0]),
+    ({"titles": [], "at": "2026-11-24T10:00:00Z"}, None),
+    ({"titles": [], "at": "noon"}, ["at"]),
+    ({"titles": [], "x": 1}, []),
+    ({}, []),
+    ([], []),
+)
+UNUSABLE: tuple[dict[str, Any], ...] = (
+    {"type": "text"},
+    {"pattern": "("},
+    {"items": [{"type": "string"}]},
+    {"$ref": "#/$defs/nothing"},
+    {"properties": {"a": {"$ref": "https://schemas.example/a.json"}}},
+    {"properties": {"a": {"$ref": "file:///etc/passwd"}}},
+)
+
+
+@pytest.fixture(params=["jsonschema-rs", "jsonschema"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The library that `compile_schema` finds."""
+    if request.param == "jsonschema":
+        monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    return str(request.param)
+
+
+def first_path(validator: SchemaValidator, value: Any) -> list[str | int] | None:
+    """The path of the first violation; None of a valid value."""
+    violation = next(iter(validator.iter_errors(value)), None)
+    assert validator.is_valid(value) is (violation is None)
+    return violation and list(violation.instance_path)
+
+
+@pytest.mark.parametrize(("value", "path"), VALUES)
+def test_violations_are_at_the_same_place(engine: str, value: Any, path: list[str | int] | None) -> None:
+    assert first_path(compile_schema(NESTED, formats=True), value) == path
+
+
+@pytest.mark.parametrize("schema", UNUSABLE)
+def test_a_schema_that_is_none_or_leads_elsewhere_is_refused(engine: str, schema: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        compile_schema(schema)
+
+
+def test_a_format_is_asserted_only_where_it_is_asked_for(engine: str) -> None:
+    assert compile_schema({"format": "date-time"}).is_valid("noon")
+    assert not compile_schema({"format": "date-time"}, formats=True).is_valid("noon")
+
+
+def test_a_schema_is_read_by_the_draft_that_it_names(engine: str) -> None:
+    draft = {"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"type": "string"}]}
+    assert first_path(compile_schema(draft), [1]) == [0]
+
+
+def test_a_pattern_that_would_take_for_ever_refuses(engine: str) -> None:
+    assert first_path(compile_schema({"pattern": "^(a+)+$"}), "a" * 64 + "b") == []
+
+
+def test_the_description_takes_a_whole_configuration(engine: str) -> None:
+    from nlapi.gateway.description import load_description
+
+    load_description.cache_clear()
+    try:
+        load_description().check("Configuration", document())
+    finally:
+        load_description.cache_clear()
