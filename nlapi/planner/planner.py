@@ -49,7 +49,7 @@ from nlapi.planner.operations.plan_confidence import (
     without_answer_filters,
 )
 from nlapi.planner.operations.read_breadth import with_breadth_flags
-from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, unmet_command
+from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_plan, separate_operations, unmet_command
 from nlapi.planner.operations.sentence_coverage import explains_all_words, other_goals, rewrite_as_command
 from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
@@ -209,6 +209,8 @@ class _Clause:
         language = foreign_language(sentence)
         if not candidates or not (is_in_domain(candidates) or is_certain(candidates[0])):
             return unmatched_plan(catalogue, candidates, language)
+        if operations := separate_operations(sentence, catalogue):
+            return several_requests_plan(operations, candidates)
         best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
         is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))
