@@ -209,8 +209,8 @@ class _Clause:
         language = foreign_language(sentence)
         if not candidates or not (is_in_domain(candidates) or is_certain(candidates[0])):
             return unmatched_plan(catalogue, candidates, language)
-        if operation_ids := separate_operations(sentence, catalogue):
-            return several_requests_plan(operation_ids, candidates)
+        if operations := separate_operations(sentence, catalogue):
+            return several_requests_plan(operations, candidates)
         best, rivals = choose_operation(candidates, sentence, catalogue, self.known_values)
         # Without a value such a read fits any sentence: a greeting would list the items of an API with one list.
         is_unasked = best.is_uncommanded and (not best.assignment.candidates or is_question(sentence.text))
@@ -250,7 +250,14 @@ class _Clause:
         sure = max(sure, PLAIN_CONFIDENCE) if choice.explicit else sure
         unsaid, unused_texts = unexpressed_words(best, settled, catalogue), tuple(unused_values(best))
         sure = correct_confidence(
-            best, settled, missing, sure, self.question, changes=is_change, leaves_out_words=bool(unsaid)
+            best,
+            settled,
+            choice.rivals,
+            missing,
+            sure,
+            self.question,
+            changes=is_change,
+            leaves_out_words=bool(unsaid),
         )
         others = other_goals(best, values, catalogue, self.known_values)
         if others and (is_change or explains_all_words(best)):

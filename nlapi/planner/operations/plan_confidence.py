@@ -24,6 +24,7 @@ PLAIN_CONFIDENCE = 0.6
 # The most confidence of a plan that is hardly about the API: the user is offered a choice, as it is below
 # nlapi.cli.session.OFFER_BELOW (0.2).
 TOSS_UP_CONFIDENCE = 0.15
+_EQUAL = 0.01
 _ARTICLES = frozenset(("a", "an", "the", "new", "another"))
 
 
@@ -38,6 +39,7 @@ def unexpressed_words(best: OperationCandidate, settled: OperationCandidate, cat
 def correct_confidence(
     best: OperationCandidate,
     without_filters: OperationCandidate,
+    rivals: Sequence[OperationCandidate],
     missing: Sequence[Slot],
     forest_confidence: float,
     question: str,
@@ -49,7 +51,10 @@ def correct_confidence(
     is_plain = list_answers(without_filters, missing) or explains_plainly(best, missing)
     is_plain = is_plain or is_about_caller(question) or is_about_health(question)
     is_plain = is_plain or (changes and not missing and (names_path_action(best) or _sets_commanded_state(best)))
-    confidence = max(forest_confidence, PLAIN_CONFIDENCE) if is_plain else forest_confidence
+    # Of two changes with one score the sentence does not say which: GitLab's description has the closing of a merge
+    # request under two paths.
+    is_tie = changes and any(abs(best.score - rival.score) < _EQUAL for rival in rivals)
+    confidence = max(forest_confidence, PLAIN_CONFIDENCE) if is_plain and not is_tie else forest_confidence
     return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence
 
 
