@@ -21,6 +21,8 @@ from nlapi.planner.slots.known_values import wanted_in
 from nlapi.resources.naming import IMPERATIVES, POSSIBLE_READS, VERBS, Intent, stem
 from nlapi.tools.plan import Plan
 
+# Words in the name of an argument that selects an action: without them two questions of the public set are refused.
+_ACTION_WORDS = frozenset(map(stem, "type action operation mode method command op task".split()))
 _CONJUNCTION = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
@@ -42,12 +44,19 @@ def unmet_command(best: Candidate, catalogue: Catalogue) -> str:
     text = best.scene.sentence.text
     is_change, is_entity = catalogue.index.is_change(best.operation), catalogue.index.is_entity
     if not is_change and (command := find_change_command(text, best.operation, is_entity)):
-        return command
+        if not _is_choice(best, command):
+            return command
     word = uncommanded(best, catalogue).lower()
     following = text.lower().partition(word)[2].split()[:1] if word else []
     # `power off` is one command of two words.
     phrase = f"{word} {following[0]}" if following and stem(word + following[0]) in IMPERATIVES else word
     return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - POSSIBLE_READS else ""
+
+
+def _is_choice(best: Candidate, command: str) -> bool:
+    """Return whether a command is a choice of an argument that selects an action: add a todo, by `type: add`."""
+    slots = (slot for slot in best.scene.slots if not _ACTION_WORDS.isdisjoint(slot.words))
+    return stem(command) in {stem(str(choice).lower()) for slot in slots for choice in slot.choices}
 
 
 def prohibition(best: Candidate) -> str:
