@@ -42,9 +42,9 @@ def unmet_command(best: Candidate, catalogue: Catalogue) -> str:
     That is a change where the operation reads, or another action than that of the operation.
     """
     text = best.scene.sentence.text
-    is_change, is_entity = catalogue.index.is_change(best.operation), catalogue.index.is_entity
-    if not is_change and (command := find_change_command(text, best.operation, is_entity)):
-        if not _is_choice(best, command):
+    if not catalogue.index.is_change(best.operation):
+        command = find_change_command(text, best.operation, catalogue.index.is_entity)
+        if command and not _is_choice(best, command):
             return command
     word = uncommanded(best, catalogue).lower()
     following = text.lower().partition(word)[2].split()[:1] if word else []
