@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/design/*.md", "benchmarks/*.md")
 PAGES = sorted(page for pattern in PATTERNS for page in ROOT.glob(pattern))
-FOLDERS = ("nlapi", "tests", "benchmarks", "docs", "specs", "prompts", "plugins", "examples")
+FOLDERS = ("nlapi", "tests", "benchmarks", "training", "docs", "specs", "prompts", "plugins", "examples")
 
 PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 """A path from the root of the repository; `*` stands for any characters."""

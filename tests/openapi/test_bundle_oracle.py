@@ -12,8 +12,8 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nlapi.openapi.files import Files
-from nlapi.openapi.tree import read_tree
+from nlapi.openapi.fetch import DescriptionFiles
+from nlapi.openapi.document import read_tree
 
 from nlapi import bundled
 from nlapi.openapi.bundle import bundle
@@ -83,7 +83,7 @@ allOf:
 def by_nlapi(path: Path) -> Any:
     """The paths that the bundler makes, with every `$ref` of the one tree expanded."""
     tree, unresolved = bundle(
-        read_tree(path.read_bytes(), str(path))[0], Files(root=str(path), within=str(path.parents[1]))
+        read_tree(path.read_bytes(), str(path))[0], DescriptionFiles(root=str(path), within=str(path.parents[1]))
     )
     assert not unresolved
     return expanded(tree["paths"], tree)

@@ -25,6 +25,10 @@ PLAIN_CONFIDENCE = 0.6
 # nlapi.cli.session.OFFER_BELOW (0.2).
 TOSS_UP_CONFIDENCE = 0.15
 _EQUAL = 0.01
+# A rival that is this near in score may be meant as well (tests/cli/test_cli_chat.py: two lists of notes).
+_TIE_MARGIN = 0.4
+# The least share of the words of a sentence that an operation has to know.
+_MIN_HEARD = 0.5
 _ARTICLES = frozenset(("a", "an", "the", "new", "another"))
 
 
@@ -55,7 +59,15 @@ def correct_confidence(
     # request under two paths.
     is_tie = changes and any(abs(best.score - rival.score) < _EQUAL for rival in rivals)
     confidence = max(forest_confidence, PLAIN_CONFIDENCE) if is_plain and not is_tie else forest_confidence
+    if not is_plain and _is_toss_up(best, rivals):
+        confidence = min(confidence, TOSS_UP_CONFIDENCE)
     return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence
+
+
+def _is_toss_up(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> bool:
+    """Return whether a rival is about as likely, no value speaks for the best, and most words are unknown to it."""
+    is_vague = not best.assignment.candidates and best.row["heard"] < _MIN_HEARD
+    return is_vague and any(best.score - rival.score < _TIE_MARGIN for rival in rivals)
 
 
 def names_path_action(best: OperationCandidate) -> bool:

@@ -292,5 +292,6 @@ def _decode_value(value: Any) -> Any:
         return [_decode_value(entry) for entry in value]
     if not isinstance(value, Mapping) or "$wanted" not in value:
         return value
-    fields = {key: value[key] for key in ("field", "via", "place", "exact") if key in value}
+    names = {"field": "field", "via": "detail_operation", "place": "ordinal", "exact": "exact"}
+    fields = {name: value[key] for key, name in names.items() if key in value}
     return PendingLookup(name=value["$wanted"], list_operation=value["lister"], **fields)
