@@ -12,11 +12,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nlapi.openapi.fetch import DescriptionFiles
-from nlapi.openapi.document import read_tree
 
 from nlapi import bundled
 from nlapi.openapi.bundle import bundle
+from nlapi.openapi.document import read_tree
+from nlapi.openapi.fetch import DescriptionFiles
 
 resolver = pytest.importorskip("prance.util.resolver")
 ROOT = "openapi/openapi.yaml"
