@@ -299,15 +299,14 @@ def _is_name_as_id(case: Case, source: ValueSource) -> bool:
 
 
 def _is_name_of_item(case: Case, source: ValueSource) -> bool:
-    """Return whether the name of an item is the value of an id: the file [called] v2.jsonl as a file_id."""
-    words = split_words(source.argument)
+    """Return whether the name of an item is a value of an id, or of several: the card [named] Fix it as its labels."""
     previous = case.text[: max(0, source.start)].rstrip("\"'“‘ ").split()
     is_after_called = bool(previous) and previous[-1].lower() in ("called", "named", "titled")
-    return (
-        source.origin is Origin.WORDS
-        and is_after_called
-        and words[-1:] in (["id"], ["uuid"], ["gid"], ["key"], ["sid"])
-    )
+    if source.origin is not Origin.WORDS or not is_after_called:
+        return False
+    last = (split_words(source.argument) or ("",))[-1]
+    takes_several = case.location(source) != "path" and singular(last) != last
+    return last in ("id", "uuid", "gid", "key", "sid") or takes_several
 
 
 def _is_command(case: Case, source: ValueSource) -> bool:

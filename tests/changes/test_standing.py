@@ -195,6 +195,7 @@ def shop() -> Spec:
         ("messages.modify", "add the message x-1", "id", "x-1", "nothing in messages.modify says 'add'"),
         ("updateDraft", "rename the scheme s-1 to Old", "name", "Old", "is about the draft"),
         ("createCard", "create the card x-1", "labels", "x-1", "not plain that 'x-1' is meant as labels"),
+        ("createCard", 'add a card named "Fix the header" to list x-1', "labels", "Fix the header", "meant as labels"),
         ("createImage", "create the image x-1", "fromImage", "x-1", "not plain that 'x-1' is meant as fromImage"),
         ("createEdgeConfig", "create the edge config x-1", "teamId", "x-1", "not plain that 'x-1' is meant as teamId"),
         ("addRegistry", "add the card x-1", "name", "x-1", "is about the registry"),

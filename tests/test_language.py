@@ -1,0 +1,41 @@
+"""The language of the code stays that of the field: names, docstrings and comments (docs/glossary.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.language import LanguageReport, measure
+
+PACKAGE = Path(__file__).parent.parent / "nlapi"
+
+
+@pytest.fixture(scope="module")
+def report() -> LanguageReport:
+    return measure(PACKAGE)
+
+
+def test_everyday_words_are_hardly_ever_names(report: LanguageReport) -> None:
+    assert report.everyday_per_thousand < 3, report.everyday_names.most_common()
+
+
+def test_a_class_name_stands_once(report: LanguageReport) -> None:
+    assert report.repeated_classes == {}
+
+
+def test_docstrings_are_statements(report: LanguageReport) -> None:
+    assert len(report.clause_docstrings) < 0.03 * report.docstrings, report.clause_docstrings
+    assert len(report.question_docstrings) < 0.005 * report.docstrings, report.question_docstrings
+
+
+def test_comments_say_why(report: LanguageReport) -> None:
+    assert report.comments_per_hundred >= 2
+    assert report.repeating_comments == []
+
+
+def test_everyday_words_and_clauses_are_found(tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text('def told(one: int) -> int:\n    """What was said?"""\n    return one\n')
+    report = measure(tmp_path)
+    assert dict(report.everyday_names) == {"told": 1, "one": 2}
+    assert len(report.clause_docstrings) == len(report.question_docstrings) == 1
