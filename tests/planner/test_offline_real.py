@@ -108,3 +108,8 @@ def test_two_changes_in_one_sentence_are_refused_where_the_first_lacks_a_value()
     refused = nlapi.plan("create a campaign and delete the audience Old Visitors", nlapi.load("ads"))
     assert refused.calls == ()
     assert "createCampaign, deleteAudience" in refused.text
+
+
+def test_a_piece_of_a_name_is_no_sure_value() -> None:
+    for question in ("is the campaign Summer Sale paused?", "is the campaign Summer Sale active?"):
+        assert nlapi.plan(question, nlapi_ads()).confidence < 0.2
