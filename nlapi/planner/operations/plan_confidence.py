@@ -54,7 +54,6 @@ def correct_confidence(
     """Return the confidence of a plan: higher where the sentence says it plainly, lower where it leaves out words."""
     is_plain = list_answers(without_filters, missing) or explains_plainly(best, missing)
     is_plain = is_plain or is_about_caller(question) or is_about_health(question)
-    is_plain = is_plain and not _splits_name(best)
     is_plain = is_plain or (changes and not missing and (names_path_action(best) or _sets_commanded_state(best)))
     # Of two changes with one score the sentence does not say which: GitLab's description has the closing of a merge
     # request under two paths.
@@ -63,18 +62,6 @@ def correct_confidence(
     if not is_plain and _is_toss_up(best, rivals):
         confidence = min(confidence, TOSS_UP_CONFIDENCE)
     return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence
-
-
-def _splits_name(best: OperationCandidate) -> bool:
-    """Return whether a text value is a piece of a name of several words: `Sale` of `Summer Sale`."""
-    # "is the campaign Summer Sale paused?" listed what is called "sale", and answered no.
-    names = [mention for mention in best.context.sentence.mentions if mention.kind is MentionKind.NAME]
-    return any(
-        not option.slot.choices and name.start <= option.start < option.end <= name.end
-        for option in best.assignment.candidates
-        for name in names
-        if option.end - option.start < name.end - name.start
-    )
 
 
 def _is_toss_up(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> bool:

@@ -52,13 +52,23 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
             if slot.glossary:
                 yield from choice_candidates(context, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
-                for candidate in choice_candidates(
-                    context, slot, {sample: sample for sample in slot.samples}, literal=True
-                ):
-                    yield replace(candidate, conversion="sample")
+                samples = choice_candidates(context, slot, {sample: sample for sample in slot.samples}, literal=True)
+                for candidate in samples:
+                    if not _splits_name(context, candidate):
+                        yield replace(candidate, conversion="sample")
             yield from _mention_candidates(context, slot, runs)
             if slot in context.list_operations:
                 yield from _name_candidates(context, slot, context.list_operations[slot])
+
+
+def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is a piece of a longer name: `Sale`, which an example has too, of `Summer Sale`."""
+    return any(
+        mention.kind is MentionKind.NAME
+        and mention.start <= candidate.start < candidate.end <= mention.end
+        and candidate.end - candidate.start < mention.end - mention.start
+        for mention in context.sentence.mentions
+    )
 
 
 def is_encoded(slot: Slot) -> bool:
