@@ -244,7 +244,11 @@ def build_gateway(
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
     engine = Engine(
-        models=models or Path(), record=record, training=training_recorder, tracer=tracer_from_environment(os.environ)
+        models=models or Path(),
+        record=record,
+        training=training_recorder,
+        tracer=tracer_from_environment(os.environ),
+        environment=os.environ,
     )
     return Gateway(store, engine, hosts=hosts, initial_document=first_document)
 

@@ -13,12 +13,14 @@ import orjson
 
 from nlapi.errors import UsageError
 from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
-from nlapi.gateway.admin import canaries, crud, decisions, revisions, system
+from nlapi.gateway.admin import canaries, crud, decisions, llm_fronts, revisions, system
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
+from nlapi.gateway.client_connection import AsgiConnection
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.llm.protocols import LlmProtocol, front_protocol
 from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
@@ -32,10 +34,12 @@ HANDLERS: Mapping[str, Handler] = {
     **revisions.HANDLERS,
     **decisions.HANDLERS,
     **system.HANDLERS,
+    **llm_fronts.HANDLERS,
 }
 """operationId -> the function that carries it out."""
 
-SERVE_OPERATION = "serveObjective"
+SERVE_OPERATIONS = frozenset(("serveObjective", *llm_fronts.SERVE_OPERATIONS))
+"""The operations that run a version for a client, within its limits."""
 # Seconds between two denials of unknown callers in the audit log: a flood of them must not fill the disk.
 DENIAL_LOG_INTERVAL_S = 1.0
 # Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
@@ -84,27 +88,32 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
-            answer = await self._respond(scope, receive)
-            await _send_response(send, answer, head=scope["method"] == "HEAD")
+            answer = await self._respond(scope, receive, send)
+            if not answer.streamed:
+                await _send_response(send, answer, head=scope["method"] == "HEAD")
 
     async def flush(self) -> None:
         """Write every decision so far to the store."""
         await self.engine.recorder.flush()
 
-    async def _respond(self, scope: Message, receive: Receive) -> ApiResponse:
+    async def _respond(self, scope: Message, receive: Receive, send: Send) -> ApiResponse:
         operation: GatewayOperation | None = None
         caller = ANONYMOUS
         body_pending = False
         path = raw_path(scope)
+        front = front_protocol(path)
+        connection: AsgiConnection | None = None
         try:
             headers = self._guard.check(scope["headers"])
-            caller = await self.access.authenticate(headers.get("authorization"))
+            authorization = llm_fronts.authorization(headers) if front else headers.get("authorization")
+            caller = await self.access.authenticate(authorization)
             operation, values = self._router.match(scope["method"], path)
             check_permission(caller, operation.audiences, operation.role)
             # The limit comes before the body: a client over its limits must not cost the time to read and parse it.
-            if operation.id == SERVE_OPERATION:
-                self.engine.check_limit(values["objective"], caller.client)
+            if operation.id in SERVE_OPERATIONS:
+                self.engine.check_limit(values.get("objective", ""), caller.client)
                 body_pending = True
+                connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS))
             content = await _read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
             call = ApiCall(
@@ -118,6 +127,8 @@ class Gateway:
                 if len(content) < THREADED_BODY_BYTES
                 else await asyncio.to_thread(operation.check_body, content, media_type),
                 traceparent=headers.get("traceparent", ""),
+                accept=headers.get("accept", ""),
+                connection=connection,
             )
             body_pending = False
             answer = await HANDLERS[operation.id](call)
@@ -126,7 +137,11 @@ class Gateway:
             if body_pending:  # else a flood of invalid requests would pass the client's rate
                 self.engine.charge_refused(caller.client)
             await self._audit(operation, caller, path, problem=problem)
-            return _problem_response(problem)
+            if connection is not None and connection.started:
+                return await _end_stream(connection, problem, front)
+            return _problem_response(problem, front)
+        if answer.streamed and connection is not None:
+            await connection.finish()
         if operation.changes:
             audit_detail = f"revision {answer.revision}" if answer.revision else answer.audit_detail
             await self._audit(operation, caller, path, audit_detail=audit_detail)
@@ -191,6 +206,9 @@ class Gateway:
 
     async def _start(self) -> None:
         await self.publisher.start()
+        # The budgets of a day hold over a restart.
+        today = format_time(utc_now())[:10]
+        self.engine.budgets.restore(await asyncio.to_thread(self.store.llm_spending, today))
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
             await self.publisher.change(
@@ -253,9 +271,20 @@ def _as_problem(error: Exception, operation: GatewayOperation | None) -> Gateway
     return GatewayProblem(500, "the gateway failed; its log says how", code="internal")
 
 
-def _problem_response(problem: GatewayProblem) -> ApiResponse:
+async def _end_stream(connection: AsgiConnection, problem: GatewayProblem, front: LlmProtocol | None) -> ApiResponse:
+    """End a stream that failed after its first event with an event that says why."""
+    # The status is sent already: without the event a broken answer would look like a whole one.
+    event = front.error_event(problem) if front else b"event: error\ndata: " + orjson.dumps(problem.as_dict()) + b"\n\n"
+    await connection.send(event)
+    await connection.finish()
+    return ApiResponse(body=None, streamed=True)
+
+
+def _problem_response(problem: GatewayProblem, front: LlmProtocol | None = None) -> ApiResponse:
     closes_connection = problem.status == 413 or problem.code == "framing"
     headers = dict(problem.headers) | ({"Connection": "close"} if closes_connection else {})
+    if front:  # the clients of that protocol read errors of its form
+        return ApiResponse(body=front.error_body(problem), status=problem.status, headers=headers)
     return ApiResponse(
         body=problem.as_dict(), status=problem.status, headers=headers, media_type="application/problem+json"
     )

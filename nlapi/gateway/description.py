@@ -23,6 +23,10 @@ MAX_ISSUES = 20
 MAX_BODY_BYTES = 4 * 2**20
 # Bytes of a whole configuration, which may have 10,000 rules and more; every other body is one object or one input.
 MAX_DOCUMENT_BYTES = 32 * 2**20
+_LARGE_BODIES = ("/Configuration", "/SimulateRequest", "/ChatRequest", "/MessageRequest")
+"""The ends of the references to these bodies; a request to an LLM may hold images."""
+# The properties whose values no message repeats: a key in place of a reference would end up in the audit log.
+_SECRET_PROPERTIES = frozenset(("key", "headers"))
 
 # A double is exact up to 15 digits; a longer number stays text, and its schema refuses it.
 _INTEGER = re.compile(r"-?\d{1,15}")
@@ -186,20 +190,24 @@ def _build_operation(
     changes = method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
     body = node.get("requestBody")
     schema = body["content"]["application/json"]["schema"] if body else None
-    # These two hold a whole configuration document.
-    is_document = schema is not None and schema.get("$ref", "").endswith(("/Configuration", "/SimulateRequest"))
+    is_large = schema is not None and schema.get("$ref", "").endswith(_LARGE_BODIES)
     return GatewayOperation(
         id=node["operationId"],
         method=method.upper(),
         path=path,
         parameters=tuple(parameters),
-        audiences=frozenset(scheme for requirement in security for scheme in requirement),
+        audiences=frozenset(_audience(tree, scheme) for requirement in security for scheme in requirement),
         role=node.get("x-role", "operator" if changes else "viewer"),
         changes=changes,
         body=_build_validator(schema, tree) if schema is not None else None,
         body_required=bool(body and body.get("required")),
-        max_body_bytes=MAX_DOCUMENT_BYTES if is_document else MAX_BODY_BYTES,
+        max_body_bytes=MAX_DOCUMENT_BYTES if is_large else MAX_BODY_BYTES,
     )
+
+
+def _audience(tree: Mapping[str, Any], scheme: str) -> str:
+    """Return the audience of a security scheme: its name, unless it says that it is another way to send a token."""
+    return str(tree["components"]["securitySchemes"][scheme].get("x-audience", scheme))
 
 
 def _build_parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> GatewayParameter:
@@ -235,7 +243,9 @@ def _schema_issues(validator: SchemaValidator, value: Any, location: str) -> lis
     issues = []
     for error in validator.iter_errors(value):
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
-        issues.append(_schema_issue(f"{location}{steps}"[:300], error.message[:300]))
+        is_secret = not _SECRET_PROPERTIES.isdisjoint(error.instance_path)
+        message = "it does not fit its schema" if is_secret else error.message[:300]
+        issues.append(_schema_issue(f"{location}{steps}"[:300], message))
         if len(issues) == MAX_ISSUES:
             break
     return issues

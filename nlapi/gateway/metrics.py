@@ -13,6 +13,7 @@ from typing import Any
 
 from nlapi.gateway.access import format_time
 from nlapi.gateway.inference import InferenceError, InferenceResponse, InferenceResult
+from nlapi.gateway.llm.metrics import LlmMetrics
 from nlapi.routing.model import VersionRef
 
 # The upper bounds of the latency buckets, from 50 us to a minute. Each is a quarter above the one before, so that a
@@ -165,6 +166,7 @@ class Metrics:
         self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
         self.shadow_comparisons: dict[str, ShadowComparison] = {}
+        self.llm = LlmMetrics()
 
     def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
         """Return the series of an objective, version and canary, created at the first call."""
@@ -183,7 +185,8 @@ class Metrics:
 
     def prometheus_text(self) -> str:
         """Return all metrics in the Prometheus text format 0.0.4."""
-        return "\n".join([*self._request_lines(), *self._latency_lines(), *self._counter_lines(), ""])
+        lines = [*self._request_lines(), *self._latency_lines(), *self._counter_lines(), *self.llm.prometheus_lines()]
+        return "\n".join([*lines, ""])
 
     def _request_lines(self) -> Iterator[str]:
         yield from _header_lines("nlapi_requests_total", "counter", "Requests that reached a version.")

@@ -6,10 +6,17 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nlapi.gateway.inference import InferenceError, InferenceRequest, InferenceResponse, InferenceResult, Runner
+from nlapi.gateway.inference import (
+    FailureKind,
+    InferenceError,
+    InferenceRequest,
+    InferenceResponse,
+    InferenceResult,
+    Runner,
+)
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.records import Record, Recorder, Tracer
 from nlapi.gateway.snapshot import ObjectiveRoute, ServingPlan, Snapshot
@@ -144,6 +151,9 @@ class Postprocessor:
         """Count, record, trace and copy one request that ended with `outcome` after `ms` milliseconds."""
         plan = exchange.plan
         self._count(plan, outcome, ms)
+        if outcome.usage is not None:
+            answered = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
+            self._metrics.llm.observe(plan.decision.objective, answered, exchange.request.client, outcome.usage)
         if self._recorder.is_enabled or self._tracer is not None:
             version = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
             record = _build_record(exchange, version, outcome, ms)
@@ -153,12 +163,15 @@ class Postprocessor:
                 self._tracer.trace(record, exchange.request.traceparent)
         for shadow, _ in plan.shadows:
             if is_sampled(shadow.name, exchange.request.request_id, shadow.percent):
-                self._queue_copy(exchange, shadow, outcome if isinstance(outcome, InferenceResponse) else None)
+                # What was streamed was not kept, so that a copy's output cannot be compared with it.
+                response = outcome if isinstance(outcome, InferenceResponse) and not outcome.streamed else None
+                self._queue_copy(exchange, shadow, response)
 
     def _count(self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
-            plan.series.observe(ms, failed=True)
+            if outcome.kind is not FailureKind.CANCELED:  # who goes away says nothing about the version
+                plan.series.observe(ms, failed=True)
         elif outcome.fallback:
             plan.series.observe(ms, failed=True)
             self._metrics.fallbacks[plan.decision.objective] += 1
@@ -174,6 +187,9 @@ class Postprocessor:
         def on_result(result: InferenceResult | InferenceError) -> InferenceResult | InferenceError:
             result = _check_output(exchange, result)
             self._metrics.shadow_comparison(shadow.name, shadow.version).observe(result, response)
+            if result.usage is not None:
+                objective = exchange.plan.decision.objective
+                self._metrics.llm.observe(objective, shadow.version, f"shadow:{shadow.name}", result.usage)
             if self._recorder.is_enabled:
                 ms = sum(result.stages.values()) if isinstance(result, InferenceResult) else 0.0
                 output = response.output if response else None
@@ -184,7 +200,7 @@ class Postprocessor:
         self._shadows.offer(
             ShadowCopy(
                 shadow=shadow.name,
-                request=exchange.request,
+                request=replace(exchange.request, connection=None),
                 runner=runner,
                 timeout_s=exchange.route.timeout_s,
                 on_result=on_result,
@@ -230,4 +246,6 @@ def _build_record(
         synthetic=exchange.request.synthetic,
         shadow=shadow,
         served_output=served_output,
+        usage=outcome.usage,
+        streamed=exchange.request.connection is not None and exchange.request.connection.started and not shadow,
     )

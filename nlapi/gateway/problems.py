@@ -22,6 +22,8 @@ _FAILURE_STATUS = {
     FailureKind.INVALID: (502, "version_failed"),
     FailureKind.TIMEOUT: (504, "version_too_slow"),
     FailureKind.UNAVAILABLE: (503, "version_unavailable"),
+    FailureKind.REFUSED: (400, "refused_by_model"),
+    FailureKind.CANCELED: (400, "incomplete"),
 }
 
 
@@ -118,9 +120,20 @@ def rate_limited(client: str, limit: str, retry_after_s: float) -> GatewayProble
 def version_failed(version: VersionRef, failure: InferenceError) -> GatewayProblem:
     """Return the 502, 503 or 504 for a version that failed, when no fallback answered."""
     status, code = _FAILURE_STATUS[failure.kind]
-    hint = "send it again later, or give the objective a fallback version"
+    status = failure.status or status
+    hint = failure.hint or "send it again later, or give the objective a fallback version"
     headers = {"Retry-After": "1"} if status == 503 else {}
     return GatewayProblem(status, f"{version} failed: {failure.message}", code=code, hint=hint, headers=headers)
+
+
+def other_protocol(objective: str, version: VersionRef, protocol: str, requested_protocol: str) -> GatewayProblem:
+    """Return the 400 for a request in the protocol of one LLM that is decided to a version of another protocol."""
+    paths = {"openai": "/openai/v1/chat/completions", "anthropic": "/anthropic/v1/messages"}
+    path = paths.get(protocol, f"/v1/objectives/{objective}/serve")
+    message = f"{objective} is served by {version}, which is not of the protocol {requested_protocol}"
+    return GatewayProblem(
+        400, message, code="other_protocol", hint=f"send it to {path}, or route it to another version"
+    )
 
 
 def draining_problem() -> GatewayProblem:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
+from nlapi.gateway.llm.check import check_llms
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.store import GatewayStore, Revision
 from nlapi.issue import Issue, Level
@@ -47,6 +48,7 @@ def validate_configuration(configuration: Configuration) -> list[Issue]:
         *_check_shards(configuration),
         *_check_sources(configuration),
         *_check_shadows(configuration),
+        *check_llms(configuration),
     ]
 
 

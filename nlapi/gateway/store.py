@@ -351,6 +351,16 @@ class GatewayStore:
             conditions.add("failed = ?", str(int(failed)))
         return self._page("decisions", "id", conditions, limit, before, _body_from_row)
 
+    def llm_spending(self, since: str) -> dict[str, tuple[int, float]]:
+        """Return the tokens and dollars of LLMs that each client spent since a time, by the recorded decisions."""
+        usage = "json_extract(body, '$.usage.input_tokens') + json_extract(body, '$.usage.output_tokens')"
+        query = (
+            f"SELECT client, sum({usage}) AS tokens, sum(json_extract(body, '$.usage.cost_usd')) AS dollars "  # noqa: S608
+            "FROM decisions WHERE at >= ? AND json_extract(body, '$.usage') IS NOT NULL GROUP BY client"
+        )
+        rows = self._fetch_all(query, since)
+        return {row["client"]: (int(row["tokens"]), float(row["dollars"])) for row in rows}
+
     # reading
 
     def _page(

@@ -99,7 +99,8 @@ def _check_shard(shard: Shard) -> Iterator[Issue]:
 
 
 def _check_client(client: Client) -> Iterator[Issue]:
-    for name in ("rate", "burst", "concurrency"):
+    budgets = ("tokens_per_minute", "tokens_per_day", "dollars_per_minute", "dollars_per_day")
+    for name in ("rate", "burst", "concurrency", *budgets):
         yield from _check_number(f"clients.{client.name}.{name}", getattr(client, name), least=0)
 
 

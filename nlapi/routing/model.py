@@ -104,6 +104,14 @@ class Version:
     description: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
+    upstream_model: str = ""
+    """For an LLM: the name of the model at the upstream; the version's name when empty."""
+    input_price: float | None = None
+    """For an LLM: dollars per million input tokens."""
+    output_price: float | None = None
+    """For an LLM: dollars per million output tokens."""
+    cached_input_price: float | None = None
+    """For an LLM: dollars per million input tokens from the prompt cache; `input_price` when None."""
 
     @property
     def ref(self) -> VersionRef:
@@ -117,6 +125,13 @@ class ShardProtocol(StrEnum):
     # Open Inference Protocol v2, as MLServer and Triton speak it.
     OPEN_INFERENCE = "oip-v2"
     JSON = "json"
+    # Chat Completions of OpenAI and of the many servers that speak it, and the Messages API of Anthropic.
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+LLM_PROTOCOLS = (ShardProtocol.OPENAI, ShardProtocol.ANTHROPIC)
+"""The protocols of language models, whose answers have tokens and can be streamed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +144,10 @@ class Shard:
     endpoints: tuple[str, ...] = ()
     concurrency: int = 64
     """The maximum of simultaneous calls to one endpoint."""
+    key: str = ""
+    """For an LLM: the reference of the upstream's key, `env:NAME` or `file:PATH`; never the key."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """For an LLM: extra headers; a value may be a reference like `key`."""
     description: str = ""
 
 
@@ -319,6 +338,19 @@ class Client:
     """Requests at once beyond the rate; 0 means those of one second."""
     concurrency: int = 0
     """Requests in flight."""
+    tokens_per_minute: int = 0
+    """Input and output tokens of LLMs in a minute."""
+    tokens_per_day: int = 0
+    """Input and output tokens of LLMs in a day of UTC."""
+    dollars_per_minute: float = 0.0
+    """Cost of LLMs in a minute."""
+    dollars_per_day: float = 0.0
+    """Cost of LLMs in a day of UTC."""
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether its tokens or dollars are limited."""
+        return bool(self.tokens_per_minute or self.tokens_per_day or self.dollars_per_minute or self.dollars_per_day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlapi.gateway.access import Caller
+from nlapi.gateway.client_connection import AsgiConnection
 from nlapi.gateway.codec import slug
 from nlapi.gateway.store import RowPage
 
@@ -28,6 +29,9 @@ class ApiCall:
     body: Any = None
     traceparent: str = ""
     """the W3C traceparent of the request"""
+    accept: str = ""
+    connection: AsgiConnection | None = None
+    """the connection of a client of the serve audience, for answers that are streamed"""
 
     def stored_name(self, parameter: str) -> str:
         """Return a name in the path in its stored spelling."""
@@ -57,6 +61,8 @@ class ApiResponse:
     """the revision that the operation published, for the audit log"""
     audit_detail: str = ""
     """the text for the audit log when there is no revision"""
+    streamed: bool = False
+    """whether the answer was sent as a stream of events already"""
 
 
 Handler: TypeAlias = Callable[[ApiCall], Awaitable[ApiResponse]]
