@@ -148,7 +148,9 @@ def test_a_stream_that_breaks_ends_with_an_error(chat: openai.OpenAI, model: str
 
 
 def test_a_front_routes_to_its_own_protocol_only(chat: openai.OpenAI, anthropic_talk: Talk) -> None:
-    with pytest.raises(openai.BadRequestError, match="rules is served by rules@v1, which is not of the protocol openai"):
+    with pytest.raises(
+        openai.BadRequestError, match="rules is served by rules@v1, which is not of the protocol openai"
+    ):
         chat.chat.completions.create(model="rules", messages=HELLO)
     base = f"http://127.0.0.1:{anthropic_talk.port}/openai/v1"
     with (
@@ -198,8 +200,6 @@ def test_the_context_comes_in_a_header_or_as_the_user(openai_talk: Talk, chat: o
     decision = openai_talk.ok("GET", f"/v1/decisions/{answer.headers['x-request-id']}")
     assert decision["context"] == {"user": "u7", "country": "BR"}
     with pytest.raises(openai.UnprocessableEntityError, match="declares no such field"):
-        chat.chat.completions.create(
-            model="writer", messages=HELLO, extra_headers={"Nlapi-Context": '{"planet": "x"}'}
-        )
+        chat.chat.completions.create(model="writer", messages=HELLO, extra_headers={"Nlapi-Context": '{"planet": "x"}'})
     with pytest.raises(openai.UnprocessableEntityError, match=r"header\.Nlapi-Context"):
         chat.chat.completions.create(model="writer", messages=HELLO, extra_headers={"Nlapi-Context": "BR"})

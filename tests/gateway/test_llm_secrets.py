@@ -23,9 +23,7 @@ def llm() -> Iterator[Upstream]:
         yield running
 
 
-def test_a_key_is_sent_and_never_shown(
-    llm: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_key_is_sent_and_never_shown(llm: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     configuration = document(llm.url, "writer", "status-400", "status-401", "status-500", "lies")
     configuration["shards"][1]["headers"] = {"OpenAI-Organization": "org-1", "X-Token": "env:ORGANIZATION_TOKEN"}
