@@ -84,11 +84,10 @@ def report(folder: Path, litellm: Path | None) -> Iterator[str]:
         direct = streams(port, _asking("writer", {}, "/v1/chat/completions"))
         through, alone, beside = Streamed(), Run(), Run()
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+            calls = partial(paced, at, small, rate=SMALL_RATE, seconds=SMALL_S)
             for _ in range(ROUNDS):
-                alone.latencies += (
-                    executor.submit(paced, at, small, rate=SMALL_RATE, seconds=SMALL_S).result().latencies
-                )
-                waiting = executor.submit(paced, at, small, rate=SMALL_RATE, seconds=SMALL_S)
+                alone.latencies += executor.submit(calls).result().latencies
+                waiting = executor.submit(calls)
                 _add(through, streams(at, asked))
                 beside.latencies += waiting.result().latencies
         # Without neighbours, so that the CPU time is that of the streams.

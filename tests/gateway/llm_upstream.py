@@ -40,8 +40,11 @@ def upstream() -> Iterator[Upstream]:
         ready.set()
         await stop.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        talks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in talks:
             task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await asyncio.sleep(0)  # connections close a step later
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
@@ -66,8 +69,10 @@ async def _talk(state: Upstream, reader: asyncio.StreamReader, writer: asyncio.S
             state.requests.append(body)
             if not await _answer(state, line.split(" ")[1], body, reader, writer):
                 break
-    except (EOFError, OSError, asyncio.CancelledError):
+    except (EOFError, OSError):
         pass
+    except asyncio.CancelledError:
+        writer.transport.abort()
     finally:
         writer.close()
 
@@ -80,19 +85,25 @@ async def _answer(
     if model.startswith("status-"):
         error = {"error": {"message": f"no: sk-upstream-secret \u0007 {model}", "type": "x"}}
         _write(writer, int(model.removeprefix("status-")), json.dumps(error).encode())
-        return True
-    if model == "closes":
-        return False
-    if model == "lies":  # promises more than it sends
+    elif model == "lies":  # promises more than it sends
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{}")
         return False
-    if model == "no-json":
+    elif model == "no-json":
         _write(writer, 200, b"<html>")
-        return True
-    anthropic = path.endswith("/messages")
-    if not body.get("stream"):
-        _write(writer, 200, json.dumps(_message(body) if anthropic else _completion(body)).encode())
-        return True
+    elif model == "closes":
+        return False
+    elif body.get("stream"):
+        return await _stream(state, path, body, reader, writer)
+    else:
+        answer = _message(body) if path.endswith("/messages") else _completion(body)
+        _write(writer, 200, json.dumps(answer).encode())
+    return True
+
+
+async def _stream(
+    state: Upstream, path: str, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
+    model, anthropic = body["model"], path.endswith("/messages")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
     if model == "silent":
         await _hold(state, reader)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import anthropic
 import openai
@@ -140,10 +139,10 @@ def test_what_the_upstream_fails_is_a_failure(
 
 @pytest.mark.parametrize("model", ["breaks", "unfinished"])
 def test_a_stream_that_breaks_ends_with_an_error(chat: openai.OpenAI, model: str) -> None:
-    texts = []
+    texts: list[str] = []
     with pytest.raises(openai.APIError, match=f"{model}@v1 failed"):
-        for event in chat.chat.completions.create(model=model, messages=HELLO, stream=True):
-            texts.append(event.choices[0].delta.content or "")
+        stream = chat.chat.completions.create(model=model, messages=HELLO, stream=True)
+        texts.extend(event.choices[0].delta.content or "" for event in stream)
     assert TEXT.startswith("".join(texts)) and any(texts)
 
 

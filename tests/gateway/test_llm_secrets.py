@@ -14,6 +14,8 @@ from nlapi.gateway.llm.secret_references import SecretReference
 from tests.gateway.llm_gateway import ENVIRONMENT, KEY, document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
 
+READS = ("/v1/configuration", "/v1/shards", "/v1/shards/llm", "/v1/revisions/1", "/v1/decisions", "/v1/audit",
+         "/metrics", "/v1/revisions/1/changes")  # fmt: skip
 BODY = {"input": {"messages": [{"role": "user", "content": "hello"}]}}
 
 
@@ -35,12 +37,9 @@ def test_a_key_is_sent_and_never_shown(llm: Upstream, tmp_path: Path, caplog: py
                 shown.append(talk.as_("web")("POST", f"/v1/objectives/{name}/serve", body).content)
         assert llm.headers[0]["authorization"] == f"Bearer {KEY}"
         assert (llm.headers[0]["openai-organization"], llm.headers[0]["x-token"]) == ("org-1", "org-secret-token")
-        for path in ("/v1/configuration", "/v1/shards", "/v1/shards/llm", "/v1/revisions/1", "/v1/decisions",
-                     "/v1/audit", "/metrics", "/v1/revisions/1/changes"):  # fmt: skip
-            shown.append(talk("GET", path).content)
+        shown += [talk("GET", path).content for path in READS]
         assert talk.ok("GET", "/v1/shards/llm")["key"] == "env:LLM_KEY"
-    for file in tmp_path.glob("gateway.db*"):
-        shown.append(file.read_bytes())
+    shown += [file.read_bytes() for file in tmp_path.glob("gateway.db*")]
     shown.append(caplog.text.encode())
     for secret in (KEY, "org-secret-token"):
         assert not any(secret.encode() in content for content in shown)

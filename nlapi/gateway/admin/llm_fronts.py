@@ -12,7 +12,7 @@ from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem, invalid_request, unknown_object
 from nlapi.routing.model import Configuration, Objective, ShardProtocol
 
-SERVE_OPERATIONS = frozenset(("createChatCompletion", "createMessage"))
+SERVE_OPERATIONS = frozenset(("serveChat", "serveMessages"))
 """The operations of this module that run a version."""
 
 # The headers in which the SDKs send a key when they do not send it as a bearer token.
@@ -28,13 +28,13 @@ def authorization(headers: Mapping[str, str]) -> str | None:
     return None if key is None else f"Bearer {key}"
 
 
-async def create_chat_completion(call: ApiCall) -> ApiResponse:
+async def serve_chat(call: ApiCall) -> ApiResponse:
     """Serve the objective that the body names as its model, by the protocol of OpenAI."""
     user = call.body.get("safety_identifier") or call.body.get("user")
     return await _serve(call, ShardProtocol.OPENAI, user)
 
 
-async def create_message(call: ApiCall) -> ApiResponse:
+async def serve_messages(call: ApiCall) -> ApiResponse:
     """Serve the objective that the body names as its model, by the protocol of Anthropic."""
     metadata = call.body.get("metadata")
     return await _serve(call, ShardProtocol.ANTHROPIC, metadata.get("user_id") if isinstance(metadata, dict) else None)
@@ -119,8 +119,8 @@ async def get_chat_model(call: ApiCall) -> ApiResponse:
 
 
 HANDLERS: dict[str, Handler] = {
-    "createChatCompletion": create_chat_completion,
-    "createMessage": create_message,
+    "serveChat": serve_chat,
+    "serveMessages": serve_messages,
     "listChatModels": list_chat_models,
     "getChatModel": get_chat_model,
 }
