@@ -167,7 +167,8 @@ class LlmRunner:
             call.attempts += 1
             try:
                 path = self.llm.path(endpoint.path)
-                async with self.upstream.post(endpoint, path, call.headers, call.body) as answer:
+                post = self.upstream.post(endpoint, path, call.headers, call.body, repeatable=repeatable)
+                async with post as answer:
                     if answer.status == 200:
                         endpoint.answered += 1
                         call.answered = True

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,8 +15,7 @@ from nlapi.gateway.llm.secret_references import SecretReference, is_reference
 from nlapi.routing.model import Shard
 
 if TYPE_CHECKING:
-    from pyreqwest.client import Client
-    from pyreqwest.response import ResponseBodyReader
+    from aiohttp import ClientResponse, ClientSession
 
 CONNECT_TIMEOUT_S = 10.0
 # Seconds that an idle connection is kept: below the 60 s after which load balancers commonly close it.
@@ -37,20 +35,19 @@ class UpstreamAnswer:
 
     status: int
     media_type: str
-    _reader: ResponseBodyReader
+    _response: ClientResponse
 
     async def read(self) -> bytes:
-        """Return the next part of the body; b"" at its end. AnswerBrokenError when it is not whole."""
+        """Return what has arrived of the body; b"" at its end. AnswerBrokenError when it is not whole."""
         try:
-            chunk = await self._reader.read_chunk()
+            return await self._response.content.readany()
         except Exception as error:
             # Imported here alone: an import statement for each of 5,000 events a second costs 2 us each.
-            from pyreqwest.exceptions import RequestError
+            from aiohttp import ClientError
 
-            if isinstance(error, RequestError):
-                raise AnswerBrokenError("the connection closed") from error
+            if isinstance(error, ClientError | OSError):
+                raise AnswerBrokenError("the connection closed before its end") from error
             raise
-        return bytes(chunk) if chunk else b""
 
     async def read_all(self, limit: int) -> bytes:
         """Return the rest of the body. AnswerBrokenError when it is not whole, or larger than `limit` bytes."""
@@ -88,7 +85,7 @@ class LlmUpstream:
             for name, value in shard.headers.items()
         }
         self._endpoints = [UpstreamEndpoint(url) for url in shard.endpoints]
-        self._client: Client | None = None
+        self._session: ClientSession | None = None
         self._turn = 0
 
     def check_secrets(self) -> None:
@@ -136,65 +133,67 @@ class LlmUpstream:
 
     @asynccontextmanager
     async def post(
-        self, endpoint: UpstreamEndpoint, path: str, headers: Mapping[str, str], body: bytes
+        self, endpoint: UpstreamEndpoint, path: str, headers: Mapping[str, str], body: bytes, *, repeatable: bool
     ) -> AsyncIterator[UpstreamAnswer]:
         """Send a POST and give its answer; the end of the block closes an answer that was not read whole.
 
         InferenceError when there is no answer.
         """
-        from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, RequestError
-
-        scheme_and_host = endpoint.url.removesuffix(endpoint.path) if endpoint.path else endpoint.url
-        builder = self._open_client().post(f"{scheme_and_host}{path}").body_bytes(body)
-        # With the default of 64 KiB, the head comes back only when so much of the stream has arrived.
-        request = builder.headers(dict(headers)).streamed_read_buffer_limit(0).build_streamed()
+        url = f"{endpoint.url.removesuffix(endpoint.path) if endpoint.path else endpoint.url}{path}"
         endpoint.in_flight += 1
-        opened = False
         try:
+            response = await self._send(endpoint, url, headers, body, repeatable=repeatable)
             try:
-                response = await request.__aenter__()
-            except (ConnectError, ConnectTimeoutError) as error:
+                yield UpstreamAnswer(response.status, response.content_type, response)
+            finally:
+                response.close()  # to the pool when it was read whole, else the connection closes
+        finally:
+            endpoint.in_flight -= 1
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _send(
+        self, endpoint: UpstreamEndpoint, url: str, headers: Mapping[str, str], body: bytes, *, repeatable: bool
+    ) -> ClientResponse:
+        """Return the head of the answer. InferenceError when there is none."""
+        session = self._open_session()
+        from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError, ServerDisconnectedError
+
+        for is_last in (not repeatable, True):
+            try:
+                # A redirect would send the key to another address.
+                response = await session.post(url, data=body, headers=headers, allow_redirects=False)
+                endpoint.unreachable_until = 0.0
+                return response
+            except (ClientConnectorError, ConnectionTimeoutError) as error:
                 endpoint.failed += 1
                 endpoint.unreachable_until = time.monotonic() + UNREACHABLE_PAUSE_S
                 text = f"shard {self.shard.name} cannot be reached"
                 raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False) from error
-            except RequestError as error:
-                endpoint.failed += 1
-                text = f"shard {self.shard.name} closed the connection without an answer"
-                raise InferenceError(FailureKind.ERROR, text, executed=True) from error
-            opened = True
-            endpoint.unreachable_until = 0.0
-            media_type = (response.get_header("content-type") or "").partition(";")[0].strip().lower()
-            yield UpstreamAnswer(response.status, media_type, response.body_reader)
-        finally:
-            endpoint.in_flight -= 1
-            if opened:
-                await request.__aexit__(None, None, None)
+            except (ServerDisconnectedError, ClientError, OSError) as error:
+                # The server may just have closed an idle connection (RFC 9112 §9.3.1): one more try on a new one.
+                if is_last or not isinstance(error, ServerDisconnectedError):
+                    endpoint.failed += 1
+                    text = f"shard {self.shard.name} closed the connection without an answer"
+                    raise InferenceError(FailureKind.ERROR, text, executed=True) from error
+        raise AssertionError("the last try returns or raises")
 
-    async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-
-    def _open_client(self) -> Client:
-        if self._client is None:
+    def _open_session(self) -> ClientSession:
+        if self._session is None:
             try:
-                from pyreqwest.client import ClientBuilder
+                from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
             except ImportError:
                 hint = "pip install 'nlapi[gateway]'"
                 raise UsageError("versions of LLMs need the extra gateway", hint=hint) from None
-            # A redirect would send the key to another address, and a proxy of the environment would see it.
-            self._client = (
-                ClientBuilder()
-                .follow_redirects(False)
-                .no_proxy()
-                .http1_only()
-                .gzip(False)
-                .brotli(False)
-                .deflate(False)
-                .zstd(False)
-                .connect_timeout(timedelta(seconds=CONNECT_TIMEOUT_S))
-                .pool_idle_timeout(timedelta(seconds=IDLE_CONNECTION_S))
-                .build()
+            # The engine bounds the calls in flight and their time; cookies of one client's answer are nobody else's.
+            self._session = ClientSession(
+                connector=TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_S),
+                timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+                cookie_jar=DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
             )
-        return self._client
+        return self._session
