@@ -6,7 +6,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 # The new objects from which moving them pays. Fewer are soon visited, and to count the frozen objects before it visits
 # each of them: 0.04 s at two million.
 _MANY_OBJECTS = 100_000
