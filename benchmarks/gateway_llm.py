@@ -39,6 +39,7 @@ LITELLM = """
 model_list:
   - model_name: writer
     litellm_params: {{model: openai/writer, api_key: none, api_base: "{url}/v1"}}
+general_settings: {{master_key: "sk-local"}}
 """
 
 
@@ -128,7 +129,7 @@ def _litellm(environment: Path, folder: Path, port: int, call_s: float) -> Itera
     file.write_text(LITELLM.format(url=f"http://127.0.0.1:{port}"), encoding="utf-8")
     command = [str(environment / "bin" / "litellm"), "--config", str(file), "--port", str(at), "--host", "127.0.0.1"]
     with server(command, at, patience_s=120, env={**os.environ, "NO_DOCS": "True"}) as pid:
-        asked = _asking("writer", {"Authorization": "Bearer none"}, "/v1/chat/completions")
+        asked = _asking("writer", {"Authorization": "Bearer sk-local"}, "/v1/chat/completions")
         streams(at, asked, count=4)
         before = cpu_seconds(pid)
         through = streams(at, asked)

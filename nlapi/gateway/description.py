@@ -196,18 +196,13 @@ def _build_operation(
         method=method.upper(),
         path=path,
         parameters=tuple(parameters),
-        audiences=frozenset(_audience(tree, scheme) for requirement in security for scheme in requirement),
+        audiences=frozenset(scheme for requirement in security for scheme in requirement),
         role=node.get("x-role", "operator" if changes else "viewer"),
         changes=changes,
         body=_build_validator(schema, tree) if schema is not None else None,
         body_required=bool(body and body.get("required")),
         max_body_bytes=MAX_DOCUMENT_BYTES if is_large else MAX_BODY_BYTES,
     )
-
-
-def _audience(tree: Mapping[str, Any], scheme: str) -> str:
-    """Return the audience of a security scheme: its name, unless it says that it is another way to send a token."""
-    return str(tree["components"]["securitySchemes"][scheme].get("x-audience", scheme))
 
 
 def _build_parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> GatewayParameter:

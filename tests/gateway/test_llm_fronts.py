@@ -178,6 +178,11 @@ def test_anthropic_streams(claude: anthropic.Anthropic, llm: Upstream) -> None:
     assert llm.headers[-1]["anthropic-beta"] == "x-1"
 
 
+def test_anthropics_beta_requests_are_taken(claude: anthropic.Anthropic) -> None:
+    answer = claude.beta.messages.create(model="writer", max_tokens=9, messages=HELLO, betas=["x-1"])
+    assert answer.usage.output_tokens == 3
+
+
 def test_anthropic_reads_refusals_and_broken_streams(claude: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match="the upstream answered 400"):
         claude.messages.create(model="status-400", max_tokens=9, messages=HELLO)

@@ -61,6 +61,8 @@ class _Call:
     started_at: float = 0.0
     answered: bool = False
     """whether the upstream accepted the request, so that tokens were spent"""
+    is_sending: bool = False
+    """whether it waits for the client to read"""
 
 
 class LlmRunner:
@@ -96,6 +98,8 @@ class LlmRunner:
                 else:
                     output = await self._read_output(call, answer)
         except TimeoutError:
+            if call.is_sending:  # the upstream is not to blame
+                raise self._failure(call, FailureKind.CANCELED, "the client did not read its stream") from None
             silence = connection is not None and connection.started
             text = "its stream was silent for too long" if silence else f"no answer within {timeout_s * 1000:.0f} ms"
             raise self._failure(call, FailureKind.TIMEOUT, text) from None
@@ -205,17 +209,22 @@ class LlmRunner:
                 continue
             if not call.first_token_at and scanner.has_token:
                 call.first_token_at = perf_counter()
-            if not connection.started:
-                await connection.start(self._version.ref)
             if now >= renewal_at:
                 # Only events renew it: a stream of bytes that never makes an event is silence.
                 deadline.reschedule(now + MAX_SILENCE_S)
                 renewal_at = now + RENEWAL_INTERVAL_S
-            await connection.send(events)
+            await self._send(call, connection, events)
         if rest := scanner.finish():
-            await connection.send(rest)
+            await self._send(call, connection, rest)
         if not scanner.is_complete:
             raise self._failure(call, FailureKind.ERROR, "its stream ended before its last event")
+
+    async def _send(self, call: _Call, connection: ClientConnection, events: bytes) -> None:
+        call.is_sending = True
+        if not connection.started:
+            await connection.start(self._version.ref)
+        await connection.send(events)
+        call.is_sending = False
 
     async def _read_output(self, call: _Call, answer: UpstreamAnswer) -> dict[str, object]:
         content = await answer.read_all(MAX_ANSWER_BYTES)
@@ -254,7 +263,13 @@ class LlmRunner:
         return InferenceError(FailureKind.ERROR, text, executed=status >= 500)
 
     def _failure(self, call: _Call, kind: FailureKind, message: str) -> InferenceError:
-        usage = self._usage(call) if call.answered else None
+        # A call that was given up before its head may have spent tokens too: an answer that is not streamed has its
+        # head when all of it is there.
+        is_given_up = kind in (FailureKind.TIMEOUT, FailureKind.CANCELED) and call.attempts
+        if call.streams and not call.scanner.is_complete:
+            # Anthropic's first event reports one token of output; the events that came after it are more.
+            call.scanner.count.output_tokens = None
+        usage = self._usage(call) if call.answered or is_given_up else None
         return InferenceError(kind, message, executed=True, attempts=max(call.attempts, 1), usage=usage)
 
     def _usage(self, call: _Call) -> TokenUsage:
