@@ -139,7 +139,7 @@ class RunnerRegistry:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
         elif isinstance(cluster := clusters.get(shard.name), LlmUpstream):
             try:
-                cluster.check_secrets()
+                await asyncio.to_thread(cluster.prepare)
             except NlapiError as error:
                 raise LoadError(version.ref, f"shard {shard.name}: {error.message}", hint=error.hint) from error
             runner = LlmRunner(version, cluster.separate_copy() if shadow else cluster, owns_upstream=shadow)

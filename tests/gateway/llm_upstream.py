@@ -97,7 +97,7 @@ async def _answer(
     else:
         answer = _message(body) if path.endswith("/messages") else _completion(body)
         _write(writer, 200, json.dumps(answer).encode())
-    return True
+    return model != "hangs-up"
 
 
 async def _stream(
@@ -105,6 +105,9 @@ async def _stream(
 ) -> bool:
     model, anthropic = body["model"], path.endswith("/messages")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+    if model == "empty":
+        writer.write(b"0\r\n\r\n")
+        return True
     if model == "silent":
         await _hold(state, reader)
         return False

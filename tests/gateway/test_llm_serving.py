@@ -118,6 +118,11 @@ def test_an_upstream_that_is_not_there_is_passed_over(llm: Upstream, tmp_path: P
         assert failed["http://127.0.0.1:9/v1"] > 0
 
 
+def test_an_upstream_that_hangs_up_after_an_answer_is_called_again(llm: Upstream, tmp_path: Path) -> None:
+    with gateway(tmp_path, document(llm.url, "hangs-up")) as talk:
+        assert [serve(talk, "hangs-up").status for _ in range(6)] == [200] * 6
+
+
 @pytest.mark.parametrize(
     ("model", "stream", "text"),
     [
@@ -126,6 +131,8 @@ def test_an_upstream_that_is_not_there_is_passed_over(llm: Upstream, tmp_path: P
         ("endless", True, "an event of its stream is too large"),
         ("breaks", True, "its answer broke off"),
         ("unfinished", True, "its stream ended before its last event"),
+        ("empty", True, "its stream ended before its last event"),
+        ("closes", False, "closed the connection without an answer"),
     ],
 )
 def test_a_bad_upstream_is_an_error_and_no_hang(
@@ -133,7 +140,8 @@ def test_a_bad_upstream_is_an_error_and_no_hang(
 ) -> None:
     with gateway(tmp_path, document(llm.url, model)) as talk:
         answer = serve(talk, model, stream=stream)
-        problem = json.loads(events(answer.content)[-1][1]) if stream else answer.json()
+        is_stream = answer.headers["content-type"] == "text/event-stream"
+        problem = json.loads(events(answer.content)[-1][1]) if is_stream else answer.json()
         assert problem["status"] == 502
         assert text in problem["detail"]
         (recorded,) = talk.ok("GET", "/v1/decisions", objective=model)["data"]
