@@ -166,7 +166,13 @@ class LlmUpstream:
     ) -> ClientResponse:
         """Return the head of the answer. InferenceError when there is none."""
         session = self._open_session()
-        from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError, ServerDisconnectedError
+        from aiohttp import (
+            ClientConnectorError,
+            ClientError,
+            ClientOSError,
+            ConnectionTimeoutError,
+            ServerDisconnectedError,
+        )
 
         for is_last in (not repeatable, True):
             try:
@@ -179,9 +185,9 @@ class LlmUpstream:
                 endpoint.unreachable_until = time.monotonic() + UNREACHABLE_PAUSE_S
                 text = f"shard {self.shard.name} cannot be reached"
                 raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False) from error
-            except (ServerDisconnectedError, ClientError, OSError) as error:
-                # The server may just have closed an idle connection (RFC 9112 §9.3.1): one more try on a new one.
-                if is_last or not isinstance(error, ServerDisconnectedError):
+            except (ClientError, OSError) as error:
+                # The server may just have closed an idle connection (RFC 9112 §9.3.1): one more try on another.
+                if is_last or not isinstance(error, ServerDisconnectedError | ClientOSError):
                     endpoint.failed += 1
                     text = f"shard {self.shard.name} closed the connection without an answer"
                     raise InferenceError(FailureKind.ERROR, text, executed=True) from error
