@@ -82,12 +82,16 @@ def report(folder: Path, litellm: Path | None) -> Iterator[str]:
     with upstream() as port, gateway(folder, port) as (pid, at, tokens):
         asked = _asking("writer", {"Authorization": f"Bearer {tokens['app']}"}, CHAT)
         small = request("/v1/objectives/noop/serve", {"input": {"x": 1}}, {"Authorization": f"Bearer {tokens['web']}"})
-        direct = streams(port, _asking("writer", {}, "/v1/chat/completions"))
-        through, alone, beside = Streamed(), Run(), Run()
+        asked_directly = _asking("writer", {}, "/v1/chat/completions")
+        direct, through, alone, beside = Streamed(), Streamed(), Run(), Run()
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
             calls = partial(paced, at, small, rate=SMALL_RATE, seconds=SMALL_S)
             for _ in range(ROUNDS):
                 alone.latencies += executor.submit(calls).result().latencies
+                # The same small calls meanwhile, so that both ways share the cores with as much else.
+                waiting = executor.submit(calls)
+                _add(direct, streams(port, asked_directly))
+                waiting.result()
                 waiting = executor.submit(calls)
                 _add(through, streams(at, asked))
                 beside.latencies += waiting.result().latencies
