@@ -85,7 +85,7 @@ class DemoGateway:
 def run_example() -> Iterator[DemoGateway]:
     """Run the gateway with the example objectives, its store in memory, while the block lasts."""
     from nlapi.gateway.access import Access, Audience, Role
-    from nlapi.gateway.server import run_in_thread
+    from nlapi.gateway.server import ServerTimeouts, run_in_thread
     from nlapi.gateway.store import GatewayStore
 
     folder = bundled.folder(EXAMPLE)
@@ -95,7 +95,7 @@ def run_example() -> Iterator[DemoGateway]:
         token = access.create_token("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
         traffic_token = access.create_token("web", Audience.SERVE)[1]
         app = build_gateway(store, folder / "configuration.json", folder / "models")
-        with run_in_thread(app, drain_s=DRAIN_S) as url:
+        with run_in_thread(app, timeouts=ServerTimeouts(drain_s=DRAIN_S)) as url:
             yield DemoGateway(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
     finally:
         store.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console, target
+from nlapi.cli.gateway_options import DrainDelay, DrainTimeout, KeepAlive, ProbePort, ReadTimeout
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, UsageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
+    from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore, TokenRecord
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
@@ -181,6 +183,11 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
     ] = None,
+    probe_port: ProbePort = None,
+    keep_alive: KeepAlive = 75,
+    read_timeout: ReadTimeout = 60,
+    drain_timeout: DrainTimeout = 30,
+    drain_delay: DrainDelay = 0,
     token_file: TokenFile = None,
     training_log: Annotated[
         Path | None,
@@ -198,9 +205,13 @@ def serve(
     It continues with the last revision of its database. When there is no token yet, the first one is made and shown
     once.
     """
+    from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore
 
     require_extra("gateway", "`nlapi gateway serve`")
+    timeouts = ServerTimeouts(
+        keep_alive_s=keep_alive, read_s=read_timeout, drain_s=drain_timeout, drain_delay_s=drain_delay
+    )
     if example and (config or models):
         raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
     if example:
@@ -216,7 +227,7 @@ def serve(
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
         gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
         _make_first_token(gateway.access, store, token_file)
-        _run(gateway, host, port)
+        _run(gateway, host, port, timeouts, probe_port)
     finally:
         store.close()
 
@@ -249,12 +260,20 @@ def build_gateway(
     return Gateway(store, engine, hosts=hosts, initial_document=first_document)
 
 
-def _run(gateway: Gateway, host: str, port: int) -> None:
+def _run(gateway: Gateway, host: str, port: int, timeouts: ServerTimeouts, probe_port: int | None) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
     from nlapi.gateway.server import serve as run
 
     try:
-        run(gateway, host=host, port=port, ready=_ready)
+        run(
+            gateway,
+            host=host,
+            port=port,
+            ready=_ready,
+            timeouts=timeouts,
+            probe_port=probe_port,
+            on_drain=gateway.begin_drain,
+        )
     except SystemExit:
         # uvicorn exits by itself when start-up fails, without the cause.
         if gateway.failure is None:

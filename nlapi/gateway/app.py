@@ -20,6 +20,7 @@ from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
+from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
@@ -69,6 +70,8 @@ class Gateway:
         self.traffic = TrafficHistory(engine.metrics.tallies)
         self.failure: Exception | None = None
         """the error that kept it from starting"""
+        self.is_draining = False
+        """whether the server is about to stop"""
         self._initial_document = initial_document
         self._watcher = CanaryWatcher(
             configuration=lambda: self.publisher.current.configuration,
@@ -87,6 +90,10 @@ class Gateway:
             answer = await self._respond(scope, receive)
             await _send_response(send, answer, head=scope["method"] == "HEAD")
 
+    def begin_drain(self) -> None:
+        """Let the readiness probe fail from now on; requests are served as before."""
+        self.is_draining = True
+
     async def flush(self) -> None:
         """Write every decision so far to the store."""
         await self.engine.recorder.flush()
@@ -96,6 +103,8 @@ class Gateway:
         caller = ANONYMOUS
         body_pending = False
         path = raw_path(scope)
+        if path in PROBE_PATHS and scope["method"] in ("GET", "HEAD"):
+            return probe_response(self, path)
         try:
             headers = self._guard.check(scope["headers"])
             caller = await self.access.authenticate(headers.get("authorization"))

@@ -20,7 +20,7 @@ from nlapi.gateway.app import Gateway
 from nlapi.gateway.description import load_description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import READ_TIMEOUT_S, run_in_thread
+from nlapi.gateway.server import DEFAULT_TIMEOUTS, ServerTimeouts, run_in_thread
 from nlapi.gateway.store import GatewayStore
 
 STAGES = """
@@ -158,7 +158,7 @@ class Talk:
 
 @contextmanager
 def gateway(
-    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), read_s: float = READ_TIMEOUT_S
+    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), timeouts: ServerTimeouts = DEFAULT_TIMEOUTS
 ) -> Iterator[Talk]:
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
@@ -167,7 +167,7 @@ def gateway(
     engine = Engine(models=folder / "models", record=decision_sink(store))
     app = Gateway(store, engine, hosts=hosts)
     tokens = _tokens(app)
-    with run_in_thread(app, read_s=read_s) as url:
+    with run_in_thread(app, timeouts=timeouts) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
         if publish and not app.publisher.revision:
             talk.ok("PUT", "/v1/configuration", document(), why="the first")

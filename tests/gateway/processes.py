@@ -1,0 +1,60 @@
+"""Gateway processes as `nlapi gateway serve` starts them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from nlapi.gateway.access import Access, Audience, Role
+from nlapi.gateway.store import GatewayStore
+from nlapi.serving import open_listener
+
+ROOT = Path(__file__).parents[2]
+NLAPI = [sys.executable, "-c", "from nlapi.cli.main import main; main()"]
+
+
+def free_port() -> int:
+    with open_listener("127.0.0.1", 0) as (listener, _):
+        return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeProcess:
+    """A gateway in a process of its own: its URL, and the tokens of an admin and of the client web."""
+
+    process: subprocess.Popen[str]
+    url: str
+    admin: str
+    web: str
+
+    @property
+    def address(self) -> str:
+        return urlsplit(self.url).netloc
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+@contextmanager
+def serve_process(folder: Path, *options: str, stderr: int = subprocess.DEVNULL) -> Iterator[ServeProcess]:
+    """`nlapi gateway serve --example` on a free port while the block lasts."""
+    database = folder / "gateway.db"
+    store = GatewayStore(database)
+    access = Access(store)
+    admin = access.create_token("ana", Audience.ADMIN, role=Role.ADMIN)[1]
+    web = access.create_token("web", Audience.SERVE)[1]
+    store.close()
+    command = [*NLAPI, "gateway", "serve", "--example", "--port", "0", "--database", str(database), *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield ServeProcess(process=process, url=process.stdout.readline().strip(), admin=admin, web=web)
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
