@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console, target
-from nlapi.cli.gateway_options import DrainDelay, DrainTimeout, KeepAlive, ProbePort, ReadTimeout
+from nlapi.cli.gateway_options import (
+    DrainDelay,
+    DrainTimeout,
+    KeepAlive,
+    ProbePort,
+    ReadTimeout,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+    read_certificate,
+)
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, UsageError
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore, TokenRecord
+    from nlapi.gateway.tls import ServerCertificate
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
@@ -183,6 +194,9 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
     ] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
     probe_port: ProbePort = None,
     keep_alive: KeepAlive = 75,
     read_timeout: ReadTimeout = 60,
@@ -219,6 +233,7 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
+    certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
     store = GatewayStore(_database_file(database))
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
@@ -227,7 +242,7 @@ def serve(
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
         gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
         _make_first_token(gateway.access, store, token_file)
-        _run(gateway, host, port, timeouts, probe_port)
+        _run(gateway, host, port, timeouts, probe_port, certificate)
     finally:
         store.close()
 
@@ -260,7 +275,14 @@ def build_gateway(
     return Gateway(store, engine, hosts=hosts, initial_document=first_document)
 
 
-def _run(gateway: Gateway, host: str, port: int, timeouts: ServerTimeouts, probe_port: int | None) -> None:
+def _run(
+    gateway: Gateway,
+    host: str,
+    port: int,
+    timeouts: ServerTimeouts,
+    probe_port: int | None,
+    certificate: ServerCertificate | None,
+) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
     from nlapi.gateway.server import serve as run
 
@@ -273,6 +295,7 @@ def _run(gateway: Gateway, host: str, port: int, timeouts: ServerTimeouts, probe
             timeouts=timeouts,
             probe_port=probe_port,
             on_drain=gateway.begin_drain,
+            certificate=certificate,
         )
     except SystemExit:
         # uvicorn exits by itself when start-up fails, without the cause.

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from nlapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from nlapi.gateway.tls import ServerCertificate
 
 ProbePort = Annotated[
     int | None,
@@ -44,3 +50,31 @@ DrainDelay = Annotated[
         help="How long to go on accepting after SIGTERM while /readyz is a 503, for load balancers to notice.",
     ),
 ]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", metavar="FILE", help="Serve https with this certificate and its chain, in PEM."),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key", metavar="FILE", help="Its private key. Both are read again when they change, and on SIGHUP."
+    ),
+]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-client-ca", metavar="FILE", help="Refuse clients without a certificate of these authorities (mTLS)."
+    ),
+]
+
+
+def read_certificate(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerCertificate | None:
+    """Return the certificate of the options, or None without them. UsageError when one is missing or unusable."""
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        missing = "--tls-cert" if certificate is None else "--tls-key"
+        raise UsageError(f"{missing} is missing", hint="TLS needs both --tls-cert FILE and --tls-key FILE")
+    from nlapi.gateway.tls import CertificateFiles, ServerCertificate
+
+    return ServerCertificate(CertificateFiles(certificate=certificate, key=key, client_ca=client_ca))

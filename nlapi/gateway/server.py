@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from uvicorn.server import ServerState
 from nlapi.errors import UsageError
 from nlapi.gateway.probes import ProbeApp
 from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.tls import ServerCertificate
 from nlapi.serving import Message, Send, open_listener
 
 # Bytes of the request line and the headers. uvicorn with httptools has no limit and keeps all that arrives.
@@ -162,22 +164,29 @@ def serve(
     timeouts: ServerTimeouts = DEFAULT_TIMEOUTS,
     probe_port: int | None = None,
     on_drain: Callable[[], None] = lambda: None,
+    certificate: ServerCertificate | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and end the application's lifespan.
 
     `ready` is called with the base URL when the server accepts requests, `on_drain` when it begins to stop.
     `probe_port` is a second port that answers probes alone, from before the start of the application until its end.
-    Port 0 is any free port. UsageError when a port is in use.
+    Port 0 is any free port. A server with a `certificate` speaks TLS, and SIGHUP reloads it. UsageError when a port is
+    in use.
     """
     draining_app = _DrainingApp(app)
-    with open_listener(host, port) as (listener, url), _open_probe_listener(host, probe_port) as probe_listener:
+    scheme = "https" if certificate else "http"
+    with (
+        open_listener(host, port, scheme=scheme) as (listener, url),
+        _open_probe_listener(host, probe_port) as probe_listener,
+    ):
         listener.listen(BACKLOG)
         server = _GatewayServer(
-            _build_config(draining_app, timeouts),
+            _build_config(draining_app, timeouts, certificate=certificate),
             on_ready=lambda: ready(url) if ready else None,
             draining_app=draining_app,
             on_drain=on_drain,
             timeouts=timeouts,
+            certificate=certificate,
             probes=ProbeServer(app, probe_listener, timeouts) if probe_listener else None,
         )
         server.run(sockets=[listener])
@@ -194,12 +203,19 @@ def _open_probe_listener(host: str, port: int | None) -> Iterator[socket.socket 
 
 
 @contextmanager
-def run_in_thread(app: Any, *, port: int = 0, timeouts: ServerTimeouts = DEFAULT_TIMEOUTS) -> Iterator[str]:
+def run_in_thread(
+    app: Any,
+    *,
+    port: int = 0,
+    timeouts: ServerTimeouts = DEFAULT_TIMEOUTS,
+    certificate: ServerCertificate | None = None,
+) -> Iterator[str]:
     """Run a server on loopback in a thread while the block lasts, and give its base URL."""
     is_ready = threading.Event()
-    with open_listener(HOST, port) as (listener, url):
+    with open_listener(HOST, port, scheme="https" if certificate else "http") as (listener, url):
         listener.listen(BACKLOG)
-        server = _GatewayServer(_build_config(app, timeouts), on_ready=is_ready.set, timeouts=timeouts)
+        config = _build_config(app, timeouts, certificate=certificate)
+        server = _GatewayServer(config, on_ready=is_ready.set, timeouts=timeouts, certificate=certificate)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway", daemon=True)
         thread.start()
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -276,6 +292,7 @@ class _GatewayServer(uvicorn.Server):
         timeouts: ServerTimeouts,
         draining_app: _DrainingApp | None = None,
         on_drain: Callable[[], None] = lambda: None,
+        certificate: ServerCertificate | None = None,
         probes: ProbeServer | None = None,
     ) -> None:
         super().__init__(config)
@@ -285,7 +302,8 @@ class _GatewayServer(uvicorn.Server):
         self._probes = probes
         self._drain_delay_s = timeouts.drain_delay_s
         self._timeouts = ConnectionTimeouts(self.server_state.connections, timeouts.read_s)
-        self._watch_task: asyncio.Task[None] | None = None
+        self._certificate = certificate
+        self._watch_tasks: list[asyncio.Task[None]] = []
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._draining_app:
@@ -297,8 +315,8 @@ class _GatewayServer(uvicorn.Server):
                 listener.close()
             await self._wait(CLOSE_NOTICE_S, lambda: bool(self.server_state.connections))
         await super().shutdown(sockets=sockets)
-        if self._watch_task:
-            self._watch_task.cancel()
+        for task in self._watch_tasks:
+            task.cancel()
         if self._probes:
             self._probes.close()
 
@@ -314,11 +332,18 @@ class _GatewayServer(uvicorn.Server):
             await self._probes.start()
         await super().startup(sockets=sockets)
         if self.started:
-            self._watch_task = asyncio.create_task(self._timeouts.watch(), name="patience")
+            self._watch_tasks.append(asyncio.create_task(self._timeouts.watch(), name="time-outs"))
+            if self._certificate:
+                self._watch_tasks.append(asyncio.create_task(self._certificate.watch(), name="certificate"))
+                with suppress(ValueError, RuntimeError, NotImplementedError, AttributeError):
+                    # Only in the main thread, and not on Windows, which has no SIGHUP.
+                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._certificate.reload)
             self._on_ready()
 
 
-def _build_config(app: Any, timeouts: ServerTimeouts, *, lifespan: bool = True) -> uvicorn.Config:
+def _build_config(
+    app: Any, timeouts: ServerTimeouts, *, lifespan: bool = True, certificate: ServerCertificate | None = None
+) -> uvicorn.Config:
     # Measured, us of CPU a request of an application that answers JSON: httptools + uvloop 37, granian + uvloop 86,
     # h11 + asyncio 127.
     return uvicorn.Config(
@@ -335,6 +360,7 @@ def _build_config(app: Any, timeouts: ServerTimeouts, *, lifespan: bool = True) 
         timeout_keep_alive=timeouts.keep_alive_s,  # type: ignore[arg-type]  # a delay of loop.call_later
         timeout_graceful_shutdown=timeouts.drain_s,  # type: ignore[arg-type]  # a timeout of asyncio
         backlog=BACKLOG,
+        ssl_context_factory=(lambda _config, _default: certificate.context) if certificate else None,
     )
 
 
