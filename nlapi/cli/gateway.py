@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import console, target
+from nlapi.cli import console, gateway_state
+from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
 from nlapi.cli.gateway_options import (
     DrainDelay,
     DrainTimeout,
@@ -23,9 +24,10 @@ from nlapi.cli.gateway_options import (
     TlsKey,
     read_certificate,
 )
+from nlapi.cli.gateway_state import read_configuration
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 from nlapi.registry import user_folder
 
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from nlapi.gateway.store import GatewayStore, TokenRecord
     from nlapi.gateway.tls import ServerCertificate
 
-TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 # The name of the token of a gateway that has none.
 FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
@@ -57,10 +58,6 @@ nlapi gateway status
 nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
 )
 
-Url = Annotated[
-    str | None,
-    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
-]
 Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
 Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
@@ -261,7 +258,7 @@ def build_gateway(
     from nlapi.gateway.engine import Engine
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
 
-    first_document = _document(config) if config else None
+    first_document = read_configuration(config) if config else None
     if first_document is not None and store.last_number():
         console.note(f"{config} is not read: the database has revision {store.last_number()} already")
     try:
@@ -305,18 +302,6 @@ def _run(
         raise gateway.failure
 
 
-def _document(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="give a configuration as JSON or YAML") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} holds no configuration", hint="GET /v1/configuration of a gateway gives one")
-    return document
-
-
 def _ready(url: str) -> None:
     # The URL alone on standard output, for a script that waits for it.
     console.write(url)
@@ -342,7 +327,7 @@ def status(
     from nlapi.cli import gateway_view as view
 
     # Three reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
-    client = _GatewayClient(url, auth)
+    client = GatewayClient(url, auth)
     filters = {"objective": objective} if objective else {}
 
     def traffic() -> Any:
@@ -369,35 +354,13 @@ def traffic(
     from nlapi.cli.gateway_view import draw, history_plot
 
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
-    history = _GatewayClient(url, auth)("getTrafficHistory", query)
+    history = GatewayClient(url, auth)("getTrafficHistory", query)
     if is_json(output):
         console.write(console.format_json(history))
     else:
         draw(history_plot(history["data"], minutes))
 
 
-class _GatewayClient:
-    """A caller of the gateway's operations, through the same pipeline as every other API."""
-
-    def __init__(self, url: str | None, auth: list[str] | None) -> None:
-        auth_options = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
-        self._target, _ = target.open_target("gateway", url, auth_options)
-
-    def __call__(self, operation: str, arguments: dict[str, Any]) -> Any:
-        import nlapi
-
-        credentials = self._target.credentials
-        if not credentials:
-            raise CredentialError(
-                f"the gateway wants a token, and the environment has no {TOKEN}",
-                hint=f"export {TOKEN}=..., which `nlapi gateway serve` shows once, or `nlapi gateway token NAME` makes",
-            )
-        result = nlapi.call(
-            self._target.spec, operation, arguments, base_url=self._target.base_url, auth=dict(credentials)
-        )
-        if not result.ok:
-            problem = result.data if isinstance(result.data, dict) else {}
-            raise NlapiError(
-                f"the gateway answered {result.status}: {problem.get('detail', '')}", hint=str(problem.get("hint", ""))
-            )
-        return result.data
+app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
+app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
+app.command(epilog=gateway_state.EXPORT)(gateway_state.export)

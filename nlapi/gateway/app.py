@@ -203,7 +203,9 @@ class Gateway:
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
             await self.publisher.change(
-                lambda _: configuration, author=GATEWAY_AUTHOR, reason="the first configuration"
+                lambda before: revisions.keep_buckets(before, configuration),
+                author=GATEWAY_AUTHOR,
+                reason="the first configuration",
             )
 
     async def _sample_traffic(self) -> None:
