@@ -13,7 +13,7 @@ import orjson
 
 from nlapi.errors import UsageError
 from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
-from nlapi.gateway.admin import canaries, crud, decisions, revisions, system
+from nlapi.gateway.admin import canaries, crud, decisions, objective_description, revisions, system
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.codec import decode_configuration
@@ -33,6 +33,7 @@ HANDLERS: Mapping[str, Handler] = {
     **revisions.HANDLERS,
     **decisions.HANDLERS,
     **system.HANDLERS,
+    **objective_description.HANDLERS,
 }
 """operationId -> the function that carries it out."""
 
