@@ -17,6 +17,7 @@ from nlapi.gateway.admin import canaries, crud, decisions, objective_description
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.conditional import with_etag
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
@@ -131,6 +132,8 @@ class Gateway:
             )
             body_pending = False
             answer = await HANDLERS[operation.id](call)
+            if operation.is_conditional:
+                answer = with_etag(answer, headers.get("if-none-match", ""))
         except Exception as error:
             problem = _as_problem(error, operation)
             if body_pending:  # else a flood of invalid requests would pass the client's rate
@@ -275,20 +278,27 @@ def _problem_response(problem: GatewayProblem) -> ApiResponse:
 
 async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None:
     try:
-        content = (
-            answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body, option=_ORJSON_OPTIONS)
-        )
+        content = _encode_body(answer.body)
     except (TypeError, UnicodeEncodeError):
         answer = _problem_response(GatewayProblem(502, "the output is not JSON", code="version_failed"))
         content = orjson.dumps(answer.body)
-    headers = [
+    content_headers = [
         (b"content-type", answer.media_type.encode("latin-1")),
         (b"content-length", str(len(content)).encode()),
-        *_RESPONSE_HEADERS,
+    ]
+    headers = [
+        *(content_headers if answer.status != 304 else ()),
+        *(_RESPONSE_HEADERS if "Cache-Control" not in answer.headers else _RESPONSE_HEADERS[:1]),
         *((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in answer.headers.items()),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
+
+
+def _encode_body(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return body.encode() if isinstance(body, str) else orjson.dumps(body, option=_ORJSON_OPTIONS)
 
 
 _ORJSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header
 from nlapi.gateway.codec import Json
 from nlapi.gateway.description import load_description
 from nlapi.gateway.problems import GatewayProblem
@@ -27,7 +27,7 @@ async def describe_objective(call: ApiCall) -> ApiResponse:
         # Without the nearest name: anybody may ask.
         raise GatewayProblem(404, f"there is no objective {name[:80]!r}", code="unknown_objective")
     document = await asyncio.to_thread(objective_description, objective, current.table.revision)
-    return ApiResponse(body=document)
+    return ApiResponse(body=document, headers=etag_header(current.table.revision))
 
 
 def objective_description(objective: Objective, revision: int) -> Json:

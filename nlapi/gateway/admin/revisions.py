@@ -15,6 +15,7 @@ from nlapi.gateway.admin.api_call import (
     page_start,
 )
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
+from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.problems import GatewayProblem, issue_json, unprocessable
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import Revision
@@ -112,6 +113,10 @@ def revision_response(call: ApiCall, revision: Revision) -> ApiResponse:
 async def get_configuration(call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     number = current.table.revision
+    # Before the document is encoded: one of 10,000 rules takes long, and is asked for again and again.
+    etag = etag_header(number)["ETag"]
+    if is_current(call.headers.get("if-none-match", ""), etag):
+        return not_modified(etag)
     document = await asyncio.to_thread(encode_configuration, current.configuration)
     return ApiResponse(body={**({"revision": number} if number else {}), **document}, headers=etag_header(number))
 
