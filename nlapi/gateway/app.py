@@ -23,6 +23,7 @@ from nlapi.gateway.engine import Engine
 from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
 from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
@@ -70,6 +71,7 @@ class Gateway:
         self.publisher = Publisher(store, engine)
         self.access = Access(store)
         self.traffic = TrafficHistory(engine.metrics.tallies)
+        self.loop_lag = EventLoopLag()
         self.failure: Exception | None = None
         """the error that kept it from starting"""
         self.is_draining = False
@@ -192,7 +194,8 @@ class Gateway:
                     self.failure = error
                     await send({"type": "lifespan.startup.failed"})  # whoever started it raises what `failure` is
                     return
-                tasks = [asyncio.create_task(self._sample_traffic()), asyncio.create_task(self._watcher.watch())]
+                background = (self._sample_traffic(), self._watcher.watch(), self.loop_lag.watch())
+                tasks = [asyncio.create_task(work) for work in background]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 for task in tasks:

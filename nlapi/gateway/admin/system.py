@@ -12,6 +12,7 @@ from nlapi.gateway.description import load_description
 from nlapi.gateway.metrics import CONTENT_TYPE
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.process_metrics import process_lines
 from nlapi.gateway.store import TokenRecord
 from nlapi.issue import Issue
 
@@ -116,7 +117,10 @@ async def get_probe(call: ApiCall) -> ApiResponse:
 
 async def get_metrics(call: ApiCall) -> ApiResponse:
     """Return the metrics as Prometheus text."""
-    return ApiResponse(body=call.gateway.engine.metrics.prometheus_text(), media_type=CONTENT_TYPE)
+    gateway = call.gateway
+    text = gateway.engine.metrics.prometheus_text()
+    process_text = "\n".join([*gateway.loop_lag.lines(), *process_lines(), ""])
+    return ApiResponse(body=text + process_text, media_type=CONTENT_TYPE)
 
 
 async def get_description(call: ApiCall) -> ApiResponse:
