@@ -18,7 +18,8 @@ import typer
 
 from nlapi import bundled
 from nlapi.cli import console
-from nlapi.cli.gateway import EXAMPLE, TOKEN, build_gateway
+from nlapi.cli.gateway import EXAMPLE, build_gateway
+from nlapi.cli.gateway_client import TOKEN
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ from nlapi.cli.gateway_options import (
     DrainDelay,
     DrainTimeout,
     KeepAlive,
+    LogFormat,
+    LogFormatOption,
     ProbePort,
     ReadTimeout,
     TlsCert,
@@ -199,6 +202,7 @@ def serve(
     read_timeout: ReadTimeout = 60,
     drain_timeout: DrainTimeout = 30,
     drain_delay: DrainDelay = 0,
+    log_format: LogFormatOption = LogFormat.TEXT,
     token_file: TokenFile = None,
     training_log: Annotated[
         Path | None,
@@ -216,6 +220,7 @@ def serve(
     It continues with the last revision of its database. When there is no token yet, the first one is made and shown
     once.
     """
+    from nlapi.gateway.logs import json_logs
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore
 
@@ -237,9 +242,13 @@ def serve(
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
-        gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
+        is_json_log = log_format is LogFormat.JSON
+        gateway = build_gateway(
+            store, config, models, hosts, training=training_log, shadows=shadow_log, log_events=is_json_log
+        )
         _make_first_token(gateway.access, store, token_file)
-        _run(gateway, host, port, timeouts, probe_port, certificate)
+        with json_logs(sys.stderr) if is_json_log else nullcontext():
+            _run(gateway, host, port, timeouts, probe_port, certificate, log_events=is_json_log)
     finally:
         store.close()
 
@@ -252,24 +261,33 @@ def build_gateway(
     *,
     training: Path | None = None,
     shadows: Path | None = None,
+    log_events: bool = False,
 ) -> Gateway:
-    """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files."""
+    """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files.
+
+    With `log_events` each request and each decision is a message of the log.
+    """
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
+    from nlapi.gateway.logs import decision_log
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
 
     first_document = read_configuration(config) if config else None
     if first_document is not None and store.last_number():
         console.note(f"{config} is not read: the database has revision {store.last_number()} already")
     try:
-        record = combine_sinks(decision_sink(store), shadow_log(shadows)) if shadows else decision_sink(store)
+        sinks = [decision_sink(store), *([shadow_log(shadows)] if shadows else [])]
+        sinks += [decision_log()] if log_events else []
         training_recorder = training_log(training) if training else None
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
     engine = Engine(
-        models=models or Path(), record=record, training=training_recorder, tracer=tracer_from_environment(os.environ)
+        models=models or Path(),
+        record=combine_sinks(*sinks) if len(sinks) > 1 else sinks[0],
+        training=training_recorder,
+        tracer=tracer_from_environment(os.environ),
     )
-    return Gateway(store, engine, hosts=hosts, initial_document=first_document)
+    return Gateway(store, engine, hosts=hosts, initial_document=first_document, log_requests=log_events)
 
 
 def _run(
@@ -279,19 +297,30 @@ def _run(
     timeouts: ServerTimeouts,
     probe_port: int | None,
     certificate: ServerCertificate | None,
+    *,
+    log_events: bool,
 ) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
+    from nlapi.gateway.logs import write_event
     from nlapi.gateway.server import serve as run
+
+    def on_ready(url: str) -> None:
+        _ready(url, notes=not log_events)
+        write_event("ready", {"url": url, "revision": gateway.publisher.revision})
+
+    def on_drain() -> None:
+        gateway.begin_drain()
+        write_event("draining", {"requests_in_flight": gateway.engine.in_flight})
 
     try:
         run(
             gateway,
             host=host,
             port=port,
-            ready=_ready,
+            ready=on_ready,
             timeouts=timeouts,
             probe_port=probe_port,
-            on_drain=gateway.begin_drain,
+            on_drain=on_drain,
             certificate=certificate,
         )
     except SystemExit:
@@ -302,10 +331,12 @@ def _run(
         raise gateway.failure
 
 
-def _ready(url: str) -> None:
+def _ready(url: str, *, notes: bool) -> None:
     # The URL alone on standard output, for a script that waits for it.
     console.write(url)
     sys.stdout.flush()
+    if not notes:
+        return
     console.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
     console.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
     console.note(f"  nlapi gateway status --base-url {url}")

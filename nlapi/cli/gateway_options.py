@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,20 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from nlapi.gateway.tls import ServerCertificate
 
+
+class LogFormat(StrEnum):
+    """The formats of the gateway's log on standard error."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LogFormatOption = Annotated[
+    LogFormat,
+    typer.Option(
+        "--log-format", help="json writes a line for each request, decision and message; text for messages alone."
+    ),
+]
 ProbePort = Annotated[
     int | None,
     typer.Option(

@@ -20,6 +20,7 @@ from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.conditional import with_etag
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.logs import RequestEntry
 from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
 from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
@@ -65,6 +66,7 @@ class Gateway:
         *,
         hosts: Iterable[str] = (),
         initial_document: Mapping[str, Any] | None = None,
+        log_requests: bool = False,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -77,6 +79,7 @@ class Gateway:
         self.is_draining = False
         """whether the server is about to stop"""
         self._initial_document = initial_document
+        self._log_requests = log_requests
         self._watcher = CanaryWatcher(
             configuration=lambda: self.publisher.current.configuration,
             metrics=engine.metrics,
@@ -91,6 +94,9 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
+            if self._log_requests:
+                await self._respond_logged(scope, receive, send)
+                return
             answer = await self._respond(scope, receive)
             await _send_response(send, answer, head=scope["method"] == "HEAD")
 
@@ -102,7 +108,16 @@ class Gateway:
         """Write every decision so far to the store."""
         await self.engine.recorder.flush()
 
-    async def _respond(self, scope: Message, receive: Receive) -> ApiResponse:
+    async def _respond_logged(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, and write its line to the log."""
+        started_at = time.perf_counter()
+        entry = RequestEntry(method=scope["method"], path=raw_path(scope))
+        answer = await self._respond(scope, receive, entry)
+        await _send_response(send, answer, head=scope["method"] == "HEAD")
+        ms = (time.perf_counter() - started_at) * 1000
+        entry.write(answer.status, answer.headers.get("X-Request-Id", ""), ms)
+
+    async def _respond(self, scope: Message, receive: Receive, entry: RequestEntry | None = None) -> ApiResponse:
         operation: GatewayOperation | None = None
         caller = ANONYMOUS
         body_pending = False
@@ -113,6 +128,8 @@ class Gateway:
             headers = self._guard.check(scope["headers"])
             caller = await self.access.authenticate(headers.get("authorization"))
             operation, values = self._router.match(scope["method"], path)
+            if entry is not None:
+                entry.operation, entry.caller, entry.client = operation.id, caller.name, caller.client
             check_permission(caller, operation.audiences, operation.role)
             # The limit comes before the body: a client over its limits must not cost the time to read and parse it.
             if operation.id == SERVE_OPERATION:
@@ -138,6 +155,8 @@ class Gateway:
                 answer = with_etag(answer, headers.get("if-none-match", ""))
         except Exception as error:
             problem = _as_problem(error, operation)
+            if entry is not None:
+                entry.problem = problem.code
             if body_pending:  # else a flood of invalid requests would pass the client's rate
                 self.engine.charge_refused(caller.client)
             await self._audit(operation, caller, path, problem=problem)

@@ -235,7 +235,7 @@ class Engine:
             response = await _run_with_fallback(exchange)
         except InferenceError as failure:
             self._postprocessor.finish(exchange, failure, (self._clock() - started_at) * 1000)
-            raise problems.version_failed(plan.decision.version, failure) from failure
+            raise problems.version_failed(plan.decision.version, failure, request.request_id) from failure
         self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
         return response
 

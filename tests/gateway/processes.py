@@ -56,5 +56,6 @@ def serve_process(folder: Path, *options: str, stderr: int = subprocess.DEVNULL)
         try:
             yield ServeProcess(process=process, url=process.stdout.readline().strip(), admin=admin, web=web)
         finally:
-            process.terminate()
-            process.communicate(timeout=60)
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=60)
