@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -38,7 +38,7 @@ class GatewayClient:
         auth_options = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
         self._target, _ = target.open_target("gateway", url, auth_options, overlays)
 
-    def __call__(self, operation: str, arguments: dict[str, Any], *, yes: bool = False) -> Any:
+    def __call__(self, operation: str, arguments: Mapping[str, object], *, yes: bool = False) -> Any:
         """Return the data of an answer; `yes` consents to a change. RefusedCallError or FailedCallError otherwise."""
         import nlapi
 

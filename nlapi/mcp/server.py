@@ -61,8 +61,8 @@ class ApiServer(Server[None]):
     def create_initialization_options(
         self,
         notification_options: NotificationOptions | None = None,
-        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
-        extensions: dict[str, dict[str, Any]] | None = None,
+        experimental_capabilities: dict[str, dict[str, object]] | None = None,
+        extensions: dict[str, dict[str, object]] | None = None,
     ) -> InitializationOptions:
         # The SDK's transports ask for the options themselves and pass none, so they are set here.
         lists = NotificationOptions(tools_changed=True, prompts_changed=True, resources_changed=True)

@@ -237,7 +237,7 @@ class DescriptionFiles:
     cache: Cache | None = None
     max_files: int = MAX_FILES
     max_bytes: int = MAX_BYTES
-    _trees: dict[str, Any] = field(default_factory=dict)
+    _trees: dict[str, object] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
     _requested: dict[str, None] = field(default_factory=dict)
     _count: int = 0

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from nlapi.agent.tool_selection import MAX_TOOLS
 from nlapi.client.server import server_url
@@ -207,7 +206,7 @@ def _description_json(spec: Spec, ids: Mapping[str, str]) -> str:
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
 
 
-def _json_file(data: Any) -> str:
+def _json_file(data: object) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -216,7 +215,7 @@ def digest(text: str | bytes) -> str:
 
 
 def _client_manifests(
-    spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, Any]
+    spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, object]
 ) -> dict[str, str]:
     """Return the files that clients read about the plugin."""
     # Clients update a plugin when its version differs, so the version ends in a hash of everything that was built.
@@ -250,7 +249,7 @@ def _build_record(
     title: str,
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     summary = {"title": title, "version": safe_line(spec.version, 60), "operations": count}
     return {
         "format": MANIFEST_FORMAT,
