@@ -136,7 +136,7 @@ def version_failed(version: VersionRef, failure: InferenceError, request_id: str
     headers = {"X-Request-Id": request_id} if request_id else {}
     if status == 503:
         headers["Retry-After"] = "1"
-    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT[failure.kind]}"
+    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT.get(failure.kind, 'failed')}"
     return GatewayProblem(status, message, code=code, hint=hint, headers=headers, detail=detail)
 
 

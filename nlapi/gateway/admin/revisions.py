@@ -16,7 +16,7 @@ from nlapi.gateway.admin.api_call import (
 )
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
 from nlapi.gateway.conditional import is_current, not_modified
-from nlapi.gateway.problems import GatewayProblem, issue_json, unprocessable
+from nlapi.gateway.problems import issue_json, unprocessable
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import Revision
 from nlapi.issue import Issue
@@ -173,19 +173,13 @@ async def check_configuration(call: ApiCall) -> ApiResponse:
 
 
 def _plan_json(publisher: Publisher, document: Json) -> Json:
-    current = publisher.current
     replacement = decode_configuration(document)
-    refusals: tuple[Issue, ...] = ()
-    try:
-        replacement = replace_all(current.configuration, replacement)
-    except GatewayProblem as problem:
-        refusals = problem.issues
-    differences = diff(current.configuration, replacement)
+    plan = publisher.plan(lambda before: replace_all(before, replacement))
     return {
-        "issues": [issue_json(issue) for issue in (*refusals, *publisher.check_configuration(replacement))],
-        "revision": current.table.revision,
+        "issues": [issue_json(issue) for issue in plan.issues],
+        "revision": plan.revision,
         # The objects before and after would be two more configurations.
-        "differences": [_difference_summary(difference) for difference in differences],
+        "differences": [_difference_summary(difference) for difference in plan.differences],
     }
 
 
