@@ -42,19 +42,23 @@ class ServeProcess:
 
 
 @contextmanager
-def serve_process(folder: Path, *options: str, stderr: int = subprocess.DEVNULL) -> Iterator[ServeProcess]:
-    """`nlapi gateway serve --example` on a free port while the block lasts."""
+def serve_process(
+    folder: Path, *options: str, stderr: int = subprocess.DEVNULL, example: bool = True, waits: bool = True
+) -> Iterator[ServeProcess]:
+    """`nlapi gateway serve --example` on a free port while the block lasts; `waits` for it to be ready."""
     database = folder / "gateway.db"
     store = GatewayStore(database)
     access = Access(store)
     admin = access.create_token("ana", Audience.ADMIN, role=Role.ADMIN)[1]
     web = access.create_token("web", Audience.SERVE)[1]
     store.close()
-    command = [*NLAPI, "gateway", "serve", "--example", "--port", "0", "--database", str(database), *options]
+    what = ["--example"] if example else []
+    command = [*NLAPI, "gateway", "serve", *what, "--port", "0", "--database", str(database), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         assert process.stdout is not None
         try:
-            yield ServeProcess(process=process, url=process.stdout.readline().strip(), admin=admin, web=web)
+            url = process.stdout.readline().strip() if waits else ""
+            yield ServeProcess(process=process, url=url, admin=admin, web=web)
         finally:
             if process.poll() is None:
                 process.terminate()

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from nlapi.gateway.server import ServerTimeouts
-from tests.gateway.kit import Talk, gateway
+from tests.gateway.kit import Talk, document, gateway, write_models
 from tests.gateway.processes import NLAPI, ROOT, free_port, serve_process
+from tests.gateway.versions import write
 
 PROBES = ("/livez", "/readyz")
 
@@ -75,6 +76,29 @@ def test_a_probe_port_answers_probes_alone_until_the_process_ends(tmp_path: Path
         assert get(running.address, "/health", host=running.address)[0] == 200
         running.process.send_signal(signal.SIGINT)  # whoever insists does not wait
         running.process.wait(60)
+
+
+def test_a_gateway_that_starts_is_alive_and_not_ready(tmp_path: Path) -> None:
+    port, flag = free_port(), tmp_path / "loaded"
+    write_models(tmp_path / "models")
+    waiting = f"while not pathlib.Path({str(flag)!r}).exists():\n    threading.Event().wait(0.01)\n"
+    stages = f"import pathlib, threading\n{waiting}def predict(value):\n    return value\n"
+    write(tmp_path / "models" / "ranker-v7", stages)
+    (tmp_path / "state.json").write_text(json.dumps(document()), encoding="utf-8")
+    options = ("--config", str(tmp_path / "state.json"), "--models", str(tmp_path / "models"))
+    with serve_process(tmp_path, *options, "--probe-port", str(port), example=False, waits=False):
+        probes = f"127.0.0.1:{port}"
+
+        def is_up() -> bool:
+            try:
+                return get(probes, "/livez")[0] == 200
+            except ConnectionError:
+                return False
+
+        until(is_up)
+        assert get(probes, "/readyz") == (503, b'{"status":"starting"}')
+        flag.touch()
+        until(lambda: get(probes, "/readyz")[0] == 200)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
