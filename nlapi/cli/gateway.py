@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
+    from nlapi.gateway.logs import EventLog
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore, TokenRecord
     from nlapi.gateway.tls import ServerCertificate
@@ -220,7 +221,7 @@ def serve(
     It continues with the last revision of its database. When there is no token yet, the first one is made and shown
     once.
     """
-    from nlapi.gateway.logs import json_logs
+    from nlapi.gateway.logs import EventLog
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore
 
@@ -242,13 +243,12 @@ def serve(
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
-        is_json_log = log_format is LogFormat.JSON
-        gateway = build_gateway(
-            store, config, models, hosts, training=training_log, shadows=shadow_log, log_events=is_json_log
-        )
-        _make_first_token(gateway.access, store, token_file)
-        with json_logs(sys.stderr) if is_json_log else nullcontext():
-            _run(gateway, host, port, timeouts, probe_port, certificate, log_events=is_json_log)
+        with EventLog(sys.stderr) if log_format is LogFormat.JSON else nullcontext() as events:
+            gateway = build_gateway(
+                store, config, models, hosts, training=training_log, shadows=shadow_log, events=events
+            )
+            _make_first_token(gateway.access, store, token_file)
+            _run(gateway, host, port, timeouts, probe_port, certificate, events)
     finally:
         store.close()
 
@@ -261,11 +261,11 @@ def build_gateway(
     *,
     training: Path | None = None,
     shadows: Path | None = None,
-    log_events: bool = False,
+    events: EventLog | None = None,
 ) -> Gateway:
     """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files.
 
-    With `log_events` each request and each decision is a message of the log.
+    Each request and each decision is a line of `events`, if there is such a log.
     """
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
@@ -277,7 +277,7 @@ def build_gateway(
         console.note(f"{config} is not read: the database has revision {store.last_number()} already")
     try:
         sinks = [decision_sink(store), *([shadow_log(shadows)] if shadows else [])]
-        sinks += [decision_log()] if log_events else []
+        sinks += [decision_log(events)] if events else []
         training_recorder = training_log(training) if training else None
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
@@ -287,7 +287,7 @@ def build_gateway(
         training=training_recorder,
         tracer=tracer_from_environment(os.environ),
     )
-    return Gateway(store, engine, hosts=hosts, initial_document=first_document, log_requests=log_events)
+    return Gateway(store, engine, hosts=hosts, initial_document=first_document, events=events)
 
 
 def _run(
@@ -297,20 +297,20 @@ def _run(
     timeouts: ServerTimeouts,
     probe_port: int | None,
     certificate: ServerCertificate | None,
-    *,
-    log_events: bool,
+    events: EventLog | None,
 ) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
-    from nlapi.gateway.logs import write_event
     from nlapi.gateway.server import serve as run
 
     def on_ready(url: str) -> None:
-        _ready(url, notes=not log_events)
-        write_event("ready", {"url": url, "revision": gateway.publisher.revision})
+        _ready(url, notes=events is None)
+        if events:
+            events.write("ready", {"url": url, "revision": gateway.publisher.revision})
 
     def on_drain() -> None:
         gateway.begin_drain()
-        write_event("draining", {"requests_in_flight": gateway.engine.in_flight})
+        if events:
+            events.write("draining", {"requests_in_flight": gateway.engine.in_flight})
 
     try:
         run(

@@ -20,7 +20,7 @@ from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.conditional import with_etag
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
-from nlapi.gateway.logs import RequestEntry
+from nlapi.gateway.logs import EventLog, RequestEntry
 from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
 from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
@@ -66,7 +66,7 @@ class Gateway:
         *,
         hosts: Iterable[str] = (),
         initial_document: Mapping[str, Any] | None = None,
-        log_requests: bool = False,
+        events: EventLog | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -79,7 +79,7 @@ class Gateway:
         self.is_draining = False
         """whether the server is about to stop"""
         self._initial_document = initial_document
-        self._log_requests = log_requests
+        self._events = events
         self._watcher = CanaryWatcher(
             configuration=lambda: self.publisher.current.configuration,
             metrics=engine.metrics,
@@ -94,8 +94,8 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
-            if self._log_requests:
-                await self._respond_logged(scope, receive, send)
+            if self._events is not None:
+                await self._respond_logged(self._events, scope, receive, send)
                 return
             answer = await self._respond(scope, receive)
             await _send_response(send, answer, head=scope["method"] == "HEAD")
@@ -108,14 +108,14 @@ class Gateway:
         """Write every decision so far to the store."""
         await self.engine.recorder.flush()
 
-    async def _respond_logged(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _respond_logged(self, events: EventLog, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request, and write its line to the log."""
         started_at = time.perf_counter()
         entry = RequestEntry(method=scope["method"], path=raw_path(scope))
         answer = await self._respond(scope, receive, entry)
         await _send_response(send, answer, head=scope["method"] == "HEAD")
         ms = (time.perf_counter() - started_at) * 1000
-        entry.write(answer.status, answer.headers.get("X-Request-Id", ""), ms)
+        events.write("request", entry.members(answer.status, answer.headers.get("X-Request-Id", ""), ms))
 
     async def _respond(self, scope: Message, receive: Receive, entry: RequestEntry | None = None) -> ApiResponse:
         operation: GatewayOperation | None = None

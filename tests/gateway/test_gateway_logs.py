@@ -7,14 +7,16 @@ import io
 import json
 import logging
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nlapi.gateway.logs import json_logs
+from nlapi.gateway.logs import MAX_WAITING_LINES, EventLog
 from tests.gateway.kit import Reply, Talk, document, gateway, write_models
 from tests.gateway.processes import ServeProcess, free_port, serve_process
+from tests.gateway.test_probes import until
 from tests.gateway.versions import write
 
 
@@ -108,7 +110,7 @@ def test_each_request_and_decision_is_a_line_of_json_without_secrets(tmp_path: P
 def test_messages_and_tracebacks_are_lines_too() -> None:
     stream = io.StringIO()
     log = logging.getLogger("nlapi.gateway.test")
-    with json_logs(stream):
+    with EventLog(stream):
         log.warning("two\nlines of %s", "text")
         try:
             raise ValueError("no")
@@ -122,6 +124,34 @@ def test_messages_and_tracebacks_are_lines_too() -> None:
     )
     assert second["message"].startswith("it failed\nTraceback")
     assert second["message"].endswith("ValueError: no")
+
+
+class StuckStream(io.StringIO):
+    """A stream whose reader does not read until it is `freed`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.freed = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.freed.wait(60)
+        return super().write(text)
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up_and_says_what_it_lost() -> None:
+    stream = StuckStream()
+    with EventLog(stream) as log:
+        for number in range(MAX_WAITING_LINES + 100):
+            log.write("request", {"number": number})
+        stream.freed.set()
+        until(lambda: stream.getvalue().count("\n") > MAX_WAITING_LINES)
+        log.write("request", {"number": "last"})
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert lines[0]["number"] == 0
+    assert lines[-1]["number"] == "last"
+    (lost,) = (line["lines"] for line in lines if line["event"] == "lines_dropped")
+    assert 99 <= lost <= 100
+    assert len(lines) + lost == MAX_WAITING_LINES + 102
 
 
 def test_without_the_option_there_are_no_lines(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
