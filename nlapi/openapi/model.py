@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from nlapi.issue import Issue
+from nlapi.openapi.urls import is_http_url
 
 CONNECTION_HEADERS = frozenset(
     ("transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
@@ -296,7 +297,7 @@ def _resolve_server_url(url: str, source: str) -> str:
     # A network-path reference (RFC 3986 §4.2) from a local file has no scheme to inherit: https.
     if url.startswith("//"):
         return f"{'http' if source.startswith('http://') else 'https'}:{url}"
-    if not source.startswith(("http://", "https://")) or ABSOLUTE_URL.match(url):
+    if not is_http_url(source) or ABSOLUTE_URL.match(url):
         return url
     return urljoin(source, url)
 

@@ -13,6 +13,7 @@ from nlapi.issue import Issue
 from nlapi.openapi.document import METHODS, resolve_pointer
 from nlapi.openapi.model import as_list, as_map, parse_servers, unescape_step
 from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec
+from nlapi.openapi.urls import is_http_url
 
 FIELDS = ("tag", "id", "path", "method")
 
@@ -245,7 +246,7 @@ def _all_refs(node: object) -> Iterator[str]:
 
 def _write_servers(tree: dict[str, Any], spec: Spec) -> None:
     """Write the servers of a description that came from a URL as absolute URLs."""
-    if not spec.source.startswith(("http://", "https://")):
+    if not is_http_url(spec.source):
         return
     if "swagger" in tree and "openapi" not in tree:
         scheme, _, location = spec.servers[0].url.partition("://")

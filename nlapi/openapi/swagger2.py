@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
 from nlapi.openapi.model import FORM, MULTIPART, as_list, as_map, entries, essence
+from nlapi.openapi.urls import is_http_url
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -51,7 +52,7 @@ def swagger_servers(tree: Mapping[str, object], source: str, schemes: object = N
     """
     base = tree.get("basePath")
     path = f"/{base.strip().strip('/')}" if isinstance(base, str) else "/"
-    origin = urlsplit(source) if source.startswith(("http://", "https://")) else None
+    origin = urlsplit(source) if is_http_url(source) else None
     scheme, host = _scheme_and_host(tree.get("host"))
     if not host and origin is None:
         return [{"url": path}]

@@ -13,6 +13,7 @@ from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_variables, plugin_name
 from nlapi.plugin.programs import (
@@ -190,7 +191,7 @@ def _licence_sentence(spec: Spec) -> str:
 def _has_allowed_server(operation: Operation, base_url: str) -> bool:
     """Return whether a description from this source may name the operation's server."""
     # In the plugin the description is a local file, which may name any server; so the check belongs here.
-    if base_url or not operation.spec.source.startswith(("http://", "https://")):
+    if base_url or not is_http_url(operation.spec.source):
         return True
     try:
         return bool(server_url(operation))

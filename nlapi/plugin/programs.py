@@ -13,6 +13,7 @@ from nlapi.client.server import expand_server_url
 from nlapi.errors import UsageError
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Spec
+from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
 
@@ -170,7 +171,7 @@ def _default_base_url(spec: Spec, base_url: str) -> str:
     location = base_url
     with suppress(UsageError):
         location = location or (expand_server_url(spec.servers[0]) if spec.servers else "")
-    return location if location.startswith(("http://", "https://")) else ""
+    return location if is_http_url(location) else ""
 
 
 def _credential_text(scheme: SecurityScheme) -> str:
