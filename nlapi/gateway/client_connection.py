@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from nlapi.gateway.inference import ClientConnection, FailureKind, InferenceError
+from nlapi.gateway.inference import ClientConnection, FailureKind, UpstreamError
 from nlapi.routing.model import VersionRef
 from nlapi.serving import Receive, Send
 
@@ -63,7 +63,7 @@ async def run_while_connected(connection: ClientConnection, work: Coroutine[obje
         try:
             return await task
         except asyncio.CancelledError:
-            raise InferenceError(FailureKind.CANCELED, "the client went away", executed=True) from None
+            raise UpstreamError(FailureKind.CANCELED, "the client went away", executed=True) from None
     finally:
         watcher.cancel()
         task.cancel()

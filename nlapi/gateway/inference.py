@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from nlapi.errors import NlapiError
 from nlapi.routing.model import Context, Decision, VersionRef
@@ -121,6 +121,9 @@ class InferenceError(Exception):
     is the HTTP status of a refusal, `hint` the next step of the operator, `usage` what an LLM took all the same.
     """
 
+    is_public: ClassVar[bool] = False
+    """whether the caller may read the message, which else may name addresses and files"""
+
     # `executed` has no default: forgotten, it would let a call that is not idempotent be executed twice.
     def __init__(
         self,
@@ -149,6 +152,12 @@ class InferenceError(Exception):
 
 def _rebuild_error(kind: FailureKind, message: str, executed: bool, attempts: int) -> InferenceError:
     return InferenceError(kind, message, executed=executed, attempts=attempts)
+
+
+class UpstreamError(InferenceError):
+    """An LLM returned no output. Its message is made for the caller: it has no address, no file and no key."""
+
+    is_public = True
 
 
 class LoadError(NlapiError):

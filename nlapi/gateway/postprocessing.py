@@ -152,8 +152,10 @@ class Postprocessor:
         plan = exchange.plan
         self._count(plan, outcome, ms)
         if outcome.usage is not None:
-            answered = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
-            self._metrics.llm.observe(plan.decision.objective, answered, exchange.request.client, outcome.usage)
+            answering = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
+            self._metrics.llm.observe(plan.decision.objective, answering, exchange.request.client, outcome.usage)
+        answered = "error" if isinstance(outcome, InferenceError) else "ok"
+        self._metrics.clients.observe(exchange.request.client, answered, ms / 1000)
         if self._recorder.is_enabled or self._tracer is not None:
             version = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
             record = _build_record(exchange, version, outcome, ms)

@@ -83,7 +83,7 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     headers = {"X-Request-Id": response.request_id}
     if response.streamed and connection is not None:
         await connection.send(_served_event(document))
-        return ApiResponse(body=None, streamed=True)
+        return ApiResponse(body=None, headers=headers, streamed=True)
     if accepts_events:  # a version that does not stream: its whole answer is the only event
         return ApiResponse(body=_served_event(document).decode(), headers=headers, media_type=EVENT_STREAM)
     return ApiResponse(body=document, headers=headers)

@@ -57,9 +57,9 @@ async def _serve(call: ApiCall, protocol: ShardProtocol, user: object) -> ApiRes
         call.connection.wants_stream = call.body.get("stream") is True
         call.connection.request_id = request.request_id
     response = await call.gateway.engine.serve(objective.name, request)
-    if response.streamed:
-        return ApiResponse(body=None, streamed=True)
     headers = {"X-Request-Id": response.request_id, "Nlapi-Version": str(response.version)}
+    if response.streamed:
+        return ApiResponse(body=None, headers=headers, streamed=True)
     return ApiResponse(body=response.output, headers=headers)
 
 

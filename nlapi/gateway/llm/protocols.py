@@ -105,7 +105,7 @@ class OpenAiProtocol(LlmProtocol):
     def error_body(self, problem: GatewayProblem) -> dict[str, object]:
         kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
         kind = kinds.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
-        message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+        message = f"{problem.detail} ({problem.hint})" if problem.hint else problem.detail
         return {"error": {"message": message, "type": kind, "code": problem.code, "param": problem.path or None}}
 
     def error_event(self, problem: GatewayProblem) -> bytes:
@@ -158,7 +158,7 @@ class AnthropicProtocol(LlmProtocol):
             503: "overloaded_error",
         }
         kind = kinds.get(problem.status, "invalid_request_error" if problem.status < 500 else "api_error")
-        message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+        message = f"{problem.detail} ({problem.hint})" if problem.hint else problem.detail
         return {"type": "error", "error": {"type": kind, "message": message}}
 
     def error_event(self, problem: GatewayProblem) -> bytes:

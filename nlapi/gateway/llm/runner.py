@@ -20,6 +20,7 @@ from nlapi.gateway.inference import (
     InferenceRequest,
     InferenceResult,
     TokenUsage,
+    UpstreamError,
 )
 from nlapi.gateway.llm.event_stream import EventScanner, EventTooLargeError
 from nlapi.gateway.llm.protocols import PROTOCOLS
@@ -126,7 +127,7 @@ class LlmRunner:
     def _build_call(self, request: InferenceRequest) -> _Call:
         if not isinstance(request.input, dict):
             text = f"the input is no request of the protocol {self.protocol}, which is a JSON object"
-            raise InferenceError(FailureKind.REFUSED, text, executed=False, status=422)
+            raise UpstreamError(FailureKind.REFUSED, text, executed=False, status=422)
         streams = request.connection is not None and request.connection.wants_stream
         body = {**request.input, "model": self._model}
         body.pop("stream", None)
@@ -142,7 +143,7 @@ class LlmRunner:
             # The client sees neither the path of a file nor the name of a variable.
             _log.warning("%s: %s", self._version.ref, error.message)
             text, hint = "its key cannot be read", f"check the key of shard {self.upstream.shard.name}"
-            raise InferenceError(FailureKind.ERROR, text, executed=False, hint=hint) from None
+            raise UpstreamError(FailureKind.ERROR, text, executed=False, hint=hint) from None
         headers = {
             **self.llm.default_headers(),
             **request.headers,
@@ -166,7 +167,7 @@ class LlmRunner:
     async def _open(self, call: _Call, *, repeatable: bool) -> AsyncIterator[UpstreamAnswer]:
         """Give the first answer with status 200 of the endpoints. Failed when there is none."""
         text = f"every endpoint of shard {self.upstream.shard.name} has too many calls in flight"
-        failure = InferenceError(FailureKind.UNAVAILABLE, text, executed=False)
+        failure: InferenceError = UpstreamError(FailureKind.UNAVAILABLE, text, executed=False)
         for endpoint in self.upstream.endpoints():
             call.attempts += 1
             try:
@@ -245,7 +246,7 @@ class LlmRunner:
             text = f"the upstream refuses its key ({status})"
             hint = f"check the key of shard {self.upstream.shard.name}"
             _log.warning("%s: %s; %s", self._version.ref, text, hint)
-            return InferenceError(FailureKind.ERROR, text, executed=False, hint=hint)
+            return UpstreamError(FailureKind.ERROR, text, executed=False, hint=hint)
         try:
             content = await answer.read_all(MAX_ERROR_BYTES)
         except AnswerBrokenError:
@@ -254,13 +255,13 @@ class LlmRunner:
         text = f"the upstream answered {status}{f': {detail}' if detail else ''}"
         if status in _CALLER_STATUSES:
             hint = "change the request: sent again as it is, it is refused again"
-            return InferenceError(FailureKind.REFUSED, text, executed=False, status=status, hint=hint)
+            return UpstreamError(FailureKind.REFUSED, text, executed=False, status=status, hint=hint)
         if status == 404:
             hint = f"check the shard's endpoints and the version's upstream_model, {self._model!r}"
-            return InferenceError(FailureKind.ERROR, text, executed=False, hint=hint)
+            return UpstreamError(FailureKind.ERROR, text, executed=False, hint=hint)
         if status == 429:
-            return InferenceError(FailureKind.UNAVAILABLE, "the upstream has too much to do (429)", executed=False)
-        return InferenceError(FailureKind.ERROR, text, executed=status >= 500)
+            return UpstreamError(FailureKind.UNAVAILABLE, "the upstream has too much to do (429)", executed=False)
+        return UpstreamError(FailureKind.ERROR, text, executed=status >= 500)
 
     def _failure(self, call: _Call, kind: FailureKind, message: str) -> InferenceError:
         # A call that was given up before its head may have spent tokens too: an answer that is not streamed has its
@@ -270,7 +271,7 @@ class LlmRunner:
             # Anthropic's first event reports one token of output; the events that came after it are more.
             call.scanner.count.output_tokens = None
         usage = self._usage(call) if call.answered or is_given_up else None
-        return InferenceError(kind, message, executed=True, attempts=max(call.attempts, 1), usage=usage)
+        return UpstreamError(kind, message, executed=True, attempts=max(call.attempts, 1), usage=usage)
 
     def _usage(self, call: _Call) -> TokenUsage:
         first_token_ms = (call.first_token_at - call.started_at) * 1000 if call.first_token_at else 0.0

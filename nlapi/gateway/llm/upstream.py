@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
-from nlapi.gateway.inference import FailureKind, InferenceError
+from nlapi.gateway.inference import FailureKind, UpstreamError
 from nlapi.gateway.llm.secret_references import SecretReference, is_reference
 from nlapi.routing.model import Shard
 
@@ -184,13 +184,13 @@ class LlmUpstream:
                 endpoint.failed += 1
                 endpoint.unreachable_until = time.monotonic() + UNREACHABLE_PAUSE_S
                 text = f"shard {self.shard.name} cannot be reached"
-                raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False) from error
+                raise UpstreamError(FailureKind.UNAVAILABLE, text, executed=False) from error
             except (ClientError, OSError) as error:
                 # The server may just have closed an idle connection (RFC 9112 §9.3.1): one more try on another.
                 if is_last or not isinstance(error, ServerDisconnectedError | ClientOSError):
                     endpoint.failed += 1
                     text = f"shard {self.shard.name} closed the connection without an answer"
-                    raise InferenceError(FailureKind.ERROR, text, executed=True) from error
+                    raise UpstreamError(FailureKind.ERROR, text, executed=True) from error
         raise AssertionError("the last try returns or raises")
 
     def _open_session(self) -> ClientSession:
