@@ -28,19 +28,24 @@ SCALES: Mapping[str, Decimal] = {
 }
 """Unit on the wire, with the number of it in one unit that people use (a dollar, a second, a per cent)."""
 
-HINT_TYPES: Mapping[str, type] = {"name": str, "description": str, "hide": bool, "effect": str, "unit": str}
+HINT_TYPES: Mapping[str, type] = {"name": str, "description": str, "hide": bool, "effect": str, "unit": str, "names": str}
 EXTENSION_PREFIX = "x-nlapi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """The values of `x-nlapi`. `unit` is the unit on the wire, in lower case; "" where it is not stated."""
+    """The values of `x-nlapi`. `unit` is the unit on the wire, in lower case; "" where it is not stated.
+
+    `names` are the places of the names that a value has to be one of, divided by spaces, each the id of a read without
+    arguments and a JSON Pointer into its answer in which `*` is every entry: `getConfiguration#/models/*/name`.
+    """
 
     name: str = ""
     description: str = ""
     hide: bool = False
     effect: str = ""
     unit: str = ""
+    names: str = ""
 
 
 NO_HINTS = Hints()
