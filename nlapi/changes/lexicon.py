@@ -318,8 +318,8 @@ def operation_verbs(operation: Operation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(stem, (*first, *further, *(word for words in names for word in words), *joined))))
 
 
-def leading_verbs(operation: Operation) -> tuple[str, ...]:
-    """Return the stems of an operation's own actions: the first verb of its id, summary and path.
+def leading_verbs(operation: Operation, *, stated: bool = True) -> tuple[str, ...]:
+    """Return the stems of an operation's own actions: the first verb of its id, summary and path, and the `stated` ones.
 
     Both of `Lock or unlock an issue`. DELETE of `/issues/{id}/watch` undoes the verb of its path, which is left out.
     """
@@ -331,7 +331,7 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
         leading += [
             stem(words[index]) for index in verbs[1:2] if words[index - 1] in ("or", "and") and index - 2 == verbs[0]
         ]
-    return tuple(dict.fromkeys((*leading, *map(stem, stated_verbs(operation.extensions)))))
+    return tuple(dict.fromkeys((*leading, *map(stem, stated_verbs(operation.extensions) if stated else ()))))
 
 
 def _is_base(word: str) -> bool:

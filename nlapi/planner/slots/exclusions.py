@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from nlapi.openapi.spec import Effect
+from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.numbers import is_bound
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import stems as stem_set
@@ -63,6 +64,8 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)
     ):
         return False
+    if unit_of_mention(context.sentence, mention) is not None and not set(slot.words) & context.sentence.stem_set:
+        return True  # the last 2 hours are no length of a page
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
     return mention.form in ("money", "percent") or mention.value > MAX_PAGE

@@ -64,7 +64,8 @@ class LiveNames:
         source = tool.operation.spec.source
         places = read_hints(argument_schema(tool, *slot.path)).names.split()
         names = tuple(dict.fromkeys(name for place in places for name in self.by_place.get((source, place), ())))
-        return replace(slot, samples=names, examples=frozenset(map(str.lower, names))) if names else slot
+        lower = frozenset(map(str.lower, names))
+        return replace(slot, samples=names, examples=lower, names=frozenset(names)) if names else slot
 
 
 def _stems(name: str) -> frozenset[str]:
