@@ -267,8 +267,10 @@ def main() -> int:
         without_registrations(home)
         outcomes = run([question for question in questions if options.words in str(question["ask"])], today)
     for outcome in outcomes if options.show else ():
-        if outcome.rating is not Rating.RIGHT or options.words:
-            lines = [f"{outcome.rating}: {outcome.sentence}", f"    wanted {outcome.wanted}"]
+        is_asked = outcome.is_change and not outcome.stands
+        if outcome.rating is not Rating.RIGHT or is_asked or options.words:
+            rating = f"{outcome.rating}, shown for consent" if is_asked else outcome.rating
+            lines = [f"{rating}: {outcome.sentence}", f"    wanted {outcome.wanted}"]
             print("\n".join([*lines, *(f"    call   {call}" for call in outcome.calls), f"    {outcome.message}"]))
     print(summary(outcomes))
     return 1 if any(outcome.rating is Rating.WRONG for outcome in outcomes) else 0

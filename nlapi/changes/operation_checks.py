@@ -20,6 +20,7 @@ from nlapi.changes.lexicon import (
     path_end,
 )
 from nlapi.changes.sentences import Case, has_closed_values, is_value_in_command
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.naming import singular, split_words, stem
 from nlapi.resources.nouns import VERSION
@@ -207,7 +208,12 @@ def check_kind(case: Case) -> Iterator[str]:
     unspoken = _UNSPOKEN_WORDS if case.operation.method == "DELETE" else _UNSPOKEN_WORDS | _UPDATE_WORDS
     if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         tail = tail[-1:]  # what is made is said; of what, by the ids before
-    elif case.operation.method != "DELETE" and tail and len(tail[-1]) == 1 and _has_command_verb(case, tail[-1]):
+    elif (
+        case.operation.method != "DELETE"
+        and tail
+        and len(tail[-1]) == 1
+        and (_has_command_verb(case, tail[-1]) or case.command in map(stem, stated_verbs(case.operation.extensions)))
+    ):
         tail = []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
     for words in tail:
         nouns = _nouns(words, unspoken)

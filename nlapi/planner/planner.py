@@ -168,7 +168,8 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     is_choice = partial(catalogue.is_choice, text)
     text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
-    return read_sentence(rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations), today)
+    text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
+    return read_sentence(text, today, catalogue.names_in(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

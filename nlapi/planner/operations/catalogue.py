@@ -17,7 +17,7 @@ from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
 from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
@@ -107,6 +107,16 @@ class Catalogue:
         named = copy(self)
         named._names, named._slots, named._parts = names, {}, {}
         return named
+
+    def names_in(self, text: str) -> frozenset[str]:
+        """Return the names of the APIs that a text has, without those that are nothing but words of the description."""
+        words = set(split_words(text))
+        return frozenset(
+            name
+            for name in self._names.all
+            if (parts := set(split_words(name))) <= words
+            and (len(parts) > 1 or not (name in STOPWORDS or stem(name) in VERBS or self.index.is_entity(stem(name))))
+        )
 
     def hidden_tool(self, spec: Spec, id: str) -> Tool | None:
         """Return the Tool of any operation of one of the APIs, hidden ones too; None where there is none."""

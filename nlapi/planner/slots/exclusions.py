@@ -40,6 +40,8 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     A date is no id, a sum of money or the number of a resource (task 771220) no length of a page, a name no cursor, a
     bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
     """
+    if _is_other_name(context, slot, mention):
+        return True
     if mention.kind is MentionKind.NUMBER and _is_bound_or_too_small(context, slot, mention):
         return True
     if mention.kind is MentionKind.DATE:
@@ -69,6 +71,17 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
     return mention.form in ("money", "percent") or mention.value > MAX_PAGE
+
+
+def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a slot takes names that the API has, and a mention is none of them: the name of another kind of
+    item, or mere words. A code may be a name that is misspelt, and the name of a new item is none of those that it has.
+    """
+    if slot.names is None or mention.text in slot.names or (slot.location == "body" and slot.name == "name"):
+        return False
+    if mention.form == "name":
+        return True
+    return slot.location in ("path", "query") and mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
 
 
 def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:

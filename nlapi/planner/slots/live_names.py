@@ -47,6 +47,11 @@ class LiveNames:
                 names[operation.spec.source, f"{operation.id}#{pointer}"] = tuple(texts)[:MAX_NAMES]
         return cls(by_place=names)
 
+    @property
+    def all(self) -> frozenset[str]:
+        """The names of all places."""
+        return frozenset(name for names in self.by_place.values() for name in names)
+
     def mentioned(self, text: str) -> LiveNames:
         """Return the names all of whose words are in a text."""
         stems = frozenset(map(stem, split_words(text)))
@@ -62,10 +67,12 @@ class LiveNames:
         if not self.by_place:
             return slot
         source = tool.operation.spec.source
-        places = read_hints(argument_schema(tool, *slot.path)).names.split()
-        names = tuple(dict.fromkeys(name for place in places for name in self.by_place.get((source, place), ())))
-        lower = frozenset(map(str.lower, names))
-        return replace(slot, samples=names, examples=lower, names=frozenset(names)) if names else slot
+        places = [(source, place) for place in read_hints(argument_schema(tool, *slot.path)).names.split()]
+        if not any(place in self.by_place for place in places):
+            return slot
+        names = tuple(dict.fromkeys(name for place in places for name in self.by_place.get(place, ())))
+        known = replace(slot, names=frozenset(names))
+        return replace(known, samples=names, examples=frozenset(map(str.lower, names))) if names else known
 
 
 def _stems(name: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
+from nlapi.planner.language.lexicon import DEMONYMS
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.names import find_item_name
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
@@ -17,7 +18,7 @@ from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.value_forms import slot_unit
-from nlapi.resources.naming import METHODS, Intent, singular, stem
+from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
@@ -28,6 +29,8 @@ _REASONS = stem_set("slots", "reasons")
 _VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
+_ACTORS = frozenset(map(stem, ("author", "actor", "creator", "committer")))
+_AUXILIARIES = frozenset(("did", "has", "have", "had"))
 _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
 _LOOKING_BACK = frozenset(("last", "past", "previous"))
 _DAYS = frozenset(("day", "date", "on"))
@@ -64,7 +67,12 @@ def apply_overrides(
                 or _is_new_value(context, candidate, name)
             )
         )
-        plain = plain or _is_live_name(context, candidate) or _is_only_of_kind(context, candidate)
+        plain = (
+            plain
+            or _is_live_name(context, candidate)
+            or _is_only_of_kind(context, candidate)
+            or _is_actor(context, candidate)
+        )
         if plain and not (weighs and candidate.probability >= OVERRIDE_PROBABILITY):
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
         elif weighs:
@@ -74,10 +82,11 @@ def apply_overrides(
 def _is_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is a name that the API has, and no slot with fewer words in its name takes the same."""
     slot = candidate.slot
-    if candidate.conversion != "sample" or candidate.value not in slot.names:
+    value = candidate.value
+    if candidate.conversion not in ("", "sample") or not isinstance(value, str) or value not in (slot.names or ()):
         return False
     return not any(
-        candidate.value in rival.names and len(rival.words) < len(slot.words)
+        value in (rival.names or ()) and len(rival.words) < len(slot.words)
         for rival in context.slots
         if rival is not slot
     )
@@ -86,7 +95,7 @@ def _is_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
 def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is the only one of its kind in a sentence, and its slot the only one that takes the kind.
 
-    The kinds are a share in per cent, a day, and the time to look back: the last 2 hours.
+    The kinds are a share in per cent, a day, a country (a German user), and the time to look back: the last 2 hours.
     """
     mention, slot, sentence = candidate.mention, candidate.slot, context.sentence
     if mention is None:
@@ -99,6 +108,10 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
         is_kind = _takes_time
         same = [other for other in sentence.mentions if other.kind is MentionKind.NUMBER and _looks_back(sentence, other)]
         is_plain = candidate.conversion in ("", "measured") and unit_fits(sentence, mention, slot, candidate.conversion)
+    elif candidate.conversion == "code" and mention.kind is MentionKind.NAME and mention.text.lower() in DEMONYMS:
+        is_kind = _takes_country
+        same = [other for other in sentence.mentions if other.text.lower() in DEMONYMS]
+        is_plain = mention.text[:1].isupper()
     elif mention.kind is MentionKind.DATE and type(mention.value) is date:
         is_kind = _takes_day
         same = [other for other in sentence.mentions if other.kind is MentionKind.DATE]
@@ -106,6 +119,20 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
     else:
         return False
     return is_plain and len(same) == 1 and [other for other in context.slots if is_kind(other)] == [slot]
+
+
+def _is_actor(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a read asks what somebody did, and the slot takes who did it: what did [ana] change."""
+    mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
+    if mention is None or candidate.conversion or slot.location != "query" or _ACTORS.isdisjoint(slot.words):
+        return False
+    if mention.last - mention.first != 1 or not mention.first or mention.last >= len(tokens):
+        return False
+    return tokens[mention.first - 1].lower in _AUXILIARIES and tokens[mention.last].stem in VERBS
+
+
+def _takes_country(slot: Slot) -> bool:
+    return stem("country") in slot.words
 
 
 def _takes_percent(slot: Slot) -> bool:
