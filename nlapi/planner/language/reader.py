@@ -168,12 +168,14 @@ class _MentionFinder:
     def _known_names(self) -> None:
         """Add the names that the API has, the longest first: payment fraud for payment-fraud."""
         for name in sorted(self.names, key=len, reverse=True):
-            # The parts of a name may be names as well: the version v8 of the model ranker, beside the canary ranker-v8.
-            parts = re.split(r"[\W_]+", name)
-            seam = "[\\s_-]" if not all(part in self.names for part in parts) else ""
-            pattern = seam.join(map(re.escape, parts)) if seam and all(parts) else re.escape(name)
+            parts = [part for part in re.split(r"[\W_]+", name) if part]
+            pattern = r"[\s_-]".join(map(re.escape, parts))
             for match in re.finditer(rf"(?<![\w.-]){pattern}(?![\w-])", self.text, re.IGNORECASE):
-                self._add(MentionKind.LITERAL, match.start(), match.end(), form="name", text=name, value=name)
+                # The canary ranker-v8 may be meant by `ranker v8`, and so may the version v8 of the model ranker.
+                take = match.group().lower() == name.lower()
+                self._add(
+                    MentionKind.LITERAL, match.start(), match.end(), take=take, form="name", text=name, value=name
+                )
 
     def _literals(self) -> None:
         days = [(mention.start, mention.end) for mention in find_dates(self.text, self.today)]

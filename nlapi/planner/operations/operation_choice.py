@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.changes.lexicon import is_verb, leading_verbs, parse_command
+from nlapi.changes.operation_checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import is_imperative, operation_verbs
@@ -67,7 +68,28 @@ def choose_candidates(
     ranked = rank_candidates(sentence, catalogue, known_values)
     if _EXISTENCE.isdisjoint(sentence.stem_set):
         ranked = [candidate for candidate in ranked if candidate.operation.method != "HEAD"] or ranked
-    return ranked
+    return _without_deletions(ranked, sentence)
+
+
+def _without_deletions(candidates: list[OperationCandidate], sentence: Sentence) -> list[OperationCandidate]:
+    """Return the candidates without the deletions that the command of a sentence does not mean: ship v2 to everyone.
+
+    A sentence that begins with no verb stays as it is: the name of the item may stand before it.
+    """
+    start = opening_length(sentence.text)
+    command, _ = parse_command(token.lower for token in sentence.tokens if token.start >= start and token.word)
+    if not command or not _opens_with_command(candidates, command):
+        return candidates
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.operation.method != "DELETE" or commands_deletion(command, candidate.operation, destroy=True)
+    ]
+
+
+def _opens_with_command(candidates: Sequence[OperationCandidate], command: str) -> bool:
+    """Return whether the first word of a sentence is a verb, of the language or of one of the operations."""
+    return is_verb(command) or any(command in leading_verbs(candidate.operation) for candidate in candidates)
 
 
 def choose_operation(

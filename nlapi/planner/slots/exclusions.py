@@ -81,7 +81,7 @@ def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> b
         return False
     if mention.form == "name":
         return True
-    return slot.location in ("path", "query") and mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
+    return mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
 
 
 def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
