@@ -52,6 +52,7 @@ class Catalogue:
         self._parts: dict[Spec, Catalogue] = {}
         self._profiles: dict[Operation, OperationProfile] = {}
         self._names = LiveNames()
+        self._item_reads: tuple[Operation, ...] | None = None
 
     @classmethod
     def of(cls, sources: Iterable[Spec | Tool]) -> Catalogue:
@@ -105,8 +106,23 @@ class Catalogue:
         if not names.by_place:
             return self
         named = copy(self)
-        named._names, named._slots, named._parts = names, {}, {}
+        named._names, named._slots, named._parts, named._item_reads = names, {}, {}, None
         return named
+
+    @property
+    def item_reads(self) -> tuple[Operation, ...]:
+        """The reads of single items that the API has a name of, of those in the sentence."""
+        if not self._names.all:
+            return ()
+        if self._item_reads is None:
+            reads = (entry for entry in self.operations if entry.method == "GET" and is_single(entry))
+            tools = (tool for tool in map(self.tool, reads) if tool is not None)
+            self._item_reads = tuple(tool.operation for tool in tools if self._has_item_name(tool))
+        return self._item_reads
+
+    def _has_item_name(self, tool: Tool) -> bool:
+        path = [slot for slot in self.slots(tool) if slot.location == "path"]
+        return bool(path) and all(slot.names for slot in path)
 
     def names_in(self, text: str) -> frozenset[str]:
         """Return the names of the APIs that a text has, without those that are nothing but words of the description."""

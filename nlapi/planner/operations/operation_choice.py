@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from nlapi.changes.lexicon import is_verb, leading_verbs, parse_command
@@ -22,7 +23,7 @@ from nlapi.planner.operations.id_resolution import with_lookups
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.resources.naming import VERBS, Intent, name_words
+from nlapi.resources.naming import VERBS, Intent, name_words, singular
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
@@ -162,14 +163,33 @@ def _list_to_compare(
 ) -> OperationCandidate | None:
     """Return the list of the items of which a read would show one, where a question compares them and names none."""
     subject = next((slot for slot in best.context.slots if is_subject(best.operation, slot)), None)
-    compares = best.tool.effect is Effect.READ and read_intent(best.context.sentence.text).needs_all_items
+    is_read = best.tool.effect is Effect.READ
+    compares = is_read and read_intent(best.context.sentence.text).needs_all_items
+    compares = compares or (is_read and subject in best.assignment.missing and _names_all(best))
     if not compares or subject is None or (item_probability(best) >= _SURE_OF_ITEM and not _is_extreme(best, subject)):
         return None
-    lists = catalogue.list_operations(best.tool, subject)[:_MAX_LISTS]
+    # A slot that takes a name has no list to look it up in, and the list of its items is right above it.
+    lists = catalogue.list_operations(best.tool, subject)[:_MAX_LISTS] or _lists_above(best, catalogue)
     options = (
         build_candidate(best.context.sentence, catalogue, known_values, operation, best.score) for operation in lists
     )
     return min((option for option in options if option is not None), key=_misfit, default=None)
+
+
+def _lists_above(best: OperationCandidate, catalogue: Catalogue) -> list[Operation]:
+    """Return the list at the path above an item: /canaries of /canaries/{canary}."""
+    above = best.operation.route.rstrip("/").rpartition("/")[0]
+    operations = catalogue.operations_of(best.operation.spec)
+    return [entry for entry in operations if entry.method == "GET" and entry.route.rstrip("/") == above]
+
+
+def _names_all(best: OperationCandidate) -> bool:
+    """Return whether a sentence has the noun of an operation in the plural, behind `all`: the status of all canaries."""
+    tokens, noun = best.context.sentence.tokens, best.context.noun[-1:]
+    return any(
+        first.lower == "all" and (second.stem,) == noun and singular(second.lower) != second.lower
+        for first, second in pairwise(token for token in tokens if token.lower not in ("the", "our", "my"))
+    )
 
 
 def _is_extreme(best: OperationCandidate, subject: Slot) -> bool:
