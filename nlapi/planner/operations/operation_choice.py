@@ -50,6 +50,8 @@ _QUESTION = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how muc
 # A read that is less sure than this of its item does not say which of them is compared.
 _SURE_OF_ITEM = 0.5
 _MAX_LISTS = 4
+# Particles by which a verb takes something away: log the user out of session 5, turn it off.
+_AWAY = re.compile(r"\b(?:out of|off|away)\b", re.IGNORECASE)
 _STATE_SLOTS = stems("operations", "state_slots")
 # The probability of a state that is read from the verb.
 _STATE_PROBABILITY = 0.9
@@ -79,7 +81,7 @@ def _without_deletions(candidates: list[OperationCandidate], sentence: Sentence)
     """
     start = opening_length(sentence.text)
     command, _ = parse_command(token.lower for token in sentence.tokens if token.start >= start and token.word)
-    if not command or not _opens_with_command(candidates, command):
+    if not command or not _opens_with_command(candidates, command) or _AWAY.search(sentence.text, start):
         return candidates
     return [
         candidate

@@ -81,7 +81,9 @@ def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> b
         return False
     if mention.form == "name":
         return True
-    return mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
+    # `home-feed` is written as names are: that there is none is for the API to say.
+    is_plain = all(word.isalpha() for word in mention.text.split())
+    return is_plain and mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
 
 
 def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
