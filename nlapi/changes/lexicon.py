@@ -319,7 +319,7 @@ def operation_verbs(operation: Operation) -> tuple[str, ...]:
 
 
 def leading_verbs(operation: Operation, *, stated: bool = True) -> tuple[str, ...]:
-    """Return the stems of an operation's own actions: the first verb of its id, summary and path, and the `stated` ones.
+    """Return the stems of an operation's own actions: the first verb of its id, summary and path, and those `stated`.
 
     Both of `Lock or unlock an issue`. DELETE of `/issues/{id}/watch` undoes the verb of its path, which is left out.
     """

@@ -84,9 +84,8 @@ def check_deletion(case: Case) -> Iterator[str]:
     """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
     # `cancel the event` may mean another state, unless the user has consented to deletions.
     if case.deletes and not commands_deletion(case.command, case.operation, destroy=case.destroy):
-        yield (
-            f"{_command_text(case)!r} does not say that something is to be taken away, and {case.operation.id} does that"
-        )
+        command = _command_text(case)
+        yield f"{command!r} does not say that something is to be taken away, and {case.operation.id} does that"
 
 
 def commands_deletion(command: str, operation: Operation, *, destroy: bool = False) -> bool:

@@ -269,7 +269,11 @@ def check_negation(case: Case) -> Iterator[str]:
     """Yield the negation in a sentence, unless a flag right behind it is false: no [autoplay]."""
     text = _NUMBER_SIGN.sub(lambda match: " " * len(match.group()), case.text_without_values)
     for match in _NEGATION.finditer(text):
-        if case.first is not None and match.start() == case.first.start and case.command in leading_verbs(case.operation):
+        if (
+            case.first is not None
+            and match.start() == case.first.start
+            and case.command in leading_verbs(case.operation)
+        ):
             continue  # to undo is what the operation does
         next_words = [word for word in case.words if word.start >= match.end()][:_NEGATION_REACH]
         reach = next_words[-1].end if next_words else match.end()

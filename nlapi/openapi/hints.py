@@ -28,7 +28,15 @@ SCALES: Mapping[str, Decimal] = {
 }
 """Unit on the wire, with the number of it in one unit that people use (a dollar, a second, a per cent)."""
 
-HINT_TYPES: Mapping[str, type] = {"name": str, "description": str, "hide": bool, "effect": str, "unit": str, "names": str, "verbs": str}
+HINT_TYPES: Mapping[str, type] = {
+    "name": str,
+    "description": str,
+    "hide": bool,
+    "effect": str,
+    "unit": str,
+    "names": str,
+    "verbs": str,
+}
 EXTENSION_PREFIX = "x-nlapi"
 
 

@@ -13,8 +13,8 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.model import as_list, as_map, unescape_step
 from nlapi.openapi.hints import stated_verbs
+from nlapi.openapi.model import as_list, as_map, unescape_step
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, WordRole, read_phrase

@@ -1,4 +1,4 @@
-"""What operators say in plain English, and the calls that the embedded planner makes of it, live and without a gateway."""
+"""What operators say in plain English, and the calls that the planner makes of it, with and without a gateway."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def test_operators_are_understood_without_a_gateway() -> None:
         (QUESTIONS[:EXAMPLES], LEAST_WITHOUT_A_GATEWAY),
         (UNSEEN_QUESTIONS[:UNSEEN_EXAMPLES], LEAST_UNSEEN_WITHOUT_A_GATEWAY),
     ):
-        wrong = [question["ask"] for question in questions if not is_right(planner.plan(str(question["ask"])), question)]
+        wrong = [
+            question["ask"] for question in questions if not is_right(planner.plan(str(question["ask"])), question)
+        ]
         assert len(questions) - len(wrong) >= least, wrong
 
 
@@ -69,7 +71,9 @@ def test_no_wrong_change_is_made(outcomes: tuple[list[Outcome], int]) -> None:
 @pytest.mark.parametrize("sentence", ["ship ranker v2 to everyone", "ship ranker v8", "put writer v2 live"])
 def test_what_is_shipped_is_never_deleted(sentence: str) -> None:
     plan = OfflinePlanner((nlapi.load("gateway"),), today=TODAY).plan(sentence)
-    assert not [call.operation_id for call in (*plan.calls, *plan.alternatives) if call.tool.operation.method == "DELETE"]
+    assert not [
+        call.operation_id for call in (*plan.calls, *plan.alternatives) if call.tool.operation.method == "DELETE"
+    ]
 
 
 @pytest.mark.parametrize("question", [*QUESTIONS, *UNSEEN_QUESTIONS], ids=lambda question: question["ask"])

@@ -119,9 +119,7 @@ def _tokens(text: str) -> Iterator[Token]:
 class _MentionFinder:
     """Collects the mentions of a sentence, the most certain kinds first; a later one never cuts into an earlier one."""
 
-    def __init__(
-        self, *, text: str, tokens: tuple[Token, ...], today: date, names: Collection[str] = ()
-    ) -> None:
+    def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date, names: Collection[str] = ()) -> None:
         self.text, self.tokens, self.today, self.names = text, tokens, today, names
         self.mentions: list[ValueMention] = []
         self._claimed = bytearray(len(text) + 1)

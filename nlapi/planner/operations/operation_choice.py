@@ -186,7 +186,7 @@ def _lists_above(best: OperationCandidate, catalogue: Catalogue) -> list[Operati
 
 
 def _names_all(best: OperationCandidate) -> bool:
-    """Return whether a sentence has the noun of an operation in the plural, behind `all`: the status of all canaries."""
+    """Return whether a sentence has the noun of an operation in the plural behind `all`: status of all canaries."""
     tokens, noun = best.context.sentence.tokens, best.context.noun[-1:]
     return any(
         first.lower == "all" and (second.stem,) == noun and singular(second.lower) != second.lower

@@ -1,4 +1,4 @@
-"""The names that an API has at the moment, as the values that a sentence may mean, where its description says `names`."""
+"""The names that an API has at the moment, as values that a sentence may mean, where its description has `names`."""
 
 from __future__ import annotations
 

@@ -106,7 +106,9 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
         is_plain = not candidate.conversion
     elif mention.kind is MentionKind.NUMBER and _looks_back(sentence, mention):
         is_kind = _takes_time
-        same = [other for other in sentence.mentions if other.kind is MentionKind.NUMBER and _looks_back(sentence, other)]
+        same = [
+            other for other in sentence.mentions if other.kind is MentionKind.NUMBER and _looks_back(sentence, other)
+        ]
         is_plain = candidate.conversion in ("", "measured") and unit_fits(sentence, mention, slot, candidate.conversion)
     elif candidate.conversion == "code" and mention.kind is MentionKind.NAME and mention.text.lower() in DEMONYMS:
         is_kind = _takes_country

@@ -34,9 +34,7 @@ def names_plan(plan: Plan, conversation: Conversation, catalogue: Catalogue) -> 
     if is_read or not (calls := name_reads(catalogue)) or _is_settled(plan):
         return None
     goal = plan.goal or (plan.calls[-1] if plan.calls else None)
-    return Plan(
-        calls=calls, goal=goal, confidence=1.0, understood="the names that there are", raw=NamesState()
-    )
+    return Plan(calls=calls, goal=goal, confidence=1.0, understood="the names that there are", raw=NamesState())
 
 
 def _is_settled(plan: Plan) -> bool:
