@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.model import as_map
@@ -37,7 +36,7 @@ class LiveNames:
     by_place: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, answers: Sequence[tuple[Call, Any]]) -> LiveNames:
+    def of(cls, answers: Sequence[tuple[Call, object]]) -> LiveNames:
         """Return the names in the decoded answers of calls of `name_reads`."""
         names: dict[tuple[str, str], tuple[str, ...]] = {}
         for call, data in answers:
@@ -79,7 +78,7 @@ def _stems(name: str) -> frozenset[str]:
     return frozenset(map(stem, split_words(name)))
 
 
-def _values(data: Any, steps: Sequence[str]) -> Iterator[str]:
+def _values(data: object, steps: Sequence[str]) -> Iterator[str]:
     """Yield the texts at a place of an answer; `*` is every entry of a list."""
     if not steps:
         if isinstance(data, str):
