@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
-from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
+from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.gateway.store import GatewayStore, Revision
+from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
+from nlapi.gateway.revision_history import RetentionPolicy, find_undo_path, prune_revisions
+from nlapi.gateway.store import GatewayStore, ItemChange, Revision
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.check import check
@@ -33,8 +35,6 @@ OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The fields of Configuration whose items belong to one objective."""
 # The base of the first change: with the local shard declared, a first version can be added at once.
 INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
-GATEWAY_AUTHOR = "gateway"
-"""the author of a revision that a canary makes by itself"""
 MAX_SUMMARY_CHARS = 300
 # Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
 MAX_RECENT = 50
@@ -265,19 +265,6 @@ class Publisher:
     def _old_configuration(self, number: int) -> Configuration:
         """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
         return self._recent.get(number) or decode_configuration(self.get_revision(number).document)
-
-    def _revision_before(self, objective: str) -> int:
-        """Return the number of the revision before the last change of an objective; 0 when there is none."""
-        last = self._last_change(objective, self.revision)
-        while last is not None and (last.restores or last.who == GATEWAY_AUTHOR):
-            # A step of a canary belongs to its start: reverted alone, the canary would only take it again. A revision
-            # that restores another is skipped, so that undoing twice goes further back and not forth again.
-            last = self._last_change(objective, last.restores or last.number - 1)
-        return last.number - 1 if last is not None else 0
-
-    def _last_change(self, objective: str, number: int) -> Revision | None:
-        page = self._store.revisions(objective=objective, limit=1, before=number + 1)
-        return page.rows[0] if page.rows else None
 
 
 def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
