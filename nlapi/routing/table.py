@@ -14,8 +14,10 @@ from typing import Any, TypeAlias, TypeVar
 from xxhash import xxh3_64_intdigest as digest
 
 from nlapi.errors import UsageError
+from nlapi.routing.change import ConfigurationChanges
 from nlapi.routing.decisions import FIRST_DECISION, DecideFunction, DecisionBuilder, Split, compile_decision
 from nlapi.routing.explain import Explanation, explain
+from nlapi.routing.grouping import group_by_objective, regroup
 from nlapi.routing.matching import index_fields
 from nlapi.routing.model import (
     BUCKETS,
@@ -25,7 +27,6 @@ from nlapi.routing.model import (
     Decision,
     Match,
     ObjectiveParts,
-    group_by_objective,
 )
 from nlapi.routing.split import allocate_layer, unit_text
 
@@ -56,62 +57,46 @@ plain tuple, because unpacking one costs least.
 """
 
 
-class ObjectiveProgram:
-    """The decision program of one objective.
+class ObjectiveIndex:
+    """The matches of one objective, indexed; revisions in which its entities are the same share it.
 
     Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
-    possible, and the AND of all masks is the set of matches. Its outcome is stored under a key of the context: the
-    plain values of the fields where they are few, else the sum of their codes, which is equal for all values that the
-    matches treat alike.
+    possible, and the AND of all masks is the set of matches.
     """
 
-    def __init__(self, parts: ObjectiveParts, builder: DecisionBuilder, entries: dict[str, Entry]) -> None:
-        """Put its Entry into `entries`, and replace it when another kind of key proves better."""
-        self._parts = parts
-        self._builder = builder
+    def __init__(self, parts: ObjectiveParts) -> None:
+        self.parts = parts
         matches: list[Match] = [Match(when={entity.field: (entity.value,)}) for entity in parts.overrides]
         starts = []
         for kind in (parts.experiments, parts.rules, parts.canaries, parts.shadows):
             starts.append(len(matches))
             matches += [entity.match for entity in kind]
-        self._starts = tuple(starts)
-        self._everything = (1 << len(matches)) - 1
-        self._fields = index_fields(matches)
-        self._code, codes = self._coder()
-        listed = codes <= MAX_SLOTS_PER_MATCH * len(matches)
-        self._coded: OutcomeMap = [None] * codes if listed else {}
-        self._outcomes: dict[tuple[int, ...], MatchOutcome] = {}
-        self._plain: dict[Hashable, MatchOutcome] = {}
-        self._computed_count = 0
-        self._names = [field.name for field in self._fields]
-        self._entries = entries
-        self._register_entry(plain=self._has_few_values())
-
-    def _register_entry(self, *, plain: bool) -> None:
-        needs_client = CLIENT_NAME_FIELD in {*self._names, *self._units()}
-        if plain:
-            self._key: Callable[[Context], Hashable] = _context_getter(*self._names)
-            entry: Entry = (self._key, self._plain, self._compute_plain, needs_client)
-        else:
-            entry = (self._code, self._coded, self._compute, needs_client)
-        self._entries[self._builder.objective] = entry
+        self.starts = tuple(starts)
+        self.everything = (1 << len(matches)) - 1
+        self.fields = index_fields(matches)
+        self.names = [field.name for field in self.fields]
+        self.code, self.code_count = self._coder()
+        self.is_listed = self.code_count <= MAX_SLOTS_PER_MATCH * len(matches)
+        """whether the outcomes of all codes fit into a list"""
+        self.needs_client = CLIENT_NAME_FIELD in {*self.names, *self._units()}
+        self.has_few_values = self._has_few_values()
 
     def _units(self) -> set[str]:
         """Return the fields that identify units."""
-        parts = self._parts
+        parts = self.parts
         return {entity.unit for kind in (parts.experiments, parts.rules, parts.canaries) for entity in kind}
 
     def _has_few_values(self) -> bool:
         """Return whether the fields with conditions seem to have few values each."""
         # A user id has values without end, and a range suggests numbers: such fields would fill the plain keys.
-        unbounded_fields = self._units() | {override.field for override in self._parts.overrides}
-        return bool(self._fields) and not any(field.cuts or field.name in unbounded_fields for field in self._fields)
+        unbounded_fields = self._units() | {override.field for override in self.parts.overrides}
+        return bool(self.fields) and not any(field.cuts or field.name in unbounded_fields for field in self.fields)
 
     def _coder(self) -> tuple[Callable[[Context], int], int]:
         """Return a function from a context to the sum of the codes of its values, and the number of possible sums."""
         coders = []
         radix = 1
-        for field in self._fields:
+        for field in self.fields:
             coder, radix = field.coder(radix)
             coders.append((field.name, coder))
         fields = tuple(coders)
@@ -124,6 +109,37 @@ class ObjectiveProgram:
             return key
 
         return code, radix
+
+
+class ObjectiveProgram:
+    """The decision program of one objective in one revision.
+
+    The outcome of a set of matches is stored under a key of the context: the plain values of the fields where they are
+    few, else the sum of their codes, which is equal for all values that the matches treat alike.
+    """
+
+    def __init__(self, index: ObjectiveIndex, builder: DecisionBuilder, entries: dict[str, Entry]) -> None:
+        """Put its Entry into `entries`, and replace it when another kind of key proves better."""
+        self._index = index
+        self._parts = index.parts
+        self._builder = builder
+        self._code = index.code
+        self._coded: OutcomeMap = [None] * index.code_count if index.is_listed else {}
+        self._outcomes: dict[tuple[int, ...], MatchOutcome] = {}
+        self._plain: dict[Hashable, MatchOutcome] = {}
+        self._computed_count = 0
+        self._names = index.names
+        self._entries = entries
+        self._register_entry(plain=index.has_few_values)
+
+    def _register_entry(self, *, plain: bool) -> None:
+        needs_client = self._index.needs_client
+        if plain:
+            self._key: Callable[[Context], Hashable] = _context_getter(*self._names)
+            entry: Entry = (self._key, self._plain, self._compute_plain, needs_client)
+        else:
+            entry = (self._code, self._coded, self._compute, needs_client)
+        self._entries[self._builder.objective] = entry
 
     def _compute_plain(self, context: Context) -> MatchOutcome:
         """Return the outcome of a context whose values are new, or absent, and store it."""
@@ -142,15 +158,15 @@ class ObjectiveProgram:
         if isinstance(self._coded, dict) and len(self._coded) >= MAX_KEYS:
             self._coded.clear()
             self._outcomes.clear()
-        matched = self._everything
-        for field in self._fields:
+        matched = self._index.everything
+        for field in self._index.fields:
             matched &= field.possible_matches(context.get(field.name))
         result = self._coded[self._code(context)] = self._outcome_of(matched)
         return result
 
     def _outcome_of(self, matched: int) -> MatchOutcome:
         """Return the outcome of a set of matches, shared by all contexts with the same set."""
-        experiments, rules, canaries, shadows = self._starts
+        experiments, rules, canaries, shadows = self._index.starts
         key = (
             # Only the first override and the first rule count, so sets that differ in later ones share an outcome.
             _lowest_bit(_bit_range(matched, 0, experiments)),
@@ -217,15 +233,39 @@ class UnknownObjectiveError(UsageError):
 
 
 class Table:
-    """The decisions of one revision. Immutable to its callers, and safe to share between threads."""
+    """The decisions of one revision. Immutable to its callers, and safe to share between threads.
 
-    __slots__ = ("_entries", "_nouns", "configuration", "revision")
+    `previous` is the table of another revision, of which it takes over whatever the configurations have in common.
+    """
 
-    def __init__(self, configuration: Configuration, revision: int) -> None:
+    __slots__ = ("_entries", "_grouped", "_indexes", "configuration", "revision")
+
+    def __init__(self, configuration: Configuration, revision: int, previous: Table | None = None) -> None:
         self.configuration = configuration
         self.revision = revision
-        self._nouns = group_by_objective(configuration)
         self._entries: dict[str, Entry] = {}
+        self._indexes: dict[str, ObjectiveIndex] = {}
+        if previous is None:
+            self._grouped = group_by_objective(configuration)
+        else:
+            changes = ConfigurationChanges(previous.configuration, configuration)
+            self._grouped = regroup(previous._grouped, changes)
+            self._take_indexes(previous)
+
+    def _take_indexes(self, previous: Table) -> None:
+        for name, index in previous._indexes.items():
+            parts = self._grouped.get(name)
+            if parts is index.parts:
+                self._indexes[name] = index
+            elif parts is not None:
+                # Asked for before, so it will be again: compiled now, its first request does not wait.
+                self._indexes[name] = ObjectiveIndex(parts)
+
+    def compile_all(self) -> None:
+        """Compile every objective now, and not at its first request."""
+        for name, parts in self._grouped.items():
+            if name not in self._indexes:
+                self._indexes[name] = ObjectiveIndex(parts)
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
         """Return the Decision for this request. UnknownObjectiveError names the nearest objective.
@@ -270,13 +310,17 @@ class Table:
 
     def _entry(self, objective: str) -> Entry:
         """Return the entry of an objective, which is compiled on first use."""
-        ObjectiveProgram(self._parts_of(objective), self._decision_builder(objective), self._entries)
+        parts = self._parts_of(objective)
+        index = self._indexes.get(objective)
+        if index is None:
+            index = self._indexes[objective] = ObjectiveIndex(parts)
+        ObjectiveProgram(index, self._decision_builder(objective), self._entries)
         return self._entries[objective]
 
     def _parts_of(self, objective: str) -> ObjectiveParts:
-        parts = self._nouns.get(objective)
+        parts = self._grouped.get(objective)
         if parts is None:
-            raise UnknownObjectiveError(objective, tuple(self._nouns))
+            raise UnknownObjectiveError(objective, tuple(self._grouped))
         return parts
 
     def _decision_builder(self, objective: str) -> DecisionBuilder:
@@ -294,8 +338,11 @@ def _with_client(context: Context, client: str) -> Context:
     )
 
 
-def compile_table(configuration: Configuration, revision: int) -> Table:
-    """Return the table of a checked configuration. Missing buckets are allocated."""
+def compile_table(configuration: Configuration, revision: int, previous: Table | None = None) -> Table:
+    """Return the table of a checked configuration. Missing buckets are allocated.
+
+    With the table of a `previous` revision only what differs by identity is compiled; the decisions are the same.
+    """
     experiments = dict(configuration.experiments)
     # Published configurations have buckets; one from a file or a test may not.
     layers = {
@@ -305,4 +352,4 @@ def compile_table(configuration: Configuration, revision: int) -> Table:
     }
     for layer in layers:
         experiments |= allocate_layer(experiments, layer)
-    return Table(replace(configuration, experiments=experiments) if layers else configuration, revision)
+    return Table(replace(configuration, experiments=experiments) if layers else configuration, revision, previous)
