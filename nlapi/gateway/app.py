@@ -23,6 +23,7 @@ from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
+from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
 from nlapi.serving import Message, Receive, Send, raw_path
 
@@ -42,6 +43,9 @@ DENIAL_LOG_INTERVAL_S = 1.0
 THREADED_BODY_BYTES = 128 * 1024
 # A body that is too large is read up to this multiple of the limit before the connection closes; see `_read_body`.
 DISCARD_FACTOR = 4
+# Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
+PRUNE_INTERVAL_S = 5.0
+PRUNE_CHECKS = 720
 _RESPONSE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """The serving gateway as an ASGI application.
 
-    `hosts` are the host names that it accepts besides those of loopback. Its lifespan publishes the last revision of
+    `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay. Its lifespan publishes the last revision of
     the store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
     store that has no revision yet.
     """
@@ -61,6 +65,7 @@ class Gateway:
         *,
         hosts: Iterable[str] = (),
         initial_document: Mapping[str, Any] | None = None,
+        retention: RetentionPolicy | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -70,6 +75,7 @@ class Gateway:
         self.failure: Exception | None = None
         """the error that kept it from starting"""
         self._initial_document = initial_document
+        self._retention = retention or RetentionPolicy()
         self._watcher = CanaryWatcher(
             configuration=lambda: self.publisher.current.configuration,
             metrics=engine.metrics,
@@ -179,7 +185,8 @@ class Gateway:
                     self.failure = error
                     await send({"type": "lifespan.startup.failed"})  # whoever started it raises what `failure` is
                     return
-                tasks = [asyncio.create_task(self._sample_traffic()), asyncio.create_task(self._watcher.watch())]
+                loops = (self._sample_traffic(), self._watcher.watch(), self._prune_revisions())
+                tasks = [asyncio.create_task(loop) for loop in loops]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 for task in tasks:
@@ -201,6 +208,21 @@ class Gateway:
         while True:
             self.traffic.tick()
             await asyncio.sleep(FINE_INTERVAL_S)
+
+    async def _prune_revisions(self) -> None:
+        pruned_at = -1
+        while True:
+            # Without a new revision only age makes one superfluous, and that is counted in days.
+            for _ in range(PRUNE_CHECKS):
+                if self.publisher.revision != pruned_at:
+                    break
+                await asyncio.sleep(PRUNE_INTERVAL_S)
+            pruned_at = self.publisher.revision
+            try:
+                await self.publisher.prune(self._retention)
+            except sqlite3.Error:  # a full disk, for example: what is not deleted today is deleted later
+                _log.exception("old revisions were not deleted")
+            await asyncio.sleep(PRUNE_INTERVAL_S)
 
 
 def _parse_query(query: bytes) -> list[tuple[str, str]]:

@@ -187,6 +187,10 @@ class GatewayStore:
             items = self._db.execute(_ITEMS_OF_REVISION, (number,)).fetchall() if row else []
         return revision_from_row(row, store_schema.document_of_items(items)) if row else None
 
+    def has_revision(self, number: int) -> bool:
+        """Return whether a revision of that number is stored."""
+        return self._fetch_row("SELECT 1 FROM revisions WHERE number = ?", number) is not None
+
     def differing_documents(self, first: int, second: int) -> tuple[Json, Json]:
         """Return the documents of two revisions, each without what both have in common."""
         with self._lock:

@@ -31,6 +31,11 @@ _ORDERS: Mapping[str, Callable[[Any], Any]] = {"rules": _by_position, "canaries"
 """Kind -> its order in a decision; the other kinds are in the order of their names."""
 
 
+def entity_order(kind: str) -> Callable[[Any], Any]:
+    """Return the sort key of a kind's order in a decision."""
+    return _ORDERS.get(kind, _by_name)
+
+
 def group_by_objective(configuration: Configuration) -> dict[str, ObjectiveParts]:
     """Return the entities that take part in decisions, for each objective, each kind in its order."""
     return regroup({}, ConfigurationChanges(Configuration(), configuration))
@@ -45,16 +50,16 @@ def regroup(grouped: Mapping[str, ObjectiveParts], changes: ConfigurationChanges
     added: dict[tuple[str, str], list[Any]] = {}
     for kind in DECIDING_KINDS:
         for _, old, new in changes.entities(kind):
-            if old is not None and _takes_part(kind, old):
+            if old is not None and takes_part(kind, old):
                 removed.setdefault((old.objective, kind), set()).add(id(old))
-            if new is not None and _takes_part(kind, new):
+            if new is not None and takes_part(kind, new):
                 added.setdefault((new.objective, kind), []).append(new)
     # A faulty configuration may have had the entities of an objective before the objective itself.
     new_objectives = set(changes.added("objectives"))
     for kind in DECIDING_KINDS if new_objectives else ():
         changed = set(changes.keys(kind))
         for key, entity in getattr(changes.after, kind).items():
-            if entity.objective in new_objectives and key not in changed and _takes_part(kind, entity):
+            if entity.objective in new_objectives and key not in changed and takes_part(kind, entity):
                 added.setdefault((entity.objective, kind), []).append(entity)
     changed_names = {name for name, _ in (*removed, *added)}
     result = {}
@@ -70,7 +75,8 @@ def regroup(grouped: Mapping[str, ObjectiveParts], changes: ConfigurationChanges
     return result
 
 
-def _takes_part(kind: str, entity: Any) -> bool:
+def takes_part(kind: str, entity: Any) -> bool:
+    """Return whether an entity takes part in decisions: a running experiment, a canary that moves its share."""
     if kind == "experiments":
         return bool(entity.running)
     return bool(entity.moves) if kind == "canaries" else True
@@ -80,7 +86,7 @@ def _reorder(kind: str, entities: Any, removed: set[int] | None, added: list[Any
     """Return the list without and with some entities, in the order of a decision; itself when nothing changes."""
     if not removed and not added:
         return entities or []
-    order = _ORDERS.get(kind, _by_name)
+    order = entity_order(kind)
     result = [entity for entity in entities if id(entity) not in removed] if removed else list(entities)
     if added and len(added) <= MAX_INSERTED:
         for entity in added:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
@@ -18,23 +18,19 @@ from nlapi.routing.change import ConfigurationChanges
 from nlapi.routing.decisions import FIRST_DECISION, DecideFunction, DecisionBuilder, Split, compile_decision
 from nlapi.routing.explain import Explanation, explain
 from nlapi.routing.grouping import group_by_objective, regroup
-from nlapi.routing.matching import index_fields
 from nlapi.routing.model import (
     BUCKETS,
     CLIENT_NAME_FIELD,
     Configuration,
     Context,
     Decision,
-    Match,
     ObjectiveParts,
 )
+from nlapi.routing.objective_index import ObjectiveIndex
 from nlapi.routing.split import allocate_layer, unit_text
 
 # Keys stored for one objective; at more they are all dropped and computed again, which bounds memory (docs/design/010).
 MAX_KEYS = 65_536
-
-# Slots per match in a list of all codes, which is looked up faster than a dict of the codes met.
-MAX_SLOTS_PER_MATCH = 16
 
 # Contexts computed before an objective's plain keys are given up: its fields are then often absent, or have values
 # without end. Plain keys cost 0.32 us a decision over 10 rules, sums of codes 0.43 (docs/design/010).
@@ -57,60 +53,6 @@ plain tuple, because unpacking one costs least.
 """
 
 
-class ObjectiveIndex:
-    """The matches of one objective, indexed; revisions in which its entities are the same share it.
-
-    Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
-    possible, and the AND of all masks is the set of matches.
-    """
-
-    def __init__(self, parts: ObjectiveParts) -> None:
-        self.parts = parts
-        matches: list[Match] = [Match(when={entity.field: (entity.value,)}) for entity in parts.overrides]
-        starts = []
-        for kind in (parts.experiments, parts.rules, parts.canaries, parts.shadows):
-            starts.append(len(matches))
-            matches += [entity.match for entity in kind]
-        self.starts = tuple(starts)
-        self.everything = (1 << len(matches)) - 1
-        self.fields = index_fields(matches)
-        self.names = [field.name for field in self.fields]
-        self.code, self.code_count = self._coder()
-        self.is_listed = self.code_count <= MAX_SLOTS_PER_MATCH * len(matches)
-        """whether the outcomes of all codes fit into a list"""
-        self.needs_client = CLIENT_NAME_FIELD in {*self.names, *self._units()}
-        self.has_few_values = self._has_few_values()
-
-    def _units(self) -> set[str]:
-        """Return the fields that identify units."""
-        parts = self.parts
-        return {entity.unit for kind in (parts.experiments, parts.rules, parts.canaries) for entity in kind}
-
-    def _has_few_values(self) -> bool:
-        """Return whether the fields with conditions seem to have few values each."""
-        # A user id has values without end, and a range suggests numbers: such fields would fill the plain keys.
-        unbounded_fields = self._units() | {override.field for override in self.parts.overrides}
-        return bool(self.fields) and not any(field.cuts or field.name in unbounded_fields for field in self.fields)
-
-    def _coder(self) -> tuple[Callable[[Context], int], int]:
-        """Return a function from a context to the sum of the codes of its values, and the number of possible sums."""
-        coders = []
-        radix = 1
-        for field in self.fields:
-            coder, radix = field.coder(radix)
-            coders.append((field.name, coder))
-        fields = tuple(coders)
-
-        def code(context: Context) -> int:
-            get = context.get
-            key = 0
-            for name, coder_of in fields:
-                key += coder_of(get(name), 0)
-            return key
-
-        return code, radix
-
-
 class ObjectiveProgram:
     """The decision program of one objective in one revision.
 
@@ -121,7 +63,6 @@ class ObjectiveProgram:
     def __init__(self, index: ObjectiveIndex, builder: DecisionBuilder, entries: dict[str, Entry]) -> None:
         """Put its Entry into `entries`, and replace it when another kind of key proves better."""
         self._index = index
-        self._parts = index.parts
         self._builder = builder
         self._code = index.code
         self._coded: OutcomeMap = [None] * index.code_count if index.is_listed else {}
@@ -181,15 +122,16 @@ class ObjectiveProgram:
         return result
 
     def _compile(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> MatchOutcome:
-        parts = self._parts
-        names = tuple(shadow.name for shadow in _select_by_mask(parts.shadows, shadows))
+        index = self._index
+        first_experiment, first_rule, first_canary, first_shadow = index.starts
+        names = tuple(shadow.name for shadow in index.select(shadows << first_shadow))
         builder = replace(self._builder, shadows=names) if names else self._builder
         if override >= 0:
-            return builder.override(parts.overrides[override])
+            return builder.override(index.entities[override])
         compiled = compile_decision(
-            _select_by_mask(parts.experiments, experiments),
-            parts.rules[rule] if rule >= 0 else None,
-            _select_by_mask(parts.canaries, canaries),
+            index.select(experiments << first_experiment),
+            index.entities[first_rule + rule] if rule >= 0 else None,
+            index.select(canaries << first_canary),
             builder,
         )
         return compiled.cheapest
@@ -213,10 +155,6 @@ def _bit_range(mask: int, start: int, end: int) -> int:
 def _lowest_bit(mask: int) -> int:
     """Return the index of the lowest bit that is set; -1 when none is."""
     return (mask & -mask).bit_length() - 1
-
-
-def _select_by_mask(entities: Sequence[T], mask: int) -> list[T]:
-    return [entity for number, entity in enumerate(entities) if mask >> number & 1]
 
 
 class UnknownObjectiveError(UsageError):
@@ -250,16 +188,16 @@ class Table:
         else:
             changes = ConfigurationChanges(previous.configuration, configuration)
             self._grouped = regroup(previous._grouped, changes)
-            self._take_indexes(previous)
+            self._take_indexes(previous, changes)
 
-    def _take_indexes(self, previous: Table) -> None:
+    def _take_indexes(self, previous: Table, changes: ConfigurationChanges) -> None:
         for name, index in previous._indexes.items():
             parts = self._grouped.get(name)
             if parts is index.parts:
                 self._indexes[name] = index
             elif parts is not None:
                 # Asked for before, so it will be again: compiled now, its first request does not wait.
-                self._indexes[name] = ObjectiveIndex(parts)
+                self._indexes[name] = index.updated(parts, name, changes)
 
     def compile_all(self) -> None:
         """Compile every objective now, and not at its first request."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from nlapi.routing.change import ConfigurationChanges, diff, remove_entity, share_equal, upsert_entity
@@ -150,6 +151,24 @@ def many_rules(count: int) -> Configuration:
         for number in range(count)
     ]  # fmt: skip
     return together(Shard(name="local"), *versions("m@v0", "m@v1"), SMALL, *rules)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rules_put_between_others_again_and_again_decide_in_their_order(seed: int) -> None:
+    random, configuration = Random(seed), many_rules(40)
+    table = compile_table(configuration, 1)
+    table.compile_all()
+    for number in range(2, 90):
+        # Most are put at one place, where there is soon no room; some go.
+        position = random.choice((17, 18, 18, 18, 0, 39, 100))
+        rule = replace(a_rule(random, f"new{number}"), position=position)
+        configuration = upsert_entity(configuration, rule)
+        if random.random() < 0.3:
+            configuration = remove_entity(configuration, "rules", random.choice(list(configuration.rules)))
+        table = compile_table(configuration, number, table)
+        whole = compile_table(configuration, number)
+        for context in [a_context(random) for _ in range(5)] + [{"country": f"c{random.randrange(40)}"}]:
+            assert table.decide("small", context, "app") == whole.decide("small", context, "app")
 
 
 def test_a_rule_before_others_covers_them_and_covers_them_no_more() -> None:
