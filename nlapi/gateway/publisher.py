@@ -23,6 +23,7 @@ from nlapi.issue import Issue, Level
 from nlapi.routing import check
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, share_equal
 from nlapi.routing.check_sections import CheckedConfiguration, CheckScope, EntityName, EntitySection, Section
+from nlapi.routing.grouping import Regrouped
 from nlapi.routing.model import Configuration, Shadow, Shard, ShardProtocol, Version
 from nlapi.routing.table import Table, compile_table
 
@@ -285,7 +286,8 @@ class Publisher:
         differences = differences_of(changes)
         if not differences and self.revision:
             return None
-        table = compile_table(shared, self.revision + 1, current.table)
+        regrouped = Regrouped(changes=changes, grouped=checked.grouped)
+        table = compile_table(shared, self.revision + 1, current.table, regrouped)
         table.compile_all()
         # The store has nothing yet of the configuration that a gateway begins with.
         items = differences if self.revision else diff(Configuration(), shared)

@@ -160,7 +160,8 @@ class CheckedConfiguration:
         self, sections: Sequence[Section], configuration: Configuration, grouped: Mapping[str, ObjectiveParts]
     ) -> None:
         self._sections = sections
-        self._grouped = grouped
+        self.grouped = grouped
+        """its entities by objective"""
         self.configuration = configuration
 
     @classmethod
@@ -171,7 +172,7 @@ class CheckedConfiguration:
 
     def update(self, changes: ConfigurationChanges) -> CheckedConfiguration:
         """Return the configuration after `changes` to this one, checked where it changed."""
-        grouped = regroup(self._grouped, changes)
+        grouped = regroup(self.grouped, changes)
         scope = CheckScope(changes, grouped)
         return CheckedConfiguration(tuple(section.update(scope) for section in self._sections), changes.after, grouped)
 

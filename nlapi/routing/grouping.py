@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nlapi.routing.change import DECIDING_KINDS, ConfigurationChanges
@@ -31,6 +32,18 @@ _ORDERS: Mapping[str, Callable[[Any], Any]] = {"rules": _by_position, "canaries"
 """Kind -> its order in a decision; the other kinds are in the order of their names."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regrouped:
+    """The entities by objective after changes."""
+
+    changes: ConfigurationChanges
+    grouped: Mapping[str, ObjectiveParts]
+
+    def leads(self, before: Configuration, after: Configuration) -> bool:
+        """Return whether the changes are those from `before` to `after`."""
+        return self.changes.before is before and self.changes.after is after
+
+
 def entity_order(kind: str) -> Callable[[Any], Any]:
     """Return the sort key of a kind's order in a decision."""
     return _ORDERS.get(kind, _by_name)
@@ -46,12 +59,12 @@ def regroup(grouped: Mapping[str, ObjectiveParts], changes: ConfigurationChanges
 
     An objective whose entities did not change has the very same ObjectiveParts.
     """
-    removed: dict[tuple[str, str], set[int]] = {}
+    removed: dict[tuple[str, str], list[Any]] = {}
     added: dict[tuple[str, str], list[Any]] = {}
     for kind in DECIDING_KINDS:
         for _, old, new in changes.entities(kind):
             if old is not None and takes_part(kind, old):
-                removed.setdefault((old.objective, kind), set()).add(id(old))
+                removed.setdefault((old.objective, kind), []).append(old)
             if new is not None and takes_part(kind, new):
                 added.setdefault((new.objective, kind), []).append(new)
     # A faulty configuration may have had the entities of an objective before the objective itself.
@@ -82,12 +95,12 @@ def takes_part(kind: str, entity: Any) -> bool:
     return bool(entity.moves) if kind == "canaries" else True
 
 
-def _reorder(kind: str, entities: Any, removed: set[int] | None, added: list[Any] | None) -> Any:
+def _reorder(kind: str, entities: Any, removed: list[Any] | None, added: list[Any] | None) -> Any:
     """Return the list without and with some entities, in the order of a decision; itself when nothing changes."""
     if not removed and not added:
         return entities or []
     order = entity_order(kind)
-    result = [entity for entity in entities if id(entity) not in removed] if removed else list(entities)
+    result = _without(entities, removed, order) if removed else list(entities)
     if added and len(added) <= MAX_INSERTED:
         for entity in added:
             insort(result, entity, key=order)
@@ -95,3 +108,17 @@ def _reorder(kind: str, entities: Any, removed: set[int] | None, added: list[Any
         result += added
         result.sort(key=order)
     return result
+
+
+def _without(entities: Any, removed: list[Any], order: Callable[[Any], Any]) -> list[Any]:
+    result = list(entities)
+    if len(removed) <= MAX_INSERTED:
+        for entity in removed:
+            place = bisect_left(result, order(entity), key=order)
+            if place < len(result) and result[place] is entity:
+                del result[place]
+    if len(result) == len(entities) - len(removed):
+        return result
+    # Many, or two entities of one name, which is a fault: they are told apart by identity.
+    identities = set(map(id, removed))
+    return [entity for entity in entities if id(entity) not in identities]

@@ -138,7 +138,7 @@ class FieldIndex:
         self.name = name
         self._when, self._unless, self._bits = when_bits, unless_bits, count
         # A bit without a match is set in every mask: it is for the caller to leave it out.
-        self._neutral = ((1 << count) - 1) ^ _bit_mask((bit for bit, match in matches if name in match.when), count)
+        self._neutral = ((1 << count) - 1) ^ bit_mask((bit for bit, match in matches if name in match.when), count)
         # Masks are made on demand: with 10,000 rules most values are never asked for.
         self._masks: dict[int, int] = {}
         ranges = [(bit, match.between[name]) for bit, match in matches if name in match.between]
@@ -202,10 +202,10 @@ class FieldIndex:
         return mask
 
     def _class_mask(self, value: Any) -> int:
-        mask = self._neutral | _bit_mask(self._when.get(value, ()), self._bits)
+        mask = self._neutral | bit_mask(self._when.get(value, ()), self._bits)
         if self._spans:
             mask &= self._spans[self._interval(value)]
-        return mask & ~_bit_mask(self._unless.get(value, ()), self._bits)
+        return mask & ~bit_mask(self._unless.get(value, ()), self._bits)
 
     def unlisted_mask(self, span: int) -> int:
         """Return the mask of matches that a value which no match names leaves possible, by its interval."""
@@ -265,17 +265,17 @@ def _interval_masks(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[li
         if low < high:
             starts.setdefault(low, []).append(bit)
             ends.setdefault(high, []).append(bit)
-    no_number_mask = ((1 << count) - 1) ^ _bit_mask(bounded, count)
+    no_number_mask = ((1 << count) - 1) ^ bit_mask(bounded, count)
     cuts = sorted(bound for bound in {*starts, *ends} if bound not in (float("-inf"), float("inf")))
-    mask = no_number_mask | _bit_mask(starts.get(float("-inf"), ()), count)
+    mask = no_number_mask | bit_mask(starts.get(float("-inf"), ()), count)
     spans = [mask]
     for cut in cuts:
-        mask = mask & ~_bit_mask(ends.get(cut, ()), count) | _bit_mask(starts.get(cut, ()), count)
+        mask = mask & ~bit_mask(ends.get(cut, ()), count) | bit_mask(starts.get(cut, ()), count)
         spans.append(mask)
     return cuts, [*spans, no_number_mask]
 
 
-def _bit_mask(positions: Iterable[int], count: int) -> int:
+def bit_mask(positions: Iterable[int], count: int) -> int:
     """Return an int with these bits set, of `count`."""
     bit_positions = list(positions)
     if len(bit_positions) <= MAX_SHIFTED_BITS:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from nlapi.routing.change import DECIDING_KINDS, ConfigurationChanges
 from nlapi.routing.grouping import entity_order, takes_part
-from nlapi.routing.matching import FieldIndex, index_fields, match_fields
+from nlapi.routing.matching import FieldIndex, bit_mask, index_fields, match_fields
 from nlapi.routing.model import CLIENT_NAME_FIELD, Context, Match, ObjectiveParts
 
 # Slots per match in a list of all codes, which is looked up faster than a dict of the codes met.
@@ -61,7 +61,8 @@ class ObjectiveIndex:
         placed = [(bit, entity) for bit, entity in enumerate(entities) if entity is not None]
         fields = index_fields([(bit, _match(entity)) for bit, entity in placed], len(entities))
         units = Counter(entity.unit for _, entity in placed if hasattr(entity, "unit"))
-        self._set(parts, entities, tuple(starts[1:]), fields, units, {id(entity): bit for bit, entity in placed})
+        bits = {id(entity): bit for bit, entity in placed}
+        self._set(parts, entities, tuple(starts[1:]), fields, units, bits, bit_mask(bits.values(), len(entities)))
 
     def _set(
         self,
@@ -71,6 +72,7 @@ class ObjectiveIndex:
         fields: tuple[FieldIndex, ...],
         units: Counter[str],
         bits: dict[int, int],
+        everything: int,
     ) -> None:
         self.parts = parts
         self.entities = entities
@@ -82,7 +84,8 @@ class ObjectiveIndex:
         """the number of entities that split by each field"""
         self._bits = bits
         """the bit of each entity, by the entity's identity"""
-        self.everything = _mask_of(entities)
+        self.everything = everything
+        """the mask of the bits that are not free"""
         self.names = [field.name for field in fields]
         self.code, self.code_count = _coder(fields)
         self.is_listed = self.code_count <= MAX_SLOTS_PER_MATCH * len(bits)
@@ -121,7 +124,9 @@ class ObjectiveIndex:
         units = self._units.copy()
         units.subtract(entity.unit for _, entity in update.removed if hasattr(entity, "unit"))
         units.update(entity.unit for _, entity in update.added if hasattr(entity, "unit"))
-        index._set(parts, update.entities, self.starts, fields, +units, update.bits)
+        freed, taken = (sum(1 << bit for bit, _ in placed) for placed in (update.removed, update.added))
+        everything = self.everything & ~freed | taken
+        index._set(parts, update.entities, self.starts, fields, +units, update.bits, everything)
         return index
 
 
@@ -189,11 +194,6 @@ def _match(entity: Any) -> Match:
     """Return the match of an entity; that of an override is its field's value."""
     match: Match | None = getattr(entity, "match", None)
     return match if match is not None else Match(when={entity.field: (entity.value,)})
-
-
-def _mask_of(entities: Iterable[Any]) -> int:
-    """Return the mask of the bits that are not free."""
-    return int("".join("0" if entity is None else "1" for entity in entities)[::-1] or "0", 2)
 
 
 def _coder(fields: Sequence[FieldIndex]) -> tuple[Callable[[Context], int], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
@@ -17,7 +17,7 @@ from nlapi.errors import UsageError
 from nlapi.routing.change import ConfigurationChanges
 from nlapi.routing.decisions import FIRST_DECISION, DecideFunction, DecisionBuilder, Split, compile_decision
 from nlapi.routing.explain import Explanation, explain
-from nlapi.routing.grouping import group_by_objective, regroup
+from nlapi.routing.grouping import Regrouped, group_by_objective, regroup
 from nlapi.routing.model import (
     BUCKETS,
     CLIENT_NAME_FIELD,
@@ -178,17 +178,25 @@ class Table:
 
     __slots__ = ("_entries", "_grouped", "_indexes", "configuration", "revision")
 
-    def __init__(self, configuration: Configuration, revision: int, previous: Table | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        revision: int,
+        previous: Table | None = None,
+        regrouped: Regrouped | None = None,
+    ) -> None:
         self.configuration = configuration
         self.revision = revision
         self._entries: dict[str, Entry] = {}
         self._indexes: dict[str, ObjectiveIndex] = {}
         if previous is None:
-            self._grouped = group_by_objective(configuration)
-        else:
+            self._grouped: Mapping[str, ObjectiveParts] = group_by_objective(configuration)
+            return
+        if regrouped is None or not regrouped.leads(previous.configuration, configuration):
             changes = ConfigurationChanges(previous.configuration, configuration)
-            self._grouped = regroup(previous._grouped, changes)
-            self._take_indexes(previous, changes)
+            regrouped = Regrouped(changes=changes, grouped=regroup(previous._grouped, changes))
+        self._grouped = regrouped.grouped
+        self._take_indexes(previous, regrouped.changes)
 
     def _take_indexes(self, previous: Table, changes: ConfigurationChanges) -> None:
         for name, index in previous._indexes.items():
@@ -276,10 +284,13 @@ def _with_client(context: Context, client: str) -> Context:
     )
 
 
-def compile_table(configuration: Configuration, revision: int, previous: Table | None = None) -> Table:
+def compile_table(
+    configuration: Configuration, revision: int, previous: Table | None = None, regrouped: Regrouped | None = None
+) -> Table:
     """Return the table of a checked configuration. Missing buckets are allocated.
 
     With the table of a `previous` revision only what differs by identity is compiled; the decisions are the same.
+    `regrouped` is what the checks of the configuration have found out about that already.
     """
     experiments = dict(configuration.experiments)
     # Published configurations have buckets; one from a file or a test may not.
@@ -290,4 +301,5 @@ def compile_table(configuration: Configuration, revision: int, previous: Table |
     }
     for layer in layers:
         experiments |= allocate_layer(experiments, layer)
-    return Table(replace(configuration, experiments=experiments) if layers else configuration, revision, previous)
+    whole = replace(configuration, experiments=experiments) if layers else configuration
+    return Table(whole, revision, previous, regrouped)
