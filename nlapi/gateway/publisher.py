@@ -17,7 +17,7 @@ from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
-from nlapi.gateway.revision_history import RetentionPolicy, find_undo_path, prune_revisions
+from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
 from nlapi.gateway.store import GatewayStore, ItemChange, Revision
 from nlapi.issue import Issue, Level
 from nlapi.routing import check
@@ -205,7 +205,11 @@ class Publisher:
         """
         async with self._lock:
             configuration = self.current.configuration
-            return await asyncio.to_thread(prune_revisions, self._store, configuration, policy, self._clock())
+            count = await asyncio.to_thread(prune_revisions, self._store, configuration, policy, self._clock())
+            if count:  # what can be restored must not depend on what is still in memory
+                stored = await asyncio.to_thread(self._store.revision_numbers)
+                self._recent = {number: recent for number, recent in self._recent.items() if number in stored}
+            return count
 
     async def roll_back(self, number: int, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
@@ -223,11 +227,7 @@ class Publisher:
         """
         if objective not in self.current.configuration.objectives:
             raise unknown_object("objective", objective, self.current.configuration.objectives)
-        path = find_undo_path(await asyncio.to_thread(self._store.changes_of, objective))
-        if path.is_pruned:
-            message = f"what {objective} was before its last change is not stored any more"
-            hint = "GET /v1/revisions lists the revisions that can be restored"
-            raise GatewayProblem(409, message, code="nothing_before", hint=hint)
+        path = await asyncio.to_thread(self._undo_path, objective)
         target = path.target
         old = await asyncio.to_thread(self._old_configuration, target) if target else Configuration()
         if objective not in old.objectives:
@@ -317,6 +317,15 @@ class Publisher:
             message = getattr(error, "message", str(error))
             raise GatewayProblem(422, message, code="not_loaded", hint=hint) from error
         self.current = revision
+
+    def _undo_path(self, objective: str) -> UndoPath:
+        """Return the way to the revision before the last change. GatewayProblem 409 when it is not stored any more."""
+        path = find_undo_path(self._store.changes_of(objective))
+        if path.is_pruned or (path.target and not self._store.has_revision(path.target)):
+            message = f"what {objective} was before its last change is not stored any more"
+            hint = "GET /v1/revisions lists the revisions that can be restored"
+            raise GatewayProblem(409, message, code="nothing_before", hint=hint)
+        return path
 
     def _old_configuration(self, number: int) -> Configuration:
         """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""

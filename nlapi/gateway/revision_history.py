@@ -65,7 +65,8 @@ def protected_revisions(store: GatewayStore, configuration: Configuration) -> se
     for objective, changes in store.changes_by_objective().items():
         if objective in configuration.objectives:
             path = find_undo_path(changes)
-            protected |= {path.target, *path.visited}
+            if path.target:
+                protected |= {path.target, *path.visited}
     for canary in configuration.canaries.values():
         if canary.state in (CanaryState.RUNNING, CanaryState.PAUSED):
             start = store.first_number_of("canaries", canary.name)

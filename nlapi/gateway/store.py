@@ -187,6 +187,10 @@ class GatewayStore:
             items = self._db.execute(_ITEMS_OF_REVISION, (number,)).fetchall() if row else []
         return revision_from_row(row, store_schema.document_of_items(items)) if row else None
 
+    def revision_numbers(self) -> frozenset[int]:
+        """Return the numbers of the stored revisions."""
+        return frozenset(int(row["number"]) for row in self._fetch_all("SELECT number FROM revisions"))
+
     def has_revision(self, number: int) -> bool:
         """Return whether a revision of that number is stored."""
         return self._fetch_row("SELECT 1 FROM revisions WHERE number = ?", number) is not None
@@ -270,7 +274,7 @@ class GatewayStore:
             self._db.execute(unused)
         with self._lock:
             self._db.execute("PRAGMA incremental_vacuum").fetchall()
-            remaining = frozenset(int(row["number"]) for row in self._fetch_all("SELECT number FROM revisions"))
+            remaining = self.revision_numbers()
         for callback in self._pruned_callbacks:
             callback(remaining)
         return tuple(number for (number,) in numbers)
