@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, combinations
+from itertools import combinations
 
 from nlapi.issue import Issue, Level
 from nlapi.routing import describe
@@ -52,17 +52,18 @@ class _ObjectiveOverlaps:
         previous: _ObjectiveOverlaps | None,
         changed_rules: tuple[list[Rule], list[Rule]],
     ) -> None:
+        self._parts = parts
+        self._domains: Domains = domains
         if previous is not None and previous._domains != domains:
             previous = None
-        self._parts = parts
-        self._domains = domains
         # Compared as lists, which compare their entities by identity first.
-        if previous is not None and _has_same_others(previous._parts, parts):
-            self._others = previous._others
-        else:
-            others = (_check_overrides(parts), _check_experiments(parts, domains), _check_canaries(parts, domains))
-            self._others = tuple(chain(*others))
-        self._rules = _RuleOrder(parts.rules, domains, previous._rules if previous is not None else None, changed_rules)
+        self._others: tuple[Issue, ...] = (
+            previous._others
+            if previous is not None and _has_same_others(previous._parts, parts)
+            else (*_check_overrides(parts), *_check_experiments(parts, domains), *_check_canaries(parts, domains))
+        )
+        previous_order = previous._rules if previous is not None else None
+        self._rules: _RuleOrder = _RuleOrder(parts.rules, domains, previous_order, changed_rules)
 
     def issues(self) -> Iterator[Issue]:
         yield from self._others

@@ -130,10 +130,9 @@ def _count_versions(scope: CheckScope, name: str, previous: _Comparison | None) 
     # Counted, so that a change of one rule among 10,000 reads that rule only.
     counts: Counter[VersionRef] = Counter(previous.versions if previous is not None else ())
     for kind in DECIDING_KINDS:
+        old, new = scope.changes.of_objective(kind, name)
         if previous is None:
-            old, new = (), [item for item in getattr(scope.configuration, kind).values() if item.objective == name]
-        else:
-            old, new = scope.changes.of_objective(kind, name)
+            old, new = [], [item for item in getattr(scope.configuration, kind).values() if item.objective == name]
         counts.update(ref for entity in new for ref in _targets(entity))
         counts.subtract(ref for entity in old for ref in _targets(entity))
     objectives = scope.configuration.objectives, scope.changes.before.objectives if previous is not None else {}
