@@ -187,7 +187,11 @@ def main() -> int:
 
 def changes(server: Server, rules: int) -> None:
     """Print the milliseconds of changes of one rule, and of rollbacks to the revision before."""
-    published, rolled_back = [], []
+    published, rolled_back, added = [], [], []
+    for number in range(CHANGES):
+        when = {"country": [f"new-{number}"], "device": [DEVICES[0]]}
+        rule = {"name": f"new-{number}", "objective": "objective-0", "when": when, "model": "noop", "version": "v1"}
+        added.append(server.timed("POST", "/v1/rules", {**rule, "position": 10 * number + 5})[0])
     before = cpu_seconds(server.process.pid)
     for number in range(CHANGES):
         spent, revision = server.change(number, rules)
@@ -195,9 +199,14 @@ def changes(server: Server, rules: int) -> None:
         spent, _ = server.timed("POST", f"/v1/revisions/{revision - 1}/rollback")
         rolled_back.append(spent)
     used = (cpu_seconds(server.process.pid) - before) / (2 * CHANGES) * 1000
-    for name, values in (("publish of one rule", published), ("rollback to the revision before", rolled_back)):
+    rows = {
+        "publish of a new rule between others": added,
+        "publish of new shares of a rule": published,
+        "rollback to the revision before": rolled_back,
+    }
+    for name, values in rows.items():
         print(f"{name}: median {statistics.median(values):.1f} ms, max {max(values):.1f} ms", flush=True)
-    print(f"CPU of either: {used:.1f} ms", flush=True)
+    print(f"CPU of one of the latter two: {used:.1f} ms", flush=True)
 
 
 def neighbour(server: Server, rules: int, seconds: float) -> None:

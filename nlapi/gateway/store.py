@@ -169,7 +169,7 @@ class GatewayStore:
             with self.transaction():
                 last = self.last_number()
                 if revision.number != last + 1:  # what it changes is a difference to the revision before it
-                    raise NlapiError(f"revision {revision.number} does not follow {last}, which is the last")
+                    raise NlapiError(f"revision {revision.number} cannot be kept: the last in the database is {last}")
                 self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", row)
                 store_schema.write_items(self._db, revision.number, rows)
         except sqlite3.Error as error:

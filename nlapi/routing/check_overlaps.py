@@ -143,7 +143,7 @@ class _RuleOrder:
         else:
             self._covering = dict(previous._covering)
             self._same_position = dict(previous._same_position)
-            self._check_changed(previous, *changed)
+            self._check_changed(previous, *_moved_rules(*changed))
 
     def _check_all(self) -> None:
         covering = CoverageIndex([rule.match for rule in self._rules], self._domains)
@@ -155,12 +155,12 @@ class _RuleOrder:
 
     def _check_changed(self, previous: _RuleOrder, removed: Sequence[Rule], added: Sequence[Rule]) -> None:
         """Check what rules that are gone, and rules that are new or changed, had to do with the others."""
-        gone = set(map(id, removed))
+        gone = {rule.name for rule in removed}
         for rule in removed:
             self._covering.pop(rule.name, None)
             self._same_position.pop(rule.name, None)
         # A rule that is no longer covered by what covered it may be covered by a later one.
-        names = {name for name, wide in self._covering.items() if id(wide) in gone}
+        names = {name for name, wide in self._covering.items() if wide.name in gone}
         uncovered = [rule for rule in self._rules if rule.name in names] if names else []
         for rule in (*added, *uncovered):
             self._covering.pop(rule.name, None)
@@ -203,6 +203,17 @@ class _RuleOrder:
                 yield Issue.error(f"rules.{rule.name}", message, hint, "unreachable-rule")
             elif earlier is not None:
                 yield _position_issue(earlier, rule, self._domains)
+
+
+def _moved_rules(removed: Sequence[Rule], added: Sequence[Rule]) -> tuple[list[Rule], list[Rule]]:
+    """Return the rules without those that have the same match and position before and after, as with new shares."""
+    before = {rule.name: rule for rule in removed}
+    same = {
+        rule.name
+        for rule in added
+        if (old := before.get(rule.name)) and old.position == rule.position and old.match == rule.match
+    }
+    return [rule for rule in removed if rule.name not in same], [rule for rule in added if rule.name not in same]
 
 
 def _covering_rules(rules: Iterable[Rule], narrow: Rule, domains: Domains) -> Iterator[Rule]:

@@ -34,6 +34,7 @@ from tests.routing.kit import (
     a_context,
     a_match,
     a_rule,
+    a_split,
     an_experiment,
     an_override,
     seeds,
@@ -78,11 +79,16 @@ def an_entity(random: Random) -> Any:
 
 
 def an_edit(random: Random, configuration: Configuration) -> Configuration:
-    """One random change: an entity put, or one removed."""
+    """One random change: an entity put, one removed, or new shares of a rule."""
     kind = random.choice(("rules", "experiments", "canaries", "versions", "objectives", "overrides", "layers"))
     keys = list(getattr(configuration, kind))
     if keys and random.random() < 0.35:
         return remove_entity(configuration, kind, random.choice(keys))
+    if configuration.rules and random.random() < 0.2:
+        rule = random.choice(list(configuration.rules.values()))
+        return upsert_entity(
+            configuration, replace(rule, shares=a_split(random, whole=True), match=replace(rule.match))
+        )
     return upsert_entity(configuration, an_entity(random))
 
 
