@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,15 +15,20 @@ from typing import Any
 
 import pytest
 
+from nlapi.gateway.access import Audience, Role
+from nlapi.gateway.app import Gateway
 from nlapi.gateway.codec import KINDS, decode_configuration
+from nlapi.gateway.engine import Engine
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.revision_history import RetentionPolicy
+from nlapi.gateway.server import run_in_thread
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.change import remove_entity, upsert_entity
 from nlapi.routing.model import Configuration
-from tests.gateway.kit import document
+from tests.gateway.kit import Talk, document, write_models
 from tests.gateway.test_gateway_kill import LoadedEngine
+from tests.gateway.versions import PATIENCE_S
 
 ALL_GONE = RetentionPolicy(revisions=1, days=0)
 OBJECTIVES = ("continue-watching", "payment-fraud")
@@ -51,7 +57,7 @@ def rule(objective: str, number: int, percent: int) -> Callable[[Configuration],
         {"model": model, "version": version, "percent": part}
         for version, part in zip(versions, (percent, 100 - percent), strict=True)
     ]
-    when = {"country": [f"c{number}"]}
+    when = {"country": [f"{chr(65 + number // 26)}{chr(65 + number % 26)}"]}
     data = {"name": f"{objective}-{number}", "objective": objective, "when": when, "position": number, "shares": shares}
     return put("rule", data)
 
@@ -224,3 +230,35 @@ def test_a_large_change_and_its_way_back_are_stored_whole(tmp_path: Path) -> Non
         store.close()
 
     asyncio.run(run())
+
+
+def test_a_gateway_prunes_by_itself(tmp_path: Path) -> None:
+    async def fill() -> None:
+        store, publisher = await opened(tmp_path / "gateway.db")
+        for percent in range(1, 31):
+            await publisher.change(rule("continue-watching", 1, percent), author="ana")
+        store.close()
+
+    asyncio.run(fill())
+    write_models(tmp_path / "models")
+    store = GatewayStore(tmp_path / "gateway.db")
+    pruned = threading.Event()
+    store.on_pruned(lambda left: pruned.set())
+    app = Gateway(store, Engine(models=tmp_path / "models"), retention=RetentionPolicy(revisions=5, days=0))
+    with run_in_thread(app) as url:
+        assert pruned.wait(PATIENCE_S)
+        assert sorted(documents(store)) == [27, 28, 29, 30, 31]
+        _, secret = app.access.create_token("ana", Audience.ADMIN, role=Role.ADMIN)
+        talk = Talk(int(url.rpartition(":")[2]), secret)
+        assert [row["revision"] for row in talk.ok("GET", "/v1/revisions")["data"]] == [31, 30, 29, 28, 27]
+        talk.refused(404, "GET", "/v1/revisions/7")
+        talk.refused(404, "GET", "/v1/revisions/27/changes")  # the one before it is gone
+        changes = talk.ok("GET", "/v1/revisions/31/changes", **{"from": 27})["differences"]
+        assert [row["where"] for row in changes] == ["rules.continue-watching-1"]
+        assert talk.ok("POST", "/v1/revisions/28/rollback")["revision"] == 32
+        whole = talk.ok("GET", "/v1/configuration")
+        assert whole["revision"] == 32
+        assert talk.ok("GET", "/v1/revisions/28")["configuration"] == {
+            name: value for name, value in whole.items() if name != "revision"
+        }
+    store.close()
