@@ -189,7 +189,7 @@ def changes(server: Server, rules: int) -> None:
     """Print the milliseconds of changes of one rule, and of rollbacks to the revision before."""
     published, rolled_back, added = [], [], []
     for number in range(CHANGES):
-        when = {"country": [f"new-{number}"], "device": [DEVICES[0]]}
+        when = {"country": [COUNTRIES[number]], "device": ["new"]}
         rule = {"name": f"new-{number}", "objective": "objective-0", "when": when, "model": "noop", "version": "v1"}
         added.append(server.timed("POST", "/v1/rules", {**rule, "position": 10 * number + 5})[0])
     before = cpu_seconds(server.process.pid)

@@ -124,8 +124,8 @@ class ObjectiveIndex:
         units = self._units.copy()
         units.subtract(entity.unit for _, entity in update.removed if hasattr(entity, "unit"))
         units.update(entity.unit for _, entity in update.added if hasattr(entity, "unit"))
-        freed, taken = (sum(1 << bit for bit, _ in placed) for placed in (update.removed, update.added))
-        everything = self.everything & ~freed | taken
+        freed, occupied = (sum(1 << bit for bit, _ in placed) for placed in (update.removed, update.added))
+        everything = self.everything & ~freed | occupied
         index._set(parts, update.entities, self.starts, fields, +units, update.bits, everything)
         return index
 

@@ -114,9 +114,9 @@ def test_what_is_pruned_changes_no_undo_and_no_revision_that_stays(tmp_path: Pat
             pruned_store, pruned = await opened(tmp_path / "pruned.db", Minutes(day=2))
             whole_store, whole = await opened(tmp_path / "other.db", Minutes(day=2))
             assert await pruned.prune(ALL_GONE) > 10
-            left = documents(pruned_store)
-            assert last in left
-            assert left == {number: before[number] for number in left}
+            remaining = documents(pruned_store)
+            assert last in remaining
+            assert remaining == {number: before[number] for number in remaining}
             results = []
             for store, publisher in ((pruned_store, pruned), (whole_store, whole)):
                 try:
@@ -191,8 +191,8 @@ def test_the_revision_before_a_running_canary_stays(tmp_path: Path) -> None:
 def test_what_hangs_on_revisions_is_told_which_are_left(tmp_path: Path) -> None:
     async def run() -> None:
         store, publisher = await opened(tmp_path / "gateway.db")
-        left: list[frozenset[int]] = []
-        store.on_pruned(left.append)
+        remaining: list[frozenset[int]] = []
+        store.on_pruned(remaining.append)
         version = {"model": "ranker", "version": "v10", "source": "ranker-v8"}
         await publisher.change(put("version", version), author="ana")
         await publisher.change(
@@ -202,7 +202,7 @@ def test_what_hangs_on_revisions_is_told_which_are_left(tmp_path: Path) -> None:
         for percent in range(1, 5):
             await publisher.change(rule("continue-watching", 1, percent), author="ana")
         await publisher.prune(ALL_GONE)
-        assert left[-1] == frozenset(documents(store))
+        assert remaining[-1] == frozenset(documents(store))
         assert not any(body["version"] == "v10" for body in store.stored_bodies("versions"))
         store.close()
 
@@ -243,7 +243,7 @@ def test_a_gateway_prunes_by_itself(tmp_path: Path) -> None:
     write_models(tmp_path / "models")
     store = GatewayStore(tmp_path / "gateway.db")
     pruned = threading.Event()
-    store.on_pruned(lambda left: pruned.set())
+    store.on_pruned(lambda _: pruned.set())
     app = Gateway(store, Engine(models=tmp_path / "models"), retention=RetentionPolicy(revisions=5, days=0))
     with run_in_thread(app) as url:
         assert pruned.wait(PATIENCE_S)
