@@ -135,6 +135,15 @@ class _Candidate:
     items: list[ItemChange]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePlan:
+    """A change that was not made: what is wrong with it, and its differences from the current `revision`."""
+
+    issues: list[Issue]
+    differences: list[Difference]
+    revision: int
+
+
 class Publisher:
     """The only writer of revisions: every change of the routing goes through `change`, one at a time."""
 
@@ -269,24 +278,31 @@ class Publisher:
         """Return all faults of a configuration, the most severe first."""
         return sorted(validate_configuration(configuration), key=lambda issue: list(Level).index(issue.level))
 
+    def plan(self, edit: Edit) -> ChangePlan:
+        """Return what `change` would do with an edit, without doing it."""
+        current = self.current
+        try:
+            after = edit(current.configuration)
+        except GatewayProblem as problem:
+            return ChangePlan(issues=list(problem.issues), differences=[], revision=current.table.revision)
+        # The steps of a change itself, so that a plan cannot differ from it.
+        changes, checked = _check_changes(current, after)
+        issues = sorted(checked.issues(), key=lambda issue: list(Level).index(issue.level))
+        return ChangePlan(issues=issues, differences=differences_of(changes), revision=current.table.revision)
+
     def _apply_edit(self, edit: Edit) -> _Candidate | None:
         """Return the change that an edit makes, checked and compiled where it differs from the current configuration.
 
         None when nothing differs. GatewayProblem 422 when the result is invalid.
         """
         current = self.current
-        after = edit(current.configuration)
-        changes = ConfigurationChanges(current.configuration, after)
-        shared = share_equal(changes)
-        if shared is not after:
-            changes = ConfigurationChanges(current.configuration, shared)
-        checked = current.checked.update(changes)
+        changes, checked = _check_changes(current, edit(current.configuration))
         if checked.has_errors:
             raise unprocessable(checked.issues(), code="invalid_configuration", hint=self._unchanged_hint())
         differences = differences_of(changes)
         if not differences and self.revision:
             return None
-        regrouped = Regrouped(changes=changes, grouped=checked.grouped)
+        shared, regrouped = changes.after, Regrouped(changes=changes, grouped=checked.grouped)
         table = compile_table(shared, self.revision + 1, current.table, regrouped)
         table.compile_all()
         # The store has nothing yet of the configuration that a gateway begins with.
@@ -338,6 +354,15 @@ def _compile(configuration: Configuration, number: int) -> CurrentRevision:
     table.compile_all()
     checked = CheckedConfiguration.check(SECTIONS, configuration)
     return CurrentRevision(configuration=configuration, table=table, checked=checked)
+
+
+def _check_changes(current: CurrentRevision, after: Configuration) -> tuple[ConfigurationChanges, CheckedConfiguration]:
+    """Return what differs from the current configuration by identity, and the configuration after it, checked."""
+    changes = ConfigurationChanges(current.configuration, after)
+    shared = share_equal(changes)
+    if shared is not after:
+        changes = ConfigurationChanges(current.configuration, shared)
+    return changes, current.checked.update(changes)
 
 
 def _item_change(difference: Difference) -> ItemChange:

@@ -24,7 +24,7 @@ class Revision:
     why: str
     summary: str = ""
     objectives: tuple[str, ...] = ()
-    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._revision_before).
+    # An undo skips revisions that restore others by this number, and so goes further back (find_undo_path).
     restores: int = 0
     document: Mapping[str, Any] = field(default_factory=dict)
 
