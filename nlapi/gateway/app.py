@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -29,6 +31,7 @@ from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
+from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
 from nlapi.serving import Message, Receive, Send, raw_path
 
@@ -51,6 +54,9 @@ DENIAL_LOG_INTERVAL_S = 1.0
 THREADED_BODY_BYTES = 128 * 1024
 # A body that is too large is read up to this multiple of the limit before the connection closes; see `_read_body`.
 DISCARD_FACTOR = 4
+# Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
+PRUNE_INTERVAL_S = 5.0
+PRUNE_CHECKS = 720
 _RESPONSE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
 
@@ -58,9 +64,9 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """The serving gateway as an ASGI application.
 
-    `hosts` are the host names that it accepts besides those of loopback. Its lifespan publishes the last revision of
-    the store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
-    store that has no revision yet.
+    `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay. Its
+    lifespan publishes the last revision of the store and drains the engine, so the server has to support lifespan.
+    `first` is the configuration document for a store that has no revision yet.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Gateway:
         hosts: Iterable[str] = (),
         initial_document: Mapping[str, Any] | None = None,
         events: EventLog | None = None,
+        retention: RetentionPolicy | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -84,6 +91,7 @@ class Gateway:
         """whether the server is about to stop"""
         self._initial_document = initial_document
         self._events = events
+        self._retention = retention or RetentionPolicy()
         self._watcher = CanaryWatcher(
             configuration=lambda: self.publisher.current.configuration,
             metrics=engine.metrics,
@@ -231,7 +239,12 @@ class Gateway:
                     self.failure = error
                     await send({"type": "lifespan.startup.failed"})  # whoever started it raises what `failure` is
                     return
-                background = (self._sample_traffic(), self._watcher.watch(), self.loop_lag.watch())
+                background = (
+                    self._sample_traffic(),
+                    self._watcher.watch(),
+                    self.loop_lag.watch(),
+                    self._prune_revisions(),
+                )
                 tasks = [asyncio.create_task(work) for work in background]
                 await send({"type": "lifespan.startup.complete"})
             else:
@@ -243,7 +256,11 @@ class Gateway:
                 return
 
     async def _start(self) -> None:
-        await self.publisher.start()
+        # Decoding 10,000 rules takes 0.4 s of CPU with the cyclic collector running, and 0.2 s without. What a gateway
+        # starts with stays: frozen, later collections pass over it and hold up no request.
+        with _collector_paused():
+            await self.publisher.start()
+        gc.freeze()
         # The budgets of a day hold over a restart.
         today = format_time(utc_now())[:10]
         self.engine.budgets.restore(await asyncio.to_thread(self.store.llm_spending, today))
@@ -259,6 +276,32 @@ class Gateway:
         while True:
             self.traffic.tick()
             await asyncio.sleep(FINE_INTERVAL_S)
+
+    async def _prune_revisions(self) -> None:
+        pruned_at = -1
+        while True:
+            # Without a new revision only age makes one superfluous, and that is counted in days.
+            for _ in range(PRUNE_CHECKS):
+                if self.publisher.revision != pruned_at:
+                    break
+                await asyncio.sleep(PRUNE_INTERVAL_S)
+            pruned_at = self.publisher.revision
+            try:
+                await self.publisher.prune(self._retention)
+            except sqlite3.Error:  # a full disk, for example: what is not deleted today is deleted later
+                _log.exception("old revisions were not deleted")
+            await asyncio.sleep(PRUNE_INTERVAL_S)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _parse_query(query: bytes) -> list[tuple[str, str]]:

@@ -297,7 +297,7 @@ class Engine:
         routes = {}
         for name, objective in configuration.objectives.items():
             route = previous_routes.get(name)
-            if route is None or route.objective != objective:
+            if route is None or (route.objective is not objective and route.objective != objective):
                 route = ObjectiveRoute(
                     objective=objective, schemas=ObjectiveSchemas(objective), timeout_s=objective.timeout_ms / 1000
                 )
