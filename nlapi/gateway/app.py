@@ -13,8 +13,9 @@ import orjson
 
 from nlapi.errors import UsageError
 from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
-from nlapi.gateway.admin import canaries, crud, decisions, revisions, system
+from nlapi.gateway.admin import canaries, crud, decisions, revisions, system, versions
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.artifacts import ArtifactStore
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
@@ -24,6 +25,8 @@ from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
+from nlapi.gateway.version_library import VersionLibrary
+from nlapi.gateway.version_sources import SourceFinder
 from nlapi.serving import Message, Receive, Send, raw_path
 
 HANDLERS: Mapping[str, Handler] = {
@@ -32,6 +35,7 @@ HANDLERS: Mapping[str, Handler] = {
     **revisions.HANDLERS,
     **decisions.HANDLERS,
     **system.HANDLERS,
+    **versions.HANDLERS,
 }
 """operationId -> the function that carries it out."""
 
@@ -51,7 +55,7 @@ class Gateway:
 
     `hosts` are the host names that it accepts besides those of loopback. Its lifespan publishes the last revision of
     the store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
-    store that has no revision yet.
+    store that has no revision yet. `sources` are the prefixes of the URLs that versions may come from.
     """
 
     def __init__(
@@ -61,10 +65,14 @@ class Gateway:
         *,
         hosts: Iterable[str] = (),
         initial_document: Mapping[str, Any] | None = None,
+        sources: Iterable[str] = (),
     ) -> None:
         self.store = store
         self.engine = engine
-        self.publisher = Publisher(store, engine)
+        artifacts = ArtifactStore.beside(store.path)
+        self.library = VersionLibrary(store, artifacts, SourceFinder(engine.models, artifacts, sources))
+        engine.use_folders(self.library.folder)
+        self.publisher = Publisher(store, engine, library=self.library)
         self.access = Access(store)
         self.traffic = TrafficHistory(engine.metrics.tallies)
         self.failure: Exception | None = None
@@ -186,10 +194,12 @@ class Gateway:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self.engine.drain()
+                self.library.artifacts.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
     async def _start(self) -> None:
+        await asyncio.to_thread(self.library.start)
         await self.publisher.start()
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))

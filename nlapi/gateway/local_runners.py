@@ -241,9 +241,7 @@ class ProcessRunner(_PooledRunner):
         self._renewal: asyncio.Task[None] | None = None
         self._retired_pools: list[Executor] = []
         """pools without new calls: one that is not ready yet, one that was replaced"""
-        load_workflow(
-            manifest
-        ).unload()  # a fault of the version is raised here, where its message is not lost in a worker
+        # A fault of the version was reported by its trial (load_trial.py); here its message would be lost.
         super().__init__(manifest)
         try:
             for (
@@ -313,11 +311,12 @@ def _start_worker(manifest: ModelManifest, nice: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which stops its workers
     if nice and hasattr(os, "nice"):
         os.nice(nice)
-    threading.Thread(target=_end_with_gateway, name="end-with-gateway", daemon=True).start()
+    threading.Thread(target=end_with_gateway, name="end-with-gateway", daemon=True).start()
     _worker_workflow = load_workflow(manifest)
 
 
-def _end_with_gateway() -> None:
+def end_with_gateway() -> None:
+    """End this worker process when its gateway ends; it blocks a thread until then."""
     # A worker holds both ends of its queue, and would wait for ever for a gateway that was killed.
     gateway = multiprocessing.parent_process()
     if gateway is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import typing
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -16,11 +17,14 @@ from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.gateway.store import GatewayStore, Revision
+from nlapi.gateway.runner_registry import Tolerance, tolerate_none
+from nlapi.gateway.store import GatewayStore, Revision, VersionDigest
+from nlapi.gateway.version_library import VersionLibrary
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.check import check
-from nlapi.routing.model import Configuration, Shard, ShardProtocol
+from nlapi.routing.model import Configuration, Shard, ShardProtocol, VersionRef
+from nlapi.routing.references import routed_versions
 from nlapi.routing.table import Table, compile_table
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
@@ -104,10 +108,17 @@ def _check_shadows(configuration: Configuration) -> Iterator[Issue]:
 class PublishingEngine(typing.Protocol):
     """The part of the engine that the publisher uses."""
 
-    async def publish(self, table: Table, configuration: Configuration, commit: Commit | None = None) -> None:
+    async def publish(
+        self,
+        table: Table,
+        configuration: Configuration,
+        commit: Commit | None = None,
+        tolerates: Tolerance = tolerate_none,
+    ) -> None:
         """Load the new versions, await `commit`, and decide by `table` from the next request on.
 
-        NlapiError, or an error of `commit`, when nothing has changed.
+        NlapiError, or an error of `commit`, when nothing has changed. A version that cannot be loaded is such an error
+        unless `tolerates` accepts it.
         """
 
 
@@ -122,9 +133,17 @@ class CurrentRevision:
 class Publisher:
     """The only writer of revisions: every change of the routing goes through `change`, one at a time."""
 
-    def __init__(self, store: GatewayStore, engine: PublishingEngine, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        store: GatewayStore,
+        engine: PublishingEngine,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        library: VersionLibrary | None = None,
+    ) -> None:
         self._store = store
         self._engine = engine
+        self._library = library
         self._clock = clock
         self._lock = asyncio.Lock()
         self._recent: dict[int, Configuration] = {}
@@ -139,12 +158,32 @@ class Publisher:
         return self.current.table.revision
 
     async def start(self) -> None:
-        """Publish the last committed revision, if there is one."""
+        """Publish the last committed revision, if there is one, with the versions that can be loaded."""
         async with self._lock:
-            last = self._store.revision(self._store.last_number())
-            if last is not None:
-                configuration = decode_configuration(last.document)
-                await self._publish(configuration, await asyncio.to_thread(compile_table, configuration, last.number))
+            number = self._store.last_number()
+            if number:
+                configuration = await asyncio.to_thread(self._old_configuration, number)
+                table = await asyncio.to_thread(compile_table, configuration, number)
+                # Without the API nobody could mend what keeps a version from loading.
+                await self._publish(configuration, table, tolerates=lambda version: True)
+
+    async def reload(self, ref: VersionRef) -> None:
+        """Load a version that could not be loaded, from its stored content or from its source with the same content.
+
+        The revision stays. GatewayProblem 404 when there is no such version, 409 when its source has other content, 422
+        when it cannot be loaded.
+        """
+        async with self._lock:
+            configuration, table = self.current.configuration, self.current.table
+            version = configuration.versions.get(ref)
+            if version is None:
+                raise unknown_object("version", str(ref), map(str, configuration.versions))
+            if self._library is not None:
+                reclaimed = await asyncio.to_thread(self._library.reclaim, version)
+                if reclaimed != version:
+                    configuration = replace(configuration, versions={**configuration.versions, ref: reclaimed})
+                    table = await asyncio.to_thread(compile_table, configuration, self.revision)
+            await self._publish(configuration, table, tolerates=lambda other: other != ref)
 
     async def change(
         self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, restores: int = 0
@@ -164,6 +203,7 @@ class Publisher:
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
             # In a thread: validating and compiling 10,000 rules takes long, and requests are served meanwhile.
+            before = self.current.configuration
             after, differences, document, table = await asyncio.to_thread(self._apply_edit, edit)
             if table is None:
                 return await asyncio.to_thread(self.get_revision, self.revision)
@@ -177,7 +217,15 @@ class Publisher:
                 restores=restores,
                 document=document,
             )
-            await self._publish(after, table, lambda: self._commit(revision))
+            digests = self._library.new_digests(after) if self._library else ()
+            await self._publish(
+                after,
+                table,
+                lambda: self._commit(revision, digests),
+                _tolerance(before, after, is_rollback=restores > 0),
+            )
+            if self._library is not None:
+                self._library.bind(digests)
             self._recent[revision.number] = after
             if len(self._recent) > MAX_RECENT:
                 del self._recent[min(self._recent)]
@@ -219,6 +267,8 @@ class Publisher:
             last = self._store.last_number()
             hint = f"they go from 1 to {last}" if last else "there is none yet"
             raise GatewayProblem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
+        if self._library is not None:
+            return replace(revision, document=self._library.complete_document(revision.document))
         return revision
 
     def check_configuration(self, configuration: Configuration) -> list[Issue]:
@@ -237,23 +287,31 @@ class Publisher:
             issues = validate_configuration(after)
             if any(issue.level is Level.ERROR for issue in issues):
                 raise unprocessable(issues, code="invalid_configuration", hint=self._unchanged_hint())
+            if self._library is not None:
+                after = self._library.register(after, before)
         differences = diff(before, after)
         if not differences and self.revision:
             return after, [], {}, None
         return after, differences, encode_configuration(after), compile_table(after, self.revision + 1)
 
-    async def _commit(self, revision: Revision) -> None:
+    async def _commit(self, revision: Revision, digests: Sequence[VersionDigest]) -> None:
         try:
-            await asyncio.to_thread(self._store.add_revision, revision)
+            await asyncio.to_thread(self._store.add_revision, revision, digests)
         except NlapiError as error:
             raise GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint()) from error
 
     def _unchanged_hint(self) -> str:
         return f"nothing was changed; revision {self.revision} goes on serving"
 
-    async def _publish(self, configuration: Configuration, table: Table, commit: Commit | None = None) -> None:
+    async def _publish(
+        self,
+        configuration: Configuration,
+        table: Table,
+        commit: Commit | None = None,
+        tolerates: Tolerance = tolerate_none,
+    ) -> None:
         try:
-            await self._engine.publish(table, table.configuration, commit)
+            await self._engine.publish(table, table.configuration, commit, tolerates)
         except GatewayProblem:
             raise
         except (NlapiError, ValueError) as error:
@@ -278,6 +336,25 @@ class Publisher:
     def _last_change(self, objective: str, number: int) -> Revision | None:
         page = self._store.revisions(objective=objective, limit=1, before=number + 1)
         return page.rows[0] if page.rows else None
+
+
+def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool) -> Tolerance:
+    """Return the versions of `after` that may stay unloaded.
+
+    They are those that the change has nothing to do with; a rollback may also bring back one that nothing routes to.
+    """
+
+    @cache
+    def routed(configuration: str) -> frozenset[VersionRef]:
+        return routed_versions(before if configuration == "before" else after)
+
+    def tolerates(ref: VersionRef) -> bool:
+        is_unchanged = before.versions.get(ref) == after.versions[ref]
+        if is_unchanged and ref in routed("before"):
+            return True
+        return (is_unchanged or is_rollback) and ref not in routed("after")
+
+    return tolerates
 
 
 def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from nlapi.errors import NlapiError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
 # Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
 TOKEN_CHECK_INTERVAL_S = 1.0
@@ -41,6 +41,22 @@ CREATE INDEX decisions_by_time ON decisions (at);
 CREATE INDEX audit_by_time ON audit (at);
 """
 
+# The content of each version name for good. An empty digest is a version of an older database that is not copied yet.
+_DIGESTS_SCHEMA = """
+CREATE TABLE version_digests (
+  model TEXT NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL,
+  PRIMARY KEY (model, version, source));
+"""
+_FIND_VERSIONS = """
+INSERT OR IGNORE INTO version_digests
+SELECT json_extract(item.value, '$.model'), json_extract(item.value, '$.version'),
+  json_extract(item.value, '$.source'), ''
+FROM revisions, json_each(revisions.document, '$.versions') AS item
+WHERE json_extract(item.value, '$.source') <> ''
+"""
+_MIGRATIONS: Mapping[int, str] = {1: _DIGESTS_SCHEMA + _FIND_VERSIONS}
+"""version of a database -> the statements that bring it to the next version"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
@@ -60,6 +76,18 @@ class Revision:
     # An undo skips revisions that restore others by this number, and so goes further back (Publisher._revision_before).
     restores: int = 0
     document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDigest:
+    """The digest of the content that a version's source had when the version was registered."""
+
+    # The fields are the columns of the table `version_digests`.
+
+    model: str
+    version: str
+    source: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,13 +206,26 @@ class GatewayStore:
             self._db.execute(f"PRAGMA {pragma}")
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    if statement.strip():
-                        self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            elif version != SCHEMA_VERSION:
+            if version > SCHEMA_VERSION:
                 raise NlapiError(f"the gateway's store is of version {version}", hint="a newer nlapi made it")
+            if version == 0:
+                self._execute_all(_SCHEMA + _DIGESTS_SCHEMA)
+            else:
+                for older in range(version, SCHEMA_VERSION):
+                    self._execute_all(_MIGRATIONS[older])
+            if version != SCHEMA_VERSION:
+                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def _execute_all(self, script: str) -> None:
+        # executescript() would commit the open transaction, and a killed migration would be half done.
+        for statement in script.split(";"):
+            if statement.strip():
+                self._db.execute(statement)
+
+    @property
+    def path(self) -> str:
+        """The path of the file, or ":memory:"."""
+        return self._path
 
     def claim(self) -> None:
         """Lock the database for one serving gateway until `close`. NlapiError when another process has the lock."""
@@ -221,8 +262,11 @@ class GatewayStore:
 
     # revisions
 
-    def add_revision(self, revision: Revision) -> None:
-        """Commit a revision, whose number must follow the last. NlapiError when it cannot be stored."""
+    def add_revision(self, revision: Revision, digests: Iterable[VersionDigest] = ()) -> None:
+        """Commit a revision, whose number must follow the last, with the digests of its new versions.
+
+        NlapiError when it cannot be stored.
+        """
         row = (
             revision.number, revision.at, revision.who, revision.why, revision.summary,
             json.dumps(revision.objectives), revision.restores, json.dumps(revision.document, separators=(",", ":")),
@@ -230,6 +274,7 @@ class GatewayStore:
         try:
             with self.transaction():
                 self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?,?)", row)
+                self._write_digests(digests)
         except sqlite3.Error as error:
             raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
 
@@ -252,6 +297,37 @@ class GatewayStore:
         if objective:
             conditions.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
         return self._page("revisions", "number", conditions, limit, before, _revision_from_row, _REVISION_COLUMNS)
+
+    # digests of versions
+
+    def version_digests(self) -> tuple[VersionDigest, ...]:
+        """Return the digests of all versions of all revisions; "" for one that is not copied yet."""
+        return tuple(VersionDigest(**dict(row)) for row in self._fetch_all("SELECT * FROM version_digests"))
+
+    def add_version_digests(self, digests: Iterable[VersionDigest]) -> None:
+        """Store the digests of versions that were copied after their revision."""
+        with self.transaction():
+            self._write_digests(digests)
+
+    def prune_version_digests(self, used: Collection[str]) -> None:
+        """Forget the versions whose digests are not in `used`: their names are free again."""
+        with self.transaction():
+            self._db.executemany(
+                "DELETE FROM version_digests WHERE digest = ?",
+                [
+                    (row["digest"],)
+                    for row in self._fetch_all("SELECT DISTINCT digest FROM version_digests WHERE digest <> ''")
+                    if row["digest"] not in used
+                ],
+            )
+
+    def _write_digests(self, digests: Iterable[VersionDigest]) -> None:
+        # A digest that is stored stays: only the empty one of an older database is replaced.
+        self._db.executemany(
+            "INSERT INTO version_digests VALUES (?,?,?,?) "
+            "ON CONFLICT (model, version, source) DO UPDATE SET digest = excluded.digest WHERE digest = ''",
+            [(item.model, item.version, item.source, item.digest) for item in digests],
+        )
 
     # tokens
 

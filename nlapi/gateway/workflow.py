@@ -300,7 +300,7 @@ def _import_module(file: Path) -> Iterator[ModuleType]:
     except ImportError as error:
         _unload_module(name)
         raise DescriptionError(f"{file.name} imports {error.name}, which is not installed") from error
-    except Exception as error:  # user code runs at import and may raise anything
+    except (Exception, SystemExit) as error:  # user code runs at import and may raise anything
         _unload_module(name)
         raise DescriptionError(f"{file.name} cannot be imported: {type(error).__name__}: {error}") from error
 

@@ -25,7 +25,7 @@ from nlapi.gateway.store import GatewayStore
 from nlapi.routing.change import upsert_entity
 
 class Engine:
-    async def publish(self, table, configuration, commit=None):
+    async def publish(self, table, configuration, commit=None, tolerates=None):
         if commit:
             await commit()
 
