@@ -176,6 +176,12 @@ def serve(
     example: Annotated[
         bool, typer.Option("--example", metavar=FLAG, help="Serve the three objectives that nlapi ships.")
     ] = False,
+    allow_source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-source", metavar="URL", help="What the URL of a version's source may begin with; none by default."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8700,
     allow_host: Annotated[
@@ -214,7 +220,9 @@ def serve(
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
-        gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
+        gateway = build_gateway(
+            store, config, models, hosts, training=training_log, shadows=shadow_log, sources=allow_source or ()
+        )
         _make_first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:
@@ -229,8 +237,13 @@ def build_gateway(
     *,
     training: Path | None = None,
     shadows: Path | None = None,
+    sources: Iterable[str] = (),
 ) -> Gateway:
-    """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files."""
+    """Return a gateway on a store.
+
+    `config` is used when the store has none, `training` and `shadows` are log files, and `sources` are the prefixes of
+    the URLs that versions may come from. UsageError when one of them cannot be used.
+    """
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
@@ -246,7 +259,13 @@ def build_gateway(
     engine = Engine(
         models=models or Path(), record=record, training=training_recorder, tracer=tracer_from_environment(os.environ)
     )
-    return Gateway(store, engine, hosts=hosts, initial_document=first_document)
+    for source in sources:
+        if not source.lower().startswith(("https://", "http://", "file:///")):
+            raise UsageError(
+                f"--allow-source {source} is no http, https or file URL",
+                hint="such as https://models.example.com/ranker/",
+            )
+    return Gateway(store, engine, hosts=hosts, initial_document=first_document, sources=sources)
 
 
 def _run(gateway: Gateway, host: str, port: int) -> None:
@@ -299,7 +318,7 @@ def status(
     """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
     from nlapi.cli import gateway_view as view
 
-    # Three reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
+    # Four reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
     client = _GatewayClient(url, auth)
     filters = {"objective": objective} if objective else {}
 
@@ -309,7 +328,8 @@ def status(
     def render() -> RenderableType:
         objective_row = client("getObjective", filters) if filters else None
         objectives = [objective_row] if objective_row else client("listObjectives", {"limit": 200})["data"]
-        return view.status(traffic(), objectives, client("listCanaries", {"limit": 200, **filters})["data"])
+        canaries = client("listCanaries", {"limit": 200, **filters})["data"]
+        return view.status(traffic(), objectives, canaries, client("listIssues", {})["issues"])
 
     if is_json(output):
         console.write(console.format_json(traffic()))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import httpcore2
 import httpx2
@@ -45,7 +45,7 @@ def download(url: str, target: Path, *, is_allowed: Callable[[str], bool], max_b
     """
     deadline = time.monotonic() + DOWNLOAD_TIMEOUT_S
     # A proxy cannot reach this machine's loopback.
-    is_loopback = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    is_loopback = split_url(url).hostname in ("localhost", "127.0.0.1", "::1")
     location = display_url(url)
     try:
         with httpx2.Client(
@@ -91,9 +91,19 @@ def _save(response: httpx2.Response, location: str, target: Path, max_bytes: int
     return digest.hexdigest()
 
 
+def split_url(url: str) -> SplitResult:
+    """Return the parts of a URL; empty ones when it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
 def display_url(url: str) -> str:
     """Return a URL for messages and revisions, without user, query and fragment, which may hold a credential."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))[:300]
 
 

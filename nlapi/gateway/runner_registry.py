@@ -145,7 +145,7 @@ class RunnerRegistry:
             except LoadError as error:
                 if not tolerates(version.ref):
                     raise
-                _log.warning("%s is not loaded: %s", version.ref, error.message)
+                _log.warning("%s is not loaded: %s", version.ref, error.reason)
                 entry = OpenRunner(version=version, shard=shard, runner=UnloadedRunner(error))
             prepared.new_runners.append(entry.runner)
             prepared.entries[version.ref, shadow] = entry

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from nlapi.errors import DescriptionError
+from nlapi.gateway.archives import split_url
 from nlapi.gateway.artifacts import ArtifactError, ArtifactStore, short_digest
 from nlapi.gateway.codec import Json
 from nlapi.gateway.content_digest import content_files, hash_folder
@@ -194,7 +194,8 @@ class VersionLibrary:
     def _register(self, version: Version) -> Version:
         ref, source = version.ref, stored_source(version.source)
         bound = {digest for key, digest in self._digests.items() if digest and key[:2] == (ref.model, ref.version)}
-        if version.digest and self.artifacts.has(version.digest):
+        # Bound content is loaded or refused by the engine: a rollback may bring back what nothing routes to.
+        if version.digest in bound or (version.digest and self.artifacts.has(version.digest)):
             digest = version.digest
         else:
             try:
@@ -219,7 +220,7 @@ class VersionLibrary:
 
     def _import(self, source: str) -> str:
         """Store the content of a source and return its digest."""
-        archive = urlsplit(source).fragment if is_url(source) else ""
+        archive = split_url(source).fragment if is_url(source) else ""
         known = self._archive_digests.get(archive, "")
         if archive and self.artifacts.has(known):
             return known

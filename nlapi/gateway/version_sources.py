@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 from urllib.request import url2pathname
 
 from nlapi.errors import DescriptionError
-from nlapi.gateway.archives import SUFFIXES, display_url, download, extract
+from nlapi.gateway.archives import SUFFIXES, display_url, download, extract, split_url
 from nlapi.gateway.artifacts import ArtifactStore, remove_tree
 from nlapi.gateway.content_digest import CHUNK_BYTES
 from nlapi.gateway.workflow import MANIFEST_NAME, find_folder
@@ -29,7 +29,7 @@ def stored_source(source: str) -> str:
     """Return a source as revisions have it: a URL without its query, which may hold a signature."""
     if not is_url(source):
         return source
-    fragment = urlsplit(source).fragment
+    fragment = split_url(source).fragment
     return display_url(source) + (f"#{fragment}" if fragment else "")
 
 
@@ -43,7 +43,7 @@ class SourceFinder:
     def __init__(self, models: Path, artifacts: ArtifactStore, allowed: Iterable[str] = ()) -> None:
         self.models = models
         self._artifacts = artifacts
-        self._allowed = tuple(urlsplit(prefix) for prefix in allowed)
+        self._allowed = tuple(split_url(prefix) for prefix in allowed)
 
     @contextmanager
     def open(self, source: str) -> Iterator[Path]:
@@ -94,13 +94,10 @@ class SourceFinder:
 
     def _check_url(self, source: str) -> SplitResult:
         """Return the parts of an allowed URL. DescriptionError for any other."""
-        try:
-            parts = urlsplit(source)
-        except ValueError:
-            raise DescriptionError("the source is no URL", hint="give a path, a package or a URL") from None
+        parts = split_url(source)
         if parts.scheme not in _URL_SCHEMES:
             raise DescriptionError(
-                f"{parts.scheme[:20]}: is no kind of source",
+                f"{source[:80]!r} is no address of a version",
                 hint="give a path, a package, or a file:, http: or https: URL",
             )
         if parts.username is not None or parts.password is not None:
@@ -113,17 +110,14 @@ class SourceFinder:
         return parts
 
     def _is_allowed(self, url: str) -> bool:
-        try:
-            parts = urlsplit(url)
-            address = (parts.scheme, parts.hostname, parts.port)
-        except ValueError:
-            return False
+        parts = split_url(url)
         if parts.scheme == "file":
             return parts.netloc in ("", "localhost") and self._is_allowed_path(Path(url2pathname(parts.path)))
         # Servers take "%2e%2e/" for "../", and a backslash for a slash.
         path = PurePosixPath(unquote(parts.path).replace("\\", "/"))
         return ".." not in path.parts and any(
-            address == (prefix.scheme, prefix.hostname, prefix.port) and path.is_relative_to(prefix.path or "/")
+            (parts.scheme, parts.hostname, parts.port) == (prefix.scheme, prefix.hostname, prefix.port)
+            and path.is_relative_to(prefix.path or "/")
             for prefix in self._allowed
         )
 

@@ -67,7 +67,7 @@ def runtime_status(call: ApiCall, item: Any) -> Json:
         return {"status": _shadow_status(call, item)}
     if isinstance(item, Version):
         error = call.gateway.engine.load_errors().get(item.ref)
-        return {"loaded": error is None} | ({"problem": str(error)} if error else {})
+        return {"loaded": error is None} | ({"problem": error.reason} if error else {})
     return {}
 
 

@@ -37,7 +37,7 @@ async def list_issues(call: ApiCall) -> ApiResponse:
 def load_issues(engine: Engine) -> list[Issue]:
     """Return an ERROR for each version that is not loaded."""
     return [
-        Issue.error(f"versions.{ref}", f"it is not loaded: {error.message}", error.hint, "not-loaded")
+        Issue.error(f"versions.{ref}", f"it is not loaded: {error.reason}", error.hint, "not-loaded")
         for ref, error in sorted(engine.load_errors().items())
     ]
 
