@@ -10,14 +10,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
-
-import httpcore2
-import httpx2
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.content_digest import CHUNK_BYTES, FolderLimits, format_bytes
+
+if TYPE_CHECKING:
+    import httpx2
 
 MAX_ARCHIVE_BYTES = 8 * 2**30
 DOWNLOAD_TIMEOUT_S = 120.0
@@ -43,6 +43,10 @@ def download(url: str, target: Path, *, is_allowed: Callable[[str], bool], max_b
     A redirect is followed when `is_allowed` accepts its address. DescriptionError when the download fails, is larger
     than `max_bytes` or takes longer than DOWNLOAD_TIMEOUT_S.
     """
+    # Imported here: it takes a fifth of the gateway's start, and few versions come by URL.
+    import httpcore2
+    import httpx2
+
     deadline = time.monotonic() + DOWNLOAD_TIMEOUT_S
     # A proxy cannot reach this machine's loopback.
     is_loopback = split_url(url).hostname in ("localhost", "127.0.0.1", "::1")

@@ -2,103 +2,174 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import atexit
+import os
+import select
+import signal
+import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.local_runners import end_with_gateway
 from nlapi.gateway.workflow import load_workflow, read_manifest
 
 LOAD_TIMEOUT_S = 120.0
 """seconds that the code and the trained model of one version may take to load"""
-_POLL_S = 0.1
+MAX_MESSAGE = 2000
+PIPE_BYTES = 1 << 16
+"""bytes that a pipe holds, so that an outcome is written and read at once"""
+_COMMAND = "from nlapi.gateway.load_trial import run_helper; run_helper()"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadFault:
+class LoadFault(msgspec.Struct, frozen=True, kw_only=True):
     """The reason why a version cannot be loaded."""
 
     message: str
     hint: str = ""
 
 
-def try_loading(folders: Sequence[Path], timeout_s: float = LOAD_TIMEOUT_S) -> list[LoadFault | None]:
-    """Load the version in each folder in another process, and return the faults in the same order.
+class _Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """The request to load the versions in folders, with the import path and the environment of the gateway."""
 
-    `timeout_s` is for each version. It blocks; call it in a thread.
-    """
-    faults: list[LoadFault | None] = []
-    while len(faults) < len(folders):
-        # A process that one version ends is followed by another for the versions after it.
-        faults += _try_in_process(folders[len(faults) :], timeout_s)
-    return faults
+    folders: list[str]
+    path: list[str]
+    environment: dict[str, str]
+    timeout_s: float
 
 
-def _try_in_process(folders: Sequence[Path], timeout_s: float) -> Iterator[LoadFault | None]:
-    """Yield the faults of the first versions, up to one that ends or blocks the process."""
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = _context().Process(  # type: ignore[attr-defined]
-        target=_load_all, args=(list(folders), sender), name="load-trial"
-    )
-    process.start()
-    sender.close()
-    try:
+class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of one folder; without a fault the version was loaded."""
+
+    fault: LoadFault | None = None
+
+
+class LoadTrial:
+    """A helper process, started at the first trial, that forks another one for each version."""
+
+    # Not multiprocessing's forkserver: its processes import the program's main module, which takes 0.3 s of CPU here
+    # for each trial, and a fork of the helper 10 ms.
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._helper: subprocess.Popen[bytes] | None = None
+
+    def run(self, folders: Sequence[Path], timeout_s: float = LOAD_TIMEOUT_S) -> list[LoadFault | None]:
+        """Load the version in each folder in another process, and return the faults in the same order.
+
+        `timeout_s` is for each version. It blocks; call it in a thread.
+        """
+        faults: list[LoadFault | None] = []
+        with self._lock:
+            while len(faults) < len(folders):
+                try:
+                    faults += self._ask(folders[len(faults) :], timeout_s)
+                except (OSError, EOFError):
+                    # Without fork (Windows) the code of a version can end the helper itself.
+                    faults.append(LoadFault(message="it ended its process while it was loaded", hint=_IMPORT_HINT))
+                    self.close()
+        return faults
+
+    def close(self) -> None:
+        """End the helper; the next trial starts another."""
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.kill()
+            helper.wait()
+            for stream in (helper.stdin, helper.stdout):
+                if stream is not None:
+                    stream.close()
+
+    def _ask(self, folders: Sequence[Path], timeout_s: float) -> list[LoadFault | None]:
+        if self._helper is None:
+            self._helper = subprocess.Popen(
+                [sys.executable, "-c", _COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                start_new_session=True,  # Ctrl-C is for the gateway, which ends its helper
+            )
+        if self._helper.stdin is None or self._helper.stdout is None:
+            raise EOFError
+        trial = _Trial(
+            folders=[str(folder) for folder in folders],
+            path=sys.path,
+            environment=dict(os.environ),
+            timeout_s=timeout_s,
+        )
+        self._helper.stdin.write(msgspec.json.encode(trial) + b"\n")
+        self._helper.stdin.flush()
+        faults: list[LoadFault | None] = []
         for _ in folders:
-            deadline = time.monotonic() + timeout_s
-            # In short waits: a process whose child holds the pipe open has ended all the same.
-            while not receiver.poll(_POLL_S) and process.is_alive() and time.monotonic() < deadline:
-                pass
-            fault = _receive(receiver)
-            if isinstance(fault, LoadFault) or fault is None:
-                yield fault
-                continue
-            if process.is_alive() and time.monotonic() >= deadline:
-                yield LoadFault(message=f"it is not loaded within {timeout_s:g} s", hint="see what it does at import")
-            else:
-                process.join(timeout_s)
-                yield LoadFault(
-                    message=f"it ended its process while it was loaded (exit code {process.exitcode})",
-                    hint="see what it does at import",
-                )
-            return
-    finally:
-        process.kill()
-        process.join()
-        process.close()
-        receiver.close()
+            line = self._helper.stdout.readline()
+            if not line:
+                if not faults:
+                    raise EOFError
+                break
+            faults.append(msgspec.json.decode(line, type=_Outcome).fault)
+        return faults
 
 
-def _receive(receiver: Connection) -> object:
-    """Return the next fault or None, or `Ellipsis` when there is nothing to receive."""
+_IMPORT_HINT = "see what it does when it is imported"
+_shared_trial = LoadTrial()
+atexit.register(_shared_trial.close)
+
+
+def try_loading(folders: Sequence[Path], timeout_s: float = LOAD_TIMEOUT_S) -> list[LoadFault | None]:
+    """Run a trial with the helper of this process."""
+    # One for all engines of a process: the helper holds nothing of any.
+    return _shared_trial.run(folders, timeout_s)
+
+
+def run_helper() -> None:
+    """Answer trials on standard input, on standard output, until the gateway closes its end or is gone."""
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what versions print must not get into the answers
+    for line in iter(sys.stdin.buffer.readline, b""):
+        trial = msgspec.json.decode(line, type=_Trial)
+        sys.path[:] = trial.path
+        os.environ.clear()
+        os.environ.update(trial.environment)
+        for folder in trial.folders:
+            outcome = _fork(Path(folder), trial.timeout_s, output) if hasattr(os, "fork") else _load(Path(folder))
+            output.write(msgspec.json.encode(outcome) + b"\n")
+
+
+def _load(folder: Path) -> _Outcome:
     try:
-        return receiver.recv() if receiver.poll() else ...
-    except (EOFError, OSError):
-        return ...
+        load_workflow(read_manifest(folder)).unload()
+    except NlapiError as error:
+        return _Outcome(fault=LoadFault(message=error.message[:MAX_MESSAGE], hint=error.hint[:MAX_MESSAGE]))
+    return _Outcome()
 
 
-def _context() -> BaseContext:
-    # A fork of the server, which has imported this package, takes 15 ms where a new interpreter takes 400; a fork of
-    # this process, which has threads, would copy locks that nothing releases.
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
-def _load_all(folders: Sequence[Path], sender: Connection) -> None:
-    threading.Thread(target=end_with_gateway, name="end-with-gateway", daemon=True).start()
-    for folder in folders:
+def _fork(folder: Path, timeout_s: float, output: BinaryIO) -> _Outcome:
+    """Load a version in a fork of this process, which has no threads."""
+    reader, writer = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.close(reader)
+        output.close()
         try:
-            load_workflow(read_manifest(folder)).unload()
-        except NlapiError as error:
-            sender.send(LoadFault(message=error.message, hint=error.hint))
-        else:
-            sender.send(None)
+            os.write(writer, msgspec.json.encode(_load(folder)))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    # Standard input is at its end when the gateway is gone: nobody waits for this version any more.
+    ready, _, _ = select.select([reader, sys.stdin.fileno()], [], [], timeout_s)
+    content = os.read(reader, PIPE_BYTES) if reader in ready else b""
+    os.close(reader)
+    has_ended = reader in ready and not content
+    if not has_ended:
+        os.kill(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    if content:
+        return msgspec.json.decode(content, type=_Outcome)
+    if not has_ended:
+        return _Outcome(fault=LoadFault(message=f"it is not loaded within {timeout_s:g} s", hint=_IMPORT_HINT))
+    message = f"it ended its process while it was loaded (exit code {os.waitstatus_to_exitcode(status)})"
+    return _Outcome(fault=LoadFault(message=message, hint=_IMPORT_HINT))

@@ -311,12 +311,11 @@ def _start_worker(manifest: ModelManifest, nice: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which stops its workers
     if nice and hasattr(os, "nice"):
         os.nice(nice)
-    threading.Thread(target=end_with_gateway, name="end-with-gateway", daemon=True).start()
+    threading.Thread(target=_end_with_gateway, name="end-with-gateway", daemon=True).start()
     _worker_workflow = load_workflow(manifest)
 
 
-def end_with_gateway() -> None:
-    """End this worker process when its gateway ends; it blocks a thread until then."""
+def _end_with_gateway() -> None:
     # A worker holds both ends of its queue, and would wait for ever for a gateway that was killed.
     gateway = multiprocessing.parent_process()
     if gateway is not None:
