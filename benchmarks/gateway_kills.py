@@ -18,22 +18,20 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import logging
 import multiprocessing
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
 from threading import Timer
 from typing import Any
 
+from benchmarks.gateway_processes import STORED_REVISIONS, prune, serve_gateway
 from nlapi.gateway.access import Access, Audience, Role
 from nlapi.gateway.store import GatewayStore
 
@@ -47,45 +45,7 @@ def predict(value):
     return {{"number": NUMBER, "y": value["x"] + BIAS}}
 """
 BROKEN = ("1 / 0\n", "import os\nos._exit(3)\n", "import nothing_of_this_name\n")
-STORED_REVISIONS = 40
-"""the newest revisions that pruning leaves"""
 PATIENCE_S = 60.0
-
-
-def serve_gateway(folder: Path, port: int, ready: Connection) -> None:
-    """Run the gateway on the database and the models in a folder, as `nlapi gateway serve` does."""
-    from nlapi.cli.gateway import build_gateway
-    from nlapi.gateway.server import serve
-
-    logging.disable(logging.CRITICAL)
-    store = GatewayStore(folder / "gateway.db")
-    store.claim()
-    first = None if store.last_number() else folder / "configuration.json"
-    app = build_gateway(store, first, folder / "models")
-    try:
-        serve(app, port=port, ready=ready.send)
-    finally:
-        ready.send(repr(app.failure))
-
-
-def prune(folder: Path, started: Connection) -> None:
-    """Delete all but the newest revisions, then the content that no revision has any more."""
-    from nlapi.gateway.artifacts import ArtifactStore
-    from nlapi.gateway.version_library import VersionLibrary
-    from nlapi.gateway.version_sources import SourceFinder
-
-    logging.disable(logging.CRITICAL)
-    store = GatewayStore(folder / "gateway.db")
-    artifacts = ArtifactStore.beside(store.path)
-    library = VersionLibrary(store, artifacts, SourceFinder(folder / "models", artifacts))
-    library.start()
-    started.send("pruning")
-    first = store.last_number() - STORED_REVISIONS + 1
-    with sqlite3.connect(folder / "gateway.db", isolation_level=None) as database:
-        database.execute("DELETE FROM revisions WHERE number < ?", (first,))
-    documents = [store.revision(number) for number in range(max(1, first), store.last_number() + 1)]
-    library.prune({item["digest"] for row in documents if row for item in row.document["versions"] if "digest" in item})
-    started.send("pruned")
 
 
 @dataclass(slots=True)
@@ -104,7 +64,10 @@ class World:
     defaults: dict[int, str] = field(default_factory=dict)
     """acknowledged revision -> the version that serves by default"""
     registered: list[str] = field(default_factory=list)
-    changed_sources: set[int] = field(default_factory=set)
+    sources: set[int] = field(default_factory=set)
+    """the contents whose source was harmed"""
+    copies: set[int] = field(default_factory=set)
+    """the contents whose copy was harmed, though it may be whole again"""
     lost: set[int] = field(default_factory=set)
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -229,24 +192,30 @@ class World:
 
     def harm(self) -> None:
         """Edit or remove a source, or damage or remove a copy; seldom a copy of which the source is harmed too."""
-        numbers = [number for number in self.digests if number not in self.lost]
-        number = self.random.choice(numbers)
-        if self.random.random() < 0.5:
+        number = self.random.choice([number for number in self.digests if number not in self.lost])
+        stored = self.folder / "gateway.db-artifacts" / self.digests[number].removeprefix("sha256:")
+        is_source = self.random.random() < 0.5
+        harmed, others = (self.sources, self.copies) if is_source else (self.copies, self.sources)
+        if number in others:
+            if self.random.random() < 0.9:
+                return
+            self.lost.add(number)
+        harmed.add(number)
+        if is_source:
             self.done["sources harmed"] += 1
-            self.changed_sources.add(number)
             if self.random.random() < 0.5:
                 shutil.rmtree(self.source(number), ignore_errors=True)
             elif self.source(number).exists():
                 (self.source(number) / "stages.py").write_text("def predict(value):\n    return 'edited'\n")
             return
-        stored = self.folder / "gateway.db-artifacts" / self.digests[number].removeprefix("sha256:")
-        if not stored.exists() or (number in self.changed_sources and self.random.random() < 0.9):
+        if not stored.exists():
             return
         self.done["copies harmed"] += 1
-        if number in self.changed_sources:
-            self.lost.add(number)
         stored.chmod(0o700)
         file = stored / self.random.choice(["stages.py", "weights.bin", "model.toml"])
+        if not file.exists() or not (stored / "stages.py").exists():  # harmed before
+            shutil.rmtree(stored)
+            return
         file.chmod(0o600)
         match self.random.randrange(4):
             case 0:
@@ -370,7 +339,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=300)
     options = parser.parse_args()
-    multiprocessing.set_forkserver_preload(["nlapi.cli.gateway", "nlapi.gateway.server", "nlapi.gateway.app", __name__])
+    multiprocessing.set_forkserver_preload(
+        ["nlapi.cli.gateway", "nlapi.gateway.server", "nlapi.gateway.app", "benchmarks.gateway_processes"]
+    )
     with tempfile.TemporaryDirectory() as temporary:
         world = World(folder=Path(temporary), random=Random(options.seed))
         prepare(world)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 import threading
 import weakref
@@ -15,11 +14,10 @@ from nlapi.errors import DescriptionError
 from nlapi.gateway.content_digest import (
     DEFAULT_LIMITS,
     DIGEST_PREFIX,
-    NO_LIMITS,
-    PYTHON_CACHE,
     FolderLimits,
     copy_folder,
-    hash_folder,
+    hash_stored,
+    remove_tree,
     sync_folder,
 )
 
@@ -106,14 +104,7 @@ class ArtifactStore:
                 f"its artifact {short_digest(digest)} is missing", hint="restore its source, then reload the version"
             )
         path = self._path(digest)
-        # Bytecode is no part of the digest, and Python would run a planted one in place of its source.
-        for cache in list(path.rglob(PYTHON_CACHE)):
-            remove_tree(cache)
-        try:
-            actual = hash_folder(path, NO_LIMITS, strict=True)
-        except DescriptionError as error:
-            actual = error.message
-        if actual != digest:
+        if hash_stored(path) != digest:
             raise ArtifactError(
                 f"its artifact {short_digest(digest)} is damaged", hint="restore its source, then reload the version"
             )
@@ -162,15 +153,3 @@ class ArtifactStore:
 def short_digest(digest: str) -> str:
     """Return the first twelve hexadecimal digits of a digest, for messages and tables."""
     return digest.removeprefix(DIGEST_PREFIX)[:12]
-
-
-def remove_tree(path: Path) -> None:
-    """Delete a folder with everything in it, as far as that is possible."""
-    if path.is_symlink() or path.is_file():
-        with suppress(OSError):
-            path.unlink()
-        return
-    for folder in [path, *(entry for entry in path.rglob("*") if entry.is_dir() and not entry.is_symlink())]:
-        with suppress(OSError):
-            folder.chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from io import FileIO
@@ -117,6 +119,29 @@ def copy_folder(source: Path, target: Path, limits: FolderLimits = DEFAULT_LIMIT
     except OSError as error:
         raise DescriptionError(f"the copy of {source.name} cannot be written: {error.strerror or error}") from None
     return digest.text()
+
+
+def hash_stored(folder: Path) -> str:
+    """Return the digest of a stored folder, in which nothing is left out; "" when it cannot be that of a copy."""
+    # Bytecode is no part of the digest, and Python would run a planted or damaged one in place of its source.
+    for cache in list(folder.rglob(PYTHON_CACHE)):
+        remove_tree(cache)
+    try:
+        return hash_folder(folder, NO_LIMITS, strict=True)
+    except DescriptionError:
+        return ""
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a file, or a folder with everything in it, as far as that is possible."""
+    if path.is_symlink() or path.is_file():
+        with suppress(OSError):
+            path.unlink()
+        return
+    for folder in [path, *(entry for entry in path.rglob("*") if entry.is_dir() and not entry.is_symlink())]:
+        with suppress(OSError):
+            folder.chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

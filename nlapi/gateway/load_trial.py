@@ -136,7 +136,10 @@ def run_helper() -> None:
         os.environ.update(trial.environment)
         for folder in trial.folders:
             outcome = _fork(Path(folder), trial.timeout_s, output) if hasattr(os, "fork") else _load(Path(folder))
-            output.write(msgspec.json.encode(outcome) + b"\n")
+            try:
+                output.write(msgspec.json.encode(outcome) + b"\n")
+            except BrokenPipeError:  # the gateway is gone
+                return
 
 
 def _load(folder: Path) -> _Outcome:

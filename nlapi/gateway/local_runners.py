@@ -104,13 +104,14 @@ def _kill_processes(processes: Iterable[BaseProcess]) -> None:
             process.kill()
 
 
-def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
+def open_runner(source: str, root: Path, *, shadow: bool = False, digest: str = "") -> Runner:
     """Load the version at `source` and return its runner. DescriptionError when it cannot be loaded.
 
+    With a `digest` only that content is loaded, also by a worker process that is started later.
     A `shadow` runs in one separate process at low priority, whatever its manifest says.
     """
     # In this process a shadow would hold the interpreter's lock while requests wait for it.
-    manifest = read_manifest(find_folder(source, root))
+    manifest = replace(read_manifest(find_folder(source, root)), digest=digest)
     if shadow:
         return ProcessRunner(replace(manifest, mode=Mode.PROCESS, workers=1), nice=SHADOW_NICENESS)
     if manifest.mode is Mode.PROCESS:

@@ -228,7 +228,9 @@ class RunnerRegistry:
             if isinstance(folder, LoadError):
                 raise folder
             try:
-                runner = await asyncio.to_thread(open_runner, folder.name, folder.parent, shadow=shadow)
+                runner = await asyncio.to_thread(
+                    open_runner, folder.name, folder.parent, shadow=shadow, digest=version.digest
+                )
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
         elif cluster := clusters.get(shard.name):

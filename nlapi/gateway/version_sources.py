@@ -11,8 +11,8 @@ from urllib.request import url2pathname
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.archives import SUFFIXES, display_url, download, extract, split_url
-from nlapi.gateway.artifacts import ArtifactStore, remove_tree
-from nlapi.gateway.content_digest import CHUNK_BYTES
+from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.content_digest import CHUNK_BYTES, remove_tree
 from nlapi.gateway.workflow import MANIFEST_NAME, find_folder
 
 SHA256_FIELD = "sha256="

@@ -158,6 +158,31 @@ def test_code_that_fails_or_ends_its_process_at_import(tmp_path: Path, deed: str
         assert talk.as_("web").ok("POST", SERVE, INPUT)["output"] == {"version": "v7"}
 
 
+ENDS_WHEN_ASKED = """
+import os
+
+def predict(value):
+    if value.get("end"):
+        os._exit(1)
+    return {"version": "v7"}
+"""
+
+
+def test_a_worker_that_is_started_later_loads_no_damaged_code(tmp_path: Path) -> None:
+    write_models(tmp_path / "models")
+    place = tmp_path / "models" / "ranker-v7"
+    (place / "model.toml").write_text('[run]\nmode = "process"\n', encoding="utf-8")
+    (place / "stages.py").write_text(ENDS_WHEN_ASKED, encoding="utf-8")
+    with gateway(tmp_path) as talk:
+        web = talk.as_("web")
+        assert web.ok("POST", SERVE, INPUT)["output"]["version"] == "v7"
+        spoil(artifact(tmp_path, talk, "v7"))
+        assert web("POST", SERVE, {**INPUT, "input": {"end": True}}).status >= 500
+        for _ in range(3):
+            assert web("POST", SERVE, INPUT).status >= 500
+        assert web.ok("POST", "/v1/objectives/recommend/serve", INPUT)["output"]["version"] == "v1"
+
+
 OLD_SCHEMA = """
 CREATE TABLE revisions (
   number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
