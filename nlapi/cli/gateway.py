@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -260,7 +261,8 @@ def build_gateway(
         models=models or Path(), record=record, training=training_recorder, tracer=tracer_from_environment(os.environ)
     )
     for source in sources:
-        if not source.lower().startswith(("https://", "http://", "file:///")):
+        parts = urlsplit(source)
+        if parts.scheme not in ("http", "https", "file") or (parts.scheme != "file" and not parts.hostname):
             raise UsageError(
                 f"--allow-source {source} is no http, https or file URL",
                 hint="such as https://models.example.com/ranker/",
