@@ -18,7 +18,8 @@ from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.runner_registry import Tolerance, tolerate_none
-from nlapi.gateway.store import GatewayStore, Revision, VersionDigest
+from nlapi.gateway.store import GatewayStore, Revision
+from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff

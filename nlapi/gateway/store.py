@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError
+from nlapi.gateway import version_digests
+from nlapi.gateway.version_digests import VersionDigest
 
 SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
@@ -41,21 +43,8 @@ CREATE INDEX decisions_by_time ON decisions (at);
 CREATE INDEX audit_by_time ON audit (at);
 """
 
-# The content of each version name for good. An empty digest is a version of an older database that is not copied yet.
-_DIGESTS_SCHEMA = """
-CREATE TABLE version_digests (
-  model TEXT NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL,
-  PRIMARY KEY (model, version, source));
-"""
-_FIND_VERSIONS = """
-INSERT OR IGNORE INTO version_digests
-SELECT json_extract(item.value, '$.model'), json_extract(item.value, '$.version'),
-  json_extract(item.value, '$.source'), ''
-FROM revisions, json_each(revisions.document, '$.versions') AS item
-WHERE json_extract(item.value, '$.source') <> ''
-"""
-_MIGRATIONS: Mapping[int, str] = {1: _DIGESTS_SCHEMA + _FIND_VERSIONS}
-"""version of a database -> the statements that bring it to the next version"""
+_MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: version_digests.create_table}
+"""version of a database -> the step that brings it to the next version"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +65,6 @@ class Revision:
     # An undo skips revisions that restore others by this number, and so goes further back (Publisher._revision_before).
     restores: int = 0
     document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionDigest:
-    """The digest of the content that a version's source had when the version was registered."""
-
-    # The fields are the columns of the table `version_digests`.
-
-    model: str
-    version: str
-    source: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,18 +186,14 @@ class GatewayStore:
             if version > SCHEMA_VERSION:
                 raise NlapiError(f"the gateway's store is of version {version}", hint="a newer nlapi made it")
             if version == 0:
-                self._execute_all(_SCHEMA + _DIGESTS_SCHEMA)
-            else:
-                for older in range(version, SCHEMA_VERSION):
-                    self._execute_all(_MIGRATIONS[older])
+                # Not executescript(), which would commit the open transaction.
+                for statement in _SCHEMA.split(";"):
+                    if statement.strip():
+                        self._db.execute(statement)
+            for older in range(version or 1, SCHEMA_VERSION):
+                _MIGRATIONS[older](self._db)
             if version != SCHEMA_VERSION:
                 self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-    def _execute_all(self, script: str) -> None:
-        # executescript() would commit the open transaction, and a killed migration would be half done.
-        for statement in script.split(";"):
-            if statement.strip():
-                self._db.execute(statement)
 
     @property
     def path(self) -> str:
@@ -274,7 +247,7 @@ class GatewayStore:
         try:
             with self.transaction():
                 self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?,?)", row)
-                self._write_digests(digests)
+                version_digests.write_digests(self._db, digests)
         except sqlite3.Error as error:
             raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
 
@@ -302,32 +275,18 @@ class GatewayStore:
 
     def version_digests(self) -> tuple[VersionDigest, ...]:
         """Return the digests of all versions of all revisions; "" for one that is not copied yet."""
-        return tuple(VersionDigest(**dict(row)) for row in self._fetch_all("SELECT * FROM version_digests"))
+        with self._lock:
+            return version_digests.read_digests(self._db)
 
     def add_version_digests(self, digests: Iterable[VersionDigest]) -> None:
         """Store the digests of versions that were copied after their revision."""
         with self.transaction():
-            self._write_digests(digests)
+            version_digests.write_digests(self._db, digests)
 
     def prune_version_digests(self, used: Collection[str]) -> None:
         """Forget the versions whose digests are not in `used`: their names are free again."""
         with self.transaction():
-            self._db.executemany(
-                "DELETE FROM version_digests WHERE digest = ?",
-                [
-                    (row["digest"],)
-                    for row in self._fetch_all("SELECT DISTINCT digest FROM version_digests WHERE digest <> ''")
-                    if row["digest"] not in used
-                ],
-            )
-
-    def _write_digests(self, digests: Iterable[VersionDigest]) -> None:
-        # A digest that is stored stays: only the empty one of an older database is replaced.
-        self._db.executemany(
-            "INSERT INTO version_digests VALUES (?,?,?,?) "
-            "ON CONFLICT (model, version, source) DO UPDATE SET digest = excluded.digest WHERE digest = ''",
-            [(item.model, item.version, item.source, item.digest) for item in digests],
-        )
+            version_digests.delete_unused(self._db, used)
 
     # tokens
 

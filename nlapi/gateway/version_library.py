@@ -15,7 +15,8 @@ from nlapi.gateway.artifacts import ArtifactError, ArtifactStore, short_digest
 from nlapi.gateway.codec import Json
 from nlapi.gateway.content_digest import content_files, hash_folder
 from nlapi.gateway.problems import GatewayProblem
-from nlapi.gateway.store import GatewayStore, VersionDigest
+from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_sources import SourceFinder, is_url, stored_source
 from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, ShardProtocol, Version, VersionRef
