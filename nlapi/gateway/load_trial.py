@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import select
 import signal
@@ -18,6 +19,7 @@ import msgspec
 from nlapi.errors import NlapiError
 from nlapi.gateway.workflow import load_workflow, read_manifest
 
+CAN_FORK = hasattr(os, "fork")  # not on Windows
 LOAD_TIMEOUT_S = 120.0
 """seconds that the code and the trained model of one version may take to load"""
 MAX_MESSAGE = 2000
@@ -64,14 +66,20 @@ class LoadTrial:
         `timeout_s` is for each version. It blocks; call it in a thread.
         """
         faults: list[LoadFault | None] = []
+        has_failed = False
         with self._lock:
             while len(faults) < len(folders):
                 try:
                     faults += self._ask(folders[len(faults) :], timeout_s)
                 except (OSError, EOFError):
-                    # Without fork (Windows) the code of a version can end the helper itself.
-                    faults.append(LoadFault(message="it ended its process while it was loaded", hint=_IMPORT_HINT))
                     self.close()
+                    if not CAN_FORK:  # the code of the version has ended the helper itself
+                        faults.append(LoadFault(message="it ended its process while it was loaded", hint=_IMPORT_HINT))
+                    elif has_failed:
+                        # Versions that cannot be tried are loaded all the same: most are no harm.
+                        _log.warning("the helper that tries versions does not start; they are loaded without a trial")
+                        return faults + [None] * (len(folders) - len(faults))
+                    has_failed = True
         return faults
 
     def close(self) -> None:
@@ -114,6 +122,7 @@ class LoadTrial:
         return faults
 
 
+_log = logging.getLogger(__name__)
 _IMPORT_HINT = "see what it does when it is imported"
 _shared_trial = LoadTrial()
 atexit.register(_shared_trial.close)
@@ -135,7 +144,7 @@ def run_helper() -> None:
         os.environ.clear()
         os.environ.update(trial.environment)
         for folder in trial.folders:
-            outcome = _fork(Path(folder), trial.timeout_s, output) if hasattr(os, "fork") else _load(Path(folder))
+            outcome = _fork(Path(folder), trial.timeout_s, output) if CAN_FORK else _load(Path(folder))
             try:
                 output.write(msgspec.json.encode(outcome) + b"\n")
             except BrokenPipeError:  # the gateway is gone
@@ -157,6 +166,7 @@ def _fork(folder: Path, timeout_s: float, output: BinaryIO) -> _Outcome:
     if process == 0:
         os.close(reader)
         output.close()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())  # the next trial comes there
         try:
             os.write(writer, msgspec.json.encode(_load(folder)))
         finally:

@@ -17,8 +17,8 @@ from nlapi.gateway.content_digest import content_files, hash_folder
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.version_digests import VersionDigest
-from nlapi.gateway.version_sources import SourceFinder, is_url, stored_source
-from nlapi.issue import Issue
+from nlapi.gateway.version_sources import SourceFinder, is_archive, is_remote, is_url, stored_source
+from nlapi.issue import Issue, Level
 from nlapi.routing.model import Configuration, ShardProtocol, Version, VersionRef
 
 Signature: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
@@ -27,6 +27,7 @@ Signature: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
 # Nanoseconds. File systems tell times apart by some milliseconds: a file that was changed just before it was hashed may
 # change again and have the same time.
 RACY_PERIOD_NS = 2 * 10**9
+MAX_SIGNATURES = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -128,7 +129,7 @@ class VersionLibrary:
     def prefetch(self, sources: Iterable[str]) -> None:
         """Download and store those sources that are http(s) URLs. GatewayProblem 422 when one cannot be had."""
         for source in sources:
-            if is_url(source) and not source.startswith("file:"):
+            if is_remote(source):
                 try:
                     self._import(source)
                 except DescriptionError as error:
@@ -171,7 +172,7 @@ class VersionLibrary:
         """Return a WARNING for each source that has changed since its version was registered, or was not copied."""
         issues = []
         for ref, version in configuration.versions.items():
-            if not _is_local(configuration, version) or (is_url(version.source) and version.digest):
+            if not _is_local(configuration, version) or (version.digest and is_archive(version.source)):
                 continue
             where = f"versions.{ref}.source"
             try:
@@ -191,6 +192,20 @@ class VersionLibrary:
                     Issue.warning(where, message, "register them as a new version, or restore them", "source-changed")
                 )
         return issues
+
+    def conflicts(self, configuration: Configuration) -> list[Issue]:
+        """Return an ERROR for each version of a proposed configuration whose name has other content already."""
+        completed = self.complete(configuration)
+        bound = {
+            ref: version
+            for ref, version in completed.versions.items()
+            if version.digest and not configuration.versions[ref].digest
+        }
+        message = "its files are not those that it was registered with"
+        return [
+            replace(issue, level=Level.ERROR, message=message)
+            for issue in self.source_issues(replace(completed, versions=bound))
+        ]
 
     def _register(self, version: Version) -> Version:
         ref, source = version.ref, stored_source(version.source)
@@ -246,11 +261,13 @@ class VersionLibrary:
 
     def _remember(self, signature: Signature | None, digest: str) -> None:
         if signature is not None:
+            if len(self._folder_digests) >= MAX_SIGNATURES:
+                self._folder_digests.clear()
             self._folder_digests[signature] = digest
 
     def _restore(self, version: Version) -> bool:
         """Store an artifact again from a folder with the same content; return whether that was possible."""
-        if is_url(version.source):  # a start must not wait for a server; `reclaim` downloads
+        if is_remote(version.source):  # a start must not wait for a server; `reclaim` downloads
             return False
         try:
             with self._finder.open(version.source) as folder:

@@ -25,6 +25,16 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(tuple(f"{scheme}:" for scheme in _URL_SCHEMES)) or "://" in source
 
 
+def is_remote(source: str) -> bool:
+    """Return whether a source is on another machine, or may be: any URL but a `file:` one."""
+    return is_url(source) and not source.lower().startswith("file:")
+
+
+def is_archive(source: str) -> bool:
+    """Return whether a source is a file that has to be unpacked."""
+    return is_url(source) and split_url(source).path.endswith(SUFFIXES)
+
+
 def stored_source(source: str) -> str:
     """Return a source as revisions have it: a URL without its query, which may hold a signature."""
     if not is_url(source):

@@ -132,6 +132,9 @@ def test_a_document_whose_folder_changed_is_refused(talk: Talk, tmp_path: Path) 
     rewrite(tmp_path, "ranker-v7", "edited")
     changed = {**document(), "layers": [{"name": "ranking"}]}
     assert "ranker@v7" in talk.refused(409, "PUT", "/v1/configuration", changed)["detail"]
+    (issue,) = talk.ok("POST", "/v1/configuration/check", changed)["issues"]
+    assert (issue["level"], issue["where"]) == ("error", "versions.ranker@v7.source")
+    assert talk.ok("POST", "/v1/configuration/check", talk.ok("GET", "/v1/configuration"))["issues"] == []
 
 
 def test_what_no_revision_uses_is_deleted_at_the_next_start(tmp_path: Path) -> None:

@@ -150,8 +150,13 @@ def keep_buckets(before: Configuration, after: Configuration) -> Configuration:
 
 
 async def check_configuration(call: ApiCall) -> ApiResponse:
-    publisher, body = call.gateway.publisher, call.body
-    issues = await asyncio.to_thread(lambda: publisher.check_configuration(decode_configuration(body)))
+    gateway, body = call.gateway, call.body
+
+    def find_issues() -> list[Issue]:
+        configuration = decode_configuration(body)
+        return [*gateway.library.conflicts(configuration), *gateway.publisher.check_configuration(configuration)]
+
+    issues = await asyncio.to_thread(find_issues)
     return ApiResponse(body={"issues": [issue_json(issue) for issue in issues]})
 
 
