@@ -48,5 +48,5 @@ def prune(folder: Path, started: Connection) -> None:
     with sqlite3.connect(folder / "gateway.db", isolation_level=None) as database:
         database.execute("DELETE FROM revisions WHERE number < ?", (first,))
     documents = [store.revision(number) for number in range(max(1, first), store.last_number() + 1)]
-    library.prune({item["digest"] for row in documents if row for item in row.document["versions"] if "digest" in item})
+    library.prune(library.digests_of(item for row in documents if row for item in row.document["versions"]))
     started.send("pruned")

@@ -68,6 +68,10 @@ class VersionLibrary:
         """Return the digests of the versions of all stored revisions."""
         return frozenset(self._digests.values()) - {""}
 
+    def digests_of(self, items: Iterable[Json]) -> frozenset[str]:
+        """Return the digests of the versions of stored documents, to `prune` all others."""
+        return frozenset(self._complete_item(item).get("digest", "") for item in items) - {""}
+
     def prune(self, used: Collection[str]) -> frozenset[str]:
         """Free the names and delete the artifacts whose digests are not in `used`; return the deleted digests.
 
