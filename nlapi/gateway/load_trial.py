@@ -25,7 +25,10 @@ LOAD_TIMEOUT_S = 120.0
 MAX_MESSAGE = 2000
 PIPE_BYTES = 1 << 16
 """bytes that a pipe holds, so that an outcome is written and read at once"""
-_COMMAND = "from nlapi.gateway.load_trial import run_helper; run_helper()"
+_COMMAND = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from nlapi.gateway.load_trial import run_helper; run_helper()"
+)
 
 
 class LoadFault(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,11 +39,10 @@ class LoadFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """The request to load the versions in folders, with the import path and the environment of the gateway."""
+    """The request to load the versions in folders, with the import path of the gateway."""
 
     folders: list[str]
     path: list[str]
-    environment: dict[str, str]
     timeout_s: float
 
 
@@ -95,18 +97,16 @@ class LoadTrial:
     def _ask(self, folders: Sequence[Path], timeout_s: float) -> list[LoadFault | None]:
         if self._helper is None:
             self._helper = subprocess.Popen(
-                [sys.executable, "-c", _COMMAND],
+                [sys.executable, "-c", _COMMAND, msgspec.json.encode([str(entry) for entry in sys.path]).decode()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 start_new_session=True,  # Ctrl-C is for the gateway, which ends its helper
             )
         if self._helper.stdin is None or self._helper.stdout is None:
             raise EOFError
         trial = _Trial(
             folders=[str(folder) for folder in folders],
-            path=sys.path,
-            environment=dict(os.environ),
+            path=[str(entry) for entry in sys.path],
             timeout_s=timeout_s,
         )
         self._helper.stdin.write(msgspec.json.encode(trial) + b"\n")
@@ -141,8 +141,6 @@ def run_helper() -> None:
     for line in iter(sys.stdin.buffer.readline, b""):
         trial = msgspec.json.decode(line, type=_Trial)
         sys.path[:] = trial.path
-        os.environ.clear()
-        os.environ.update(trial.environment)
         for folder in trial.folders:
             outcome = _fork(Path(folder), trial.timeout_s, output) if CAN_FORK else _load(Path(folder))
             try:
