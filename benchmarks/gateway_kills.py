@@ -264,7 +264,8 @@ class World:
         process.kill()
         process.join()
         self.done["prunings killed"] += 1
-        last = max(self.defaults)
+        # One more may have been committed and not acknowledged; the pruning counts that, too.
+        last = max(self.defaults) + 1
         self.defaults = {number: name for number, name in self.defaults.items() if number > last - STORED_REVISIONS}
 
 
