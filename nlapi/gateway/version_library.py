@@ -18,7 +18,7 @@ from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_sources import SourceFinder, is_archive, is_remote, is_url, stored_source
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, ShardProtocol, Version, VersionRef
 
 Signature: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
@@ -197,20 +197,6 @@ class VersionLibrary:
                 )
         return issues
 
-    def conflicts(self, configuration: Configuration) -> list[Issue]:
-        """Return an ERROR for each version of a proposed configuration whose name has other content already."""
-        completed = self.complete(configuration)
-        bound = {
-            ref: version
-            for ref, version in completed.versions.items()
-            if version.digest and not configuration.versions[ref].digest
-        }
-        message = "its files are not those that it was registered with"
-        return [
-            replace(issue, level=Level.ERROR, message=message)
-            for issue in self.source_issues(replace(completed, versions=bound))
-        ]
-
     def _register(self, version: Version) -> Version:
         ref, source = version.ref, stored_source(version.source)
         bound = {digest for key, digest in self._digests.items() if digest and key[:2] == (ref.model, ref.version)}
@@ -236,7 +222,13 @@ class VersionLibrary:
             return self._import(version.source)
         except DescriptionError as error:
             hint = error.hint or "nothing was changed"
-            raise GatewayProblem(422, f"{version.ref}: {error.message}", code="not_loaded", hint=hint) from error
+            raise GatewayProblem(
+                422,
+                f"{version.ref}: {error.message}",
+                code="not_loaded",
+                hint=hint,
+                path=f"versions.{version.ref}.source",
+            ) from error
 
     def _import(self, source: str) -> str:
         """Store the content of a source and return its digest."""
@@ -315,5 +307,5 @@ def _changed_problem(version: Version, digest: str, bound: Collection[str]) -> G
         f"{version.ref} is registered with the content {names}, and its source now has {short_digest(digest)}",
         code="version_changed",
         hint="a version never changes: give the new content a version name of its own, or restore the source",
-        path="body.source",
+        path=f"versions.{version.ref}.source",
     )

@@ -52,7 +52,7 @@ def test_a_lost_version_takes_down_nothing_but_its_objective(
         assert (issue["level"], issue["where"], issue["rule"]) == ("error", "versions.ranker@v7", "not-loaded")
         problem = talk.as_("web").refused(503, "POST", SERVE, INPUT)
         assert problem["type"].endswith("version_unavailable")
-        assert "ranker@v7 failed: it is not loaded" in problem["detail"]
+        assert "ranker@v7 is not available" in problem["detail"]
         assert talk.as_("web").ok("POST", "/v1/objectives/recommend/serve", INPUT)["output"]["version"] == "v1"
 
 

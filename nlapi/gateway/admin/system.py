@@ -10,7 +10,9 @@ from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_rang
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.description import load_description
 from nlapi.gateway.metrics import CONTENT_TYPE
+from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.process_metrics import process_lines
 from nlapi.gateway.store import TokenRecord
 from nlapi.issue import Issue
 
@@ -103,7 +105,7 @@ def _health(call: ApiCall) -> Json:
     # The names of the versions are for operators (GET /v1/issues): anybody may ask for the health.
     gateway = call.gateway
     count = len(gateway.engine.load_errors())
-    status = "draining" if gateway.engine.draining else "degraded" if count else "ok"
+    status = "draining" if gateway.is_draining or gateway.engine.draining else "degraded" if count else "ok"
     return {"status": status, "revision": gateway.publisher.revision} | (
         {"versions_not_loaded": count} if count else {}
     )
@@ -112,18 +114,27 @@ def _health(call: ApiCall) -> Json:
 async def get_readiness(call: ApiCall) -> ApiResponse:
     """Return 200 when requests can be served. GatewayProblem 503 while it stops or before the first revision."""
     gateway = call.gateway
-    if gateway.engine.draining:
+    status = readiness(gateway)
+    if status == "draining":
         raise GatewayProblem(503, "the gateway is stopping", code="draining", headers={"Retry-After": "1"})
-    if not gateway.publisher.revision:
+    if status != "ok":
         raise GatewayProblem(
             503, "nothing is published yet", code="unpublished", hint="PUT /v1/configuration makes a revision"
         )
     return ApiResponse(body=_health(call))
 
 
+async def get_probe(call: ApiCall) -> ApiResponse:
+    """Return the status that an orchestrator asks for."""
+    return probe_response(call.gateway, LIVE_PATH if call.operation == "probeLiveness" else READY_PATH)
+
+
 async def get_metrics(call: ApiCall) -> ApiResponse:
     """Return the metrics as Prometheus text."""
-    return ApiResponse(body=call.gateway.engine.metrics.prometheus_text(), media_type=CONTENT_TYPE)
+    gateway = call.gateway
+    text = gateway.engine.metrics.prometheus_text()
+    process_text = "\n".join([*gateway.loop_lag.lines(), *process_lines(), ""])
+    return ApiResponse(body=text + process_text, media_type=CONTENT_TYPE)
 
 
 async def get_description(call: ApiCall) -> ApiResponse:
@@ -140,6 +151,8 @@ HANDLERS: dict[str, Handler] = {
     "getTrafficHistory": list_history,
     "getHealth": get_health,
     "getReadiness": get_readiness,
+    "probeLiveness": get_probe,
+    "probeReadiness": get_probe,
     "getMetrics": get_metrics,
     "getDescription": get_description,
 }
