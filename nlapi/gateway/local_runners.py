@@ -104,13 +104,14 @@ def _kill_processes(processes: Iterable[BaseProcess]) -> None:
             process.kill()
 
 
-def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
+def open_runner(source: str, root: Path, *, shadow: bool = False, digest: str = "") -> Runner:
     """Load the version at `source` and return its runner. DescriptionError when it cannot be loaded.
 
+    With a `digest` only that content is loaded, also by a worker process that is started later.
     A `shadow` runs in one separate process at low priority, whatever its manifest says.
     """
     # In this process a shadow would hold the interpreter's lock while requests wait for it.
-    manifest = read_manifest(find_folder(source, root))
+    manifest = replace(read_manifest(find_folder(source, root)), digest=digest)
     if shadow:
         return ProcessRunner(replace(manifest, mode=Mode.PROCESS, workers=1), nice=SHADOW_NICENESS)
     if manifest.mode is Mode.PROCESS:
@@ -241,9 +242,7 @@ class ProcessRunner(_PooledRunner):
         self._renewal: asyncio.Task[None] | None = None
         self._retired_pools: list[Executor] = []
         """pools without new calls: one that is not ready yet, one that was replaced"""
-        load_workflow(
-            manifest
-        ).unload()  # a fault of the version is raised here, where its message is not lost in a worker
+        # A fault of the version was reported by its trial (load_trial.py); here its message would be lost.
         super().__init__(manifest)
         try:
             for (
