@@ -40,6 +40,11 @@ def tar_bytes(files: dict[str, bytes], top: str = "") -> bytes:
     return stream.getvalue()
 
 
+def archive_id(value: str | bytes) -> str:
+    """Return the id of a parameter: an archive holds the time at which it was made, and each worker makes its own."""
+    return value if isinstance(value, str) else "archive"
+
+
 def source(url: str, content: bytes) -> str:
     return f"{url}#sha256={sha256(content).hexdigest()}"
 
@@ -52,6 +57,7 @@ def source(url: str, content: bytes) -> str:
         ("v.tar.gz", tar_bytes(FILES)),
         ("v.tgz", tar_bytes(FILES, "ranker-v10/")),
     ],
+    ids=archive_id,
 )
 def test_a_version_is_registered_from_an_archive_by_url(tmp_path: Path, name: str, content: bytes) -> None:
     with Echo(Reply(body=content)) as server, gateway(tmp_path, sources=(f"{server.url}/models/",)) as talk:
@@ -246,6 +252,7 @@ def long_header() -> bytes:
         (b"", "is damaged"),
         (b"nonsense", "neither a .zip nor"),
     ],
+    ids=archive_id,
 )  # fmt: skip
 def test_a_bad_archive_is_refused_and_writes_nothing_outside(tmp_path: Path, content: bytes, message: str) -> None:
     archive, target = tmp_path / "archive", tmp_path / "deep" / "target"
