@@ -238,6 +238,7 @@ def _gateway(port: int, url: str, tokens: Path) -> None:
     from nlapi.gateway.access import Access, Audience
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
+from nlapi.gateway.llm.allowed_references import AllowedReferences
     from nlapi.gateway.records import decision_sink
     from nlapi.gateway.server import serve
     from nlapi.gateway.store import GatewayStore
@@ -263,7 +264,8 @@ def _gateway(port: int, url: str, tokens: Path) -> None:
                                        "key": "env:LLM_KEY", "concurrency": 1000}],
         "clients": [{"name": "app", "tokens_per_day": 1_000_000_000}],
     }  # fmt: skip
-    engine = Engine(models=models, record=decision_sink(store), environment={"LLM_KEY": "sk-none"})
+    engine = Engine(models=models, record=decision_sink(store), environment={"LLM_KEY": "sk-none"},
+                    allowed_keys=AllowedReferences(["env:LLM_KEY"]))  # fmt: skip
     tokens.write_text(json.dumps(made), encoding="utf-8")
     serve(Gateway(store, engine, initial_document=document), port=port)
 

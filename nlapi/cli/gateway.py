@@ -28,7 +28,7 @@ from nlapi.cli.gateway_options import (
     TlsKey,
     read_certificate,
 )
-from nlapi.cli.gateway_state import read_configuration
+from nlapi.cli.gateway_state import configured_references, read_configuration
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import NlapiError, UsageError
@@ -198,6 +198,14 @@ def serve(
             "--allow-source", metavar="URL", help="What the URL of a version's source may begin with; none by default."
         ),
     ] = None,
+    allow_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-key",
+            metavar="REFERENCE",
+            help="A key that LLMs may use: env:NAME, file:PATH, or file:FOLDER/; those in --config always.",
+        ),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8700,
     allow_host: Annotated[
@@ -268,6 +276,7 @@ def serve(
                 training=training_log,
                 shadows=shadow_log,
                 sources=allow_source or (),
+                keys=allow_key or (),
                 events=events,
                 retention=retention,
             )
@@ -286,22 +295,25 @@ def build_gateway(
     training: Path | None = None,
     shadows: Path | None = None,
     sources: Iterable[str] = (),
+    keys: Iterable[str] = (),
     events: EventLog | None = None,
     retention: RetentionPolicy | None = None,
 ) -> Gateway:
     """Return a gateway on a store.
 
     `config` is used when the store has none, `training` and `shadows` are log files, and `sources` are the prefixes of
-    the URLs that versions may come from. Each request and each decision is a line of `events`, if there is such a log.
+    the URLs that versions may come from, and `keys` the references that LLMs may use besides those in `config`. Each request and each decision is a line of `events`, if there is such a log.
     UsageError when one of them cannot be used.
     """
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
+    from nlapi.gateway.llm.allowed_references import AllowedReferences
     from nlapi.gateway.logs import decision_log
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
 
     # A file that is not used is not read either: 10,000 rules take a YAML parser 13 s at each start.
     first_document = read_configuration(config) if config and not store.last_number() else None
+    references = configured_references(config, first_document)
     if config and store.last_number():
         console.note(f"{config} is not read: the database has revision {store.last_number()} already")
     try:
@@ -316,6 +328,7 @@ def build_gateway(
         training=training_recorder,
         tracer=tracer_from_environment(os.environ),
         environment=os.environ,
+        allowed_keys=AllowedReferences([*keys, *references]),
     )
     for source in sources:
         parts = urlsplit(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ EXPORT = "nlapi gateway export gateway.yaml"
 # Lines of a plan that are shown before the question; `diff` shows them all.
 MAX_PLAN_LINES = 200
 _MARKS = {"added": "+", "changed": "~", "removed": "-"}
+_REFERENCE_SCHEME = re.compile(rb"env:|file:")
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 StateFile = Annotated[
@@ -118,6 +120,23 @@ def read_configuration(path: Path) -> dict[str, Any]:
         key, line = duplicates[0]
         raise UsageError(f"{path} has the key {key!r} twice, again on line {line}", hint="leave one of them")
     return document
+
+
+def configured_references(path: Path | None, document: Mapping[str, Any] | None) -> list[str]:
+    """Return the references to keys in a configuration file, which is parsed unless its `document` is there.
+
+    A file that cannot be read has none: a gateway that has revisions starts all the same.
+    """
+    from nlapi.gateway.llm.allowed_references import document_references
+
+    if document is None and path is not None:
+        try:
+            # Parsing 10,000 rules as YAML takes 13 s: a file without references is not parsed for them.
+            if _REFERENCE_SCHEME.search(path.read_bytes()):
+                document = read_configuration(path)
+        except (OSError, UsageError) as error:
+            console.note(f"{path} allows no key: {error}")
+    return list(document_references(document or {}))
 
 
 def _state_client(url: str | None, auth: list[str] | None) -> GatewayClient:

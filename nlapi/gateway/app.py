@@ -100,7 +100,7 @@ class Gateway:
         self.library = VersionLibrary(store, artifacts, SourceFinder(engine.models, artifacts, sources))
         engine.use_folders(self.library.folder)
         store.on_pruned(lambda remaining: self._prune_artifacts())
-        self.publisher = Publisher(store, engine, library=self.library)
+        self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
         self.access = Access(store)
         self.traffic = TrafficHistory(engine.metrics.tallies)
         self.loop_lag = EventLoopLag()
@@ -295,6 +295,7 @@ class Gateway:
                 lambda before: revisions.keep_buckets(before, configuration),
                 author=GATEWAY_AUTHOR,
                 reason="the first configuration",
+                is_admin=True,
             )
 
     async def _sample_traffic(self) -> None:

@@ -24,6 +24,7 @@ from nlapi.gateway.inference import (
     Runner,
     TokenUsage,
 )
+from nlapi.gateway.llm.allowed_references import AllowedReferences
 from nlapi.gateway.llm.budgets import BudgetLedger
 from nlapi.gateway.llm.usage import estimate_tokens
 from nlapi.gateway.metrics import Metrics
@@ -61,14 +62,16 @@ class Engine:
         clock: Clock = time.monotonic,
         wall_clock: Clock = time.time,
         environment: Mapping[str, str] | None = None,
+        allowed_keys: AllowedReferences | None = None,
     ) -> None:
         self.models = models
+        self.allowed_keys = allowed_keys or AllowedReferences()
         self.metrics = Metrics(self._gauges)
         self.recorder = Recorder(record, training)
         self._clock = clock
         self._snapshot: Snapshot | None = None
         self._replaced_snapshots: list[Snapshot] = []
-        self._runners = RunnerRegistry(models, environment or {})
+        self._runners = RunnerRegistry(models, environment or {}, self.allowed_keys)
         self.budgets = BudgetLedger(wall_clock)
         self._tracer = tracer
         self._shadows = ShadowQueue(self.metrics.shadow_outcomes)

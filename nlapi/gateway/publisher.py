@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.codec import KINDS, decode_configuration
+from nlapi.gateway.llm.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.llm.check import check_llms
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
@@ -175,10 +176,12 @@ class Publisher:
         clock: Callable[[], datetime] = utc_now,
         *,
         library: VersionLibrary | None = None,
+        allowed_keys: AllowedReferences | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
         self._library = library
+        self._allowed_keys = allowed_keys or AllowedReferences()
         self._clock = clock
         self._lock = asyncio.Lock()
         self._recent: dict[int, Configuration] = {}
@@ -222,11 +225,18 @@ class Publisher:
             await self._publish(revision, tolerates=lambda other: other != ref)
 
     async def change(
-        self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, restores: int = 0
+        self,
+        edit: Edit,
+        *,
+        author: str,
+        reason: str = "",
+        expected: int | None = None,
+        restores: int = 0,
+        is_admin: bool = False,
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
-        GatewayProblem 412 when `expected` is no longer current, 422 when the result is invalid or cannot be loaded, 503
+        GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result is invalid or cannot be loaded, 503
         when it cannot be stored; then the previous revision goes on serving. A revision decides no request before it is
         committed, and every new request once this returns.
         """
@@ -240,7 +250,7 @@ class Publisher:
                 )
             # In a thread: a change of many entities takes long, and requests are served meanwhile.
             before = self.current.configuration
-            candidate = await asyncio.to_thread(self._apply_edit, edit)
+            candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin)
             if candidate is None:
                 return await asyncio.to_thread(self.get_revision, self.revision)
             revision = Revision(
@@ -279,13 +289,20 @@ class Publisher:
                 self._recent = {number: recent for number, recent in self._recent.items() if number in stored}
             return count
 
-    async def roll_back(self, number: int, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
+    async def roll_back(
+        self, number: int, *, author: str, reason: str = "", expected: int | None = None, is_admin: bool = False
+    ) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
         recent = self._recent.get(number)
         configuration = recent if recent is not None else await asyncio.to_thread(self._old_configuration, number)
         reason = reason or f"back to revision {number}"
         return await self.change(
-            lambda _: configuration, author=author, reason=reason, expected=expected, restores=number
+            lambda _: configuration,
+            author=author,
+            reason=reason,
+            expected=expected,
+            restores=number,
+            is_admin=is_admin,
         )
 
     async def undo(self, objective: str, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
@@ -342,7 +359,7 @@ class Publisher:
         """Return all faults of a configuration, the most severe first."""
         return sorted(validate_configuration(configuration), key=lambda issue: list(Level).index(issue.level))
 
-    def plan(self, edit: Edit) -> ChangePlan:
+    def plan(self, edit: Edit, *, is_admin: bool = False) -> ChangePlan:
         """Return what `change` would do with an edit, without doing it."""
         current = self.current
         try:
@@ -354,8 +371,9 @@ class Publisher:
         issues = sorted(checked.issues(), key=lambda issue: list(Level).index(issue.level))
         if not checked.has_errors:
             try:
+                check_key_changes(current.configuration, changes.after, self._allowed_keys, is_admin=is_admin)
                 changes, _ = self._register(current, changes, checked)
-            except GatewayProblem as problem:  # a version whose content cannot be registered
+            except GatewayProblem as problem:  # of a key, or a version whose content cannot be registered
                 issues = [Issue.error(problem.path, problem.message, problem.hint, problem.code), *issues]
         return ChangePlan(issues=issues, differences=differences_of(changes), revision=current.table.revision)
 
@@ -371,7 +389,7 @@ class Publisher:
         registered = self._library.register(changes.after, current.configuration)
         return (changes, checked) if registered is changes.after else _check_changes(current, registered)
 
-    def _apply_edit(self, edit: Edit) -> _Candidate | None:
+    def _apply_edit(self, edit: Edit, is_admin: bool) -> _Candidate | None:
         """Return the change that an edit makes, checked and compiled where it differs from the current configuration.
 
         None when nothing differs. GatewayProblem 422 when the result is invalid.
@@ -380,6 +398,7 @@ class Publisher:
         changes, checked = _check_changes(current, edit(current.configuration))
         if checked.has_errors:
             raise unprocessable(checked.issues(), code="invalid_configuration", hint=self._unchanged_hint())
+        check_key_changes(current.configuration, changes.after, self._allowed_keys, is_admin=is_admin)
         changes, checked = self._register(current, changes, checked)
         differences = differences_of(changes)
         if not differences and self.revision:

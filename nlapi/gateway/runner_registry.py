@@ -18,6 +18,7 @@ from nlapi.gateway.inference import (
     LoadError,
     Runner,
 )
+from nlapi.gateway.llm.allowed_references import AllowedReferences
 from nlapi.gateway.llm.runner import LlmRunner
 from nlapi.gateway.llm.upstream import LlmUpstream
 from nlapi.gateway.load_trial import try_loading
@@ -105,9 +106,10 @@ class PreparedRunners:
 class RunnerRegistry:
     """All open runners."""
 
-    def __init__(self, models: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, models: Path, environment: Mapping[str, str], allowed: AllowedReferences) -> None:
         self._find_folder: FolderFinder = lambda version: find_folder(version.source, models)
         self._environment = environment
+        self._allowed = allowed
         self._current: dict[RunnerKey, OpenRunner] = {}
         self._clusters: dict[str, Cluster | LlmUpstream] = {}
         self._open_resources: list[Runner | Cluster | LlmUpstream] = []
@@ -226,7 +228,9 @@ class RunnerRegistry:
         cluster = self._clusters.get(shard.name)
         if cluster is not None and cluster.shard == shard:
             return cluster
-        return LlmUpstream(shard, self._environment) if shard.protocol in LLM_PROTOCOLS else Cluster(shard)
+        if shard.protocol in LLM_PROTOCOLS:
+            return LlmUpstream(shard, self._environment, self._allowed)
+        return Cluster(shard)
 
     async def _open_entry(
         self,

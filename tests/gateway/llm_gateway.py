@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from nlapi.gateway.access import Audience, Role
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.llm.allowed_references import AllowedReferences
 from nlapi.gateway.records import decision_sink
 from nlapi.gateway.server import run_in_thread
 from nlapi.gateway.store import GatewayStore
@@ -18,6 +19,7 @@ from tests.gateway.kit import Talk
 
 KEY = "sk-upstream-secret"
 ENVIRONMENT = {"LLM_KEY": KEY, "ORGANIZATION_TOKEN": "org-secret-token"}
+KEYS = tuple(f"env:{name}" for name in (*ENVIRONMENT, "NO_SUCH_VARIABLE"))
 CONTEXT = [{"name": "user"}, {"name": "country"}]
 
 
@@ -48,8 +50,9 @@ def gateway(
     *,
     environment: Mapping[str, str] = ENVIRONMENT,
     clock: Clock | None = None,
+    keys: Iterable[str] = KEYS,
 ) -> Iterator[Talk]:
-    """A gateway with this configuration, spoken to by its admin; `web` and `app` are clients."""
+    """A gateway with this configuration, spoken to by its admin; `web` and `app` are clients, `operator` is none."""
     models = folder / "models"
     (models / "rules").mkdir(parents=True, exist_ok=True)
     (models / "rules" / "model.toml").write_text("", encoding="utf-8")
@@ -57,10 +60,12 @@ def gateway(
     (models / "rules" / "stages.py").write_text(stages, encoding="utf-8")
     store = GatewayStore(folder / "gateway.db")
     options = {"wall_clock": clock} if clock else {}
-    engine = Engine(models=models, record=decision_sink(store), environment=environment, **options)
+    engine = Engine(models=models, record=decision_sink(store), environment=environment,
+                    allowed_keys=AllowedReferences(keys), **options)  # fmt: skip
     app = Gateway(store, engine)
     number = len(store.tokens())
     tokens = {"admin": app.access.create_token(f"admin-{number}", Audience.ADMIN, role=Role.ADMIN)[1]}
+    tokens["operator"] = app.access.create_token(f"operator-{number}", Audience.ADMIN, role=Role.OPERATOR)[1]
     for client in ("web", "app"):
         tokens[client] = app.access.create_token(f"{client}-{number}", Audience.SERVE, client=client)[1]
     with run_in_thread(app) as url:

@@ -39,7 +39,7 @@ def test_a_key_is_sent_and_never_shown(llm: Upstream, tmp_path: Path, caplog: py
         assert (llm.headers[0]["openai-organization"], llm.headers[0]["x-token"]) == ("org-1", "org-secret-token")
         shown += [talk("GET", path).content for path in READS]
         assert talk.ok("GET", "/v1/shards/llm")["key"] == "env:LLM_KEY"
-    shown += [file.read_bytes() for file in tmp_path.glob("gateway.db*")]
+    shown += [file.read_bytes() for file in tmp_path.rglob("gateway.db*") if file.is_file()]
     shown.append(caplog.text.encode())
     for secret in (KEY, "org-secret-token"):
         assert not any(secret.encode() in content for content in shown)
@@ -79,7 +79,7 @@ def test_a_key_in_a_file_may_be_replaced(llm: Upstream, tmp_path: Path) -> None:
     file.write_text("first-key\n", encoding="ascii")
     configuration = document(llm.url, "writer")
     configuration["shards"][1]["key"] = f"file:{file}"
-    with gateway(tmp_path, configuration) as talk:
+    with gateway(tmp_path, configuration, keys=[f"file:{tmp_path}/"]) as talk:
         assert talk.as_("web")("POST", "/v1/objectives/writer/serve", BODY).status == 200
         (tmp_path / "next").write_text("second-key\n", encoding="ascii")
         (tmp_path / "next").replace(file)

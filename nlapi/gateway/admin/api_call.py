@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nlapi.gateway.access import Caller, format_time, utc_now
+from nlapi.gateway.access import Caller, Role, format_time, utc_now
 from nlapi.gateway.client_connection import AsgiConnection
 from nlapi.gateway.codec import slug
 from nlapi.gateway.store import RowPage
@@ -37,6 +37,11 @@ class ApiCall:
     def stored_name(self, parameter: str) -> str:
         """Return a name in the path in its stored spelling."""
         return slug(self.path[parameter])
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller's role is admin."""
+        return self.caller.role is Role.ADMIN
 
     @property
     def reason(self) -> str:

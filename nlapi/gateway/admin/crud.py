@@ -174,7 +174,7 @@ async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
 
     publisher = call.gateway.publisher
     revision = await publisher.change(
-        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision, is_admin=call.is_admin
     )
     return revision_response(call, revision)
 
@@ -183,7 +183,7 @@ async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, sta
     """Publish a change and return the changed object as the new revision has it."""
     publisher = call.gateway.publisher
     revision = await publisher.change(
-        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision, is_admin=call.is_admin
     )
     item = kind.of(publisher.current.configuration).get(name())
     if item is None:  # another change was published between this one and its answer

@@ -92,7 +92,11 @@ def _difference_summary(change: Difference) -> Json:
 async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
     publisher, number = call.gateway.publisher, call.path["revision"]
     revision = await publisher.roll_back(
-        number, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+        number,
+        author=call.caller.name,
+        reason=call.reason,
+        expected=call.expected_revision,
+        is_admin=call.is_admin,
     )
     return revision_response(call, revision)
 
@@ -126,7 +130,11 @@ async def replace_configuration(call: ApiCall) -> ApiResponse:
     await prefetch_sources(call, call.body["versions"])
     expected = call.expected_revision if call.expected_revision is not None else call.body.get("revision")
     revision = await call.gateway.publisher.change(
-        lambda before: replace_all(before, replacement), author=call.caller.name, reason=call.reason, expected=expected
+        lambda before: replace_all(before, replacement),
+        author=call.caller.name,
+        reason=call.reason,
+        expected=expected,
+        is_admin=call.is_admin,
     )
     return revision_response(call, revision)
 
@@ -170,12 +178,12 @@ def _retain_buckets(old: Rule | Experiment | None, shares: tuple[Share, ...]) ->
 
 
 async def check_configuration(call: ApiCall) -> ApiResponse:
-    return ApiResponse(body=await asyncio.to_thread(_plan_json, call.gateway.publisher, call.body))
+    return ApiResponse(body=await asyncio.to_thread(_plan_json, call))
 
 
-def _plan_json(publisher: Publisher, document: Json) -> Json:
-    replacement = decode_configuration(document)
-    plan = publisher.plan(lambda before: replace_all(before, replacement))
+def _plan_json(call: ApiCall) -> Json:
+    replacement = decode_configuration(call.body)
+    plan = call.gateway.publisher.plan(lambda before: replace_all(before, replacement), is_admin=call.is_admin)
     return {
         "issues": [issue_json(issue) for issue in plan.issues],
         "revision": plan.revision,

@@ -14,6 +14,8 @@ _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+", re.ASC
 # configuration of the machine can be sent to an upstream by a reference to its file.
 _KEY = re.compile(r"[\x21-\x7e]{1,8192}", re.ASCII)
 MAX_FILE_BYTES = 8192 + 2
+# A named pipe would block the event loop. Windows has neither the pipe nor the flag.
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
 def is_reference(text: str) -> bool:
@@ -47,7 +49,7 @@ class SecretReference:
             status = path.stat()
             state = (status.st_mtime_ns, status.st_ino)
             if not self._key or state != self._file_state:
-                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would block the event loop
+                descriptor = os.open(path, os.O_RDONLY | _NONBLOCK)
                 with os.fdopen(descriptor, "rb") as stream:
                     content = stream.read(MAX_FILE_BYTES)
                 self._key = self._check(content.decode("ascii", "replace").strip())

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
 from nlapi.gateway.inference import FailureKind, UpstreamError
+from nlapi.gateway.llm.allowed_references import AllowedReferences, refusal_hint
 from nlapi.gateway.llm.secret_references import SecretReference, is_reference
 from nlapi.routing.model import Shard
 
@@ -76,8 +77,10 @@ class UpstreamEndpoint:
 class LlmUpstream:
     """The endpoints of an LLM's shard, with its key and headers. UsageError when a reference leads to no key."""
 
-    def __init__(self, shard: Shard, environment: Mapping[str, str]) -> None:
+    def __init__(self, shard: Shard, environment: Mapping[str, str], allowed: AllowedReferences) -> None:
         self.shard = shard
+        self._allowed = allowed
+        self._refused = allowed.refused(shard)
         self._environment = environment
         self._key = SecretReference(shard.key, environment) if shard.key else None
         self._headers = {
@@ -101,7 +104,7 @@ class LlmUpstream:
 
     def separate_copy(self) -> LlmUpstream:
         """Return the same upstream with separate connections and counts."""
-        return LlmUpstream(self.shard, self._environment)
+        return LlmUpstream(self.shard, self._environment, self._allowed)
 
     def replica_health(self) -> list[dict[str, object]]:
         """Return endpoint, state and the numbers of calls in flight, answered and failed of each endpoint."""
@@ -118,7 +121,9 @@ class LlmUpstream:
         ]
 
     def read_key(self) -> str:
-        """Return the key, or "" without one. UsageError."""
+        """Return the key, or "" without one. UsageError, also when one of the shard's references is not allowed."""
+        if self._refused:
+            raise UsageError(f"{self._refused} is not allowed", hint=refusal_hint(self._refused))
         return self._key.read() if self._key else ""
 
     def read_headers(self) -> dict[str, str]:
