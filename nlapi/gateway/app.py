@@ -28,7 +28,7 @@ from nlapi.gateway.admin import (
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
 from nlapi.gateway.artifacts import ArtifactStore
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
-from nlapi.gateway.client_connection import AsgiConnection
+from nlapi.gateway.client_connection import ABORT_EXTENSION, AsgiConnection
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.conditional import with_etag
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
@@ -177,7 +177,8 @@ class Gateway:
             if operation.id in SERVE_OPERATIONS:
                 self.engine.check_limit(values.get("objective", ""), caller.client)
                 body_pending = True
-                connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS))
+                abort = scope.get("extensions", {}).get(ABORT_EXTENSION)
+                connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS), abort=abort)
             content = await _read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
             call = ApiCall(
@@ -384,8 +385,7 @@ async def _end_stream(connection: AsgiConnection, problem: GatewayProblem, front
     """End a stream that failed after its first event with an event that says why."""
     # The status is sent already: without the event a broken answer would look like a whole one.
     event = front.error_event(problem) if front else b"event: error\ndata: " + orjson.dumps(problem.as_dict()) + b"\n\n"
-    await connection.send(event)
-    await connection.finish()
+    await connection.finish(event)
     return ApiResponse(body=None, headers={"X-Request-Id": connection.request_id}, streamed=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from nlapi.gateway.inference import ClientConnection, FailureKind, UpstreamError
@@ -13,12 +13,27 @@ from nlapi.serving import Receive, Send
 T = TypeVar("T")
 
 EVENT_STREAM = "text/event-stream"
+ABORT_EXTENSION = "nlapi.abort"
+"""the ASGI extension with the function that closes a connection without sending what is buffered"""
+# Seconds for the last events. A client that reads takes milliseconds, and one that has stopped would be held for ever.
+LAST_SEND_TIMEOUT_S = 10.0
 
 
 class AsgiConnection:
     """A ClientConnection over ASGI, once the body of the request was read."""
 
-    def __init__(self, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        abort: Callable[[], None] | None = None,
+        last_send_timeout_s: float = LAST_SEND_TIMEOUT_S,
+    ) -> None:
+        self._abort = abort
+        self._last_send_timeout_s = last_send_timeout_s
+        self._is_finished = False
         self._receive = receive
         self._send = send
         self._headers = headers
@@ -42,9 +57,20 @@ class AsgiConnection:
         """Send whole events; wait while the client does not read."""
         await self._send({"type": "http.response.body", "body": events, "more_body": True})
 
-    async def finish(self) -> None:
-        """Send the end of the stream."""
-        await self._send({"type": "http.response.body", "body": b""})
+    async def finish(self, events: bytes = b"") -> None:
+        """Send the last events and the end of the stream, once; abort the connection of a client that does not read."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        try:
+            async with asyncio.timeout(self._last_send_timeout_s):
+                if events:
+                    await self.send(events)
+                await self._send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            if self._abort is None:
+                raise
+            self._abort()
 
     async def wait_closed(self) -> None:
         """Wait until the client has gone away."""
@@ -68,3 +94,14 @@ async def run_while_connected(connection: ClientConnection, work: Coroutine[obje
         watcher.cancel()
         task.cancel()
         await asyncio.gather(watcher, task, return_exceptions=True)
+
+
+def accepts(accept: str, media_type: str) -> bool:
+    """Return whether an Accept header takes a media type (RFC 9110 §12.5.1); one with a quality of 0 is not taken."""
+    ranges = ("*/*", f"{media_type.partition('/')[0]}/*", media_type)
+    for item in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        qualities = [value.strip() for key, _, value in (text.partition("=") for text in parameters) if key == "q"]
+        if name in ranges and not (qualities and qualities[0].rstrip("0") in ("", "0.", ".")):
+            return True
+    return False

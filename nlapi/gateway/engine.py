@@ -26,7 +26,7 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.llm.allowed_references import AllowedReferences
 from nlapi.gateway.llm.budgets import BudgetLedger
-from nlapi.gateway.llm.usage import estimate_tokens
+from nlapi.gateway.llm.usage import add_usage, estimate_tokens
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
@@ -293,7 +293,7 @@ class Engine:
             self._charge(request.client, failure.usage)
             self._postprocessor.finish(exchange, failure, (self._clock() - started_at) * 1000)
             raise problems.version_failed(plan.decision.version, failure, request.request_id) from failure
-        self._charge(request.client, response.usage)
+        self._charge(request.client, add_usage(response.usage, response.failed_usage))
         self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
         return response
 
@@ -351,12 +351,17 @@ async def _run_with_fallback(exchange: Exchange) -> InferenceResponse:
         fallback = _usable_fallback(plan, request, failure)
         if fallback is None or (failure.executed and not repeatable):
             raise
-        _log.info("%s: %s; serving %s", plan.decision.version, failure.message, plan.fallback_version)
-        attempts = failure.attempts
-    result = await fallback.run(request, route.timeout_s - plan.primary_timeout_s, repeatable=repeatable)
-    if not result.streamed:
-        route.schemas.check_output(result.output)
-    return _build_response(exchange, plan.fallback_version, result, attempts=attempts, fallback=True)
+        _log.info("%s: %s; serving %s", plan.decision.version, failure, plan.fallback_version)
+        attempts, spent = failure.attempts, failure.usage
+    try:
+        result = await fallback.run(request, route.timeout_s - plan.primary_timeout_s, repeatable=repeatable)
+        if not result.streamed:
+            route.schemas.check_output(result.output)
+    except InferenceError as failure:
+        failure.usage = add_usage(failure.usage, spent)
+        raise
+    response = _build_response(exchange, plan.fallback_version, result, attempts=attempts, fallback=True)
+    return replace(response, failed_usage=spent) if spent is not None else response
 
 
 def _usable_fallback(plan: ServingPlan, request: InferenceRequest, failure: InferenceError) -> Runner | None:

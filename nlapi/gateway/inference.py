@@ -83,6 +83,8 @@ class InferenceResponse:
     """number of calls, over replicas and versions"""
     fallback: bool = False
     usage: TokenUsage | None = None
+    failed_usage: TokenUsage | None = None
+    """what the decided version took before it failed and the fallback answered"""
     streamed: bool = False
     """whether the output went to the client as events; `output` is None then"""
 
@@ -155,9 +157,30 @@ def _rebuild_error(kind: FailureKind, message: str, executed: bool, attempts: in
 
 
 class UpstreamError(InferenceError):
-    """An LLM returned no output. Its message is made for the caller: it has no address, no file and no key."""
+    """An LLM returned no output. Its message is made for the caller: it has no address, no file and no key.
+
+    `operator_text` is what only operators may read, such as an upstream's text; the recorded decision has both.
+    """
 
     is_public = True
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        message: str,
+        *,
+        executed: bool,
+        attempts: int = 1,
+        status: int = 0,
+        hint: str = "",
+        usage: TokenUsage | None = None,
+        operator_text: str = "",
+    ) -> None:
+        super().__init__(kind, message, executed=executed, attempts=attempts, status=status, hint=hint, usage=usage)
+        self.operator_text = operator_text
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.operator_text}" if self.operator_text else self.message
 
 
 class LoadError(NlapiError):

@@ -40,6 +40,8 @@ class Tally:
 
     requests: int = 0
     errors: int = 0
+    canceled: int = 0
+    """requests whose client went away before anything was sent; they are no errors, and their time counts"""
     buckets: tuple[int, ...] = (0,) * (len(BUCKET_BOUNDS_MS) + 1)
     outputs: Mapping[str, tuple[int, float]] | None = None
     """field of the output -> number of values, and their sum"""
@@ -61,6 +63,7 @@ class Tally:
         return Tally(
             requests=self.requests + sign * operand.requests,
             errors=self.errors + sign * operand.errors,
+            canceled=self.canceled + sign * operand.canceled,
             buckets=tuple(bucket + sign * more for bucket, more in zip(self.buckets, operand.buckets, strict=True)),
             outputs=outputs,
         )
@@ -93,11 +96,12 @@ class Tally:
 class Series:
     """The running counts of one objective, version and canary."""
 
-    __slots__ = ("_buckets", "_errors", "_outputs", "_requests", "sum_ms")
+    __slots__ = ("_buckets", "_canceled", "_errors", "_outputs", "_requests", "sum_ms")
 
     def __init__(self) -> None:
         self._requests = 0
         self._errors = 0
+        self._canceled = 0
         self.sum_ms = 0.0
         self._buckets = [0] * (len(BUCKET_BOUNDS_MS) + 1)
         self._outputs: dict[str, list[float]] = {}
@@ -111,6 +115,12 @@ class Series:
         if failed:
             self._errors += 1
 
+    def observe_canceled(self, ms: float) -> None:
+        """Count a request whose client went away before anything was sent."""
+        # A version that hangs until its clients give up must not look faster than the one it is compared with.
+        self.observe(ms, failed=False)
+        self._canceled += 1
+
     def observe_output(self, output: Any, fields: Iterable[str]) -> None:
         """Add the numeric fields of an output to their sums."""
         for field in fields:
@@ -123,7 +133,13 @@ class Series:
     def tally(self) -> Tally:
         """Return the counts so far."""
         outputs = {name: (int(count), total) for name, (count, total) in self._outputs.items()}
-        return Tally(requests=self._requests, errors=self._errors, buckets=tuple(self._buckets), outputs=outputs)
+        return Tally(
+            requests=self._requests,
+            errors=self._errors,
+            canceled=self._canceled,
+            buckets=tuple(self._buckets),
+            outputs=outputs,
+        )
 
 
 SeriesKey = tuple[str, VersionRef, str]
@@ -195,8 +211,10 @@ class Metrics:
         yield from header_lines("nlapi_requests_total", "counter", "Requests that reached a version.")
         for key, tally in self.tallies().items():
             labels = _format_labels(key)
-            yield f'nlapi_requests_total{{{labels},outcome="ok"}} {tally.requests - tally.errors}'
+            yield f'nlapi_requests_total{{{labels},outcome="ok"}} {tally.requests - tally.errors - tally.canceled}'
             yield f'nlapi_requests_total{{{labels},outcome="error"}} {tally.errors}'
+            if tally.canceled:
+                yield f'nlapi_requests_total{{{labels},outcome="canceled"}} {tally.canceled}'
 
     def _latency_lines(self) -> Iterator[str]:
         yield from header_lines("nlapi_request_seconds", "histogram", "Time from the decision to the answer.")

@@ -17,6 +17,7 @@ from nlapi.gateway.inference import (
     InferenceResult,
     Runner,
 )
+from nlapi.gateway.llm.usage import add_usage
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.records import Record, Recorder, Tracer
 from nlapi.gateway.snapshot import ObjectiveRoute, ServingPlan, Snapshot
@@ -150,10 +151,16 @@ class Postprocessor:
     def finish(self, exchange: Exchange, outcome: InferenceResponse | InferenceError, ms: float) -> None:
         """Count, record, trace and copy one request that ended with `outcome` after `ms` milliseconds."""
         plan = exchange.plan
-        self._count(plan, outcome, ms)
+        connection = exchange.request.connection
+        self._count(plan, outcome, ms, has_started=connection is not None and connection.started)
         if outcome.usage is not None:
             answering = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
             self._metrics.llm.observe(plan.decision.objective, answering, exchange.request.client, outcome.usage)
+        if isinstance(outcome, InferenceResponse) and outcome.failed_usage is not None:
+            decision = plan.decision
+            self._metrics.llm.observe(
+                decision.objective, decision.version, exchange.request.client, outcome.failed_usage
+            )
         answered = "error" if isinstance(outcome, InferenceError) else "ok"
         self._metrics.clients.observe(exchange.request.client, answered, ms / 1000)
         if self._recorder.is_enabled or self._tracer is not None:
@@ -169,11 +176,15 @@ class Postprocessor:
                 response = outcome if isinstance(outcome, InferenceResponse) and not outcome.streamed else None
                 self._queue_copy(exchange, shadow, response)
 
-    def _count(self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float) -> None:
+    def _count(
+        self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float, *, has_started: bool
+    ) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
-            if outcome.kind is not FailureKind.CANCELED:  # who goes away says nothing about the version
+            if outcome.kind is not FailureKind.CANCELED:
                 plan.series.observe(ms, failed=True)
+            elif not has_started:
+                plan.series.observe_canceled(ms)
         elif outcome.fallback:
             plan.series.observe(ms, failed=True)
             self._metrics.fallbacks[plan.decision.objective] += 1
@@ -250,6 +261,7 @@ def _build_record(
         synthetic=exchange.request.synthetic,
         shadow=shadow,
         served_output=served_output,
-        usage=outcome.usage,
+        # The whole cost of the request: budgets of a day are restored from it.
+        usage=add_usage(outcome.usage, outcome.failed_usage if isinstance(outcome, InferenceResponse) else None),
         streamed=exchange.request.connection is not None and exchange.request.connection.started and not shadow,
     )

@@ -9,12 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 
-from nlapi.gateway.exposition import escape_label, header_lines
+from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines
 from nlapi.version import __version__
-
-# Each client is three time series and more in Prometheus, for ever. Those beyond this number are one label value.
-MAX_CLIENT_LABELS = 200
-OTHER_CLIENTS = "other"
 
 # Seconds between two measurements of the lag. 4 wake-ups a second cost 0.03 % of a core.
 LAG_INTERVAL_S = 0.25
@@ -28,16 +24,11 @@ class ClientMetrics:
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str]] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._labels: set[str] = set()
+        self._labels = ClientLabels()
 
     def observe(self, client: str, outcome: str, seconds: float = 0.0) -> None:
         """Count a request that took some seconds."""
-        label = client
-        if client not in self._labels:
-            if len(self._labels) < MAX_CLIENT_LABELS:
-                self._labels.add(client)
-            else:
-                label = OTHER_CLIENTS
+        label = self._labels.label(client)
         self._requests[label, outcome] += 1
         self._seconds[label] += seconds
 

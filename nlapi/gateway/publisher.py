@@ -488,7 +488,9 @@ def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool
         return routed_versions(before if configuration == "before" else after)
 
     def tolerates(ref: VersionRef) -> bool:
-        is_unchanged = before.versions.get(ref) == after.versions[ref]
+        version = after.versions[ref]
+        shards = before.shards.get(version.shard), after.shards.get(version.shard)
+        is_unchanged = before.versions.get(ref) == version and shards[0] == shards[1]
         if is_unchanged and ref in routed("before"):
             return True
         return (is_unchanged or is_rollback) and ref not in routed("after")

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from nlapi.errors import UsageError
+from nlapi.gateway.client_connection import ABORT_EXTENSION
 from nlapi.gateway.probes import ProbeApp
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.tls import ServerCertificate
@@ -89,6 +90,7 @@ class ServerProtocol(HttpToolsProtocol):
         self._is_reading = self._has_begun = True
         self.checks_waited = self._head_bytes = 0
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT_EXTENSION: self.transport.abort}
 
     def on_headers_complete(self) -> None:
         self._head_bytes = -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -11,9 +12,15 @@ from typing import Any
 
 import pytest
 
+from nlapi.gateway.exposition import MAX_CLIENT_LABELS, OTHER_CLIENTS
+from nlapi.gateway.inference import TokenUsage
+from nlapi.gateway.llm.metrics import LlmMetrics
+from nlapi.routing.model import VersionRef
+from tests.gateway.clock import Clock
 from tests.gateway.kit import Talk
 from tests.gateway.llm_gateway import document, gateway
 from tests.gateway.llm_upstream import PATIENCE_S, Upstream, upstream
+from tests.gateway.versions import write
 
 BODY = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -202,3 +209,100 @@ def test_an_input_that_is_no_request_is_refused(llm: Upstream, tmp_path: Path) -
         problem = talk.as_("web").refused(422, "POST", "/v1/objectives/writer/serve", {"input": "hello"})
         assert problem["type"] == "urn:nlapi:problem:refused_by_model"
         assert not llm.requests
+
+
+def test_a_client_reads_what_is_its_own_mistake_and_operators_read_all(llm: Upstream, tmp_path: Path) -> None:
+    names = ("status-400", "status-404", "status-500", "status-503", "status-401")
+    with gateway(tmp_path, document(llm.url, *names)) as talk:
+        for name in names:
+            body = {"model": name, "messages": BODY["messages"]}
+            front = talk.as_("web")("POST", "/openai/v1/chat/completions", body).content.decode()
+            answer = front + serve(talk, name).content.decode()
+            assert ("no: ***" in answer) == (name == "status-400")
+            assert "upstream_model" not in answer and "shard llm" not in answer
+            assert f"({name[-3:]})" in answer or f"the upstream answered {name[-3:]}" in answer
+            recorded = talk.ok("GET", "/v1/decisions", objective=name)["data"][0]["error"]
+            assert "no: ***" in recorded or "check the key of shard llm" in recorded
+            assert ("upstream_model" in recorded) == (name == "status-404")
+
+
+def test_what_a_failed_version_took_is_charged_with_its_fallback(llm: Upstream, tmp_path: Path) -> None:
+    configuration = document(llm.url, "no-json", "writer")
+    configuration["objectives"][0] |= {"fallback_model": "writer", "fallback_version": "v1"}
+    configuration["clients"] = [{"name": "web", "tokens_per_day": 24}]
+    with gateway(tmp_path, configuration, clock=Clock()) as talk:
+        served = serve(talk, "no-json").json()
+        assert served["fallback"] and served["usage"]["input_tokens"] + served["usage"]["output_tokens"] == 23
+        assert serve(talk, "no-json").status == 429
+        metrics = talk("GET", "/metrics").content.decode()
+        took = {
+            name: int(re.findall(rf'nlapi_llm_tokens_total{{.*model="{name}".*kind="input"}} (\d+)', metrics)[0])
+            for name in ("no-json", "writer")
+        }
+        assert took["no-json"] > 5 and took["writer"] == 20
+        usage = talk.ok("GET", "/v1/decisions", objective="no-json")["data"][0]["usage"]
+        assert usage["input_tokens"] == took["no-json"] + took["writer"]
+        assert usage["estimated"] and usage["cost_usd"] > served["usage"]["cost_usd"]
+
+
+def test_a_client_that_gives_up_before_an_answer_counts_with_its_time(llm: Upstream, tmp_path: Path) -> None:
+    with gateway(tmp_path, document(llm.url, "silent")) as talk:
+        connection = HTTPConnection("127.0.0.1", talk.port, timeout=PATIENCE_S)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {talk.tokens['web']}"}
+        content = json.dumps({"input": {**BODY, "stream": True}})
+        connection.request("POST", "/v1/objectives/silent/serve", content, headers)
+        assert llm.held.wait(PATIENCE_S)
+        connection.close()
+        assert llm.gone.wait(PATIENCE_S)
+        for _ in range(1000):
+            if talk.ok("GET", "/v1/decisions", objective="silent")["data"]:
+                break
+        metrics = talk("GET", "/metrics").content.decode()
+        labels = 'objective="silent",model="silent",version="v1",canary=""'
+        outcomes = {name: f'nlapi_requests_total{{{labels},outcome="{name}"}}' for name in ("ok", "error", "canceled")}
+        assert f"{outcomes['ok']} 0" in metrics
+        assert f"{outcomes['error']} 0" in metrics
+        assert f"{outcomes['canceled']} 1" in metrics
+        assert f"nlapi_request_seconds_count{{{labels}}} 1" in metrics
+        (row,) = talk.ok("GET", "/v1/traffic")["data"]
+        assert (row["requests"], row["error_percent"]) == (1, 0) and row["p99_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_stream"),
+    [
+        ("text/event-stream", True),
+        ("text/event-stream, application/json;q=0", True),
+        ("application/json, text/event-stream;q=0.1", False),
+        ("text/event-stream, */*;q=0.1", False),
+        ("text/event-stream;q=0.0", False),
+        ("text/event-stream-of-mine", False),
+    ],
+)
+def test_json_is_sent_to_whom_accepts_it(llm: Upstream, tmp_path: Path, accept: str, is_stream: bool) -> None:
+    with gateway(tmp_path, document(llm.url, "writer")) as talk:
+        for name in ("writer", "rules"):
+            path, body = f"/v1/objectives/{name}/serve", {"input": BODY}
+            answer = talk.as_("web")("POST", path, body, headers={"Accept": accept})
+            assert (answer.headers["content-type"] == "text/event-stream") is is_stream
+        assert serve(talk, "writer", stream=True).headers["content-type"] == "text/event-stream"
+
+
+def test_an_output_that_is_not_json_is_a_502_as_an_event_too(llm: Upstream, tmp_path: Path) -> None:
+    write(tmp_path / "models" / "odd", "def predict(value):\n    return {1, 2}\n")
+    odd = {"model": "odd", "version": "v1"}
+    parts = {"objectives": [{"name": "odd", **odd}], "models": [{"name": "odd"}], "versions": [{**odd, "source": "odd"}]}
+    with gateway(tmp_path, document(llm.url, **parts)) as talk:
+        for accept in ("application/json", "text/event-stream"):
+            path = "/v1/objectives/odd/serve"
+            answer = talk.as_("web")("POST", path, {"input": 1}, headers={"Accept": accept})
+            assert (answer.status, answer.json()["detail"]) == (502, "the output is not JSON")
+
+
+def test_clients_beyond_a_number_are_one_label() -> None:
+    metrics, version = LlmMetrics(), VersionRef(model="writer", version="v1")
+    for number in range(2 * MAX_CLIENT_LABELS):
+        metrics.observe("writer", version, f"c{number}", TokenUsage(input_tokens=1))
+    lines = [line for line in metrics.prometheus_lines() if 'kind="input"' in line]
+    assert len(lines) == MAX_CLIENT_LABELS + 1
+    assert f'client="{OTHER_CLIENTS}",kind="input"}} {MAX_CLIENT_LABELS}' in lines[-1]

@@ -13,7 +13,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from nlapi.gateway.process_metrics import MAX_CLIENT_LABELS, OTHER_CLIENTS, ClientMetrics
+from nlapi.gateway.exposition import MAX_CLIENT_LABELS, OTHER_CLIENTS
+from nlapi.gateway.process_metrics import ClientMetrics
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
 

@@ -11,7 +11,7 @@ import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, page_response, page_start
 from nlapi.gateway.admin.revisions import keep_buckets
-from nlapi.gateway.client_connection import EVENT_STREAM
+from nlapi.gateway.client_connection import EVENT_STREAM, accepts
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
@@ -57,7 +57,7 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         name = slug(name)
     connection = call.connection
     body_asks = isinstance(body["input"], dict) and body["input"].get("stream") is True
-    accepts_events = EVENT_STREAM in call.accept
+    accepts_events = accepts(call.accept, EVENT_STREAM) and not accepts(call.accept, "application/json")
     request = InferenceRequest(
         input=body["input"],
         context=body.get("context", {}),
@@ -82,7 +82,7 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         document["usage"] = usage_json(response.usage)
     headers = {"X-Request-Id": response.request_id}
     if response.streamed and connection is not None:
-        await connection.send(_served_event(document))
+        await connection.finish(_served_event(document))
         return ApiResponse(body=None, headers=headers, streamed=True)
     if accepts_events:  # a version that does not stream: its whole answer is the only event
         return ApiResponse(body=_served_event(document).decode(), headers=headers, media_type=EVENT_STREAM)
@@ -91,7 +91,11 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
 
 def _served_event(document: Json) -> bytes:
     """Return the last event of a stream: `Served` in specs/gateway.yaml, whose output is null after a stream."""
-    return b"event: served\ndata: " + orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n\n"
+    try:
+        content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    except (TypeError, UnicodeEncodeError):
+        raise GatewayProblem(502, "the output is not JSON", code="version_failed") from None
+    return b"event: served\ndata: " + content + b"\n\n"
 
 
 async def resolve_objective(call: ApiCall) -> ApiResponse:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 
+from nlapi.gateway.exposition import ClientLabels, escape_label, header_lines
 from nlapi.gateway.inference import TokenUsage
 from nlapi.routing.model import VersionRef
 
@@ -17,6 +18,7 @@ class LlmMetrics:
     """The counts by objective, version and client; the copies of a shadow have its name for a client."""
 
     def __init__(self) -> None:
+        self._client_labels = ClientLabels()
         self._tokens: Counter[tuple[str, VersionRef, str, str]] = Counter()
         self._dollars: dict[tuple[str, VersionRef, str], float] = {}
         self._first_token: dict[tuple[str, VersionRef], list[int]] = {}
@@ -24,7 +26,7 @@ class LlmMetrics:
 
     def observe(self, objective: str, version: VersionRef, client: str, usage: TokenUsage) -> None:
         """Count one answer."""
-        key = (objective, version, client)
+        key = (objective, version, self._client_labels.label(client))
         self._tokens[(*key, "input")] += usage.input_tokens
         self._tokens[(*key, "output")] += usage.output_tokens
         self._tokens[(*key, "cached")] += usage.cached_tokens
@@ -40,18 +42,18 @@ class LlmMetrics:
         """Yield the lines of the Prometheus text format; none before the first answer of an LLM."""
         if not self._tokens:
             return
-        yield "# HELP nlapi_llm_tokens_total Tokens of LLMs; cached ones are part of the input."
-        yield "# TYPE nlapi_llm_tokens_total counter"
+        help_text = "Tokens of LLMs; cached ones are part of the input."
+        yield from header_lines("nlapi_llm_tokens_total", "counter", help_text)
         for (objective, version, client, kind), count in self._tokens.items():
-            labels = f'{_labels(objective, version)},client="{_escape(client)}",kind="{kind}"'
+            labels = f'{_labels(objective, version)},client="{escape_label(client)}",kind="{kind}"'
             yield f"nlapi_llm_tokens_total{{{labels}}} {count}"
-        yield "# HELP nlapi_llm_cost_dollars_total Cost of LLMs by the prices of their versions."
-        yield "# TYPE nlapi_llm_cost_dollars_total counter"
+        help_text = "Cost of LLMs by the prices of their versions."
+        yield from header_lines("nlapi_llm_cost_dollars_total", "counter", help_text)
         for (objective, version, client), dollars in self._dollars.items():
-            labels = f'{_labels(objective, version)},client="{_escape(client)}"'
+            labels = f'{_labels(objective, version)},client="{escape_label(client)}"'
             yield f"nlapi_llm_cost_dollars_total{{{labels}}} {dollars:.9g}"
-        yield "# HELP nlapi_llm_first_token_seconds Time from the request to the first token of a stream."
-        yield "# TYPE nlapi_llm_first_token_seconds histogram"
+        help_text = "Time from the request to the first token of a stream."
+        yield from header_lines("nlapi_llm_first_token_seconds", "histogram", help_text)
         for (objective, version), buckets in self._first_token.items():
             labels, cumulative = _labels(objective, version), list(accumulate(buckets))
             for bound, count in zip(FIRST_TOKEN_BOUNDS_S, cumulative, strict=False):
@@ -62,8 +64,7 @@ class LlmMetrics:
 
 
 def _labels(objective: str, version: VersionRef) -> str:
-    return f'objective="{_escape(objective)}",model="{_escape(version.model)}",version="{_escape(version.version)}"'
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return (
+        f'objective="{escape_label(objective)}",model="{escape_label(version.model)}",'
+        f'version="{escape_label(version.version)}"'
+    )

@@ -143,7 +143,7 @@ class LlmRunner:
             # The client sees neither the path of a file nor the name of a variable.
             _log.warning("%s: %s", self._version.ref, error.message)
             text, hint = "its key cannot be read", f"check the key of shard {self.upstream.shard.name}"
-            raise UpstreamError(FailureKind.ERROR, text, executed=False, hint=hint) from None
+            raise UpstreamError(FailureKind.ERROR, text, executed=False, operator_text=hint) from None
         headers = {
             **self.llm.default_headers(),
             **request.headers,
@@ -246,22 +246,25 @@ class LlmRunner:
             text = f"the upstream refuses its key ({status})"
             hint = f"check the key of shard {self.upstream.shard.name}"
             _log.warning("%s: %s; %s", self._version.ref, text, hint)
-            return UpstreamError(FailureKind.ERROR, text, executed=False, hint=hint)
+            return UpstreamError(FailureKind.ERROR, text, executed=False, operator_text=hint)
         try:
             content = await answer.read_all(MAX_ERROR_BYTES)
         except AnswerBrokenError:
             content = b""
         detail = _error_text(content, call.secrets)
-        text = f"the upstream answered {status}{f': {detail}' if detail else ''}"
+        text = f"the upstream answered {status}"
         if status in _CALLER_STATUSES:
+            text += f": {detail}" if detail else ""
             hint = "change the request: sent again as it is, it is refused again"
             return UpstreamError(FailureKind.REFUSED, text, executed=False, status=status, hint=hint)
         if status == 404:
             hint = f"check the shard's endpoints and the version's upstream_model, {self._model!r}"
-            return UpstreamError(FailureKind.ERROR, text, executed=False, hint=hint)
+            operator_text = f"{detail}; {hint}" if detail else hint
+            return UpstreamError(FailureKind.ERROR, text, executed=False, operator_text=operator_text)
         if status == 429:
             return UpstreamError(FailureKind.UNAVAILABLE, "the upstream has too much to do (429)", executed=False)
-        return UpstreamError(FailureKind.ERROR, text, executed=status >= 500)
+        # Any other text may name the upstream's hosts, accounts and models, which are no business of the caller.
+        return UpstreamError(FailureKind.ERROR, text, executed=status >= 500, operator_text=detail)
 
     def _failure(self, call: _Call, kind: FailureKind, message: str) -> InferenceError:
         # A call that was given up before its head may have spent tokens too: an answer that is not streamed has its

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -47,6 +47,20 @@ def estimate_tokens(body: object) -> int:
         return len(orjson.dumps(body)) // BYTES_PER_TOKEN
     except TypeError:
         return 0
+
+
+def add_usage(usage: TokenUsage | None, addend: TokenUsage | None) -> TokenUsage | None:
+    """Return the sum of two calls for one answer; the time to the first token is that of `usage`."""
+    if usage is None or addend is None:
+        return usage or addend
+    return replace(
+        usage,
+        input_tokens=usage.input_tokens + addend.input_tokens,
+        output_tokens=usage.output_tokens + addend.output_tokens,
+        cached_tokens=usage.cached_tokens + addend.cached_tokens,
+        cost_usd=usage.cost_usd + addend.cost_usd,
+        estimated=usage.estimated or addend.estimated,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
