@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import errno
+import http.client
 import io
 import json
 import logging
