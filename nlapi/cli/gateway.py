@@ -306,8 +306,9 @@ def build_gateway(
 ) -> Gateway:
     """Return a gateway on a store.
 
-    `config` is used when the store has none, `training` and `shadows` are log files, and `sources` are the prefixes of
-    the URLs that versions may come from, and `keys` the references that LLMs may use besides those in `config`. Each request and each decision is a line of `events`, if there is such a log.
+    `config` is used when the store has none, `training` and `shadows` are log files, `sources` are the prefixes of the
+    URLs that versions may come from, and `keys` the references that LLMs may use besides those in `config`. Each
+    request and each decision is a line of `events`, if there is such a log.
     UsageError when one of them cannot be used.
     """
     from nlapi.gateway.app import Gateway

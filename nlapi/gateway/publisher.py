@@ -236,9 +236,9 @@ class Publisher:
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
-        GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result is invalid or cannot be loaded, 503
-        when it cannot be stored; then the previous revision goes on serving. A revision decides no request before it is
-        committed, and every new request once this returns.
+        GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result
+        is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision goes on serving. A
+        revision decides no request before it is committed, and every new request once this returns.
         """
         async with self._lock:
             if expected is not None and expected != self.revision:
@@ -489,8 +489,10 @@ def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool
 
     def tolerates(ref: VersionRef) -> bool:
         version = after.versions[ref]
-        shards = before.shards.get(version.shard), after.shards.get(version.shard)
-        is_unchanged = before.versions.get(ref) == version and shards[0] == shards[1]
+        # A key or an address of the shard that does not work is a fault of the change, too.
+        is_unchanged = before.versions.get(ref) == version and before.shards.get(version.shard) == after.shards.get(
+            version.shard
+        )
         if is_unchanged and ref in routed("before"):
             return True
         return (is_unchanged or is_rollback) and ref not in routed("after")

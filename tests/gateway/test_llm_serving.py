@@ -291,8 +291,9 @@ def test_json_is_sent_to_whom_accepts_it(llm: Upstream, tmp_path: Path, accept: 
 def test_an_output_that_is_not_json_is_a_502_as_an_event_too(llm: Upstream, tmp_path: Path) -> None:
     write(tmp_path / "models" / "odd", "def predict(value):\n    return {1, 2}\n")
     odd = {"model": "odd", "version": "v1"}
-    parts = {"objectives": [{"name": "odd", **odd}], "models": [{"name": "odd"}], "versions": [{**odd, "source": "odd"}]}
-    with gateway(tmp_path, document(llm.url, **parts)) as talk:
+    objectives, versions = [{"name": "odd", **odd}], [{**odd, "source": "odd"}]
+    configuration = document(llm.url, objectives=objectives, models=[{"name": "odd"}], versions=versions)
+    with gateway(tmp_path, configuration) as talk:
         for accept in ("application/json", "text/event-stream"):
             path = "/v1/objectives/odd/serve"
             answer = talk.as_("web")("POST", path, {"input": 1}, headers={"Accept": accept})
