@@ -177,7 +177,7 @@ class Gateway:
             if operation.id in SERVE_OPERATIONS:
                 self.engine.check_limit(values.get("objective", ""), caller.client)
                 body_pending = True
-                abort = scope.get("extensions", {}).get(ABORT_EXTENSION)
+                abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
                 connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS), abort=abort)
             content = await _read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")

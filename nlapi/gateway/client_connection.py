@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 EVENT_STREAM = "text/event-stream"
 ABORT_EXTENSION = "nlapi.abort"
-"""the ASGI extension with the function that closes a connection without sending what is buffered"""
+"""the ASGI extension whose `abort` closes a connection without sending what is buffered"""
 # Seconds for the last events. A client that reads takes milliseconds, and one that has stopped would be held for ever.
 LAST_SEND_TIMEOUT_S = 10.0
 

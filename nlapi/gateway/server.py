@@ -90,7 +90,7 @@ class ServerProtocol(HttpToolsProtocol):
         self._is_reading = self._has_begun = True
         self.checks_waited = self._head_bytes = 0
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT_EXTENSION: self.transport.abort}
+        self.scope["extensions"] = {ABORT_EXTENSION: {"abort": self.transport.abort}}
 
     def on_headers_complete(self) -> None:
         self._head_bytes = -1

@@ -28,7 +28,7 @@ class Streaming:
                 await receive()
                 await send({"type": f"lifespan.{name}.complete"})
             return
-        abort = scope["extensions"][ABORT_EXTENSION]
+        abort = scope["extensions"][ABORT_EXTENSION]["abort"]
         connection = AsgiConnection(receive, send, [], abort=abort, last_send_timeout_s=self._last_send_timeout_s)
         await connection.start(VersionRef(model="writer", version="v1"))
         await connection.finish(LARGE)
