@@ -24,8 +24,8 @@ from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Recorder, Sink, Tracer
+from nlapi.gateway.replica_health import BreakerState
 from nlapi.gateway.runner_registry import RunnerRegistry
-from nlapi.gateway.shards import BreakerState
 from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, Snapshot, build_limits
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
@@ -223,8 +223,9 @@ class Engine:
         self, snapshot: Snapshot, route: ObjectiveRoute, request: InferenceRequest
     ) -> InferenceResponse:
         plan = snapshot.plan(snapshot.table.decide(route.objective.name, request.context, request.client))
-        if not request.request_id:
-            request = replace(request, request_id=self.new_request_id())
+        if not request.request_id or request.objective != route.objective.name:
+            request_id = request.request_id or self.new_request_id()
+            request = replace(request, objective=route.objective.name, request_id=request_id)
         exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=time.time())
         started_at = self._clock()
         try:

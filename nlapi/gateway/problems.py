@@ -22,6 +22,7 @@ _FAILURE_STATUS = {
     FailureKind.INVALID: (502, "version_failed"),
     FailureKind.TIMEOUT: (504, "version_too_slow"),
     FailureKind.UNAVAILABLE: (503, "version_unavailable"),
+    FailureKind.OVER_SHARE: (503, "over_share"),
 }
 
 
@@ -119,8 +120,11 @@ def version_failed(version: VersionRef, failure: InferenceError) -> GatewayProbl
     """Return the 502, 503 or 504 for a version that failed, when no fallback answered."""
     status, code = _FAILURE_STATUS[failure.kind]
     hint = "send it again later, or give the objective a fallback version"
+    if failure.kind is FailureKind.OVER_SHARE:
+        hint = "have fewer requests in flight, or raise the shard's concurrency or its share"
     headers = {"Retry-After": "1"} if status == 503 else {}
-    return GatewayProblem(status, f"{version} failed: {failure.message}", code=code, hint=hint, headers=headers)
+    verb = "was not called" if failure.kind is FailureKind.OVER_SHARE else "failed"
+    return GatewayProblem(status, f"{version} {verb}: {failure.message}", code=code, hint=hint, headers=headers)
 
 
 def draining_problem() -> GatewayProblem:

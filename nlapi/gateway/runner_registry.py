@@ -56,7 +56,7 @@ class RunnerRegistry:
         self._models = models
         self._current: dict[RunnerKey, OpenRunner] = {}
         self._clusters: dict[str, Cluster] = {}
-        self._open_resources: list[Runner | Cluster] = []
+        self._open_resources: list[Runner] = []
         self._closing: set[asyncio.Task[None]] = set()
 
     async def prepare(self, configuration: Configuration) -> PreparedRunners:
@@ -86,20 +86,16 @@ class RunnerRegistry:
     def adopt(self, prepared: PreparedRunners) -> None:
         """Let the opened runners serve from now on."""
         self._current, self._clusters = prepared.entries, prepared.clusters
-        self._open_resources += [
-            *prepared.new_runners,
-            *(cluster for cluster in prepared.clusters.values() if cluster not in self._open_resources),
-        ]
+        self._open_resources += prepared.new_runners
 
     def close_unused(self, used: Iterable[Snapshot]) -> None:
         """Close, in the background, the runners that none of the revisions in `used` can reach."""
-        # By id: runners are mutable and compare by identity, and a RemoteRunner shares its cluster with others.
-        used_ids: set[int] = {id(resource) for resource in self._clusters.values()}
-        for snapshot in used:
-            for runner in (*snapshot.runners.values(), *snapshot.shadow_runners.values()):
-                used_ids.add(id(runner))
-                if isinstance(runner, RemoteRunner):
-                    used_ids.add(id(runner.cluster))
+        # By id: runners are mutable and compare by identity.
+        used_ids = {
+            id(runner)
+            for snapshot in used
+            for runner in (*snapshot.runners.values(), *snapshot.shadow_runners.values())
+        }
         unused = [resource for resource in self._open_resources if id(resource) not in used_ids]
         self._open_resources = [resource for resource in self._open_resources if id(resource) in used_ids]
         for resource in unused:
@@ -131,8 +127,8 @@ class RunnerRegistry:
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
         elif cluster := clusters.get(shard.name):
-            # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
-            runner = RemoteRunner(version, cluster.separate_copy() if shadow else cluster, owns_cluster=shadow)
+            # Copies get separate limits and breakers, so that they never delay a request.
+            runner = RemoteRunner(version, cluster.separate_copy() if shadow else cluster)
         else:
             raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
         return OpenRunner(version=version, shard=shard, runner=runner)

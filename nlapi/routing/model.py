@@ -129,6 +129,12 @@ class Shard:
     endpoints: tuple[str, ...] = ()
     concurrency: int = 64
     """The maximum of simultaneous calls to one endpoint."""
+    objective_percent: float = 80.0
+    """The part of all these calls that one objective may have in flight."""
+    client_percent: float = 80.0
+    """The part of them that one client may have in flight."""
+    max_answer_mb: int = 8
+    """The maximum size of an answer, in MiB."""
     description: str = ""
 
 

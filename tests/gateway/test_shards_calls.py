@@ -46,7 +46,6 @@ def asked(
                 found.append(await remote.run(ask, timeout_s, repeatable=repeatable))
             except InferenceError as failure:
                 found.append(failure)
-        await cluster.close()
         return found
 
     return asyncio.run(whole())
@@ -118,7 +117,6 @@ def test_a_connection_is_kept_and_one_that_died_is_replaced() -> None:
             cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(url,)))
             remote = RemoteRunner(VERSION, cluster)
             found = [await remote.run(InferenceRequest(input={}), 10, repeatable=True) for _ in range(4)]
-            await cluster.close()
         return found, opened
 
     found, opened = asyncio.run(whole())
@@ -186,7 +184,6 @@ def test_what_a_replica_sends_beyond_its_answer_is_nobodys_answer() -> None:
             cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(url,)))
             remote = RemoteRunner(VERSION, cluster)
             found = [await remote.run(InferenceRequest(input={}), 10, repeatable=True) for _ in range(3)]
-            await cluster.close()
             await asyncio.gather(*(one for one in talks if one))
         return [ran.output for ran in found]
 
@@ -234,32 +231,31 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -
 
     async def whole() -> None:
         nonlocal working
-        cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(server.url,)), clock)
+        shard = Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(bad.url, good.url))
+        cluster = Cluster(shard, clock)
         remote = RemoteRunner(VERSION, cluster)
 
-        async def call() -> str:
-            try:
-                await remote.run(InferenceRequest(input={}), 10, repeatable=True)
-            except InferenceError as failure:
-                return failure.message
-            return "ok"
+        async def calls_of_bad(calls: int, objective: str = "greet") -> int:
+            before = len(bad.received)
+            for _ in range(calls):
+                await remote.run(InferenceRequest(input={}, objective=objective), 10, repeatable=True)
+            return len(bad.received) - before
 
-        for _ in range(5):
-            assert "500" in await call()
-        assert "no replica" in await call()
-        assert len(server.received) == 5
-        assert cluster.replica_health()[0]["breaker"] == "open"
+        assert await calls_of_bad(10) == 5
+        assert await calls_of_bad(4) == 0
+        assert cluster.replica_health()[0]["ejected_for"] == ["greet"]
+        assert cluster.replica_health()[0]["breaker"] == "closed"
+        assert await calls_of_bad(2, "another") == 1
         clock.now += 1.1
-        assert "500" in await call()  # the one that tries
+        assert await calls_of_bad(4) == 1  # the one that tries
         clock.now += 1.1
-        assert "no replica" in await call()  # it stays away twice as long
+        assert await calls_of_bad(4) == 0  # it stays away twice as long
         clock.now += 1.0
         working = True
-        assert await call() == "ok"
-        assert cluster.replica_health()[0]["breaker"] == "closed"
-        await cluster.close()
+        assert await calls_of_bad(4) == 2
+        assert cluster.replica_health()[0]["ejected_for"] == []
 
-    with Echo(answer) as server:
+    with Echo(answer) as bad, Echo(Reply(200, {})) as good:
         asyncio.run(whole())
 
 
@@ -275,13 +271,13 @@ def test_the_request_that_tries_a_replica_again_is_answered_by_another_when_it_h
     async def whole() -> list[InferenceResult]:
         cluster = Cluster(Shard(name="far", protocol=ShardProtocol.JSON, endpoints=(first.url, second.url)), clock)
         remote = RemoteRunner(VERSION, cluster)
-        while cluster.replica_health()[0]["breaker"] == "closed":
-            await remote.run(InferenceRequest(input={}), 10, repeatable=True)
+        while not cluster.replica_health()[0]["ejected_for"]:
+            await remote.run(InferenceRequest(input={}, objective="greet"), 10, repeatable=True)
         clock.now += 1.1
-        found = [await remote.run(InferenceRequest(input={}), 0.4, repeatable=True) for _ in range(2)]
-        assert cluster.replica_health()[0]["breaker"] == "open"
+        ask = InferenceRequest(input={}, objective="greet")
+        found = [await remote.run(ask, 0.4, repeatable=True) for _ in range(2)]
+        assert cluster.replica_health()[0]["ejected_for"] == ["greet"]
         release.set()
-        await cluster.close()
         return found
 
     with Echo(answer) as first, Echo(Reply(200, {})) as second:
@@ -335,7 +331,6 @@ def test_the_least_loaded_replica_is_called_and_none_beyond_its_concurrency() ->
         assert (caught.value.kind, caught.value.executed) == (FailureKind.UNAVAILABLE, False)
         release.set()
         await asyncio.gather(*calls)
-        await cluster.close()
         for server in servers:
             server.close()
 

@@ -55,6 +55,7 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         input=body["input"],
         context=body.get("context", {}),
         client=call.caller.client,
+        objective=name,
         request_id=call.headers.get("x-request-id") or gateway.engine.new_request_id(),
         synthetic=call.headers.get("x-synthetic", False),
         traceparent=call.traceparent,
