@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nlapi.gateway import problems
+from nlapi.gateway.circuit_breaker import BreakerState
 from nlapi.gateway.inference import (
     DecisionTable,
     InferenceError,
@@ -24,7 +25,6 @@ from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Recorder, Sink, Tracer
-from nlapi.gateway.replica_health import BreakerState
 from nlapi.gateway.runner_registry import RunnerRegistry
 from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, Snapshot, build_limits
 from nlapi.routing.model import Configuration, Decision, VersionRef

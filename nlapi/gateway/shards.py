@@ -14,8 +14,9 @@ import orjson
 
 from nlapi.gateway import open_inference
 from nlapi.gateway.bulkhead import Bulkhead, share_limit
+from nlapi.gateway.circuit_breaker import BreakerState
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.replica_health import BreakerState, ReplicaHealth, UsualLatency
+from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
 from nlapi.gateway.shard_client import NotSentError, ResponseLostError, ShardClient, ShardResponse, parse_endpoint
 from nlapi.gateway.snapshot import Clock
 from nlapi.routing.model import Shard, ShardProtocol, Version

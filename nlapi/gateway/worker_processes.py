@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.bulkhead import Bulkhead, share_limit
+from nlapi.gateway.circuit_breaker import CircuitBreaker
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.workflow import ModelManifest, load_workflow, run_pipeline
 from nlapi.routing.model import Context
@@ -32,6 +33,9 @@ HANG_GRACE_S = 1.0
 
 MAX_START_PAUSE_S = 30.0
 """seconds between two starts of a worker that ends while it loads its version, at most"""
+
+DESTROYER_S = 60.0
+"""seconds within which the second worker that ends in a caller's call is held against the caller"""
 
 # The part of the waiting calls, and of the calls in flight, that one objective and one client may have.
 LOCAL_SHARE_PERCENT = 80.0
@@ -114,6 +118,9 @@ class ProcessRunner:
         slots = manifest.workers + manifest.max_waiting
         limit = share_limit(slots, LOCAL_SHARE_PERCENT)
         self._bulkhead = Bulkhead(f"version {manifest.folder.name}", limit, limit)
+        self._destroyers: dict[tuple[str, str], CircuitBreaker] = {}
+        """(objective, client) -> a breaker, for those whose calls ended a second worker within DESTROYER_S"""
+        self._ended_at: dict[tuple[str, str], float] = {}
         try:
             # Loading takes longer than the timeout of many a request.
             self._memory_limit = max(worker.loaded.result() for worker in self._workers)
@@ -145,10 +152,10 @@ class ProcessRunner:
         job: Future[Answer] | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                worker = await self._take_worker(request.objective)
+                worker = await self._take_worker(request)
                 job = worker.submit(request.input, dict(request.context), deadline)
                 answer = asyncio.wrap_future(job)
-                answer.add_done_callback(self._finish_call(worker))
+                answer.add_done_callback(self._finish_call(worker, request))
                 # Shielded: the worker is busy until its call has ended, whoever waits for it.
                 outcome, _ = await asyncio.shield(answer)
         except TimeoutError:
@@ -165,22 +172,43 @@ class ProcessRunner:
             raise outcome
         return outcome
 
-    async def _take_worker(self, objective: str) -> Worker:
+    async def _take_worker(self, request: InferenceRequest) -> Worker:
+        """Return a free worker, after a wait. InferenceError UNAVAILABLE when too many wait, or the caller ends them."""
+        self._check_destroyer(request)
         if self._idle:
             return self._idle.popleft()
         if self._waiting_count >= self._manifest.max_waiting:
             raise InferenceError(FailureKind.UNAVAILABLE, "too many calls wait for a worker", executed=False)
         call: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        self._waiting.add(objective, call)
+        self._waiting.add(request.objective, call)
         self._waiting_count += 1
         try:
-            return await call
+            worker = await call
+            try:
+                self._check_destroyer(request)  # another call of theirs may have ended a worker meanwhile
+            except InferenceError:
+                self._release_worker(worker)
+                raise
+            return worker
         except asyncio.CancelledError:
             if call.done() and not call.cancelled():
                 self._release_worker(call.result())
             raise
         finally:
             self._waiting_count -= 1
+
+    # A new worker needs about a second, in which callers of the version wait: who ends them waits longer each time.
+    def _check_destroyer(self, request: InferenceRequest) -> None:
+        breaker = self._destroyers.get((request.objective, request.client))
+        if breaker is not None and not breaker.allows_call:
+            text = f"calls of client {request.client!r} for objective {request.objective!r} end its worker processes"
+            raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False)
+
+    def _record_destroyer(self, request: InferenceRequest) -> None:
+        key, now = (request.objective, request.client), time.monotonic()
+        if now - self._ended_at.get(key, float("-inf")) < DESTROYER_S:
+            self._destroyers.setdefault(key, CircuitBreaker(time.monotonic)).eject()
+        self._ended_at[key] = now
 
     def _release_worker(self, worker: Worker) -> None:
         """Give the worker to the next call that waits."""
@@ -191,11 +219,12 @@ class ProcessRunner:
         else:
             self._idle.append(worker)
 
-    def _finish_call(self, worker: Worker) -> Callable[[asyncio.Future[Answer]], None]:
+    def _finish_call(self, worker: Worker, request: InferenceRequest) -> Callable[[asyncio.Future[Answer]], None]:
         def finish(answer: asyncio.Future[Answer]) -> None:
             error = None if answer.cancelled() else answer.exception()
             if isinstance(error, BrokenExecutor):
                 _log.warning("a worker of %s died; starting another", self._manifest.folder.name)
+                self._record_destroyer(request)
                 self._create_task(self._replace(worker))
                 return
             memory = 0 if answer.cancelled() or error else answer.result()[1]
