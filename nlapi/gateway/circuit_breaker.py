@@ -33,10 +33,11 @@ class BreakerState(StrEnum):
 
 
 class CircuitBreaker:
-    """A circuit breaker; it opens for 1 s, and twice as long each time up to 30 s."""
+    """A circuit breaker; it opens for `first_s` seconds, and twice as long each time up to 30 s."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, first_s: float = INITIAL_EJECTION_S) -> None:
         self._clock = clock
+        self._first_s = first_s
         self._state = BreakerState.CLOSED
         self._open_until = 0.0
         self._consecutive_failures = 0
@@ -79,7 +80,7 @@ class CircuitBreaker:
             self.ejections = 0
 
     def record_failure(self, *, is_brief: bool = False) -> bool:
-        """Count a failed call, and return whether it opened the breaker; a brief opening lasts 1 s every time."""
+        """Count a failed call, and return whether it opened the breaker; a brief opening never grows longer."""
         self._outcomes.append(False)
         self._consecutive_successes = 0
         self._consecutive_failures += 1
@@ -93,5 +94,5 @@ class CircuitBreaker:
         """Open the breaker."""
         self.ejections = 1 if is_brief else self.ejections + 1
         self._state = BreakerState.OPEN
-        self._open_until = self._clock() + min(MAX_EJECTION_S, INITIAL_EJECTION_S * 2 ** min(self.ejections - 1, 10))
+        self._open_until = self._clock() + min(MAX_EJECTION_S, self._first_s * 2 ** min(self.ejections - 1, 10))
         self._consecutive_failures = 0

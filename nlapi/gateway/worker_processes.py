@@ -37,6 +37,9 @@ MAX_START_PAUSE_S = 30.0
 DESTROYER_S = 60.0
 """seconds within which the second worker that ends in a caller's call is held against the caller"""
 
+# Seconds for which such a caller is refused the first time. A new worker is there after 1 to 3 s.
+DESTROYER_PAUSE_S = 5.0
+
 # The part of the waiting calls, and of the calls in flight, that one objective and one client may have.
 LOCAL_SHARE_PERCENT = 80.0
 
@@ -173,7 +176,7 @@ class ProcessRunner:
         return outcome
 
     async def _take_worker(self, request: InferenceRequest) -> Worker:
-        """Return a free worker, after a wait. InferenceError UNAVAILABLE when too many wait, or the caller ends them."""
+        """Return a free worker. InferenceError UNAVAILABLE when too many calls wait, or the caller ends workers."""
         self._check_destroyer(request)
         if self._idle:
             return self._idle.popleft()
@@ -197,7 +200,7 @@ class ProcessRunner:
         finally:
             self._waiting_count -= 1
 
-    # A new worker needs about a second, in which callers of the version wait: who ends them waits longer each time.
+    # While a new worker starts, the callers of the version wait: who ends them waits longer each time.
     def _check_destroyer(self, request: InferenceRequest) -> None:
         breaker = self._destroyers.get((request.objective, request.client))
         if breaker is not None and not breaker.allows_call:
@@ -207,7 +210,7 @@ class ProcessRunner:
     def _record_destroyer(self, request: InferenceRequest) -> None:
         key, now = (request.objective, request.client), time.monotonic()
         if now - self._ended_at.get(key, float("-inf")) < DESTROYER_S:
-            self._destroyers.setdefault(key, CircuitBreaker(time.monotonic)).eject()
+            self._destroyers.setdefault(key, CircuitBreaker(time.monotonic, DESTROYER_PAUSE_S)).eject()
         self._ended_at[key] = now
 
     def _release_worker(self, worker: Worker) -> None:
