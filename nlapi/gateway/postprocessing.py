@@ -9,7 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.gateway.inference import InferenceError, InferenceRequest, InferenceResponse, InferenceResult, Runner
+from nlapi.gateway.inference import (
+    FailureKind,
+    InferenceError,
+    InferenceRequest,
+    InferenceResponse,
+    InferenceResult,
+    Runner,
+)
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.records import Record, Recorder, Tracer
 from nlapi.gateway.snapshot import ObjectiveRoute, ServingPlan, Snapshot
@@ -158,7 +165,9 @@ class Postprocessor:
     def _count(self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
-            plan.series.observe(ms, failed=True)
+            # Who has too many calls in flight is refused, as by a rate limit: canary guards must not judge by it.
+            if outcome.kind is not FailureKind.OVER_SHARE:
+                plan.series.observe(ms, failed=True)
         elif outcome.fallback:
             plan.series.observe(ms, failed=True)
             self._metrics.fallbacks[plan.decision.objective] += 1

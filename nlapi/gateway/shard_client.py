@@ -132,7 +132,8 @@ class ShardClient:
         return b"".join(chunks)
 
     def _too_large(self) -> ResponseLostError:
-        return ResponseLostError(f"an answer is larger than {self._max_body:,} bytes", answered=True)
+        text = f"an answer is larger than {self._max_body:,} bytes, the shard's max_answer_mb"
+        return ResponseLostError(text, answered=True)
 
     def _failure(self, error: Exception) -> NotSentError | ResponseLostError:
         causes = _causes(error)

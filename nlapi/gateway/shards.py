@@ -14,7 +14,7 @@ import orjson
 
 from nlapi.gateway import open_inference
 from nlapi.gateway.bulkhead import Bulkhead, share_limit
-from nlapi.gateway.circuit_breaker import BreakerState
+from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
 from nlapi.gateway.shard_client import NotSentError, ResponseLostError, ShardClient, ShardResponse, parse_endpoint
@@ -110,11 +110,11 @@ class Cluster:
                 while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted, call.objective)):
                     attempted.append(replica)
                     sent_at = perf_counter()
-                    # The call that tries a replica again is somebody's request: it may only take part of the time.
-                    is_trial = call.repeatable and len(self._replicas) > 1 and replica.health.half_open(call.objective)
-                    send = self._send_trial if is_trial else self._send
+                    decided = replica.health.half_open(call.objective)
                     try:
-                        answer = await send(replica, call)
+                        answer = await (
+                            self._send_trial(replica, call, decided) if decided else self._send(replica, call)
+                        )
                     except InferenceError as error:
                         failure = error
                         if error.executed and not call.repeatable:
@@ -147,19 +147,20 @@ class Cluster:
         unreachable_count = sum(1 for replica in opened if not replica.health.is_reachable)
         return opened[: max(unreachable_count, len(self._replicas) // 2)]
 
-    async def _send_trial(self, replica: Replica, call: ShardCall) -> ShardResponse:
-        """Send to a replica that has failed before, with part of the timeout."""
-        breakers = replica.health.half_open(call.objective)
-        for breaker in breakers:
+    async def _send_trial(self, replica: Replica, call: ShardCall, decided: list[CircuitBreaker]) -> ShardResponse:
+        """Send the one call that decides on breakers, with part of the timeout when another replica may answer it."""
+        # It is somebody's request. One that is not repeatable goes nowhere else, and has all of its time here.
+        has_another = call.repeatable and len(self._replicas) > 1
+        for breaker in decided:
             breaker.is_tried = True
         sent_at = perf_counter()
         try:
-            async with asyncio.timeout(call.timeout_s * TRIAL_TIME_SHARE):
+            async with asyncio.timeout(call.timeout_s * TRIAL_TIME_SHARE if has_another else None):
                 return await self._send(replica, call)
         except TimeoutError:
             raise self._count_slow(replica, call, perf_counter() - sent_at) from None
         finally:
-            for breaker in breakers:
+            for breaker in decided:
                 breaker.is_tried = False
 
     async def _send(self, replica: Replica, call: ShardCall) -> ShardResponse:

@@ -341,7 +341,9 @@ def _limit_memory(size: int) -> None:
 
         fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
         limit = int(fields["VmData"].split()[0]) * 1024 + size
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        hard_limit = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        if hard_limit == resource.RLIM_INFINITY or limit < hard_limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard_limit))
 
 
 def _resident_memory() -> int:
