@@ -62,7 +62,7 @@ def read_registrations() -> dict[str, Registration]:
         ) from None
 
 
-def read_policy() -> tuple[str, Mapping[str, Any] | None]:
+def read_policy() -> tuple[str, Mapping[str, object] | None]:
     """Return the path of the user's policy and its content, None without a policy. UsageError when it is damaged."""
     file = user_folder("config") / "policy.toml"
     try:

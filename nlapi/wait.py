@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def wait(coroutine: Coroutine[Any, Any, T]) -> T:
+def wait(coroutine: Coroutine[object, object, T]) -> T:
     """Return the result of a coroutine, or raise its exception."""
     import asyncio
     from concurrent.futures import ThreadPoolExecutor

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/design/*.md", "benchmarks/*.md")
+PATTERNS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/design/*.md", "benchmarks/*.md", "training/README.md")
 PAGES = sorted(page for pattern in PATTERNS for page in ROOT.glob(pattern))
 FOLDERS = ("nlapi", "tests", "benchmarks", "training", "docs", "specs", "prompts", "plugins", "examples")
 

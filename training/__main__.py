@@ -1,7 +1,8 @@
 """Trains the files that ship with nlapi: `python -m training [--questions DIR] [PART ...]`, all parts if none is named.
 
-Parts: gazetteer (places.txt), word-vectors (meanings.bin), slots (slots.json), ranking (rank.json, confidence.json,
-meant.json). Two runs on one machine write the same bytes. README.md says what each part needs.
+Parts: tables (tables.json), gazetteer (gazetteer.txt), word-vectors (meanings.bin), slots (slots.json), ranking
+(rank.json, confidence.json, meant.json). Two runs on one machine write the same bytes. README.md says what each part
+needs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from training import forests, gazetteer, ranking, slots, word_vectors
+from training import forests, gazetteer, ranking, slots, tables, word_vectors
 from training.corpus import Corpus, add_questions
 from training.provenance import training_record
 from training.ranking_examples import examples
@@ -20,12 +21,14 @@ from training.ranking_examples import examples
 REPEATABLE = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """The environment in which two runs write the same bytes: sums differ in the last digit by the order of a set and by
 the number of threads, and so would the trees."""
-PARTS = ("gazetteer", "word-vectors", "slots", "ranking")
+PARTS = ("tables", "gazetteer", "word-vectors", "slots", "ranking")
 
 
 def main() -> None:
     options = _options()
     parts = options.parts or PARTS
+    if "tables" in parts:
+        tables.main()
     if "gazetteer" in parts:
         gazetteer.main()
     if "word-vectors" in parts:

@@ -10,10 +10,11 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from training.corpus import TODAY
 
+T = TypeVar("T")
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}
 AMOUNT = {"type": "number"}
@@ -123,7 +124,7 @@ class Maker:
     def __init__(self, thing: Thing, seed: int) -> None:
         self.thing, self.dice = thing, random.Random(seed)
 
-    def one_of(self, *values: Any) -> Any:
+    def one_of(self, *values: T) -> T:
         return self.dice.choice(values)
 
     def name(self) -> str:

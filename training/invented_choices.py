@@ -164,10 +164,10 @@ def _document(thing: Thing, part: str, act: str, dice: random.Random) -> tuple[M
 
 def _operation(
     id: str, summary: str, path: str, query: list[Any], properties: Mapping[str, Any] | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     names = [segment.strip("{}") for segment in path.split("/") if segment.startswith("{")]
     parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
-    node = {"operationId": id, "summary": summary, "parameters": [*parameters, *query]}
+    node: dict[str, object] = {"operationId": id, "summary": summary, "parameters": [*parameters, *query]}
     if properties is not None:
         schema = {"type": "object", "properties": properties, "required": list(properties)[:1] if id[0] != "u" else []}
         node["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -40,7 +40,7 @@ _HOTELS = "Grand Meridian Hotel|Hotel Aurora|The Lantern Inn|Harbor View Hotel|H
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SlotQuestion:
     """A sentence about one operation: what it may be told, which of that is needed, and what is meant."""
 
     question: str
@@ -115,7 +115,7 @@ _OTHERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def money(dice: Dice) -> Iterator[Asked]:
+def money(dice: Dice) -> Iterator[SlotQuestion]:
     (one, first), (other, second) = dice.sample(sorted(_MONEY.items()), 2)
     source, target = dice.one_of(
         ("from", "to"), ("sell", "buy"), ("have", "want"), ("from_code", "to_code"), ("source", "target")
@@ -139,7 +139,7 @@ def money(dice: Dice) -> Iterator[Asked]:
         f"{aside}what are {amount} {first} worth in {second}?",
         f"how many {second} will {amount} {first} buy?",
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="swap money",
             told=dice.mixed(sums, {"date": dated["date"]}),
@@ -151,7 +151,7 @@ def money(dice: Dice) -> Iterator[Asked]:
         f"quote {one} to {other} on {day[0]}",
         f"{aside}what was the quote from {one} to {other} of {day[0]}?",
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="old quotes",
             told=dice.mixed(dated, {"limit": _OTHERS["limit"]}),
@@ -161,7 +161,7 @@ def money(dice: Dice) -> Iterator[Asked]:
         )
 
 
-def parcels(dice: Dice) -> Iterator[Asked]:
+def parcels(dice: Dice) -> Iterator[SlotQuestion]:
     first, other = dice.sample(_STREETS, 2)
     town = dice.one_of(*_TOWNS)
     start, end = f"{dice.randint(2, 2400)} {first}, {town}", f"{dice.randint(2, 900)} {other}, {town}"
@@ -181,7 +181,7 @@ def parcels(dice: Dice) -> Iterator[Asked]:
         (f"the crate in {pieces} pieces goes to {end}", {"deliver_to": end, "pieces": pieces}),
         (f"deliver {weight} kilos to {end}, please", {"deliver_to": end, "weight": weight}),
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="send parcel",
             told=dice.mixed(told, {}),
@@ -191,7 +191,7 @@ def parcels(dice: Dice) -> Iterator[Asked]:
         )
 
 
-def codes(dice: Dice) -> Iterator[Asked]:
+def codes(dice: Dice) -> Iterator[SlotQuestion]:
     code, name = dice.choice(sorted(_HARBORS.items()))
     key = dice.one_of("harbor", "port", "stop", "code")
     told: Told = {
@@ -204,7 +204,7 @@ def codes(dice: Dice) -> Iterator[Asked]:
         f"boats at {name}, by its code {code}",
         f"I sail to {name} soon. Look it up, its symbol is {code}",
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="list boats",
             told=dice.mixed(told, more),
@@ -214,7 +214,7 @@ def codes(dice: Dice) -> Iterator[Asked]:
         )
 
 
-def works(dice: Dice) -> Iterator[Asked]:
+def works(dice: Dice) -> Iterator[SlotQuestion]:
     work, series = dice.sample(_WORKS, 2)
     who = dice.one_of(*_PEOPLE)
     key = dice.one_of("title", "book", "print", "novel")
@@ -231,12 +231,12 @@ def works(dice: Dice) -> Iterator[Asked]:
         (f"is there anything called '{work}'?", {key: work}),
         (f"the {key} '{work}' in the series '{series}'", {key: work, "series": series}),
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text, does=f"find {key}", told=dice.mixed(told, {}), needed=(key,), arguments=meant, path="/works"
         )
 
 
-def places(dice: Dice) -> Iterator[Asked]:
+def places(dice: Dice) -> Iterator[SlotQuestion]:
     town, state = dice.choice(sorted(_US.items()))
     elsewhere, district, hotel = dice.one_of(*_TOWNS), dice.one_of(*_DISTRICTS), dice.one_of(*_HOTELS)
     full = dice.said(
@@ -251,7 +251,7 @@ def places(dice: Dice) -> Iterator[Asked]:
         f"I'm in {town}, {state}. Is there a {trade} here?",
         f"any {trade} in {town.lower()}?",
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does=f"find {trade}",
             told=dice.mixed({where: full}, _OTHERS),
@@ -259,7 +259,7 @@ def places(dice: Dice) -> Iterator[Asked]:
             arguments={where: f"{town}, {state}"},
             path="/trades",
         )
-    yield Asked(
+    yield SlotQuestion(
         question=f"is there a {trade} in {elsewhere}?",
         does=f"find {trade}",
         told=dice.mixed({where: plain}, _OTHERS),
@@ -280,7 +280,7 @@ def places(dice: Dice) -> Iterator[Asked]:
         f"which {trade} works in {district} Quarter, {elsewhere}?",
     ):
         meant = {"city": elsewhere, "quarter": f"{district} Quarter" if named else district}
-        yield Asked(
+        yield SlotQuestion(
             question=text, does=f"find {trade}", told=dice.mixed(told, _OTHERS), arguments=meant, path="/trades"
         )
     stay: Told = {
@@ -295,7 +295,7 @@ def places(dice: Dice) -> Iterator[Asked]:
         f"a room in the {hotel.removeprefix('The ')}, {elsewhere}, for {nights} nights",
     ):
         name = hotel if hotel in text else hotel.removeprefix("The ")
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="book hotel",
             told=dice.mixed(stay, {}),
@@ -305,7 +305,7 @@ def places(dice: Dice) -> Iterator[Asked]:
         )
 
 
-def looks(dice: Dice) -> Iterator[Asked]:
+def looks(dice: Dice) -> Iterator[SlotQuestion]:
     """Sizes, colours and materials: words that nothing but their meaning ties to a parameter."""
     width, height = dice.randint(20, 900), dice.randint(20, 900)
     color, material, dish = dice.one_of(*_COLORS), dice.one_of(*_MATERIALS), dice.one_of(*_DISHES)
@@ -326,7 +326,9 @@ def looks(dice: Dice) -> Iterator[Asked]:
         (f"print a {color} poster", {"color": color}),
         (f'a {color} card that says "{dish} tonight"', {"color": color, "caption": f"{dish} tonight"}),
     ):
-        yield Asked(question=text, does="print poster", told=dice.mixed(told, {}), arguments=meant, path="/posters")
+        yield SlotQuestion(
+            question=text, does="print poster", told=dice.mixed(told, {}), arguments=meant, path="/posters"
+        )
     shop: Told = {
         "material": dice.said(TEXT, "What it is made of.", "The material, such as 'steel'."),
         "color": dice.said(TEXT, "The color."),
@@ -337,7 +339,7 @@ def looks(dice: Dice) -> Iterator[Asked]:
         (f"do you have {color} {item}?", {"color": color, "item": item}),
         (f"show me {material} {item}", {"material": material, "item": item}),
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="search shop",
             told=dice.mixed(shop, _OTHERS),
@@ -354,7 +356,7 @@ def looks(dice: Dice) -> Iterator[Asked]:
         (f"how do I cook {dish} for {height} people?", {"dish": dish, "servings": height}),
         (f"get the recipe of {dish} including the steps", {"dish": dish}),
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="get recipe",
             told=dice.mixed(food, _OTHERS),
@@ -364,7 +366,7 @@ def looks(dice: Dice) -> Iterator[Asked]:
         )
 
 
-def hours(dice: Dice) -> Iterator[Asked]:
+def hours(dice: Dice) -> Iterator[SlotQuestion]:
     (said, day), hour, minute = dice.day(), dice.randint(1, 11), dice.one_of(0, 15, 30)
     clock = f"{hour}:{minute:02} {dice.one_of('pm', 'PM', 'p.m.')}"
     form = dice.one_of("YYYY-MM-DD HH:mm:ss", "YYYY-MM-DDTHH:MM:SSZ")
@@ -376,14 +378,14 @@ def hours(dice: Dice) -> Iterator[Asked]:
         "end_at": dice.said(TEXT, f"The end, in the format '{form}', or nothing if it is open."),
         "subject": dice.said(TEXT, "What it is about."),
     }
-    yield Asked(
+    yield SlotQuestion(
         question=f"someone who is free on {said} at {clock}",
         does="find helper",
         told=dice.mixed(told, _OTHERS),
         arguments={"start_at": moment},
         path="/helpers",
     )
-    yield Asked(
+    yield SlotQuestion(
         question=f"is anyone free from {said}, at {clock}?",
         does="find helper",
         told=dice.mixed(told, _OTHERS),
@@ -392,7 +394,7 @@ def hours(dice: Dice) -> Iterator[Asked]:
     )
     if hour < 11:
         text = f"block {said} from {hour}:{minute:02} pm to {hour + 1}:{minute:02} pm"
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="block time",
             told=dice.mixed(told, {}),
@@ -401,7 +403,7 @@ def hours(dice: Dice) -> Iterator[Asked]:
         )
     took = dice.randint(2, 90)
     lasts = dice.said(AMOUNT, "How long it takes, in seconds.", "Length in seconds")
-    yield Asked(
+    yield SlotQuestion(
         question=f"run the pump for {took} minutes",
         does="run pump",
         told=dice.mixed({"duration": lasts}, {"speed": {**NUMBER, "description": "Turns a minute."}}),
@@ -409,7 +411,7 @@ def hours(dice: Dice) -> Iterator[Asked]:
         path="/pumps",
     )
     apart = {"date": dice.said(TEXT, "The day (YYYY-MM-DD)."), "time": dice.said(TEXT, "The hour (HH:MM).")}
-    yield Asked(
+    yield SlotQuestion(
         question=f"a table on {said} at {clock}",
         does="book table",
         told=dice.mixed(apart, {"people": {**NUMBER, "description": "How many come."}}),
@@ -418,7 +420,7 @@ def hours(dice: Dice) -> Iterator[Asked]:
     )
 
 
-def shares(dice: Dice) -> Iterator[Asked]:
+def shares(dice: Dice) -> Iterator[SlotQuestion]:
     rate, years, sum = dice.randint(2, 19), dice.randint(2, 30), dice.randint(2, 90) * 100
     decimal = dice.random() < 0.6
     key = dice.one_of("growth", "growth_rate", "bonus_rate", "gain")
@@ -439,12 +441,12 @@ def shares(dice: Dice) -> Iterator[Asked]:
         f"${sum} that grow by {rate}% a year over the next {years} years",
         f"let ${sum} gain {rate}% for {years} years",
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text, does="fill jar", told=dice.mixed(told, {}), needed=tuple(told), arguments=meant, path="/jars"
         )
 
 
-def traits(dice: Dice) -> Iterator[Asked]:
+def traits(dice: Dice) -> Iterator[SlotQuestion]:
     """Flags that are said in other words, and those that nobody spoke of though half their description was said."""
     tail = dice.one_of("True when so, else False.", "Yes or no; no unless told.", "")
     told: Told = {
@@ -466,7 +468,7 @@ def traits(dice: Dice) -> Iterator[Asked]:
         (f"a site in {town} with parking", {"has_parking": True}),
         (f"a camp in {town} by a lake", {"near_water": True}),
     ):
-        yield Asked(
+        yield SlotQuestion(
             question=text,
             does="find camp",
             told=dice.mixed(told, _OTHERS),
@@ -475,7 +477,7 @@ def traits(dice: Dice) -> Iterator[Asked]:
         )
 
 
-PATTERNS: tuple[Callable[[Dice], Iterator[Asked]], ...] = (
+PATTERNS: tuple[Callable[[Dice], Iterator[SlotQuestion]], ...] = (
     money,
     parcels,
     codes,
@@ -488,7 +490,7 @@ PATTERNS: tuple[Callable[[Dice], Iterator[Asked]], ...] = (
 )
 
 
-def invented_more(times: int = 12) -> Iterator[Asked]:
+def invented_more(times: int = 12) -> Iterator[SlotQuestion]:
     """Each pattern so many times; the same on every run."""
     for number in range(times):
         for at, pattern in enumerate(PATTERNS):

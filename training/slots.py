@@ -7,18 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import nlapi.planner.slots.scoring as among
 from nlapi.planner.forest import read_forest
 from nlapi.planner.slots.candidates import slot_candidates
 from nlapi.planner.slots.context import SlotContext
-from nlapi.planner.slots.scoring import FEATURES, feature_rows
+from nlapi.planner.slots.scoring import FEATURES, RERANK_FEATURES, feature_rows, rerank_rows
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from training import forests
 from training.corpus import Corpus
 from training.folds import FOLDS
 from training.gold import cases, scene_of, wanted
-from training.invented import invented
-from training.invented_more import invented_more
+from training.invented import Said, invented
+from training.invented_more import SlotQuestion, invented_more
 from training.scoring import accepted
 
 TREES = 350
@@ -71,7 +70,8 @@ def public(corpus: Corpus) -> Iterator[Asked]:
 
 def general() -> Iterator[Asked]:
     """The sentences about invented APIs, spread over the folds by what they are about."""
-    for said in (*invented(), *invented_more()):
+    sentences: tuple[Said | SlotQuestion, ...] = (*invented(), *invented_more())
+    for said in sentences:
         scene = scene_of(said.document(), said.question)
         meant = {slot: said.arguments.get(slot.path[0]) for slot in scene.slots}
         values = {slot: ([] if value is None else [value], value is None) for slot, value in meant.items()}
@@ -119,7 +119,7 @@ def _first(questions: Sequence[Asked], without: Sequence[str] = ()) -> list[dict
 
 
 def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[Example]:
-    """The rows of among.py, each question told by the forest that has not seen it."""
+    """Return the rows of the second forest, over probabilities of first forests that have not seen the question."""
     readers = [read_forest(data) for data in first]
     examples = []
     for one in found:
@@ -129,7 +129,7 @@ def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[
             for option, row in zip(one.options, one.rows, strict=True)
         ]
         right = {id(option): good for option, good in zip(told, one.right, strict=True)}
-        for slot, option, row in among.feature_rows(one.scene, told):
+        for slot, option, row in rerank_rows(one.scene, told):
             good = slot in one.empty if option is None else right[id(option)]
             examples.append(Example(fold=one.fold, row=row, right=good, weight=one.weight))
     return examples
@@ -138,7 +138,7 @@ def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[
 def fit_after(chosen: Iterable[Example]) -> dict[str, Any]:
     chosen = list(chosen)
     return forests.train(
-        among.FEATURES,
+        RERANK_FEATURES,
         [one.row for one in chosen],
         [float(one.right) for one in chosen],
         weights=[one.weight for one in chosen],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from nlapi.agent.current_state import contents_read, count_line, evidence_of, state_read
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
@@ -176,7 +175,7 @@ class Agreement:
             changes=draft.changes,
         )
 
-    async def _settle_drafts(self, drafts: Mapping[int, _CallDraft]) -> dict[int, Mapping[str, Any]] | None:
+    async def _settle_drafts(self, drafts: Mapping[int, _CallDraft]) -> dict[int, Mapping[str, object]] | None:
         """Settle what is sent; where the user edits arguments, settle nothing and return them by index."""
         if self.terms.dry_run:
             self._end_drafts(drafts, Outcome.PREVIEWED, "a dry run: built, and not sent")
@@ -229,7 +228,7 @@ class Agreement:
         return ConsentError(f"{lines}; {consequence}", hint=hint)
 
     async def _edit_drafts(
-        self, drafts: Mapping[int, _CallDraft], edited: Mapping[int, Mapping[str, Any]]
+        self, drafts: Mapping[int, _CallDraft], edited: Mapping[int, Mapping[str, object]]
     ) -> dict[int, _CallDraft]:
         """Return the drafts with the edited arguments; unchanged, with a note, where one cannot be built."""
         items = list(self.items)
@@ -290,7 +289,7 @@ def _assumed_steps(earlier: Sequence[Prepared | Step]) -> Iterator[Step]:
             yield Step(call=item.call, outcome=Outcome.ANSWERED, request=item.request, result=result)
 
 
-def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:
+def _edited_account(call: Call, arguments: Mapping[str, object]) -> Account:
     """Return the account of a call that the user edited: each changed value has the origin REPLY."""
     account = call.account or Account()
     changed = {name for name, value in arguments.items() if name not in call.arguments or call.arguments[name] != value}

@@ -53,7 +53,7 @@ CONTEXT = (
         for cap in SPENDING_CAPS
     ),
 )
-_MATCH: Mapping[str, Any] = {
+_MATCH: Mapping[str, object] = {
     "when": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
     "unless": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
     "between": {
@@ -86,7 +86,7 @@ _RULE = {
 }
 # The user's file. Rules have the gateway's form without `objective` and `model`, so that one form is learned once; the
 # first rule that matches wins.
-SCHEMA: Mapping[str, Any] = {
+SCHEMA: Mapping[str, object] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {

@@ -62,7 +62,7 @@ class _PlanDraft:
     """text before a pause"""
     usage: dict[str, int] = field(default_factory=dict)
 
-    def count(self, usage: Mapping[str, Any]) -> None:
+    def count(self, usage: Mapping[str, object]) -> None:
         for key, value in usage.items():
             if isinstance(value, int):
                 self.usage[key] = self.usage.get(key, 0) + value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
 
 from nlapi.agent.events import FieldChange, field_changes
 from nlapi.agent.sending import READ_SECONDS
@@ -73,7 +72,7 @@ def _matching_read(change: Call) -> Call | None:
     return None
 
 
-def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, Any] | None:
+def _reader_arguments(change: Call, path: Path, reader: Operation) -> dict[str, object] | None:
     """Return the arguments of a reader from those of a change; None where a required one is missing."""
     tool = compile_tool(reader)
     positions = {name: number for number, segment in enumerate(segments(reader.route)) if (name := segment.parameter)}
@@ -113,7 +112,7 @@ def _list_evidence(step: Step, call: Call, result: Result) -> str:
     return f"{operation.id} lists none {criterion}{suffix}"
 
 
-def _is_same_item(entry: Mapping[str, Any], body: Mapping[str, Any], name: str, noun: tuple[str, ...]) -> bool:
+def _is_same_item(entry: Mapping[str, object], body: Mapping[str, object], name: str, noun: tuple[str, ...]) -> bool:
     if not name:
         return not _differences(body, entry) and not body.keys().isdisjoint(entry)
     values = (name_of(entry, noun), field_at(entry, name_path(body, noun)))
@@ -136,12 +135,12 @@ def _item_evidence(step: Step, call: Call, result: Result) -> str:
     return f"{reader} shows {values_text}" if values_text else ""
 
 
-def _body_fields(call: Call) -> dict[str, Any]:
+def _body_fields(call: Call) -> dict[str, object]:
     """Return the fields of the body of a call."""
     return dict(_iterate_body_fields(call))
 
 
-def _iterate_body_fields(call: Call) -> Iterator[tuple[str, Any]]:
+def _iterate_body_fields(call: Call) -> Iterator[tuple[str, object]]:
     for name, value in call.arguments.items():
         location, wire_name = call.tool.places.get(name, ("body", name))
         if location == "body" and wire_name:
@@ -150,20 +149,20 @@ def _iterate_body_fields(call: Call) -> Iterator[tuple[str, Any]]:
             yield from value.items()
 
 
-def _differences(body: Mapping[str, Any], item: Mapping[str, Any]) -> list[str]:
+def _differences(body: Mapping[str, object], item: Mapping[str, object]) -> list[str]:
     """Return the names of the fields whose plain value differs in the answer."""
     # Nested values are left out: an API may add fields to them.
     plain = {name: value for name, value in body.items() if isinstance(value, str | int | float)}
     return [name for name, value in plain.items() if name in item and not _is_equal(value, item[name])]
 
 
-def _is_equal(value: Any, current: Any) -> bool:
+def _is_equal(value: object, current: object) -> bool:
     if isinstance(value, str) and isinstance(current, str):
         return normalize_text(value) == normalize_text(current)
     return bool(value == current) or str(value) == str(current)
 
 
-def _quote_value(value: Any) -> str:
+def _quote_value(value: object) -> str:
     text = single_line(str(value))
     return f'"{text[:MAX_VALUE_CHARS]}…"' if len(text) > MAX_VALUE_CHARS else f'"{text}"'
 

@@ -63,7 +63,7 @@ def field_changes(call: Call, current: Result, reader: Operation) -> tuple[Field
     return fields if any(field.state is not FieldState.UNKNOWN for field in fields) else ()
 
 
-def _body(call: Call) -> Mapping[str, Any] | None:
+def _body(call: Call) -> Mapping[str, object] | None:
     """Return the fields in the body of a call, by their names on the wire."""
     values = locate_arguments(call.tool, call.arguments)
     body = values.get(("body", ""))
@@ -72,7 +72,7 @@ def _body(call: Call) -> Mapping[str, Any] | None:
     return {name: value for (location, name), value in values.items() if location == "body" and name} or None
 
 
-def _compare_fields(body: Mapping[str, Any], before: Mapping[str, Any], prefix: str) -> Iterator[FieldChange]:
+def _compare_fields(body: Mapping[str, object], before: Mapping[str, Any], prefix: str) -> Iterator[FieldChange]:
     for name, after in body.items():
         field = f"{prefix}{name}"
         if name not in before:
@@ -84,7 +84,7 @@ def _compare_fields(body: Mapping[str, Any], before: Mapping[str, Any], prefix: 
             yield FieldChange(field=field, state=state, after=after, before=before[name])
 
 
-def _is_json_equal(first: Any, second: Any) -> bool:
+def _is_json_equal(first: object, second: object) -> bool:
     """Return whether two JSON values are equal; unlike in Python, 1 and true differ."""
     if isinstance(first, bool) is not isinstance(second, bool):
         return False

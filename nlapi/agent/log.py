@@ -95,7 +95,9 @@ class Log:
             os.close(self.descriptor)
             self.descriptor = -1
 
-    def write_question(self, question: str, *, known_values: Mapping[str, Any] | None = None, **fields: Any) -> None:
+    def write_question(
+        self, question: str, *, known_values: Mapping[str, object] | None = None, **fields: object
+    ) -> None:
         """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
         self._append({"event": "asked", "question": question, "known": dict(known_values or {}), **fields})
 
@@ -113,7 +115,7 @@ class Log:
         if durable:
             os.fsync(self.descriptor)
 
-    def _masked(self, value: Any) -> Any:
+    def _masked(self, value: object) -> object:
         if not self.secrets:
             return value
         if isinstance(value, str):
@@ -258,9 +260,9 @@ def _result(result: Result) -> Record:
     return {**fields, "headers": headers, **stream, **_items(result.items)}
 
 
-def _items(items: Iterable[Any]) -> Record:
+def _items(items: Iterable[object]) -> Record:
     """Return the first items of a stream, as many as MAX_BODY holds; `left_out` counts the others."""
-    stored: list[Any] = []
+    stored: list[object] = []
     size, omitted = 0, 0
     for item in items:
         size += len(json.dumps(item, ensure_ascii=False))
@@ -378,7 +380,7 @@ def spent_by_period(folder: Path, now: datetime) -> tuple[float, float]:
     return sum(cost for moment, cost in costs if moment >= day), sum(cost for _, cost in costs)
 
 
-def _moment(record: dict[str, Any]) -> datetime | None:
+def _moment(record: dict[str, object]) -> datetime | None:
     try:
         moment = datetime.fromisoformat(str(record.get("at")))
     except ValueError:
@@ -386,7 +388,7 @@ def _moment(record: dict[str, Any]) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-def _cost(record: dict[str, Any]) -> float:
+def _cost(record: dict[str, object]) -> float:
     raw = record.get("raw") if record.get("event") == "planned" else None
     cost = raw.get("cost") if isinstance(raw, dict) else None
     return float(cost) if isinstance(cost, (int, float)) else 0.0

@@ -134,7 +134,7 @@ class StreamedAnswer:
     inputs: dict[int, str] = field(default_factory=dict)
     stop: str | None = None
     details: str = ""
-    usage: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, object] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """tool_use id -> what is wrong with its input"""
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 from urllib.parse import unquote_plus
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
@@ -143,7 +142,7 @@ def _join_reasons(*reasons: str) -> str:
     return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     """Yield every text in a JSON value, keys included, and numbers from 10,000 on."""
     if isinstance(value, str):
         yield value

@@ -123,7 +123,7 @@ def _plan(record: Record, tool: FindTool) -> Plan:
     )
 
 
-def _state(data: Mapping[str, Any], tool: FindTool) -> PlanState | None:
+def _state(data: Mapping[str, object], tool: FindTool) -> PlanState | None:
     """Return the state of a plan. UsageError where its planner cannot continue from it."""
     match data.get("planner"):
         case "claude":

@@ -71,7 +71,7 @@ def find_match(
     return None
 
 
-def find_repeated_item(argument: str, value: Any, call: Call, steps: Iterable[Step], ids: Iterable[str]) -> str:
+def find_repeated_item(argument: str, value: object, call: Call, steps: Iterable[Step], ids: Iterable[str]) -> str:
     """Return the name of the item with one of `ids` that has `value` in the same field already; "" where none has.
 
     An update repeats fields that stay, or has the revision of the item. `ids` are those of the path that the user said,
@@ -91,7 +91,7 @@ def find_repeated_item(argument: str, value: Any, call: Call, steps: Iterable[St
     return ""
 
 
-def is_in_answers(value: Any, steps: Iterable[Step]) -> bool:
+def is_in_answers(value: object, steps: Iterable[Step]) -> bool:
     """Return whether a value is anywhere in the answers."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     needle = text.casefold()
@@ -109,7 +109,7 @@ def _answered_steps(steps: Iterable[Step]) -> Iterator[Step]:
     return (step for step in steps if step.outcome is Outcome.ANSWERED and step.result is not None)
 
 
-def _answer_items(step: Step) -> Iterator[Mapping[str, Any]]:
+def _answer_items(step: Step) -> Iterator[Mapping[str, object]]:
     """Yield the entries that an answer lists, or its one item."""
     if step.result is None or not step.result.ok:
         return
@@ -120,7 +120,7 @@ def _answer_items(step: Step) -> Iterator[Mapping[str, Any]]:
     yield from (entry for entry in entries if isinstance(entry, Mapping))
 
 
-def _match_by_name(item: Mapping[str, Any], id: Any, path: str, sentence: UserSentence) -> ItemMatch | None:
+def _match_by_name(item: Mapping[str, object], id: object, path: str, sentence: UserSentence) -> ItemMatch | None:
     """Return the match of an item by the longest of its names that is in the sentence as a whole."""
     matches: list[ItemMatch] = []
     for key, field in _naming_fields(item):
@@ -130,7 +130,7 @@ def _match_by_name(item: Mapping[str, Any], id: Any, path: str, sentence: UserSe
     return max(matches, key=lambda match: len(match.name), default=None)
 
 
-def _naming_fields(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _naming_fields(item: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for key, field in item.items():
         if name_key(str(key)) in _NAMING_FIELDS or name_key(str(key)).endswith("name"):
             text = text_of(field, str(key)) or (str(field) if type(field) is int else "")
@@ -140,7 +140,7 @@ def _naming_fields(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((f"{key}.{inner}", text) for inner, text in _naming_fields(field))
 
 
-def _match_by_filter(step: Step, item: Mapping[str, Any], id: Any, sentence: UserSentence) -> ItemMatch | None:
+def _match_by_filter(step: Step, item: Mapping[str, object], id: object, sentence: UserSentence) -> ItemMatch | None:
     """Return the only item of a list that was filtered by a text of the user's."""
     if step.call.tool.effect is not Effect.READ or len(list(_answer_items(step))) != 1:
         return None
@@ -163,7 +163,7 @@ def _overlaps(first: ItemMatch, second: ItemMatch) -> bool:
     return len(second.mention.words) >= len(first.mention.words)
 
 
-def _has_value(item: Mapping[str, Any], argument: str, value: Any) -> bool:
+def _has_value(item: Mapping[str, object], argument: str, value: object) -> bool:
     last_key = name_key(argument.rpartition(".")[2])
     field = field_at(item, argument)
     if field is None:

@@ -200,7 +200,7 @@ def _leaves(call: Call) -> Iterator[_Leaf]:
         yield from _nested_leaves(call, name, value, argument_schema(call.tool, name))
 
 
-def _nested_leaves(call: Call, argument: str, value: Any, schema: Mapping[str, Any]) -> Iterator[_Leaf]:
+def _nested_leaves(call: Call, argument: str, value: object, schema: Mapping[str, object]) -> Iterator[_Leaf]:
     spec = call.tool.operation.spec
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
@@ -364,13 +364,13 @@ def _currency_mention(argument: str, value: str, sentence: UserSentence) -> Ment
     return next((figure.mention for figure in find_numbers(sentence) if figure.currency == value), None)
 
 
-def _equals(first: Any, second: Any) -> bool:
+def _equals(first: object, second: object) -> bool:
     return first == second or (
         str(first) == str(second) and not isinstance(first, bool) and not isinstance(second, bool)
     )
 
 
-def _values(value: Any) -> Iterator[Any]:
+def _values(value: object) -> Iterator[object]:
     if isinstance(value, Mapping):
         for item in value.values():
             yield from _values(item)

@@ -51,7 +51,7 @@ def jq_filter(expression: str) -> Filter:
             raise _refusal(expression, used[1]) from None
         raise UsageError(f"--jq {expression!r}: {_in_expression(text)}") from None
 
-    def apply(data: Any) -> list[Any]:
+    def apply(data: object) -> list[object]:
         try:
             return list(compiled.input_value(data).all())
         except ValueError as error:
@@ -72,7 +72,7 @@ def _in_expression(text: str) -> str:
     return re.sub(r"\bline (\d+)", lambda match: f"line {max(int(match[1]) - 1, 1)}", first)
 
 
-def _format_item(item: Any, framing: Framing | None) -> str:
+def _format_item(item: object, framing: Framing | None) -> str:
     """Return an item as text: a string unchanged, an event with its name before it, anything else as JSON."""
     if framing is Framing.FRAMES and isinstance(item, dict):
         stream, text = item.get("stream"), item.get("text")
@@ -83,20 +83,20 @@ def _format_item(item: Any, framing: Framing | None) -> str:
     return _text(item)
 
 
-def print_items(items: Iterable[Any], framing: Framing | None) -> None:
+def print_items(items: Iterable[object], framing: Framing | None) -> None:
     """Print each item as a line, and flush."""
     for item in items:
         console.write(_format_item(item, framing))
     console.flush()
 
 
-def print_filtered(data: Any, item_filter: Filter) -> None:
+def print_filtered(data: object, item_filter: Filter) -> None:
     """Print the results of a filter, one a line: strings unchanged, everything else as JSON."""
     for value in item_filter(data):
         console.write(_text(value))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -160,7 +160,7 @@ class LivePrinter:
             self._is_line_open = not text.endswith("\n")
             console.write(text, end="")
 
-    async def wait_for(self, answer: Coroutine[Any, Any, Result]) -> Result:
+    async def wait_for(self, answer: Coroutine[object, object, Result]) -> Result:
         """Wait for the answer and return it; after PATIENCE seconds a terminal shows the number of items so far."""
         timer = asyncio.get_running_loop().call_later(PATIENCE, self._start) if sys.stderr.isatty() else None
         try:

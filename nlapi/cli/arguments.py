@@ -15,13 +15,13 @@ from nlapi.tools.tool import Tool
 
 def parse_arguments(
     tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the arguments of one call: registered values, overridden by `--args`, overridden by the pairs."""
     from_profile = {name: value for name, value in known_values.items() if name in tool.places}
     return {**coerce_arguments(from_profile, tool), **_from_json(json_text, tool), **_from_pairs(pairs, tool)}
 
 
-def _from_json(text: str | None, tool: Tool) -> dict[str, Any]:
+def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
     """Return the arguments in `--args`: a JSON object, `@FILE` with one, or `-` for standard input."""
     if text is None:
         return {}
@@ -39,7 +39,7 @@ def _from_json(text: str | None, tool: Tool) -> dict[str, Any]:
     return {_argument_name(name, tool): argument for name, argument in value.items()}
 
 
-def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, Any]:
+def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, object]:
     """Return the arguments in `KEY=VALUE` pairs; repeated lists are joined. UsageError for another repeated key."""
     values: dict[str, Any] = {}
     for text in texts:
@@ -53,7 +53,7 @@ def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, Any]:
     return values
 
 
-def _pair(text: str, tool: Tool) -> tuple[str, Any]:
+def _pair(text: str, tool: Tool) -> tuple[str, object]:
     """Return name and value of `key=value` (typed by the schema), `key:=JSON` (literal) or `key=@path` (a file)."""
     key, mark, value = text.partition("=")
     if not mark or not key:
@@ -103,11 +103,11 @@ def _is_structured(content_type: str) -> bool:
     return is_json(content_type) or is_form(content_type)
 
 
-def _is_binary(schema: Mapping[str, Any]) -> bool:
+def _is_binary(schema: Mapping[str, object]) -> bool:
     return schema.get("format") == "binary" or "contentMediaType" in schema
 
 
-def _file(path: str) -> Any:
+def _file(path: str) -> object:
     import mimetypes
 
     from nlapi.client.message import File

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -203,7 +203,7 @@ def print_result(
         console.write(console.format_json(data))
 
 
-def _print_items(items: list[Any], output: Output | None) -> None:
+def _print_items(items: list[object], output: Output | None) -> None:
     """Print all items of a streamed answer."""
     from nlapi.cli import table
     from nlapi.tools.answer_view import entries_view

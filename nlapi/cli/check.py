@@ -126,7 +126,7 @@ def _lines(issues: tuple[Issue, ...]) -> Iterator[str]:
             yield f"{' '.join(str(issue).split())}{suffix}"
 
 
-def _summary(spec: Spec, report: LintReport, issues: tuple[Issue, ...]) -> dict[str, Any]:
+def _summary(spec: Spec, report: LintReport, issues: tuple[Issue, ...]) -> dict[str, object]:
     return {
         "score": report.score,
         "title": spec.title,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -263,7 +263,7 @@ def _run(gateway: Gateway, host: str, port: int) -> None:
         raise gateway.failure
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> dict[str, object]:
     import yaml
 
     try:
@@ -341,7 +341,7 @@ class _GatewayClient:
         auth_options = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
         self._target, _ = target.open_target("gateway", url, auth_options)
 
-    def __call__(self, operation: str, arguments: dict[str, Any]) -> Any:
+    def __call__(self, operation: str, arguments: Mapping[str, object]) -> Any:
         import nlapi
 
         credentials = self._target.credentials

@@ -23,7 +23,7 @@ RED_FROM = 1.0
 
 
 def status(
-    traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]], canaries: Sequence[Mapping[str, Any]]
+    traffic: Mapping[str, object], objectives: Sequence[Mapping[str, object]], canaries: Sequence[Mapping[str, object]]
 ) -> RenderableType:
     """Return the table of getTraffic's rows, with objectives without traffic, and a line for each canary."""
     from rich.console import Group

@@ -183,7 +183,7 @@ def record_line(record: Mapping[str, Any]) -> str:
     return f"{time} {text}"
 
 
-def _usage_line(raw: Any) -> str:
+def _usage_line(raw: object) -> str:
     """Return the tokens and the cost of a plan of Claude, or ""."""
     from nlapi.agent.claude import plans_usage
     from nlapi.agent.messages import ClaudeState
@@ -191,7 +191,7 @@ def _usage_line(raw: Any) -> str:
     return plans_usage([ClaudeState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 
-def _outcome(record: Mapping[str, Any]) -> str:
+def _outcome(record: Mapping[str, object]) -> str:
     result = record.get("result")
     if isinstance(result, dict):
         status = f"{result.get('status')} {console.status_phrase(int(result.get('status', 0)))}".rstrip()

@@ -134,12 +134,13 @@ def _token(reference: str | None) -> str:
 def _watch(
     server_state: ServerState, source: str, overlays: Sequence[str] | None, load: Callable[[], ToolCatalogue]
 ) -> WatchTask:
-    from nlapi.mcp.server import DescriptionWatch, is_url
+    from nlapi.mcp.server import DescriptionWatch
+    from nlapi.openapi.urls import is_http_url
 
     registered = registry.find_registration(source) or registry.Registration(source=source)
     sources = (registered.source, *registered.overlays, *(overlays or ()))
     # A bundled description is neither, and never changes: a watch of it would be a mistake in the command.
-    if not is_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
+    if not is_http_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
         raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")
     return DescriptionWatch(state=server_state, sources=sources, load=load)
 

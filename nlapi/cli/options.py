@@ -197,7 +197,7 @@ class Setup:
     no_log: NoLog = False
 
     @property
-    def log_fields(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, object]:
         """The values that a transcript stores, so that the conversation can be resumed; no credential is in them."""
         references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else redact_url(name) for name in self.sources or ()]

@@ -130,7 +130,7 @@ def _effect_line(operation: Operation) -> str:
     return f"{operation.id} {console.EFFECTS[operation.effect]}"
 
 
-def _parse_options(words: list[str]) -> dict[str, Any]:
+def _parse_options(words: list[str]) -> dict[str, object]:
     """Return the options that `nlapi call` will read from the words, by its own parser."""
     from nlapi.cli import call
 
@@ -159,7 +159,7 @@ def _request_text(api: Target, options: dict[str, Any]) -> str:
     return _request_preview(api, tool, parse_arguments(tool, known_values={}, json_text=json_text, pairs=pairs))
 
 
-def _request_preview(api: Target, tool: Tool, arguments: dict[str, Any]) -> str:
+def _request_preview(api: Target, tool: Tool, arguments: dict[str, object]) -> str:
     from nlapi.tools.run import prepare
     from nlapi.tools.tool import Call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nlapi.cli import console
 from nlapi.client.safe_text import single_line
@@ -101,6 +101,6 @@ def _quoted(words: str) -> str:
     return console.shorten(json.dumps(single_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
 
 
-def _value_text(value: Any) -> str:
+def _value_text(value: object) -> str:
     # One line without control characters: the value may come from an API, and must not move the cursor.
     return console.shorten(single_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)

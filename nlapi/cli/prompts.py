@@ -92,7 +92,7 @@ def _describe_choice(call: Call) -> str:
     return f"{description}{f' ({single_line(arguments)})' if arguments else ''}: {single_line(operation.id)}"
 
 
-def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, Any]:
+def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, object]:
     """Ask at the terminal for each missing argument, and return the values by name; {} when one is left empty."""
     values: dict[str, Any] = {}
     for item in missing:
@@ -202,7 +202,7 @@ def _reason(typed: str) -> str:
     return match.group(1).strip() if match else typed
 
 
-def _edit_arguments(proposed: tuple[CallProposed, ...]) -> tuple[Mapping[str, Any], ...] | None:
+def _edit_arguments(proposed: tuple[CallProposed, ...]) -> tuple[Mapping[str, object], ...] | None:
     """Return the arguments of each call after editing; None, with a note on standard error, when they do not change."""
     arguments = [dict(call.call.arguments) for call in proposed]
     try:

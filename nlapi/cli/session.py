@@ -95,7 +95,7 @@ class Session:
     limits: Limits = field(default_factory=Limits)
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
-    log_fields: Mapping[str, Any] = field(default_factory=dict)
+    log_fields: Mapping[str, object] = field(default_factory=dict)
     conversation: Conversation = field(default_factory=lambda: Conversation(turns=()))
 
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
@@ -200,7 +200,7 @@ def open_session(setup: Setup) -> Session:
     )
 
 
-def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
+def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object]]:
     """Return the Target of each API, and the known values by argument: registered ones, overridden by `--set`."""
     names = list(dict.fromkeys(setup.sources or ()))
     if len(names) > 1 and (setup.base_url or setup.auth or setup.no_auth):

@@ -129,14 +129,14 @@ def _cell_of(view: AnswerView, path: str, item: Row, length: int) -> str:
     return console.shorten(text, length)
 
 
-def _is_quantity(path: str, values: Sequence[Any]) -> bool:
+def _is_quantity(path: str, values: Sequence[object]) -> bool:
     """Return whether a column holds numbers that are no timestamps."""
     from nlapi.tools.value_format import moment_of
 
     return _is_numeric(values) and all(moment_of(path, value) is None for value in values)
 
 
-def _is_numeric(values: Sequence[Any]) -> bool:
+def _is_numeric(values: Sequence[object]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values if value is not None)
 
 
@@ -193,7 +193,7 @@ def _least_width(rows: Sequence[Row], column: str) -> int:
     return min(_longest_width(rows, column), max(MIN_COLUMN, len(column), min(word, LONGEST_WORD)))
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """Return a value as one line of text."""
     if value is None:
         return ""

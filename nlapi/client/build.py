@@ -67,7 +67,7 @@ def write_body(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
     return media.content_type if "*" not in kind else OCTET_STREAM, _encode_utf8(scalar_text(value))
 
 
-def _require_object(value: Any, essence: str) -> Mapping[str, Any]:
+def _require_object(value: object, essence: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ArgumentError(f"a body of type {essence} is written from an object")
     return value
@@ -80,7 +80,7 @@ def _encode_utf8(text: str) -> bytes:
         raise ArgumentError("the body holds half a character (a lone surrogate)") from None
 
 
-def _form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
+def _form_pairs(value: object, encodings: Mapping[str, Encoding]) -> list[str]:
     """Return the pairs of an urlencoded form, each property written as a query parameter (OpenAPI 3.1.1 §4.8.15)."""
     pairs: list[str] = []
     for name, item in _require_object(value, FORM).items():
@@ -90,7 +90,7 @@ def _form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
     return pairs
 
 
-def _property_style(value: Any, encoding: Encoding) -> tuple[Any, str, bool]:
+def _property_style(value: object, encoding: Encoding) -> tuple[object, str, bool]:
     """Return (value, style, explode) for a form property: lists repeat, objects are JSON unless they have a style."""
     style = encoding.style or "form"
     explode = encoding.explode if encoding.explode is not None else style in ("form", "deepObject")
@@ -102,7 +102,7 @@ def _has_style(encoding: Encoding) -> bool:
     return encoding.style is not None or encoding.explode is not None
 
 
-def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str, bytes]:
+def _multipart(media: Media, value: Mapping[str, object], spec: Spec) -> tuple[str, bytes]:
     """Return a multipart/form-data body (RFC 7578).
 
     The boundary is derived from the parts, so that the same values always give the same bytes: a preview, its digest
@@ -121,7 +121,7 @@ def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str,
     return f"{MULTIPART}; boundary={boundary}", body + b"--%b--\r\n" % boundary.encode()
 
 
-def _merged_properties(schema: Any, spec: Spec, ancestors: tuple[int, ...] = ()) -> Mapping[str, Any]:
+def _merged_properties(schema: Any, spec: Spec, ancestors: tuple[int, ...] = ()) -> Mapping[str, object]:
     """Return the properties of a schema and of its `allOf`; a schema within itself adds nothing."""
     merged: dict[str, Any] = {}
     for part in map(spec.schema, schema.get("allOf", ())):
@@ -277,14 +277,14 @@ def _prefix_error(parameter: Parameter, function: Any, *arguments: Any, **option
         raise ArgumentError(f"{parameter.name}: {error.message}", hint=error.hint) from None
 
 
-def _content_value(parameter: Parameter, value: Any) -> Any:
+def _content_value(parameter: Parameter, value: object) -> Any:
     """Return the value, as a text when the parameter is described by `content` (OpenAPI 3.1.1 §4.8.12.2.2)."""
     if parameter.content_type is None:
         return value
     return style.compact_json(value) if is_json(parameter.content_type) else style.scalar_text(value)
 
 
-def _build_path(operation: Operation, arguments: list[tuple[Parameter, Any]]) -> str:
+def _build_path(operation: Operation, arguments: list[tuple[Parameter, object]]) -> str:
     """Return the path with its parameters filled in."""
     texts = {
         parameter.name: _path_segment(parameter, value)
@@ -299,7 +299,7 @@ def _build_path(operation: Operation, arguments: list[tuple[Parameter, Any]]) ->
     return _encode_non_ascii(path)
 
 
-def _fixed_query(operation: Operation, arguments: list[tuple[Parameter, Any]]) -> Iterator[str]:
+def _fixed_query(operation: Operation, arguments: list[tuple[Parameter, object]]) -> Iterator[str]:
     """Yield the pairs behind a `?` of the path itself, except those that a query parameter replaces."""
     if not operation.fixed_query:
         return
@@ -323,14 +323,14 @@ def _encode_non_ascii(text: str) -> str:
     return re.sub(r"[^\x21-\x7e]", lambda match: style.percent_encode(match[0]), text)
 
 
-def _path_segment(parameter: Parameter, value: Any) -> str:
+def _path_segment(parameter: Parameter, value: object) -> str:
     """Return the text of a parameter in the path, or refuse it (docs/design/009)."""
     # In style matrix the name precedes the value, so that an empty one leaves `;color` and no empty segment.
     _prefix_error(parameter, check_segment, _content_value(parameter, value), has_label=parameter.style == "matrix")
     return _expand(parameter, value)
 
 
-def _expand(parameter: Parameter, value: Any) -> str:
+def _expand(parameter: Parameter, value: object) -> str:
     content, reserved = _content_value(parameter, value), parameter.allow_reserved
     text = _prefix_error(
         parameter, style.encode_path, parameter.name, content, parameter.style, parameter.explode, reserved=reserved
@@ -373,7 +373,7 @@ def _accept_header(operation: Operation) -> str:
     return ", ".join(sorted(dict.fromkeys(types), key=lambda content_type: not is_json(content_type)))
 
 
-def _body_value(operation: Operation, values: Values) -> Any:
+def _body_value(operation: Operation, values: Values) -> object:
     """Return the whole body, assembled from its properties if it comes in parts; _ABSENT when there is none to send."""
     if ("body", "") in values:
         return values["body", ""]

@@ -55,7 +55,7 @@ def normalize_text(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _body(request: Request) -> Any:
+def _body(request: Request) -> object:
     """Return the body as a value: JSON parsed, a form as its pairs in order, anything else as a text."""
     if request.content is None:
         return None
@@ -71,7 +71,7 @@ def _body(request: Request) -> Any:
     return request.content.decode("utf-8", "surrogateescape")
 
 
-def _integral_numbers(value: Any) -> Any:
+def _integral_numbers(value: object) -> object:
     """Return a JSON value with its whole numbers as integers."""
     if isinstance(value, Mapping):
         return {key: _integral_numbers(item) for key, item in value.items()}
@@ -81,11 +81,11 @@ def _integral_numbers(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _canonical_json(value: Any) -> str:
+def _canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _leaves(path: str, value: Any) -> Iterator[Leaf]:
+def _leaves(path: str, value: object) -> Iterator[Leaf]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _leaves(f"{path}.{key}", item)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.client.safe_text import single_line, strip_control
@@ -35,7 +34,7 @@ def preview_body(request: Request) -> str:
     return text if len(text) <= MAX_PREVIEW_BODY else f"{text[:MAX_PREVIEW_BODY]}… ({len(content):,} bytes)"
 
 
-def format_json(data: Any) -> str:
+def format_json(data: object) -> str:
     """Return indented JSON, with `str` of what JSON has no form for."""
     import orjson
 

@@ -6,7 +6,6 @@ import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import quote, quote_plus
 
 _ESCAPES = (
@@ -92,7 +91,7 @@ class Masker:
         data, self._pending = self._pending, b""
         return data
 
-    def mask(self, value: Any) -> Any:
+    def mask(self, value: object) -> object:
         """Return a JSON value with every text in it masked, keys too."""
         if not self._forms:
             return value

@@ -8,7 +8,7 @@ from contextlib import suppress
 from nlapi.errors import UsageError
 from nlapi.openapi.model import ABSOLUTE_URL, Server, as_list, as_map
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.openapi.urls import HttpUrl, parse_url, redact_url
+from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url, redact_url
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 BASE_URL_HINT = "name the server yourself with --base-url"
@@ -50,7 +50,7 @@ def example_base_url(spec: Spec, failed_url: str = "") -> str:
     """
     # Prefect's description names no server and needs /api behind the host that served it.
     address = failed_url or spec.source
-    if not address.startswith(("http://", "https://")):
+    if not is_http_url(address):
         return "http://127.0.0.1:8000/api"
     site = parse_url(address).site
     folder = [spec.source.rpartition("/")[0]] if spec.source.startswith(f"{site}/") else []
@@ -62,7 +62,7 @@ def explain_server(spec: Spec) -> str:
     if declares_server(spec):
         return ""
     with suppress(UsageError):
-        if spec.source.startswith(("http://", "https://")):
+        if is_http_url(spec.source):
             default_url = expand_server_url(spec.servers[0]).rstrip("/")
             return f"It names no server: calls go to {default_url}, where it came from, if --base-url says nothing else"
     return f"It names no server: say where it runs, such as --base-url {example_base_url(spec)}"
@@ -121,7 +121,7 @@ def _forbidden_reason(address: HttpUrl, source: str) -> str:
     # 169.254.169.254 serves the credentials of a cloud machine, and no API of anybody.
     if address.is_link_local:
         return "a link-local or reserved address"
-    has_other_host = source.startswith(("http://", "https://")) and parse_url(source).host != address.host
+    has_other_host = is_http_url(source) and parse_url(source).host != address.host
     return (
         "in a private network, and the description came from elsewhere" if has_other_host and address.is_private else ""
     )

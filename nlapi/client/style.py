@@ -40,7 +40,7 @@ SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
 MAX_DECODINGS = 8
 
 
-def scalar_text(value: Any) -> str:
+def scalar_text(value: object) -> str:
     """Return a value as text: true, false, numbers as in JSON; an object or list inside another value as JSON."""
     if isinstance(value, str):
         return value
@@ -49,7 +49,7 @@ def scalar_text(value: Any) -> str:
     return compact_json(value)
 
 
-def compact_json(value: Any) -> str:
+def compact_json(value: object) -> str:
     """Return JSON without white space. ArgumentError for a value that JSON cannot hold."""
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -73,17 +73,17 @@ def _query_text(text: str, reserved: bool) -> str:
     return "".join(piece if index % 2 else percent_encode(piece, safe=RESERVED) for index, piece in enumerate(pieces))
 
 
-def _item_texts(value: Sequence[Any]) -> list[str]:
+def _item_texts(value: Sequence[object]) -> list[str]:
     """Return the items of a list as texts, without null."""
     return [scalar_text(item) for item in value if item is not None]
 
 
-def _pair_texts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _pair_texts(value: Mapping[str, object]) -> list[tuple[str, str]]:
     """Return the names and values of an object as texts, without null."""
     return [(name, scalar_text(item)) for name, item in value.items() if item is not None]
 
 
-def is_list(value: Any) -> bool:
+def is_list(value: object) -> bool:
     return isinstance(value, list | tuple)
 
 
@@ -142,7 +142,7 @@ def style_fields(name: str, value: Any, style: str, explode: bool) -> Iterator[t
         yield name, [scalar_text(value)], separator
 
 
-def encode_query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
+def encode_query(name: str, value: object, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
     """Yield the `key=value` pairs of a query parameter or of a property of an urlencoded form; see `style_fields`."""
     for key, items, separator in style_fields(name, value, style, explode):
         joint = "," if separator == "," else percent_encode(separator)
@@ -175,7 +175,7 @@ def encode_header(value: Any, explode: bool, style: str = "simple") -> str:
     return text.strip(" \t")
 
 
-def encode_cookie(name: str, value: Any, explode: bool, style: str = "form") -> Iterator[str]:
+def encode_cookie(name: str, value: object, explode: bool, style: str = "form") -> Iterator[str]:
     """Yield the `name=value` pairs of a cookie parameter, percent-encoded where RFC 6265 §4.1.1 requires it."""
     safe = COOKIE_STYLE_SAFE if style == "cookie" else COOKIE_SAFE
     for key, items, _ in style_fields(name, value, "form", explode):
@@ -183,7 +183,7 @@ def encode_cookie(name: str, value: Any, explode: bool, style: str = "form") -> 
         yield f"{percent_encode(key, safe=COOKIE_NAME_SAFE)}={text}"
 
 
-def check_segment(value: Any, *, has_label: bool = False) -> None:
+def check_segment(value: object, *, has_label: bool = False) -> None:
     """Raise ArgumentError, with the reason, unless `value` and every item of a list or object may stand in a path.
 
     `has_label`: the parameter's name precedes it (style matrix), so that an empty text leaves no empty segment.

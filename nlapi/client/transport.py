@@ -89,7 +89,7 @@ class NetworkStream(httpcore2.AsyncNetworkStream):
     async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
         return NetworkStream(await self._inner.start_tls(*args, **kwargs))
 
-    def get_extra_info(self, info: str) -> Any:
+    def get_extra_info(self, info: str) -> object:
         return self._inner.get_extra_info(info)
 
 
@@ -173,7 +173,7 @@ class HttpClient:
         """
         proxy = _proxy_url(address)
         host = address.host
-        extensions: dict[str, Any] = {"trace": progress.trace}
+        extensions: dict[str, object] = {"trace": progress.trace}
         if public_only:
             host = await _public_address(address, resolve=not proxy)
             extensions |= {"sni_hostname": address.host} if host != address.host else {}

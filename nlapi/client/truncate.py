@@ -34,7 +34,7 @@ def truncate(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ())
     type and size. Always strict JSON: NaN and Infinity become null. The data of a streaming answer are its items; where
     it was cut, `stream` says after how much, and that it went on.
     """
-    frame: dict[str, Any] = {"status": result.status, "note": UNTRUSTED}
+    frame: dict[str, object] = {"status": result.status, "note": UNTRUSTED}
     headers = {name: strip_control(value)[:200] for name in _HEADERS if (value := result.header(name))}
     if headers and (result.status >= 300 or "link" in headers):
         frame["headers"] = headers
@@ -52,7 +52,7 @@ def truncate(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ())
     return _dump({**frame, "data": _fit(data, room, len(result.content))})
 
 
-def _body_tree(result: Result) -> Any:
+def _body_tree(result: Result) -> object:
     """Return the body as a tree: its items, its JSON, its text under `text`, or a note on its type."""
     if result.items is not None:
         return list(result.items)
@@ -72,12 +72,12 @@ def _body_tree(result: Result) -> Any:
     return _wrapped_text(result, "")
 
 
-def _wrapped_text(result: Result, note: str) -> dict[str, Any]:
-    wrapped: dict[str, Any] = {"content_type": strip_control(result.content_type)[:100], "text": result.text}
+def _wrapped_text(result: Result, note: str) -> dict[str, object]:
+    wrapped: dict[str, object] = {"content_type": strip_control(result.content_type)[:100], "text": result.text}
     return {**wrapped, NOTE_KEY: note} if note else wrapped
 
 
-def _parse_json(result: Result) -> Any:
+def _parse_json(result: Result) -> object:
     try:
         return json.loads(result.content, parse_constant=lambda _: None, parse_int=_parse_integer)
     except UnicodeDecodeError:
@@ -89,7 +89,7 @@ def _parse_integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= _MAX_DIGITS else f"{digits[:_MAX_DIGITS]}… [{len(digits):,} digits]"
 
 
-def _fit(data: Any, room: int, size: int) -> Any:
+def _fit(data: object, room: int, size: int) -> object:
     """Return as much of `data` as fits into `room` characters of JSON; `size` is the size of its body in bytes.
 
     Long strings are cut first, then the number of items (to a few), then depth.
@@ -134,7 +134,7 @@ class _Truncation:
         self._room, self._remaining = room, room
         self._width, self._keys, self._chars, self._depth = width, keys, chars, depth
 
-    def apply(self, data: Any) -> Any:
+    def apply(self, data: object) -> object:
         """Return `data`, cut; _TOO_LARGE when the result is longer than the room."""
         try:
             truncated = self._value(data, 0)
@@ -142,7 +142,7 @@ class _Truncation:
             return _TOO_LARGE
         return truncated if len(_dump(truncated)) <= self._room else _TOO_LARGE
 
-    def _value(self, value: Any, depth: int) -> Any:
+    def _value(self, value: object, depth: int) -> object:
         self._spend(1)
         if isinstance(value, str):
             return self._text(value, self._chars)
@@ -165,7 +165,7 @@ class _Truncation:
             truncated[NOTE_KEY] = f"showing {self._keys:,} of {len(value):,} keys"
         return truncated
 
-    def _list(self, value: list[Any], depth: int) -> list[Any]:
+    def _list(self, value: list[object], depth: int) -> list[Any]:
         items = [self._value(item, depth + 1) for item in value[: self._width]]
         if len(value) > self._width:
             items.append({NOTE_KEY: f"showing {self._width:,} of {len(value):,} items"})
@@ -186,7 +186,7 @@ class _Truncation:
             raise _NoRoomError
 
 
-def _max_width(data: Any) -> int:
+def _max_width(data: object) -> int:
     """Return the length of the longest array or object, at least 1. Not recursive: JSON may be very deep."""
     widest, stack = 1, [data]
     while stack:
@@ -197,7 +197,7 @@ def _max_width(data: Any) -> int:
     return widest
 
 
-def _project(data: Any, fields: Sequence[str]) -> tuple[Any, list[str]]:
+def _project(data: object, fields: Sequence[str]) -> tuple[object, list[str]]:
     """Return `data` with only the named paths, and the names that are nowhere in it.
 
     Where all are missing the data stay whole: a model that guessed names wrong sees the right ones at once.
@@ -209,7 +209,7 @@ def _project(data: Any, fields: Sequence[str]) -> tuple[Any, list[str]]:
     return _select(data, paths), missing
 
 
-def _has_path(data: Any, path: Sequence[str]) -> bool:
+def _has_path(data: object, path: Sequence[str]) -> bool:
     if not path:
         return True
     if isinstance(data, list):
@@ -217,7 +217,7 @@ def _has_path(data: Any, path: Sequence[str]) -> bool:
     return isinstance(data, Mapping) and path[0] in data and _has_path(data[path[0]], path[1:])
 
 
-def _select(data: Any, paths: Iterable[Sequence[str]]) -> Any:
+def _select(data: object, paths: Iterable[Sequence[str]]) -> object:
     paths = list(paths)
     if any(not path for path in paths):
         return data
@@ -232,5 +232,5 @@ def _select(data: Any, paths: Iterable[Sequence[str]]) -> Any:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _dump(data: Any) -> str:
+def _dump(data: object) -> str:
     return _ENCODER.encode(data)

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import mcp_types as types
 
@@ -97,7 +96,11 @@ async def _dispatch(state: ServerState, context: Context, params: types.CallTool
 
 
 async def _call_operation(
-    state: ServerState, context: Context, params: types.CallToolRequestParams, tool: Tool, arguments: Mapping[str, Any]
+    state: ServerState,
+    context: Context,
+    params: types.CallToolRequestParams,
+    tool: Tool,
+    arguments: Mapping[str, object],
 ) -> ToolAnswer:
     target = state.target_for(context)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
@@ -165,14 +168,14 @@ def _api_answer(state: ServerState, context: Context, prepared: Prepared, result
     )
 
 
-def _is_truncated(document: Any) -> bool:
+def _is_truncated(document: object) -> bool:
     """Return whether `truncate` left a note anywhere that something is missing."""
     # Binary data are not missing: a page of text could not show them either.
     text = json.dumps(document, ensure_ascii=False)
     return (f'"{NOTE_KEY}"' in text and "binary data, not shown" not in text) or "… [nlapi: " in text
 
 
-def _next_page(prepared: Prepared, result: Result) -> dict[str, Any]:
+def _next_page(prepared: Prepared, result: Result) -> dict[str, object]:
     """Return the arguments for the next page of a listing; {} when there is none, or it is unknown."""
     if prepared.effect is not Effect.READ or not result.ok:
         return {}
@@ -183,7 +186,7 @@ def _next_page(prepared: Prepared, result: Result) -> dict[str, Any]:
     return next_page if has_more and len(json.dumps(next_page, default=str)) <= MAX_NEXT_PAGE else {}
 
 
-def _find_operations(state: ServerState, arguments: Mapping[str, Any]) -> types.CallToolResult:
+def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> types.CallToolResult:
     words, limit = _text_argument(arguments, "words", FIND), arguments.get("limit", DEFAULT_RESULTS)
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_RESULTS:
         raise UsageError(f"{FIND}: limit is not a number from 1 to {MAX_RESULTS}")
@@ -203,12 +206,12 @@ def _find_operations(state: ServerState, arguments: Mapping[str, Any]) -> types.
     return _data_answer({"operations": rows})
 
 
-def _data_answer(data: dict[str, Any]) -> types.CallToolResult:
+def _data_answer(data: dict[str, object]) -> types.CallToolResult:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
     return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])
 
 
-def _text_argument(arguments: Mapping[str, Any], name: str, tool: str) -> str:
+def _text_argument(arguments: Mapping[str, object], name: str, tool: str) -> str:
     value = arguments.get(name)
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"{tool}: argument {name!r} is missing or no text")

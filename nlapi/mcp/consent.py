@@ -39,7 +39,7 @@ _LINE_WRAPPER = TextWrapper(
 MAX_PENDING = 1_000
 
 # A boolean that has to be set: some clients answer "accept" by themselves, without a person.
-_FORM: dict[str, Any] = {
+_FORM: dict[str, object] = {
     "type": "object",
     "properties": {
         SEND_FIELD: {
@@ -137,7 +137,7 @@ def _can_elicit(context: Context) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-def _require_acceptance(answer: Any, prepared: Prepared) -> None:
+def _require_acceptance(answer: object, prepared: Prepared) -> None:
     """Raise ConsentError unless the answer is a plain yes."""
     result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
     if result.action == "accept" and (result.content or {}).get(SEND_FIELD) is True:

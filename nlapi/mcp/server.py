@@ -32,6 +32,7 @@ from nlapi.mcp.calling import call_tool
 from nlapi.mcp.consent import Context
 from nlapi.mcp.server_state import ServerState, answer_owner, has_own_session
 from nlapi.mcp.tool_listing import ToolCatalogue, tool_definitions
+from nlapi.openapi.urls import is_http_url
 from nlapi.version import __version__
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class ApiServer(Server[None]):
     def create_initialization_options(
         self,
         notification_options: NotificationOptions | None = None,
-        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
-        extensions: dict[str, dict[str, Any]] | None = None,
+        experimental_capabilities: dict[str, dict[str, object]] | None = None,
+        extensions: dict[str, dict[str, object]] | None = None,
     ) -> InitializationOptions:
         # The SDK's transports ask for the options themselves and pass none, so they are set here.
         lists = NotificationOptions(tools_changed=True, prompts_changed=True, resources_changed=True)
@@ -176,7 +177,7 @@ class DescriptionWatch:
 
     async def __call__(self, notify_clients: ChangeNotifier, *, task_status: TaskStatus[None]) -> None:
         """Run until cancelled. A description that cannot be read leaves the old one in its place."""
-        remote = any(is_url(source) for source in self.sources)
+        remote = any(is_http_url(source) for source in self.sources)
         fingerprints = await anyio.to_thread.run_sync(self._fingerprints)
         task_status.started()
         while True:
@@ -199,20 +200,16 @@ class DescriptionWatch:
 
     def _watched_sources(self) -> list[str]:
         """Return the sources, and the other files of the description that are on this machine."""
-        files = (file for file in self.state.spec.files if not is_url(file))
+        files = (file for file in self.state.spec.files if not is_http_url(file))
         return list(dict.fromkeys((*self.sources, *files)))
 
     def _fingerprints(self) -> Fingerprints:
         """Return a fingerprint of each source, which differs once it has changed; None for one that cannot be read."""
         cache = self.state.spec.cache
         return {
-            source: _url_fingerprint(source, cache) if is_url(source) else _file_fingerprint(source)
+            source: _url_fingerprint(source, cache) if is_http_url(source) else _file_fingerprint(source)
             for source in self._watched_sources()
         }
-
-
-def is_url(source: str) -> bool:
-    return source.lower().startswith(("http://", "https://"))
 
 
 def _file_fingerprint(source: str) -> tuple[int, ...] | None:

@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from typing import Any, cast
 
 import anyio
@@ -47,7 +48,7 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _take_over_streams() -> Iterator[tuple[Any, Any]]:
+def _take_over_streams() -> Iterator[tuple[FileIO, FileIO]]:
     """Yield the two streams, and take them from everything else."""
     # A `print` anywhere, in a library too, would break the protocol: it goes to standard error, and a read gets
     # nothing.
@@ -63,7 +64,7 @@ def _take_over_streams() -> Iterator[tuple[Any, Any]]:
         os.set_blocking(2, True)  # on a terminal the three share one open file, which the event loop set non-blocking
 
 
-async def _open_reader(source: Any) -> asyncio.StreamReader:
+async def _open_reader(source: FileIO) -> asyncio.StreamReader:
     """Return standard input as a stream of the event loop."""
     # The SDK's thread that waits in a read could not be ended, so SIGTERM would hang.
     loop = asyncio.get_running_loop()
@@ -76,7 +77,7 @@ async def _open_reader(source: Any) -> asyncio.StreamReader:
     return reader
 
 
-def _is_waitable(stream: Any) -> bool:
+def _is_waitable(stream: FileIO) -> bool:
     """Return whether the event loop can wait for a stream. A file, or /dev/null, has all its data at once."""
     mode = os.fstat(stream.fileno()).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
@@ -89,7 +90,7 @@ async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
                 yield line.decode("utf-8", "replace")
 
 
-async def _open_output(sink: Any) -> _Output:
+async def _open_output(sink: FileIO) -> _Output:
     if not _is_waitable(sink):
         return _Output(sink)
     loop = asyncio.get_running_loop()
@@ -100,7 +101,7 @@ async def _open_output(sink: Any) -> _Output:
 class _Output:
     """Standard output as the SDK writes to it. A client that has gone is noticed at standard input."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: FileIO | asyncio.StreamWriter) -> None:
         self._stream = stream
 
     async def write(self, text: str) -> None:

@@ -137,7 +137,7 @@ def _needs_no_arguments(operation: Operation) -> bool:
     return not any(parameter.required for parameter in operation.parameters)
 
 
-def registered_arguments(tool: Tool, settings: Settings) -> dict[str, Any]:
+def registered_arguments(tool: Tool, settings: Settings) -> dict[str, object]:
     """Return the values that the user registered for the arguments of a tool."""
     # Registered values are texts; a tool of which none is registered must not pay for this import.
     from nlapi.tools.arguments import coerce_arguments
@@ -145,7 +145,7 @@ def registered_arguments(tool: Tool, settings: Settings) -> dict[str, Any]:
     return coerce_arguments({name: value for name, value in settings.registered.items() if name in tool.places}, tool)
 
 
-def describe_operation(tool: Tool) -> dict[str, Any]:
+def describe_operation(tool: Tool) -> dict[str, object]:
     """Return an operation in full, for a model that is about to call it."""
     operation = tool.operation
     description: dict[str, Any] = {
@@ -186,25 +186,25 @@ def _safe_answer_fields(operation: Operation) -> str:
     return answer_fields(operation, lambda name: single_line(name)[:64])
 
 
-def _bound_schema(schema: dict[str, Any]) -> dict[str, Any]:
+def _bound_schema(schema: dict[str, Any]) -> dict[str, object]:
     if len(json.dumps(schema, default=str)) <= MAX_SCHEMA:
         return schema
     properties = {name: _schema_outline(value) for name, value in schema.get("properties", {}).items()}
     return {**{key: value for key, value in schema.items() if key != "$defs"}, "properties": properties}
 
 
-def _schema_outline(schema: Any) -> dict[str, Any]:
+def _schema_outline(schema: object) -> dict[str, object]:
     # Keywords that need no definition elsewhere: `$defs` are left out with the nested schemas.
     keywords = ("type", "description", "enum", "format", "default")
     return {key: schema[key] for key in keywords if key in schema} if isinstance(schema, Mapping) else {}
 
 
-def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
+def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
     search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
     return [*search_tools, *(_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
 
 
-def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
+def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
     """Return the definition of the tool of one operation."""
     # Values that the user registered with the API are not required of a model.
     definition = tool.as_dict("mcp")
@@ -215,7 +215,7 @@ def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, Any]:
     return {**definition, "outputSchema": answer_schema(_safe_answer_fields(tool.operation))}
 
 
-def answer_schema(field_names: str = "") -> dict[str, Any]:
+def answer_schema(field_names: str = "") -> dict[str, object]:
     """Return the output schema of every tool: the frame of an answer, with data of any kind."""
     # Real answers break their descriptions, and a client then shows an error in place of the answer. So the fields that
     # a description promises are only named in a text; their schemas would take 17 times the room for GitHub's
@@ -235,7 +235,7 @@ def answer_schema(field_names: str = "") -> dict[str, Any]:
     }
 
 
-def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
+def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
     count = len(catalogue.operations)
     text = {"type": "string"}
     words = {**text, "description": "a few English words: the action and the thing, `pause campaign`"}
@@ -258,8 +258,8 @@ def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, Any]]:
 
 
 def _search_tool_definition(
-    name: str, description: str, properties: dict[str, Any], *, calls_api: bool = False
-) -> dict[str, Any]:
+    name: str, description: str, properties: dict[str, object], *, calls_api: bool = False
+) -> dict[str, object]:
     only_reads = name != CALL
     hints = {"readOnlyHint": only_reads, "destructiveHint": not only_reads, "idempotentHint": only_reads}
     required = [key for key in properties if key not in ("limit", "arguments")]

@@ -69,7 +69,7 @@ class ReferenceResolver:
 
     tree: dict[str, Any]
     files: DescriptionFiles
-    local_nodes: dict[int, Any] = field(default_factory=dict)
+    local_nodes: dict[int, object] = field(default_factory=dict)
     added_pointers: set[str] = field(default_factory=set)
     in_progress: set[ReferenceTarget] = field(default_factory=set)
 
@@ -120,7 +120,7 @@ class ReferenceResolver:
         return node, file
 
 
-def _child(node: Any, step: str, file: str) -> Any:
+def _child(node: object, step: str, file: str) -> object:
     if isinstance(node, dict) and step in node:
         return node[step]
     if isinstance(node, list) and step.isdecimal() and int(step) < len(node):
@@ -128,7 +128,7 @@ def _child(node: Any, step: str, file: str) -> Any:
     raise UnresolvedReferenceError(f"{file} has no such part")
 
 
-def _find_anchor(tree: Any, target: ReferenceTarget) -> Any:
+def _find_anchor(tree: object, target: ReferenceTarget) -> object:
     """Return the schema with this `$anchor` (JSON Schema 2020-12 §8.2.2)."""
     from referencing import Registry
     from referencing.jsonschema import DRAFT202012
@@ -159,7 +159,7 @@ def may_have_external_refs(data: bytes) -> bool:
     return bool(EXTERNAL_REF.search(data))
 
 
-def bundle(tree: dict[str, Any], files: DescriptionFiles) -> tuple[dict[str, Any], dict[str, str]]:
+def bundle(tree: dict[str, object], files: DescriptionFiles) -> tuple[dict[str, object], dict[str, str]]:
     """Return `tree`, changed in place, as one description, and the `$ref`s that stay unresolved with the reason of
     each.
 
@@ -184,11 +184,11 @@ class _Bundler:
     resolver: ReferenceResolver
     unresolved: dict[str, str] = field(default_factory=dict)
     component_pointers: dict[tuple[ReferenceTarget, str], str] = field(default_factory=dict)
-    queue: deque[tuple[Any, str, str]] = field(default_factory=deque)
-    visited: dict[int, Any] = field(default_factory=dict)
-    moved_nodes: dict[int, Any] = field(default_factory=dict)
+    queue: deque[tuple[object, str, str]] = field(default_factory=deque)
+    visited: dict[int, object] = field(default_factory=dict)
+    moved_nodes: dict[int, object] = field(default_factory=dict)
     in_progress: set[int] = field(default_factory=set)
-    links: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    links: list[tuple[dict[str, object], str]] = field(default_factory=list)
 
     def run(self) -> None:
         """Walk the root, then each moved component as part of the file that it came from."""
@@ -264,7 +264,7 @@ class _Bundler:
                 )
         self.in_progress.discard(id(node))
 
-    def resolve_children(self, value: Any, kind: str, file: str, depth: int) -> Any:
+    def resolve_children(self, value: object, kind: str, file: str, depth: int) -> object:
         """Return the replacement of a list or map of nodes of one kind, with each node resolved."""
         value, file = self.follow_inline(value, file)
         if id(value) in self.visited or not isinstance(value, dict | list):
@@ -278,7 +278,7 @@ class _Bundler:
         self.in_progress.discard(id(value))
         return value
 
-    def resolve_node(self, node: Any, kind: str, file: str, depth: int) -> Any:
+    def resolve_node(self, node: object, kind: str, file: str, depth: int) -> object:
         """Return the replacement of one node of the given kind, with its `$ref` resolved."""
         if not isinstance(node, dict):
             return node
@@ -294,7 +294,7 @@ class _Bundler:
             self.resolve_below(node, kind, file, depth)
         return node
 
-    def resolve_reference(self, node: dict[str, Any], ref: str, kind: str, file: str) -> None:
+    def resolve_reference(self, node: dict[str, object], ref: str, kind: str, file: str) -> None:
         """Make the `$ref` of `node` a local one, to a place under `components`."""
         if not file and ref.startswith("#"):
             if ref.startswith("#/x-"):  # the walk skips extensions, so their targets are queued here
@@ -312,7 +312,7 @@ class _Bundler:
         target = self.resolver.target(ref, file)
         return self.component_pointer(target, kind) if target.file else f"#{percent_encode(target.pointer)}"
 
-    def resolve_mapping(self, discriminator: Any, file: str) -> None:
+    def resolve_mapping(self, discriminator: object, file: str) -> None:
         """Make the references among the values of a discriminator's `mapping` local (OpenAPI 3.1.1 §4.8.25)."""
         mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
         if not isinstance(mapping, dict):
@@ -336,7 +336,7 @@ class _Bundler:
                     target_node, _ = self.follow_inline(*self.resolver.resolve(self.resolver.target(ref, file)))
                     link["operationRef"] = operations.get(id(target_node), ref)
 
-    def keep_unresolved(self, node: dict[str, Any], ref: str, file: str, reason: str) -> None:
+    def keep_unresolved(self, node: dict[str, object], ref: str, file: str, reason: str) -> None:
         """Keep an unresolved `$ref`, rewritten so that it is unique, and store the reason."""
         ref = f"{file}{ref}" if ref.startswith("#") else ref
         if self.unresolved.get(ref, reason) != reason:
@@ -359,11 +359,11 @@ class _Bundler:
             self.resolver.added_pointers.add(pointer)
         return self.component_pointers[target, kind]
 
-    def move(self, node: Any, kind: str, file: str, section: dict[str, Any], name: str) -> None:
+    def move(self, node: object, kind: str, file: str, section: dict[str, object], name: str) -> None:
         section[name] = self.moved_nodes[id(node)] = node
         self.queue.append((node, kind, file))
 
-    def follow_inline(self, node: Any, file: str) -> tuple[Any, str]:
+    def follow_inline(self, node: object, file: str) -> tuple[object, str]:
         """Return the node at the end of a chain of `$ref`s that has no section under `components`, and its file."""
         siblings: dict[str, Any] = {}
         visited: set[int] = set()
@@ -388,7 +388,7 @@ class _Bundler:
             node, file = target_node, target_file
         return ({**node, **siblings} if siblings and isinstance(node, dict) else node), file
 
-    def load_text(self, value: Any, file: str) -> Any:
+    def load_text(self, value: object, file: str) -> object:
         """Return the text of a description that is a file of its own (Redocly's museum keeps code samples so)."""
         ref = value.get("$ref") if isinstance(value, dict) else None
         if not isinstance(ref, str) or ref.startswith("#"):
@@ -397,7 +397,7 @@ class _Bundler:
             return self.files.text(self.resolver.target(ref, file).file)
         return value
 
-    def load_value(self, value: Any, file: str) -> Any:
+    def load_value(self, value: object, file: str) -> object:
         """Return an example that is a file of its own. It is data: a `$ref` inside it is not a reference."""
         ref = value.get("$ref") if isinstance(value, dict) and len(value) == 1 else None
         if isinstance(ref, str) and not ref.startswith("#"):

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nlapi.version import __version__
 
@@ -117,7 +116,7 @@ class Cache:
                     path.unlink()
                     total -= size
 
-    def load_tree(self, data: bytes) -> tuple[Any, DuplicateKeys] | None:
+    def load_tree(self, data: bytes) -> tuple[object, DuplicateKeys] | None:
         """Return the tree parsed from exactly these bytes, and its duplicate keys; None when it is not stored."""
         import orjson
 
@@ -130,7 +129,7 @@ class Cache:
         except (ValueError, LookupError, TypeError):
             return None
 
-    def store_tree(self, data: bytes, tree: Any, duplicates: DuplicateKeys) -> None:
+    def store_tree(self, data: bytes, tree: object, duplicates: DuplicateKeys) -> None:
         """Store the tree parsed from `data`; one that JSON cannot represent (integers over 64 bits) is not stored."""
         import orjson
 

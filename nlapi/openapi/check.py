@@ -33,7 +33,7 @@ def unsatisfiable_schemas(operation: Operation) -> Iterator[Issue]:
         yield from _check_schema(spec, operation.body.schema, f"{location}.requestBody")
 
 
-def _check_schema(spec: Spec, schema: Any, location: str) -> Iterator[Issue]:
+def _check_schema(spec: Spec, schema: object, location: str) -> Iterator[Issue]:
     reported = spec.derive(_reported_refs)
     todo: list[tuple[Any, str]] = [(schema, location)]
     while todo:
@@ -81,7 +81,7 @@ def _contradictions(spec: Spec, node: Mapping[str, Any]) -> Iterator[str]:
         yield "it rules out everything"
 
 
-def _schema_types(node: Any) -> frozenset[str]:
+def _schema_types(node: object) -> frozenset[str]:
     declared = node.get("type", ()) if isinstance(node, Mapping) else ()
     return frozenset((declared,) if isinstance(declared, str) else declared)
 
@@ -90,7 +90,7 @@ def _types_overlap(first: frozenset[str], second: frozenset[str]) -> bool:
     return bool(first & second) or ({"integer", "number"} <= first | second)
 
 
-def _has_type(value: Any, types: frozenset[str]) -> bool:
+def _has_type(value: object, types: frozenset[str]) -> bool:
     kind = TYPE_NAMES.get(type(value), "null")
     return kind in types or (kind == "integer" and "number" in types) or (kind == "number" and "integer" in types)
 

@@ -60,7 +60,7 @@ SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
 READABLE = "nlapi reads Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2"
 
 
-def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, DuplicateKeys]:
+def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[object, DuplicateKeys]:
     """Return the tree of the JSON or YAML in `data`, and its duplicate keys; DescriptionError when it is neither."""
     cached = cache.load_tree(data) if cache else None
     if cached is not None:
@@ -71,7 +71,7 @@ def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any
     return tree, duplicates
 
 
-def _large_json(data: bytes, source: str) -> tuple[Any, DuplicateKeys] | None:
+def _large_json(data: bytes, source: str) -> tuple[object, DuplicateKeys] | None:
     """Return the tree of a large plain JSON text in UTF-8, read without a copy of it; None for any other text."""
     if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
         return None
@@ -138,7 +138,7 @@ def _decode(data: bytes, source: str) -> str:
     return text
 
 
-def _read_text(text: str, source: str) -> tuple[Any, DuplicateKeys]:
+def _read_text(text: str, source: str) -> tuple[object, DuplicateKeys]:
     """Return the tree of a text: as JSON if it looks like it, else, or if it is small flow style, as YAML."""
     if text.lstrip()[:1] not in ("{", "["):
         return _read_yaml(text, source)
@@ -158,7 +158,7 @@ def _json_duplicate_keys(text: str | bytes) -> DuplicateKeys:
     """Return the keys that occur twice in one object of a JSON text, without their lines."""
     duplicates = DuplicateKeys()
 
-    def note(pairs: list[tuple[str, Any]]) -> None:
+    def note(pairs: list[tuple[str, object]]) -> None:
         if len({key for key, _ in pairs}) < len(pairs):
             duplicates.extend((key, 0) for key, times in Counter(key for key, _ in pairs).items() if times > 1)
 
@@ -179,7 +179,7 @@ def _parses_as_yaml(text: str) -> bool:
     return True
 
 
-def _read_yaml(text: str, source: str) -> tuple[Any, DuplicateKeys]:
+def _read_yaml(text: str, source: str) -> tuple[object, DuplicateKeys]:
     import yaml
 
     from nlapi.openapi.yaml import load
@@ -216,12 +216,12 @@ def _yaml_error(error: Any, text: str, source: str) -> DescriptionError:
     return DescriptionError(f"{source}{place}: {problem}", hint=hint)
 
 
-def _check_size(tree: Any, source: str) -> None:
+def _check_size(tree: object, source: str) -> None:
     """Refuse a tree that is too deep, or too large once its aliases are followed, without following each one."""
     sizes: dict[int, int] = {}
     in_progress: set[int] = set()
 
-    def size(node: Any, depth: int) -> int:
+    def size(node: object, depth: int) -> int:
         if not isinstance(node, (dict, list)):
             return 1
         # Each shared node is sized once: a "billion laughs" text has few nodes and grows by its aliases.
@@ -274,7 +274,7 @@ class Document:
     def _families(self) -> Mapping[str, SubtypeFamily]:
         return subtype_families(self.tree)
 
-    def schema(self, node: Any, *, is_component: bool = False) -> Any:
+    def schema(self, node: object, *, is_component: bool = False) -> Any:
         """Return a schema in the 3.1 dialect; `is_component` for a component, as opposed to a use of one."""
         schema = upgrade_schema(node, self.minor)
         return expand_subtypes(schema, self._families, is_component=is_component) if self._families else schema
@@ -350,7 +350,7 @@ def _duplicate_key_issue(duplicate: tuple[str, int]) -> Issue:
     )
 
 
-def _version(tree: Mapping[str, Any], source: str) -> str:
+def _version(tree: Mapping[str, object], source: str) -> str:
     swagger = tree.get("swagger", tree.get("swaggerVersion"))
     if swagger is not None and "openapi" not in tree:
         if str(swagger) in ("2.0", "2"):
@@ -369,5 +369,5 @@ def _version(tree: Mapping[str, Any], source: str) -> str:
     return version if version.count(".") > 1 else f"{version}.0"
 
 
-def _type_name(tree: Any) -> str:
+def _type_name(tree: object) -> str:
     return {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")

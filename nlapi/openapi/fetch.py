@@ -18,7 +18,7 @@ from nlapi.errors import FetchError, NlapiError, UsageError
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.connection_errors import ConnectionFailure, explain_connection_error
 from nlapi.openapi.document import read_tree
-from nlapi.openapi.urls import HttpUrl, is_public, origin, parse_url, redact_url
+from nlapi.openapi.urls import HttpUrl, is_http_url, is_public, origin, parse_url, redact_url
 
 # GitHub's description is 13 MB; a server may send without end, so there is a limit.
 MAX_BYTES = 64 * 1024 * 1024
@@ -193,9 +193,9 @@ def _redirect_target(url: str, location: str) -> str:
         target = urljoin(url, location)
     except ValueError:
         raise FetchError(f"{redact_url(url)} redirects to what is no URL") from None
-    if not target.startswith(("http://", "https://")):
+    if not is_http_url(target):
         raise FetchError(f"{redact_url(url)} redirects to {redact_url(target)}, which is not http(s)")
-    if url.startswith("https://") and target.startswith("http://"):
+    if url.lower().startswith("https://") and target.lower().startswith("http://"):
         raise FetchError(
             f"{redact_url(url)} redirects from https to http", hint="name the http address yourself if you trust it"
         )
@@ -237,7 +237,7 @@ class DescriptionFiles:
     cache: Cache | None = None
     max_files: int = MAX_FILES
     max_bytes: int = MAX_BYTES
-    _trees: dict[str, Any] = field(default_factory=dict)
+    _trees: dict[str, object] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
     _requested: dict[str, None] = field(default_factory=dict)
     _count: int = 0
@@ -249,7 +249,7 @@ class DescriptionFiles:
 
     @property
     def is_remote(self) -> bool:
-        return self.root.startswith(("http://", "https://"))
+        return is_http_url(self.root)
 
     def locate(self, path: str, beside: str) -> str:
         """Return the place of `path` as written in the file `beside`; "" is the root, for both."""

@@ -57,7 +57,7 @@ def read_hints(node: Any) -> Hints:
     return Hints(**{**valid, "unit": valid.get("unit", "").lower()})
 
 
-def _raw_hints(node: Any) -> dict[str, Any]:
+def _raw_hints(node: object) -> dict[str, object]:
     if not isinstance(node, dict):
         return {}
     # A plain scan of the keys: this runs for every schema, and nearly none has such a key.
@@ -73,7 +73,7 @@ def _raw_hints(node: Any) -> dict[str, Any]:
     }
 
 
-def extension_fields(node: Mapping[str, Any]) -> dict[str, Any]:
+def extension_fields(node: Mapping[str, object]) -> dict[str, object]:
     """Return the keys of a node that address nlapi."""
     return {
         key: value for key, value in node.items() if key == EXTENSION_PREFIX or key.startswith(f"{EXTENSION_PREFIX}-")
@@ -85,7 +85,7 @@ def is_hidden(schema: Any, *, required: bool) -> bool:
     return read_hints(schema).hide and (not required or "default" in schema)
 
 
-def hint_issues(node: Any, location: str) -> Iterator[Issue]:
+def hint_issues(node: object, location: str) -> Iterator[Issue]:
     """Yield what is wrong with the hints of one node, as warnings."""
     raw = _raw_hints(node)
     for key, value in raw.items():

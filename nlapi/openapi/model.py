@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from nlapi.issue import Issue
+from nlapi.openapi.urls import is_http_url
 
 CONNECTION_HEADERS = frozenset(
     ("transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
@@ -63,17 +64,17 @@ def header_refusal(name: str) -> str:
     return "it belongs to HTTP" if name.lower() in PROTOCOL_HEADERS else ""
 
 
-def as_map(value: Any) -> Mapping[str, Any]:
+def as_map(value: object) -> Mapping[str, Any]:
     """Return a part of a description that should be a map; {} when it is not one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def as_list(value: Any) -> list[Any]:
+def as_list(value: object) -> list[Any]:
     """Return a part of a description that should be a list; [] when it is not one."""
     return value if isinstance(value, list) else []
 
 
-def entries(value: Any) -> list[Any]:
+def entries(value: object) -> list[Any]:
     """Return the entries of a list; those of a map where a list belongs, which some descriptions have."""
     return list(value.values()) if isinstance(value, Mapping) else as_list(value)
 
@@ -147,7 +148,7 @@ class Parameter:
     allow_empty: bool = False
     content_type: str | None = None
     deprecated: bool = False
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +280,7 @@ class ResponseDetails:
     """Warnings only: a fault of a response never makes an operation unusable."""
 
 
-def parse_servers(node: Any, source: str) -> tuple[Server, ...]:
+def parse_servers(node: object, source: str) -> tuple[Server, ...]:
     """Return the Servers of a list; relative URLs resolve against the source of the description (RFC 3986 §5)."""
     return tuple(
         Server(
@@ -296,12 +297,12 @@ def _resolve_server_url(url: str, source: str) -> str:
     # A network-path reference (RFC 3986 §4.2) from a local file has no scheme to inherit: https.
     if url.startswith("//"):
         return f"{'http' if source.startswith('http://') else 'https'}:{url}"
-    if not source.startswith(("http://", "https://")) or ABSOLUTE_URL.match(url):
+    if not is_http_url(source) or ABSOLUTE_URL.match(url):
         return url
     return urljoin(source, url)
 
 
-def _parse_variables(node: Any) -> Iterator[tuple[str, ServerVariable]]:
+def _parse_variables(node: object) -> Iterator[tuple[str, ServerVariable]]:
     for name, value in as_map(node).items():
         if isinstance(value, Mapping):
             description = value.get("description")
@@ -315,7 +316,7 @@ def _parse_variables(node: Any) -> Iterator[tuple[str, ServerVariable]]:
             )
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 

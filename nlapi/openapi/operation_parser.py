@@ -79,7 +79,7 @@ class OperationParser:
         location = f"{self.operation.location}.{location}" if location else self.operation.location
         self.issues.append(Issue(level=level, where=location, message=message, hint=hint, rule=rule))
 
-    def follow(self, node: Any, location: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
+    def follow(self, node: object, location: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
         """Return the map that `node` is or refers to; None, with an Issue, when there is none. `level` is for a bad
         `$ref`.
         """
@@ -100,7 +100,7 @@ class OperationParser:
             return None
         return node
 
-    def upgrade_schema(self, node: Any) -> Schema:
+    def upgrade_schema(self, node: object) -> Schema:
         """Return a schema in the 3.1 dialect; the schema `false` as `{"not": {}}`, so that it is always a map."""
         upgraded = self.document.schema(node)
         return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
@@ -126,7 +126,7 @@ class OperationParser:
             self.issues.append(unhideable_issue(location))
 
 
-def _parse_media(parser: OperationParser, content: Any, location: str, level: Level) -> Iterator[Media]:
+def _parse_media(parser: OperationParser, content: object, location: str, level: Level) -> Iterator[Media]:
     """Yield the Media of a `content` map."""
     for content_type, value in as_map(content).items():
         node = parser.follow(value, f"{location}.{content_type}", level) or {}
@@ -152,14 +152,14 @@ def _parse_encoding(node: Mapping[str, Any]) -> Encoding:
     )
 
 
-def _example_values(node: Mapping[str, Any]) -> tuple[Any, ...]:
+def _example_values(node: Mapping[str, object]) -> tuple[object, ...]:
     """Return the values of `example` and `examples` of a parameter or media type."""
     values = [node["example"]] if "example" in node else []
     examples = as_map(node.get("examples")).values()
     return (*values, *(example["value"] for example in examples if isinstance(example, Mapping) and "value" in example))
 
 
-def _text_or_empty(value: Any) -> str:
+def _text_or_empty(value: object) -> str:
     """Return a text of a description; "" for any other value."""
     return value if isinstance(value, str) else ""
 
@@ -193,8 +193,8 @@ def _visited_refs(spec: Spec) -> set[str]:
 
 def load_details(
     document: Document,
-    item: Mapping[str, Any],
-    node: Mapping[str, Any],
+    item: Mapping[str, object],
+    node: Mapping[str, object],
     operation: Operation,
     servers: tuple[Server, ...],
 ) -> RequestDetails:
@@ -210,7 +210,7 @@ def load_details(
 
 
 def _parse_parameters(
-    parser: OperationParser, item: Mapping[str, Any], node: Mapping[str, Any]
+    parser: OperationParser, item: Mapping[str, object], node: Mapping[str, object]
 ) -> tuple[Parameter, ...]:
     """Return the path item's parameters, overridden by the operation's, and one for each undescribed `{name}`."""
     parameters: dict[tuple[str, str], Parameter] = {}
@@ -251,7 +251,7 @@ def _is_in_path(parser: OperationParser, parameter: Parameter, names: list[str])
     return False
 
 
-def _cached_parameter(parser: OperationParser, value: Any, location: str) -> Parameter | None:
+def _cached_parameter(parser: OperationParser, value: object, location: str) -> Parameter | None:
     """Return the Parameter of a node. A shared one without faults is parsed once in a Spec."""
     ref = value.get("$ref") if isinstance(value, dict) else None
     if not isinstance(ref, str):
@@ -272,7 +272,7 @@ def _shared_parameters(spec: Spec) -> dict[str, Parameter]:
     return {}
 
 
-def _parse_parameter(parser: OperationParser, value: Any, node_path: str) -> Parameter | None:
+def _parse_parameter(parser: OperationParser, value: object, node_path: str) -> Parameter | None:
     node = parser.follow(value, node_path)
     if node is None:
         return None
@@ -315,7 +315,7 @@ def _parse_parameter(parser: OperationParser, value: Any, node_path: str) -> Par
     )
 
 
-def _fixed_method(parser: OperationParser, node: Mapping[str, Any]) -> str:
+def _fixed_method(parser: OperationParser, node: Mapping[str, object]) -> str:
     """Return the only method that a method-override header may send, if such a call is safe; else ""."""
     schema = _parameter_schema(parser, node)[1]
     choices = schema.get("enum", ())
@@ -333,7 +333,7 @@ def _report_refused_header(parser: OperationParser, node: Mapping[str, Any], loc
     parser.add_issue(level, location, message, "call the operation that has the method which is meant", REFUSED_RULE)
 
 
-def _parameter_schema(parser: OperationParser, node: Mapping[str, Any]) -> tuple[str | None, Schema]:
+def _parameter_schema(parser: OperationParser, node: Mapping[str, object]) -> tuple[str | None, Schema]:
     content = node.get("content")
     if isinstance(content, Mapping) and content:
         content_type, media = next(iter(content.items()))
@@ -348,7 +348,7 @@ def _parameter_schema(parser: OperationParser, node: Mapping[str, Any]) -> tuple
     return None, schema
 
 
-def _parse_body(parser: OperationParser, value: Any) -> Body | None:
+def _parse_body(parser: OperationParser, value: object) -> Body | None:
     node = parser.follow(value, "requestBody") if value is not None else None
     if node is None:
         return None
@@ -376,7 +376,7 @@ def _media_rank(content_type: str) -> int:
     return 6 if kind.endswith(("/xml", "+xml")) else 5 if kind == "application/octet-stream" else 4
 
 
-def _parse_security(parser: OperationParser, node: Mapping[str, Any]) -> tuple[Requirement, ...]:
+def _parse_security(parser: OperationParser, node: Mapping[str, object]) -> tuple[Requirement, ...]:
     """Return the operation's own requirements, else those of the description; OpenAPI 3.1.1 §4.8.10 and §4.8.30."""
     local_security = node.get("security")
     requirements = parser.document.tree.get("security") if local_security is None else local_security
@@ -396,14 +396,14 @@ def _parse_security(parser: OperationParser, node: Mapping[str, Any]) -> tuple[R
     return tuple(result) if any(result) else ()
 
 
-def load_response_details(document: Document, node: Mapping[str, Any], operation: Operation) -> ResponseDetails:
+def load_response_details(document: Document, node: Mapping[str, object], operation: Operation) -> ResponseDetails:
     """Return the ResponseDetails of an operation. Faults become Issues; nothing here raises."""
     parser = OperationParser(document, operation)
     responses = tuple(_parse_responses(parser, node.get("responses")))
     return ResponseDetails(responses=responses, issues=tuple(parser.issues))
 
 
-def _parse_responses(parser: OperationParser, value: Any) -> Iterator[Response]:
+def _parse_responses(parser: OperationParser, value: object) -> Iterator[Response]:
     for status, entry in as_map(value).items():
         if status.startswith("x-"):
             continue
@@ -418,7 +418,7 @@ def _parse_responses(parser: OperationParser, value: Any) -> Iterator[Response]:
         )
 
 
-def _parse_links(parser: OperationParser, value: Any, location: str) -> Iterator[Link]:
+def _parse_links(parser: OperationParser, value: object, location: str) -> Iterator[Link]:
     for name, entry in as_map(value).items():
         node = parser.follow(entry, f"{location}.links.{name}", Level.WARNING) or {}
         target = node.get("operationId") or _referenced_operation_id(parser.operation, node.get("operationRef"))
@@ -435,7 +435,7 @@ def _parse_links(parser: OperationParser, value: Any, location: str) -> Iterator
         )
 
 
-def _referenced_operation_id(operation: Operation, ref: Any) -> str | None:
+def _referenced_operation_id(operation: Operation, ref: object) -> str | None:
     """Return the id of the operation that an operationRef such as `#/paths/~1pets~1{id}/get` refers to."""
     # References to other files were made local by `bundle`; what is still elsewhere cannot be called.
     if not isinstance(ref, str) or not ref.startswith("#/paths/"):

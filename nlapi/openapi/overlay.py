@@ -30,7 +30,7 @@ class _MismatchError(Exception):
     """An update that does not fit its target; an error by Overlay 1.1.0."""
 
 
-def parse_overlay(tree: Any, source: str) -> Overlay:
+def parse_overlay(tree: object, source: str) -> Overlay:
     """Return the Overlay in a parsed document. DescriptionError when it is not one, or of another version."""
     if not isinstance(tree, Mapping) or "overlay" not in tree:
         hint = "an overlay begins with `overlay: 1.1.0`"
@@ -69,14 +69,14 @@ def apply_overlays(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tupl
     return result, tuple(issues)
 
 
-def _deep_copy(tree: Any) -> Any:
+def _deep_copy(tree: object) -> Any:
     """Return a deep copy in which nothing is shared: a change would spread to other places through YAML aliases."""
     if isinstance(tree, Mapping):
         return {key: _deep_copy(value) for key, value in tree.items()}
     return [_deep_copy(value) for value in tree] if isinstance(tree, list) else tree
 
 
-def _apply_action(tree: dict[str, Any], action: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _apply_action(tree: dict[str, object], action: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Apply one action; yield what is wrong with it, as (message, hint). Overlay 1.1.0 §4.4.3."""
     target = action.get("target")
     if not isinstance(target, str):
@@ -140,11 +140,11 @@ def _remove(tree: Any, nodes: list[NodePath]) -> bool:
     return () not in removed
 
 
-def _path_order(location: NodePath) -> tuple[tuple[bool, Any], ...]:
+def _path_order(location: NodePath) -> tuple[tuple[bool, object], ...]:
     return tuple((isinstance(part, str), part) for part in location)
 
 
-def _copy(tree: Any, nodes: list[NodePath], path: Any, target: str) -> Iterator[tuple[str, str]]:
+def _copy(tree: object, nodes: list[NodePath], path: object, target: str) -> Iterator[tuple[str, str]]:
     matches, fault = _find(tree, path) if isinstance(path, str) else ([], "`copy` is not a JSONPath")
     if fault:
         yield fault, "it is JSONPath as in RFC 9535"
@@ -173,18 +173,18 @@ def _merge_all(tree: Any, nodes: list[NodePath], update: Any, target: str) -> It
             tree.update(merged)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return "objects" if isinstance(value, dict) else "arrays" if isinstance(value, list) else "primitives"
 
 
-def _merge_update(target: Any, update: Any) -> Any:
+def _merge_update(target: object, update: object) -> object:
     """Return the node merged with the action's update, as a new value; an array also takes one more entry."""
     if isinstance(target, list) and not isinstance(update, list):
         return [*target, copy.deepcopy(update)]
     return _merge_values(target, update, "")
 
 
-def _merge_values(target: Any, update: Any, path: str) -> Any:
+def _merge_values(target: Any, update: Any, path: str) -> object:
     """Return two values merged: objects by key, arrays concatenated, a primitive replaced; Overlay 1.1.0 §4.4.3.1."""
     if _kind(target) != _kind(update):
         place = path.lstrip(".") or "it"
@@ -200,7 +200,7 @@ def _merge_values(target: Any, update: Any, path: str) -> Any:
     return result
 
 
-def _count_nodes(tree: Any) -> int:
+def _count_nodes(tree: object) -> int:
     todo, count = [tree], 0
     while todo and count <= MAX_NODES:
         node = todo.pop()

@@ -98,7 +98,7 @@ def _parse_server_list(document: Document, issues: list[Issue]) -> tuple[Server,
 
 def _resolver(document: Document) -> Any:
     """Return `Spec.lookup` for a document: each target is upgraded to the 3.1 dialect once."""
-    resolved: dict[str, Any] = {}
+    resolved: dict[str, object] = {}
 
     def resolve(ref: str) -> Any:
         if ref not in resolved:
@@ -181,7 +181,7 @@ def _path_fault(path: str) -> str:
     return ""
 
 
-def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _methods(item: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     """Yield method and operation of each key of a path item that is a method, in any case."""
     # Keys in capitals are not OpenAPI, but occur; the correct spelling wins where both do.
     written = {key.lower(): key for key in item if key.isupper()} | {key: key for key in METHODS if key in item}
@@ -194,10 +194,10 @@ def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _parse_operation(
     spec: Spec,
     document: Document,
-    item: Mapping[str, Any],
+    item: Mapping[str, object],
     path: str,
     method: str,
-    node: Mapping[str, Any],
+    node: Mapping[str, object],
     ids: set[str],
     issues: list[Issue],
 ) -> Operation:
@@ -231,7 +231,7 @@ def _parse_operation(
 
 
 def _load_details(
-    document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation
+    document: Document, item: Mapping[str, object], node: Mapping[str, object], operation: Operation
 ) -> RequestDetails:
     issues: tuple[Issue, ...] = ()
     if document.is_swagger:
@@ -245,7 +245,7 @@ def _load_details(
     return replace(details, issues=(*issues, *details.issues)) if issues else details
 
 
-def _load_response_details(document: Document, node: Mapping[str, Any], operation: Operation) -> ResponseDetails:
+def _load_response_details(document: Document, node: Mapping[str, object], operation: Operation) -> ResponseDetails:
     return load_response_details(
         document, swagger2.upgrade_responses(document, node) if document.is_swagger else node, operation
     )
@@ -282,7 +282,7 @@ def _stated_effect(method: str, stated: str, location: str, issues: list[Issue])
     return effect
 
 
-def _follow_refs(document: Document, node: Any) -> Mapping[str, Any]:
+def _follow_refs(document: Document, node: object) -> Mapping[str, Any]:
     """Return the map that `node` is or refers to; LookupError gives the reason when there is none.
 
     Keys beside a `$ref` of a path item are preserved (OpenAPI 3.1.1 §4.8.9).
@@ -300,5 +300,5 @@ def _follow_refs(document: Document, node: Any) -> Mapping[str, Any]:
     return {**node, **siblings} if siblings else node
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None or isinstance(value, dict | list) else str(value)

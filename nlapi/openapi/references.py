@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from nlapi.openapi.model import Schema
 from nlapi.openapi.schema_upgrade import subschemas
 from nlapi.openapi.spec import Spec
 
 
-def schema_refs(schema: Any) -> Iterator[str]:
+def schema_refs(schema: object) -> Iterator[str]:
     """Yield the `$ref`s in a schema in the 3.1 dialect, not those behind them."""
     todo = [schema]
     while todo:

@@ -69,42 +69,42 @@ MAX_DISCRIMINATOR_CHOICES = 30
 SCHEMA_SECTIONS = ("components", "schemas"), ("definitions",)
 
 
-def _sanitize_required(value: Any) -> Any:
+def _sanitize_required(value: object) -> object:
     names = [as_name(name) for name in value if as_name(name)] if isinstance(value, list) else []
     return list(dict.fromkeys(names)) or None
 
 
-def as_name(value: Any) -> str:
+def as_name(value: object) -> str:
     """Return a name, also one that YAML read as a number or boolean; "" for any other value."""
     return value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool | int) else ""
 
 
-def _sanitize_dependent_required(value: Any) -> Any:
+def _sanitize_dependent_required(value: object) -> object:
     names = {key: _sanitize_required(entry) for key, entry in value.items()} if isinstance(value, dict) else {}
     return {key: entry for key, entry in names.items() if entry} or None
 
 
-def _sanitize_enum(value: Any) -> Any:
+def _sanitize_enum(value: object) -> object:
     return _unique_values(value) or None if isinstance(value, list) else None
 
 
-def _unique_values(values: list[Any]) -> list[Any]:
+def _unique_values(values: list[object]) -> list[object]:
     """Return the values without duplicates, in order."""
     if all(type(value) is str for value in values):
         return list(dict.fromkeys(values))
     # By type and repr: 1, 1.0 and True are equal in Python and distinct in JSON, and maps are not hashable.
-    unique: dict[tuple[type, str], Any] = {}
+    unique: dict[tuple[type, str], object] = {}
     for value in values:
         unique.setdefault((type(value), repr(value)), value)
     return list(unique.values())
 
 
-def _sanitize_count(value: Any) -> Any:
+def _sanitize_count(value: object) -> object:
     number = _finite_number(value)
     return int(number) if number is not None and number >= 0 and number == int(number) else None
 
 
-def _finite_number(value: Any) -> int | float | None:
+def _finite_number(value: object) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -114,16 +114,16 @@ def _finite_number(value: Any) -> int | float | None:
         return None
 
 
-def _sanitize_bound(value: Any) -> Any:
+def _sanitize_bound(value: object) -> object:
     return value if isinstance(value, bool) else _finite_number(value)
 
 
-def _sanitize_multiple(value: Any) -> Any:
+def _sanitize_multiple(value: object) -> object:
     number = _finite_number(value)
     return number if number is not None and number > 0 else None
 
 
-def _sanitize_pattern(value: Any) -> Any:
+def _sanitize_pattern(value: object) -> Any:
     """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values."""
     if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
         return None
@@ -139,15 +139,15 @@ def _sanitize_pattern(value: Any) -> Any:
     return value
 
 
-def _sanitize_text(value: Any) -> Any:
+def _sanitize_text(value: object) -> object:
     return value if isinstance(value, str) else None
 
 
-def _sanitize_flag(value: Any) -> Any:
+def _sanitize_flag(value: object) -> object:
     return value if isinstance(value, bool) else None
 
 
-def _convert_to_type(value: Any, types: list[str]) -> Any:
+def _convert_to_type(value: object, types: list[str]) -> object:
     """Return a choice or default in the type of its schema: YAML reads `enum: [1, 2]` of strings as integers."""
     is_scalar, is_text = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
     if isinstance(value, bool | int | float) and is_text and not is_scalar:
@@ -159,14 +159,14 @@ def _convert_to_type(value: Any, types: list[str]) -> Any:
     return value
 
 
-def _normalize_types(declared: Any) -> list[str]:
+def _normalize_types(declared: object) -> list[str]:
     """Return the JSON Schema types meant by an unknown `type`, or by a list of types."""
     names = [declared] if isinstance(declared, str) else as_list(declared)
     types = [TYPE_ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
     return list(dict.fromkeys(name for name in types if name in TYPES))
 
 
-SANITIZERS: dict[str, Callable[[Any], Any]] = {
+SANITIZERS: dict[str, Callable[[object], object]] = {
     **dict.fromkeys(COUNT_KEYWORDS, _sanitize_count),
     **dict.fromkeys(BOUND_KEYWORDS, _sanitize_bound),
     **dict.fromkeys(
@@ -181,7 +181,7 @@ SANITIZERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _sanitize_keyword(keyword: str, value: Any) -> Any:
+def _sanitize_keyword(keyword: str, value: object) -> object:
     """Return the sanitized value of a keyword, or None when it has no meaning."""
     sanitize = SANITIZERS.get(keyword)
     return sanitize(value) if sanitize else value
@@ -243,7 +243,7 @@ def _upgrade_reference(node: Mapping[str, Any], minor: int) -> dict[str, Any]:
     return {**reference, **upgraded_siblings}
 
 
-def _upgrade_map(value: Any, minor: int) -> Any:
+def _upgrade_map(value: object, minor: int) -> Any:
     if not isinstance(value, dict):
         return None
     return {str(key): upgrade_schema(child, minor) for key, child in value.items() if isinstance(child, dict | bool)}
@@ -254,18 +254,18 @@ def _upgrade_pattern_properties(value: Any, minor: int) -> Any:
     return {key: schema for key, schema in schemas.items() if _sanitize_pattern(key) is not None} or None
 
 
-def _upgrade_list(value: Any, minor: int) -> Any:
+def _upgrade_list(value: object, minor: int) -> object:
     schemas = [child for child in value if isinstance(child, dict | bool)] if isinstance(value, list) else []
     return [upgrade_schema(child, minor) for child in schemas] or None
 
 
-def _upgrade_subschema(value: Any, minor: int) -> Any:
+def _upgrade_subschema(value: object, minor: int) -> object:
     if isinstance(value, list):  # draft 4: items as a tuple
         return upgrade_schema(value[0], minor) if value else None
     return upgrade_schema(value, minor) if isinstance(value, dict | bool) else None
 
 
-HANDLERS: dict[str, Callable[[Any, int], Any]] = {
+HANDLERS: dict[str, Callable[[object, int], object]] = {
     **dict.fromkeys(SCHEMA_MAP_KEYWORDS, _upgrade_map),
     **dict.fromkeys(SCHEMA_LIST_KEYWORDS, _upgrade_list),
     **dict.fromkeys(SCHEMA_KEYWORDS, _upgrade_subschema),
@@ -273,7 +273,7 @@ HANDLERS: dict[str, Callable[[Any, int], Any]] = {
 }
 
 
-def _upgrade_type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
+def _upgrade_type(schema: dict[str, Any], node: Mapping[str, object]) -> None:
     declared = schema.pop("type", None)
     types = [declared] if isinstance(declared, str) and declared in TYPES else _normalize_types(declared)
     if declared == "file":
@@ -303,12 +303,12 @@ def _move_choices_to_items(schema: dict[str, Any]) -> None:
         }
 
 
-def _is_nullable(node: Mapping[str, Any]) -> bool:
+def _is_nullable(node: Mapping[str, object]) -> bool:
     """Return whether null is allowed: `nullable` of OpenAPI 3.0, or `x-nullable` of Swagger 2.0 descriptions."""
     return node.get("nullable") is True or node.get("x-nullable") is True
 
 
-def _implied_types(schema: Mapping[str, Any]) -> list[str]:
+def _implied_types(schema: Mapping[str, object]) -> list[str]:
     """Return the only type that a schema without one can have."""
     if "properties" in schema or isinstance(schema.get("additionalProperties"), dict):
         return ["object"]
@@ -327,7 +327,7 @@ def _allow_null(schema: dict[str, Any], types: list[str]) -> None:
         schema["anyOf"] = [{"allOf": schema.pop("allOf")}, {"type": "null"}]
 
 
-def _upgrade_bounds(schema: dict[str, Any]) -> None:
+def _upgrade_bounds(schema: dict[str, object]) -> None:
     for inclusive, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         flag = schema.get(exclusive)
         if isinstance(flag, bool):
@@ -338,7 +338,7 @@ def _upgrade_bounds(schema: dict[str, Any]) -> None:
             del schema[inclusive]
 
 
-def _describe_discriminator(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
+def _describe_discriminator(schema: dict[str, object], discriminator: object, choices: list[Any]) -> None:
     """Add to the description which value selects which choice: JSON Schema has no discriminator (3.1.1 §4.8.25)."""
     if not isinstance(discriminator, Mapping) or not isinstance(discriminator.get("propertyName"), str):
         return  # Swagger 2.0 has a plain name, beside no choice
@@ -354,7 +354,7 @@ def _describe_discriminator(schema: dict[str, Any], discriminator: Any, choices:
         schema["description"] = f"{schema.get('description', '')} {note}".strip()
 
 
-def _upgrade_examples(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
+def _upgrade_examples(schema: dict[str, object], node: Mapping[str, object]) -> None:
     declared = schema.pop("examples", None)
     if isinstance(declared, list):
         examples = declared
@@ -387,7 +387,7 @@ class SubtypeFamily:
         return schema
 
 
-def subtype_families(tree: Mapping[str, Any]) -> Mapping[str, SubtypeFamily]:
+def subtype_families(tree: Mapping[str, object]) -> Mapping[str, SubtypeFamily]:
     """Return the families of a description by the `$ref` of their base, without those of over
     MAX_DISCRIMINATOR_CHOICES subtypes.
     """
@@ -414,7 +414,7 @@ def subtype_families(tree: Mapping[str, Any]) -> Mapping[str, SubtypeFamily]:
     }
 
 
-def _named_schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _named_schemas(tree: object) -> Iterator[tuple[str, Mapping[str, object]]]:
     for section in SCHEMA_SECTIONS:
         node = tree
         for key in section:
@@ -425,7 +425,10 @@ def _named_schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _subtype_family(
-    base: str, discriminator: Any, schemas: Mapping[str, Mapping[str, Any]], direct_subtypes: Mapping[str, list[str]]
+    base: str,
+    discriminator: object,
+    schemas: Mapping[str, Mapping[str, object]],
+    direct_subtypes: Mapping[str, list[str]],
 ) -> SubtypeFamily | None:
     definition = discriminator if isinstance(discriminator, Mapping) else {"propertyName": discriminator}
     name, mapping = definition.get("propertyName"), definition.get("mapping")
@@ -450,7 +453,9 @@ def _subtype_family(
     return SubtypeFamily(base=base, subtypes=tuple(subtypes), name=name, values=values)
 
 
-def expand_subtypes(schema: Any, families_by_ref: Mapping[str, SubtypeFamily], *, is_component: bool = False) -> Any:
+def expand_subtypes(
+    schema: object, families_by_ref: Mapping[str, SubtypeFamily], *, is_component: bool = False
+) -> object:
     """Return an upgraded schema in which each use of a base allows its subtypes.
 
     With `is_component` the bases in the `allOf` at its top stay: the schema is made from them.

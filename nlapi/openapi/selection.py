@@ -13,6 +13,7 @@ from nlapi.issue import Issue
 from nlapi.openapi.document import METHODS, resolve_pointer
 from nlapi.openapi.model import as_list, as_map, parse_servers, unescape_step
 from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec
+from nlapi.openapi.urls import is_http_url
 
 FIELDS = ("tag", "id", "path", "method")
 
@@ -152,7 +153,7 @@ def _cut_path_item(tree: Mapping[str, Any], path: str, ids: Mapping[str, str], *
     return result
 
 
-def _follow_path_item(tree: Mapping[str, Any], item: Any) -> dict[str, Any]:
+def _follow_path_item(tree: Mapping[str, object], item: Any) -> dict[str, Any]:
     """Return a path item with its `$ref`s followed; keys beside a `$ref` win."""
     siblings: dict[str, Any] = {}
     while isinstance(item, Mapping) and isinstance(ref := item.get("$ref"), str) and ref.startswith("#/"):
@@ -195,7 +196,7 @@ def _referenced_parts(
     return reached
 
 
-def _is_resolvable(tree: Mapping[str, Any], ref: str) -> bool:
+def _is_resolvable(tree: Mapping[str, object], ref: str) -> bool:
     try:
         resolve_pointer(tree, ref)
     except (LookupError, TypeError, ValueError):
@@ -216,7 +217,7 @@ def _prune(tree: Mapping[str, Any], reached: set[PartPath]) -> dict[str, Any]:
     return result
 
 
-def _prune_section(kind: str, nodes: Any, reached: set[PartPath]) -> Any:
+def _prune_section(kind: str, nodes: object, reached: set[PartPath]) -> object:
     # Security requirements name schemes without a `$ref`, so all schemes stay.
     if kind == "securitySchemes" or ("components", kind) in reached:
         return nodes
@@ -227,7 +228,7 @@ def _pointer_keys(ref: str) -> list[str]:
     return [unescape_step(unquote(part)) for part in ref[2:].split("/")]
 
 
-def _all_refs(node: Any) -> Iterator[str]:
+def _all_refs(node: object) -> Iterator[str]:
     """Yield every `$ref` below a node, and every schema that a discriminator names (OpenAPI 3.1.1 §4.8.25)."""
     todo = [node]
     while todo:
@@ -245,7 +246,7 @@ def _all_refs(node: Any) -> Iterator[str]:
 
 def _write_servers(tree: dict[str, Any], spec: Spec) -> None:
     """Write the servers of a description that came from a URL as absolute URLs."""
-    if not spec.source.startswith(("http://", "https://")):
+    if not is_http_url(spec.source):
         return
     if "swagger" in tree and "openapi" not in tree:
         scheme, _, location = spec.servers[0].url.partition("://")
@@ -262,12 +263,12 @@ def _write_servers(tree: dict[str, Any], spec: Spec) -> None:
                 node["servers"] = _absolute_servers(node["servers"], spec.source)
 
 
-def _absolute_servers(listed: Any, source: str) -> list[dict[str, Any]]:
+def _absolute_servers(listed: object, source: str) -> list[dict[str, object]]:
     usable = [node for node in as_list(listed) if isinstance(node, Mapping) and isinstance(node.get("url"), str)]
     return [{**node, "url": server.url} for node, server in zip(usable, parse_servers(usable, source), strict=True)]
 
 
-def _rename_operation_ids(node: Any, names: Mapping[str, str]) -> Any:
+def _rename_operation_ids(node: object, names: Mapping[str, str]) -> Any:
     """Return the tree with the operationIds of its Links renamed like those of the operations."""
     if isinstance(node, list):
         return [_rename_operation_ids(child, names) for child in node]

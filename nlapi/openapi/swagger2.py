@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
 from nlapi.openapi.model import FORM, MULTIPART, as_list, as_map, entries, essence
+from nlapi.openapi.urls import is_http_url
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -43,7 +44,7 @@ class UpgradedOperation:
     issues: tuple[Issue, ...] = ()
 
 
-def swagger_servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[dict[str, Any]]:
+def swagger_servers(tree: Mapping[str, object], source: str, schemes: object = None) -> list[dict[str, object]]:
     """Return a `servers` list made of `host`, `basePath` and `schemes`; `schemes` are those of an operation.
 
     A scheme in the host itself is first, then https. Absent parts are taken from the description's own URL (Swagger
@@ -51,7 +52,7 @@ def swagger_servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -
     """
     base = tree.get("basePath")
     path = f"/{base.strip().strip('/')}" if isinstance(base, str) else "/"
-    origin = urlsplit(source) if source.startswith(("http://", "https://")) else None
+    origin = urlsplit(source) if is_http_url(source) else None
     scheme, host = _scheme_and_host(tree.get("host"))
     if not host and origin is None:
         return [{"url": path}]
@@ -64,18 +65,18 @@ def swagger_servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -
     return [{"url": f"{name}://{host}{path}"} for name in ordered]
 
 
-def _scheme_and_host(value: Any) -> tuple[str, str]:
+def _scheme_and_host(value: object) -> tuple[str, str]:
     """Return scheme and host: some descriptions have a whole URL as the host."""
     scheme, mark, host = value.strip().rpartition("://") if isinstance(value, str) else ("", "", "")
     return (scheme.lower() if mark else ""), host.strip("/")
 
 
-def security_schemes(tree: Mapping[str, Any]) -> dict[str, Any]:
+def security_schemes(tree: Mapping[str, object]) -> dict[str, Any]:
     """Return the `securityDefinitions` in the form of OpenAPI 3."""
     return {id: _security_scheme(node) for id, node in as_map(tree.get("securityDefinitions")).items()}
 
 
-def _security_scheme(node: Any) -> Any:
+def _security_scheme(node: object) -> object:
     if not isinstance(node, Mapping):
         return node
     kind = node.get("type")
@@ -103,7 +104,7 @@ def upgrade_operation(
     return UpgradedOperation(node=upgraded, issues=tuple(upgrade.issues))
 
 
-def upgrade_responses(document: Document, node: Mapping[str, Any]) -> Mapping[str, Any]:
+def upgrade_responses(document: Document, node: Mapping[str, object]) -> Mapping[str, object]:
     """Return an operation `node` that has only its responses, in the form of OpenAPI 3."""
     produces = _media_types(document, node, "produces")
     responses = as_map(node.get("responses"))
@@ -115,7 +116,7 @@ def upgrade_responses(document: Document, node: Mapping[str, Any]) -> Mapping[st
 class _OperationUpgrade:
     """The conversion of one operation. `issues` holds the faults found so far."""
 
-    def __init__(self, document: Document, node: Mapping[str, Any], location: str) -> None:
+    def __init__(self, document: Document, node: Mapping[str, object], location: str) -> None:
         self.document = document
         self.node = node
         self.location = location
@@ -138,7 +139,7 @@ class _OperationUpgrade:
                 parameters[key] = parameter
         return list(parameters.values())
 
-    def parameter(self, node: Any) -> Any:
+    def parameter(self, node: object) -> Any:
         """Return a path, query or header parameter in the form of OpenAPI 3."""
         if not isinstance(node, Mapping) or "$ref" in node:
             return node
@@ -152,7 +153,7 @@ class _OperationUpgrade:
             upgraded["example"] = node["x-example"]
         return {**upgraded, **self.list_style(node, schema)}
 
-    def list_style(self, node: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    def list_style(self, node: Mapping[str, object], schema: Mapping[str, object]) -> dict[str, object]:
         """Return `style` and `explode` of a list; empty for other types."""
         location, name = node.get("in"), node.get("name")
         if schema.get("type") != "array" and "items" not in schema:
@@ -172,7 +173,7 @@ class _OperationUpgrade:
             self.add_issue(Level.INFO, f"parameters.{name}", message)
         return {"style": styles.get(str(location), "simple"), "explode": explode}
 
-    def body(self, nodes: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+    def body(self, nodes: list[Mapping[str, object]]) -> dict[str, Any] | None:
         """Return the `requestBody` for the body parameter, or else for the form parameters."""
         body_parameters = [entry for entry in nodes if entry["in"] == "body"]
         fields = [entry for entry in nodes if entry["in"] != "body"]
@@ -189,7 +190,7 @@ class _OperationUpgrade:
         example = {"example": node["x-example"]} if "x-example" in node else {}
         return {**body_fields, "content": {entry: {"schema": schema, **example} for entry in types}}
 
-    def form(self, fields: list[Mapping[str, Any]]) -> dict[str, Any]:
+    def form(self, fields: list[Mapping[str, object]]) -> dict[str, Any]:
         """Return a form body: multipart if it has a file or nothing else is consumed, else urlencoded."""
         fields_by_name = {name: entry for entry in fields if isinstance(name := entry.get("name"), str)}
         if any(not isinstance(entry.get("name"), str) for entry in fields):
@@ -209,11 +210,11 @@ class _OperationUpgrade:
         return {"required": bool(required), "content": {MULTIPART if multipart else FORM: media}}
 
 
-def _is_in_body(node: Any) -> bool:
+def _is_in_body(node: object) -> bool:
     return isinstance(node, Mapping) and node.get("in") in ("body", "formData", "form")
 
 
-def _schema_of_fields(node: Mapping[str, Any]) -> dict[str, Any]:
+def _schema_of_fields(node: Mapping[str, object]) -> dict[str, object]:
     """Return the schema made of the fields of a parameter, of its `items` or of a header."""
     schema_fields = {key: value for key, value in node.items() if key not in NON_SCHEMA_FIELDS}
     if "x-example" in node:
@@ -221,7 +222,7 @@ def _schema_of_fields(node: Mapping[str, Any]) -> dict[str, Any]:
     return {**as_map(node.get("schema")), **schema_fields}
 
 
-def _upgrade_response(document: Document, value: Any, produces: list[str]) -> Any:
+def _upgrade_response(document: Document, value: object, produces: list[str]) -> object:
     node = _follow_refs(document, value)
     if not isinstance(node, Mapping) or "$ref" in node or "content" in node:
         return node
@@ -243,12 +244,12 @@ def _upgrade_response(document: Document, value: Any, produces: list[str]) -> An
     }
 
 
-def _media_types(document: Document, node: Mapping[str, Any], key: str) -> list[str]:
+def _media_types(document: Document, node: Mapping[str, object], key: str) -> list[str]:
     """Return the operation's `consumes` or `produces`, even when empty; else the description's."""
     return _texts(node[key] if isinstance(node.get(key), list | str) else document.tree.get(key))
 
 
-def _follow_refs(document: Document, node: Any) -> Any:
+def _follow_refs(document: Document, node: object) -> Any:
     """Return the target of a chain of `$ref`s, or the first node when it is unresolved."""
     target, visited = node, set[str]()
     while isinstance(target, Mapping) and isinstance(target.get("$ref"), str):
@@ -262,6 +263,6 @@ def _follow_refs(document: Document, node: Any) -> Any:
     return target
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     entries = [value] if isinstance(value, str) else as_list(value)
     return [entry for entry in entries if isinstance(entry, str)]

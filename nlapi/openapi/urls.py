@@ -18,6 +18,11 @@ _IPV4_EMBEDDING_RANGES = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network(
 _PORTS = {"http": 80, "https": 443}
 
 
+def is_http_url(text: str) -> bool:
+    """Return whether a text begins as an http(s) URL; the scheme may be in capitals (RFC 3986 §3.1)."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpUrl:
     """An http(s) URL split into its parts, without any rewriting. `target` is the request target (RFC 9112 §3.2.1).

@@ -50,10 +50,10 @@ class _Loader(_Base):
         if self.spread > MAX_SPREAD:
             raise yaml.constructor.ConstructorError(None, None, "its merge keys grow too large", node.start_mark)
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[object, object]:
         """Return a map whose keys are texts as written: an unquoted `200:` or `true:` is a name, not a value."""
         self.flatten_mapping(node)
-        mapping: dict[Any, Any] = {}
+        mapping: dict[object, object] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
@@ -101,7 +101,7 @@ def _reject(loader: Any, node: Any) -> None:
     loader.construct_undefined(node)
 
 
-def _mapping(loader: Any, node: Any) -> Any:
+def _mapping(loader: Any, node: Any) -> object:
     result: dict[Any, Any] = {}
     yield result
     result.update(loader.construct_mapping(node))

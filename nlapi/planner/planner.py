@@ -78,7 +78,7 @@ _HELP = re.compile(
 
 
 def plan(
-    question: str, tools: Iterable[Tool | Spec], known: Mapping[str, Any] | None = None, *, today: date | None = None
+    question: str, tools: Iterable[Tool | Spec], known: Mapping[str, object] | None = None, *, today: date | None = None
 ) -> Plan:
     """Return the plan for a question, with the tools or the operations of whole Specs.
 
@@ -115,7 +115,7 @@ class OfflinePlanner:
         self,
         question: str,
         *,
-        known: Mapping[str, Any] | None = None,
+        known: Mapping[str, object] | None = None,
         chosen: Operation | None = None,
         live: bool = False,
     ) -> Plan:
@@ -134,7 +134,7 @@ class OfflinePlanner:
         return self._plan_clause(question, known_values, chosen, live=live)
 
     def _plan_clause(
-        self, question: str, known_values: Mapping[str, Any], chosen: Operation | None = None, *, live: bool
+        self, question: str, known_values: Mapping[str, object], chosen: Operation | None = None, *, live: bool
     ) -> Plan:
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.api_catalogue(chosen.spec)
         if chosen is None and _HELP.match(question):

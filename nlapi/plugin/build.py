@@ -7,13 +7,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from nlapi.agent.tool_selection import MAX_TOOLS
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.selection import subset
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.markdown import fill_template, inert_line, safe_line
 from nlapi.plugin.names import callable_id, check_name, credential_variables, plugin_name
 from nlapi.plugin.programs import (
@@ -191,7 +191,7 @@ def _licence_sentence(spec: Spec) -> str:
 def _has_allowed_server(operation: Operation, base_url: str) -> bool:
     """Return whether a description from this source may name the operation's server."""
     # In the plugin the description is a local file, which may name any server; so the check belongs here.
-    if base_url or not operation.spec.source.startswith(("http://", "https://")):
+    if base_url or not is_http_url(operation.spec.source):
         return True
     try:
         return bool(server_url(operation))
@@ -207,7 +207,7 @@ def _description_json(spec: Spec, ids: Mapping[str, str]) -> str:
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
 
 
-def _json_file(data: Any) -> str:
+def _json_file(data: object) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -216,7 +216,7 @@ def digest(text: str | bytes) -> str:
 
 
 def _client_manifests(
-    spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, Any]
+    spec: Spec, name: str, title: str, count: int, content_hash: str, user_options: Mapping[str, object]
 ) -> dict[str, str]:
     """Return the files that clients read about the plugin."""
     # Clients update a plugin when its version differs, so the version ends in a hash of everything that was built.
@@ -250,7 +250,7 @@ def _build_record(
     title: str,
     variable_of: Mapping[str, str],
     own_files: Mapping[str, bytes],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     summary = {"title": title, "version": safe_line(spec.version, 60), "operations": count}
     return {
         "format": MANIFEST_FORMAT,

@@ -41,7 +41,7 @@ class SchemaComparison:
     new: RefFollower
     compared_refs: set[tuple[str, str]] = field(default_factory=set)
 
-    def resolve_pair(self, old: Any, new: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    def resolve_pair(self, old: object, new: object) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return both schemas, followed and without prose; None when there is nothing (more) to compare."""
         refs = tuple(schema.get("$ref", "") if isinstance(schema, Mapping) else "" for schema in (old, new))
         if any(refs):
@@ -54,7 +54,7 @@ class SchemaComparison:
 
 
 def _request_differences(
-    old: Any, new: Any, location: str, comparison: SchemaComparison, depth: int = 0
+    old: object, new: object, location: str, comparison: SchemaComparison, depth: int = 0
 ) -> Iterator[Difference]:
     """Yield the differences for a caller who sends what `old` allows."""
     schemas = comparison.resolve_pair(old, new)
@@ -130,7 +130,12 @@ def _property_differences(
 
 
 def _alternative_differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], key: str, location: str, comparison: SchemaComparison, depth: int
+    old: Mapping[str, object],
+    new: Mapping[str, object],
+    key: str,
+    location: str,
+    comparison: SchemaComparison,
+    depth: int,
 ) -> Iterator[Difference]:
     """Yield the differences between alternatives: those removed are compared with those added, in their order."""
     before = [
@@ -152,7 +157,7 @@ def _alternative_differences(
             yield from _request_differences(was, now, location, comparison, depth + 1)
 
 
-def _enum_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: str) -> Iterator[Difference]:
+def _enum_differences(old: Mapping[str, object], new: Mapping[str, object], location: str) -> Iterator[Difference]:
     before, after = _list(old.get("enum")), _list(new.get("enum"))
     if after and not before:
         yield True, f"takes for {code_span(location)} only {_join_choices(after)} now"
@@ -166,7 +171,7 @@ def _enum_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: 
         yield False, f"takes {_join_choices(added)} for {code_span(location)} as well"
 
 
-def _join_choices(choices: Sequence[Any]) -> str:
+def _join_choices(choices: Sequence[object]) -> str:
     return join_names([code_span(choice, 40) for choice in choices], MAX_LISTED_NAMES)
 
 
@@ -180,7 +185,7 @@ def _type_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: 
         yield False, f"takes more kinds of value for {code_span(location)}"
 
 
-def _bound_differences(old: Mapping[str, Any], new: Mapping[str, Any], location: str) -> Iterator[Difference]:
+def _bound_differences(old: Mapping[str, object], new: Mapping[str, object], location: str) -> Iterator[Difference]:
     lengths = ("minLength", "minItems", "minProperties")
     for key, tighter in (
         *((key, 1) for key in ("minimum", "exclusiveMinimum", *lengths)),
@@ -198,20 +203,20 @@ def _bound_differences(old: Mapping[str, Any], new: Mapping[str, Any], location:
         yield True, f"wants {code_span(location)} as a multiple of {new['multipleOf']}"
 
 
-def _without_annotations(schema: Any, follow: RefFollower) -> dict[str, Any]:
+def _without_annotations(schema: object, follow: RefFollower) -> dict[str, object]:
     """Return a schema without its prose; `const` as an enum of one."""
     node = follow(schema)
     plain = {key: value for key, value in node.items() if key not in _ANNOTATIONS} if isinstance(node, Mapping) else {}
     return {**plain, "enum": [plain["const"]]} if "const" in plain else plain
 
 
-def _has_ref(value: Any) -> bool:
+def _has_ref(value: object) -> bool:
     if isinstance(value, Mapping):
         return "$ref" in value or any(map(_has_ref, value.values()))
     return isinstance(value, list) and any(map(_has_ref, value))
 
 
-def _without_nested_annotations(schema: Any) -> Any:
+def _without_nested_annotations(schema: object) -> object:
     """Return a schema without prose at any depth; properties that are called like prose stay."""
     if isinstance(schema, Mapping):
         return {
@@ -224,11 +229,11 @@ def _without_nested_annotations(schema: Any) -> Any:
     return [_without_nested_annotations(child) for child in schema] if isinstance(schema, list) else schema
 
 
-def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _properties(schema: Mapping[str, object]) -> Mapping[str, Any]:
     return as_map(schema.get("properties"))
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
@@ -325,7 +330,7 @@ def _ref_follower(tool: Tool) -> RefFollower:
     """Return a function that follows the `$ref`s into a tool's own definitions."""
     definitions = tool.input_schema.get("$defs", {})
 
-    def follow(schema: Any) -> Any:
+    def follow(schema: object) -> Any:
         for _ in range(MAX_REFS):
             if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
                 break

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from nlapi.issue import Issue
 from nlapi.openapi.spec import Operation, Spec
@@ -106,7 +105,7 @@ def _code_spans(text: str) -> list[str]:
     return list(dict.fromkeys(_SPAN.findall(text)))
 
 
-def _schema_names(document: Any) -> Iterator[str]:
+def _schema_names(document: object) -> Iterator[str]:
     """Yield the names of properties and the values of enums anywhere in a description."""
     stack = [document]
     while stack:

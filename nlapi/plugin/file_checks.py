@@ -79,7 +79,7 @@ def broken_rules(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
 Fault = tuple[str, str, str]
 
 
-def _read_object(files: Mapping[str, bytes], path: str) -> dict[str, Any] | None:
+def _read_object(files: Mapping[str, bytes], path: str) -> dict[str, object] | None:
     try:
         data = json.loads(files[path])
     except (KeyError, ValueError, RecursionError):
@@ -162,7 +162,7 @@ def _skill_faults(files: Mapping[str, bytes]) -> Iterator[Fault]:
             yield path, f"{run[0]!r} in the text is something that the client acts on", "write it otherwise"
 
 
-def _head_faults(head: Mapping[Any, Any], folder: str, kind: str = "folder") -> Iterator[str]:
+def _head_faults(head: Mapping[str, object], folder: str, kind: str = "folder") -> Iterator[str]:
     name, description = head.get("name"), head.get("description")
     if name != folder:
         yield f"the name {name!r} is not that of its {kind}"

@@ -136,7 +136,7 @@ def source_changes(files: Mapping[str, bytes], rebuilt: Plugin) -> tuple[Issue, 
     return (_drift_issue(DESCRIPTION, f"the description has changed at its source ({summary})", REBUILD_HINT),)
 
 
-def _operation_nodes(content: bytes) -> dict[str, Any]:
+def _operation_nodes(content: bytes) -> dict[str, object]:
     try:
         tree: Any = json.loads(content)
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -12,7 +12,7 @@ from nlapi.client.auth import shared_ids
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.names import RESERVED_WORDS, join_words, unique_name
+from nlapi.tools.names import RESERVED_WORDS, join_words
 
 # In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.programs.max_tool_length).
 MAX_NAME = 30
@@ -79,11 +79,18 @@ def credential_variables(
     for ids in groups.values():
         # A user sees one credential as "the token", whatever the description calls its scheme.
         suffix = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
-        shared_variable = next((chosen[id] for id in ids if id in chosen), "") or variable_form(
-            unique_name(f"{prefix}_{suffix}", variable_of.values())
+        shared_variable = next((chosen[id] for id in ids if id in chosen), "") or _unused_variable(
+            f"{prefix}_{suffix}", (*variable_of.values(), *chosen.values())
         )
         variable_of |= {id: chosen.get(id, shared_variable) for id in ids}
     return {id: variable_of[id] for id in usable}
+
+
+def _unused_variable(name: str, used: Collection[str]) -> str:
+    """Return the name in the form of a variable, with a number where another credential has it."""
+    variable = variable_form(name)
+    names = (variable if n == 1 else f"{variable}_{n}" for n in count(1))
+    return next(free for free in names if free not in used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

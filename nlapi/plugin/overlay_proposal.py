@@ -30,11 +30,11 @@ _TEXT = {"type": "string"}
 _LIST = {"type": "array", "items": _TEXT}
 
 
-def _object(required: Sequence[str], **properties: Any) -> dict[str, Any]:
+def _object(required: Sequence[str], **properties: object) -> dict[str, object]:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
-TOOL: dict[str, Any] = {
+TOOL: dict[str, object] = {
     "name": "propose",
     "description": "Proposes names, groups and examples for operations of the API.",
     "input_schema": _object(
@@ -115,7 +115,7 @@ async def _request_proposal(
     return proposal if isinstance(proposal, dict) else {}
 
 
-def _operation_summary(operation: Operation) -> dict[str, Any]:
+def _operation_summary(operation: Operation) -> dict[str, object]:
     tool = compile_tool(operation)
     return {
         "operation": operation.id,
@@ -127,7 +127,7 @@ def _operation_summary(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _overlay_actions(proposal: Mapping[str, Any], operations: Sequence[Operation]) -> Iterator[dict[str, Any]]:
+def _overlay_actions(proposal: Mapping[str, object], operations: Sequence[Operation]) -> Iterator[dict[str, Any]]:
     """Yield the proposals as actions of an overlay, as far as they fit the description."""
     operation_by_id = {entry.id: entry for entry in operations}
     tags = {tag for entry in operations for tag in entry.tags}
@@ -159,7 +159,7 @@ def _overlay_actions(proposal: Mapping[str, Any], operations: Sequence[Operation
             yield action
 
 
-def _example_action(operation: Operation, argument: str, value: Any) -> dict[str, Any] | None:
+def _example_action(operation: Operation, argument: str, value: object) -> dict[str, object] | None:
     """Return an example for a parameter, if the description has that and accepts the value."""
     tool = compile_tool(operation)
     location, name = tool.places.get(argument, ("", ""))
@@ -189,9 +189,9 @@ def _parameter_index(operation: Operation, location: str, name: str) -> int | No
     return None
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
+def _mappings(value: object) -> list[Mapping[str, Any]]:
     return [item for item in as_list(value) if isinstance(item, Mapping)]
 
 
-def _strings(value: Any) -> list[str]:
+def _strings(value: object) -> list[str]:
     return [item for item in as_list(value) if isinstance(item, str)]

@@ -13,6 +13,7 @@ from nlapi.client.server import expand_server_url
 from nlapi.errors import UsageError
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Spec
+from nlapi.openapi.urls import is_http_url
 from nlapi.plugin.markdown import fill_template, inert_line
 from nlapi.plugin.names import BASE_URL, credential_settings, variable_form
 
@@ -92,19 +93,19 @@ def build_programs(name: str, variable_of: Mapping[str, str], base_url: str, *, 
     }
 
 
-def _server_entry(command: str, keys: Iterable[str]) -> dict[str, Any]:
+def _server_entry(command: str, keys: Iterable[str]) -> dict[str, object]:
     env = {f"{OPTION_PREFIX}{key.upper()}": f"${{user_config.{key}}}" for key in keys}
     return {"command": "sh", "args": [f"${{CLAUDE_PLUGIN_ROOT}}/bin/{command}", "--mcp"], "env": env}
 
 
-def _codex_server_entry(command: str, variables: Iterable[str]) -> dict[str, Any]:
+def _codex_server_entry(command: str, variables: Iterable[str]) -> dict[str, object]:
     """Return the server's entry for Codex."""
     # Codex 0.169 starts a server in the plugin's folder with the variables that are named. It knows no
     # `${CLAUDE_PLUGIN_ROOT}` and no options, and a second server of one name displaces the first.
     return {"command": "sh", "args": [f"./bin/{command}", "--mcp"], "cwd": "./", "env_vars": list(variables)}
 
 
-def _hooks_entry(name: str) -> dict[str, Any]:
+def _hooks_entry(name: str) -> dict[str, object]:
     def run(file: str, *words: str) -> list[dict[str, str]]:
         return [{"type": "command", "command": " ".join([f'sh "${{CLAUDE_PLUGIN_ROOT}}/{file}"', *words])}]
 
@@ -118,11 +119,11 @@ def _hooks_entry(name: str) -> dict[str, Any]:
     }
 
 
-def _json(data: Any) -> str:
+def _json(data: object) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def user_config(spec: Spec, title: str, variable_of: Mapping[str, str], base_url: str) -> dict[str, Any]:
+def user_config(spec: Spec, title: str, variable_of: Mapping[str, str], base_url: str) -> dict[str, object]:
     """Return the options that Claude Code asks for when the plugin is installed, none of them required."""
     location = _default_base_url(spec, base_url)
     about = f"Where {title} runs" + (f", if not at {inert_line(location, 200)}" if location else "")
@@ -170,7 +171,7 @@ def _default_base_url(spec: Spec, base_url: str) -> str:
     location = base_url
     with suppress(UsageError):
         location = location or (expand_server_url(spec.servers[0]) if spec.servers else "")
-    return location if location.startswith(("http://", "https://")) else ""
+    return location if is_http_url(location) else ""
 
 
 def _credential_text(scheme: SecurityScheme) -> str:

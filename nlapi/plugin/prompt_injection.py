@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from nlapi.client.safe_text import single_line
 from nlapi.issue import Issue
@@ -57,7 +56,7 @@ SIGNS = {sign: re.compile(pattern, re.IGNORECASE | re.DOTALL) for sign, pattern 
 HIDDEN = re.compile(r"[\U000e0020-\U000e007f]{4}|[\u202a-\u202e\u2066-\u2069]|[\u200b\u2060\ufeff]{6}")
 
 
-def find_injections(document: Mapping[str, Any]) -> Iterator[Issue]:
+def find_injections(document: Mapping[str, object]) -> Iterator[Issue]:
     """Yield an Issue for each text that reads like an instruction to a model."""
     sign_of: dict[str, tuple[str, int] | None] = {}
     count = 0
@@ -84,10 +83,10 @@ def _sign(text: str) -> tuple[str, int] | None:
     return ("it has characters that nobody sees", 0) if HIDDEN.search(text) else None
 
 
-def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _texts(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Yield the texts of a description that reach a model, without examples and values."""
     # A stack in place of recursion: an untrusted description may be nested deeper than Python recurses.
-    stack: list[tuple[str, Any]] = [("", document)]
+    stack: list[tuple[str, object]] = [("", document)]
     while stack:
         location, node = stack.pop()
         if isinstance(node, Mapping):

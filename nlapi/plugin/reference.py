@@ -102,7 +102,7 @@ def _operation_entry(operation: Operation, command: str) -> str:
     return "\n".join(lines)
 
 
-def _argument_line(name: str, schema: Any, definitions: Mapping[str, Any], *, required: bool) -> str:
+def _argument_line(name: str, schema: object, definitions: Mapping[str, object], *, required: bool) -> str:
     node = as_map(schema)
     description, mark, unit = _description_with_unit(node, definitions).rpartition(UNIT_SENTENCE)
     about = (
@@ -115,7 +115,7 @@ def _argument_line(name: str, schema: Any, definitions: Mapping[str, Any], *, re
     return f"- {code_span(name, 64)} ({kind}{default}){f': {about}' if about else ''}"
 
 
-def _description_with_unit(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+def _description_with_unit(node: Mapping[str, object], definitions: Mapping[str, object]) -> str:
     """Return the description of a schema, with the unit that only the definition it refers to may state."""
     text = str(node.get("description", ""))
     target = definitions.get(str(node.get("$ref", "")).rpartition("/")[2])
@@ -127,7 +127,7 @@ def _description_with_unit(node: Mapping[str, Any], definitions: Mapping[str, An
     )
 
 
-def _value_kind(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> str:
+def _value_kind(schema: object, definitions: Mapping[str, object], depth: int = 0) -> str:
     """Return the kind of a value in a few words."""
     if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
         return "any value"
@@ -148,7 +148,7 @@ def _value_kind(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> 
     )
 
 
-def _typed_kind(kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> str:
+def _typed_kind(kind: str, schema: Mapping[str, object], definitions: Mapping[str, object], depth: int) -> str:
     if kind == "array":
         items = _value_kind(schema["items"], definitions, depth + 1) if "items" in schema else "any value"
         return f"list of {items}"

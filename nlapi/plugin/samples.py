@@ -40,7 +40,7 @@ MAX_DEPTH = 3
 _SLOW_PATTERN = re.compile(r'"pattern": "(?:[^"\\]|\\.)*[)\]][*+{](?:[^"\\]|\\.)*[*+{]|"pattern": "(?:[^"\\]|\\.){200}')
 
 
-def sample_arguments(operation: Operation, *, blank: bool = False) -> dict[str, Any] | None:
+def sample_arguments(operation: Operation, *, blank: bool = False) -> dict[str, object] | None:
     """Return valid values for what an operation requires; None where some cannot be derived.
 
     With `blank`, a text that cannot be derived is the name of its argument in capitals, for a person to fill in.
@@ -56,7 +56,7 @@ def sample_arguments(operation: Operation, *, blank: bool = False) -> dict[str, 
     return {name: _placeholder(name) for name in arguments}
 
 
-def _accepts(tool: Tool, arguments: Mapping[str, Any]) -> bool:
+def _accepts(tool: Tool, arguments: Mapping[str, object]) -> bool:
     """Return whether the description accepts these values; False where a pattern may be too slow to try."""
     properties = tool.input_schema["properties"]
     shapes = json.dumps([properties[name] for name in arguments], default=str)
@@ -80,7 +80,7 @@ def _sample_names(tool: Tool) -> list[str]:
     return names
 
 
-def argument_words(arguments: Mapping[str, Any]) -> str:
+def argument_words(arguments: Mapping[str, object]) -> str:
     """Return the arguments as typed after an operation."""
     return "".join(f" {_argument_word(name, value)}" for name, value in arguments.items())
 
@@ -101,7 +101,7 @@ def _quote(text: str) -> str:
     return shlex.quote(text) if re.fullmatch(r"[\w.,:@/+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _sample_value(operation: Operation, name: str) -> Any:
+def _sample_value(operation: Operation, name: str) -> object:
     tool = compile_tool(operation)
     location, wire = tool.places.get(name, ("body", name))
     schema = argument_schema(tool, name)
@@ -121,7 +121,7 @@ def _placeholder(name: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()).strip("_") or "VALUE"
 
 
-def _described_example(schema: Mapping[str, Any]) -> Any:
+def _described_example(schema: Mapping[str, object]) -> object:
     """Return an example from the description, if it is plain."""
     for example in (schema.get("example"), *as_list(schema.get("examples")), schema.get("default")):
         if isinstance(example, bool | int | float) or (isinstance(example, str) and PLAIN_VALUE.fullmatch(example)):
@@ -135,7 +135,7 @@ def _described_example(schema: Mapping[str, Any]) -> Any:
     return None
 
 
-def _schema_value(reader: SchemaReader, schema: Any, name: str, depth: int) -> Any:
+def _schema_value(reader: SchemaReader, schema: object, name: str, depth: int) -> object:
     """Return a value of a schema, or an arbitrary one where none can be derived; `_accepts` rejects that."""
     schema = reader.flat(schema)
     if depth > MAX_DEPTH:
@@ -156,7 +156,7 @@ def _schema_value(reader: SchemaReader, schema: Any, name: str, depth: int) -> A
     return _typed_value(reader, kind, schema, name, depth)
 
 
-def _sample_text(schema: Mapping[str, Any], name: str) -> str:
+def _sample_text(schema: Mapping[str, object], name: str) -> str:
     """Return a text that fits a format, a pattern and a length, if one of a few does."""
     if (format_sample := FORMAT_SAMPLES.get(str(schema.get("format")))) is not None:
         return format_sample

@@ -67,7 +67,7 @@ class AnswerSchemas:
     def __init__(self, spec: Spec) -> None:
         self.reader = SchemaReader(spec)
         self._lists: dict[Operation, ListEnvelope | None] = {}
-        self._entries: dict[Operation, Any] = {}
+        self._entries: dict[Operation, object] = {}
 
     def schema_view(self, operation: Operation) -> SchemaView | None:
         """Return the schema of the JSON answer of success; None where none is described."""
@@ -96,13 +96,13 @@ class AnswerSchemas:
             schema = inner
         return self.reader.flat(schema)
 
-    def object_schema(self, schema: Any) -> Schema | None:
+    def object_schema(self, schema: object) -> Schema | None:
         """Return the schema of the objects in a field: of itself or of its array's items; None for plain values."""
         flat = self.reader.flat(schema)
         items = self.reader.flat(flat["items"]) if isinstance(flat.get("items"), Mapping) else flat
         return items if self.reader.properties(items) else None
 
-    def _property(self, schema: Any, name: str) -> Any:
+    def _property(self, schema: object, name: str) -> object:
         values = self.reader.flat(schema).get("additionalProperties")
         return self.reader.properties(schema).get(name, values if isinstance(values, Mapping) and values else None)
 
@@ -121,7 +121,7 @@ class AnswerSchemas:
         keys = find_item(view, _expected_noun(operation)) if field is None else (field,)
         return AnswerPart(keys=keys, schema=_view_at(view, keys).schema)
 
-    def search_entry_schema(self, operation: Operation, kind: tuple[str, ...]) -> Any:
+    def search_entry_schema(self, operation: Operation, kind: tuple[str, ...]) -> object:
         """Return the entry schema of one kind in the answer of a search over several kinds; {} for none."""
         view = self.schema_view(operation)
         name = next((name for name in view.names if singular_words(name) == kind), None) if view is not None else None
@@ -135,7 +135,7 @@ class AnswerSchemas:
         schema = values if envelope.is_map else list_view.items
         return AnswerPart(keys=envelope.keys, schema=schema, is_list=True, is_map=envelope.is_map)
 
-    def entry_schema(self, operation: Operation) -> Any:
+    def entry_schema(self, operation: Operation) -> object:
         """Return the schema of one entry of the list, else of the one item, in an operation's answer; {} for none.
 
         A wrapper around the item is left out: of `{"campaign": {...}}` it is the schema of campaign.
@@ -189,7 +189,7 @@ def json_media(operation: Operation) -> Media | None:
     return next((media for media in response.media if may_be_json(media.content_type)), None) if response else None
 
 
-def answer_schema(operation: Operation) -> Any:
+def answer_schema(operation: Operation) -> object:
     """Return the schema of the answer of success, of JSON where it has that; {} where none is described."""
     response, media = operation.response(), json_media(operation)
     first = media or (response.media[0] if response is not None and response.media else None)
@@ -207,7 +207,7 @@ def list_envelope(operation: Operation) -> ListEnvelope | None:
 
 
 def extract_list(
-    data: Any, operation: Operation | None = None, headers: Mapping[str, str] | None = None
+    data: object, operation: Operation | None = None, headers: Mapping[str, str] | None = None
 ) -> ListAnswer | None:
     """Return the list in an answer: where its schema has it, else where the data has it; None for no list.
 
@@ -230,7 +230,7 @@ def extract_list(
     return ListAnswer(envelope=envelope, entries=tuple(entries), total=extract_total(data, envelope.keys, headers))
 
 
-def extract_item(data: Any, operation: Operation | None = None) -> Item | None:
+def extract_item(data: object, operation: Operation | None = None) -> Item | None:
     """Return the one item in an answer, without the envelope around it; None where it is no object."""
     if not isinstance(data, Mapping):
         return None
@@ -242,7 +242,7 @@ def extract_item(data: Any, operation: Operation | None = None) -> Item | None:
     return item if isinstance(item, Mapping) else data
 
 
-def is_failure(data: Any) -> bool:
+def is_failure(data: object) -> bool:
     """Return whether an answer states that the call failed: `{"ok": false}`, `{"errors": [...]}` and no data."""
     if not isinstance(data, Mapping):
         return False
@@ -257,7 +257,7 @@ def is_failure(data: Any) -> bool:
     return bool(errors) and not has_data
 
 
-def _is_absent(data: Any, keys: Keys) -> bool:
+def _is_absent(data: object, keys: Keys) -> bool:
     """Return whether an answer has nothing in the place of its list: null, or a missing property on the way."""
     value = data
     for key in keys:
@@ -311,7 +311,7 @@ class _AnswerWordsCache:
             )
         return self._words[operation]
 
-    def _levels(self, schema: Any) -> Iterator[tuple[list[Stems], list[Stems]]]:
+    def _levels(self, schema: object) -> Iterator[tuple[list[Stems], list[Stems]]]:
         """Yield the names of fields and the values of closed choices, one level of objects after the other."""
         level, reader, remaining = [schema], self._schemas.reader, _MAX_FIELDS
         for _ in range(_MAX_WORD_DEPTH):

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schema, answer_schemas, json_media
@@ -300,7 +299,7 @@ def name_filter(names: Iterable[str]) -> str | None:
     return next((keyed[name] for name in NAME_FILTERS if name in keyed), None)
 
 
-def schema_nouns(schema: Any) -> Iterator[Words]:
+def schema_nouns(schema: object) -> Iterator[Words]:
     """Yield the nouns in the names of the schemas that a schema refers to: `File--Mini` is a file."""
     parts = [schema]
     if isinstance(schema, Mapping):

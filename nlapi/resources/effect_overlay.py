@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import yaml
 
@@ -53,7 +52,7 @@ def effect_overlay(operations: Iterable[Operation]) -> str:
     return COMMENT + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _action(operation: Operation, evidence: EffectEvidence) -> dict[str, Any]:
+def _action(operation: Operation, evidence: EffectEvidence) -> dict[str, object]:
     return {
         "target": operation_jsonpath(operation.path, operation.method),
         "description": "; ".join(evidence.reasons),

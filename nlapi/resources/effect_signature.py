@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from nlapi.openapi.model import Media, Response, as_map
 from nlapi.openapi.spec import Operation, Spec
@@ -79,7 +78,7 @@ _ADDRESS_HEADERS = ("location", "content-location", "operation-location")
 _CONVENTION_SHARE = 0.9
 
 
-def _post_answers(spec: Spec) -> list[Mapping[str, Any]]:
+def _post_answers(spec: Spec) -> list[Mapping[str, object]]:
     """Return the success answers of each POST of an API, by status, as they are described."""
     posts = (as_map(as_map(item).get("post")) for item in as_map(spec.document.get("paths")).values())
     responses = [as_map(post["responses"]) for post in posts if isinstance(post.get("responses"), Mapping)]
@@ -145,7 +144,7 @@ class OperationSignature:
         return tuple(response.media[0] for response in responses if response.media)
 
     @cached_property
-    def answer_properties(self) -> tuple[Mapping[str, Any], ...]:
+    def answer_properties(self) -> tuple[Mapping[str, object], ...]:
         return tuple(self.reader.properties(media.schema) for media in self.answer_media if self.successes)
 
     @cached_property
@@ -235,7 +234,7 @@ class OperationSignature:
                 return "value", f"the answer holds data (`{content_name}`)"
         return "", ""
 
-    def _content_names(self, names: Mapping[str, Any]) -> Iterator[str]:
+    def _content_names(self, names: Mapping[str, object]) -> Iterator[str]:
         """Yield the names of fields with content, else of those inside the objects of an envelope."""
         content_names = [name for name in names if name_key(name) not in _ENVELOPE]
         results = [name for name in names if name_key(name) in ("result", "results")]

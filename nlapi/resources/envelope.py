@@ -176,11 +176,11 @@ View: TypeAlias = DataView | SchemaView
 """A part of an answer, with the same properties for a schema and for data."""
 
 
-def _is_object(value: Any) -> bool:
+def _is_object(value: object) -> bool:
     return isinstance(value, Mapping)
 
 
-def _is_key(key: str, item: Mapping[str, Any]) -> bool:
+def _is_key(key: str, item: Mapping[str, object]) -> bool:
     """Return whether the name of a property is the key of the item in it: a field has it too, or it has a digit."""
     return key in item.values() or any(map(str.isdigit, key))
 
@@ -206,7 +206,7 @@ class ListEnvelope:
     keys: Keys = ()
     is_map: bool = False
 
-    def entries(self, data: Any) -> list[Any] | None:
+    def entries(self, data: object) -> list[Any] | None:
         """Return the list in `data`, each entry without the wrapper around it; None where `data` has no list there."""
         content = value_at(data, self.keys)
         if self.is_map and isinstance(content, Mapping):
@@ -360,26 +360,26 @@ def _reports_outcome(fields: Mapping[str, View]) -> bool:
     return any(name_key(name) in ("ok", "success", "status", "code", "requestid", "meta") for name in fields)
 
 
-def value_at(data: Any, keys: Keys) -> Any:
+def value_at(data: object, keys: Keys) -> object:
     """Return the value in data that the keys lead to; None where they lead nowhere."""
     for key in keys:
         data = data.get(key) if isinstance(data, Mapping) else None
     return data
 
 
-def wrap(value: Any, keys: Keys) -> Any:
+def wrap(value: object, keys: Keys) -> Any:
     """Return the value under the keys: ("data", "items") gives {"data": {"items": value}}."""
     for key in reversed(keys):
         value = {key: value}
     return value
 
 
-def _with_key(key: str, entry: Any) -> Any:
+def _with_key(key: str, entry: object) -> object:
     """Return an entry of a map of items with its key as `key`, unless one of its fields has the key."""
     return entry if not isinstance(entry, Mapping) or key in entry.values() else {"key": key, **entry}
 
 
-def unwrap_entry(entry: Any) -> Any:
+def unwrap_entry(entry: object) -> object:
     """Return the item in an entry of a list: of `{"campaign": {...}}`, Relay's `node`, Elasticsearch's `_source`.
 
     The fields in JSON:API's `attributes` are put beside the id.
@@ -396,7 +396,7 @@ def unwrap_entry(entry: Any) -> Any:
     return entry
 
 
-def extract_total(data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None) -> int | None:
+def extract_total(data: object, keys: Keys = (), headers: Mapping[str, str] | None = None) -> int | None:
     """Return the number of items over all pages, where the envelope or a header (X-Total-Count) has it; else None.
 
     Also of `Content-Range: items 0-9/45` (RFC 9110 §14.4).
@@ -418,7 +418,7 @@ def extract_total(data: Any, keys: Keys = (), headers: Mapping[str, str] | None 
     return None
 
 
-def _envelope_objects(data: Any, keys: Keys) -> Iterator[Mapping[str, Any]]:
+def _envelope_objects(data: object, keys: Keys) -> Iterator[Mapping[str, object]]:
     """Yield the objects on the way to a list, the nearest first, each with the objects in it about the list."""
     objects = [value_at(data, keys[:size]) for size in range(len(keys), -1, -1)]
     for container in objects:
@@ -430,7 +430,7 @@ def _envelope_objects(data: Any, keys: Keys) -> Iterator[Mapping[str, Any]]:
                     yield value
 
 
-def _count(value: Any) -> int | None:
+def _count(value: object) -> int | None:
     if isinstance(value, Mapping):
         # Elasticsearch has {"total": {"value": 3, "relation": "eq"}}.
         value = value.get("value")

@@ -46,7 +46,7 @@ _XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|detail|error)[^>]
 _EMPTY_TITLES = frozenset(("", "error", "errors"))
 
 
-def error_reason(data: Any) -> str:
+def error_reason(data: object) -> str:
     """Return the server's reason for a refusal, in its own words and on one line; "" where the answer has none.
 
     `data` is JSON, or the text of an answer that is none; of a page of HTML it is the title.
@@ -55,7 +55,7 @@ def error_reason(data: Any) -> str:
     return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"
 
 
-def _reasons(data: Any, depth: int) -> Iterator[str]:
+def _reasons(data: object, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         return
     if isinstance(data, str):
@@ -67,7 +67,7 @@ def _reasons(data: Any, depth: int) -> Iterator[str]:
         yield from _object_reasons(data, depth)
 
 
-def _object_reasons(data: Mapping[str, Any], depth: int) -> Iterator[str]:
+def _object_reasons(data: Mapping[str, object], depth: int) -> Iterator[str]:
     fields = {name_key(str(name)): value for name, value in data.items()}
     for object_name in _ERROR_OBJECTS:
         inner = fields.get(object_name)
@@ -105,7 +105,7 @@ def _top_message(fields: Mapping[str, Any]) -> str:
     return f"{title.rstrip('.')}: {detail}"
 
 
-def _is_status(title: str, fields: Mapping[str, Any]) -> bool:
+def _is_status(title: str, fields: Mapping[str, object]) -> bool:
     """Return whether a title only repeats the status beside it."""
     status = fields.get("status", fields.get("code"))
     # Spring sends {"status": 404, "error": "Not Found"} with the reason in `message`.
@@ -122,7 +122,7 @@ def _fault_position(fields: Mapping[str, Any]) -> str:
     return ".".join(map(str, steps))
 
 
-def _list_reasons(value: Any, depth: int) -> Iterator[str]:
+def _list_reasons(value: object, depth: int) -> Iterator[str]:
     if isinstance(value, list):
         for entry in value:
             if isinstance(entry, Mapping) and (coded := _code_reason(entry)):
@@ -133,7 +133,7 @@ def _list_reasons(value: Any, depth: int) -> Iterator[str]:
         yield from _field_reasons(value)
 
 
-def _code_reason(entry: Mapping[str, Any]) -> str:
+def _code_reason(entry: Mapping[str, object]) -> str:
     """Return a fault of a field and a code: `title missing_field`."""
     # GitHub's validation errors have no message.
     field, code = entry.get("field"), entry.get("code")

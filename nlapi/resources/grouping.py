@@ -90,7 +90,7 @@ class ResourceGrouping:
             schemas = [schema for member in group for schema in member.schemas]
             yield self._build_resource([member.collections[0] for member in group], schemas)
 
-    def _schemas(self, collection: Collection) -> list[Any]:
+    def _schemas(self, collection: Collection) -> list[object]:
         """Return the schemas of one item: as read, as changed, as created, as listed."""
         operations = [
             operation
@@ -106,7 +106,7 @@ class ResourceGrouping:
         schemas = [schema for schema in candidates if "object" in self.reader.types(schema)]
         return [schema for index, schema in enumerate(schemas) if schema not in schemas[:index]]
 
-    def _entry_schema(self, collection: Collection) -> Any:
+    def _entry_schema(self, collection: Collection) -> object:
         part = self.answers.list_part(collection.operations["GET"]) if "GET" in collection.operations else None
         return part.schema if part is not None and "object" in self.reader.types(part.schema) else {}
 
@@ -157,7 +157,7 @@ class ResourceGrouping:
         path = collection.path
         return literal_suffix(path[self.prefix :] if len(path) > self.prefix else path)
 
-    def _build_resource(self, collections: Sequence[Collection], schemas: Sequence[Any]) -> Resource:
+    def _build_resource(self, collections: Sequence[Collection], schemas: Sequence[object]) -> Resource:
         """Return the resource of some collections, whose first has the paths to one item if any has."""
         first = collections[0]
         name = "/".join("{}" if segment.parameter else segment.text for segment in first.path) or "items"
@@ -179,7 +179,7 @@ class ResourceGrouping:
             aliases=frozenset(map("".join, nouns)) - {""},
         )
 
-    def _id_path(self, collection: Collection, properties: Mapping[str, Any]) -> str:
+    def _id_path(self, collection: Collection, properties: Mapping[str, object]) -> str:
         key = collection.key or "id"
         parameter = next(
             (item_parameter.parameter("path", key) for item_parameter in collection.item_operations.values()), None

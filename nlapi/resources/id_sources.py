@@ -88,7 +88,7 @@ class LinkedSources:
         return sources
 
 
-def _parse_source(operation: Operation, expression: Any) -> LinkedSource | None:
+def _parse_source(operation: Operation, expression: object) -> LinkedSource | None:
     """Return the source in a runtime expression: in `$response.body#/data/0/id` of an entry, in `#/id` of the item."""
     match = _BODY.match(expression) if isinstance(expression, str) else None
     if match is None:
@@ -99,7 +99,7 @@ def _parse_source(operation: Operation, expression: Any) -> LinkedSource | None:
     return (operation, field, bool(numbers)) if field else None
 
 
-def _has_links(document: Mapping[str, Any]) -> bool:
+def _has_links(document: Mapping[str, object]) -> bool:
     """Return whether a description has any Link, as answers are costly to parse only to find none."""
     if as_map(document.get("components")).get("links"):
         return True
@@ -119,7 +119,7 @@ class IdSource:
     operation: Operation
     field: str
     is_listed: bool = True
-    narrowing: tuple[tuple[Place, Any], ...] = ()
+    narrowing: tuple[tuple[Place, object], ...] = ()
 
 
 class IdSources:

@@ -69,7 +69,7 @@ _TIMES = "start started starts created date time published due scheduled end end
 _OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def fields_of(item: Item, depth: int = 2) -> dict[str, Any]:
+def fields_of(item: Item, depth: int = 2) -> dict[str, object]:
     """Return the fields of an item by their path, also those of the objects in it: `metadata.name`.
 
     Lists, objects that represent a text, and objects below `depth` levels stay values.
@@ -83,7 +83,7 @@ def fields_of(item: Item, depth: int = 2) -> dict[str, Any]:
     return fields
 
 
-def field_at(item: Any, path: str) -> Any:
+def field_at(item: object, path: str) -> object:
     """Return the field of an item at a path such as `metadata.name`; None where there is none.
 
     A name with dots in it (`app.kubernetes.io/name`) is also found.
@@ -123,7 +123,7 @@ def _has_objects(value: Item) -> bool:
     )
 
 
-def text_of(value: Any, name: str = "") -> str:
+def text_of(value: object, name: str = "") -> str:
     """Return the text that a value represents; "" where it is neither a text nor an object for one."""
     if isinstance(value, str):
         return value
@@ -132,7 +132,7 @@ def text_of(value: Any, name: str = "") -> str:
     return ""
 
 
-def is_empty(value: Any) -> bool:
+def is_empty(value: object) -> bool:
     """Return whether a field has no content: null, an empty text or list, an object of such fields."""
     if isinstance(value, Mapping):
         return all(map(is_empty, value.values()))
@@ -251,11 +251,11 @@ def _nested_id(item: Item, argument: str) -> str:
     return ""
 
 
-def _is_key(value: Any) -> bool:
+def _is_key(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
-def id_of(item: Item, argument: str = "", noun: Sequence[str] = ()) -> Any:
+def id_of(item: Item, argument: str = "", noun: Sequence[str] = ()) -> object:
     """Return the id of an item, for an argument of that name which takes the id of `noun`; None where it has none."""
     path = id_path(item, argument, noun)
     return field_at(item, path) if path else None
@@ -313,11 +313,11 @@ def _most_frequent(paths: Sequence[str]) -> str:
     return max(filter(None, dict.fromkeys(paths)), key=paths.count, default="")
 
 
-def _is_opaque(values: Sequence[Any]) -> bool:
+def _is_opaque(values: Sequence[object]) -> bool:
     return all(isinstance(value, str) and _OPAQUE.fullmatch(value) for value in values if value is not None)
 
 
-def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[FieldRank, int, int]:
+def _rank(path: str, values: Sequence[object], noun: Sequence[str]) -> tuple[FieldRank, int, int]:
     """Return the rank of a field with its values, its depth and its order among fields of that rank."""
     present = [value for value in values if not is_empty(value)]
     holder, _, name = path.rpartition(".")
@@ -338,12 +338,12 @@ def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[FieldR
     return FieldRank.CONSTANT if _is_constant(values) else FieldRank.PLAIN, depth, 0
 
 
-def _is_constant(values: Sequence[Any]) -> bool:
+def _is_constant(values: Sequence[object]) -> bool:
     return len(values) > 1 and all(value == values[0] for value in values)
 
 
 def _rank_by_name(
-    words: Sequence[str], holder: str, values: Sequence[Any], noun: Sequence[str], *, has_time: bool
+    words: Sequence[str], holder: str, values: Sequence[object], noun: Sequence[str], *, has_time: bool
 ) -> FieldRank | None:
     """Return the rank of a field by its name; None where the name has no meaning for it."""
     words = [word for word in words if word not in _UNITS]
@@ -364,23 +364,23 @@ def _rank_by_name(
     return None
 
 
-def _time_order(words: Sequence[str], present: Sequence[Any]) -> int | None:
+def _time_order(words: Sequence[str], present: Sequence[object]) -> int | None:
     """Return the position of a time among times, by its name; None for another field."""
     places = [_TIMES.index(word) for word in words if word in _TIMES]
     return min(places) if places and all(map(_may_be_time, present)) else None
 
 
-def _may_be_time(value: Any) -> bool:
+def _may_be_time(value: object) -> bool:
     """Return whether a value may be a moment: a text, or the seconds since 1970 of a day after March 1973."""
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value > 10**8)
 
 
-def is_link(value: Any) -> bool:
+def is_link(value: object) -> bool:
     """Return whether a field is an address, or a path of several segments."""
     return isinstance(value, str) and value.startswith(("http://", "https://", "/")) and "/" in value[1:]
 
 
-def _is_short(value: Any) -> bool:
+def _is_short(value: object) -> bool:
     """Return whether a list is of a few plain values, or an object represents a text."""
     if isinstance(value, Mapping):
         return bool(_text_key(value))

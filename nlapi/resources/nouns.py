@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 from nlapi.openapi.model import Parameter, as_list
 from nlapi.openapi.spec import READ_METHODS, Operation
@@ -219,7 +218,12 @@ def wider_nouns(noun: Words) -> Iterator[Words]:
 
 
 def id_field(
-    reader: SchemaReader, schema: Any, argument: str, noun: Words, item_noun: Words, parameter: Parameter | None = None
+    reader: SchemaReader,
+    schema: object,
+    argument: str,
+    noun: Words,
+    item_noun: Words,
+    parameter: Parameter | None = None,
 ) -> str | None:
     """Return the path of the field that an argument takes, of an item with this schema; None where no field fits.
 
@@ -261,7 +265,7 @@ def id_field(
     return "uri" if parameter is not None and parameter.location == "path" and "uri" in properties else None
 
 
-def _nested_field(reader: SchemaReader, properties: Mapping[str, tuple[str, Any]], argument: str) -> str:
+def _nested_field(reader: SchemaReader, properties: Mapping[str, tuple[str, object]], argument: str) -> str:
     """Return the field of the object in an item with an argument's name: `owner.login`, `user.id` for `user_id`."""
     names = _ID_FIELDS if name_words(argument)[-1:] in _IDS_ALONE else _NAME_FIELDS
     for key in (name_key(argument), "".join(noun_in_name(argument))):

@@ -70,12 +70,12 @@ class PageParameter:
     def name(self) -> str:
         return self.place[1]
 
-    def to_type(self, number: int) -> Any:
+    def to_type(self, number: int) -> object:
         """Return a number in the type that the parameter takes."""
         return str(number) if schema_types(self.schema) == ("string",) else number
 
 
-def _parse_value(text: str, schema: Schema) -> Any:
+def _parse_value(text: str, schema: Schema) -> object:
     is_whole = {"integer", "number"} & set(schema_types(schema)) and text.lstrip("-").isdecimal()
     return int(text) if is_whole else text
 
@@ -114,8 +114,8 @@ def page_parameters(operation: Operation) -> tuple[PageParameter, ...]:
 
 
 def next_page(
-    operation: Operation, values: Mapping[Place, Any], data: Any, headers: Mapping[str, str] | None = None
-) -> dict[Place, Any] | None:
+    operation: Operation, values: Mapping[Place, object], data: object, headers: Mapping[str, str] | None = None
+) -> dict[Place, object] | None:
     """Return the values by place that ask for the page after the one in `data`.
 
     {} where the answer has another page and no parameter asks for it; None where there is no sign of another page.
@@ -148,7 +148,7 @@ def next_page(
     return {**values, **changes} if changes else {}
 
 
-def _envelope_objects(data: Any, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _envelope_objects(data: object, keys: Sequence[str]) -> Iterator[Mapping[str, object]]:
     """Yield the objects around a list that may be about its pages, without the listed entries."""
     objects = [value_at(data, tuple(keys[:size])) for size in range(len(keys) + 1)]
     for container in objects:
@@ -156,14 +156,14 @@ def _envelope_objects(data: Any, keys: Sequence[str]) -> Iterator[Mapping[str, A
             yield from _nested_objects(container, _MAX_DEPTH, keys)
 
 
-def _nested_objects(container: Mapping[str, Any], depth: int, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _nested_objects(container: Mapping[str, object], depth: int, keys: Sequence[str]) -> Iterator[Mapping[str, object]]:
     yield container
     for name, value in container.items() if depth > 1 else ():
         if isinstance(value, Mapping) and name not in keys:
             yield from _nested_objects(value, depth - 1, keys)
 
 
-def _next_signs(data: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _next_signs(data: object, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield names and values of cursors, numbers and addresses of the next page in an envelope."""
     for container in _envelope_objects(data, keys):
         for name, value in container.items():
@@ -177,7 +177,7 @@ def _next_signs(data: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
                     yield inner, str(sign)
 
 
-def _more_flag(data: Any, keys: Sequence[str]) -> bool | None:
+def _more_flag(data: object, keys: Sequence[str]) -> bool | None:
     """Return the flag of an envelope for another page; None where it has none."""
     for container in _envelope_objects(data, keys):
         for name, value in container.items():
@@ -191,7 +191,7 @@ def _more_flag(data: Any, keys: Sequence[str]) -> bool | None:
 
 
 def _is_unfinished(
-    parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int, total: int | None
+    parameters: Sequence[PageParameter], values: Mapping[Place, object], count: int, total: int | None
 ) -> bool:
     if total is not None:
         return total > _entries_before(parameters, values, count) + count
@@ -201,7 +201,7 @@ def _is_unfinished(
     return count > 0 and size is not None and count >= size
 
 
-def _entries_before(parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int) -> int:
+def _entries_before(parameters: Sequence[PageParameter], values: Mapping[Place, object], count: int) -> int:
     """Return the number of entries on the pages before this one."""
     for parameter in parameters:
         if parameter.role is PageRole.OFFSET:
@@ -218,7 +218,7 @@ def _entries_before(parameters: Sequence[PageParameter], values: Mapping[Place, 
     return 0
 
 
-def _values_from_link(operation: Operation, values: Mapping[Place, Any], text: str) -> dict[Place, Any]:
+def _values_from_link(operation: Operation, values: Mapping[Place, object], text: str) -> dict[Place, object]:
     """Return the values of query parameters in the address of the next page, as far as they change."""
     query = dict(parse_qsl(urlsplit(text).query))
     reader = answer_schemas(operation.spec).reader
@@ -235,7 +235,7 @@ def _values_from_link(operation: Operation, values: Mapping[Place, Any], text: s
     return changes
 
 
-def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str) -> dict[Place, Any]:
+def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str) -> dict[Place, object]:
     """Return the cursor or the number of the next page by the place of its parameter."""
     if re.match(r"https?://|/", text) or urlsplit(text).query:
         return {}
@@ -256,8 +256,8 @@ def _values_from_sign(parameters: Sequence[PageParameter], name: str, text: str)
 
 
 def _next_values(
-    parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int, last: Any
-) -> dict[Place, Any]:
+    parameters: Sequence[PageParameter], values: Mapping[Place, object], count: int, last: object
+) -> dict[Place, object]:
     """Return the values of the next page by number, offset or last entry, else those of a longer page."""
     for parameter in parameters:
         if parameter.role is PageRole.NUMBER:
@@ -280,7 +280,7 @@ def _next_values(
     return {}
 
 
-def _current_value(parameter: PageParameter, values: Mapping[Place, Any]) -> int | None:
+def _current_value(parameter: PageParameter, values: Mapping[Place, object]) -> int | None:
     value = values.get(parameter.place, parameter.schema.get("default"))
     if isinstance(value, str) and value.isdecimal():
         return int(value)
@@ -293,7 +293,7 @@ def first_number(schema: Schema) -> int:
     return 0 if default == 0 or (schema.get("minimum") == 0 and default != 1) else 1
 
 
-def _current_number(parameter: PageParameter, values: Mapping[Place, Any]) -> int:
+def _current_number(parameter: PageParameter, values: Mapping[Place, object]) -> int:
     number = _current_value(parameter, values)
     return first_number(parameter.schema) if number is None else number
 

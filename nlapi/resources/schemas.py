@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Spec
@@ -17,16 +16,16 @@ class SchemaReader:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         # The schema is stored with its result: an id may be reused once an object is gone.
-        self._flat: dict[int, tuple[Any, Schema]] = {}
+        self._flat: dict[int, tuple[object, Schema]] = {}
 
-    def follow(self, schema: Any) -> Schema:
+    def follow(self, schema: object) -> Schema:
         """Return the schema behind any `$ref` at its top; {} for one that leads nowhere."""
         try:
             return self.spec.schema(schema)
         except LookupError:
             return {}
 
-    def flat(self, schema: Any) -> Schema:
+    def flat(self, schema: object) -> Schema:
         """Return the schema with its `$ref` and `allOf` merged into one; unions stay."""
         cached = self._flat.get(id(schema))
         if cached is None:
@@ -34,7 +33,7 @@ class SchemaReader:
             self._flat[id(schema)] = cached
         return cached[1]
 
-    def _merge(self, schema: Any, visited: frozenset[str]) -> Schema:
+    def _merge(self, schema: object, visited: frozenset[str]) -> Schema:
         if isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
             if schema["$ref"] in visited:
                 return {}
@@ -60,7 +59,7 @@ class SchemaReader:
         without_unions = {key: value for key, value in schema.items() if key not in UNIONS}
         return merge(without_unions, branch)
 
-    def properties(self, schema: Any, depth: int = 3) -> dict[str, Schema]:
+    def properties(self, schema: object, depth: int = 3) -> dict[str, Schema]:
         """Return every property that an object of this schema may have, over all branches of its unions."""
         flat = self.flat(schema)
         properties = dict(flat.get("properties") or {})
@@ -69,7 +68,7 @@ class SchemaReader:
             properties = {**self.properties(branch, depth - 1), **properties}
         return properties
 
-    def types(self, schema: Any, depth: int = 4) -> tuple[str, ...]:
+    def types(self, schema: object, depth: int = 4) -> tuple[str, ...]:
         """Return the JSON types that the schema allows, over its unions; () where it allows any."""
         flat = self.flat(schema)
         stated_types = schema_types(flat)
@@ -96,7 +95,7 @@ def schema_types(schema: Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys(json_type(value) for value in values))
 
 
-def json_type(value: Any) -> str:
+def json_type(value: object) -> str:
     kinds = ((bool, "boolean"), (type(None), "null"), (int, "integer"), (float, "number"), (str, "string"))
     return next((name for kind, name in (*kinds, (dict, "object")) if isinstance(value, kind)), "array")
 
@@ -123,11 +122,11 @@ def merge(left: Schema, right: Schema) -> Schema:
     return merged
 
 
-def _combine(old: Any, new: Any) -> Any:
+def _combine(old: object, new: object) -> object:
     return new if old is None or old == new else {"allOf": [old, new]}
 
 
-def ref_of(schema: Any) -> str:
+def ref_of(schema: object) -> str:
     """Return the `$ref` that a schema is, alone or as the one part of an `allOf`; "" where it is written out."""
     if not isinstance(schema, Mapping):
         return ""

@@ -99,7 +99,7 @@ def select_media(body: Body, content_type: str) -> Media:
     raise RequestProblem(415, f"the body is described as {described}; the request has {sent_type}")
 
 
-def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas) -> Any:
+def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas) -> object:
     """Return the value of a body; MISSING for bytes that no schema can check."""
     kind = essence(content_type)
     if may_be_json(kind):
@@ -131,7 +131,7 @@ def _utf8_text(content: bytes) -> str:
         raise RequestProblem(400, "the body is not UTF-8 text") from None
 
 
-def _urlencoded(media: Media, content: bytes, schemas: Schemas) -> dict[str, Any]:
+def _urlencoded(media: Media, content: bytes, schemas: Schemas) -> dict[str, object]:
     pairs = split_pairs(_utf8_text(content))
     value: dict[str, Any] = {}
     for name, schema in schemas.properties(media.schema).items():
@@ -154,7 +154,7 @@ def _has_style(encoding: Encoding | None) -> bool:
     return encoding is not None and (encoding.style is not None or encoding.explode is not None)
 
 
-def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: QueryPairs, schemas: Schemas) -> Any:
+def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: QueryPairs, schemas: Schemas) -> object:
     """Return a property of a form: by its style if it has one, else as brackets, JSON or repeated names."""
     if not _has_style(encoding):
         # An object is JSON by default (OpenAPI 3.1.1 §4.8.15.1.1), but many clients write brackets without `encoding`.
@@ -202,7 +202,7 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
 
 
 def _take_styled(
-    media: Media, names: list[str], parts: list[Part], value: dict[str, Any], schemas: Schemas
+    media: Media, names: list[str], parts: list[Part], value: dict[str, object], schemas: Schemas
 ) -> list[Part]:
     """Add the properties that have a style to `value`, and return the remaining parts."""
     described = schemas.properties(media.schema)
@@ -217,7 +217,7 @@ def _take_styled(
     return [part for part in parts if id(part) not in used]
 
 
-def _part_value(part: Part, schema: Any, encoding: Encoding | None, schemas: Schemas) -> Any:
+def _part_value(part: Part, schema: object, encoding: Encoding | None, schemas: Schemas) -> object:
     location = f"body.{part.name}"
     described_types = [essence(text) for text in (encoding.content_type or "").split(",")] if encoding else []
     sent_type = essence(part.content_type) or "text/plain"

@@ -341,7 +341,7 @@ def _natural_size(parts: tuple[str, ...], index: int, rng: Random) -> int:
     return 10 + rng.randrange(90)
 
 
-def scale_example(example: Any, schema: Schema, index: int, *, is_integer: bool) -> Any:
+def scale_example(example: Any, schema: Schema, index: int, *, is_integer: bool) -> object:
     """Return a number near the example, further away with each index, within the bounds."""
     low, high = _bounds(schema, is_integer)
     step = schema.get("multipleOf") or (1 if is_integer else 0)

@@ -36,7 +36,7 @@ class Examples:
     def __init__(self, answers: AnswerSchemas) -> None:
         self.answers = answers
         self.reader = answers.reader
-        self._cache: dict[str, tuple[dict[str, Any], ...]] = {}
+        self._cache: dict[str, tuple[dict[str, object], ...]] = {}
 
     def of(self, resource: Resource, index: int) -> dict[str, Any]:
         """Return the example with that index; {} when there are fewer."""
@@ -45,7 +45,7 @@ class Examples:
             examples = self._cache[resource.name] = tuple(self._distinct(resource))
         return examples[index] if index < len(examples) else {}
 
-    def _distinct(self, resource: Resource) -> Iterator[dict[str, Any]]:
+    def _distinct(self, resource: Resource) -> Iterator[dict[str, object]]:
         """Yield each example item once, by its id."""
         # A description often shows one item in a list, alone and in its schema.
         keys = set()
@@ -55,7 +55,7 @@ class Examples:
                 keys.add(key)
                 yield example
 
-    def _all(self, resource: Resource) -> Iterator[dict[str, Any]]:
+    def _all(self, resource: Resource) -> Iterator[dict[str, object]]:
         for example in (
             *self._list_examples(resource),
             *self._item_examples(resource),
@@ -64,7 +64,7 @@ class Examples:
             if isinstance(example, dict):
                 yield example
 
-    def _list_examples(self, resource: Resource) -> Iterator[Any]:
+    def _list_examples(self, resource: Resource) -> Iterator[object]:
         for collection in resource.collections:
             # A list of another schema (search results, summaries) has examples of other items.
             part = self.answers.list_part(collection.operations["GET"]) if "GET" in collection.operations else None
@@ -77,17 +77,17 @@ class Examples:
                 items = value_at(example, part.keys) if part else None
                 yield from items if isinstance(items, list) else ()
 
-    def _item_examples(self, resource: Resource) -> Iterator[Any]:
+    def _item_examples(self, resource: Resource) -> Iterator[object]:
         for collection in resource.collections:
             media = json_media(collection.item_operations["GET"]) if "GET" in collection.item_operations else None
             part = self.answers.item_part(collection.item_operations["GET"], resource.refs) if media else None
             yield from (value_at(example, part.keys) for example in media.examples) if media and part else ()
 
-    def _resource_examples(self, resource: Resource) -> Iterator[Any]:
+    def _resource_examples(self, resource: Resource) -> Iterator[object]:
         for schema in resource.schemas:
             yield from self._schema_examples(schema)
 
-    def _schema_examples(self, schema: Any) -> list[Any]:
+    def _schema_examples(self, schema: object) -> list[object]:
         return self.reader.flat(schema).get("examples") or []
 
 
@@ -99,13 +99,13 @@ class IdGenerator:
         self.sampler = sampler
         self.seed = seed
 
-    def id_schema(self, resource: Resource) -> Any:
+    def id_schema(self, resource: Resource) -> object:
         """Return the schema of a kind's id: of its property, or of the path parameter."""
         if resource.id_name:
             return resource.properties[resource.id_name]
         return next(iter(self._parameter_schemas(resource)), {"type": "string"})
 
-    def _parameter_schemas(self, resource: Resource) -> list[Any]:
+    def _parameter_schemas(self, resource: Resource) -> list[object]:
         return [
             parameter.schema
             for collection in resource.collections
@@ -114,7 +114,7 @@ class IdGenerator:
             if parameter.location == "path" and parameter.name == collection.key
         ]
 
-    def example_id(self, resource: Resource, index: int = 0) -> Any:
+    def example_id(self, resource: Resource, index: int = 0) -> object:
         """Return the description's example of an id for the item with that index, or ABSENT."""
         # With these ids the example requests of an API's documentation work here.
         for schema in (self.id_schema(resource), *self._parameter_schemas(resource)):
@@ -123,18 +123,18 @@ class IdGenerator:
                 return examples[index] if index < len(examples) else ABSENT
         return ABSENT
 
-    def is_valid_id(self, resource: Resource, key: Any) -> bool:
+    def is_valid_id(self, resource: Resource, key: object) -> bool:
         """Return whether an item of this kind can have that id, by its property and by its path parameters."""
         is_scalar = isinstance(key, str | int) and not isinstance(key, bool) and key != ""
         schemas = (self.id_schema(resource), *self._parameter_schemas(resource))
         return is_scalar and all(self.schemas.valid(schema, key, "write") for schema in schemas)
 
-    def nested_id(self, resource: Resource, data: Mapping[str, Any], default: Any) -> Any:
+    def nested_id(self, resource: Resource, data: Mapping[str, object], default: object) -> object:
         """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` when there is none."""
         nested = value_at(data, tuple(resource.id_path.split("."))) if "." in resource.id_path else None
         return default if nested is None else nested
 
-    def typed_id(self, resource: Resource, key: str) -> Any:
+    def typed_id(self, resource: Resource, key: str) -> object:
         """Return an id in the type of its property."""
         # The store has texts only, as a path has.
         types = self.schemas.types(self.id_schema(resource))
@@ -282,7 +282,7 @@ class Fixtures:
                 return
             self._add(resource, index, key, dict(scope))
 
-    def _example_id(self, resource: Resource, index: int) -> Any:
+    def _example_id(self, resource: Resource, index: int) -> object:
         """Return the description's example id for the item with that index, or ABSENT when it is in use."""
         example_id = self.examples.of(resource, index).get(resource.id_name or "", ABSENT)
         for key in (example_id, self.ids.example_id(resource, index)):
@@ -302,7 +302,7 @@ class Fixtures:
         rows = [self.store.find(parent.resource.name, scope[parent.name]) for parent in above if parent.resource]
         return any(row is not None and not row.sampled for row in rows)
 
-    def _unused_id(self, resource: Resource, index: int) -> Any:
+    def _unused_id(self, resource: Resource, index: int) -> object:
         """Return an id that no item of this kind has; ABSENT when its schema leaves none (an enum)."""
         for jump in range(20):
             key = self.ids.new_id(resource, index + jump * 1000)
@@ -310,11 +310,11 @@ class Fixtures:
                 return key
         return ABSENT
 
-    def new_id(self, resource: Resource) -> Any:
+    def new_id(self, resource: Resource) -> object:
         """Return an id for the next item of a kind, or ABSENT."""
         return self._unused_id(resource, self.store.count(resource.name))
 
-    def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> StoredItem:
+    def _add(self, resource: Resource, index: int, key: object, scope: dict[str, str]) -> StoredItem:
         self.add_references(resource, index, scope, preferred=self.examples.of(resource, index))
         # The kind may have other paths below other parents (`/accounts/1/ads`, `/campaigns/2/ads`): all have to agree.
         for parent in self.semantics.all_parents(resource):
@@ -335,7 +335,7 @@ class Fixtures:
         scope: dict[str, str],
         *,
         skip: Container[str] = (),
-        preferred: Mapping[str, Any] = MappingProxyType({}),
+        preferred: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         """Add to the scope an item of each kind that this one refers to.
 
@@ -352,7 +352,7 @@ class Fixtures:
                 for name, value in {**row.scope, target.name: row.key}.items():
                     scope.setdefault(name, value)
 
-    def reference_values(self, resource: Resource, scope: Scope) -> dict[str, Any]:
+    def reference_values(self, resource: Resource, scope: Scope) -> dict[str, object]:
         """Return the properties of an item that follow from its parents and references: ids, and lists of one id."""
         values: dict[str, Any] = {}
         for name, target in self.semantics.references(resource):
@@ -367,7 +367,7 @@ class Fixtures:
                 values[name] = self.ids.typed_id(parent.resource, above) if parent.resource else above
         return values
 
-    def references_in(self, resource: Resource, data: Mapping[str, Any]) -> dict[str, str]:
+    def references_in(self, resource: Resource, data: Mapping[str, object]) -> dict[str, str]:
         """Return the ids of other items in an item's properties, by their kind."""
         ids = ((target.name, data.get(name)) for name, target in self.semantics.references(resource))
         return {name: str(id) for name, id in ids if isinstance(id, str | int) and not isinstance(id, bool)}
@@ -386,7 +386,7 @@ class Fixtures:
         scope: Scope,
         *,
         may_choose: bool = True,
-        preferred_id: Any = None,
+        preferred_id: object = None,
     ) -> StoredItem | None:
         if target is resource or self._is_single(target):
             return None
@@ -402,8 +402,8 @@ class Fixtures:
         names = {parent.name for parent in self.semantics.parents(self.main_collection(target).path)}
         return {name: value for name, value in scope.items() if name in names}
 
-    def _sample_data(self, resource: Resource, index: int, key: Any, scope: Scope) -> dict[str, Any]:
-        def refer(name: str, position: int) -> Any:
+    def _sample_data(self, resource: Resource, index: int, key: object, scope: Scope) -> dict[str, object]:
+        def refer(name: str, position: int) -> object:
             target = self.semantics.resource_by_name(name)
             if target is None or target is resource or target.name not in scope:
                 return ABSENT

@@ -25,7 +25,7 @@ from nlapi.sandbox.store import SINGLETON_KEY, Scope, StoredItem
 from nlapi.sandbox.validation import ValidRequest
 from nlapi.sandbox.writes import statuses_after
 
-NO_FIELDS: Mapping[str, Any] = {}
+NO_FIELDS: Mapping[str, object] = {}
 # Body fields whose value is the verb of an action: `POST /orders/5/actions {"action": "cancel"}`.
 ACTION_FIELDS = frozenset("action operation command mode event transition".split())
 
@@ -92,7 +92,7 @@ def _view(
     row: StoredItem,
     *further_rows: StoredItem,
     extra: Mapping[str, Any] = NO_FIELDS,
-) -> Any:
+) -> object:
     """Return the answer for one or several items, in its envelope, with the other fields that the schema requires."""
     media = json_media(role.operation)
     if media is None:
@@ -168,7 +168,7 @@ def _delete(
     media = json_media(role.operation)
     described = state.schemas.properties(media.schema) if media else {}
     # Answers of a deletion often confirm it beside the item: `{"deleted": true, "id": ...}`, `{"deleted_count": 1}`.
-    extra: dict[str, Any] = {}
+    extra: dict[str, object] = {}
     for name, schema in described.items():
         types = state.schemas.types(schema)
         if "boolean" in types and name_key(name) in ("deleted", "success", "ok"):
@@ -219,21 +219,21 @@ def _list(
     return HandlerResult(value=_fill_envelope(state, media.schema, context, known_values), total=len(chosen))
 
 
-def _list_item(state: SandboxState, resource: Resource, row: StoredItem, schema: Any) -> Any:
+def _list_item(state: SandboxState, resource: Resource, row: StoredItem, schema: object) -> object:
     """Return an item of a list by the list's schema, or its id alone in a list of ids."""
     key = state.ids.typed_id(resource, row.key)
     is_id_list = "object" not in state.schemas.types(schema) and state.schemas.valid(schema, key)
     return key if is_id_list and state.schemas.types(schema) else state.view(row, schema)
 
 
-def _fill_envelope(state: SandboxState, schema: Any, context: SampleContext, known_values: Any) -> Any:
+def _fill_envelope(state: SandboxState, schema: object, context: SampleContext, known_values: object) -> object:
     """Return the envelope around items that are already valid."""
     # Checked once as a whole, and repaired only when that fails: a list may have a hundred items.
     value = state.sampler.generate(schema, context, known_values)
     return value if state.schemas.valid(schema, value) else state.sampler.sample(schema, context, known_values)
 
 
-def _defaults(state: SandboxState, operation: Operation) -> dict[str, Any]:
+def _defaults(state: SandboxState, operation: Operation) -> dict[str, object]:
     """Return the defaults of the query parameters, for the order of a list."""
     flat = {
         parameter.name: state.schemas.flat(parameter.schema)
@@ -314,7 +314,7 @@ def _create_from(
     resource: Resource,
     new_resource: Resource,
     row: StoredItem,
-    changes: dict[str, Any],
+    changes: Mapping[str, object],
 ) -> HandlerResult:
     """Create an item of another kind from this one, as publishing a draft creates a campaign."""
     described = new_resource.properties
@@ -336,6 +336,6 @@ def _create_from(
     return HandlerResult(value=_view(state, role, created), created=created)
 
 
-def _is_copied(state: SandboxState, name: str, schema: Any) -> bool:
+def _is_copied(state: SandboxState, name: str, schema: object) -> bool:
     """Return whether a field is copied to an item of another kind: not its state, nor fields that the server sets."""
     return state.schemas.flat(schema).get("readOnly") is not True and not set(name_words(name)) & {"status", "state"}

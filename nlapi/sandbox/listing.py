@@ -45,7 +45,7 @@ PAGE_COUNTS = frozenset("totalpages pages pagecount lastpage numpages".split())
 DEFAULT_LIMIT = 50
 
 
-def filter_rows(rows: Iterable[Data], query: Mapping[str, Any], noun: str, id_name: str | None) -> list[Data]:
+def filter_rows(rows: Iterable[Data], query: Mapping[str, object], noun: str, id_name: str | None) -> list[Data]:
     """Return the rows that match every parameter of the query; parameters that name no property are ignored."""
     matches = list(rows)
     names = dict.fromkeys(name for row in matches for name in row)
@@ -54,7 +54,7 @@ def filter_rows(rows: Iterable[Data], query: Mapping[str, Any], noun: str, id_na
     return matches
 
 
-def _tests(query: Mapping[str, Any], names: Mapping[str, None], noun: str, id_name: str | None) -> Iterable[Test]:
+def _tests(query: Mapping[str, object], names: Mapping[str, None], noun: str, id_name: str | None) -> Iterable[Test]:
     for name, value in query.items():
         if isinstance(value, Mapping):
             inner = (
@@ -69,7 +69,7 @@ def _tests(query: Mapping[str, Any], names: Mapping[str, None], noun: str, id_na
                 yield test
 
 
-def _test(name: str, value: Any, names: list[str], noun: str, id_name: str | None) -> Test | None:
+def _test(name: str, value: object, names: list[str], noun: str, id_name: str | None) -> Test | None:
     if name_key(name) in SEARCHES and isinstance(value, str):
         return lambda row: any(_contains(field_value, value) for field_value in row.values())
     bound = _bound_test(name, value, names)
@@ -98,7 +98,7 @@ def _property_name(name: str, names: list[str], noun: str, id_name: str | None) 
     return None
 
 
-def _bound_test(name: str, value: Any, names: list[str]) -> Test | None:
+def _bound_test(name: str, value: object, names: list[str]) -> Test | None:
     """Return the test of a lower or upper bound: `min_price`, `price_gte`, `created_after`, `start_date`, `until`."""
     parts = name_words(name)
     bound_words = [part for part in parts if part in LOWER | UPPER]
@@ -130,7 +130,7 @@ def _shares_word(words: tuple[str, ...], name: str) -> bool:
     return bool(set(words) & set(name_words(name)))
 
 
-def _is_within(field_value: Any, bound: Any, lower: bool) -> bool:
+def _is_within(field_value: object, bound: object, lower: bool) -> bool:
     if isinstance(field_value, list):
         return any(_is_within(item, bound, lower) for item in field_value)
     if isinstance(field_value, str) and isinstance(bound, str):
@@ -142,11 +142,11 @@ def _is_within(field_value: Any, bound: Any, lower: bool) -> bool:
     return False
 
 
-def _contains(field_value: Any, text: str) -> bool:
+def _contains(field_value: object, text: str) -> bool:
     return isinstance(field_value, str) and text.lower() in field_value.lower()
 
 
-def _matches_any(field_value: Any, accepted: list[Any]) -> bool:
+def _matches_any(field_value: object, accepted: list[object]) -> bool:
     """Return whether a value, one of a list of values, or the id of a nested item is among the requested ones."""
     if isinstance(field_value, list):
         return any(_matches_any(item, accepted) for item in field_value)
@@ -155,7 +155,7 @@ def _matches_any(field_value: Any, accepted: list[Any]) -> bool:
     return any(field_value == item and isinstance(field_value, bool) == isinstance(item, bool) for item in accepted)
 
 
-def sort_rows(rows: list[Data], query: Mapping[str, Any]) -> list[Data]:
+def sort_rows(rows: list[Data], query: Mapping[str, object]) -> list[Data]:
     """Return the rows in the order of `sort=-name`, `sort_by=name&order=desc` or `sort=name:desc`."""
     fields, is_descending = None, False
     for name, value in query.items():
@@ -184,7 +184,7 @@ def _sort_field(text: str) -> tuple[str, bool]:
     return text.lstrip("+-"), text.startswith("-")
 
 
-def _sort_key(value: Any) -> tuple[int, Any]:
+def _sort_key(value: object) -> tuple[int, object]:
     """Return a key that sorts numbers before texts, and missing values last."""
     if isinstance(value, int | float):
         return (0, value)
@@ -209,7 +209,7 @@ class PageWindow:
         return replace(self, offset=offset, after_id=None)
 
 
-def page_window(operation: Operation, query: Mapping[str, Any], body: Any = None) -> PageWindow:
+def page_window(operation: Operation, query: Mapping[str, object], body: object = None) -> PageWindow:
     """Return the page that a request asks for, by the description's defaults. RequestProblem 422: an unknown cursor."""
     sources = {"query": query, "body": body if isinstance(body, Mapping) else {}}
     parameters: dict[PageRole, PageParameter] = {}
@@ -233,7 +233,7 @@ def page_window(operation: Operation, query: Mapping[str, Any], body: Any = None
     return PageWindow(offset=offset, limit=limit, first_page=first_page, parameters=parameters, after_id=after_id)
 
 
-def _natural_number(value: Any, default: int) -> int:
+def _natural_number(value: object, default: int) -> int:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else default
 
 
@@ -259,7 +259,7 @@ class PageEnvelope:
     """The fields around the array of a list: totals, offsets, cursors, links to the next page."""
 
     def __init__(
-        self, schemas: Schemas, part: PageWindow, *, total: int, item_count: int, url: str, query: Mapping[str, Any]
+        self, schemas: Schemas, part: PageWindow, *, total: int, item_count: int, url: str, query: Mapping[str, object]
     ) -> None:
         self.schemas = schemas
         self.part = part
@@ -272,7 +272,7 @@ class PageEnvelope:
     def has_more(self) -> bool:
         return self.part.offset + self.item_count < self.total
 
-    def fill(self, schema: Any, skip: str = "", depth: int = 3) -> dict[str, Any]:
+    def fill(self, schema: object, skip: str = "", depth: int = 3) -> dict[str, Any]:
         """Return the values of the properties of an envelope that describe the page."""
         values: dict[str, Any] = {}
         described = self.schemas.properties(schema)
@@ -297,7 +297,7 @@ class PageEnvelope:
                 values[name] = value
         return values
 
-    def _value(self, name: str, schema: Any, types: tuple[str, ...], total: str) -> Any:
+    def _value(self, name: str, schema: object, types: tuple[str, ...], total: str) -> object:
         if "boolean" in types:
             flag = more_flag_value(name)
             return ABSENT if flag is None else self.has_more is flag
@@ -353,7 +353,7 @@ class PageEnvelope:
         return f"{self.url}?{urlencode(simple, doseq=True)}" if simple else self.url
 
 
-def _query_text(value: Any) -> Any:
+def _query_text(value: object) -> object:
     if isinstance(value, list):
         return [_query_text(item) for item in value]
     return str(value).lower() if isinstance(value, bool) else value

@@ -24,7 +24,7 @@ NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 BOOLEANS = {"true": True, "false": False}
 
 # The value of an absent parameter; None is JSON null.
-MISSING: Any = object()
+MISSING: object = object()
 
 SPLITTERS = {
     "form": re.compile(","),
@@ -39,7 +39,7 @@ HEADER_DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited"
 BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
-def coerce(text: str, schema: Any, schemas: Schemas) -> Any:
+def coerce(text: str, schema: object, schemas: Schemas) -> object:
     """Return the first reading of a text that fits the schema, else the text itself, which the check then refuses."""
     readings = list(_readings(text, schemas.types(schema)))
     if len(readings) == 1:
@@ -47,7 +47,7 @@ def coerce(text: str, schema: Any, schemas: Schemas) -> Any:
     return next((reading for reading in readings if schemas.valid(schema, reading, "write")), text)
 
 
-def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
+def _readings(text: str, types: tuple[str, ...]) -> Iterator[object]:
     if "integer" in types and INTEGER.fullmatch(text):
         yield int(text)
     elif "number" in types and NUMBER.fullmatch(text):
@@ -63,17 +63,17 @@ def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
     yield text
 
 
-def _coerce_array(texts: Sequence[str], schema: Any, schemas: Schemas) -> list[Any]:
+def _coerce_array(texts: Sequence[str], schema: object, schemas: Schemas) -> list[object]:
     items = _subschema(schema, "items", schemas)
     return [coerce(text, items, schemas) for text in texts]
 
 
-def _coerce_object(pairs: Mapping[str, Any], schema: Any, schemas: Schemas) -> dict[str, Any]:
+def _coerce_object(pairs: Mapping[str, object], schema: object, schemas: Schemas) -> dict[str, object]:
     """Return texts, lists and maps by property name as an object with the types of its schema."""
     return {name: coerce_tree(value, _property_schema(schema, name, schemas), schemas) for name, value in pairs.items()}
 
 
-def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
+def coerce_tree(value: object, schema: object, schemas: Schemas) -> object:
     """Return the value of nested maps and lists of texts, the form of bracketed names."""
     if isinstance(value, Mapping):
         # `a[0]=x&a[1]=y` and `a[]=x&a[]=y` are both in use for lists.
@@ -92,7 +92,7 @@ def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
     return coerce(value, schema, schemas) if isinstance(value, str) else value
 
 
-def _subschema(schema: Any, key: str, schemas: Schemas) -> Any:
+def _subschema(schema: object, key: str, schemas: Schemas) -> object:
     flat = schemas.flat(schema)
     for branch in (flat, *schemas.branches(flat)):
         if isinstance(branch.get(key), Mapping):
@@ -100,7 +100,7 @@ def _subschema(schema: Any, key: str, schemas: Schemas) -> Any:
     return {}
 
 
-def _property_schema(schema: Any, name: str, schemas: Schemas) -> Any:
+def _property_schema(schema: object, name: str, schemas: Schemas) -> object:
     described = schemas.properties(schema)
     return described[name] if name in described else _subschema(schema, "additionalProperties", schemas)
 
@@ -139,7 +139,7 @@ def percent_decode(raw: str, *, plus: bool = True) -> str:
         raise RequestProblem(400, f"{raw[:80]!r} is not percent-encoded UTF-8") from None
 
 
-def wire_shape(schema: Any, schemas: Schemas) -> str:
+def wire_shape(schema: object, schemas: Schemas) -> str:
     """Return the layout of a schema's values on the wire: "array", "object" or "primitive"."""
     types = schemas.types(schema)
     if "array" in types:
@@ -147,12 +147,12 @@ def wire_shape(schema: Any, schemas: Schemas) -> str:
     return "object" if "object" in types and "string" not in types else "primitive"
 
 
-def may_nest(schema: Any, schemas: Schemas) -> bool:
+def may_nest(schema: object, schemas: Schemas) -> bool:
     """Return whether a value of this schema may be an object or an array, among other types."""
     return bool({"object", "array"} & set(schemas.types(schema)))
 
 
-def read_query(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> Any:
+def read_query(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> object:
     """Return the value of a query or form parameter, or MISSING. RequestProblem 422 for a repeated single value."""
     schema, kind = parameter.schema, wire_shape(parameter.schema, schemas)
     if parameter.style == "deepObject" and may_nest(schema, schemas):
@@ -185,7 +185,7 @@ def _refuse_repeated(parameter: Parameter, raw: Sequence[str]) -> None:
         raise unprocessable([Fault(location=f"{parameter.location}.{parameter.name}", message=message)])
 
 
-def take_brackets(name: str, pairs: QueryPairs) -> Any:
+def take_brackets(name: str, pairs: QueryPairs) -> object:
     """Return `name[a]=1&name[b][c]=2` as {"a": "1", "b": {"c": "2"}}, texts decoded; MISSING when there is none."""
     tree: dict[str, Any] = {}
     for position, (key, raw) in enumerate(pairs.pairs):
@@ -197,7 +197,7 @@ def take_brackets(name: str, pairs: QueryPairs) -> Any:
     return tree or MISSING
 
 
-def _add_to_tree(tree: dict[str, Any], path: list[str], text: str) -> None:
+def _add_to_tree(tree: dict[str, object], path: list[str], text: str) -> None:
     """Add a text to the tree at a path of names; a repeated name, or one that ends in `[]`, makes a list."""
     is_list = len(path) > 1 and path[-1] == ""
     *parents, last = path[:-1] if is_list else path
@@ -215,7 +215,7 @@ def _add_to_tree(tree: dict[str, Any], path: list[str], text: str) -> None:
         tree[last] = [text] if is_list else text
 
 
-def _exploded_object(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> Any:
+def _exploded_object(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> object:
     """Return an exploded object, whose property names are names in the query, or MISSING."""
     texts = {}
     for name in schemas.properties(parameter.schema):
@@ -224,7 +224,7 @@ def _exploded_object(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) 
     return _coerce_object(texts, parameter.schema, schemas) if texts else MISSING
 
 
-def take_free_properties(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> dict[str, Any]:
+def take_free_properties(parameter: Parameter, pairs: QueryPairs, schemas: Schemas) -> dict[str, object]:
     """Return the unused pairs as properties of an exploded object with free properties."""
     names = dict.fromkeys(pairs.unused)
     return _coerce_object({name: percent_decode(pairs.take(name)[-1]) for name in names}, parameter.schema, schemas)
@@ -245,7 +245,7 @@ def takes_any_name(parameter: Parameter, schemas: Schemas) -> bool:
     return flat.get("additionalProperties", not flat.get("properties")) is not False
 
 
-def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
+def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> object:
     """Return the value of a path parameter (simple, label, matrix). RequestProblem 404 without the style's prefix."""
     name, explode = parameter.name, parameter.explode
     if parameter.style == "label":
@@ -276,7 +276,7 @@ def _strip_prefix(mark: str, raw: str, parameter: Parameter) -> str:
     return raw[1:]
 
 
-def read_header(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
+def read_header(parameter: Parameter, raw: str, schemas: Schemas) -> object:
     """Return the value of a header in simple or delimited style, not percent-encoded; OpenAPI 3.1.1 §4.8.12.2."""
     kind = wire_shape(parameter.schema, schemas)
     if kind == "primitive":
@@ -287,12 +287,12 @@ def read_header(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
     return _object(parameter, parts, schemas)
 
 
-def read_cookie(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
+def read_cookie(parameter: Parameter, raw: str, schemas: Schemas) -> object:
     """Return the value of a cookie in form style, one cookie for all values."""
     return _delimited(parameter, raw, ",", schemas)
 
 
-def _delimited(parameter: Parameter, raw: str, delimiter: str, schemas: Schemas) -> Any:
+def _delimited(parameter: Parameter, raw: str, delimiter: str, schemas: Schemas) -> object:
     kind = wire_shape(parameter.schema, schemas)
     if kind == "primitive":
         return coerce(percent_decode(raw, plus=False), parameter.schema, schemas)
@@ -303,14 +303,14 @@ def _delimited(parameter: Parameter, raw: str, delimiter: str, schemas: Schemas)
     return _object(parameter, parts, schemas)
 
 
-def _object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, Any]:
+def _object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, object]:
     if not parameter.explode:
         return _flat_object(parameter, parts, schemas)
     split = [part.partition("=") for part in parts]
     return _coerce_object({name: value for name, _, value in split}, parameter.schema, schemas)
 
 
-def _flat_object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, Any]:
+def _flat_object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, object]:
     """Return `R,100,G,200` as {"R": 100, "G": 200}. RequestProblem 422 for an odd number of parts."""
     if len(parts) % 2:
         message = "an object is written as name,value,name,value"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class RequestProblem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
         self.faults = tuple(faults)
         self.headers = tuple(headers)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the members of problem+json, with the extension `errors` (§3.2) for faults at single locations."""
         title = HTTPStatus(self.status).phrase
         problem = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}

@@ -60,7 +60,7 @@ def compute_report(state: SandboxState, operation: Operation, checked: ValidRequ
     return state.sampler.sample(media.schema, context, known_values)
 
 
-def _action_target(operation: Operation, checked: ValidRequest) -> dict[str, Any]:
+def _action_target(operation: Operation, checked: ValidRequest) -> dict[str, object]:
     """Return the id that an action names where its kind is not stored: 5 for `POST /loans/5/return`."""
     path = segments(operation.route)
     last = name_words(path[-1].text) if path else ()
@@ -71,12 +71,12 @@ def _action_target(operation: Operation, checked: ValidRequest) -> dict[str, Any
     return {} if plural else {"id": checked.path.get(path[-2].parameter)}
 
 
-def _request_values(checked: ValidRequest) -> dict[str, Any]:
+def _request_values(checked: ValidRequest) -> dict[str, object]:
     body = checked.body if checked.body is not MISSING and isinstance(checked.body, dict) else {}
     return {**checked.headers, **checked.cookies, **checked.path, **checked.query, **body}
 
 
-def _echoed_values(state: SandboxState, schema: Any, request_values: Mapping[str, Any]) -> dict[str, Any]:
+def _echoed_values(state: SandboxState, schema: object, request_values: Mapping[str, object]) -> dict[str, Any]:
     """Return the values of the request that the answer repeats: properties of the same name that fit the schema."""
     by_plain = {name_key(name): value for name, value in request_values.items()}
     return {
@@ -89,12 +89,12 @@ def _echoed_values(state: SandboxState, schema: Any, request_values: Mapping[str
 class _References:
     """A source of ids and names of existing items for the rows of a report."""
 
-    def __init__(self, state: SandboxState, request_values: Mapping[str, Any], scope: Scope) -> None:
+    def __init__(self, state: SandboxState, request_values: Mapping[str, object], scope: Scope) -> None:
         self.stage = state
         self.request_values = {singular_words(name): value for name, value in request_values.items()}
         self.scope = scope
 
-    def find(self, name: str, index: int) -> Any:
+    def find(self, name: str, index: int) -> object:
         parts = singular_words(name)
         if len(parts) > 1 and parts[-1] in ("name", "title"):
             id = self.find("_".join((*parts[:-1], "id")), index)
@@ -214,7 +214,7 @@ def _row_date(
     return {}
 
 
-def _totals(state: SandboxState, schema: Any, rows: list[Any]) -> dict[str, Any]:
+def _totals(state: SandboxState, schema: object, rows: list[Any]) -> dict[str, object]:
     """Return the totals object of a report, with the sum of each numeric column."""
     for name, property_schema in state.schemas.properties(schema).items():
         if name_key(name) in ("total", "totals", "summary", "sum") and "object" in state.schemas.types(property_schema):
@@ -228,5 +228,5 @@ def _totals(state: SandboxState, schema: Any, rows: list[Any]) -> dict[str, Any]
     return {}
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -49,7 +49,7 @@ def problem_response(problem: RequestProblem) -> HttpResponse:
     return HttpResponse(status=problem.status, headers=headers, content=encode_json(problem.as_dict()))
 
 
-def encode_json(value: Any) -> bytes:
+def encode_json(value: object) -> bytes:
     import orjson
 
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)

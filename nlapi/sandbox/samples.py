@@ -58,7 +58,7 @@ class SampleContext:
         # Two enums of one item would otherwise change in step. crc32, because hash() differs between processes.
         return self.index + zlib.crc32(self.name.encode()) % 7
 
-    def child(self, name: str, ref: Any) -> SampleContext:
+    def child(self, name: str, ref: object) -> SampleContext:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
         noun = "".join(singular_words(self.name)[-1:]) if self.depth else ""
         return replace(
@@ -71,7 +71,7 @@ class SampleContext:
             full=False,
         )
 
-    def item(self, position: int, ref: Any) -> SampleContext:
+    def item(self, position: int, ref: object) -> SampleContext:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
         index = self.index + position
         return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs, full=False)
@@ -83,7 +83,7 @@ class Sampler:
     def __init__(self, schemas: Schemas) -> None:
         self.schemas = schemas
 
-    def sample(self, schema: Any, context: SampleContext, known_value: Any = ABSENT) -> Any:
+    def sample(self, schema: object, context: SampleContext, known_value: object = ABSENT) -> Any:
         """Return a valid value that contains what is known of it; the first attempt when none is valid."""
         # From the fullest form to the barest: optional and known values are dropped only when they break the schema.
         first_value = ABSENT
@@ -98,11 +98,11 @@ class Sampler:
                     break
         return first_value
 
-    def _has_choice(self, schema: Any) -> bool:
+    def _has_choice(self, schema: object) -> bool:
         flat = self.schemas.flat(schema)
         return any(self.schemas.branches(self.schemas.flat(part)) for part in (flat, *self._parts(flat)))
 
-    def _parts(self, flat: Schema) -> Iterator[Any]:
+    def _parts(self, flat: Schema) -> Iterator[object]:
         yield from (flat.get("properties") or {}).values()
         if isinstance(flat.get("items"), Mapping):
             yield flat["items"]
@@ -121,7 +121,7 @@ class Sampler:
                 _prune(value, path)
         return ABSENT
 
-    def generate(self, schema: Any, context: SampleContext, known_value: Any = ABSENT) -> Any:
+    def generate(self, schema: object, context: SampleContext, known_value: object = ABSENT) -> Any:
         """Return a value by the schema's keywords, without validating it."""
         flat = self.schemas.flat(schema)
         branches = self.schemas.branches(flat)
@@ -141,7 +141,7 @@ class Sampler:
             return self._array(flat, context, known_value)
         return self._scalar(flat, kind, context)
 
-    def _branch(self, branches: tuple[Schema, ...], context: SampleContext, known_value: Any) -> Schema:
+    def _branch(self, branches: tuple[Schema, ...], context: SampleContext, known_value: object) -> Schema:
         if known_value is ABSENT:
             # A union of single values is an enum whose values are explained.
             turn = context.rotation if all("const" in branch for branch in branches) else 0
@@ -149,7 +149,7 @@ class Sampler:
         ranked = sorted(branches, key=lambda branch: -self._fit_score(branch, known_value))
         return ranked[context.branch % len(ranked)]
 
-    def _fit_score(self, branch: Schema, known_value: Any) -> int:
+    def _fit_score(self, branch: Schema, known_value: object) -> int:
         """Return a score for how well a known value fits a branch of a union, higher is better."""
         kinds = self.schemas.types(branch)
         kind = json_type(known_value)
@@ -170,7 +170,7 @@ class Sampler:
                 score -= 100
         return score
 
-    def _object(self, flat: Schema, context: SampleContext, known_value: Any) -> dict[str, Any]:
+    def _object(self, flat: Schema, context: SampleContext, known_value: object) -> dict[str, object]:
         known_fields, result = self._known_fields(flat, context, known_value), dict[str, Any]()
         required = frozenset(flat.get("required") or ())
         sparse = context.sparse or (known_value is not ABSENT and not context.full)
@@ -191,7 +191,7 @@ class Sampler:
         self._fill_map(flat, result, required, context, sparse)
         return result
 
-    def _known_fields(self, flat: Schema, context: SampleContext, known_value: Any) -> dict[str, Any]:
+    def _known_fields(self, flat: Schema, context: SampleContext, known_value: object) -> dict[str, object]:
         """Return what is known of an object, merged over the schema's example for this index."""
         examples = [candidate for candidate in flat.get("examples") or () if isinstance(candidate, dict)]
         example = examples[context.index] if context.index < len(examples) else {}
@@ -207,7 +207,7 @@ class Sampler:
         return context.depth < OPTIONAL_DEPTH + 1 if simple else context.depth < OPTIONAL_DEPTH
 
     def _fill_map(
-        self, flat: Schema, result: dict[str, Any], required: frozenset[str], context: SampleContext, sparse: bool
+        self, flat: Schema, result: dict[str, object], required: frozenset[str], context: SampleContext, sparse: bool
     ) -> None:
         additional = flat.get("additionalProperties")
         inner = additional if isinstance(additional, Mapping) else {"type": "string"}
@@ -224,7 +224,7 @@ class Sampler:
             name = str(names[position]) if position < len(names) else f"key{position + 1}"
             result.setdefault(name, self.generate(inner, context.child(name, _reference_of(inner))))
 
-    def _array(self, flat: Schema, context: SampleContext, known_value: Any) -> list[Any]:
+    def _array(self, flat: Schema, context: SampleContext, known_value: Any) -> list[object]:
         items = flat.get("items", {}) if flat.get("items") is not False else {}
         ref = _reference_of(items)
         if known_value is not ABSENT:
@@ -257,8 +257,8 @@ class Sampler:
         return max(min_items, count if max_items is None else min(count, int(max_items)))
 
     def _distinct_item(
-        self, items: Any, context: SampleContext, ref: str | None, existing: list[Any], position: int
-    ) -> Any:
+        self, items: object, context: SampleContext, ref: str | None, existing: list[object], position: int
+    ) -> object:
         """Return an item that the list does not contain, or ABSENT after a few attempts."""
         for jump in range(1, 12):
             value = self.generate(items, context.item(position + jump, ref))
@@ -266,7 +266,7 @@ class Sampler:
                 return value
         return ABSENT
 
-    def _scalar(self, flat: Schema, kind: str, context: SampleContext) -> Any:
+    def _scalar(self, flat: Schema, kind: str, context: SampleContext) -> object:
         if context.find_reference is not None and kind in ("string", "integer"):
             reference = context.find_reference(context.name, context.index)
             if reference is not ABSENT and self.schemas.valid(flat, reference):
@@ -287,7 +287,7 @@ class Sampler:
         generated = self._from_examples(examples, flat, kind, context)
         return generated if not examples or self.schemas.valid(flat, generated) else examples[0]
 
-    def _from_examples(self, examples: list[Any], flat: Schema, kind: str, context: SampleContext) -> Any:
+    def _from_examples(self, examples: list[object], flat: Schema, kind: str, context: SampleContext) -> object:
         rng = context.rng
         if kind == "string":
             strings = [example for example in examples if isinstance(example, str)]
@@ -314,7 +314,7 @@ def _prune(value: Any, path: tuple[Any, ...]) -> None:
         del value[path[-1]]
 
 
-def _reference_of(schema: Any) -> str | None:
+def _reference_of(schema: object) -> str | None:
     """Return the `$ref` of a schema or of its array's items, by which a recursion is found; else None."""
     if not isinstance(schema, Mapping):
         return None
@@ -326,7 +326,7 @@ def _reference_of(schema: Any) -> str | None:
     return item_ref if isinstance(item_ref, str) else None
 
 
-def _default(flat: Schema) -> tuple[Any, ...]:
+def _default(flat: Schema) -> tuple[object, ...]:
     return (flat["default"],) if "default" in flat else ()
 
 

@@ -93,11 +93,11 @@ def _build_format_checker() -> FormatChecker:
     return formats
 
 
-def _of_strings(check: Callable[[str], object]) -> Callable[[Any], bool]:
+def _of_strings(check: Callable[[str], object]) -> Callable[[object], bool]:
     return lambda value: not isinstance(value, str) or bool(check(value))
 
 
-def _within(limit: int) -> Callable[[Any], bool]:
+def _within(limit: int) -> Callable[[object], bool]:
     return lambda value: not isinstance(value, int) or -limit <= value < limit
 
 
@@ -108,7 +108,7 @@ class Schemas(SchemaReader):
         super().__init__(spec)
         self._validators: dict[tuple[int, str], tuple[Any, Validator]] = {}
 
-    def faults(self, schema: Any, value: Any, location: str, *, is_write: bool = True) -> list[Fault]:
+    def faults(self, schema: object, value: object, location: str, *, is_write: bool = True) -> list[Fault]:
         """Return the faults of a value; with `is_write` its readOnly properties are not required."""
         faults = []
         for error in self.errors(schema, value, "write" if is_write else "read"):
@@ -117,7 +117,7 @@ class Schemas(SchemaReader):
                 break
         return faults
 
-    def valid(self, schema: Any, value: Any, mode: str = "read") -> bool:
+    def valid(self, schema: object, value: object, mode: str = "read") -> bool:
         return next(self.errors(schema, value, mode), None) is None
 
     def errors(self, schema: Any, value: Any, mode: str) -> Iterator[Any]:
@@ -147,10 +147,10 @@ class Schemas(SchemaReader):
         from jsonschema.exceptions import ValidationError
         from jsonschema.validators import extend
 
-        def ref(validator: Any, ref: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        def ref(validator: Any, ref: Any, instance: Any, schema: object) -> Iterator[Any]:
             yield from validator.descend(instance, self.spec.lookup(ref))
 
-        def required(validator: Any, names: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        def required(validator: object, names: Any, instance: Any, schema: Any) -> Iterator[Any]:
             for name in names if isinstance(instance, dict) else ():
                 if name not in instance:
                     described = self.flat((schema.get("properties") or {}).get(name, {}))

@@ -246,7 +246,7 @@ def serve(
         asyncio.run(server.serve([listener]))
 
 
-def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
+def _server(sandbox: Sandbox, on_ready: Callable[[], object]) -> Any:
     """Return a uvicorn server without logs that calls `on_ready`, and stops at once when any thread calls `stop`."""
     import uvicorn
 

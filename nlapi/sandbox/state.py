@@ -45,7 +45,7 @@ class SandboxState:
             fixtures=fixtures,
         )
 
-    def view(self, row: StoredItem, schema: Any) -> Any:
+    def view(self, row: StoredItem, schema: object) -> Any:
         """Return an item by a schema: its stored fields, and samples of required fields that are not stored."""
         # Seeded by the row, so that a field that is not stored has the same value in every answer.
         context = SampleContext(

@@ -82,7 +82,7 @@ class ItemStore:
         self._db.execute("DELETE FROM gone WHERE entity = ? AND key = ? AND scope = ?", (*values[:2], values[3]))
         return _row((cursor.lastrowid, *values))
 
-    def change(self, row: StoredItem, data: Mapping[str, Any], scope: Scope | None = None) -> StoredItem:
+    def change(self, row: StoredItem, data: Mapping[str, object], scope: Scope | None = None) -> StoredItem:
         scope = row.scope if scope is None else scope
         values = (_text(scope), _text(data), row.number)
         self._db.execute("UPDATE thing SET scope = ?, data = ? WHERE number = ?", values)
@@ -133,5 +133,5 @@ def scopes_agree(left: Scope, right: Scope) -> bool:
     return all(right.get(name, value) == value for name, value in left.items())
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, sort_keys=False)

@@ -133,7 +133,7 @@ class ValidRequest:
     path: Mapping[str, Any]
     query: Mapping[str, Any]
     headers: Mapping[str, Any]
-    cookies: Mapping[str, Any]
+    cookies: Mapping[str, object]
     body: Any = MISSING
 
 
@@ -167,7 +167,7 @@ def check_request(operation: Operation, raw: Mapping[str, str], incoming: RawReq
 
 def _read(
     parameter: Parameter, raw: Mapping[str, str], pairs: QueryPairs, incoming: RawRequest, schemas: Schemas
-) -> Any:
+) -> object:
     if parameter.content_type is not None:
         return _read_content(parameter, raw, pairs, incoming, schemas)
     if parameter.location == "query":
@@ -192,7 +192,7 @@ def _raw_value(parameter: Parameter, raw: Mapping[str, str], incoming: RawReques
 
 def _read_content(
     parameter: Parameter, raw: Mapping[str, str], pairs: QueryPairs, incoming: RawRequest, schemas: Schemas
-) -> Any:
+) -> object:
     """Return the value of a parameter with `content`, a text of that media type; OpenAPI 3.1.1 §4.8.12.4."""
     if parameter.style == "querystring":
         return _read_querystring(parameter, pairs, incoming, schemas)
@@ -214,7 +214,7 @@ def _read_content(
         raise unprocessable([Fault(location=location, message=f"is not JSON: {text[:80]}")]) from None
 
 
-def _read_querystring(parameter: Parameter, pairs: QueryPairs, incoming: RawRequest, schemas: Schemas) -> Any:
+def _read_querystring(parameter: Parameter, pairs: QueryPairs, incoming: RawRequest, schemas: Schemas) -> object:
     """Return the value of a `querystring` parameter, which is the whole query; OpenAPI 3.2.0 §4.12.2.2."""
     pairs.used.update(range(len(pairs.pairs)))
     if not incoming.query:
@@ -225,7 +225,7 @@ def _read_querystring(parameter: Parameter, pairs: QueryPairs, incoming: RawRequ
     return read_body(Media(content_type=kind, schema=parameter.schema), text.encode(), kind, schemas)
 
 
-def _value_faults(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fault]:
+def _value_faults(parameter: Parameter, value: object, schemas: Schemas) -> list[Fault]:
     if value == "" and parameter.allow_empty:
         return []
     location = f"{parameter.location}.{parameter.name}"
@@ -277,7 +277,7 @@ def _unknown_names(names: list[str], described: list[str], operation: Operation)
     return RequestProblem(400, f"{faults[0].location}: {faults[0].message}{suffix}", faults=faults)
 
 
-def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: list[Fault]) -> Any:
+def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: list[Fault]) -> object:
     body, content = operation.body, incoming.content
     if body is None:
         if content:
@@ -302,7 +302,7 @@ def _body(operation: Operation, incoming: RawRequest, schemas: Schemas, faults: 
     return value
 
 
-def _without_read_only(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
+def _without_read_only(value: object, schema: object, schemas: Schemas, depth: int = 6) -> object:
     """Return a value without its readOnly properties."""
     # Ignored and not refused: many clients send back the whole item that they read.
     if isinstance(value, list) and depth:

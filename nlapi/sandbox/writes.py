@@ -44,7 +44,7 @@ STATUS_BY_VERB = {
 NEW_STATUSES = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
 
 
-def _status_properties(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
+def _status_properties(schema: object, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
     """Yield the status properties of a schema, with their enum values."""
     for name, property_schema in schemas.properties(schema).items():
         if set(name_words(name)) & {"status", "state"}:
@@ -54,7 +54,7 @@ def _status_properties(schema: Any, schemas: Schemas) -> Iterator[tuple[str, lis
                 yield name, values
 
 
-def statuses_after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
+def statuses_after(verb: str, schema: object, schemas: Schemas) -> dict[str, str]:
     """Return the status properties that an action sets, by name."""
     stem = name_words(verb)[0] if name_words(verb) else ""
     new_values = {}
@@ -75,7 +75,7 @@ def _status_after(verb: str, values: list[str]) -> str | None:
     return next(iter((*similar, *listed)), None)
 
 
-def _new_status(name: str, schema: Mapping[str, Any]) -> Any:
+def _new_status(name: str, schema: Mapping[str, Any]) -> object:
     """Return the status of a new item: the default, the likeliest value, or the first."""
     if "default" in schema:
         return schema["default"]
@@ -88,10 +88,10 @@ def create(
     state: SandboxState,
     resource: Resource,
     operation: Operation,
-    body: Mapping[str, Any],
+    body: Mapping[str, object],
     scope: Scope,
     *,
-    key: Any = None,
+    key: object = None,
 ) -> StoredItem:
     """Create an item from the client's fields and those that a server sets. RequestProblem 409 for an id in use.
 
@@ -130,9 +130,9 @@ def _complete_fields(
     state: SandboxState,
     resource: Resource,
     context: SampleContext,
-    known_values: dict[str, Any],
+    known_values: dict[str, object],
     open_fields: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the fields of a new item: those sent, and required, default and read-only fields that the server adds."""
     data = dict(known_values)
     for schema in resource.schemas:
@@ -149,7 +149,7 @@ def _complete_fields(
     return data
 
 
-def _server_value(state: SandboxState, name: str, schema: Mapping[str, Any], sampled: Any) -> Any:
+def _server_value(state: SandboxState, name: str, schema: Mapping[str, Any], sampled: object) -> object:
     """Return the server's value of a field of a new item: the time, a first status, the default, null, or a sample."""
     parts = set(name_words(name))
     if parts & (CREATED_WORDS | UPDATED_WORDS) and schema.get("format") in ("date-time", "date"):
@@ -162,13 +162,13 @@ def _server_value(state: SandboxState, name: str, schema: Mapping[str, Any], sam
     return None if _may_be_null(state, schema) else sampled
 
 
-def _may_be_null(state: SandboxState, schema: Any) -> bool:
+def _may_be_null(state: SandboxState, schema: object) -> bool:
     return "null" in state.schemas.types(schema)
 
 
 def _choose_key(
-    state: SandboxState, resource: Resource, data: Mapping[str, Any], open_fields: Mapping[str, Any], scope: Scope
-) -> Any:
+    state: SandboxState, resource: Resource, data: Mapping[str, object], open_fields: Mapping[str, object], scope: Scope
+) -> object:
     path = tuple(resource.id_path.split("."))
     sent_id = value_at(data, path) if path[0] in open_fields else None
     if sent_id is None:
@@ -187,7 +187,7 @@ def _choose_key(
 
 
 def merge(
-    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, Any]
+    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, object]
 ) -> StoredItem:
     """Update some fields of an item as RFC 7396 (JSON Merge Patch) does; null stays where the schema allows it."""
     # The id in the path is the item's; an id in the body cannot move it.
@@ -199,7 +199,7 @@ def merge(
     return _store_change(state, resource, operation, row, data)
 
 
-def deep_merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def deep_merge(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, Any]:
     result = dict(old)
     for name, value in new.items():
         old_value = result.get(name)
@@ -210,7 +210,7 @@ def deep_merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
 
 
 def replace(
-    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, Any]
+    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, body: Mapping[str, object]
 ) -> StoredItem:
     """Replace every field of an item that a client can send; fields that only the server sets stay."""
     open_fields = writable_fields(state, operation)
@@ -223,7 +223,7 @@ def replace(
 
 
 def _store_change(
-    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, data: dict[str, Any]
+    state: SandboxState, resource: Resource, operation: Operation, row: StoredItem, data: dict[str, object]
 ) -> StoredItem:
     open_fields = writable_fields(state, operation)
     for name, schema in resource.properties.items():
@@ -252,7 +252,7 @@ def _only_below(state: SandboxState, resource: Resource, parent: Resource) -> bo
     )
 
 
-def writable_fields(state: SandboxState, operation: Operation) -> dict[str, Any]:
+def writable_fields(state: SandboxState, operation: Operation) -> dict[str, object]:
     """Return the fields that a client can send with an operation, with their flat schemas."""
     fields: dict[str, Any] = {}
     for media in operation.body.media if operation.body else ():
@@ -264,7 +264,7 @@ def writable_fields(state: SandboxState, operation: Operation) -> dict[str, Any]
     return fields
 
 
-def item_fields(resource: Resource, body: Any) -> dict[str, Any]:
+def item_fields(resource: Resource, body: object) -> dict[str, Any]:
     """Return the fields of a body that is an item or wraps one (`{"campaign": {...}}`); {} for any other body."""
     if isinstance(body, dict) and len(body) == 1:
         name, inner = next(iter(body.items()))
@@ -274,7 +274,7 @@ def item_fields(resource: Resource, body: Any) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _is_storable(value: Any) -> bool:
+def _is_storable(value: object) -> bool:
     """Return whether a value is small enough to store and show again; the bytes of a file are not."""
     return not isinstance(value, str) or len(value) < 10_000
 

@@ -47,7 +47,7 @@ class AnswerView:
     raw: str = ""
     is_certain: bool = True
 
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, object]]:
         """Return the rows as JSON objects of the columns by their path."""
         return [{path: field_at(row, path) for path in self.columns} for row in self.rows]
 
@@ -71,7 +71,7 @@ def item_view(item: Item, operation: Operation | None) -> AnswerView:
     return AnswerView(rows=(item,), columns=(*paths, *empty), is_single=True, operation=operation)
 
 
-def _expanded_paths(path: str, value: Any) -> list[str]:
+def _expanded_paths(path: str, value: object) -> list[str]:
     """Return the paths of an object's fields where they are few and plain, else the path of the object itself."""
     fields = value if isinstance(value, Mapping) and not text_of(value, path.rpartition(".")[2]) else {}
     plain = not any(isinstance(field, Mapping | list) for field in fields.values())
@@ -89,7 +89,7 @@ def answer_view(result: Result, operation: Operation | None = None) -> AnswerVie
     return item_view(item, operation)
 
 
-def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> AnswerView | None:
+def entries_view(entries: Sequence[object], operation: Operation | None = None) -> AnswerView | None:
     """Return the table of the entries of a list; None where they are neither all objects nor all plain values."""
     objects = [entry for entry in entries if isinstance(entry, Mapping)]
     if len(objects) == len(entries):
@@ -113,7 +113,7 @@ def raw_text(result: Result) -> str:
     return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
 
 
-def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
+def next_arguments(call: Call, result: Result) -> dict[str, object] | None:
     """Return the arguments for the page after `result`.
 
     {} where there is another page and no argument asks for it; None where the answer reports no further page.
@@ -153,7 +153,7 @@ def answer_fields(operation: Operation, spell: Callable[[str], str]) -> str:
     return _field_names(answer_schemas(operation.spec).reader, answer_schema(operation), spell, 0)
 
 
-def _field_names(reader: SchemaReader, schema: Any, spell: Callable[[str], str], depth: int) -> str:
+def _field_names(reader: SchemaReader, schema: object, spell: Callable[[str], str], depth: int) -> str:
     if depth > MAX_DEPTH:
         return ""
     if "array" in reader.types(schema):

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nlapi.openapi.model import as_list
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -88,7 +87,7 @@ def _literal_segments(route: str) -> list[str]:
     return [segment.text for segment in segments(route) if not segment.text.startswith("{")]
 
 
-def _tag_descriptions(document: Mapping[str, Any]) -> dict[str, str]:
+def _tag_descriptions(document: Mapping[str, object]) -> dict[str, str]:
     nodes = [node for node in as_list(document.get("tags")) if isinstance(node, Mapping)]
     return {str(node.get("name")): node["description"] for node in nodes if isinstance(node.get("description"), str)}
 

@@ -45,7 +45,7 @@ MAX_FAULTS = 3
 MAX_NESTED = 60
 
 
-def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> Any:
+def coerce(text: str, schema: Mapping[str, object], definitions: Mapping[str, object] | None = None) -> object:
     """Return `text` as the type that `schema` asks for, or unchanged where it cannot be read so (`check` reports that).
 
     Lists are JSON or separated by commas; objects are JSON. Where the schema also allows a string, only JSON of one of
@@ -67,7 +67,7 @@ def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] 
     return next((value for value in values if value is not None), text)
 
 
-def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
+def coerce_arguments(texts: Mapping[str, object], tool: Tool) -> dict[str, object]:
     """Return `texts` with each text converted to the type of its argument of `tool`; other values stay unchanged."""
     properties = tool.input_schema["properties"]
     definitions = tool.input_schema.get("$defs", {})
@@ -77,7 +77,7 @@ def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
     }
 
 
-def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, object]:
     steps = 0
     while isinstance(schema.get("$ref"), str) and steps < MAX_TYPE_DEPTH:
         schema = as_map(definitions.get(schema["$ref"].rpartition("/")[2]))
@@ -98,7 +98,7 @@ def _allowed_types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) 
     return frozenset(types or {json_type(value) for value in schema.get("enum", ())})
 
 
-def _convert(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+def _convert(text: str, kind: str, schema: Mapping[str, object], definitions: Mapping[str, object]) -> object:
     if kind == "boolean":
         folded = text.strip().lower()
         return True if folded in TRUE_TEXTS else False if folded in FALSE_TEXTS else None
@@ -134,14 +134,14 @@ def _parse_number(text: str, kind: str) -> int | float | None:
     return number if math.isfinite(number) else None
 
 
-def _parse_json(text: str, default: Any) -> Any:
+def _parse_json(text: str, default: object) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return default
 
 
-def to_wire_units(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def to_wire_units(tool: Tool, arguments: Mapping[str, object]) -> dict[str, object]:
     """Return the arguments with every amount that is a text with its unit as a number in wire units.
 
     A whole number that a model wrote as `2.0` becomes `2` where the description has an integer.
@@ -149,7 +149,7 @@ def to_wire_units(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     # The description's schemas are read and not `input_schema`, where a wire unit is only a pattern and a sentence.
     spec = tool.operation.spec
 
-    def amount(schema: Mapping[str, Any], value: Any) -> Any:
+    def amount(schema: Mapping[str, object], value: Any) -> Any:
         types = schema_types(schema)
         if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
             return int(value)
@@ -168,7 +168,7 @@ def with_defaults(operation: Operation, values: dict[Place, Any]) -> dict[Place,
     """
     spec, body = operation.spec, operation.body
 
-    def complete(schema: Mapping[str, Any], value: Any) -> Any:
+    def complete(schema: Mapping[str, object], value: object) -> Any:
         return {**_hidden_defaults(spec, schema, value), **value} if isinstance(value, Mapping) else value
 
     defaults = {
@@ -201,7 +201,7 @@ def _hidden_defaults(spec: Spec, schema: Mapping[str, Any], value: Mapping[str, 
     return defaults
 
 
-def _transform(spec: Spec, schema: Any, value: Any, change: Change, depth: int) -> Any:
+def _transform(spec: Spec, schema: object, value: object, change: Change, depth: int) -> Any:
     """Return `value` with `change` applied to every part of it, innermost first."""
     schema = spec.follow(schema)
     if not isinstance(schema, Mapping) or depth > MAX_VALUE_DEPTH:
@@ -221,7 +221,9 @@ def _transform(spec: Spec, schema: Any, value: Any, change: Change, depth: int) 
     return value
 
 
-def _combined_schemas(spec: Spec, schema: Any, *, any_of: bool = False, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+def _combined_schemas(
+    spec: Spec, schema: object, *, any_of: bool = False, depth: int = 0
+) -> Iterator[Mapping[str, Any]]:
     """Yield a schema and the schemas in its `allOf`; with `any_of`, also those of `anyOf` and `oneOf`."""
     schema = spec.follow(schema)
     if not isinstance(schema, Mapping) or depth > MAX_COMBINER_DEPTH:
@@ -241,7 +243,7 @@ def property_schema(spec: Spec, schema: Any, name: str) -> Mapping[str, Any]:
     return {}
 
 
-def argument_schema(tool: Tool, argument: str, *path: str) -> Mapping[str, Any]:
+def argument_schema(tool: Tool, argument: str, *path: str) -> Mapping[str, object]:
     """Return the description's schema (not `input_schema`) for an argument, or for a property inside it."""
     operation = tool.operation
     location, wire_name = tool.places.get(argument, ("body", argument))
@@ -285,7 +287,7 @@ def _is_too_deep(arguments: Mapping[str, Any]) -> bool:
     return bool(level)
 
 
-def _unknown_arguments(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _unknown_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tuple[str, str]]:
     if tool.input_schema.get("additionalProperties") is not False:
         return []
     properties = tool.input_schema["properties"]
@@ -299,7 +301,7 @@ def _unknown_arguments(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[s
     return faults
 
 
-def _missing_arguments(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _missing_arguments(tool: Tool, arguments: Mapping[str, object]) -> list[tuple[str, str]]:
     properties = tool.input_schema["properties"]
     return [
         (f"argument {name!r} is missing", " ".join(properties[name].get("description", "").split())[:MAX_MESSAGE])
@@ -382,5 +384,5 @@ def _format_checker() -> Any:
     return checker
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)

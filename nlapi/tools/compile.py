@@ -57,14 +57,14 @@ class SchemaPool:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self._portable_by_ref: dict[str, tuple[Any, frozenset[str]]] = {}
-        self._described: dict[tuple[int, str], tuple[Any, tuple[Any, frozenset[str]]]] = {}
-        self._merged: dict[str, dict[str, Any] | None] = {}
+        self._portable_by_ref: dict[str, tuple[object, frozenset[str]]] = {}
+        self._described: dict[tuple[int, str], tuple[object, tuple[object, frozenset[str]]]] = {}
+        self._merged: dict[str, dict[str, object] | None] = {}
         self._names: dict[str, str] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._refs: dict[str, str] = {}
 
-    def portable(self, schema: Any) -> tuple[Any, frozenset[str]]:
+    def portable(self, schema: object) -> tuple[object, frozenset[str]]:
         """Return the stand-alone form of `schema` and the names of the `$defs` that it refers to directly.
 
         A `$ref` to nowhere (an Issue of its operation) becomes a schema that accepts any value.
@@ -72,7 +72,7 @@ class SchemaPool:
         refs: set[str] = set()
         return self._rewrite(schema, refs), frozenset(refs)
 
-    def portable_described(self, schema: Any, description: str) -> tuple[Any, frozenset[str]]:
+    def portable_described(self, schema: object, description: str) -> tuple[object, frozenset[str]]:
         """Return `portable` of `schema` with a description, made once for a parameter that many operations share."""
         key = id(schema), description
         if key not in self._described:
@@ -117,7 +117,7 @@ class SchemaPool:
         settable = merged.get("properties", {}).keys() - self.hidden_properties(merged)
         return merged if settable else None
 
-    def is_read_only(self, schema: Any) -> bool:
+    def is_read_only(self, schema: object) -> bool:
         """Return whether only answers hold this property."""
         return self.spec.schema(schema).get("readOnly") is True
 
@@ -131,12 +131,12 @@ class SchemaPool:
             or is_hidden(self.spec.follow(property_schema), required=name in required)
         )
 
-    def _definition(self, ref: str) -> tuple[Any, frozenset[str]]:
+    def _definition(self, ref: str) -> tuple[object, frozenset[str]]:
         if ref not in self._portable_by_ref:
             self._portable_by_ref[ref] = self.portable(self._lookup(ref))
         return self._portable_by_ref[ref]
 
-    def _rewrite(self, node: Any, refs: set[str]) -> Any:
+    def _rewrite(self, node: object, refs: set[str]) -> Any:
         if not isinstance(node, Mapping):
             return node
         if "$ref" in node:
@@ -210,14 +210,14 @@ class SchemaPool:
         return merged
 
 
-def _with_items(schema: dict[str, Any]) -> dict[str, Any]:
+def _with_items(schema: dict[str, Any]) -> dict[str, object]:
     """Return the schema with `items` where it accepts an array."""
     # OpenAI refuses every tool of a request for one array without `items` (docs/design/017-answers-to-a-model.md).
     types = schema.get("type", ())
     return {**schema, "items": {}} if "array" in types and "items" not in schema else schema
 
 
-def _shorten(schema: dict[str, Any]) -> dict[str, Any]:
+def _shorten(schema: dict[str, Any]) -> dict[str, object]:
     """Return the schema with its enum and its description cut to what a model should be shown."""
     if len(choices := schema.get("enum", ())) > MAX_ENUM:
         del schema["enum"]
@@ -233,7 +233,7 @@ def _is_small(schema: Schema) -> bool:
     return len(schema) <= MAX_INLINE and not nested
 
 
-def _join_objects(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any] | None:
+def _join_objects(first: dict[str, Any], second: dict[str, Any]) -> dict[str, object] | None:
     """Return two object schemas as one that requires both; None when a keyword would be lost."""
     if (set(first) | set(second)) - FLAT_KEYWORDS:
         return None
@@ -319,12 +319,12 @@ class _ArgumentBuilder:
             schema["$defs"] = definitions
         return schema
 
-    def _portable(self, schema: Any) -> Any:
+    def _portable(self, schema: object) -> object:
         portable, refs = self.pool.portable(schema)
         self.refs |= refs
         return portable
 
-    def _add(self, location: Place, schema: Any, description: str, required: bool) -> None:
+    def _add(self, location: Place, schema: object, description: str, required: bool) -> None:
         wire_name = location[1] or "body"
         hinted_name = read_hints(schema).name
         name = argument_name(hinted_name or wire_name, location[0], self.places)
@@ -402,7 +402,7 @@ def _form_schema(schema: Schema) -> Schema:
     return {"type": "object", "description": "The fields of the form by their names.", "contentSchema": schema}
 
 
-def _schema_description(spec: Spec, schema: Any) -> str:
+def _schema_description(spec: Spec, schema: object) -> str:
     text = spec.schema(schema).get("description", "")
     return text if isinstance(text, str) else ""
 

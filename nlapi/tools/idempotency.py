@@ -32,7 +32,7 @@ def key_argument(tool: Tool) -> str | None:
     )
 
 
-def provisional_key(tool: Tool) -> Mapping[str, Any]:
+def provisional_key(tool: Tool) -> Mapping[str, object]:
     """Return a provisional key as an argument where the header is required, else {}."""
     # The digest that names the intention is that of a built request, and none is built without a required header.
     return new_key(tool, "") if key_argument(tool) in tool.required else {}

@@ -108,7 +108,7 @@ def argument_names(operation: Operation) -> list[str]:
     return names
 
 
-def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[str]:
+def _properties(document: Mapping[str, object], schema: object, depth: int) -> list[str]:
     schema = _resolve(document, schema)
     names = [str(name) for name in islice(as_map(schema.get("properties")), _MAX_PROPERTIES)]
     for part in as_list(schema.get("allOf")) if depth else ():
@@ -116,7 +116,7 @@ def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[st
     return names
 
 
-def _resolve(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
+def _resolve(document: Mapping[str, object], node: object) -> Mapping[str, object]:
     """Return a node with its `$ref` resolved within the document; {} where the target is no object."""
     for _ in range(_MAX_SCHEMA_DEPTH):
         ref = as_map(node).get("$ref")

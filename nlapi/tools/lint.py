@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.hints import SCALES, read_hints
@@ -164,12 +163,12 @@ def tokens(tool: Tool) -> int:
     ) // CHARS_PER_TOKEN
 
 
-def _definition_sizes(spec: Spec) -> dict[int, tuple[Any, int]]:
+def _definition_sizes(spec: Spec) -> dict[int, tuple[object, int]]:
     """Return the cache of a Spec: the definitions that have been measured, by identity, with their characters."""
     return {}
 
 
-def _definition_size(name: str, schema: Any, sizes: dict[int, tuple[Any, int]]) -> int:
+def _definition_size(name: str, schema: object, sizes: dict[int, tuple[object, int]]) -> int:
     """Return the characters of a definition, measured once for all tools that share it."""
     if id(schema) not in sizes:
         # The schema is stored with its size, because the id of an object that was freed may be reused for another.
@@ -177,11 +176,11 @@ def _definition_size(name: str, schema: Any, sizes: dict[int, tuple[Any, int]]) 
     return sizes[id(schema)][1]
 
 
-def _characters(value: Any) -> int:
+def _characters(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False))
 
 
-def _is_described(schema: Any) -> bool:
+def _is_described(schema: object) -> bool:
     if not isinstance(schema, Mapping):
         return False
     return bool(schema.get("description")) or "$ref" in schema or "const" in schema

@@ -13,7 +13,7 @@ from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
 
 # An object is open and has no properties by default (JSON Schema 2020-12 Core §10.3.2).
-OPEN_OBJECT: Mapping[str, Any] = {"additionalProperties": True, "properties": {}}
+OPEN_OBJECT: Mapping[str, object] = {"additionalProperties": True, "properties": {}}
 
 # Limits of one request to the Claude API (2026-11): strict tools, optional arguments and unions.
 MAX_TOOLS = 20
@@ -56,12 +56,14 @@ def compact(tool: Tool) -> dict[str, Any]:
     return result
 
 
-def _compact_cache(spec: Spec) -> dict[int, tuple[Any, Any]]:
+def _compact_cache(spec: Spec) -> dict[int, tuple[object, object]]:
     """Return the cache of a Spec: the definitions that have been shortened, by identity, with their short forms."""
     return {}
 
 
-def _compact_definition(schema: Any, definitions: Mapping[str, Any], cache: dict[int, tuple[Any, Any]]) -> Any:
+def _compact_definition(
+    schema: object, definitions: Mapping[str, object], cache: dict[int, tuple[object, object]]
+) -> object:
     """Return a definition, shortened once for all tools that share it."""
     if id(schema) not in cache:
         # The schema is stored with its short form, because the id of an object that was freed may be reused for
@@ -70,7 +72,7 @@ def _compact_definition(schema: Any, definitions: Mapping[str, Any], cache: dict
     return cache[id(schema)][1]
 
 
-def _compact_schema(node: Any, definitions: Mapping[str, Any]) -> Any:
+def _compact_schema(node: object, definitions: Mapping[str, object]) -> Any:
     """Return the schema shortened at all levels; parts that are short already are shared, not copied."""
     if not isinstance(node, dict):
         return node
@@ -90,7 +92,7 @@ def _compact_schema(node: Any, definitions: Mapping[str, Any]) -> Any:
     return _drop_redundant(result, definitions)
 
 
-def _drop_redundant(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_redundant(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, object]:
     """Return one schema without its redundant keywords."""
     if schema.get("additionalProperties") is True or schema.get("properties") == {}:
         schema = {key: value for key, value in schema.items() if key not in OPEN_OBJECT or value != OPEN_OBJECT[key]}
@@ -143,14 +145,14 @@ def _strict_schema(schema: Mapping[str, Any]) -> StrictForm | None:
 class _StrictConversion:
     """The conversion of one schema, with counts; a definition counts each time it is used."""
 
-    def __init__(self, definitions: Mapping[str, Any]) -> None:
+    def __init__(self, definitions: Mapping[str, object]) -> None:
         self.definitions = definitions
-        self.converted: dict[str, Any] = {}
+        self.converted: dict[str, object] = {}
         self.optional = 0
         self.unions = 0
         self.schemas = 0
 
-    def convert(self, schema: Any, ancestors: tuple[str, ...]) -> dict[str, Any]:
+    def convert(self, schema: object, ancestors: tuple[str, ...]) -> dict[str, object]:
         if (
             not isinstance(schema, Mapping)
             or set(schema) - STRICT_KEYWORDS
@@ -226,7 +228,7 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
             else {**common, "strict": True, "input_schema": strict_form.schema}
         )
     if format in ("openai", "openai-responses"):
-        function: dict[str, Any] = {**common, "parameters": tool.input_schema}
+        function: dict[str, object] = {**common, "parameters": tool.input_schema}
         # OpenAI's strict mode requires every argument.
         if strict_form is not None and not strict_form.optional:
             function |= {"strict": True, "parameters": strict_form.schema}
@@ -250,7 +252,7 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
     raise UsageError(f"no manifest format {format!r}", hint=f"one of {', '.join(FORMATS)}")
 
 
-def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> list[dict[str, Any]]:
+def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> list[dict[str, object]]:
     """Return the tools in a manifest form, in their order.
 
     With `strict`, tools that change something become strict first, within the allowance of one request: 20 strict tools

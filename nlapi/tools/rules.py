@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -97,7 +96,7 @@ def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in (name, spec.registered, *registered, spec.title, spec.source) if text))
 
 
-def parse_rules(document: Mapping[str, Any], file: str) -> tuple[PolicyRule, ...]:
+def parse_rules(document: Mapping[str, object], file: str) -> tuple[PolicyRule, ...]:
     """Return the rules in a policy. UsageError, with its position, for anything in it that is no rule."""
     # An entry that is not understood stops the command, as it may have been meant as a `deny`.
     if unknown := [key for key in document if key != "rules"]:
@@ -122,7 +121,7 @@ def unmatched(rules: Iterable[PolicyRule], operations: Iterable[Operation]) -> I
                 )
 
 
-def _parse_rule(entry: Any, location: str) -> PolicyRule:
+def _parse_rule(entry: object, location: str) -> PolicyRule:
     if not isinstance(entry, Mapping):
         raise UsageError(f"{location} is not a table", hint=HINT)
     for key in entry:
@@ -140,7 +139,7 @@ def _parse_rule(entry: Any, location: str) -> PolicyRule:
     return PolicyRule(verdict=Ruling(verdict), location=location, **globs)
 
 
-def _parse_globs(value: Any, location: str) -> tuple[str, ...]:
+def _parse_globs(value: object, location: str) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not values or not all(isinstance(text, str) and text for text in values):
         raise UsageError(f"{location} is not a text or a list of texts", hint='such as "delete*"')

@@ -37,7 +37,7 @@ CURRENCY_DECIMALS = {
 }
 
 
-def unit_of(*schemas: Mapping[str, Any]) -> str:
+def unit_of(*schemas: Mapping[str, object]) -> str:
     """Return the wire unit that `x-nlapi: {unit: ...}` of a schema or of a parameter names; "" for none."""
     return next((unit for schema in schemas if (unit := read_hints(schema).unit)), "")
 
@@ -82,7 +82,7 @@ def parse_amount(text: str, unit: str) -> int | float | None:
     return to_wire(match["number"], unit, currency) if match and currency else None
 
 
-def amount_schema(schema: dict[str, Any], unit: str) -> dict[str, Any]:
+def amount_schema(schema: dict[str, Any], unit: str) -> dict[str, object]:
     """Return the schema of an amount for a model: a number in wire units, or a text with its unit."""
     if unit not in SCALES:
         return schema

@@ -15,7 +15,7 @@ from nlapi.tools.patterns import pattern_matches
 Faults = Iterator[ValidationError]
 
 
-def _multiple_of(_: Any, step: float, value: Any, __: Any) -> Faults:
+def _multiple_of(_: object, step: float, value: object, __: object) -> Faults:
     """Yield a fault unless `value` is a multiple of `step` in decimal: 19.99 is a multiple of 0.01."""
     # jsonschema divides binary floats, by which 19.99 is no multiple of 0.01.
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -23,12 +23,12 @@ def _multiple_of(_: Any, step: float, value: Any, __: Any) -> Faults:
         yield ValidationError(f"{value!r} is not a multiple of {step}")
 
 
-def _pattern(_: Any, expression: str, value: Any, __: Any) -> Faults:
+def _pattern(_: object, expression: str, value: object, __: object) -> Faults:
     if isinstance(value, str) and (fault := _mismatch(expression, value)):
         yield ValidationError(fault)
 
 
-def _pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Faults:
+def _pattern_properties(validator: Any, patterns: Any, value: object, _: object) -> Faults:
     for name, item in value.items() if isinstance(value, dict) else ():
         for expression, schema in patterns.items():
             if not _mismatch(expression, name):
@@ -46,7 +46,7 @@ def _additional_properties(validator: Any, additional: Any, value: Any, schema: 
             yield from validator.descend(item, additional, path=name)
 
 
-def _any_choice(validator: Any, choices: Any, value: Any, _: Any) -> Faults:
+def _any_choice(validator: Any, choices: Any, value: Any, _: object) -> Faults:
     """Yield a fault unless at least one choice fits.
 
     JSON Schema asks for exactly one. Choices overlap in most descriptions (objects that allow other properties), so

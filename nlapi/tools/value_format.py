@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import field_schema
@@ -37,7 +36,7 @@ _EPOCHS = ((10**8, 4 * 10**9, 1), (10**11, 4 * 10**12, 1_000))
 _MAX_LISTED = 5
 
 
-def format_value(operation: Operation | None, path: str, value: Any, item: Item | None = None) -> str:
+def format_value(operation: Operation | None, path: str, value: object, item: Item | None = None) -> str:
     """Return a field as a sentence shows it: money with its currency, times with their zone, yes and no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -52,7 +51,7 @@ def format_value(operation: Operation | None, path: str, value: Any, item: Item 
     return format_cell(operation, path, value, item)
 
 
-def format_cell(operation: Operation | None, path: str, value: Any, item: Item | None = None) -> str:
+def format_cell(operation: Operation | None, path: str, value: object, item: Item | None = None) -> str:
     """Return a field as a table shows it: UTC times without a zone, and nested values shortened."""
     if is_empty(value):
         return ""
@@ -78,7 +77,7 @@ def _pairs(operation: Operation | None, path: str, value: Item) -> str:
     )
 
 
-def _entries(operation: Operation | None, path: str, entries: Sequence[Any]) -> str:
+def _entries(operation: Operation | None, path: str, entries: Sequence[object]) -> str:
     """Return a list as the texts or names of its entries; one or two unnamed ones as pairs, more as their number."""
     objects = [entry for entry in entries if isinstance(entry, Mapping)]
     names = [text_of(item) or name_of(item) for item in objects]
@@ -98,7 +97,7 @@ def _entries(operation: Operation | None, path: str, entries: Sequence[Any]) -> 
     return ", ".join(text.removeprefix("/") for text in texts[:_MAX_LISTED]) + suffix
 
 
-def number_of(value: Any) -> float | int | None:
+def number_of(value: object) -> float | int | None:
     """Return the number that a value is, or that its text writes; None for any other value."""
     if isinstance(value, bool):
         return None
@@ -109,12 +108,12 @@ def number_of(value: Any) -> float | int | None:
     return None
 
 
-def is_date(value: Any) -> bool:
+def is_date(value: object) -> bool:
     """Return whether a value is a date or a time written as text."""
     return isinstance(value, str) and (_DAY.fullmatch(value) or _ISO.fullmatch(value)) is not None
 
 
-def moment_of(path: str, value: Any) -> datetime | None:
+def moment_of(path: str, value: object) -> datetime | None:
     """Return the time that a field holds; None where it holds none.
 
     It is read from ISO 8601, RFC 5322, or a Unix time where the field's name speaks of a time. A time without a zone is

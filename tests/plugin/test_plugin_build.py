@@ -199,6 +199,15 @@ def test_schemes_of_one_place_are_one_credential_to_ask_for() -> None:
     assert text(plugin, "README.md").count("or the variable `CITY_LIBRARY_STAFF`") == 1
 
 
+def test_each_credential_has_a_variable_of_its_own_however_its_scheme_is_spelled() -> None:
+    names = ("key 1", "key-1", "key.1")
+    schemes = {name: {"type": "apiKey", "in": "query", "name": f"key{at}"} for at, name in enumerate(names)}
+    tree = {**LIBRARY, "components": {**LIBRARY["components"], "securitySchemes": schemes}}
+    plugin = plugin_of({**tree, "security": [{name: [] for name in names}]})
+    variables = json.loads(plugin.files["nlapi-plugin.json"])["variables"]
+    assert len(set(variables)) == len(variables) == 1 + len(names)
+
+
 def test_a_variable_given_for_one_of_its_schemes_is_that_of_all() -> None:
     command = text(plugin_of(twice(Oauth2=[]), variables={"Oauth2": "MINE"}), "bin/nlapi-city-library")
     assert "--auth staff=env:MINE " in command and "--auth Oauth2=env:MINE " in command

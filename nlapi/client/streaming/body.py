@@ -281,7 +281,7 @@ class BodyReader:
         elif self._reader.is_over:
             self._end(EndReason.BROKEN if self._reader.fault else EndReason.COMPLETE, self._reader.fault)
 
-    def _emit(self, items: list[Any], *, is_last: bool = False) -> None:
+    def _emit(self, items: list[object], *, is_last: bool = False) -> None:
         items = [self._mask_item(item) for item in items]
         self.items += items
         if self.watch is None or self._reader.is_sniffing or self._reader.has_pending or self._reader.framing is None:
@@ -293,7 +293,7 @@ class BodyReader:
             framing = self._reader.framing
             self.watch(Piece(head=self.masked_head, framing=framing, data=data, items=tuple(items)))
 
-    def _mask_item(self, item: Any) -> Any:
+    def _mask_item(self, item: object) -> object:
         try:
             return self._masker.mask(item)
         except RecursionError:

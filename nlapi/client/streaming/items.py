@@ -41,7 +41,7 @@ class ItemReader:
         self._is_generic = is_generic(content_type)
         self._charset = content_type.partition("charset=")[2].partition(";")[0].strip(" \"'") or "utf-8"
         self._start = b""
-        self._pending: list[Any] = []
+        self._pending: list[object] = []
         self._count = 0
         self._bytes = 0
         if self._evidence is Evidence.NONE and has_length:
@@ -120,7 +120,7 @@ class ItemReader:
             start = self._choose_parser()
             self._pending += self._parser.feed(start) if self._parser is not None else []
 
-    def _release(self) -> list[Any]:
+    def _release(self) -> list[object]:
         """Return the items that may be passed on by now, once."""
         if self._evidence is Evidence.NONE:
             self._probe()
@@ -143,7 +143,7 @@ class ItemReader:
         is_first = self.framing is Framing.JSON_VALUES and not self.is_typed and not self._count
         return is_first and len(self._pending) == 1 and isinstance(self._pending[0], list)
 
-    def _is_divided(self, items: list[Any]) -> bool:
+    def _is_divided(self, items: list[object]) -> bool:
         """Return whether an answer that came to its end is its items.
 
         One JSON text is not, nor is a text that nobody asked to have in lines.
@@ -186,7 +186,7 @@ class ItemReader:
                 return TextLines(self._charset)
 
 
-def _are_values(items: list[Any], parser: StreamParser | None) -> bool:
+def _are_values(items: list[object], parser: StreamParser | None) -> bool:
     """Return whether all items are objects and lists, the only unambiguous ones in a row of JSON texts."""
     malformed = parser.malformed if isinstance(parser, JsonValues) else 0
     return not malformed and all(isinstance(item, dict | list) for item in items)

@@ -55,7 +55,7 @@ class StreamParser:
         return []
 
 
-def _parse_json_or_text(data: bytes) -> tuple[Any, bool]:
+def _parse_json_or_text(data: bytes) -> tuple[object, bool]:
     """Return `(value, True)` of a JSON text, or the text itself and False."""
     # One bad line must not lose the rest: servers mix a plain error message into a stream of JSON.
     try:
@@ -148,7 +148,7 @@ class DockerFrames(StreamParser):
         return [item for stream, lines in self._lines.items() for item in _label_lines(stream, lines.remainder())]
 
 
-def _label_lines(stream: str, lines: list[str]) -> list[Any]:
+def _label_lines(stream: str, lines: list[str]) -> list[object]:
     return [{"stream": stream, "text": line} for line in lines]
 
 
@@ -192,7 +192,7 @@ class ServerSentEvents(StreamParser):
         self._id: str | None = None
 
     def feed(self, data: bytes) -> list[Any]:
-        events: list[Any] = []
+        events: list[object] = []
         for line in self._lines(data):
             if self.is_over:
                 break
@@ -227,7 +227,7 @@ class ServerSentEvents(StreamParser):
         elif name == "id" and "\0" not in value:
             self._id = value
 
-    def _dispatch(self) -> Iterator[dict[str, Any]]:
+    def _dispatch(self) -> Iterator[dict[str, object]]:
         text, has_data = "\n".join(self._data), bool(self._data)
         event, id = self._event, self._id
         self._data, self._event, self._id = [], "", None
@@ -286,13 +286,13 @@ class JsonValues(StreamParser):
     def finish(self) -> list[Any]:
         return self._take_all(final=True)
 
-    def _take_all(self, *, final: bool) -> list[Any]:
+    def _take_all(self, *, final: bool) -> list[object]:
         values: list[Any] = []
         while self._take_next(values, final=final):
             pass
         return values
 
-    def _take_next(self, values: list[Any], *, final: bool) -> bool:
+    def _take_next(self, values: list[object], *, final: bool) -> bool:
         """Move one value, or one malformed text, from the buffer to `values`; False when it is not complete."""
         if self._resync >= 0:
             return self._take_malformed(values, final=final)
@@ -321,7 +321,7 @@ class JsonValues(StreamParser):
         del match  # a match exports the bytearray, which cannot be resized meanwhile (BufferError)
         del self._buffer[:end]
 
-    def _take_line(self, values: list[Any]) -> bool:
+    def _take_line(self, values: list[object]) -> bool:
         """Take the whole first line as a value. False when the line is not complete or not JSON."""
         # Most servers send a value a line; `json` reads that at the speed of C.
         end = self._buffer.find(b"\n")
@@ -333,7 +333,7 @@ class JsonValues(StreamParser):
             self._drop(end + 1)
         return is_json
 
-    def _take_malformed(self, values: list[Any], *, final: bool) -> bool:
+    def _take_malformed(self, values: list[object], *, final: bool) -> bool:
         """Take malformed text up to the end of its line, or to RS; False when neither has come."""
         match = _MALFORMED_END.search(self._buffer, self._resync)
         if match is None and not final:

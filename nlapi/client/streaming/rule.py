@@ -78,7 +78,7 @@ UNKNOWN = Expectation()
 
 
 def expect_stream(
-    operation: Operation, values: Mapping[tuple[str, str], Any], *, is_requested: bool = False
+    operation: Operation, values: Mapping[tuple[str, str], object], *, is_requested: bool = False
 ) -> Expectation:
     """Return what an operation and its values, by location and name, imply for the answer.
 
@@ -133,7 +133,7 @@ def _framing_of_type(content_type: str) -> Framing | None:
     return _FRAMING_OF_TYPE.get(kind)
 
 
-def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
+def list_switches(operation: Operation) -> dict[tuple[str, str], object]:
     """Return the schemas of the switches that an operation has, by location and name."""
     schemas: dict[tuple[str, str], Any] = {
         (parameter.location, parameter.name): parameter.schema
@@ -145,7 +145,7 @@ def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
     return schemas | {("body", name): properties[name] for name in STREAM_SWITCHES if name in properties}
 
 
-def _switch_state(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
+def _switch_state(operation: Operation, values: Mapping[tuple[str, str], object]) -> bool | None:
     """Return whether a switch is on, by its value or else its default; None when the operation has none."""
     schemas = list_switches(operation)
     body = values.get(("body", ""))
@@ -160,6 +160,6 @@ def _switch_state(operation: Operation, values: Mapping[tuple[str, str], Any]) -
     )
 
 
-def _is_on(value: Any) -> bool:
+def _is_on(value: object) -> bool:
     """Return whether a switch has a value that stands for true; a path or a name of a stream does not."""
     return value is True or value == 1 or (isinstance(value, str) and value.lower() in ("true", "1"))

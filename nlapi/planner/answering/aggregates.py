@@ -146,7 +146,7 @@ def single_amount_field(fields: RowFields) -> str:
     return amounts[0] if len(amounts) == 1 else ""
 
 
-def order_key(path: str, value: Any) -> Any:
+def order_key(path: str, value: object) -> Any:
     """Return the sort key of a value of a field: numbers come first, then moments, then texts."""
     number = number_of(value)
     if number is not None:
@@ -209,7 +209,7 @@ def superlative_text(intent: QuestionIntent, fields: RowFields, path: str) -> tu
     return f"{names} {verb} the {end} {words}: {_format(fields, path, first, tied[0])}", tied
 
 
-def _format(fields: RowFields, path: str, value: Any, item: Item) -> str:
+def _format(fields: RowFields, path: str, value: object, item: Item) -> str:
     return format_value(fields.operation, path, value, item)
 
 

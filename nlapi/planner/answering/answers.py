@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 from nlapi.client.message import Framing, Result
 from nlapi.client.preview import count_items, describe_end
@@ -202,18 +201,18 @@ def _item_answer(intent: QuestionIntent, operation: Operation, view: AnswerView)
     return replace(view, text=f"{name}: {values}." if values else f"{name}.")
 
 
-def _plain_fields(view: AnswerView, item: Item) -> dict[str, Any]:
+def _plain_fields(view: AnswerView, item: Item) -> dict[str, object]:
     """Return the fields of an item that fit in a sentence, the most telling first."""
     fields = fields_of(item)
     values = {path: text_of(fields[path], path) or fields[path] for path in view.columns if path in fields}
     return {path: value for path, value in values.items() if _is_plain(value)}
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     return isinstance(value, str | int | float) and value != "" and len(str(value)) <= _LONGEST_VALUE
 
 
-def _is_identity(path: str, value: Any, item: Item) -> bool:
+def _is_identity(path: str, value: object, item: Item) -> bool:
     return value == name_of(item) or value == id_of(item) or path == "id"
 
 
@@ -221,14 +220,14 @@ def _moved_first(paths: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *paths)))
 
 
-def _counted_list(intent: QuestionIntent, operation: Operation, item: Item) -> tuple[str, list[Any]] | None:
+def _counted_list(intent: QuestionIntent, operation: Operation, item: Item) -> tuple[str, list[object]] | None:
     """Return the list in an item that a question counts (`how many records has the zone x`)."""
     stems = intent.words - frozenset(map(stem, noun_of(operation)))
     lists = [(path, value) for path, value in fields_of(item).items() if isinstance(value, list)]
     return next(((path, value) for path, value in lists if field_stems(path) and field_stems(path) <= stems), None)
 
 
-def _requested_fields(intent: QuestionIntent, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _requested_fields(intent: QuestionIntent, operation: Operation, fields: Mapping[str, object]) -> dict[str, object]:
     """Return the fields that the question names, in full, else in part; only dates for a question with `when`."""
     stems = intent.words - frozenset(map(stem, noun_of(operation)))
     full = {
@@ -242,7 +241,7 @@ def _requested_fields(intent: QuestionIntent, operation: Operation, fields: Mapp
     return partly
 
 
-def _dates(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _dates(fields: Mapping[str, object]) -> dict[str, object]:
     return {path: value for path, value in fields.items() if is_date(value) or moment_of(path, value) is not None}
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading, bound_conditions
@@ -146,7 +145,7 @@ def _is_default(call: Call, name: str) -> bool:
     return schema.get("default") is True
 
 
-def _leaves(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _leaves(arguments: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, value in arguments.items():
         if isinstance(value, Mapping):
             yield from ((f"{name}.{inner}", inner_value) for inner, inner_value in _leaves(value))

@@ -34,7 +34,7 @@ class Condition:
     text: str
     holds: Callable[[Any], bool]
 
-    def holds_in(self, row: Mapping[str, Any]) -> bool:
+    def holds_in(self, row: Mapping[str, object]) -> bool:
         return self.holds(row.get(self.path) if self.path else row)
 
 
@@ -218,7 +218,7 @@ def _on_field(
     unit = unit_at(reading.fields.operation, path)
     bounds = [(_TESTS[test], number.value) for test, number in zip(tests, numbers, strict=True)]
 
-    def holds(cell: Any) -> bool:
+    def holds(cell: object) -> bool:
         amount = number_of(cell)
         if amount is None:
             return False
@@ -357,14 +357,14 @@ def _on_time(reading: QuestionReading, stretch: _Days, start: int, end: int) -> 
     period = reading.sentence.text[start:end].strip()
     reading.mark_text(start, end)
 
-    def holds(cell: Any) -> bool:
+    def holds(cell: object) -> bool:
         moment = moment_of(path, cell) or _day(cell)
         return moment is not None and stretch.holds(moment)
 
     yield Condition(path=path, text=f"{field_words(path)} {period}", holds=holds)
 
 
-def _day(cell: Any) -> datetime | None:
+def _day(cell: object) -> datetime | None:
     try:
         return datetime.fromisoformat(cell) if isinstance(cell, str) else None
     except ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nlapi.planner.answering.conditions import FILLER_STEMS, Condition, QuestionReading
 from nlapi.planner.answering.row_fields import RowFields, field_stems, field_words, join_words, texts_of, value_word
@@ -40,7 +39,7 @@ def value_condition(path: str, values: Sequence[str], *, denied: bool) -> Condit
     lowered = {value.lower() for value in values}
     text = f"{field_words(path)} {'not ' if denied else ''}{join_words(map(value_word, values), 'or')}"
 
-    def holds(cell: Any) -> bool:
+    def holds(cell: object) -> bool:
         return denied is lowered.isdisjoint(text.lower() for text in texts_of(cell))
 
     return Condition(path=path, text=text, holds=holds)
@@ -296,7 +295,7 @@ def mention_conditions(reading: QuestionReading, operation_stems: Collection[str
 def _mention(text: str, *, denied: bool) -> Condition:
     lower = text.lower()
 
-    def holds(row: Mapping[str, Any]) -> bool:
+    def holds(row: Mapping[str, object]) -> bool:
         return any(lower in str(cell).lower() for cell in row.values()) is not denied
 
     return Condition(path="", text=f"{'no ' if denied else ''}{text} in any field", holds=holds)

@@ -314,7 +314,7 @@ def _other_choices(operation: Operation, path: str, value: str) -> Iterator[str]
     yield from (choice for choice in listed or () if isinstance(choice, str) and choice != value)
 
 
-def _sentence(yes: bool, operation: Operation, item: Item, path: str, value: Any) -> str:
+def _sentence(yes: bool, operation: Operation, item: Item, path: str, value: object) -> str:
     name = full_item_label(operation, item)
     if is_empty(value):
         return f"No: {name[0].lower()}{name[1:]} has no {field_words(path)}."

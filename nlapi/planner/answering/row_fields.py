@@ -172,7 +172,7 @@ class RowFields:
         ]
 
 
-def _cells(item: Item) -> dict[str, Any]:
+def _cells(item: Item) -> dict[str, object]:
     cells = fields_of(item)
     for path, value in tuple(cells.items()):
         name = path.rpartition(".")[2]
@@ -186,7 +186,7 @@ def core_stems(path: str) -> frozenset[str]:
     return field_stems(path) - _IDENTIFYING
 
 
-def texts_of(value: Any) -> tuple[str, ...]:
+def texts_of(value: object) -> tuple[str, ...]:
     """Return the texts of a value: itself, the text that an object stands for, those of a list."""
     if isinstance(value, list):
         return tuple(text for entry in value for text in texts_of(entry))

@@ -374,7 +374,7 @@ class _MentionFinder:
                 )
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str) -> object:
     """Return the value of a list or an object as people type it; None for any other text."""
     for attempt in (text, text.replace("'", '"')):
         try:
@@ -386,7 +386,7 @@ def _literal(text: str) -> Any:
     return None
 
 
-def _scalar(text: str) -> Any:
+def _scalar(text: str) -> object:
     text = text.strip().strip("'\"")
     try:
         number = float(text)

@@ -39,7 +39,7 @@ def _source(option: SlotCandidate, sentence: str, question: str) -> ValueSource:
     )
 
 
-def _unwritten(value: Any) -> Origin:
+def _unwritten(value: object) -> Origin:
     """Return the origin of a value without words: the only item of its kind, the caller, the state of a verb."""
     return Origin.LOOKUP if pending_lookup(value) is not None or isinstance(value, int | float) else Origin.VERB
 
@@ -52,7 +52,7 @@ def _index_in(words: str, near: int, question: str) -> int:
 
 
 def with_completed(
-    sources: Sequence[ValueSource], values: Values, slots: Iterable[Slot], known_values: Mapping[str, Any]
+    sources: Sequence[ValueSource], values: Values, slots: Iterable[Slot], known_values: Mapping[str, object]
 ) -> tuple[ValueSource, ...]:
     """Return the sources of the values that are sent; for those without one, that of a setting or the description."""
     by_argument = {".".join(path): value for path, value in values.items()}
@@ -67,7 +67,7 @@ def with_completed(
     return tuple(result)
 
 
-def _completed_source(name: str, value: Any, slot: Slot | None, known_values: Mapping[str, Any]) -> ValueSource:
+def _completed_source(name: str, value: object, slot: Slot | None, known_values: Mapping[str, object]) -> ValueSource:
     setting = name if name in known_values else name.partition(".")[0]
     if setting in known_values:
         origin = Origin.REPLY if is_remembered(known_values, setting) else Origin.SETTING
@@ -76,7 +76,7 @@ def _completed_source(name: str, value: Any, slot: Slot | None, known_values: Ma
     return ValueSource(argument=name, value=_plain(value), origin=Origin.DESCRIPTION if fixed else Origin.NOBODY)
 
 
-def with_lookup(sources: Iterable[ValueSource], argument: str, id: Any, name: str) -> tuple[ValueSource, ...]:
+def with_lookup(sources: Iterable[ValueSource], argument: str, id: object, name: str) -> tuple[ValueSource, ...]:
     """Return `sources` with the id that a look-up gave for the words of `argument`, of an item called `name`."""
     return tuple(
         replace(source, value=id, origin=Origin.LOOKUP, name=name) if source.argument == argument else source
@@ -101,7 +101,7 @@ def _moved_sources(
             yield source
 
 
-def sources_to_json(sources: Iterable[ValueSource]) -> list[dict[str, Any]]:
+def sources_to_json(sources: Iterable[ValueSource]) -> list[dict[str, object]]:
     """Return sources as JSON, for the state between rounds."""
     return list(map(asdict, sources))
 
@@ -111,7 +111,7 @@ def sources_from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, .
     return tuple(ValueSource(**{**row, "origin": Origin(row["origin"])}) for row in rows)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, list):
         return list(map(_plain, value))
     return value.name if isinstance(value, PendingLookup) else value

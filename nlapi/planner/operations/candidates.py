@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.commands import only_reads
@@ -43,7 +42,7 @@ class OperationCandidate:
 
 
 def rank_candidates(
-    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any]
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> list[OperationCandidate]:
     """Return the likeliest operations, the best first; [] where neither words nor values name any."""
     question = question_terms(sentence)
@@ -66,7 +65,11 @@ def rank_candidates(
 
 
 def build_candidate(
-    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any], operation: Operation, index_score: float
+    sentence: Sentence,
+    catalogue: Catalogue,
+    known_values: Mapping[str, object],
+    operation: Operation,
+    index_score: float,
 ) -> OperationCandidate | None:
     """Return the candidate of a single operation, without rivals; None where it has no tool."""
     tool = catalogue.tool(operation)
@@ -87,7 +90,7 @@ def build_candidate(
 
 
 def assign_operations(
-    question: QuestionTerms, catalogue: Catalogue, known_values: Mapping[str, Any]
+    question: QuestionTerms, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> list[tuple[Tool, AssignedOperation]]:
     """Return the operations that are compared, each with values assigned to its slots."""
     matches = _search(question.sentence, catalogue)
@@ -104,7 +107,7 @@ def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operatio
 
 
 def _assign_operation(
-    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any], tool: Tool, index_score: float
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, object], tool: Tool, index_score: float
 ) -> AssignedOperation:
     slots = catalogue.slots(tool)
     preset = frozenset(slot for slot in slots if argument_name(slot) in known_values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.openapi.spec import Operation, Spec
@@ -155,7 +155,7 @@ class Catalogue:
         path = (slot for slot in self.slots(tool) if slot.location == "path")
         return [field for slot in path if (field := self.id_field(tool, slot, listing))]
 
-    def search_filters(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], Any]:
+    def search_filters(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], object]:
         """Return the arguments by which a general search returns only items whose id `slot` takes: type=artist."""
         sources = [source for source in self.sources(tool, slot) if source.operation is listing.operation]
         pairs = dict(sources[0].narrowing) if sources else {}

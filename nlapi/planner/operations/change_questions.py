@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -21,7 +20,7 @@ _NEW = frozenset(map(stem, ("new", "body")))
 _VALUE = (stem("value"),)
 
 
-def missing_values(best: OperationCandidate, known_values: Mapping[str, Any]) -> tuple[Slot, ...]:
+def missing_values(best: OperationCandidate, known_values: Mapping[str, object]) -> tuple[Slot, ...]:
     """Return the fields of a body of which a change needs one, where the sentence and `known` have none.
 
     A created item needs a name too, where the description requires no field of it.
@@ -54,7 +53,7 @@ def lacks_new_value(best: OperationCandidate) -> bool:
     return updates and all(option.slot.location == "path" for option in best.assignment.candidates)
 
 
-def _assigned_slots(best: OperationCandidate, known_values: Mapping[str, Any]) -> list[Slot]:
+def _assigned_slots(best: OperationCandidate, known_values: Mapping[str, object]) -> list[Slot]:
     """Return the slots with a value from the sentence or from `known`."""
     assigned = {option.slot for option in best.assignment.candidates}
     preset = {name.partition(".")[0] for name in known_values}

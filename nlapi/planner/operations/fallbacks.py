@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -72,7 +71,7 @@ def candidate_call(candidate: OperationCandidate) -> Call:
     return Call(tool=candidate.tool, arguments=_without_names(candidate.assignment))
 
 
-def _without_names(filling: Assignment) -> dict[str, Any]:
+def _without_names(filling: Assignment) -> dict[str, object]:
     """Return the arguments that need no look-up."""
     plain = [option for option in filling.candidates if pending_lookup(option.value) is None]
     return replace(filling, candidates=tuple(plain)).arguments

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.planner.operations.candidates import OperationCandidate
@@ -35,11 +34,11 @@ def with_fan_out(plan: Plan, best: OperationCandidate) -> Plan:
     return plan
 
 
-def _repeat(call: Call, option: SlotCandidate, value: Any, number: int) -> Call:
+def _repeat(call: Call, option: SlotCandidate, value: object, number: int) -> Call:
     return replace(call, arguments={**call.arguments, option.slot.name: value}, id=f"{call.id} {number}")
 
 
-def _further_values(option: SlotCandidate, best: OperationCandidate) -> list[Any]:
+def _further_values(option: SlotCandidate, best: OperationCandidate) -> list[object]:
     """Return the further values for the slot of `option` that are joined to its own value."""
     first = option.mentions[0] if len(option.mentions) == 1 else None
     if first is None or first.kind not in _KINDS or option.slot.family in (Family.CHOICE, Family.BOOLEAN):

@@ -30,7 +30,7 @@ SCORE = 6.0
 
 
 def read_of_field(
-    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any]
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> OperationCandidate | None:
     """Return the read that shows the field of the only item that the sentence names, by a code or in quotation marks.
 
@@ -90,7 +90,11 @@ def _reads_with_field(catalogue: Catalogue, words: tuple[str, ...]) -> Iterator[
 
 
 def _read_item(
-    operation: Operation, sentence: Sentence, name: ValueMention, catalogue: Catalogue, known_values: Mapping[str, Any]
+    operation: Operation,
+    sentence: Sentence,
+    name: ValueMention,
+    catalogue: Catalogue,
+    known_values: Mapping[str, object],
 ) -> OperationCandidate | None:
     """Return the candidate of a read with the name as its item; None where it takes none."""
     candidate = build_candidate(sentence, catalogue, known_values, operation, SCORE)

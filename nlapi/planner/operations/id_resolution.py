@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.question_intent import read_intent
@@ -49,7 +48,7 @@ LOOKUP_PROBABILITY = 0.94
 
 
 def with_lookups(
-    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any], question: str
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object], question: str
 ) -> OperationCandidate:
     """Return the candidate with look-ups for the ids that the sentence does not have, as far as there are any.
 
@@ -73,7 +72,7 @@ def with_lookups(
 
 
 def with_only_parents(
-    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> OperationCandidate:
     """Return the candidate with a look-up of each unnamed item in its path that may be the only one of its kind.
 

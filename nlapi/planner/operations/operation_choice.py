@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from nlapi.changes.lexicon import is_verb, leading_verbs, parse_command
 from nlapi.changes.sentences import opening_length
@@ -56,7 +55,7 @@ _MIN_VERB = 4
 
 
 def choose_candidates(
-    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any], chosen_operation: Operation | None
+    sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, object], chosen_operation: Operation | None
 ) -> list[OperationCandidate]:
     """Return the operations that a sentence may ask for, the likeliest first; only `chosen` where the user chose it."""
     certain = chosen_operation or _caller_or_health(sentence, catalogue)
@@ -71,7 +70,10 @@ def choose_candidates(
 
 
 def choose_operation(
-    candidates: Sequence[OperationCandidate], sentence: Sentence, catalogue: Catalogue, known_values: Mapping[str, Any]
+    candidates: Sequence[OperationCandidate],
+    sentence: Sentence,
+    catalogue: Catalogue,
+    known_values: Mapping[str, object],
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
     allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
@@ -116,7 +118,7 @@ def rerank(
     best: OperationCandidate,
     rivals: Sequence[OperationCandidate],
     catalogue: Catalogue,
-    known_values: Mapping[str, Any],
+    known_values: Mapping[str, object],
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals: `best`, or what the description has in its place.
 
@@ -136,7 +138,7 @@ def rerank(
 
 
 def _list_to_compare(
-    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> OperationCandidate | None:
     """Return the list of the items of which a read would show one, where a question compares them and names none."""
     subject = next((slot for slot in best.context.slots if is_subject(best.operation, slot)), None)
@@ -157,7 +159,7 @@ def _is_extreme(best: OperationCandidate, subject: Slot) -> bool:
 
 
 def _related_item(
-    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> OperationCandidate | None:
     """Return the read of what belongs to the named item, where that is asked for: the owner of the car Betty."""
     lookup = next((option for option in best.assignment.candidates if pending_lookup(option.value) is not None), None)
@@ -178,7 +180,7 @@ def _related_item(
 
 
 def _state_change(
-    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> OperationCandidate | None:
     """Return the change that sets the state of an item which the command names, in place of the item's deletion."""
     sentence, item = best.context.sentence, best.operation.route.rstrip("/")
@@ -196,7 +198,7 @@ def _state_change(
     return None
 
 
-def _begun_state(slot: Slot, verb: str) -> Any:
+def _begun_state(slot: Slot, verb: str) -> object:
     """Return the choice of a state slot that a verb begins, a running one first: cancel -> CANCELLING; or None."""
     if slot.location != "body" or _STATE_SLOTS.isdisjoint(slot.words) or len(verb) < _MIN_VERB:
         return None
@@ -204,7 +206,7 @@ def _begun_state(slot: Slot, verb: str) -> Any:
     return min(states, key=lambda state: (not str(state).lower().endswith("ing"), len(str(state))), default=None)
 
 
-def _with_state(candidate: OperationCandidate, slot: Slot, state: Any) -> OperationCandidate:
+def _with_state(candidate: OperationCandidate, slot: Slot, state: object) -> OperationCandidate:
     assignment = candidate.assignment
     required = tuple(option for option in assignment.candidates if option.slot.required and option.slot is not slot)
     option = SlotCandidate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
@@ -93,7 +92,7 @@ def _is_action(word: str, after: str, operations: Iterable[Operation]) -> bool:
 
 
 def other_goals(
-    best: OperationCandidate, values: Values, catalogue: Catalogue, known_values: Mapping[str, Any]
+    best: OperationCandidate, values: Values, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> tuple[tuple[str, Values], ...]:
     """Return the calls for items of other kinds, where the kind of a name is not said: pause Summer Sale."""
     by_name = [option for option in best.assignment.candidates if pending_lookup(option.value) is not None]
@@ -143,7 +142,7 @@ def _same_action(
     other_values: Values,
     name: str,
     catalogue: Catalogue,
-    known_values: Mapping[str, Any],
+    known_values: Mapping[str, object],
 ) -> Values | None:
     """Return the values with which an operation does the same to an item of its kind; None where it does not."""
     tool = catalogue.tool(operation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner.language.words import stems
@@ -28,7 +27,7 @@ def in_wire_form(best: OperationCandidate) -> Assignment:
     return replace(best.assignment, candidates=tuple(options))
 
 
-def _wire_form(best: OperationCandidate, option: SlotCandidate) -> Any:
+def _wire_form(best: OperationCandidate, option: SlotCandidate) -> object:
     slot, value, span = option.slot, option.value, option.mention
     if not isinstance(value, str) or slot.family is not Family.TEXT or span is None:
         return value

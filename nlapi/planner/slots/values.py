@@ -187,7 +187,7 @@ def _stems(slot: Slot) -> frozenset[str]:
     return slot.prose | set(slot.words)
 
 
-def _json(mention: ValueMention, slot: Slot) -> list[Any] | dict[str, Any] | None:
+def _json(mention: ValueMention, slot: Slot) -> list[object] | dict[str, object] | None:
     """Return the array or the object of a mention, for a slot of that type."""
     value: list[Any] | dict[str, Any] = mention.value
     if not slot.is_array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from nlapi.changes.checks import reasons_against
 from nlapi.planner.operations.accounts import with_completed
@@ -22,7 +21,7 @@ _STANDS = 0.8
 _DOUBTED = 0.35
 
 
-def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any], *, probability: float) -> Goal:
+def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, probability: float) -> Goal:
     """Return the goal with the confidence in its change; `probability` is that of the forest."""
     slots = catalogue.slots(goal.tool)
     values, missing = complete_values(goal.values, slots, known_values)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Operation
@@ -53,7 +52,9 @@ def filter_described(text: str, items: Sequence[Item], call: Call, today: date) 
     return matches if matches.conditions and not matches.unapplied else replace(matches, items=())
 
 
-def with_leftover_name(best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, Any]) -> Assignment:
+def with_leftover_name(
+    best: OperationCandidate, catalogue: Catalogue, known_values: Mapping[str, object]
+) -> Assignment:
     """Return the assignment with a look-up of the item that the rest of a sentence names, where only its id lacks.
 
     The look-up tells whether there is such an item; a word that is no name of one leads to a question.

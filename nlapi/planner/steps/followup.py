@@ -57,7 +57,7 @@ class PlanFunction(Protocol):
     """`OfflinePlanner.plan`."""
 
     def __call__(
-        self, question: str, *, known: Mapping[str, Any] | None = None, chosen: Operation | None = None
+        self, question: str, *, known: Mapping[str, object] | None = None, chosen: Operation | None = None
     ) -> Plan: ...
 
 
@@ -237,7 +237,7 @@ def _last_read(before: Conversation, *, listed: bool = False) -> Step | None:
     return None
 
 
-def _arguments(step: Step, catalogue: Catalogue) -> dict[Slot, Any]:
+def _arguments(step: Step, catalogue: Catalogue) -> dict[Slot, object]:
     """Return the values of a call by slot."""
     values: dict[Slot, Any] = {}
     for slot in catalogue.slots(step.call.tool):

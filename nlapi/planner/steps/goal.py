@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.preset_values import missing_arguments
@@ -38,7 +36,7 @@ def describe_call(call: Call) -> str:
     return f"{head} ({arguments})" if arguments else head
 
 
-def describe_value(value: Any) -> str:
+def describe_value(value: object) -> str:
     """Return a value as a text; of a pending look-up, the words for what is looked up."""
     if isinstance(value, list):
         return ",".join(map(describe_value, value))

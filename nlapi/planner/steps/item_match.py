@@ -94,7 +94,7 @@ def _item_score(name: str, item: Item) -> float:
     return 1.0 if any(text.lower() == name.lower().strip() for text in texts) else name_similarity(name, name_of(item))
 
 
-def _id_for(state: LookupState, slot: Slot, item: Item) -> Any:
+def _id_for(state: LookupState, slot: Slot, item: Item) -> object:
     """Return what the slot takes of an item; its own id where another call reads the field."""
     if state.field:
         return id_of(item) if state.via else nested_field(item, state.field)
@@ -102,7 +102,7 @@ def _id_for(state: LookupState, slot: Slot, item: Item) -> Any:
     return id_of(item, slot.name, named_resource(slot)) if id is None else id
 
 
-def nested_field(item: Item, field: str) -> Any:
+def nested_field(item: Item, field: str) -> object:
     """Return a field of an item; for `artist.id` the id of the artist in it, alone or the first of several."""
     if (value := field_at(item, field)) is not None:
         return value
@@ -120,7 +120,7 @@ def nested_field(item: Item, field: str) -> Any:
     return None
 
 
-def chosen_id(reply: Any, items: Sequence[ScoredItem]) -> Any:
+def chosen_id(reply: object, items: Sequence[ScoredItem]) -> object:
     """Return the id that a reply of the user is, or that of the item which the reply names; else the reply."""
     with_ids = [item for item in items if item.id is not None]
     for item in with_ids:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 from nlapi.planner.answering.row_fields import singular_name
 from nlapi.planner.language.reader import read_sentence
@@ -49,7 +48,7 @@ class _Listing:
         return bool(self.missing), of_caller is not says_my, -sum(map(_is_pending, self.values.values()))
 
 
-def _is_pending(value: Any) -> bool:
+def _is_pending(value: object) -> bool:
     return pending_lookup(value) is not None
 
 
@@ -59,7 +58,7 @@ def look_up(
     target: PendingLookup,
     tool: Tool,
     catalogue: Catalogue,
-    known_values: Mapping[str, Any],
+    known_values: Mapping[str, object],
     *,
     filtered: bool,
 ) -> Plan | Goal:
@@ -119,7 +118,7 @@ def _texts(state: LookupState) -> tuple[str, str]:
 
 
 def _listing(
-    goal: Goal, slot: Slot, tool: Tool, target: PendingLookup, catalogue: Catalogue, known_values: Mapping[str, Any]
+    goal: Goal, slot: Slot, tool: Tool, target: PendingLookup, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> _Listing:
     """Return a listing with the arguments that the goal, the question and the known values have for it."""
     slots = catalogue.slots(tool)
@@ -175,7 +174,7 @@ def name_filter(slots: Iterable[Slot]) -> Slot | None:
     return texts[name] if name is not None else None
 
 
-def page_plan(call: Call, arguments: Mapping[str, Any], state: LookupState, goal: Goal) -> Plan:
+def page_plan(call: Call, arguments: Mapping[str, object], state: LookupState, goal: Goal) -> Plan:
     """Return the plan that reads the next page of a look-up; `state` is that after the page."""
     call = replace(call, arguments=dict(arguments), reason=f"to look for {state.name!r} on the next page")
     text = f"look for {state.name!r} on page {state.pages}"

@@ -86,7 +86,7 @@ class Goal:
     def account(self) -> Account:
         return Account(sources=self.sources, unused=self.unused, sentence=self.sentence)
 
-    def with_id(self, slot: Slot, id: Any, name: str = "") -> Goal:
+    def with_id(self, slot: Slot, id: object, name: str = "") -> Goal:
         """Return the goal with an id, of the item called `name`, in place of the look-up in a slot."""
         value = self.values[slot.path]
         # A list may have the id as a number where the path of the same API declares a text.
@@ -270,7 +270,7 @@ def _decode_clause(data: Mapping[str, Any]) -> ClauseState | None:
     return None if chain is None else ClauseState(sentence=chain["asked"], following=tuple(chain["then"]))
 
 
-def _values_to_json(values: Values) -> list[list[Any]]:
+def _values_to_json(values: Values) -> list[list[object]]:
     return [[list(path), _value_to_json(value)] for path, value in values.items()]
 
 
@@ -278,7 +278,7 @@ def _decode_values(rows: Iterable[Sequence[Any]]) -> Values:
     return {tuple(path): _decode_value(value) for path, value in rows}
 
 
-def _value_to_json(value: Any) -> Any:
+def _value_to_json(value: object) -> object:
     if isinstance(value, list):
         return [_value_to_json(entry) for entry in value]
     if not isinstance(value, PendingLookup):
@@ -287,7 +287,7 @@ def _value_to_json(value: Any) -> Any:
     return {"$wanted": value.name, **fields, "place": value.ordinal, "exact": value.exact}
 
 
-def _decode_value(value: Any) -> Any:
+def _decode_value(value: object) -> object:
     if isinstance(value, list):
         return [_decode_value(entry) for entry in value]
     if not isinstance(value, Mapping) or "$wanted" not in value:

@@ -51,7 +51,7 @@ _READ = re.compile(
 )
 
 
-def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, Any], *, filtered: bool = True) -> Plan:
+def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, filtered: bool = True) -> Plan:
     """Return the next plan on the way to a goal: a look-up while a name is left in it, then the call itself."""
     slots = catalogue.slots(goal.tool)
     values, missing = complete_values(goal.values, slots, known_values)
@@ -81,7 +81,9 @@ def _gone(id: str) -> Plan:
     return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
 
 
-def next_plan(turn: Turn, catalogue: Catalogue, known_values: Mapping[str, Any], *, today: date | None = None) -> Plan:
+def next_plan(
+    turn: Turn, catalogue: Catalogue, known_values: Mapping[str, object], *, today: date | None = None
+) -> Plan:
     """Return the plan after the last round of a turn: the next step of a look-up, the next page, or the answer."""
     last = next(round for round in reversed(turn.rounds) if round.steps)
     step, state = last.steps[-1], state_of(last.plan)
@@ -131,7 +133,7 @@ def _slot_accepts_name(operation: Operation, slot: Slot) -> bool:
 
 
 def _continue_lookup(
-    turn: Turn, step: Step, state: LookupState, catalogue: Catalogue, known_values: Mapping[str, Any]
+    turn: Turn, step: Step, state: LookupState, catalogue: Catalogue, known_values: Mapping[str, object]
 ) -> Plan:
     """Return the plan after an answered call of a look-up."""
     if step.result is not None and (reason := failure_reason(step.call, step.result)):
@@ -172,7 +174,7 @@ class _Lookup:
     def _reads(self) -> bool:
         return self.goal.final_call.tool.effect is Effect.READ
 
-    def _next_page(self, pages: int) -> Mapping[str, Any] | None:
+    def _next_page(self, pages: int) -> Mapping[str, object] | None:
         """Return the arguments of the page after `pages`; None where there is none, {} where the API takes none."""
         if self.step.result is None or (pages > 1 and repeats_page(self.turn)):
             return None
