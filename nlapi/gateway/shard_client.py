@@ -118,18 +118,14 @@ class ShardClient:
         # hyper reads a body of another coding until the connection closes, as it came.
         if coding is not None and coding.strip().lower() != "chunked":
             raise ResponseLostError("an answer has an unknown transfer coding", answered=True)
-        if coding is None and length is not None:
-            if int(length) > self._max_body:
-                raise self._too_large()
-            return (await response.bytes()).to_bytes()
-        chunks: list[bytes] = []
-        remaining = self._max_body
-        while (chunk := await response.body_reader.read_chunk()) is not None:
-            remaining -= len(chunk)
-            if remaining < 0:
-                raise self._too_large()
-            chunks.append(chunk.to_bytes())
-        return b"".join(chunks)
+        if coding is None and length is not None and int(length) > self._max_body:
+            raise self._too_large()
+        content = await response.body_reader.read(self._max_body + 1)
+        if content is None:
+            return b""
+        if len(content) > self._max_body:
+            raise self._too_large()
+        return content.to_bytes()
 
     def _too_large(self) -> ResponseLostError:
         text = f"an answer is larger than {self._max_body:,} bytes, the shard's max_answer_mb"
