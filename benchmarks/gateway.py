@@ -70,7 +70,8 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lines = list(report(Path(folder), options.peers))
-    PAGE.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    _, section, other_benchmarks = PAGE.read_text(encoding="utf-8").partition("\n## ")
+    PAGE.write_text("\n".join([*lines, ""]) + section + other_benchmarks, encoding="utf-8")
     return 0
 
 
