@@ -5,8 +5,8 @@
 Rounds take turns: the neighbour by itself, beside as many good requests of the bad client, and beside its bad ones.
 All objectives share one shard of three replicas. A ratio is the median over the rounds, each compared with itself: what
 else a busy machine does changes from round to round. The longest step is CPU time of the gateway's event loop, in which
-it serves nobody else. It takes about 90 seconds, and exits with 1 when an answer is missing or a p99 is more than 1.2
-times that beside the good requests.
+it serves nobody else. It takes about 100 seconds, and exits with 1 when an answer is missing, or a p99 is more than 1.2
+times that alone and that beside the good requests.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ def report(names: list[str]) -> bool:
             steps = f"{statistics.median(good.steps):.1f} -> {statistics.median(bad.steps):.1f}"
             cells = [name, f"{answered} of {asked}", f"{statistics.median(alone.p99s):.2f}", f"{bad.ratio(alone):.2f}"]
             print(f"| {' | '.join([*cells, f'{bad.ratio(good):.2f}', steps])} |", flush=True)
-            holds = holds and answered == asked and bad.ratio(good) <= LARGEST_RATIO
+            holds = holds and answered == asked and min(bad.ratio(alone), bad.ratio(good)) <= LARGEST_RATIO
     return holds
 
 
