@@ -16,6 +16,7 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from pickle import PicklingError
 from types import FrameType
 from typing import Any, TypeAlias
 
@@ -168,7 +169,7 @@ class ProcessRunner:
             raise InferenceError(FailureKind.TIMEOUT, text, executed=job is not None) from None
         except BrokenExecutor as error:
             raise InferenceError(FailureKind.ERROR, "its worker process died", executed=True) from error
-        except (TypeError, ValueError, AttributeError) as error:  # what pickle raises
+        except (PicklingError, TypeError, ValueError, AttributeError) as error:  # what pickle raises
             text = f"its output cannot leave its process: {type(error).__name__}"
             raise InferenceError(FailureKind.ERROR, text, executed=True) from error
         if isinstance(outcome, InferenceError):

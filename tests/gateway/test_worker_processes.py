@@ -109,6 +109,18 @@ def test_a_stage_that_calls_exit_ends_nothing(tmp_path: Path, mode: str) -> None
             )
 
 
+def test_an_output_that_cannot_leave_its_process_is_a_failure_of_the_version(tmp_path: Path) -> None:
+    write(tmp_path / "v1", "def predict(value):\n    return lambda: value\n", '[run]\nmode = "process"\n')
+
+    async def body(engine: Engine) -> None:
+        await publish(engine, configuration("v1", timeout_ms=20_000))
+        with pytest.raises(GatewayProblem, match="cannot leave its process") as caught:
+            await process_of(engine, 1)
+        assert caught.value.status == 502
+
+    run(tmp_path, body)
+
+
 def test_a_version_that_ends_its_process_while_it_loads_publishes_nothing(tmp_path: Path) -> None:
     write_echo(tmp_path, "v1")
     write(tmp_path / "v2", "import os\nos._exit(3)\n", '[run]\nmode = "process"\n')
