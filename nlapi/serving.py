@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 @contextmanager
-def open_listener(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+def open_listener(host: str, port: int, *, scheme: str = "http") -> Iterator[tuple[socket.socket, str]]:
     """Yield a socket that listens on an address, and its URL. Port 0 is any free port. UsageError when it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # IPPROTO_TCP is explicit because asyncio sets TCP_NODELAY only then; without it each answer waits 40 ms for an
@@ -26,7 +26,7 @@ def open_listener(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
             listener.bind((host, port))
         except (OSError, OverflowError) as error:
             raise UsageError(f"cannot listen on {host}:{port}: {error}", hint="port 0 takes a free one") from None
-        yield listener, f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        yield listener, f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 def raw_path(scope: Message) -> str:

@@ -18,7 +18,8 @@ import typer
 
 from nlapi import bundled
 from nlapi.cli import console
-from nlapi.cli.gateway import EXAMPLE, TOKEN, build_gateway
+from nlapi.cli.gateway import EXAMPLE, build_gateway
+from nlapi.cli.gateway_client import TOKEN
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class DemoGateway:
 def run_example() -> Iterator[DemoGateway]:
     """Run the gateway with the example objectives, its store in memory, while the block lasts."""
     from nlapi.gateway.access import Access, Audience, Role
-    from nlapi.gateway.server import run_in_thread
+    from nlapi.gateway.server import ServerTimeouts, run_in_thread
     from nlapi.gateway.store import GatewayStore
 
     folder = bundled.folder(EXAMPLE)
@@ -95,7 +96,7 @@ def run_example() -> Iterator[DemoGateway]:
         token = access.create_token("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
         traffic_token = access.create_token("web", Audience.SERVE)[1]
         app = build_gateway(store, folder / "configuration.json", folder / "models")
-        with run_in_thread(app, drain_s=DRAIN_S) as url:
+        with run_in_thread(app, timeouts=ServerTimeouts(drain_s=DRAIN_S)) as url:
             yield DemoGateway(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
     finally:
         store.close()

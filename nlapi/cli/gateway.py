@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import console, target
+from nlapi.cli import console, gateway_state
+from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
+from nlapi.cli.gateway_options import (
+    DrainDelay,
+    DrainTimeout,
+    KeepAlive,
+    LogFormat,
+    LogFormatOption,
+    ProbePort,
+    ReadTimeout,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+    read_certificate,
+)
+from nlapi.cli.gateway_state import read_configuration
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 from nlapi.registry import user_folder
 
@@ -23,9 +39,11 @@ if TYPE_CHECKING:
 
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
+    from nlapi.gateway.logs import EventLog
+    from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore, TokenRecord
+    from nlapi.gateway.tls import ServerCertificate
 
-TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 # The name of the token of a gateway that has none.
 FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
@@ -44,10 +62,6 @@ nlapi gateway status
 nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
 )
 
-Url = Annotated[
-    str | None,
-    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
-]
 Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
 Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
@@ -181,6 +195,15 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
     ] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    probe_port: ProbePort = None,
+    keep_alive: KeepAlive = 75,
+    read_timeout: ReadTimeout = 60,
+    drain_timeout: DrainTimeout = 30,
+    drain_delay: DrainDelay = 0,
+    log_format: LogFormatOption = LogFormat.TEXT,
     token_file: TokenFile = None,
     training_log: Annotated[
         Path | None,
@@ -198,9 +221,14 @@ def serve(
     It continues with the last revision of its database. When there is no token yet, the first one is made and shown
     once.
     """
+    from nlapi.gateway.logs import EventLog
+    from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore
 
     require_extra("gateway", "`nlapi gateway serve`")
+    timeouts = ServerTimeouts(
+        keep_alive_s=keep_alive, read_s=read_timeout, drain_s=drain_timeout, drain_delay_s=drain_delay
+    )
     if example and (config or models):
         raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
     if example:
@@ -208,15 +236,19 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
+    certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
     store = GatewayStore(_database_file(database))
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
-        gateway = build_gateway(store, config, models, hosts, training=training_log, shadows=shadow_log)
-        _make_first_token(gateway.access, store, token_file)
-        _run(gateway, host, port)
+        with EventLog(sys.stderr) if log_format is LogFormat.JSON else nullcontext() as events:
+            gateway = build_gateway(
+                store, config, models, hosts, training=training_log, shadows=shadow_log, events=events
+            )
+            _make_first_token(gateway.access, store, token_file)
+            _run(gateway, host, port, timeouts, probe_port, certificate, events)
     finally:
         store.close()
 
@@ -229,32 +261,68 @@ def build_gateway(
     *,
     training: Path | None = None,
     shadows: Path | None = None,
+    events: EventLog | None = None,
 ) -> Gateway:
-    """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files."""
+    """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files.
+
+    Each request and each decision is a line of `events`, if there is such a log.
+    """
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
+    from nlapi.gateway.logs import decision_log
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
 
-    first_document = _document(config) if config else None
+    first_document = read_configuration(config) if config else None
     if first_document is not None and store.last_number():
         console.note(f"{config} is not read: the database has revision {store.last_number()} already")
     try:
-        record = combine_sinks(decision_sink(store), shadow_log(shadows)) if shadows else decision_sink(store)
+        sinks = [decision_sink(store), *([shadow_log(shadows)] if shadows else [])]
+        sinks += [decision_log(events)] if events else []
         training_recorder = training_log(training) if training else None
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
     engine = Engine(
-        models=models or Path(), record=record, training=training_recorder, tracer=tracer_from_environment(os.environ)
+        models=models or Path(),
+        record=combine_sinks(*sinks) if len(sinks) > 1 else sinks[0],
+        training=training_recorder,
+        tracer=tracer_from_environment(os.environ),
     )
-    return Gateway(store, engine, hosts=hosts, initial_document=first_document)
+    return Gateway(store, engine, hosts=hosts, initial_document=first_document, events=events)
 
 
-def _run(gateway: Gateway, host: str, port: int) -> None:
+def _run(
+    gateway: Gateway,
+    host: str,
+    port: int,
+    timeouts: ServerTimeouts,
+    probe_port: int | None,
+    certificate: ServerCertificate | None,
+    events: EventLog | None,
+) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
     from nlapi.gateway.server import serve as run
 
+    def on_ready(url: str) -> None:
+        _ready(url, notes=events is None)
+        if events:
+            events.write("ready", {"url": url, "revision": gateway.publisher.revision})
+
+    def on_drain() -> None:
+        gateway.begin_drain()
+        if events:
+            events.write("draining", {"requests_in_flight": gateway.engine.in_flight})
+
     try:
-        run(gateway, host=host, port=port, ready=_ready)
+        run(
+            gateway,
+            host=host,
+            port=port,
+            ready=on_ready,
+            timeouts=timeouts,
+            probe_port=probe_port,
+            on_drain=on_drain,
+            certificate=certificate,
+        )
     except SystemExit:
         # uvicorn exits by itself when start-up fails, without the cause.
         if gateway.failure is None:
@@ -263,22 +331,12 @@ def _run(gateway: Gateway, host: str, port: int) -> None:
         raise gateway.failure
 
 
-def _document(path: Path) -> dict[str, object]:
-    import yaml
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="give a configuration as JSON or YAML") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} holds no configuration", hint="GET /v1/configuration of a gateway gives one")
-    return document
-
-
-def _ready(url: str) -> None:
+def _ready(url: str, *, notes: bool) -> None:
     # The URL alone on standard output, for a script that waits for it.
     console.write(url)
     sys.stdout.flush()
+    if not notes:
+        return
     console.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
     console.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
     console.note(f"  nlapi gateway status --base-url {url}")
@@ -300,7 +358,7 @@ def status(
     from nlapi.cli import gateway_view as view
 
     # Three reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
-    client = _GatewayClient(url, auth)
+    client = GatewayClient(url, auth)
     filters = {"objective": objective} if objective else {}
 
     def traffic() -> Any:
@@ -327,35 +385,13 @@ def traffic(
     from nlapi.cli.gateway_view import draw, history_plot
 
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
-    history = _GatewayClient(url, auth)("getTrafficHistory", query)
+    history = GatewayClient(url, auth)("getTrafficHistory", query)
     if is_json(output):
         console.write(console.format_json(history))
     else:
         draw(history_plot(history["data"], minutes))
 
 
-class _GatewayClient:
-    """A caller of the gateway's operations, through the same pipeline as every other API."""
-
-    def __init__(self, url: str | None, auth: list[str] | None) -> None:
-        auth_options = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
-        self._target, _ = target.open_target("gateway", url, auth_options)
-
-    def __call__(self, operation: str, arguments: Mapping[str, object]) -> Any:
-        import nlapi
-
-        credentials = self._target.credentials
-        if not credentials:
-            raise CredentialError(
-                f"the gateway wants a token, and the environment has no {TOKEN}",
-                hint=f"export {TOKEN}=..., which `nlapi gateway serve` shows once, or `nlapi gateway token NAME` makes",
-            )
-        result = nlapi.call(
-            self._target.spec, operation, arguments, base_url=self._target.base_url, auth=dict(credentials)
-        )
-        if not result.ok:
-            problem = result.data if isinstance(result.data, dict) else {}
-            raise NlapiError(
-                f"the gateway answered {result.status}: {problem.get('detail', '')}", hint=str(problem.get("hint", ""))
-            )
-        return result.data
+app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
+app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
+app.command(epilog=gateway_state.EXPORT)(gateway_state.export)

@@ -13,14 +13,18 @@ import orjson
 
 from nlapi.errors import UsageError
 from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
-from nlapi.gateway.admin import canaries, crud, decisions, revisions, system
+from nlapi.gateway.admin import canaries, crud, decisions, objective_description, revisions, system
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.conditional import with_etag
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.logs import EventLog, RequestEntry
 from nlapi.gateway.metrics import FINE_INTERVAL_S, TrafficHistory
+from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
@@ -32,6 +36,7 @@ HANDLERS: Mapping[str, Handler] = {
     **revisions.HANDLERS,
     **decisions.HANDLERS,
     **system.HANDLERS,
+    **objective_description.HANDLERS,
 }
 """operationId -> the function that carries it out."""
 
@@ -61,15 +66,20 @@ class Gateway:
         *,
         hosts: Iterable[str] = (),
         initial_document: Mapping[str, Any] | None = None,
+        events: EventLog | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
         self.publisher = Publisher(store, engine)
         self.access = Access(store)
         self.traffic = TrafficHistory(engine.metrics.tallies)
+        self.loop_lag = EventLoopLag()
         self.failure: Exception | None = None
         """the error that kept it from starting"""
+        self.is_draining = False
+        """whether the server is about to stop"""
         self._initial_document = initial_document
+        self._events = events
         self._watcher = CanaryWatcher(
             configuration=lambda: self.publisher.current.configuration,
             metrics=engine.metrics,
@@ -84,22 +94,42 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
+            if self._events is not None:
+                await self._respond_logged(self._events, scope, receive, send)
+                return
             answer = await self._respond(scope, receive)
             await _send_response(send, answer, head=scope["method"] == "HEAD")
+
+    def begin_drain(self) -> None:
+        """Let the readiness probe fail from now on; requests are served as before."""
+        self.is_draining = True
 
     async def flush(self) -> None:
         """Write every decision so far to the store."""
         await self.engine.recorder.flush()
 
-    async def _respond(self, scope: Message, receive: Receive) -> ApiResponse:
+    async def _respond_logged(self, events: EventLog, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, and write its line to the log."""
+        started_at = time.perf_counter()
+        entry = RequestEntry(method=scope["method"], path=raw_path(scope))
+        answer = await self._respond(scope, receive, entry)
+        await _send_response(send, answer, head=scope["method"] == "HEAD")
+        ms = (time.perf_counter() - started_at) * 1000
+        events.write("request", entry.members(answer.status, answer.headers.get("X-Request-Id", ""), ms))
+
+    async def _respond(self, scope: Message, receive: Receive, entry: RequestEntry | None = None) -> ApiResponse:
         operation: GatewayOperation | None = None
         caller = ANONYMOUS
         body_pending = False
         path = raw_path(scope)
+        if path in PROBE_PATHS and scope["method"] in ("GET", "HEAD"):
+            return probe_response(self, path)
         try:
             headers = self._guard.check(scope["headers"])
             caller = await self.access.authenticate(headers.get("authorization"))
             operation, values = self._router.match(scope["method"], path)
+            if entry is not None:
+                entry.operation, entry.caller, entry.client = operation.id, caller.name, caller.client
             check_permission(caller, operation.audiences, operation.role)
             # The limit comes before the body: a client over its limits must not cost the time to read and parse it.
             if operation.id == SERVE_OPERATION:
@@ -121,8 +151,12 @@ class Gateway:
             )
             body_pending = False
             answer = await HANDLERS[operation.id](call)
+            if operation.is_conditional:
+                answer = with_etag(answer, headers.get("if-none-match", ""))
         except Exception as error:
             problem = _as_problem(error, operation)
+            if entry is not None:
+                entry.problem = problem.code
             if body_pending:  # else a flood of invalid requests would pass the client's rate
                 self.engine.charge_refused(caller.client)
             await self._audit(operation, caller, path, problem=problem)
@@ -179,7 +213,8 @@ class Gateway:
                     self.failure = error
                     await send({"type": "lifespan.startup.failed"})  # whoever started it raises what `failure` is
                     return
-                tasks = [asyncio.create_task(self._sample_traffic()), asyncio.create_task(self._watcher.watch())]
+                background = (self._sample_traffic(), self._watcher.watch(), self.loop_lag.watch())
+                tasks = [asyncio.create_task(work) for work in background]
                 await send({"type": "lifespan.startup.complete"})
             else:
                 for task in tasks:
@@ -194,7 +229,9 @@ class Gateway:
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
             await self.publisher.change(
-                lambda _: configuration, author=GATEWAY_AUTHOR, reason="the first configuration"
+                lambda before: revisions.keep_buckets(before, configuration),
+                author=GATEWAY_AUTHOR,
+                reason="the first configuration",
             )
 
     async def _sample_traffic(self) -> None:
@@ -263,20 +300,27 @@ def _problem_response(problem: GatewayProblem) -> ApiResponse:
 
 async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None:
     try:
-        content = (
-            answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body, option=_ORJSON_OPTIONS)
-        )
+        content = _encode_body(answer.body)
     except (TypeError, UnicodeEncodeError):
         answer = _problem_response(GatewayProblem(502, "the output is not JSON", code="version_failed"))
         content = orjson.dumps(answer.body)
-    headers = [
+    content_headers = [
         (b"content-type", answer.media_type.encode("latin-1")),
         (b"content-length", str(len(content)).encode()),
-        *_RESPONSE_HEADERS,
+    ]
+    headers = [
+        *(content_headers if answer.status != 304 else ()),
+        *(_RESPONSE_HEADERS if "Cache-Control" not in answer.headers else _RESPONSE_HEADERS[:1]),
         *((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in answer.headers.items()),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
+
+
+def _encode_body(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return body.encode() if isinstance(body, str) else orjson.dumps(body, option=_ORJSON_OPTIONS)
 
 
 _ORJSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY

@@ -68,6 +68,8 @@ class GatewayOperation:
     """the validator of its body; None when it has no body"""
     body_required: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
+    is_conditional: bool = False
+    """whether its answer has a tag, and is a 304 for a reader that sends it"""
 
     @cached_property
     def query_parameters(self) -> dict[str, GatewayParameter]:
@@ -199,6 +201,7 @@ def _build_operation(
         body=_build_validator(schema, tree) if schema is not None else None,
         body_required=bool(body and body.get("required")),
         max_body_bytes=MAX_DOCUMENT_BYTES if is_document else MAX_BODY_BYTES,
+        is_conditional="304" in node["responses"],
     )
 
 

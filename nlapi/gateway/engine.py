@@ -167,10 +167,12 @@ class Engine:
             limit.check()
         except GatewayProblem as problem:
             self.metrics.refused[objective if objective in snapshot.routes else "", problem.status] += 1
+            self.metrics.clients.observe(client, "refused")
             raise
 
     def charge_refused(self, client: str) -> None:
         """Count a request that was refused before it was served against the client's rate."""
+        self.metrics.clients.observe(client, "refused")
         limit = self._snapshot.limits.get(client) if self._snapshot else None
         if limit is not None:
             limit.charge()
@@ -215,8 +217,10 @@ class Engine:
                 if limit is not None:
                     limit.end_call()
         except GatewayProblem as problem:
-            # An unknown objective is counted without its name: anybody may make up names.
-            self.metrics.refused[objective if objective in snapshot.routes else "", problem.status] += 1
+            if not isinstance(problem.__cause__, InferenceError):  # a version that failed was counted with its version
+                # An unknown objective is counted without its name: anybody may make up names.
+                self.metrics.refused[objective if objective in snapshot.routes else "", problem.status] += 1
+                self.metrics.clients.observe(request.client, "refused")
             raise
 
     async def _serve_decided(
@@ -232,7 +236,7 @@ class Engine:
             response = await _run_with_fallback(exchange)
         except InferenceError as failure:
             self._postprocessor.finish(exchange, failure, (self._clock() - started_at) * 1000)
-            raise problems.version_failed(plan.decision.version, failure) from failure
+            raise problems.version_failed(plan.decision.version, failure, request.request_id) from failure
         self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
         return response
 

@@ -12,7 +12,9 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from nlapi.gateway.access import format_time
+from nlapi.gateway.exposition import escape_label, header_lines
 from nlapi.gateway.inference import InferenceError, InferenceResponse, InferenceResult
+from nlapi.gateway.process_metrics import ClientMetrics
 from nlapi.routing.model import VersionRef
 
 # The upper bounds of the latency buckets, from 50 us to a minute. Each is a quarter above the one before, so that a
@@ -165,6 +167,7 @@ class Metrics:
         self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
         self.shadow_comparisons: dict[str, ShadowComparison] = {}
+        self.clients = ClientMetrics()
 
     def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
         """Return the series of an objective, version and canary, created at the first call."""
@@ -183,17 +186,19 @@ class Metrics:
 
     def prometheus_text(self) -> str:
         """Return all metrics in the Prometheus text format 0.0.4."""
-        return "\n".join([*self._request_lines(), *self._latency_lines(), *self._counter_lines(), ""])
+        return "\n".join(
+            [*self._request_lines(), *self._latency_lines(), *self._counter_lines(), *self.clients.lines(), ""]
+        )
 
     def _request_lines(self) -> Iterator[str]:
-        yield from _header_lines("nlapi_requests_total", "counter", "Requests that reached a version.")
+        yield from header_lines("nlapi_requests_total", "counter", "Requests that reached a version.")
         for key, tally in self.tallies().items():
             labels = _format_labels(key)
             yield f'nlapi_requests_total{{{labels},outcome="ok"}} {tally.requests - tally.errors}'
             yield f'nlapi_requests_total{{{labels},outcome="error"}} {tally.errors}'
 
     def _latency_lines(self) -> Iterator[str]:
-        yield from _header_lines("nlapi_request_seconds", "histogram", "Time from the decision to the answer.")
+        yield from header_lines("nlapi_request_seconds", "histogram", "Time from the decision to the answer.")
         for key, series in self._series.items():
             labels, tally = _format_labels(key), series.tally()
             cumulative = list(accumulate(tally.buckets))
@@ -205,22 +210,22 @@ class Metrics:
             yield f"nlapi_request_seconds_count{{{labels}}} {tally.requests}"
 
     def _counter_lines(self) -> Iterator[str]:
-        yield from _header_lines("nlapi_refused_total", "counter", "Requests that reached no version.")
+        yield from header_lines("nlapi_refused_total", "counter", "Requests that reached no version.")
         for (objective, status), count in self.refused.items():
-            yield f'nlapi_refused_total{{objective="{_escape_label(objective)}",status="{status}"}} {count}'
-        yield from _header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
+            yield f'nlapi_refused_total{{objective="{escape_label(objective)}",status="{status}"}} {count}'
+        yield from header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
         for objective, count in self.fallbacks.items():
-            yield f'nlapi_fallbacks_total{{objective="{_escape_label(objective)}"}} {count}'
-        yield from _header_lines("nlapi_shadow_copies_total", "counter", "Copies of requests, by what became of them.")
+            yield f'nlapi_fallbacks_total{{objective="{escape_label(objective)}"}} {count}'
+        yield from header_lines("nlapi_shadow_copies_total", "counter", "Copies of requests, by what became of them.")
         for (shadow, outcome), count in self.shadow_outcomes.items():
-            yield f'nlapi_shadow_copies_total{{shadow="{_escape_label(shadow)}",outcome="{outcome}"}} {count}'
-        yield from _header_lines(
+            yield f'nlapi_shadow_copies_total{{shadow="{escape_label(shadow)}",outcome="{outcome}"}} {count}'
+        yield from header_lines(
             "nlapi_shadow_same_total", "counter", "Copies whose answer was the one that was served."
         )
         for shadow, comparison in self.shadow_comparisons.items():
-            yield f'nlapi_shadow_same_total{{shadow="{_escape_label(shadow)}"}} {comparison.same_count}'
+            yield f'nlapi_shadow_same_total{{shadow="{escape_label(shadow)}"}} {comparison.same_count}'
         for name, value in self._gauges().items():
-            yield from _header_lines(name, "counter" if name.endswith("_total") else "gauge", _GAUGE_HELP.get(name, ""))
+            yield from header_lines(name, "counter" if name.endswith("_total") else "gauge", _GAUGE_HELP.get(name, ""))
             yield f"{name} {value:.15g}"
 
 
@@ -233,21 +238,12 @@ _GAUGE_HELP = {
 }
 
 
-def _header_lines(name: str, kind: str, help: str) -> Iterator[str]:
-    yield f"# HELP {name} {help}"
-    yield f"# TYPE {name} {kind}"
-
-
 def _format_labels(key: SeriesKey) -> str:
     objective, version, canary = key
     return (
-        f'objective="{_escape_label(objective)}",model="{_escape_label(version.model)}",'
-        f'version="{_escape_label(version.version)}",canary="{_escape_label(canary)}"'
+        f'objective="{escape_label(objective)}",model="{escape_label(version.model)}",'
+        f'version="{escape_label(version.version)}",canary="{escape_label(canary)}"'
     )
-
-
-def _escape_label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 Counts = Mapping[SeriesKey, Tally]

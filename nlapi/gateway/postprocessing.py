@@ -151,6 +151,8 @@ class Postprocessor:
         """Count, record, trace and copy one request that ended with `outcome` after `ms` milliseconds."""
         plan = exchange.plan
         self._count(plan, outcome, ms)
+        answered = "error" if isinstance(outcome, InferenceError) else "ok"
+        self._metrics.clients.observe(exchange.request.client, answered, ms / 1000)
         if self._recorder.is_enabled or self._tracer is not None:
             version = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
             record = _build_record(exchange, version, outcome, ms)

@@ -25,12 +25,20 @@ _FAILURE_STATUS = {
     FailureKind.OVER_SHARE: (503, "over_share"),
 }
 
+_FAILURE_TEXT = {
+    FailureKind.ERROR: "failed",
+    FailureKind.INVALID: "refused the input, or gave an output that does not fit",
+    FailureKind.TIMEOUT: "gave no answer in time",
+    FailureKind.UNAVAILABLE: "is not available",
+}
+
 
 class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
     """A refusal with its HTTP `status`.
 
     `code` is its kind for programs ("unknown_objective"), `path` the faulty location in the request
     ("body.when.country[0]"), `issues` all faults when there are several, `headers` the extra headers of the answer.
+    `detail` is the message for the caller where the message itself is for operators alone.
     """
 
     def __init__(
@@ -43,8 +51,10 @@ class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives i
         path: str = "",
         issues: Iterable[Issue] = (),
         headers: Mapping[str, str] | None = None,
+        detail: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
+        self.detail = detail or message
         self.status = status
         self.code = code
         self.path = path
@@ -58,7 +68,7 @@ class GatewayProblem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives i
             "type": f"urn:nlapi:problem:{self.code}" if self.code else "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": self.message,
+            "detail": self.detail,
         }
         if self.hint:
             members["hint"] = self.hint
@@ -116,15 +126,23 @@ def rate_limited(client: str, limit: str, retry_after_s: float) -> GatewayProble
     )
 
 
-def version_failed(version: VersionRef, failure: InferenceError) -> GatewayProblem:
-    """Return the 502, 503 or 504 for a version that failed, when no fallback answered."""
+def version_failed(version: VersionRef, failure: InferenceError, request_id: str = "") -> GatewayProblem:
+    """Return the 502, 503 or 504 for a version that failed, when no fallback answered.
+
+    The reason is for operators alone: it names addresses, files and lines of code. The recorded decision has it.
+    """
     status, code = _FAILURE_STATUS[failure.kind]
-    hint = "send it again later, or give the objective a fallback version"
+    cause = f"; GET /v1/decisions/{request_id} has the reason, for operators" if request_id else ""
+    hint = f"send it again later, or give the objective a fallback version{cause}"
     if failure.kind is FailureKind.OVER_SHARE:
         hint = "have fewer requests in flight, or raise the shard's concurrency or its share"
-    headers = {"Retry-After": "1"} if status == 503 else {}
-    verb = "was not called" if failure.kind is FailureKind.OVER_SHARE else "failed"
-    return GatewayProblem(status, f"{version} {verb}: {failure.message}", code=code, hint=hint, headers=headers)
+    headers = {"X-Request-Id": request_id} if request_id else {}
+    if status == 503:
+        headers["Retry-After"] = "1"
+    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT.get(failure.kind, 'failed')}"
+    if failure.kind is FailureKind.OVER_SHARE:  # it names the caller's own objective or client
+        message = detail = f"{version} was not called: {failure.message}"
+    return GatewayProblem(status, message, code=code, hint=hint, headers=headers, detail=detail)
 
 
 def draining_problem() -> GatewayProblem:

@@ -119,6 +119,15 @@ class CurrentRevision:
     table: Table
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePlan:
+    """A change that was not made: what is wrong with it, and its differences from the current `revision`."""
+
+    issues: list[Issue]
+    differences: list[Difference]
+    revision: int
+
+
 class Publisher:
     """The only writer of revisions: every change of the routing goes through `change`, one at a time."""
 
@@ -224,6 +233,19 @@ class Publisher:
     def check_configuration(self, configuration: Configuration) -> list[Issue]:
         """Return all faults of a configuration, the most severe first."""
         return sorted(validate_configuration(configuration), key=lambda issue: list(Level).index(issue.level))
+
+    def plan(self, edit: Edit) -> ChangePlan:
+        """Return what `change` would do with an edit, without doing it."""
+        before, revision = self.current.configuration, self.revision
+        try:
+            after = edit(before)
+        except GatewayProblem as problem:
+            return ChangePlan(issues=list(problem.issues), differences=[], revision=revision)
+        issues = self.check_configuration(after)
+        is_refused = any(issue.level is Level.ERROR for issue in issues)
+        # The steps of a change itself, so that a plan cannot differ from it.
+        differences = diff(before, after) if is_refused else self._apply_edit(lambda _: after)[1]
+        return ChangePlan(issues=issues, differences=differences, revision=revision)
 
     def _apply_edit(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
         """Return the edited configuration, its differences from the current one, its document and its table.

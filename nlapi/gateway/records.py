@@ -327,12 +327,12 @@ def decision_sink(store: GatewayStore) -> Sink:
 
     # Copies are left out: a shadow's answer is no decision, and simulate would replay its request twice.
     def write(records: Sequence[Record]) -> None:
-        store.add_decisions(_decision_json(record) for record in records if not record.shadow)
+        store.add_decisions(decision_json(record) for record in records if not record.shadow)
 
     return write
 
 
-def _decision_json(record: Record) -> Json:
+def decision_json(record: Record) -> Json:
     """Return a record as `Recorded` in specs/gateway.yaml describes it."""
     decision = encode_decision(record.decision)
     decision.pop("shadows", None)

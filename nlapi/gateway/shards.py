@@ -120,7 +120,7 @@ class Cluster:
                         if error.executed and not call.repeatable:
                             break
                     else:
-                        return _accept_response(answer, self.shard.name, replica, len(attempted))
+                        return _accept_response(answer, replica, len(attempted))
         except TimeoutError:
             failure = self._count_slow(attempted[-1], call, perf_counter() - sent_at)
         raise InferenceError(failure.kind, failure.message, executed=failure.executed, attempts=len(attempted))
@@ -176,22 +176,26 @@ class Cluster:
             )
         except NotSentError as error:
             replica.health.record_lost(is_reachable=False)
-            raise self._failure(replica, call, FailureKind.UNAVAILABLE, str(error), executed=False) from error
+            raise self._failure(
+                replica, call, FailureKind.UNAVAILABLE, f"{replica.endpoint}: {error}", executed=False
+            ) from error
         except ResponseLostError as error:
             if error.answered:
                 replica.health.record_error(call.objective)
             else:
                 replica.health.record_lost(is_reachable=True)
-            raise self._failure(replica, call, FailureKind.ERROR, str(error), executed=True) from error
+            raise self._failure(
+                replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
+            ) from error
         finally:
             replica.in_flight -= 1
         if answer.status >= 500:
             replica.health.record_error(call.objective)
-            text = f"a replica of shard {self.shard.name} answered {answer.status}"
+            text = f"{replica.endpoint} answered {answer.status}"
             raise self._failure(replica, call, FailureKind.ERROR, text, executed=True)
         replica.health.record_answer(call.objective)
         if answer.status == 429:
-            text = f"a replica of shard {self.shard.name} has too much to do"
+            text = f"{replica.endpoint} has too much to do"
             raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False)
         call.usual.record(perf_counter() - sent_at)
         replica.answered += 1
@@ -225,11 +229,11 @@ def _shown_state(replica: Replica, *, is_ejected: bool) -> BreakerState:
     return BreakerState.HALF_OPEN if state is BreakerState.OPEN and not is_ejected else state
 
 
-def _accept_response(answer: ShardResponse, shard: str, replica: Replica, attempts: int) -> InferenceResult:
+def _accept_response(answer: ShardResponse, replica: Replica, attempts: int) -> InferenceResult:
     """Return the result of an answer below 500. InferenceError with INVALID unless its status is 2xx."""
     # INVALID is not repeated: another replica would refuse the request as well.
     if not 200 <= answer.status < 300:
-        text = f"a replica of shard {shard} answered {answer.status}"
+        text = f"{replica.endpoint} answered {answer.status}"
         raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=attempts)
     return InferenceResult(output=answer.body, stages={}, attempts=attempts, endpoint=replica.endpoint)
 
@@ -280,7 +284,7 @@ class RemoteRunner:
                 else orjson.loads(result.output)
             )
         except (ValueError, TypeError) as error:
-            text = f"a replica of shard {self.cluster.shard.name} gave an answer that is not of its protocol"
+            text = f"{result.endpoint} gave an answer that is not of its protocol"
             raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=result.attempts) from error
         stages = {"remote": (perf_counter() - before) * 1000}
         return InferenceResult(output=output, stages=stages, attempts=result.attempts, endpoint=result.endpoint)

@@ -89,7 +89,7 @@ def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str])
 def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp_path: Path) -> None:
     folder, url, token = running
     refused = nlapi(folder, "gateway", "status", "--url", url, token="wrong")
-    assert refused.returncode == 1
+    assert refused.returncode == 4
     assert "the gateway answered 401: the token is not known" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert token not in refused.stderr

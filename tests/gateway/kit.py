@@ -20,7 +20,7 @@ from nlapi.gateway.app import Gateway
 from nlapi.gateway.description import load_description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.records import decision_sink
-from nlapi.gateway.server import READ_TIMEOUT_S, run_in_thread
+from nlapi.gateway.server import DEFAULT_TIMEOUTS, ServerTimeouts, run_in_thread
 from nlapi.gateway.store import GatewayStore
 
 STAGES = """
@@ -85,6 +85,10 @@ def as_described(method: str, path: str, reply: Reply) -> None:
             assert node is not None, f"{method} {template} describes no {reply.status}"
             if "$ref" in node:
                 node = tree["components"]["responses"][node["$ref"].rpartition("/")[2]]
+            if reply.status == 304:
+                assert not reply.content
+                assert "content-type" not in reply.headers
+                return
             media_type = reply.headers["content-type"].partition(";")[0]
             assert media_type in node["content"], f"{method} {template} {reply.status} is {media_type}"
             if media_type.endswith("json"):
@@ -158,7 +162,7 @@ class Talk:
 
 @contextmanager
 def gateway(
-    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), read_s: float = READ_TIMEOUT_S
+    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), timeouts: ServerTimeouts = DEFAULT_TIMEOUTS
 ) -> Iterator[Talk]:
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
@@ -167,7 +171,7 @@ def gateway(
     engine = Engine(models=folder / "models", record=decision_sink(store))
     app = Gateway(store, engine, hosts=hosts)
     tokens = _tokens(app)
-    with run_in_thread(app, read_s=read_s) as url:
+    with run_in_thread(app, timeouts=timeouts) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
         if publish and not app.publisher.revision:
             talk.ok("PUT", "/v1/configuration", document(), why="the first")

@@ -32,7 +32,7 @@ def call(talk: Talk, id: str) -> int:
 def test_an_operation_is_for_its_audience_and_role_alone(served: Talk, id: str) -> None:
     one = load_description().operations[id]
     if not one.audiences:
-        assert call(served.as_(""), id) == 200
+        assert call(served.as_(""), id) == (404 if "{" in one.path else 200)
         return
     assert call(served.as_(""), id) == 401
     assert call(served.as_("nlg_made-up"), id) == 401

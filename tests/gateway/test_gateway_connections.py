@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nlapi.gateway.server import ServerTimeouts
 from tests.gateway.kit import Talk, gateway, write_models
 from tests.gateway.versions import write
 
@@ -27,7 +28,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
     write_models(folder / "models")
     slow = "from time import sleep\ndef predict(value):\n    sleep(0.4)\n    return value\n"
     write(folder / "models" / "popular-v1", slow, '[run]\nmode = "thread"\n')
-    with gateway(folder, read_s=0.1) as talk:
+    with gateway(folder, timeouts=ServerTimeouts(read_s=0.1)) as talk:
         yield talk
 
 

@@ -103,10 +103,7 @@ def test_a_stage_that_calls_exit_ends_nothing(tmp_path: Path, mode: str) -> None
     with gateway(tmp_path, configuration("v1", timeout_ms=20_000)) as served:
         for _ in range(2):
             answer = served.ask({"input": 1})
-            assert (answer.status, answer.body["detail"]) == (
-                502,
-                "echo@v1 failed: stage predict raised SystemExit in stages.py, line 3",
-            )
+            assert (answer.status, answer.body["type"]) == (502, "urn:nlapi:problem:version_failed")
 
 
 def test_an_output_that_cannot_leave_its_process_is_a_failure_of_the_version(tmp_path: Path) -> None:

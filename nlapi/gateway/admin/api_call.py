@@ -47,7 +47,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiResponse:
-    """The answer to an ApiCall; `body` is sent as JSON unless it is text."""
+    """The answer to an ApiCall; `body` is sent as JSON unless it is text or bytes."""
 
     body: Any
     status: int = 200

@@ -15,13 +15,15 @@ from nlapi.gateway.admin.api_call import (
     page_start,
 )
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
+from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.problems import issue_json, unprocessable
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import Revision
 from nlapi.issue import Issue
 from nlapi.routing.change import Difference, diff
-from nlapi.routing.model import Configuration
-from nlapi.routing.split import allocate
+from nlapi.routing.decisions import with_buckets
+from nlapi.routing.model import Configuration, Experiment, Rule, Share
+from nlapi.routing.split import allocate, allocate_layer
 
 _BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
 
@@ -75,13 +77,16 @@ def _difference_rows(publisher: Publisher, start: int, number: int) -> list[Json
 
 def difference_json(change: Difference) -> Json:
     """Return a Difference as answers have it, with the object before and after."""
-    kind = _BY_PLURAL[change.kind]
-    row: Json = {"where": f"{change.kind}.{change.name}", "change": change.change, "text": change.text}
-    row["fields"] = list(change.fields)
+    kind, row = _BY_PLURAL[change.kind], _difference_summary(change)
     for name, item in (("before", change.before), ("after", change.after)):
         if item is not None:
             row[name] = kind.encode(item, False)
     return row
+
+
+def _difference_summary(change: Difference) -> Json:
+    where, fields = f"{change.kind}.{change.name}", list(change.fields)
+    return {"where": where, "change": change.change, "text": change.text, "fields": fields}
 
 
 async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
@@ -108,6 +113,10 @@ def revision_response(call: ApiCall, revision: Revision) -> ApiResponse:
 async def get_configuration(call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     number = current.table.revision
+    # Before the document is encoded: one of 10,000 rules takes long, and is asked for again and again.
+    etag = etag_header(number)["ETag"]
+    if is_current(call.headers.get("if-none-match", ""), etag):
+        return not_modified(etag)
     document = await asyncio.to_thread(encode_configuration, current.configuration)
     return ApiResponse(body={**({"revision": number} if number else {}), **document}, headers=etag_header(number))
 
@@ -115,42 +124,63 @@ async def get_configuration(call: ApiCall) -> ApiResponse:
 async def replace_configuration(call: ApiCall) -> ApiResponse:
     replacement = await asyncio.to_thread(decode_configuration, call.body)
     expected = call.expected_revision if call.expected_revision is not None else call.body.get("revision")
-
-    def edit(before: Configuration) -> Configuration:
-        # An empty document is a mistake far more often than the wish to stop all traffic.
-        if before.objectives and not replacement.objectives:
-            message, hint = "it would leave no objective, and fail all traffic", "delete objectives one by one"
-            issue = Issue.error("body.objectives", message, hint, "no-objectives")
-            raise unprocessable([issue], code="invalid_configuration")
-        return keep_buckets(before, replacement)
-
-    publisher = call.gateway.publisher
-    revision = await publisher.change(edit, author=call.caller.name, reason=call.reason, expected=expected)
+    revision = await call.gateway.publisher.change(
+        lambda before: replace_all(before, replacement), author=call.caller.name, reason=call.reason, expected=expected
+    )
     return revision_response(call, revision)
 
 
+def replace_all(before: Configuration, replacement: Configuration) -> Configuration:
+    """Return the configuration that a document makes in the place of another. GatewayProblem 422 when it is refused."""
+    # An empty document is a mistake far more often than the wish to stop all traffic.
+    if before.objectives and not replacement.objectives:
+        message, hint = "it would leave no objective, and fail all traffic", "delete objectives one by one"
+        issue = Issue.error("body.objectives", message, hint, "no-objectives")
+        raise unprocessable([issue], code="invalid_configuration")
+    return keep_buckets(before, replacement)
+
+
 def keep_buckets(before: Configuration, after: Configuration) -> Configuration:
-    """Return `after`, in which splits without buckets keep those of `before`."""
+    """Return `after`, in which splits without buckets keep those of `before`, and new ones are allocated."""
     # A document that a person wrote has no buckets. Allotted anew they would move users who may stay.
     rules = {
-        name: replace(rule, shares=allocate(before.rules[name].shares, rule.shares))
-        if name in before.rules and not any(share.buckets for share in rule.shares)
-        else rule
+        name: rule
+        if any(share.buckets for share in rule.shares)
+        else replace(rule, shares=_retain_buckets(before.rules.get(name), rule.shares))
         for name, rule in after.rules.items()
     }
-    experiments = {
-        name: replace(experiment, cells=allocate(before.experiments[name].cells, experiment.cells))
-        if name in before.experiments and not any(cell.buckets for cell in experiment.cells)
-        else experiment
-        for name, experiment in after.experiments.items()
-    }
+    experiments = dict(after.experiments)
+    for name, experiment in after.experiments.items():
+        old = before.experiments.get(name)
+        if not any(cell.buckets for cell in experiment.cells):
+            experiments[name] = replace(experiment, cells=_retain_buckets(old, experiment.cells))
+        if old is not None and not experiment.buckets and old.layer == experiment.layer:
+            experiments[name] = replace(experiments[name], buckets=old.buckets)
+    for layer in {experiment.layer for experiment in experiments.values() if experiment.layer}:
+        experiments |= allocate_layer(experiments, layer)
     return replace(after, rules=rules, experiments=experiments)
 
 
+def _retain_buckets(old: Rule | Experiment | None, shares: tuple[Share, ...]) -> tuple[Share, ...]:
+    """Return the shares with the buckets that they have in the old rule or experiment."""
+    if old is None:
+        return with_buckets(shares)
+    return allocate(with_buckets(old.shares if isinstance(old, Rule) else old.cells), shares)
+
+
 async def check_configuration(call: ApiCall) -> ApiResponse:
-    publisher, body = call.gateway.publisher, call.body
-    issues = await asyncio.to_thread(lambda: publisher.check_configuration(decode_configuration(body)))
-    return ApiResponse(body={"issues": [issue_json(issue) for issue in issues]})
+    return ApiResponse(body=await asyncio.to_thread(_plan_json, call.gateway.publisher, call.body))
+
+
+def _plan_json(publisher: Publisher, document: Json) -> Json:
+    replacement = decode_configuration(document)
+    plan = publisher.plan(lambda before: replace_all(before, replacement))
+    return {
+        "issues": [issue_json(issue) for issue in plan.issues],
+        "revision": plan.revision,
+        # The objects before and after would be two more configurations.
+        "differences": [_difference_summary(difference) for difference in plan.differences],
+    }
 
 
 HANDLERS: dict[str, Handler] = {

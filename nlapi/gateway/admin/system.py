@@ -10,7 +10,9 @@ from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_rang
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.description import load_description
 from nlapi.gateway.metrics import CONTENT_TYPE
+from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.process_metrics import process_lines
 from nlapi.gateway.store import TokenRecord
 from nlapi.issue import Issue
 
@@ -91,25 +93,34 @@ async def list_history(call: ApiCall) -> ApiResponse:
 async def get_health(call: ApiCall) -> ApiResponse:
     """Return 200 while the process works, also before the first revision and while it stops."""
     # Liveness: a 503 here would make an orchestrator kill a gateway that still has requests in flight.
-    status = "draining" if call.gateway.engine.draining else "ok"
+    status = "draining" if call.gateway.is_draining or call.gateway.engine.draining else "ok"
     return ApiResponse(body={"status": status, "revision": call.gateway.publisher.revision})
 
 
 async def get_readiness(call: ApiCall) -> ApiResponse:
     """Return 200 when requests can be served. GatewayProblem 503 while it stops or before the first revision."""
     gateway = call.gateway
-    if gateway.engine.draining:
+    status = readiness(gateway)
+    if status == "draining":
         raise GatewayProblem(503, "the gateway is stopping", code="draining", headers={"Retry-After": "1"})
-    if not gateway.publisher.revision:
+    if status != "ok":
         raise GatewayProblem(
             503, "nothing is published yet", code="unpublished", hint="PUT /v1/configuration makes a revision"
         )
     return ApiResponse(body={"status": "ok", "revision": gateway.publisher.revision})
 
 
+async def get_probe(call: ApiCall) -> ApiResponse:
+    """Return the status that an orchestrator asks for."""
+    return probe_response(call.gateway, LIVE_PATH if call.operation == "probeLiveness" else READY_PATH)
+
+
 async def get_metrics(call: ApiCall) -> ApiResponse:
     """Return the metrics as Prometheus text."""
-    return ApiResponse(body=call.gateway.engine.metrics.prometheus_text(), media_type=CONTENT_TYPE)
+    gateway = call.gateway
+    text = gateway.engine.metrics.prometheus_text()
+    process_text = "\n".join([*gateway.loop_lag.lines(), *process_lines(), ""])
+    return ApiResponse(body=text + process_text, media_type=CONTENT_TYPE)
 
 
 async def get_description(call: ApiCall) -> ApiResponse:
@@ -126,6 +137,8 @@ HANDLERS: dict[str, Handler] = {
     "getTrafficHistory": list_history,
     "getHealth": get_health,
     "getReadiness": get_readiness,
+    "probeLiveness": get_probe,
+    "probeReadiness": get_probe,
     "getMetrics": get_metrics,
     "getDescription": get_description,
 }

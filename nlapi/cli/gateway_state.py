@@ -1,0 +1,187 @@
+"""`nlapi gateway apply`, `diff` and `export`: the whole desired state of a gateway as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nlapi.cli import console
+from nlapi.cli.gateway_client import GatewayClient, RefusedCallError, Url
+from nlapi.cli.options import FLAG, Auth, ListOutput, is_interactive
+from nlapi.cli.prompts import YES, read_line
+from nlapi.cli.table import is_json
+from nlapi.errors import ConsentError, NlapiError, UsageError
+
+APPLY = """nlapi gateway apply gateway.yaml --dry-run
+nlapi gateway apply gateway.yaml --yes --why "release 42\""""
+DIFF = "nlapi gateway diff gateway.yaml --exit-code"
+EXPORT = "nlapi gateway export gateway.yaml"
+
+# Lines of a plan that are shown before the question; `diff` shows them all.
+MAX_PLAN_LINES = 200
+_MARKS = {"added": "+", "changed": "~", "removed": "-"}
+_YAML_SUFFIXES = (".yaml", ".yml")
+
+StateFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The whole configuration as JSON or YAML; what it leaves out goes.")
+]
+
+
+def apply(
+    file: StateFile,
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to the plan in advance.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the plan; change nothing.")] = False,
+    why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason, for the revisions.")] = None,
+    url: Url = None,
+    auth: Auth = None,
+) -> None:
+    """Make a file the configuration of a gateway, as one revision: shows the plan, and asks first.
+
+    It is refused, and nothing is changed, when somebody else makes a revision between the plan and the change.
+    """
+    client, document = _state_client(url, auth), read_configuration(file)
+    plan = _compare(client, document, file)
+    for line in _plan_lines(plan, MAX_PLAN_LINES):
+        console.note(line)
+    _check_issues(plan, file)
+    if dry_run or not plan["differences"]:
+        return
+    if not yes:
+        _ask(plan)
+    # The revision that the plan was made for: a change in between answers with a 412.
+    base = {"revision": plan["revision"]} if plan["revision"] else {}
+    reason = {"why": why} if why else {}
+    revision = client("replaceConfiguration", {**document, **base, **reason}, yes=True)
+    console.note(f"revision {revision['revision']} is current")
+    console.write(console.format_json(revision))
+
+
+def diff_file(
+    file: StateFile,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", metavar=FLAG, help="End with 1 when there is a difference, as git diff does.")
+    ] = False,
+    url: Url = None,
+    auth: Auth = None,
+    output: ListOutput = None,
+) -> None:
+    """Show what `apply` would change, and what is wrong with the file."""
+    plan = _compare(_state_client(url, auth), read_configuration(file), file)
+    if is_json(output):
+        console.write(console.format_json(plan))
+    else:
+        for line in _plan_lines(plan):
+            console.write(line)
+    _check_issues(plan, file)
+    if exit_code and plan["differences"]:
+        raise typer.Exit(1)
+
+
+def export(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A .json, .yaml or .yml file; else standard output.")
+    ] = None,
+    url: Url = None,
+    auth: Auth = None,
+) -> None:
+    """Write the whole configuration of a gateway, which `apply` takes back."""
+    document = _state_client(url, auth)("getConfiguration", {})
+    # A file with a number could be applied once only, as each change makes another revision.
+    revision = document.pop("revision", 0)
+    is_yaml = file is not None and file.suffix.lower() in _YAML_SUFFIXES
+    text = _yaml_text(document) if is_yaml else console.format_json(document) + "\n"
+    if file is None:
+        console.write(text.rstrip("\n"))
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name another file") from None
+    console.note(f"revision {revision} is in {file}")
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """Return the configuration document of a file in JSON or YAML. UsageError when there is none."""
+    from nlapi.openapi.document import read_tree
+
+    try:
+        document, duplicates = read_tree(path.read_bytes(), str(path))
+    except (OSError, NlapiError) as error:
+        reason = error.message if isinstance(error, NlapiError) else f"{path} cannot be read: {error.strerror}"
+        raise UsageError(reason, hint="give a configuration as JSON or YAML") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} holds no configuration", hint="`nlapi gateway export` gives one")
+    if duplicates:
+        key, line = duplicates[0]
+        raise UsageError(f"{path} has the key {key!r} twice, again on line {line}", hint="leave one of them")
+    return document
+
+
+def _state_client(url: str | None, auth: list[str] | None) -> GatewayClient:
+    from nlapi import bundled
+
+    return GatewayClient(url, auth, [str(bundled.folder("specs/overlays") / "gateway-state.yaml")])
+
+
+def _compare(client: GatewayClient, document: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """Return the plan of a document. RefusedCallError when it names a revision that is not current."""
+    plan: dict[str, Any] = client("checkConfiguration", dict(document))
+    if document.get("revision", plan["revision"]) != plan["revision"]:
+        message = f"{file} is of revision {document['revision']}, and revision {plan['revision']} is current"
+        raise RefusedCallError(message, hint="export again, or leave `revision` out of the file")
+    return plan
+
+
+def _plan_lines(plan: Mapping[str, Any], limit: int | None = None) -> list[str]:
+    """Return the lines of a plan: a summary, and one for each difference in columns."""
+    differences = plan["differences"]
+    if not differences:
+        return [f"nothing differs from revision {plan['revision']}"]
+    counts = [f"{sum(row['change'] == change for row in differences)} {change}" for change in _MARKS]
+    rows = [(row["change"], *_columns(row)) for row in differences[:limit]]
+    kind_width, name_width = (max(len(row[column]) for row in rows) for column in (1, 2))
+    lines = [
+        f"{_MARKS[change]} {kind:<{kind_width}}  {name:<{name_width}}  {text}".rstrip()
+        for change, kind, name, text in rows
+    ]
+    more = len(differences) - len(rows)
+    cut = [f"... and {more} more, which `nlapi gateway diff` shows"] if more else []
+    return [f"compared with revision {plan['revision']}: {', '.join(counts)}", *lines, *cut]
+
+
+def _columns(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the kind, the name and the changed fields of a difference."""
+    kind, _, name = row["where"].partition(".")
+    changes = row["text"].partition(f"{name}: ")[2] if row["change"] == "changed" else ""
+    return kind, name, changes
+
+
+def _check_issues(plan: Mapping[str, Any], file: Path) -> None:
+    """Show what is wrong with a plan. RefusedCallError when the gateway would refuse it."""
+    for issue in plan["issues"]:
+        hint = f" ({issue['hint']})" if issue.get("hint") else ""
+        console.note(f"{issue['level']}: {issue['where']}: {issue['message']}{hint}")
+    errors = sum(issue["level"] == "error" for issue in plan["issues"])
+    if errors:
+        faults = console.count_noun(errors, "fault")
+        raise RefusedCallError(f"{file} has {faults}; nothing was changed", hint="mend what is listed above")
+
+
+def _ask(plan: Mapping[str, Any]) -> None:
+    """Ask for consent to a plan. ConsentError without it."""
+    count = console.count_noun(len(plan["differences"]), "change")
+    if not is_interactive():
+        raise ConsentError(f"{count} need consent, and nobody can be asked", hint="--yes consents in advance")
+    if (read_line(f"{count} as one revision. Apply? [y/N]: ") or "").strip().lower() not in YES:
+        raise ConsentError("you did not agree; nothing was changed")
+
+
+def _yaml_text(document: Mapping[str, Any]) -> str:
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(dict(document), Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
