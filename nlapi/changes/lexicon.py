@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
 
@@ -313,11 +314,12 @@ def operation_verbs(operation: Operation) -> tuple[str, ...]:
     first = [words[0] for words in names if words]
     # `check out` and `log in` are written in two words in some texts and as one in ids.
     joined = (head + tail for words in names for head, tail in pairwise(words))
-    return tuple(dict.fromkeys(map(stem, (*first, *(word for words in names for word in words), *joined))))
+    further = stated_verbs(operation.extensions)
+    return tuple(dict.fromkeys(map(stem, (*first, *further, *(word for words in names for word in words), *joined))))
 
 
-def leading_verbs(operation: Operation) -> tuple[str, ...]:
-    """Return the stems of an operation's own actions: the first verb of its id, summary and path.
+def leading_verbs(operation: Operation, *, stated: bool = True) -> tuple[str, ...]:
+    """Return the stems of an operation's own actions: the first verb of its id, summary and path, and those `stated`.
 
     Both of `Lock or unlock an issue`. DELETE of `/issues/{id}/watch` undoes the verb of its path, which is left out.
     """
@@ -329,7 +331,7 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
         leading += [
             stem(words[index]) for index in verbs[1:2] if words[index - 1] in ("or", "and") and index - 2 == verbs[0]
         ]
-    return tuple(dict.fromkeys(leading))
+    return tuple(dict.fromkeys((*leading, *map(stem, stated_verbs(operation.extensions) if stated else ()))))
 
 
 def _is_base(word: str) -> bool:

@@ -20,6 +20,7 @@ from nlapi.changes.lexicon import (
     path_end,
 )
 from nlapi.changes.sentences import Case, has_closed_values, is_value_in_command
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.naming import singular, split_words, stem
 from nlapi.resources.nouns import VERSION
@@ -81,23 +82,25 @@ def check_opposite(case: Case) -> Iterator[str]:
 
 def check_deletion(case: Case) -> Iterator[str]:
     """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
-    operation, command = case.operation, case.command
+    # `cancel the event` may mean another state, unless the user has consented to deletions.
+    if case.deletes and not commands_deletion(case.command, case.operation, destroy=case.destroy):
+        command = _command_text(case)
+        yield f"{command!r} does not say that something is to be taken away, and {case.operation.id} does that"
+
+
+def commands_deletion(command: str, operation: Operation, *, destroy: bool = False) -> bool:
+    """Return whether the stem of a verb commands an operation that deletes; with `destroy` also where it may not."""
     leading = leading_verbs(operation)
-    if not case.deletes or command in DELETE_VERBS or command in leading:
-        return
+    if command in DELETE_VERBS or command in leading:
+        return True
     if any(are_synonyms(command, verb) for verb in leading if verb not in DELETE_VERBS):
-        return
+        return True
     tail = path_end(operation)
     words = list(map(stem, split_words(tail))) if "{" not in tail else []
     # `unfollow` is DELETE of /followers, as one undoes the other.
     if any(are_opposites(command, word) or (is_root_of(command, word) and command not in words) for word in words):
-        return
-    if command in _CLEAR_VERBS and "{" not in tail:
-        return
-    # `cancel the event` may mean another state, unless the user has consented to deletions.
-    if case.destroy and command in _POSSIBLE_DELETE_VERBS:
-        return
-    yield f"{_command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
+        return True
+    return (command in _CLEAR_VERBS and "{" not in tail) or (destroy and command in _POSSIBLE_DELETE_VERBS)
 
 
 def check_verb(case: Case) -> Iterator[str]:
@@ -207,7 +210,12 @@ def check_kind(case: Case) -> Iterator[str]:
     unspoken = _UNSPOKEN_WORDS if case.operation.method == "DELETE" else _UNSPOKEN_WORDS | _UPDATE_WORDS
     if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         tail = tail[-1:]  # what is made is said; of what, by the ids before
-    elif case.operation.method != "DELETE" and tail and len(tail[-1]) == 1 and _has_command_verb(case, tail[-1]):
+    elif (
+        case.operation.method != "DELETE"
+        and tail
+        and len(tail[-1]) == 1
+        and (_has_command_verb(case, tail[-1]) or case.command in map(stem, stated_verbs(case.operation.extensions)))
+    ):
         tail = []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
     for words in tail:
         nouns = _nouns(words, unspoken)

@@ -11,6 +11,7 @@ from typing import Any
 
 from nlapi.changes.lexicon import DELETE_VERBS, DETERMINERS, is_verb, leading_verbs, operation_verbs, parse_command
 from nlapi.changes.mentions import QUOTED, split_unquoted
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent, singular, split_words, stem
 from nlapi.tools.arguments import argument_schema
@@ -161,7 +162,7 @@ class Case:
         """Whether the operation deletes something, by its effect, its method or its verb."""
         operation = self.operation
         destroys = operation.effect is Effect.DESTROY or operation.method == "DELETE"
-        return destroys or not DELETE_VERBS.isdisjoint(leading_verbs(operation))
+        return destroys or not DELETE_VERBS.isdisjoint(leading_verbs(operation, stated=False))
 
     def location(self, source: ValueSource) -> str:
         """Return the location of a source's argument: path, query, header, cookie or body."""
@@ -268,6 +269,12 @@ def check_negation(case: Case) -> Iterator[str]:
     """Yield the negation in a sentence, unless a flag right behind it is false: no [autoplay]."""
     text = _NUMBER_SIGN.sub(lambda match: " " * len(match.group()), case.text_without_values)
     for match in _NEGATION.finditer(text):
+        if (
+            case.first is not None
+            and match.start() == case.first.start
+            and case.command in leading_verbs(case.operation)
+        ):
+            continue  # to undo is what the operation does
         next_words = [word for word in case.words if word.start >= match.end()][:_NEGATION_REACH]
         reach = next_words[-1].end if next_words else match.end()
         false_values = (source for source in case.account.sources if source.value is False or source.value is None)
@@ -418,6 +425,7 @@ def _may_be_verb(first: str, following: list[str], is_api_noun: Callable[[str], 
 def _read_verbs(read: Operation) -> tuple[str, ...]:
     """Return the verbs of a read that are no plural nouns: `export` of /reports/export, not `comments`."""
     words = {stem(word) for name in (read.id, read.summary) for word in split_words(name)[:1] if singular(word) == word}
+    words.update(map(stem, stated_verbs(read.extensions)))
     tail = [word for word in split_words(read.path.rstrip("/").rpartition("/")[2]) if not word.endswith("ed")]
     return (*words, *(stem(word) for word in tail if singular(word) == word and "{" not in read.path[-1:]))
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
+    from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore, TokenRecord
     from nlapi.gateway.tls import ServerCertificate
@@ -215,13 +216,20 @@ def serve(
         Path | None,
         typer.Option("--shadow-log", metavar="FILE", help="Add what each shadow answered, beside what was served."),
     ] = None,
+    keep_revisions: Annotated[
+        int, typer.Option("--keep-revisions", min=1, metavar="N", help="Never delete the newest N revisions.")
+    ] = 1000,
+    keep_days: Annotated[
+        float, typer.Option("--keep-days", min=0, metavar="DAYS", help="Never delete younger revisions; 0: by N only.")
+    ] = 30,
 ) -> None:
     """Start the gateway on this machine, and serve until it is stopped.
 
-    It continues with the last revision of its database. When there is no token yet, the first one is made and shown
-    once.
+    It continues with the last revision of its database, and deletes old ones that nothing needs. When there is no
+    token yet, the first one is made and shown once.
     """
     from nlapi.gateway.logs import EventLog
+    from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore
 
@@ -243,9 +251,17 @@ def serve(
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
+        retention = RetentionPolicy(revisions=keep_revisions, days=keep_days)
         with EventLog(sys.stderr) if log_format is LogFormat.JSON else nullcontext() as events:
             gateway = build_gateway(
-                store, config, models, hosts, training=training_log, shadows=shadow_log, events=events
+                store,
+                config,
+                models,
+                hosts,
+                training=training_log,
+                shadows=shadow_log,
+                events=events,
+                retention=retention,
             )
             _make_first_token(gateway.access, store, token_file)
             _run(gateway, host, port, timeouts, probe_port, certificate, events)
@@ -262,6 +278,7 @@ def build_gateway(
     training: Path | None = None,
     shadows: Path | None = None,
     events: EventLog | None = None,
+    retention: RetentionPolicy | None = None,
 ) -> Gateway:
     """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files.
 
@@ -272,8 +289,9 @@ def build_gateway(
     from nlapi.gateway.logs import decision_log
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
 
-    first_document = read_configuration(config) if config else None
-    if first_document is not None and store.last_number():
+    # A file that is not used is not read either: 10,000 rules take a YAML parser 13 s at each start.
+    first_document = read_configuration(config) if config and not store.last_number() else None
+    if config and store.last_number():
         console.note(f"{config} is not read: the database has revision {store.last_number()} already")
     try:
         sinks = [decision_sink(store), *([shadow_log(shadows)] if shadows else [])]
@@ -286,8 +304,9 @@ def build_gateway(
         record=combine_sinks(*sinks) if len(sinks) > 1 else sinks[0],
         training=training_recorder,
         tracer=tracer_from_environment(os.environ),
+        environment=os.environ,
     )
-    return Gateway(store, engine, hosts=hosts, initial_document=first_document, events=events)
+    return Gateway(store, engine, hosts=hosts, initial_document=first_document, events=events, retention=retention)
 
 
 def _run(

@@ -7,26 +7,32 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from nlapi.gateway import problems
 from nlapi.gateway.circuit_breaker import BreakerState
+from nlapi.gateway.client_connection import run_while_connected
 from nlapi.gateway.inference import (
     DecisionTable,
+    FailureKind,
     InferenceError,
     InferenceRequest,
     InferenceResponse,
     InferenceResult,
     LoadError,
+    Runner,
+    TokenUsage,
 )
+from nlapi.gateway.llm.budgets import BudgetLedger
+from nlapi.gateway.llm.usage import estimate_tokens
 from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Recorder, Sink, Tracer
 from nlapi.gateway.runner_registry import RunnerRegistry
-from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, Snapshot, build_limits
+from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
 __all__ = ["Engine", "InferenceRequest", "InferenceResponse", "LoadError"]
@@ -42,6 +48,7 @@ class Engine:
 
     Create it, publish to it and drain it in one event loop. The sources of local versions are relative to `models`;
     `record` writes decisions, in a thread; `training` receives only the records that a model may be trained on.
+    `environment` has the variables with the keys of LLMs, and `wall_clock` returns seconds since 1970.
     """
 
     def __init__(
@@ -52,13 +59,16 @@ class Engine:
         training: Sink | None = None,
         tracer: Tracer | None = None,
         clock: Clock = time.monotonic,
+        wall_clock: Clock = time.time,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.metrics = Metrics(self._gauges)
         self.recorder = Recorder(record, training)
         self._clock = clock
         self._snapshot: Snapshot | None = None
         self._replaced_snapshots: list[Snapshot] = []
-        self._runners = RunnerRegistry(models)
+        self._runners = RunnerRegistry(models, environment or {})
+        self.budgets = BudgetLedger(wall_clock)
         self._tracer = tracer
         self._shadows = ShadowQueue(self.metrics.shadow_outcomes)
         self._postprocessor = Postprocessor(
@@ -231,14 +241,46 @@ class Engine:
             request_id = request.request_id or self.new_request_id()
             request = replace(request, objective=route.objective.name, request_id=request_id)
         exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=time.time())
+        if plan.protocol or request.protocol:
+            return await self._serve_llm(exchange)
+        return await self._run(exchange)
+
+    async def _serve_llm(self, exchange: Exchange) -> InferenceResponse:
+        """Run an LLM within the client's budgets. GatewayProblem 400 when it is of another protocol, 429 over them."""
+        plan, request = exchange.plan, exchange.request
+        if request.protocol and plan.protocol != request.protocol:
+            decision = plan.decision
+            raise problems.other_protocol(decision.objective, decision.version, plan.protocol, request.protocol)
+        client = exchange.snapshot.configuration.clients.get(request.client)
+        if client is None or not client.has_budget:
+            return await self._run(exchange)
+        self.budgets.check(client)
+        reserved = estimate_tokens(request.input)
+        self.budgets.reserve(client.name, reserved)
+        try:
+            return await self._run(exchange)
+        finally:
+            self.budgets.reserve(client.name, -reserved)
+
+    async def _run(self, exchange: Exchange) -> InferenceResponse:
+        plan, request = exchange.plan, exchange.request
         started_at = self._clock()
         try:
-            response = await _run_with_fallback(exchange)
+            if plan.protocol and request.connection is not None:
+                response = await run_while_connected(request.connection, _run_with_fallback(exchange))
+            else:
+                response = await _run_with_fallback(exchange)
         except InferenceError as failure:
+            self._charge(request.client, failure.usage)
             self._postprocessor.finish(exchange, failure, (self._clock() - started_at) * 1000)
             raise problems.version_failed(plan.decision.version, failure, request.request_id) from failure
+        self._charge(request.client, response.usage)
         self._postprocessor.finish(exchange, response, (self._clock() - started_at) * 1000)
         return response
+
+    def _charge(self, client: str, usage: TokenUsage | None) -> None:
+        if usage is not None:
+            self.budgets.charge(client, usage)
 
     def _gauges(self) -> dict[str, float]:
         replicas = [replica for replicas in self.replicas().values() for replica in replicas]
@@ -256,7 +298,7 @@ class Engine:
         routes = {}
         for name, objective in configuration.objectives.items():
             route = previous_routes.get(name)
-            if route is None or route.objective != objective:
+            if route is None or (route.objective is not objective and route.objective != objective):
                 route = ObjectiveRoute(
                     objective=objective, schemas=ObjectiveSchemas(objective), timeout_s=objective.timeout_ms / 1000
                 )
@@ -276,21 +318,35 @@ class Engine:
 
 
 async def _run_with_fallback(exchange: Exchange) -> InferenceResponse:
-    """Run the decided version, and the objective's fallback when it fails."""
+    """Run the decided version, and the objective's fallback when it fails before it has sent anything."""
     plan, route, request = exchange.plan, exchange.route, exchange.request
     repeatable = route.objective.idempotent
     try:
         result = await plan.runner.run(request, plan.primary_timeout_s, repeatable=repeatable)
-        route.schemas.check_output(result.output)
+        if not result.streamed:
+            route.schemas.check_output(result.output)
         return _build_response(exchange, plan.decision.version, result)
     except InferenceError as failure:
-        if plan.fallback is None or (failure.executed and not repeatable):
+        fallback = _usable_fallback(plan, request, failure)
+        if fallback is None or (failure.executed and not repeatable):
             raise
         _log.info("%s: %s; serving %s", plan.decision.version, failure.message, plan.fallback_version)
         attempts = failure.attempts
-    result = await plan.fallback.run(request, route.timeout_s - plan.primary_timeout_s, repeatable=repeatable)
-    route.schemas.check_output(result.output)
+    result = await fallback.run(request, route.timeout_s - plan.primary_timeout_s, repeatable=repeatable)
+    if not result.streamed:
+        route.schemas.check_output(result.output)
     return _build_response(exchange, plan.fallback_version, result, attempts=attempts, fallback=True)
+
+
+def _usable_fallback(plan: ServingPlan, request: InferenceRequest, failure: InferenceError) -> Runner | None:
+    """Return the fallback if it can answer a request that the decided version failed."""
+    # What was streamed cannot be taken back.
+    started = request.connection is not None and request.connection.started
+    if started or failure.kind in (FailureKind.REFUSED, FailureKind.CANCELED):
+        return None
+    # A body of one LLM protocol means nothing to the other; a version of our own code reads what its stages read.
+    is_readable = plan.fallback_protocol in ((request.protocol,) if request.protocol else ("", plan.protocol))
+    return plan.fallback if is_readable or not plan.protocol else None
 
 
 def _build_response(
@@ -304,4 +360,6 @@ def _build_response(
         stages=result.stages,
         attempts=attempts + result.attempts,
         fallback=fallback,
+        usage=result.usage,
+        streamed=result.streamed,
     )

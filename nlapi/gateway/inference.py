@@ -5,10 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from nlapi.errors import NlapiError
 from nlapi.routing.model import Context, Decision, VersionRef
+
+
+class ClientConnection(Protocol):
+    """The connection of the client that waits for an answer, for answers that are streamed."""
+
+    @property
+    def wants_stream(self) -> bool:
+        """Whether the client asked for server-sent events."""
+
+    @property
+    def started(self) -> bool:
+        """Whether part of the answer was sent, so that no other answer can replace it."""
+
+    async def start(self, version: VersionRef) -> None:
+        """Send the head of a stream of events that `version` answers."""
+
+    async def send(self, events: bytes) -> None:
+        """Send whole events; wait while the client does not read."""
+
+    async def wait_closed(self) -> None:
+        """Wait until the client has gone away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsage:
+    """The tokens and the cost of one answer of an LLM."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """input tokens that came from the upstream's prompt cache"""
+    cost_usd: float = 0.0
+    first_token_ms: float = 0.0
+    """milliseconds to the first token of a stream; 0 without one"""
+    estimated: bool = False
+    """whether the upstream reported no usage, and lengths were counted instead"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +62,12 @@ class InferenceRequest:
     """whether it is test traffic: served like any other, and not written to the training log"""
     traceparent: str = ""
     """the caller's W3C `traceparent`"""
+    protocol: str = ""
+    """the LLM protocol that the input and the answer have to be of; any when empty"""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """the headers of the client that an LLM's upstream receives too"""
+    connection: ClientConnection | None = None
+    """the connection to stream to, and whose end cancels a call of an LLM"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +84,9 @@ class InferenceResponse:
     attempts: int = 1
     """number of calls, over replicas and versions"""
     fallback: bool = False
+    usage: TokenUsage | None = None
+    streamed: bool = False
+    """whether the output went to the client as events; `output` is None then"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +98,8 @@ class InferenceResult:
     attempts: int = 1
     endpoint: str = ""
     """the replica that answered; "" for a local version"""
+    usage: TokenUsage | None = None
+    streamed: bool = False
 
 
 class FailureKind(StrEnum):
@@ -65,21 +112,42 @@ class FailureKind(StrEnum):
     """the objective or the client has its share of the calls in flight; the version was not called"""
     INVALID = "invalid"
     """it refused the input, or its output breaks the objective's schema; another replica would do the same"""
+    REFUSED = "refused"
+    """an LLM's upstream refused the request as the caller's mistake; another version would do the same"""
+    CANCELED = "canceled"
+    """the caller went away"""
 
 
 class InferenceError(Exception):
     """A version returned no output.
 
-    `executed` is true when the version may have been executed; then only an idempotent call may be repeated.
+    `executed` is true when the version may have been executed; then only an idempotent call may be repeated. `status`
+    is the HTTP status of a refusal, `hint` the next step of the operator, `usage` what an LLM took all the same.
     """
 
+    is_public: ClassVar[bool] = False
+    """whether the caller may read the message, which else may name addresses and files"""
+
     # `executed` has no default: forgotten, it would let a call that is not idempotent be executed twice.
-    def __init__(self, kind: FailureKind, message: str, *, executed: bool, attempts: int = 1) -> None:
+    def __init__(
+        self,
+        kind: FailureKind,
+        message: str,
+        *,
+        executed: bool,
+        attempts: int = 1,
+        status: int = 0,
+        hint: str = "",
+        usage: TokenUsage | None = None,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.executed = executed
         self.attempts = attempts
+        self.status = status
+        self.hint = hint
+        self.usage = usage
 
     # Worker processes send it pickled, and by default an exception is rebuilt from `args`, without keyword arguments.
     def __reduce__(self) -> tuple[Any, ...]:
@@ -88,6 +156,12 @@ class InferenceError(Exception):
 
 def _rebuild_error(kind: FailureKind, message: str, executed: bool, attempts: int) -> InferenceError:
     return InferenceError(kind, message, executed=executed, attempts=attempts)
+
+
+class UpstreamError(InferenceError):
+    """An LLM returned no output. Its message is made for the caller: it has no address, no file and no key."""
+
+    is_public = True
 
 
 class LoadError(NlapiError):

@@ -14,6 +14,7 @@ from typing import Any
 from nlapi.gateway.access import format_time
 from nlapi.gateway.exposition import escape_label, header_lines
 from nlapi.gateway.inference import InferenceError, InferenceResponse, InferenceResult
+from nlapi.gateway.llm.metrics import LlmMetrics
 from nlapi.gateway.process_metrics import ClientMetrics
 from nlapi.routing.model import VersionRef
 
@@ -167,6 +168,7 @@ class Metrics:
         self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
         self.shadow_comparisons: dict[str, ShadowComparison] = {}
+        self.llm = LlmMetrics()
         self.clients = ClientMetrics()
 
     def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
@@ -186,9 +188,8 @@ class Metrics:
 
     def prometheus_text(self) -> str:
         """Return all metrics in the Prometheus text format 0.0.4."""
-        return "\n".join(
-            [*self._request_lines(), *self._latency_lines(), *self._counter_lines(), *self.clients.lines(), ""]
-        )
+        lines = [*self._request_lines(), *self._latency_lines(), *self._counter_lines(), *self.clients.lines()]
+        return "\n".join([*lines, *self.llm.prometheus_lines(), ""])
 
     def _request_lines(self) -> Iterator[str]:
         yield from header_lines("nlapi_requests_total", "counter", "Requests that reached a version.")

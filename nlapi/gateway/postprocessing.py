@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nlapi.gateway.inference import (
@@ -151,6 +151,9 @@ class Postprocessor:
         """Count, record, trace and copy one request that ended with `outcome` after `ms` milliseconds."""
         plan = exchange.plan
         self._count(plan, outcome, ms)
+        if outcome.usage is not None:
+            answering = outcome.version if isinstance(outcome, InferenceResponse) else plan.decision.version
+            self._metrics.llm.observe(plan.decision.objective, answering, exchange.request.client, outcome.usage)
         answered = "error" if isinstance(outcome, InferenceError) else "ok"
         self._metrics.clients.observe(exchange.request.client, answered, ms / 1000)
         if self._recorder.is_enabled or self._tracer is not None:
@@ -162,13 +165,15 @@ class Postprocessor:
                 self._tracer.trace(record, exchange.request.traceparent)
         for shadow, _ in plan.shadows:
             if is_sampled(shadow.name, exchange.request.request_id, shadow.percent):
-                self._queue_copy(exchange, shadow, outcome if isinstance(outcome, InferenceResponse) else None)
+                # What was streamed was not kept, so that a copy's output cannot be compared with it.
+                response = outcome if isinstance(outcome, InferenceResponse) and not outcome.streamed else None
+                self._queue_copy(exchange, shadow, response)
 
     def _count(self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
-            # Who has too many calls in flight is refused, as by a rate limit: canary guards must not judge by it.
-            if outcome.kind is not FailureKind.OVER_SHARE:
+            # Neither who goes away nor who has too many calls in flight says anything about the version.
+            if outcome.kind not in (FailureKind.CANCELED, FailureKind.OVER_SHARE):
                 plan.series.observe(ms, failed=True)
         elif outcome.fallback:
             plan.series.observe(ms, failed=True)
@@ -185,6 +190,9 @@ class Postprocessor:
         def on_result(result: InferenceResult | InferenceError) -> InferenceResult | InferenceError:
             result = _check_output(exchange, result)
             self._metrics.shadow_comparison(shadow.name, shadow.version).observe(result, response)
+            if result.usage is not None:
+                objective = exchange.plan.decision.objective
+                self._metrics.llm.observe(objective, shadow.version, f"shadow:{shadow.name}", result.usage)
             if self._recorder.is_enabled:
                 ms = sum(result.stages.values()) if isinstance(result, InferenceResult) else 0.0
                 output = response.output if response else None
@@ -195,7 +203,7 @@ class Postprocessor:
         self._shadows.offer(
             ShadowCopy(
                 shadow=shadow.name,
-                request=exchange.request,
+                request=replace(exchange.request, connection=None),
                 runner=runner,
                 timeout_s=exchange.route.timeout_s,
                 on_result=on_result,
@@ -241,4 +249,6 @@ def _build_record(
         synthetic=exchange.request.synthetic,
         shadow=shadow,
         served_output=served_output,
+        usage=outcome.usage,
+        streamed=exchange.request.connection is not None and exchange.request.connection.started and not shadow,
     )

@@ -23,6 +23,8 @@ _FAILURE_STATUS = {
     FailureKind.TIMEOUT: (504, "version_too_slow"),
     FailureKind.UNAVAILABLE: (503, "version_unavailable"),
     FailureKind.OVER_SHARE: (503, "over_share"),
+    FailureKind.REFUSED: (400, "refused_by_model"),
+    FailureKind.CANCELED: (400, "incomplete"),
 }
 
 _FAILURE_TEXT = {
@@ -30,6 +32,9 @@ _FAILURE_TEXT = {
     FailureKind.INVALID: "refused the input, or gave an output that does not fit",
     FailureKind.TIMEOUT: "gave no answer in time",
     FailureKind.UNAVAILABLE: "is not available",
+    FailureKind.OVER_SHARE: "was not called, as too many calls are in flight",
+    FailureKind.REFUSED: "refused the request",
+    FailureKind.CANCELED: "was not waited for",
 }
 
 
@@ -132,6 +137,10 @@ def version_failed(version: VersionRef, failure: InferenceError, request_id: str
     The reason is for operators alone: it names addresses, files and lines of code. The recorded decision has it.
     """
     status, code = _FAILURE_STATUS[failure.kind]
+    if failure.is_public:
+        status, hint = failure.status or status, failure.hint or "send it again later, or give it a fallback version"
+        headers = {"Retry-After": "1"} if status == 503 else {}
+        return GatewayProblem(status, f"{version} failed: {failure.message}", code=code, hint=hint, headers=headers)
     cause = f"; GET /v1/decisions/{request_id} has the reason, for operators" if request_id else ""
     hint = f"send it again later, or give the objective a fallback version{cause}"
     if failure.kind is FailureKind.OVER_SHARE:
@@ -139,10 +148,20 @@ def version_failed(version: VersionRef, failure: InferenceError, request_id: str
     headers = {"X-Request-Id": request_id} if request_id else {}
     if status == 503:
         headers["Retry-After"] = "1"
-    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT.get(failure.kind, 'failed')}"
+    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT[failure.kind]}"
     if failure.kind is FailureKind.OVER_SHARE:  # it names the caller's own objective or client
         message = detail = f"{version} was not called: {failure.message}"
     return GatewayProblem(status, message, code=code, hint=hint, headers=headers, detail=detail)
+
+
+def other_protocol(objective: str, version: VersionRef, protocol: str, requested_protocol: str) -> GatewayProblem:
+    """Return the 400 for a request in the protocol of one LLM that is decided to a version of another protocol."""
+    paths = {"openai": "/openai/v1/chat/completions", "anthropic": "/anthropic/v1/messages"}
+    path = paths.get(protocol, f"/v1/objectives/{objective}/serve")
+    message = f"{objective} is served by {version}, which is not of the protocol {requested_protocol}"
+    return GatewayProblem(
+        400, message, code="other_protocol", hint=f"send it to {path}, or route it to another version"
+    )
 
 
 def draining_problem() -> GatewayProblem:

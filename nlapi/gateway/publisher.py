@@ -14,13 +14,25 @@ from urllib.parse import urlsplit
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
-from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
+from nlapi.gateway.codec import KINDS, decode_configuration
+from nlapi.gateway.llm.check import check_llms
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.gateway.store import GatewayStore, Revision
+from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
+from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
+from nlapi.gateway.store import GatewayStore, ItemChange, Revision
 from nlapi.issue import Issue, Level
-from nlapi.routing.change import Difference, diff
-from nlapi.routing.check import check
-from nlapi.routing.model import Configuration, Shard, ShardProtocol
+from nlapi.routing import check
+from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, share_equal
+from nlapi.routing.check_sections import (
+    CheckedConfiguration,
+    CheckScope,
+    EntityName,
+    EntitySection,
+    Section,
+    WholeSection,
+)
+from nlapi.routing.grouping import Regrouped
+from nlapi.routing.model import Configuration, Shadow, Shard, ShardProtocol, Version
 from nlapi.routing.table import Table, compile_table
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
@@ -33,32 +45,23 @@ OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The fields of Configuration whose items belong to one objective."""
 # The base of the first change: with the local shard declared, a first version can be added at once.
 INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
-GATEWAY_AUTHOR = "gateway"
-"""the author of a revision that a canary makes by itself"""
 MAX_SUMMARY_CHARS = 300
-# Checking 10,000 rules takes 0.12 s (docs/design/010-routing.md); a rollback to a recent revision need not repeat it.
+# Decoding 10,000 rules takes 0.3 s (docs/design/033-change-at-scale.md); a rollback to a recent revision finds its
+# configuration here, with the very objects that both have in common.
 MAX_RECENT = 50
 
 
 def validate_configuration(configuration: Configuration) -> list[Issue]:
     """Return all faults of a configuration, those of `routing.check` first; an ERROR refuses it."""
-    return [
-        *check(configuration),
-        *_check_shards(configuration),
-        *_check_sources(configuration),
-        *_check_shadows(configuration),
-    ]
+    return CheckedConfiguration.check(SECTIONS, configuration).issues()
 
 
-def _check_shards(configuration: Configuration) -> Iterator[Issue]:
-    for shard in configuration.shards.values():
-        if shard.protocol is not ShardProtocol.LOCAL and not shard.endpoints:
-            yield Issue.error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", rule="no-endpoint")
-        for index, endpoint in enumerate(shard.endpoints):
-            if fault := _endpoint_fault(endpoint):
-                yield Issue.error(
-                    f"shards.{shard.name}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint"
-                )
+def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
+    if shard.protocol is not ShardProtocol.LOCAL and not shard.endpoints:
+        yield Issue.error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", rule="no-endpoint")
+    for index, endpoint in enumerate(shard.endpoints):
+        if fault := _endpoint_fault(endpoint):
+            yield Issue.error(f"shards.{shard.name}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
 
 
 def _endpoint_fault(endpoint: str) -> str:
@@ -86,18 +89,30 @@ def _endpoint_fault(endpoint: str) -> str:
     return "is no address of a replica" if mapped.is_unspecified or mapped.is_multicast else ""
 
 
-def _check_sources(configuration: Configuration) -> Iterator[Issue]:
-    for version in configuration.versions.values():
-        if ".." in PurePosixPath(version.source.replace("\\", "/")).parts:
-            yield Issue.error(f"versions.{version.ref}.source", "it leads out of the folder of models", rule="source")
+def _check_source(scope: CheckScope, key: object, version: Version) -> Iterator[Issue]:
+    if ".." in PurePosixPath(version.source.replace("\\", "/")).parts:
+        yield Issue.error(f"versions.{version.ref}.source", "it leads out of the folder of models", rule="source")
 
 
-def _check_shadows(configuration: Configuration) -> Iterator[Issue]:
-    for shadow in configuration.shadows.values():
-        objective = configuration.objectives.get(shadow.objective)
-        if objective is not None and not objective.idempotent:
-            message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
-            yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
+def _check_shadow(scope: CheckScope, key: object, shadow: Shadow) -> Iterator[Issue]:
+    objective = scope.configuration.objectives.get(shadow.objective)
+    if objective is not None and not objective.idempotent:
+        message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
+        yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
+
+
+def _shadow_reads(shadow: Shadow) -> Iterator[EntityName]:
+    yield "objectives", shadow.objective
+
+
+SECTIONS: tuple[Section, ...] = (
+    *check.SECTIONS,
+    EntitySection("shards", _check_shard),
+    EntitySection("versions", _check_source),
+    EntitySection("shadows", _check_shadow, reads=_shadow_reads, read_kinds=("objectives",), ignores_missing=True),
+    WholeSection(("shards", "versions", "objectives"), check_llms),
+)
+"""The checks of routing, and those of what only the gateway forbids."""
 
 
 # A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
@@ -113,10 +128,20 @@ class PublishingEngine(typing.Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentRevision:
-    """The configuration that decides now, and its compiled table."""
+    """The configuration that decides now, its compiled table, and the results of its checks."""
 
     configuration: Configuration
     table: Table
+    checked: CheckedConfiguration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A change that is checked and compiled. `items` is what its revision stores."""
+
+    revision: CurrentRevision
+    differences: list[Difference]
+    items: list[ItemChange]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +162,8 @@ class Publisher:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._recent: dict[int, Configuration] = {}
-        """the configurations of the last committed revisions by number, for rollbacks without another check"""
-        self.current = CurrentRevision(
-            configuration=INITIAL_CONFIGURATION, table=compile_table(INITIAL_CONFIGURATION, 0)
-        )
+        """the configurations of the last committed revisions by number"""
+        self.current = _compile(INITIAL_CONFIGURATION, 0)
 
     @property
     def revision(self) -> int:
@@ -153,7 +176,9 @@ class Publisher:
             last = self._store.revision(self._store.last_number())
             if last is not None:
                 configuration = decode_configuration(last.document)
-                await self._publish(configuration, await asyncio.to_thread(compile_table, configuration, last.number))
+                # Nothing is served yet. Compiled and checked now, the first request and the first change do not wait.
+                await self._publish(await asyncio.to_thread(_compile, configuration, last.number))
+                self._recent[last.number] = configuration
 
     async def change(
         self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, restores: int = 0
@@ -172,25 +197,37 @@ class Publisher:
                     code="outdated",
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
-            # In a thread: validating and compiling 10,000 rules takes long, and requests are served meanwhile.
-            after, differences, document, table = await asyncio.to_thread(self._apply_edit, edit)
-            if table is None:
+            # In a thread: a change of many entities takes long, and requests are served meanwhile.
+            candidate = await asyncio.to_thread(self._apply_edit, edit)
+            if candidate is None:
                 return await asyncio.to_thread(self.get_revision, self.revision)
             revision = Revision(
                 number=self.revision + 1,
                 at=format_time(self._clock()),
                 who=author,
                 why=reason,
-                summary=summarize(differences),
-                objectives=_affected_objectives(differences),
+                summary=summarize(candidate.differences),
+                objectives=_affected_objectives(candidate.differences),
                 restores=restores,
-                document=document,
             )
-            await self._publish(after, table, lambda: self._commit(revision))
-            self._recent[revision.number] = after
+            await self._publish(candidate.revision, lambda: self._commit(revision, candidate.items))
+            self._recent[revision.number] = candidate.revision.configuration
             if len(self._recent) > MAX_RECENT:
                 del self._recent[min(self._recent)]
             return revision
+
+    async def prune(self, policy: RetentionPolicy) -> int:
+        """Delete the revisions that the policy does not keep; return their number.
+
+        The current revision stays, and those that an undo or an active canary needs.
+        """
+        async with self._lock:
+            configuration = self.current.configuration
+            count = await asyncio.to_thread(prune_revisions, self._store, configuration, policy, self._clock())
+            if count:  # what can be restored must not depend on what is still in memory
+                stored = await asyncio.to_thread(self._store.revision_numbers)
+                self._recent = {number: recent for number, recent in self._recent.items() if number in stored}
+            return count
 
     async def roll_back(self, number: int, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
@@ -208,7 +245,8 @@ class Publisher:
         """
         if objective not in self.current.configuration.objectives:
             raise unknown_object("objective", objective, self.current.configuration.objectives)
-        target = await asyncio.to_thread(self._revision_before, objective)
+        path = await asyncio.to_thread(self._undo_path, objective)
+        target = path.target
         old = await asyncio.to_thread(self._old_configuration, target) if target else Configuration()
         if objective not in old.objectives:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
@@ -227,8 +265,23 @@ class Publisher:
         if revision is None:
             last = self._store.last_number()
             hint = f"they go from 1 to {last}" if last else "there is none yet"
+            if 0 < number < last:
+                hint = (
+                    "old ones are deleted (--keep-revisions, --keep-days); GET /v1/revisions lists those that are left"
+                )
             raise GatewayProblem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
         return revision
+
+    def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
+        """Return what two committed revisions do not have in common, of each; revision 0 is the empty configuration.
+
+        GatewayProblem 404 when there is none of a number.
+        """
+        for revision in (number, start):
+            if revision and not self._store.has_revision(revision):
+                self.get_revision(revision)
+        before, after = self._store.differing_documents(start, number)
+        return decode_configuration(before), decode_configuration(after)
 
     def check_configuration(self, configuration: Configuration) -> list[Issue]:
         """Return all faults of a configuration, the most severe first."""
@@ -236,44 +289,50 @@ class Publisher:
 
     def plan(self, edit: Edit) -> ChangePlan:
         """Return what `change` would do with an edit, without doing it."""
-        before, revision = self.current.configuration, self.revision
+        current = self.current
         try:
-            after = edit(before)
+            after = edit(current.configuration)
         except GatewayProblem as problem:
-            return ChangePlan(issues=list(problem.issues), differences=[], revision=revision)
-        issues = self.check_configuration(after)
-        is_refused = any(issue.level is Level.ERROR for issue in issues)
+            return ChangePlan(issues=list(problem.issues), differences=[], revision=current.table.revision)
         # The steps of a change itself, so that a plan cannot differ from it.
-        differences = diff(before, after) if is_refused else self._apply_edit(lambda _: after)[1]
-        return ChangePlan(issues=issues, differences=differences, revision=revision)
+        changes, checked = _check_changes(current, after)
+        issues = sorted(checked.issues(), key=lambda issue: list(Level).index(issue.level))
+        return ChangePlan(issues=issues, differences=differences_of(changes), revision=current.table.revision)
 
-    def _apply_edit(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
-        """Return the edited configuration, its differences from the current one, its document and its table.
+    def _apply_edit(self, edit: Edit) -> _Candidate | None:
+        """Return the change that an edit makes, checked and compiled where it differs from the current configuration.
 
-        The table is None when nothing differs. GatewayProblem 422 when the result is invalid.
+        None when nothing differs. GatewayProblem 422 when the result is invalid.
         """
-        before = self.current.configuration
-        after = edit(before)
-        # By identity: only the very object that was validated before is valid without another check.
-        if not any(after is recent for recent in self._recent.values()):
-            issues = validate_configuration(after)
-            if any(issue.level is Level.ERROR for issue in issues):
-                raise unprocessable(issues, code="invalid_configuration", hint=self._unchanged_hint())
-        differences = diff(before, after)
+        current = self.current
+        changes, checked = _check_changes(current, edit(current.configuration))
+        if checked.has_errors:
+            raise unprocessable(checked.issues(), code="invalid_configuration", hint=self._unchanged_hint())
+        differences = differences_of(changes)
         if not differences and self.revision:
-            return after, [], {}, None
-        return after, differences, encode_configuration(after), compile_table(after, self.revision + 1)
+            return None
+        shared, regrouped = changes.after, Regrouped(changes=changes, grouped=checked.grouped)
+        table = compile_table(shared, self.revision + 1, current.table, regrouped)
+        table.compile_all()
+        # The store has nothing yet of the configuration that a gateway begins with.
+        items = differences if self.revision else diff(Configuration(), shared)
+        return _Candidate(
+            revision=CurrentRevision(configuration=shared, table=table, checked=checked),
+            differences=differences,
+            items=[_item_change(difference) for difference in items],
+        )
 
-    async def _commit(self, revision: Revision) -> None:
+    async def _commit(self, revision: Revision, items: list[ItemChange]) -> None:
         try:
-            await asyncio.to_thread(self._store.add_revision, revision)
+            await asyncio.to_thread(self._store.add_revision, revision, items)
         except NlapiError as error:
             raise GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint()) from error
 
     def _unchanged_hint(self) -> str:
         return f"nothing was changed; revision {self.revision} goes on serving"
 
-    async def _publish(self, configuration: Configuration, table: Table, commit: Commit | None = None) -> None:
+    async def _publish(self, revision: CurrentRevision, commit: Commit | None = None) -> None:
+        table = revision.table
         try:
             await self._engine.publish(table, table.configuration, commit)
         except GatewayProblem:
@@ -282,24 +341,46 @@ class Publisher:
             hint = getattr(error, "hint", "") or self._unchanged_hint()
             message = getattr(error, "message", str(error))
             raise GatewayProblem(422, message, code="not_loaded", hint=hint) from error
-        self.current = CurrentRevision(configuration=configuration, table=table)
+        self.current = revision
+
+    def _undo_path(self, objective: str) -> UndoPath:
+        """Return the way to the revision before the last change. GatewayProblem 409 when it is not stored any more."""
+        path = find_undo_path(self._store.changes_of(objective))
+        if path.is_pruned or (path.target and not self._store.has_revision(path.target)):
+            message = f"what {objective} was before its last change is not stored any more"
+            hint = "GET /v1/revisions lists the revisions that can be restored"
+            raise GatewayProblem(409, message, code="nothing_before", hint=hint)
+        return path
 
     def _old_configuration(self, number: int) -> Configuration:
         """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
         return self._recent.get(number) or decode_configuration(self.get_revision(number).document)
 
-    def _revision_before(self, objective: str) -> int:
-        """Return the number of the revision before the last change of an objective; 0 when there is none."""
-        last = self._last_change(objective, self.revision)
-        while last is not None and (last.restores or last.who == GATEWAY_AUTHOR):
-            # A step of a canary belongs to its start: reverted alone, the canary would only take it again. A revision
-            # that restores another is skipped, so that undoing twice goes further back and not forth again.
-            last = self._last_change(objective, last.restores or last.number - 1)
-        return last.number - 1 if last is not None else 0
 
-    def _last_change(self, objective: str, number: int) -> Revision | None:
-        page = self._store.revisions(objective=objective, limit=1, before=number + 1)
-        return page.rows[0] if page.rows else None
+def _compile(configuration: Configuration, number: int) -> CurrentRevision:
+    """Return a configuration as a revision, compiled and checked from scratch."""
+    table = compile_table(configuration, number)
+    table.compile_all()
+    checked = CheckedConfiguration.check(SECTIONS, configuration)
+    return CurrentRevision(configuration=configuration, table=table, checked=checked)
+
+
+def _check_changes(current: CurrentRevision, after: Configuration) -> tuple[ConfigurationChanges, CheckedConfiguration]:
+    """Return what differs from the current configuration by identity, and the configuration after it, checked."""
+    changes = ConfigurationChanges(current.configuration, after)
+    shared = share_equal(changes)
+    if shared is not after:
+        changes = ConfigurationChanges(current.configuration, shared)
+    return changes, current.checked.update(changes)
+
+
+def _item_change(difference: Difference) -> ItemChange:
+    entity = difference.after
+    body = None if entity is None else _KINDS_BY_PLURAL[difference.kind].encode(entity, True)
+    return ItemChange(kind=difference.kind, name=difference.name, body=body)
+
+
+_KINDS_BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
 
 
 def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:

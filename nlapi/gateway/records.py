@@ -19,6 +19,7 @@ from nlapi.errors import UsageError
 from nlapi.extras import install_hint
 from nlapi.gateway.access import format_time
 from nlapi.gateway.codec import Json, encode_decision
+from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.model import Context, Decision, VersionRef
 
@@ -61,6 +62,9 @@ class Record:
     shadow: str = ""
     served_output: Any = None
     """the output that the client received, when this is a copy"""
+    usage: TokenUsage | None = None
+    streamed: bool = False
+    """whether the client received events, which are not kept as an output"""
 
 
 Sink = Callable[[Sequence[Record]], None]
@@ -69,7 +73,11 @@ Sink = Callable[[Sequence[Record]], None]
 
 def _training_records(records: Iterable[Record]) -> list[Record]:
     """Return the records that a model may be trained on: real traffic that was answered."""
-    return [record for record in records if not record.synthetic and not record.shadow and not record.error]
+    return [
+        record
+        for record in records
+        if not record.synthetic and not record.shadow and not record.error and not record.streamed
+    ]
 
 
 def training_log(file: Path) -> Sink:
@@ -336,6 +344,7 @@ def decision_json(record: Record) -> Json:
     """Return a record as `Recorded` in specs/gateway.yaml describes it."""
     decision = encode_decision(record.decision)
     decision.pop("shadows", None)
+    llm = {"streamed": record.streamed, "usage": usage_json(record.usage)} if record.usage else {}
     return {
         "request_id": record.request_id,
         "at": format_time(datetime.fromtimestamp(record.at, UTC)),
@@ -348,4 +357,19 @@ def decision_json(record: Record) -> Json:
         "fallback": record.fallback,
         "synthetic": record.synthetic,
         "error": record.error,
+        **llm,
     }
+
+
+def usage_json(usage: TokenUsage) -> Json:
+    """Return the usage of an LLM as `Usage` in specs/gateway.yaml describes it."""
+    members: Json = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": round(usage.cost_usd, 9),
+    }
+    if usage.cached_tokens:
+        members["cached_tokens"] = usage.cached_tokens
+    if usage.first_token_ms:
+        members["first_token_ms"] = round(usage.first_token_ms, 3)
+    return members | ({"estimated": True} if usage.estimated else {})

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.inference import LoadError, Runner
+from nlapi.gateway.llm.runner import LlmRunner
+from nlapi.gateway.llm.upstream import LlmUpstream
 from nlapi.gateway.local_runners import open_runner
 from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.gateway.snapshot import Snapshot
-from nlapi.routing.model import Configuration, Shard, ShardProtocol, Version, VersionRef
+from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Shard, ShardProtocol, Version, VersionRef
 
 LOCAL_SHARD = Shard(name="local")
 """the shard of this process, which a configuration need not declare"""
@@ -31,16 +33,16 @@ class OpenRunner:
 
     def can_serve(self, version: Version, shard: Shard) -> bool:
         """Return whether the runner can also serve `version` on `shard`."""
-        opened_version = self.version
-        same_version = opened_version.source == version.source and opened_version.output == version.output
-        return same_version and self.shard == shard
+        # Descriptions and input schemas are not the runner's.
+        opened_version = replace(self.version, description=version.description, input=version.input)
+        return opened_version == version and self.shard == shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRunners:
     """The runners of a revision that is not published yet; `new_runners` are those that were opened for it."""
 
-    clusters: dict[str, Cluster]
+    clusters: dict[str, Cluster | LlmUpstream]
     entries: dict[RunnerKey, OpenRunner] = field(default_factory=dict)
     new_runners: list[Runner] = field(default_factory=list)
 
@@ -52,11 +54,12 @@ class PreparedRunners:
 class RunnerRegistry:
     """All open runners."""
 
-    def __init__(self, models: Path) -> None:
+    def __init__(self, models: Path, environment: Mapping[str, str]) -> None:
         self._models = models
+        self._environment = environment
         self._current: dict[RunnerKey, OpenRunner] = {}
-        self._clusters: dict[str, Cluster] = {}
-        self._open_resources: list[Runner] = []
+        self._clusters: dict[str, Cluster | LlmUpstream] = {}
+        self._open_resources: list[Runner | Cluster | LlmUpstream] = []
         self._closing: set[asyncio.Task[None]] = set()
 
     async def prepare(self, configuration: Configuration) -> PreparedRunners:
@@ -86,16 +89,22 @@ class RunnerRegistry:
     def adopt(self, prepared: PreparedRunners) -> None:
         """Let the opened runners serve from now on."""
         self._current, self._clusters = prepared.entries, prepared.clusters
-        self._open_resources += prepared.new_runners
+        self._open_resources += [
+            *prepared.new_runners,
+            *(cluster for cluster in prepared.clusters.values() if cluster not in self._open_resources),
+        ]
 
     def close_unused(self, used: Iterable[Snapshot]) -> None:
         """Close, in the background, the runners that none of the revisions in `used` can reach."""
-        # By id: runners are mutable and compare by identity.
-        used_ids = {
-            id(runner)
-            for snapshot in used
-            for runner in (*snapshot.runners.values(), *snapshot.shadow_runners.values())
-        }
+        # By id: runners are mutable and compare by identity, and a RemoteRunner shares its cluster with others.
+        used_ids: set[int] = {id(resource) for resource in self._clusters.values()}
+        for snapshot in used:
+            for runner in (*snapshot.runners.values(), *snapshot.shadow_runners.values()):
+                used_ids.add(id(runner))
+                if isinstance(runner, RemoteRunner):
+                    used_ids.add(id(runner.cluster))
+                elif isinstance(runner, LlmRunner):
+                    used_ids.add(id(runner.upstream))
         unused = [resource for resource in self._open_resources if id(resource) not in used_ids]
         self._open_resources = [resource for resource in self._open_resources if id(resource) in used_ids]
         for resource in unused:
@@ -112,12 +121,14 @@ class RunnerRegistry:
         return {name: cluster.replica_health() for name, cluster in self._clusters.items()}
 
     # An unchanged shard keeps its Cluster: its connections stay open, and its breakers remember who failed.
-    def _reuse_cluster(self, shard: Shard) -> Cluster:
+    def _reuse_cluster(self, shard: Shard) -> Cluster | LlmUpstream:
         cluster = self._clusters.get(shard.name)
-        return cluster if cluster is not None and cluster.shard == shard else Cluster(shard)
+        if cluster is not None and cluster.shard == shard:
+            return cluster
+        return LlmUpstream(shard, self._environment) if shard.protocol in LLM_PROTOCOLS else Cluster(shard)
 
     async def _open_entry(
-        self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool
+        self, version: Version, shard: Shard, clusters: dict[str, Cluster | LlmUpstream], *, shadow: bool
     ) -> OpenRunner:
         runner: Runner
         if shard.protocol is ShardProtocol.LOCAL:
@@ -126,9 +137,15 @@ class RunnerRegistry:
                 runner = await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
-        elif cluster := clusters.get(shard.name):
-            # Copies get separate limits and breakers, so that they never delay a request.
-            runner = RemoteRunner(version, cluster.separate_copy() if shadow else cluster)
+        elif isinstance(cluster := clusters.get(shard.name), LlmUpstream):
+            try:
+                await asyncio.to_thread(cluster.prepare)
+            except NlapiError as error:
+                raise LoadError(version.ref, f"shard {shard.name}: {error.message}", hint=error.hint) from error
+            runner = LlmRunner(version, cluster.separate_copy() if shadow else cluster, owns_upstream=shadow)
+        elif cluster is not None:
+            # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
+            runner = RemoteRunner(version, cluster.separate_copy() if shadow else cluster, owns_cluster=shadow)
         else:
             raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
         return OpenRunner(version=version, shard=shard, runner=runner)

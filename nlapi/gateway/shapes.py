@@ -59,7 +59,7 @@ _NAMES: Mapping[type, Mapping[str, str]] = {
 _SLUGS = ("name", "objective", "model", "shard", "layer")
 """Attributes with the name of a noun. A context field is spelled as clients spell it."""
 
-_OPTIONAL = frozenset(("values", "buckets", "input", "output", "when", "unless", "between"))
+_OPTIONAL = frozenset(("values", "buckets", "input", "output", "when", "unless", "between", "headers"))
 """Lists and objects that are left out of JSON when they are empty."""
 
 

@@ -108,6 +108,9 @@ class ShardClient:
                 raise
         return await self._exchange(client, url, headers, body)
 
+    async def close(self) -> None:
+        """Do nothing: connections close by themselves once they are idle."""
+
     async def _exchange(self, client: Client, url: str, headers: Mapping[str, str], body: bytes) -> ShardResponse:
         try:
             async with client.post(url).headers(headers).body_bytes(body).build_streamed() as response:

@@ -94,6 +94,10 @@ class Cluster:
             for replica in self._replicas
         ]
 
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.close()
+
     async def call(self, call: ShardCall) -> InferenceResult:
         """Call a replica and return the body of its answer as `output`. InferenceError when none answered in time.
 
@@ -241,8 +245,9 @@ def _accept_response(answer: ShardResponse, replica: Replica, attempts: int) -> 
 class RemoteRunner:
     """The runner of one version on a shard."""
 
-    def __init__(self, version: Version, cluster: Cluster) -> None:
+    def __init__(self, version: Version, cluster: Cluster, *, owns_cluster: bool = False) -> None:
         self.cluster = cluster
+        self._owns_cluster = owns_cluster
         self._version = version
         self._open_inference = cluster.shard.protocol is ShardProtocol.OPEN_INFERENCE
         model, name = quote(version.model, safe=""), quote(version.name, safe="")
@@ -290,7 +295,8 @@ class RemoteRunner:
         return InferenceResult(output=output, stages=stages, attempts=result.attempts, endpoint=result.endpoint)
 
     async def close(self) -> None:
-        """Do nothing: connections close by themselves once they are idle."""
+        if self._owns_cluster:
+            await self.cluster.close()
 
     def _request_headers(self, request: InferenceRequest) -> Mapping[str, str]:
         headers = self._headers.copy()

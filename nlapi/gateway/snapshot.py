@@ -9,6 +9,7 @@ from typing import Any
 from nlapi.gateway import problems
 from nlapi.gateway.inference import DecisionTable, FailureKind, InferenceError, Runner
 from nlapi.gateway.json_schema import SchemaValidator, compile_schema
+from nlapi.gateway.llm.runner import LlmRunner
 from nlapi.gateway.metrics import Metrics, Series
 from nlapi.gateway.problems import unknown_object
 from nlapi.routing.model import (
@@ -209,6 +210,9 @@ class ServingPlan:
     guarded_fields: tuple[str, ...]
     """the fields of the output that canary guards measure"""
     shadows: tuple[tuple[Shadow, Runner], ...]
+    protocol: str = ""
+    """the LLM protocol of the runner; "" for a version that is no LLM"""
+    fallback_protocol: str = ""
 
 
 class Snapshot:
@@ -266,7 +270,9 @@ class Snapshot:
         return ServingPlan(
             decision=decision,
             runner=self.runners[decision.version],
+            protocol=_llm_protocol(self.runners[decision.version]),
             fallback=runner,
+            fallback_protocol=_llm_protocol(runner),
             fallback_version=fallback or decision.version,
             primary_timeout_s=route.timeout_s * (2 / 3 if runner else 1),
             series=self._metrics.series(decision.objective, decision.version, decision.canary),
@@ -277,6 +283,10 @@ class Snapshot:
                 if shadow.version in self.shadow_runners
             ),
         )
+
+
+def _llm_protocol(runner: Runner | None) -> str:
+    return runner.protocol if isinstance(runner, LlmRunner) else ""
 
 
 def _guarded_outputs(configuration: Configuration) -> dict[str, tuple[str, ...]]:

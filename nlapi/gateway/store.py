@@ -7,95 +7,34 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError
+from nlapi.gateway import store_schema
+from nlapi.gateway.store_rows import (
+    AuditEntry,
+    ChangeRecord,
+    ItemChange,
+    Revision,
+    RowPage,
+    TokenRecord,
+    body_from_row,
+    change_from_row,
+    entry_from_row,
+    revision_from_row,
+)
+from nlapi.gateway.store_schema import Json
 
-SCHEMA_VERSION = 1
+__all__ = ["AuditEntry", "ChangeRecord", "GatewayStore", "ItemChange", "Revision", "RowPage", "TokenRecord"]
+
 BUSY_TIMEOUT_S = 10.0
 # Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
 TOKEN_CHECK_INTERVAL_S = 1.0
 MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
-
-_SCHEMA = """
-CREATE TABLE revisions (
-  number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
-  summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
-CREATE TABLE tokens (
-  name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, audience TEXT NOT NULL, role TEXT NOT NULL,
-  client TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT);
-CREATE TABLE audit (
-  id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
-  outcome TEXT NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE decisions (
-  id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at TEXT NOT NULL, objective TEXT NOT NULL, model TEXT NOT NULL,
-  version TEXT NOT NULL, user TEXT, client TEXT, experiment TEXT, canary TEXT, failed INTEGER NOT NULL,
-  body TEXT NOT NULL);
-CREATE INDEX decisions_by_request ON decisions (request_id);
-CREATE INDEX decisions_by_time ON decisions (at);
-CREATE INDEX audit_by_time ON audit (at);
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """A committed change; `document` is the JSON of the whole configuration after it.
-
-    `restores` is the number of the revision that it restored; 0 when it is not a rollback.
-    """
-
-    # The fields are the columns of the table `revisions`, and `_revision_from_row` fills them by name.
-
-    number: int
-    at: str
-    who: str
-    why: str
-    summary: str = ""
-    objectives: tuple[str, ...] = ()
-    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._revision_before).
-    restores: int = 0
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRecord:
-    """A stored token with the sha256 of its secret, never the secret; times are ISO 8601 in UTC."""
-
-    name: str
-    digest: str
-    audience: str
-    role: str = ""
-    client: str = ""
-    created_at: str
-    expires_at: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """An entry of the audit log."""
-
-    # The fields are the columns of the table `audit` and the keys of an answer, by asdict().
-
-    at: str
-    who: str
-    action: str
-    target: str
-    outcome: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowPage:
-    """A page of rows; `next` is the key after which the next page begins, 0 on the last page."""
-
-    rows: tuple[Any, ...]
-    next: int
-    total: int
 
 
 class SqlFilter:
@@ -119,23 +58,6 @@ class SqlFilter:
     def sql(self) -> str:
         """Return the WHERE clause, or "" without conditions."""
         return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
-
-
-def _revision_from_row(row: sqlite3.Row) -> Revision:
-    """Return the Revision of a row."""
-    objectives = tuple(json.loads(row["objectives"]))
-    return Revision(**dict(row) | {"objectives": objectives, "document": json.loads(row["document"])})
-
-
-def _entry_from_row(row: sqlite3.Row) -> AuditEntry:
-    """Return the AuditEntry of a row."""
-    return AuditEntry(**{key: value for key, value in dict(row).items() if key != "id"})
-
-
-def _body_from_row(row: sqlite3.Row) -> Mapping[str, Any]:
-    """Return the JSON object in the column `body`."""
-    body: Mapping[str, Any] = json.loads(row["body"])
-    return body
 
 
 def _column_text(value: Any) -> str | None:
@@ -162,6 +84,7 @@ class GatewayStore:
         self._data_version = 0
         self._checked_at = 0.0
         self._path = str(path)
+        self._pruned_callbacks: list[Callable[[frozenset[int]], None]] = []
         self._lock_file = -1
         """the descriptor of the lock file of a gateway that serves from this database, or -1"""
         if self._path != ":memory:":
@@ -174,17 +97,22 @@ class GatewayStore:
             raise NlapiError(f"cannot open the gateway's store {path}: {error}", hint="give another file") from None
 
     def _prepare(self) -> None:
+        # Only an empty file takes it: the pages that a prune frees go back to the file system.
+        self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             self._db.execute(f"PRAGMA {pragma}")
-        with self.transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    if statement.strip():
-                        self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            elif version != SCHEMA_VERSION:
-                raise NlapiError(f"the gateway's store is of version {version}", hint="a newer nlapi made it")
+        version = store_schema.database_version(self._db)
+        if version == store_schema.SCHEMA_VERSION:
+            return
+        if version:  # an older gateway that still serves from the file would fail at its next change
+            self.claim()
+        try:
+            with self.transaction():
+                store_schema.migrate(self._db)
+            if version:
+                store_schema.shrink(self._db)
+        finally:
+            self._release_claim()
 
     def claim(self) -> None:
         """Lock the database for one serving gateway until `close`. NlapiError when another process has the lock."""
@@ -202,6 +130,9 @@ class GatewayStore:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+        self._release_claim()
+
+    def _release_claim(self) -> None:
         if self._lock_file >= 0:
             os.close(self._lock_file)
             self._lock_file = -1
@@ -221,15 +152,26 @@ class GatewayStore:
 
     # revisions
 
-    def add_revision(self, revision: Revision) -> None:
-        """Commit a revision, whose number must follow the last. NlapiError when it cannot be stored."""
+    def add_revision(self, revision: Revision, changes: Iterable[ItemChange]) -> None:
+        """Commit a revision, whose number must follow the last, with what it changes; its `document` is not read.
+
+        NlapiError when it cannot be stored.
+        """
         row = (
             revision.number, revision.at, revision.who, revision.why, revision.summary,
-            json.dumps(revision.objectives), revision.restores, json.dumps(revision.document, separators=(",", ":")),
+            json.dumps(revision.objectives), revision.restores,
         )  # fmt: skip
+        rows = [
+            ((change.kind, change.name), None if change.body is None else store_schema.item_body(change.body))
+            for change in changes
+        ]
         try:
             with self.transaction():
-                self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?,?)", row)
+                last = self.last_number()
+                if revision.number != last + 1:  # what it changes is a difference to the revision before it
+                    raise NlapiError(f"revision {revision.number} cannot be kept: the last in the database is {last}")
+                self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", row)
+                store_schema.write_items(self._db, revision.number, rows)
         except sqlite3.Error as error:
             raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
 
@@ -239,8 +181,32 @@ class GatewayStore:
         return int(row["number"] or 0) if row else 0
 
     def revision(self, number: int) -> Revision | None:
-        row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
-        return _revision_from_row(row) if row else None
+        """Return a revision with its whole document; None when there is none of that number, or it was pruned."""
+        with self._lock:  # both reads under one lock: no prune comes between them
+            row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
+            items = self._db.execute(_ITEMS_OF_REVISION, (number,)).fetchall() if row else []
+        return revision_from_row(row, store_schema.document_of_items(items)) if row else None
+
+    def revision_numbers(self) -> frozenset[int]:
+        """Return the numbers of the stored revisions."""
+        return frozenset(int(row["number"]) for row in self._fetch_all("SELECT number FROM revisions"))
+
+    def has_revision(self, number: int) -> bool:
+        """Return whether a revision of that number is stored."""
+        return self._fetch_row("SELECT 1 FROM revisions WHERE number = ?", number) is not None
+
+    def differing_documents(self, first: int, second: int) -> tuple[Json, Json]:
+        """Return the documents of two revisions, each without what both have in common."""
+        with self._lock:
+            documents = [
+                self._db.execute(_ITEMS_OF_ONE_REVISION, pair).fetchall() for pair in ((first, second), (second, first))
+            ]
+        return store_schema.document_of_items(documents[0]), store_schema.document_of_items(documents[1])
+
+    def stored_bodies(self, kind: str) -> list[Json]:
+        """Return the items of a kind, such as "versions", that any stored revision has."""
+        rows = self._fetch_all("SELECT DISTINCT body FROM items WHERE kind = ?", kind)
+        return [json.loads(row["body"]) for row in rows]
 
     def revisions(
         self, *, since: str = "", until: str = "", author: str = "", objective: str = "", limit: int, before: int = 0
@@ -251,7 +217,71 @@ class GatewayStore:
         conditions.add("lower(who) = lower(?)", author)
         if objective:
             conditions.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
-        return self._page("revisions", "number", conditions, limit, before, _revision_from_row, _REVISION_COLUMNS)
+        return self._page("revisions", "number", conditions, limit, before, revision_from_row)
+
+    def changes_of(self, objective: str) -> list[ChangeRecord]:
+        """Return the revisions that changed an objective, newest first, with those that were pruned."""
+        query = """
+            SELECT number, who, restores, 0 AS pruned FROM revisions
+            WHERE EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)
+            UNION ALL SELECT number, '', 0, 1 FROM pruned_changes WHERE objective = ?
+            ORDER BY number DESC"""
+        return [change_from_row(row) for row in self._fetch_all(query, objective, objective)]
+
+    def changes_by_objective(self) -> dict[str, list[ChangeRecord]]:
+        """Return what `changes_of` returns for every objective, in one reading."""
+        query = """
+            SELECT value AS objective, number, who, restores, 0 AS pruned FROM revisions, json_each(objectives)
+            UNION ALL SELECT objective, number, '', 0, 1 FROM pruned_changes
+            ORDER BY number DESC"""
+        changes: dict[str, list[ChangeRecord]] = {}
+        for row in self._fetch_all(query):
+            changes.setdefault(row["objective"], []).append(change_from_row(row))
+        return changes
+
+    def first_number_of(self, kind: str, name: str) -> int:
+        """Return the number of the oldest revision that had an item; 0 when no stored one has it."""
+        row = self._fetch_row("SELECT min(first) AS number FROM items WHERE kind = ? AND name = ?", kind, name)
+        return int(row["number"] or 0) if row else 0
+
+    def oldest_prunable(self, *, newest: int, before: str) -> int:
+        """Return the oldest revision that `prune` with these limits may delete, unless it is protected; 0 for none."""
+        query = "SELECT min(number) AS number FROM revisions WHERE number <= ? AND at < ?"
+        row = self._fetch_row(query, self.last_number() - max(1, newest), before)
+        return int(row["number"] or 0) if row else 0
+
+    def prune(self, *, newest: int, before: str, protected: Collection[int], limit: int) -> tuple[int, ...]:
+        """Delete the oldest revisions, at most `limit`, and return their numbers.
+
+        The `newest` newest, those from the time `before` on and the `protected` stay, whole. It is one transaction.
+        """
+        query = "SELECT number, objectives FROM revisions WHERE number <= ? AND at < ? ORDER BY number"
+        with self.transaction():
+            rows = self._fetch_all(query, self.last_number() - max(1, newest), before)
+            pruned = [row for row in rows if row["number"] not in protected][:limit]
+            numbers = [(int(row["number"]),) for row in pruned]
+            if not numbers:
+                return ()
+            changes = [(name, row["number"]) for row in pruned for name in json.loads(row["objectives"])]
+            self._db.executemany("INSERT OR IGNORE INTO pruned_changes VALUES (?,?)", changes)
+            self._db.executemany("DELETE FROM revisions WHERE number = ?", numbers)
+            # Older than every stored revision, they can hide nothing from an undo any more.
+            oldest = "DELETE FROM pruned_changes WHERE number < (SELECT min(number) FROM revisions)"
+            self._db.execute(oldest)
+            unused = """
+                DELETE FROM items WHERE last IS NOT NULL AND NOT EXISTS (
+                  SELECT 1 FROM revisions WHERE number BETWEEN items.first AND items.last)"""
+            self._db.execute(unused)
+        with self._lock:
+            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            remaining = self.revision_numbers()
+        for callback in self._pruned_callbacks:
+            callback(remaining)
+        return tuple(number for (number,) in numbers)
+
+    def on_pruned(self, callback: Callable[[frozenset[int]], None]) -> None:
+        """Call `callback` with the numbers of the remaining revisions after each prune, in the thread that pruned."""
+        self._pruned_callbacks.append(callback)
 
     # tokens
 
@@ -307,7 +337,7 @@ class GatewayStore:
         conditions.add_period(since, until)
         conditions.add("lower(who) = lower(?)", author)
         conditions.add("outcome = ?", outcome)
-        return self._page("audit", "id", conditions, limit, before, _entry_from_row)
+        return self._page("audit", "id", conditions, limit, before, entry_from_row)
 
     # decisions
 
@@ -330,7 +360,7 @@ class GatewayStore:
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
         """Return the last record of a request, or None."""
         row = self._fetch_row("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
-        return _body_from_row(row) if row else None
+        return body_from_row(row) if row else None
 
     def decisions(
         self,
@@ -349,7 +379,17 @@ class GatewayStore:
             conditions.add(f"{_DECISION_COLUMNS[column]} = ?", value)
         if failed is not None:
             conditions.add("failed = ?", str(int(failed)))
-        return self._page("decisions", "id", conditions, limit, before, _body_from_row)
+        return self._page("decisions", "id", conditions, limit, before, body_from_row)
+
+    def llm_spending(self, since: str) -> dict[str, tuple[int, float]]:
+        """Return the tokens and dollars of LLMs that each client spent since a time, by the recorded decisions."""
+        usage = "json_extract(body, '$.usage.input_tokens') + json_extract(body, '$.usage.output_tokens')"
+        query = (
+            f"SELECT client, sum({usage}) AS tokens, sum(json_extract(body, '$.usage.cost_usd')) AS dollars "  # noqa: S608
+            "FROM decisions WHERE at >= ? AND json_extract(body, '$.usage') IS NOT NULL GROUP BY client"
+        )
+        rows = self._fetch_all(query, since)
+        return {row["client"]: (int(row["tokens"]), float(row["dollars"])) for row in rows}
 
     # reading
 
@@ -361,14 +401,13 @@ class GatewayStore:
         limit: int,
         before: int,
         build: Callable[[sqlite3.Row], Any],
-        columns: str = "*",
     ) -> RowPage:
         # Only names and conditions that are written in this file get into the text; values are bound.
         count_row = self._fetch_row(f"SELECT count(*) AS total FROM {table}{conditions.sql()}", *conditions.values)  # noqa: S608
         total = int(count_row["total"]) if count_row else 0
         if before:
             conditions.add(f"{key} < ?", str(before))
-        query = f"SELECT {columns} FROM {table}{conditions.sql()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT * FROM {table}{conditions.sql()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
         rows = self._fetch_all(query, *conditions.values, limit + 1)
         next_key = int(rows[limit - 1][key]) if len(rows) > limit else 0
         return RowPage(rows=tuple(build(row) for row in rows[:limit]), next=next_key, total=total)
@@ -383,8 +422,8 @@ class GatewayStore:
             return self._db.execute(query, values).fetchall()
 
 
-# A document may have up to 32 MiB: a list of revisions is read without documents.
-_REVISION_COLUMNS = "number, at, who, why, summary, objectives, restores, '{}' AS document"
+_ITEMS_OF_REVISION = "SELECT kind, body FROM items WHERE first <= ?1 AND (last IS NULL OR last >= ?1)"
+_ITEMS_OF_ONE_REVISION = f"{_ITEMS_OF_REVISION} AND NOT (first <= ?2 AND (last IS NULL OR last >= ?2))"
 
 
 def _create_private_file(path: Path) -> None:

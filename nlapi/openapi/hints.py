@@ -28,19 +28,34 @@ SCALES: Mapping[str, Decimal] = {
 }
 """Unit on the wire, with the number of it in one unit that people use (a dollar, a second, a per cent)."""
 
-HINT_TYPES: Mapping[str, type] = {"name": str, "description": str, "hide": bool, "effect": str, "unit": str}
+HINT_TYPES: Mapping[str, type] = {
+    "name": str,
+    "description": str,
+    "hide": bool,
+    "effect": str,
+    "unit": str,
+    "names": str,
+    "verbs": str,
+}
 EXTENSION_PREFIX = "x-nlapi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """The values of `x-nlapi`. `unit` is the unit on the wire, in lower case; "" where it is not stated."""
+    """The values of `x-nlapi`. `unit` is the unit on the wire, in lower case; "" where it is not stated.
+
+    `names` are the places of the names that a value has to be one of, divided by spaces, each the id of a read without
+    arguments and a JSON Pointer into its answer in which `*` is every entry: `getConfiguration#/models/*/name`.
+    `verbs` are further words, divided by spaces, with which people command an operation: `abort kill`.
+    """
 
     name: str = ""
     description: str = ""
     hide: bool = False
     effect: str = ""
     unit: str = ""
+    names: str = ""
+    verbs: str = ""
 
 
 NO_HINTS = Hints()
@@ -55,6 +70,11 @@ def read_hints(node: Any) -> Hints:
         key: value for key, value in raw.items() if key in HINT_TYPES and isinstance(value, HINT_TYPES[key])
     }
     return Hints(**{**valid, "unit": valid.get("unit", "").lower()})
+
+
+def stated_verbs(extensions: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the words with which people command an operation, by its `extensions`, beside those of its name."""
+    return tuple(read_hints(extensions).verbs.lower().split()) if extensions else ()
 
 
 def _raw_hints(node: object) -> dict[str, object]:

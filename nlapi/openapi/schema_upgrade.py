@@ -60,7 +60,7 @@ DROPPED_KEYWORDS = frozenset((
 # Keywords that only annotate, and so keep their meaning beside a `$ref` in every version.
 ANNOTATION_KEYWORDS = frozenset((
     "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
-    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
+    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit", "x-nlapi-names",
 ))  # fmt: skip
 
 # Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -53,12 +54,14 @@ from nlapi.planner.operations.refusals import is_certain, prohibition, refusal_p
 from nlapi.planner.operations.sentence_coverage import explains_all_words, other_goals, rewrite_as_command
 from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
+from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.preset_values import Values, complete_values, pending_lookup
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
 from nlapi.planner.steps.followup import plan_question
 from nlapi.planner.steps.goal import call_plan
+from nlapi.planner.steps.live_names import names_plan, read_names, without_name_rounds
 from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
 from nlapi.planner.steps.state import CallState, Goal
 from nlapi.planner.steps.steps import next_plan, plan_goal
@@ -99,17 +102,26 @@ class OfflinePlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield the next Plan of a conversation."""
-        turn, known_values = conversation.current, conversation.known_values
+        asked, conversation = conversation, without_name_rounds(conversation)
+        names = read_names(asked).mentioned(conversation.question)
+        planner = self._with_names(names)
+        turn, known_values, catalogue = conversation.current, conversation.known_values, planner.catalogue
         if not any(round.steps for round in turn.rounds):
             today = self.today or date.today()
-            yield plan_question(conversation, self.catalogue, partial(self.plan, live=True), today)
+            plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
+            yield names_plan(plan, asked, catalogue) or plan
             return
-        plan = next_plan(turn, self.catalogue, known_values, today=self.today)
+        plan = next_plan(turn, catalogue, known_values, today=self.today)
         if not plan.calls and not plan.missing:
-            plan_clause = partial(self._plan_clause, known_values=known_values, live=True)
-            several = self.catalogue.several
+            plan_clause = partial(planner._plan_clause, known_values=known_values, live=True)
+            several = catalogue.several
             plan = next_clause_plan(conversation, plan, plan_clause, several=several, today=self.today)
         yield plan
+
+    def _with_names(self, names: LiveNames) -> OfflinePlanner:
+        planner = copy(self)
+        planner.catalogue = self.catalogue.with_names(names)
+        return planner
 
     def plan(
         self,
@@ -156,7 +168,8 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     is_choice = partial(catalogue.is_choice, text)
     text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
-    return read_sentence(rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations), today)
+    text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
+    return read_sentence(text, today, catalogue.names_in(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

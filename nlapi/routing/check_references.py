@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from nlapi.issue import Issue
 from nlapi.routing import describe
+from nlapi.routing.check_sections import CheckScope, EntityName, EntitySection, Section
 from nlapi.routing.model import (
-    CLIENT_NAME_FIELD,
+    MATCH_ALL,
     Configuration,
     Field,
     FieldType,
@@ -79,39 +81,50 @@ def _allowed_values_hint(field: Field) -> str:
     return f"it takes {describe.join_items(texts, 'or')}"
 
 
-# Undeclared, but rules may match it, so the checks need a declaration.
-CLIENT_FIELD = Field(name=CLIENT_NAME_FIELD, description="the name of the client that asks")
-"""The field that every objective has."""
-
-
-def check_references(configuration: Configuration) -> Iterator[Issue]:
-    """Yield faults of rules missing-default, unknown-objective, unknown-model, unknown-version, unknown-shard,
-    unknown-field, unknown-layer, wrong-type, wrong-value and empty-range.
+def reference_sections() -> Iterator[Section]:
+    """Yield the checks for faults of rules missing-default, unknown-objective, unknown-model, unknown-version,
+    unknown-shard, unknown-field, unknown-layer, wrong-type, wrong-value and empty-range.
     """
-    yield from _check_objectives(configuration)
-    for version in configuration.versions.values():
-        yield from _check_version(configuration, version)
-    checker = _ReferenceChecker(configuration)
+    yield EntitySection("objectives", _check_objective, reads=_objective_reads, read_kinds=("versions",))
+    yield EntitySection("versions", _check_version, reads=_version_reads, read_kinds=("models", "shards"))
     for kind in ("rules", "experiments", "canaries", "shadows", "overrides"):
-        for name, entity in getattr(configuration, kind).items():
-            yield from checker.issues(f"{kind}.{name}", entity)
+        read_kinds = ("objectives", "versions", "layers")
+        yield EntitySection(kind, partial(_check_references, kind), reads=_entity_reads, read_kinds=read_kinds)
 
 
-def _check_objectives(configuration: Configuration) -> Iterator[Issue]:
-    for objective in configuration.objectives.values():
-        location = f"objectives.{objective.name}"
-        if objective.default is None:
-            hint = "name the version that serves it when no rule matches"
-            yield Issue.error(
-                f"{location}.default", f"objective {objective.name!r} has no default", hint, "missing-default"
-            )
-        for name in ("default", "fallback"):
-            ref = getattr(objective, name)
-            if ref is not None:
-                yield from _check_version_ref(f"{location}.{name}", configuration, ref)
+def _objective_reads(objective: Objective) -> Iterator[EntityName]:
+    return (("versions", ref) for ref in (objective.default, objective.fallback))
 
 
-def _check_version(configuration: Configuration, version: Version) -> Iterator[Issue]:
+def _version_reads(version: Version) -> Iterator[EntityName]:
+    return iter((("models", version.model), ("shards", version.shard)))
+
+
+def _entity_reads(entity: Any) -> Iterator[EntityName]:
+    # By attribute and not by class: five kinds of entities have these fields in different combinations.
+    yield "objectives", entity.objective
+    for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
+        yield "versions", share.version
+    for name in ("version", "base"):
+        yield "versions", getattr(entity, name, None)
+    yield "layers", getattr(entity, "layer", "")
+
+
+def _check_objective(scope: CheckScope, key: object, objective: Objective) -> Iterator[Issue]:
+    location = f"objectives.{objective.name}"
+    if objective.default is None:
+        hint = "name the version that serves it when no rule matches"
+        yield Issue.error(
+            f"{location}.default", f"objective {objective.name!r} has no default", hint, "missing-default"
+        )
+    for name in ("default", "fallback"):
+        ref = getattr(objective, name)
+        if ref is not None:
+            yield from _check_version_ref(f"{location}.{name}", scope.configuration, ref)
+
+
+def _check_version(scope: CheckScope, key: object, version: Version) -> Iterator[Issue]:
+    configuration = scope.configuration
     location = f"versions.{version.ref}"
     if version.model not in configuration.models:
         message = f"there is no model {version.model!r}"
@@ -143,53 +156,40 @@ def _check_version_ref(location: str, configuration: Configuration, ref: Version
         yield Issue.error(location, f"there is no model {ref.model!r}", hint, "unknown-model")
 
 
-class _ReferenceChecker:
-    """Checks the references of one rule, experiment, canary, shadow or override."""
+def _check_references(kind: str, scope: CheckScope, key: object, entity: Any) -> Iterator[Issue]:
+    """Yield the faults in the references of one rule, experiment, canary, shadow or override."""
+    location, configuration = f"{kind}.{key}", scope.configuration
+    for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
+        if share.version not in configuration.versions:
+            yield from _check_version_ref(f"{location}.{share.version}", configuration, share.version)
+    for name in ("version", "base"):
+        ref = getattr(entity, name, None)
+        if ref is not None:
+            yield from _check_version_ref(f"{location}.{name}", configuration, ref)
+    layer = getattr(entity, "layer", "")
+    if layer and layer not in configuration.layers:
+        message = f"there is no layer {layer!r}"
+        yield Issue.error(f"{location}.layer", message, nearest_hint(layer, configuration.layers), "unknown-layer")
+    objective = configuration.objectives.get(entity.objective)
+    if objective is None:
+        message = f"there is no objective {entity.objective!r}"
+        hint = nearest_hint(entity.objective, configuration.objectives)
+        yield Issue.error(f"{location}.objective", message, hint, "unknown-objective")
+    else:
+        yield from _check_fields(location, entity, objective, scope.fields(entity.objective))
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-        # Built once for all entities, not again for each of 10,000 rules.
-        self._fields: Mapping[str, Mapping[str, Field]] = {
-            name: {**{field.name: field for field in objective.context}, CLIENT_FIELD.name: CLIENT_FIELD}
-            for name, objective in configuration.objectives.items()
-        }
 
-    def issues(self, location: str, entity: object) -> Iterator[Issue]:
-        # By attribute and not by class: five kinds of entities have these fields in different combinations.
-        for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
-            if share.version not in self._configuration.versions:
-                yield from _check_version_ref(f"{location}.{share.version}", self._configuration, share.version)
-        for name in ("version", "base"):
-            ref = getattr(entity, name, None)
-            if ref is not None:
-                yield from _check_version_ref(f"{location}.{name}", self._configuration, ref)
-        layer = getattr(entity, "layer", "")
-        if layer and layer not in self._configuration.layers:
-            message = f"there is no layer {layer!r}"
-            yield Issue.error(
-                f"{location}.layer", message, nearest_hint(layer, self._configuration.layers), "unknown-layer"
-            )
-        name = entity.objective  # type: ignore[attr-defined]
-        objective = self._configuration.objectives.get(name)
-        if objective is None:
-            message = f"there is no objective {name!r}"
-            hint = nearest_hint(name, self._configuration.objectives)
-            yield Issue.error(f"{location}.objective", message, hint, "unknown-objective")
-        else:
-            yield from self._check_fields(location, entity, objective)
-
-    def _check_fields(self, location: str, entity: object, objective: Objective) -> Iterator[Issue]:
-        declared = self._fields[objective.name]
-        match: Match = getattr(entity, "match", Match())
-        yield from _check_values(f"{location}.match.when", match.when, objective, declared)
-        yield from _check_values(f"{location}.match.unless", match.unless, objective, declared)
-        yield from _check_ranges(f"{location}.match.between", match.between, objective, declared)
-        unit = getattr(entity, "unit", None)
-        if unit is not None and unit not in declared and _splits_units(entity):
-            yield _unknown_field_issue(f"{location}.unit", unit, objective, declared)
-        field = getattr(entity, "field", None)
-        if field is not None:
-            yield from _check_values(location, {field: (entity.value,)}, objective, declared)  # type: ignore[attr-defined]
+def _check_fields(location: str, entity: Any, objective: Objective, declared: Mapping[str, Field]) -> Iterator[Issue]:
+    match: Match = getattr(entity, "match", MATCH_ALL)
+    yield from _check_values(f"{location}.match.when", match.when, objective, declared)
+    yield from _check_values(f"{location}.match.unless", match.unless, objective, declared)
+    yield from _check_ranges(f"{location}.match.between", match.between, objective, declared)
+    unit = getattr(entity, "unit", None)
+    if unit is not None and unit not in declared and _splits_units(entity):
+        yield _unknown_field_issue(f"{location}.unit", unit, objective, declared)
+    field = getattr(entity, "field", None)
+    if field is not None:
+        yield from _check_values(location, {field: (entity.value,)}, objective, declared)
 
 
 def _splits_units(entity: object) -> bool:

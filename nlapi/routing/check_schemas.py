@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from nlapi.issue import Issue, Level
+from nlapi.routing.change import DECIDING_KINDS
 from nlapi.routing.check_references import nearest_hint
+from nlapi.routing.check_sections import CheckScope, EntityName, EntitySection, Section
 from nlapi.routing.model import OUTPUT_PREFIX, Canary, Configuration, Objective, Version, VersionRef
 
 Schema = Mapping[str, Any]
@@ -15,34 +19,86 @@ Schema = Mapping[str, Any]
 MAX_COMPARED_DEPTH = 8
 
 
-def check_schemas(configuration: Configuration) -> Iterator[Issue]:
-    """Yield faults of rules invalid-schema (JSON Schema 2020-12), schema-mismatch and unmeasured-guard.
+SchemaKey: TypeAlias = tuple[str, object, str]
+"""Kind and key of an entity, and the side of its schema: "input" or "output"."""
+
+
+def schema_sections() -> Iterator[Section]:
+    """Yield the checks for faults of rules invalid-schema (JSON Schema 2020-12), schema-mismatch and unmeasured-guard.
 
     The comparison is conservative: it reads `type`, `properties`, `required` and `items`, and accepts everything else.
     """
-    # A schema that is not JSON Schema is reported once and not compared.
-    broken: set[int] = set()
-    for kind in ("objectives", "versions"):
-        for name, entity in getattr(configuration, kind).items():
-            for side in ("input", "output"):
-                schema = getattr(entity, side)
-                issue = _schema_issue(f"{kind}.{name}.{side}", schema) if schema else None
-                if issue:
-                    broken.add(id(schema))
-                    yield issue
-    for name, refs in _reachable_versions(configuration).items():
-        objective = configuration.objectives[name]
-        for ref in sorted(refs):
-            version = configuration.versions.get(ref)
-            if version is not None:
-                yield from _compare_schemas(objective, version, broken)
-    for canary in configuration.canaries.values():
-        if canary.objective in configuration.objectives:
-            yield from _check_guards(canary, configuration.objectives[canary.objective])
+    yield SchemaSection()
+    yield EntitySection("canaries", _check_guards, reads=_guard_reads, read_kinds=("objectives",), ignores_missing=True)
 
 
-def _check_guards(canary: Canary, objective: Objective) -> Iterator[Issue]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparison:
+    """The number of references to each version that an objective may reach, and what their schemas lack."""
+
+    versions: Mapping[VersionRef, int]
+    issues: tuple[Issue, ...]
+
+
+class SchemaSection:
+    """The check of all schemas, and of those of objectives against those of versions."""
+
+    def __init__(
+        self,
+        broken: Mapping[SchemaKey, Issue] | None = None,
+        comparisons: Mapping[str, _Comparison] | None = None,
+    ) -> None:
+        self._broken = broken or {}
+        """the schemas that are not JSON Schema: they are reported once and not compared"""
+        self._comparisons = comparisons or {}
+
+    def update(self, scope: CheckScope) -> SchemaSection:
+        changes, configuration = scope.changes, scope.configuration
+        versions = frozenset(changes.keys("versions"))
+        names = set(changes.objectives)
+        if versions:
+            names.update(name for name, entry in self._comparisons.items() if not versions.isdisjoint(entry.versions))
+        if not names and not versions:
+            return self
+        broken = dict(self._broken)
+        for kind in ("objectives", "versions"):
+            for key in changes.keys(kind):
+                entity = getattr(configuration, kind).get(key)
+                for side in ("input", "output"):
+                    broken.pop((kind, key, side), None)
+                    schema = getattr(entity, side, None)
+                    issue = _schema_issue(f"{kind}.{key}.{side}", schema) if schema else None
+                    if issue:
+                        broken[kind, key, side] = issue
+        comparisons = {name: entry for name, entry in self._comparisons.items() if name not in names}
+        for name in names & configuration.objectives.keys():
+            counts = _count_versions(scope, name, self._comparisons.get(name))
+            objective = configuration.objectives[name]
+            known = [version for ref in sorted(counts) if (version := configuration.versions.get(ref)) is not None]
+            issues = (issue for version in known for issue in _compare_schemas(name, objective, version, broken))
+            comparisons[name] = _Comparison(versions=counts, issues=tuple(issues))
+        return SchemaSection(broken, comparisons)
+
+    def issues(self, configuration: Configuration) -> Iterator[Issue]:
+        if self._broken:
+            for kind in ("objectives", "versions"):
+                for key in getattr(configuration, kind):
+                    for side in ("input", "output"):
+                        if (kind, key, side) in self._broken:
+                            yield self._broken[kind, key, side]
+        for name in configuration.objectives:
+            yield from self._comparisons[name].issues
+
+
+def _guard_reads(canary: Canary) -> Iterator[EntityName]:
+    yield "objectives", canary.objective
+
+
+def _check_guards(scope: CheckScope, key: object, canary: Canary) -> Iterator[Issue]:
     """Yield an error for a guard on a field that no output has: it could never be broken."""
+    objective = scope.configuration.objectives.get(canary.objective)
+    if objective is None:
+        return
     properties = objective.output.get("properties")
     for index, guard in enumerate(canary.guards):
         field = guard.metric.removeprefix(OUTPUT_PREFIX)
@@ -69,30 +125,43 @@ def _schema_issue(location: str, schema: Any) -> Issue | None:
     return Issue.error(f"{location}{place}", f"it is not JSON Schema: {problem.message[:160]}", hint, "invalid-schema")
 
 
-def _reachable_versions(configuration: Configuration) -> dict[str, set[VersionRef]]:
-    """Return the versions that requests of each objective may reach."""
-    reachable = {
-        name: {ref for ref in (objective.default, objective.fallback) if ref is not None}
-        for name, objective in configuration.objectives.items()
-    }
-    for rule in configuration.rules.values():
-        reachable.get(rule.objective, set()).update(share.version for share in rule.shares)
-    for experiment in configuration.experiments.values():
-        reachable.get(experiment.objective, set()).update(cell.version for cell in experiment.cells)
-    for kind in (configuration.canaries, configuration.shadows, configuration.overrides):
-        for entity in kind.values():
-            reachable.get(entity.objective, set()).add(entity.version)
-    return reachable
+def _count_versions(scope: CheckScope, name: str, previous: _Comparison | None) -> dict[VersionRef, int]:
+    """Return the versions that requests of an objective may reach, each with the number of references to it."""
+    # Counted, so that a change of one rule among 10,000 reads that rule only.
+    counts: Counter[VersionRef] = Counter(previous.versions if previous is not None else ())
+    for kind in DECIDING_KINDS:
+        old, new = scope.changes.of_objective(kind, name)
+        if previous is None:
+            old, new = [], [item for item in getattr(scope.configuration, kind).values() if item.objective == name]
+        counts.update(ref for entity in new for ref in _targets(entity))
+        counts.subtract(ref for entity in old for ref in _targets(entity))
+    objectives = scope.configuration.objectives, scope.changes.before.objectives if previous is not None else {}
+    for mapping, change in zip(objectives, (1, -1), strict=True):
+        if name in mapping:
+            for ref in (mapping[name].default, mapping[name].fallback):
+                if ref is not None:
+                    counts[ref] += change
+    return {ref: count for ref, count in counts.items() if count}
 
 
-def _compare_schemas(objective: Objective, version: Version, broken: set[int]) -> Iterator[Issue]:
+def _targets(entity: Any) -> Iterator[VersionRef]:
+    for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
+        yield share.version
+    if hasattr(entity, "version"):
+        yield entity.version
+
+
+def _compare_schemas(
+    name: str, objective: Objective, version: Version, broken: Collection[SchemaKey]
+) -> Iterator[Issue]:
     """Yield the required properties that are not provided: to the version by its input, by it in its output."""
     sides = (
         ("input", objective.input, version.input, f"objective {objective.name!r}", f"version {version.ref}"),
         ("output", version.output, objective.output, f"version {version.ref}", f"objective {objective.name!r}"),
     )
     for side, provided, required, provider, consumer in sides:
-        if not {id(provided), id(required)} & broken and provided and required:
+        is_broken = ("objectives", name, side) in broken or ("versions", version.ref, side) in broken
+        if not is_broken and provided and required:
             for level, path, message in _incompatibilities(
                 provided, required, side, provider, consumer, MAX_COMPARED_DEPTH
             ):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from nlapi.issue import Issue
 from nlapi.routing import describe
-from nlapi.routing.change import ENTITY_KINDS, entity_key
+from nlapi.routing.change import ENTITY_KINDS, Entity, entity_key
 from nlapi.routing.check_references import has_type
+from nlapi.routing.check_sections import CheckScope, EntitySection, Section, WholeSection
 from nlapi.routing.decisions import experiment_salt
 from nlapi.routing.describe import format_percent
 from nlapi.routing.model import (
@@ -23,6 +25,7 @@ from nlapi.routing.model import (
     Field,
     Objective,
     Rule,
+    Shadow,
     Shard,
     ShardProtocol,
     Share,
@@ -39,22 +42,22 @@ MAX_NAME_CHARACTERS = 64
 PERCENT_TOLERANCE = 0.05
 
 
-def check_names(configuration: Configuration) -> Iterator[Issue]:
-    """Yield faults of rules bad-name, wrong-key, duplicate-field, reserved-field, wrong-type, no-endpoints,
-    bad-endpoint and bad-number.
+def name_sections() -> Iterator[Section]:
+    """Yield the checks for faults of rules bad-name, wrong-key, duplicate-field, reserved-field, wrong-type,
+    no-endpoints, bad-endpoint and bad-number.
     """
     for kind in ENTITY_KINDS.values():
-        for name, entity in getattr(configuration, kind).items():
-            yield from _check_name(f"{kind}.{name}", entity.name)
-            if name != entity_key(entity):
-                message = f"it is kept under {str(name)!r} and calls itself {str(entity_key(entity))!r}"
-                yield Issue.error(f"{kind}.{name}", message, "give both the same name", "wrong-key")
-    for objective in configuration.objectives.values():
-        yield from _check_objective(objective)
-    for shard in configuration.shards.values():
-        yield from _check_shard(shard)
-    for client in configuration.clients.values():
-        yield from _check_client(client)
+        yield EntitySection(kind, partial(_check_key, kind))
+    yield EntitySection("objectives", _check_objective)
+    yield EntitySection("shards", _check_shard)
+    yield EntitySection("clients", _check_client)
+
+
+def _check_key(kind: str, scope: CheckScope, key: object, entity: Entity) -> Iterator[Issue]:
+    yield from _check_name(f"{kind}.{key}", entity.name)
+    if key != entity_key(entity):
+        message = f"it is kept under {str(key)!r} and calls itself {str(entity_key(entity))!r}"
+        yield Issue.error(f"{kind}.{key}", message, "give both the same name", "wrong-key")
 
 
 def _check_name(location: str, name: str, name_pattern: re.Pattern[str] = NAME_PATTERN) -> Iterator[Issue]:
@@ -64,7 +67,7 @@ def _check_name(location: str, name: str, name_pattern: re.Pattern[str] = NAME_P
         yield Issue.error(location, message, hint, "bad-name")
 
 
-def _check_objective(objective: Objective) -> Iterator[Issue]:
+def _check_objective(scope: CheckScope, key: object, objective: Objective) -> Iterator[Issue]:
     location = f"objectives.{objective.name}"
     field_names: set[str] = set()
     for field in objective.context:
@@ -86,7 +89,7 @@ def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator
             yield Issue.error(f"{location}.values", message, "change the type or the value", "wrong-type")
 
 
-def _check_shard(shard: Shard) -> Iterator[Issue]:
+def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
     location = f"shards.{shard.name}.endpoints"
     if shard.protocol is not ShardProtocol.LOCAL and not shard.endpoints:
         message = f"shard {shard.name!r} speaks {shard.protocol} and has no endpoints"
@@ -99,8 +102,9 @@ def _check_shard(shard: Shard) -> Iterator[Issue]:
         yield from _check_number(f"shards.{shard.name}.{name}", getattr(shard, name), least=1)
 
 
-def _check_client(client: Client) -> Iterator[Issue]:
-    for name in ("rate", "burst", "concurrency"):
+def _check_client(scope: CheckScope, key: object, client: Client) -> Iterator[Issue]:
+    budgets = ("tokens_per_minute", "tokens_per_day", "dollars_per_minute", "dollars_per_day")
+    for name in ("rate", "burst", "concurrency", *budgets):
         yield from _check_number(f"clients.{client.name}.{name}", getattr(client, name), least=0)
 
 
@@ -109,23 +113,23 @@ def _check_number(location: str, value: Any, *, least: float) -> Iterator[Issue]
         yield Issue.error(location, f"{value} is too small", f"at least {least:g}", "bad-number")
 
 
-def check_shares(configuration: Configuration) -> Iterator[Issue]:
-    """Yield faults of rules bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100, layer-over-100,
-    layer-units, salt-in-use, bad-salt, bad-buckets, bad-guard, bad-number and same-version.
+def share_sections() -> Iterator[Section]:
+    """Yield the checks for faults of rules bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100,
+    layer-over-100, layer-units, salt-in-use, bad-salt, bad-buckets, bad-guard, bad-number and same-version.
     """
-    for rule in configuration.rules.values():
-        yield from _check_rule(rule)
-    for experiment in configuration.experiments.values():
-        yield from _check_experiment(experiment)
-    yield from _check_layers(configuration)
-    yield from _check_salts(configuration)
-    for canary in configuration.canaries.values():
-        yield from _check_canary(canary)
-    for shadow in configuration.shadows.values():
-        yield from _check_percent(f"shadows.{shadow.name}.percent", shadow.percent)
+    yield EntitySection("rules", _check_rule)
+    yield EntitySection("experiments", _check_experiment)
+    yield WholeSection(("experiments",), _check_layers)
+    yield WholeSection(("experiments", "layers"), _check_salts)
+    yield EntitySection("canaries", _check_canary)
+    yield EntitySection("shadows", _check_shadow)
 
 
-def _check_rule(rule: Rule) -> Iterator[Issue]:
+def _check_shadow(scope: CheckScope, key: object, shadow: Shadow) -> Iterator[Issue]:
+    yield from _check_percent(f"shadows.{shadow.name}.percent", shadow.percent)
+
+
+def _check_rule(scope: CheckScope, key: object, rule: Rule) -> Iterator[Issue]:
     location = f"rules.{rule.name}.shares"
     yield from _check_share_list(location, rule.shares)
     total = math.fsum(share.percent for share in rule.shares)
@@ -177,7 +181,7 @@ def _check_percent(location: str, value: float) -> Iterator[Issue]:
         yield Issue.error(location, f"{value:g} % is too small", "the smallest share is 0.01 %", "bad-percent")
 
 
-def _check_experiment(experiment: Experiment) -> Iterator[Issue]:
+def _check_experiment(scope: CheckScope, key: object, experiment: Experiment) -> Iterator[Issue]:
     location = f"experiments.{experiment.name}"
     yield from _check_share_list(f"{location}.cells", experiment.cells)
     if experiment.layer:
@@ -228,7 +232,7 @@ def _check_salts(configuration: Configuration) -> Iterator[Issue]:
             owners[experiment_salt(experiment)] = f"experiment {experiment.name!r}"
 
 
-def _check_canary(canary: Canary) -> Iterator[Issue]:
+def _check_canary(scope: CheckScope, key: object, canary: Canary) -> Iterator[Issue]:
     location = f"canaries.{canary.name}"
     yield from _check_percent(f"{location}.percent", canary.percent)
     for number, step in enumerate(canary.steps):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -114,14 +114,14 @@ class FieldIndex:
 
     __slots__ = (
         "_bits",
+        "_classes",
+        "_coder",
         "_codes",
-        "_examples",
         "_masks",
         "_neutral",
         "_spans",
         "_unless",
         "_when",
-        "constrained",
         "cuts",
         "name",
     )
@@ -137,24 +137,59 @@ class FieldIndex:
                 unless_bits.setdefault(value, []).append(bit)
         self.name = name
         self._when, self._unless, self._bits = when_bits, unless_bits, count
-        self._neutral = ((1 << count) - 1) ^ _bit_mask((bit for bit, match in matches if name in match.when), count)
+        # A bit without a match is set in every mask: it is for the caller to leave it out.
+        self._neutral = ((1 << count) - 1) ^ bit_mask((bit for bit, match in matches if name in match.when), count)
         # Masks are made on demand: with 10,000 rules most values are never asked for.
         self._masks: dict[int, int] = {}
-        self._examples: dict[int, Any] = {}
         ranges = [(bit, match.between[name]) for bit, match in matches if name in match.between]
-        self.cuts, self._spans = _interval_masks(ranges, count) if ranges else ([], [])
         # The bounds of all ranges; the mask of each interval between them, and last that of values without a number.
-        self._codes = self._classify_values()
+        self.cuts, self._spans = _interval_masks(ranges, count) if ranges else ([], [])
+        self._classes: dict[tuple[object, ...], int] = {}
+        """the number of each class of values, from 1, by what the matches do with them"""
+        self._codes: dict[Any, int] = {}
+        """each named value with the number of its class"""
+        self._coder: tuple[int, Callable[[Any, int], int]] | None = None
+        """the last coder with its radix"""
+        for value in {**when_bits, **unless_bits}:
+            self._classify(value)
 
-    def _classify_values(self) -> dict[Any, int]:
-        """Return each named value with the number of its class, from 1."""
-        classes: dict[Any, int] = {}
-        classified = {}
-        for value in {**self._when, **self._unless}:
-            signature = (tuple(self._when.get(value, ())), tuple(self._unless.get(value, ())), self._interval(value))
-            classified[value] = classes.setdefault(signature, len(classes) + 1)
-            self._examples.setdefault(classified[value], value)
-        return classified
+    def _classify(self, value: Any) -> None:
+        """Set the class of a named value."""
+        signature = (tuple(self._when.get(value, ())), tuple(self._unless.get(value, ())), self._interval(value))
+        self._codes[value] = self._classes.setdefault(signature, len(self._classes) + 1)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether a match has a condition on the field."""
+        return bool(self._codes or self._spans)
+
+    def updated(self, removed: Iterable[tuple[int, Match]], added: Iterable[tuple[int, Match]]) -> FieldIndex | None:
+        """Return the index without and with some matches, each given with its bit; None when it has to be made anew."""
+        name = self.name
+        matches = [*((bit, match, False) for bit, match in removed), *((bit, match, True) for bit, match in added)]
+        # A range has a part in the masks of all intervals. Classes that no value has any more are not dropped, and
+        # would widen the codes in the end.
+        if any(name in match.between for _, match, _ in matches) or len(self._classes) > 2 * len(self._codes) + 64:
+            return None
+        index = FieldIndex.__new__(FieldIndex)
+        index.name, index._bits, index.cuts, index._spans = name, self._bits, self.cuts, self._spans
+        index._when, index._unless, index._neutral = dict(self._when), dict(self._unless), self._neutral
+        index._masks, index._coder = {}, None
+        index._classes, index._codes = dict(self._classes), dict(self._codes)
+        touched: dict[Any, None] = {}
+        for bit, match, is_added in matches:
+            if name in match.when:
+                index._neutral ^= 1 << bit
+            for bits, values in ((index._when, match.when.get(name, ())), (index._unless, match.unless.get(name, ()))):
+                for value in values:
+                    touched[value] = None
+                    _change_bit(bits, value, bit, is_added=is_added)
+        for value in touched:
+            if value in index._when or value in index._unless:
+                index._classify(value)
+            else:
+                index._codes.pop(value, None)
+        return index
 
     def possible_matches(self, value: Any) -> int:
         """Return the mask of matches that this value leaves possible; None means that the field is absent."""
@@ -163,14 +198,14 @@ class FieldIndex:
             return self.unlisted_mask(self._interval(value))
         mask = self._masks.get(code)
         if mask is None:
-            mask = self._masks[code] = self._class_mask(self._examples[code])
+            mask = self._masks[code] = self._class_mask(value)
         return mask
 
     def _class_mask(self, value: Any) -> int:
-        mask = self._neutral | _bit_mask(self._when.get(value, ()), self._bits)
+        mask = self._neutral | bit_mask(self._when.get(value, ()), self._bits)
         if self._spans:
             mask &= self._spans[self._interval(value)]
-        return mask & ~_bit_mask(self._unless.get(value, ()), self._bits)
+        return mask & ~bit_mask(self._unless.get(value, ()), self._bits)
 
     def unlisted_mask(self, span: int) -> int:
         """Return the mask of matches that a value which no match names leaves possible, by its interval."""
@@ -183,12 +218,16 @@ class FieldIndex:
 
     def coder(self, radix: int) -> tuple[Callable[[Any, int], int], int]:
         """Return a function from (value, 0) to its code, and the radix for the next field."""
+        if self._coder is None or self._coder[0] != radix:
+            self._coder = (radix, self._make_coder(radix))
+        return self._coder[1], radix * (len(self._classes) + 1 + len(self._spans))
+
+    def _make_coder(self, radix: int) -> Callable[[Any, int], int]:
         codes = {value: code * radix for value, code in self._codes.items()}
-        width = max(self._codes.values(), default=0) + 1
         if not self._spans:
             # The bare `dict.get` is the fastest coder there is: no Python frame at all.
-            return codes.get, radix * width
-        code_of, cuts = codes.get, self.cuts
+            return codes.get
+        code_of, cuts, width = codes.get, self.cuts, len(self._classes) + 1
 
         def code(value: Any, default: int) -> int:
             known_code = code_of(value)
@@ -197,7 +236,19 @@ class FieldIndex:
             kind = type(value)
             return (bisect_right(cuts, value) + width) * radix if kind is int or kind is float else default
 
-        return code, radix * (width + len(self._spans))
+        return code
+
+
+def _change_bit(bits_by_value: dict[Any, list[int]], value: Any, bit: int, *, is_added: bool) -> None:
+    """Put a bit into the bits of a value, ascending, or take it out."""
+    # A new list: that of the index before it is still used.
+    bits = [other for other in bits_by_value.get(value, ()) if is_added or other != bit]
+    if is_added:
+        insort(bits, bit)
+    if bits:
+        bits_by_value[value] = bits
+    else:
+        bits_by_value.pop(value, None)
 
 
 def _interval_masks(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[list[float], list[int]]:
@@ -214,17 +265,17 @@ def _interval_masks(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[li
         if low < high:
             starts.setdefault(low, []).append(bit)
             ends.setdefault(high, []).append(bit)
-    no_number_mask = ((1 << count) - 1) ^ _bit_mask(bounded, count)
+    no_number_mask = ((1 << count) - 1) ^ bit_mask(bounded, count)
     cuts = sorted(bound for bound in {*starts, *ends} if bound not in (float("-inf"), float("inf")))
-    mask = no_number_mask | _bit_mask(starts.get(float("-inf"), ()), count)
+    mask = no_number_mask | bit_mask(starts.get(float("-inf"), ()), count)
     spans = [mask]
     for cut in cuts:
-        mask = mask & ~_bit_mask(ends.get(cut, ()), count) | _bit_mask(starts.get(cut, ()), count)
+        mask = mask & ~bit_mask(ends.get(cut, ()), count) | bit_mask(starts.get(cut, ()), count)
         spans.append(mask)
     return cuts, [*spans, no_number_mask]
 
 
-def _bit_mask(positions: Iterable[int], count: int) -> int:
+def bit_mask(positions: Iterable[int], count: int) -> int:
     """Return an int with these bits set, of `count`."""
     bit_positions = list(positions)
     if len(bit_positions) <= MAX_SHIFTED_BITS:
@@ -238,13 +289,16 @@ def _bit_mask(positions: Iterable[int], count: int) -> int:
     return int.from_bytes(packed, "little")
 
 
-def index_fields(matches: Sequence[Match]) -> tuple[FieldIndex, ...]:
-    """Return an index for each field with conditions; the field that most matches use comes first."""
+def index_fields(matches: Sequence[tuple[int, Match]], count: int) -> tuple[FieldIndex, ...]:
+    """Return an index for each field with conditions; the field that most matches use comes first.
+
+    The matches are given with their bits, ascending, of `count` bits.
+    """
     by_field: dict[str, list[tuple[int, Match]]] = {}
-    for numbered in enumerate(matches):
+    for numbered in matches:
         for name in match_fields(numbered[1]):
             by_field.setdefault(name, []).append(numbered)
-    indexes = [FieldIndex(name, numbered_matches, len(matches)) for name, numbered_matches in by_field.items()]
+    indexes = [FieldIndex(name, numbered_matches, count) for name, numbered_matches in by_field.items()]
     # The field that most matches use empties the mask soonest; names make the order stable.
     return tuple(sorted(indexes, key=lambda field_index: (-len(by_field[field_index.name]), field_index.name)))
 
@@ -255,7 +309,7 @@ class CoverageIndex:
     def __init__(self, matches: Sequence[Match], domains: Domains) -> None:
         self._matches = matches
         self._domains = domains
-        self._fields = index_fields(matches)
+        self._fields = index_fields(list(enumerate(matches)), len(matches))
 
     def first_covering(self, number: int) -> int | None:
         """Return the index of the first earlier match that certainly matches whatever this one does, or None."""

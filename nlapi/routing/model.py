@@ -104,6 +104,14 @@ class Version:
     description: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
+    upstream_model: str = ""
+    """For an LLM: the name of the model at the upstream; the version's name when empty."""
+    input_price: float | None = None
+    """For an LLM: dollars per million input tokens."""
+    output_price: float | None = None
+    """For an LLM: dollars per million output tokens."""
+    cached_input_price: float | None = None
+    """For an LLM: dollars per million input tokens from the prompt cache; `input_price` when None."""
 
     @property
     def ref(self) -> VersionRef:
@@ -117,6 +125,13 @@ class ShardProtocol(StrEnum):
     # Open Inference Protocol v2, as MLServer and Triton speak it.
     OPEN_INFERENCE = "oip-v2"
     JSON = "json"
+    # Chat Completions of OpenAI and of the many servers that speak it, and the Messages API of Anthropic.
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+LLM_PROTOCOLS = (ShardProtocol.OPENAI, ShardProtocol.ANTHROPIC)
+"""The protocols of language models, whose answers have tokens and can be streamed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +151,10 @@ class Shard:
     # 2 MiB of JSON numbers take about 10 ms to decode, in which the gateway serves nobody else.
     max_answer_mb: int = 2
     """The maximum size of an answer, in MiB."""
+    key: str = ""
+    """For an LLM: the reference of the upstream's key, `env:NAME` or `file:PATH`; never the key."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """For an LLM: extra headers; a value may be a reference like `key`."""
     description: str = ""
 
 
@@ -326,6 +345,19 @@ class Client:
     """Requests at once beyond the rate; 0 means those of one second."""
     concurrency: int = 0
     """Requests in flight."""
+    tokens_per_minute: int = 0
+    """Input and output tokens of LLMs in a minute."""
+    tokens_per_day: int = 0
+    """Input and output tokens of LLMs in a day of UTC."""
+    dollars_per_minute: float = 0.0
+    """Cost of LLMs in a minute."""
+    dollars_per_day: float = 0.0
+    """Cost of LLMs in a day of UTC."""
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether its tokens or dollars are limited."""
+        return bool(self.tokens_per_minute or self.tokens_per_day or self.dollars_per_minute or self.dollars_per_day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,35 +406,3 @@ class ObjectiveParts:
     rules: list[Rule] = field(default_factory=list)
     canaries: list[Canary] = field(default_factory=list)
     shadows: list[Shadow] = field(default_factory=list)
-
-    def sort(self) -> None:
-        """Sort rules by position, other kinds by name; canaries that are done go before those that build on them."""
-        for kind in (self.overrides, self.experiments, self.shadows):
-            kind.sort(key=lambda entity: entity.name)
-        # By name where positions are equal: the order never depends on when an entity was made.
-        self.rules.sort(key=lambda rule: (rule.position, rule.name))
-        self.canaries.sort(key=lambda canary: (canary.state is not CanaryState.DONE, canary.name))
-
-
-def group_by_objective(configuration: Configuration) -> dict[str, ObjectiveParts]:
-    """Return the entities that take part in decisions, for each objective."""
-    grouped = {name: ObjectiveParts() for name in configuration.objectives}
-
-    def parts_of(entity: Override | Experiment | Rule | Canary | Shadow) -> ObjectiveParts:
-        return grouped.get(entity.objective) or ObjectiveParts()
-
-    for override in configuration.overrides.values():
-        parts_of(override).overrides.append(override)
-    for experiment in configuration.experiments.values():
-        if experiment.running:
-            parts_of(experiment).experiments.append(experiment)
-    for rule in configuration.rules.values():
-        parts_of(rule).rules.append(rule)
-    for canary in configuration.canaries.values():
-        if canary.moves:
-            parts_of(canary).canaries.append(canary)
-    for shadow in configuration.shadows.values():
-        parts_of(shadow).shadows.append(shadow)
-    for parts in grouped.values():
-        parts.sort()
-    return grouped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
@@ -14,26 +14,23 @@ from typing import Any, TypeAlias, TypeVar
 from xxhash import xxh3_64_intdigest as digest
 
 from nlapi.errors import UsageError
+from nlapi.routing.change import ConfigurationChanges
 from nlapi.routing.decisions import FIRST_DECISION, DecideFunction, DecisionBuilder, Split, compile_decision
 from nlapi.routing.explain import Explanation, explain
-from nlapi.routing.matching import index_fields
+from nlapi.routing.grouping import Regrouped, group_by_objective, regroup
 from nlapi.routing.model import (
     BUCKETS,
     CLIENT_NAME_FIELD,
     Configuration,
     Context,
     Decision,
-    Match,
     ObjectiveParts,
-    group_by_objective,
 )
+from nlapi.routing.objective_index import ObjectiveIndex
 from nlapi.routing.split import allocate_layer, unit_text
 
 # Keys stored for one objective; at more they are all dropped and computed again, which bounds memory (docs/design/010).
 MAX_KEYS = 65_536
-
-# Slots per match in a list of all codes, which is looked up faster than a dict of the codes met.
-MAX_SLOTS_PER_MATCH = 16
 
 # Contexts computed before an objective's plain keys are given up: its fields are then often absent, or have values
 # without end. Plain keys cost 0.32 us a decision over 10 rules, sums of codes 0.43 (docs/design/010).
@@ -57,73 +54,33 @@ plain tuple, because unpacking one costs least.
 
 
 class ObjectiveProgram:
-    """The decision program of one objective.
+    """The decision program of one objective in one revision.
 
-    Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
-    possible, and the AND of all masks is the set of matches. Its outcome is stored under a key of the context: the
-    plain values of the fields where they are few, else the sum of their codes, which is equal for all values that the
-    matches treat alike.
+    The outcome of a set of matches is stored under a key of the context: the plain values of the fields where they are
+    few, else the sum of their codes, which is equal for all values that the matches treat alike.
     """
 
-    def __init__(self, parts: ObjectiveParts, builder: DecisionBuilder, entries: dict[str, Entry]) -> None:
+    def __init__(self, index: ObjectiveIndex, builder: DecisionBuilder, entries: dict[str, Entry]) -> None:
         """Put its Entry into `entries`, and replace it when another kind of key proves better."""
-        self._parts = parts
+        self._index = index
         self._builder = builder
-        matches: list[Match] = [Match(when={entity.field: (entity.value,)}) for entity in parts.overrides]
-        starts = []
-        for kind in (parts.experiments, parts.rules, parts.canaries, parts.shadows):
-            starts.append(len(matches))
-            matches += [entity.match for entity in kind]
-        self._starts = tuple(starts)
-        self._everything = (1 << len(matches)) - 1
-        self._fields = index_fields(matches)
-        self._code, codes = self._coder()
-        listed = codes <= MAX_SLOTS_PER_MATCH * len(matches)
-        self._coded: OutcomeMap = [None] * codes if listed else {}
+        self._code = index.code
+        self._coded: OutcomeMap = [None] * index.code_count if index.is_listed else {}
         self._outcomes: dict[tuple[int, ...], MatchOutcome] = {}
         self._plain: dict[Hashable, MatchOutcome] = {}
         self._computed_count = 0
-        self._names = [field.name for field in self._fields]
+        self._names = index.names
         self._entries = entries
-        self._register_entry(plain=self._has_few_values())
+        self._register_entry(plain=index.has_few_values)
 
     def _register_entry(self, *, plain: bool) -> None:
-        needs_client = CLIENT_NAME_FIELD in {*self._names, *self._units()}
+        needs_client = self._index.needs_client
         if plain:
             self._key: Callable[[Context], Hashable] = _context_getter(*self._names)
             entry: Entry = (self._key, self._plain, self._compute_plain, needs_client)
         else:
             entry = (self._code, self._coded, self._compute, needs_client)
         self._entries[self._builder.objective] = entry
-
-    def _units(self) -> set[str]:
-        """Return the fields that identify units."""
-        parts = self._parts
-        return {entity.unit for kind in (parts.experiments, parts.rules, parts.canaries) for entity in kind}
-
-    def _has_few_values(self) -> bool:
-        """Return whether the fields with conditions seem to have few values each."""
-        # A user id has values without end, and a range suggests numbers: such fields would fill the plain keys.
-        unbounded_fields = self._units() | {override.field for override in self._parts.overrides}
-        return bool(self._fields) and not any(field.cuts or field.name in unbounded_fields for field in self._fields)
-
-    def _coder(self) -> tuple[Callable[[Context], int], int]:
-        """Return a function from a context to the sum of the codes of its values, and the number of possible sums."""
-        coders = []
-        radix = 1
-        for field in self._fields:
-            coder, radix = field.coder(radix)
-            coders.append((field.name, coder))
-        fields = tuple(coders)
-
-        def code(context: Context) -> int:
-            get = context.get
-            key = 0
-            for name, coder_of in fields:
-                key += coder_of(get(name), 0)
-            return key
-
-        return code, radix
 
     def _compute_plain(self, context: Context) -> MatchOutcome:
         """Return the outcome of a context whose values are new, or absent, and store it."""
@@ -142,15 +99,15 @@ class ObjectiveProgram:
         if isinstance(self._coded, dict) and len(self._coded) >= MAX_KEYS:
             self._coded.clear()
             self._outcomes.clear()
-        matched = self._everything
-        for field in self._fields:
+        matched = self._index.everything
+        for field in self._index.fields:
             matched &= field.possible_matches(context.get(field.name))
         result = self._coded[self._code(context)] = self._outcome_of(matched)
         return result
 
     def _outcome_of(self, matched: int) -> MatchOutcome:
         """Return the outcome of a set of matches, shared by all contexts with the same set."""
-        experiments, rules, canaries, shadows = self._starts
+        experiments, rules, canaries, shadows = self._index.starts
         key = (
             # Only the first override and the first rule count, so sets that differ in later ones share an outcome.
             _lowest_bit(_bit_range(matched, 0, experiments)),
@@ -165,15 +122,16 @@ class ObjectiveProgram:
         return result
 
     def _compile(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> MatchOutcome:
-        parts = self._parts
-        names = tuple(shadow.name for shadow in _select_by_mask(parts.shadows, shadows))
+        index = self._index
+        first_experiment, first_rule, first_canary, first_shadow = index.starts
+        names = tuple(shadow.name for shadow in index.select(shadows << first_shadow))
         builder = replace(self._builder, shadows=names) if names else self._builder
         if override >= 0:
-            return builder.override(parts.overrides[override])
+            return builder.override(index.entities[override])
         compiled = compile_decision(
-            _select_by_mask(parts.experiments, experiments),
-            parts.rules[rule] if rule >= 0 else None,
-            _select_by_mask(parts.canaries, canaries),
+            index.select(experiments << first_experiment),
+            index.entities[first_rule + rule] if rule >= 0 else None,
+            index.select(canaries << first_canary),
             builder,
         )
         return compiled.cheapest
@@ -199,10 +157,6 @@ def _lowest_bit(mask: int) -> int:
     return (mask & -mask).bit_length() - 1
 
 
-def _select_by_mask(entities: Sequence[T], mask: int) -> list[T]:
-    return [entity for number, entity in enumerate(entities) if mask >> number & 1]
-
-
 class UnknownObjectiveError(UsageError):
     """There is no objective of that name; `nearest` is the most similar name, or ""."""
 
@@ -217,15 +171,47 @@ class UnknownObjectiveError(UsageError):
 
 
 class Table:
-    """The decisions of one revision. Immutable to its callers, and safe to share between threads."""
+    """The decisions of one revision. Immutable to its callers, and safe to share between threads.
 
-    __slots__ = ("_entries", "_nouns", "configuration", "revision")
+    `previous` is the table of another revision, of which it takes over whatever the configurations have in common.
+    """
 
-    def __init__(self, configuration: Configuration, revision: int) -> None:
+    __slots__ = ("_entries", "_grouped", "_indexes", "configuration", "revision")
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        revision: int,
+        previous: Table | None = None,
+        regrouped: Regrouped | None = None,
+    ) -> None:
         self.configuration = configuration
         self.revision = revision
-        self._nouns = group_by_objective(configuration)
         self._entries: dict[str, Entry] = {}
+        self._indexes: dict[str, ObjectiveIndex] = {}
+        if previous is None:
+            self._grouped: Mapping[str, ObjectiveParts] = group_by_objective(configuration)
+            return
+        if regrouped is None or not regrouped.leads(previous.configuration, configuration):
+            changes = ConfigurationChanges(previous.configuration, configuration)
+            regrouped = Regrouped(changes=changes, grouped=regroup(previous._grouped, changes))
+        self._grouped = regrouped.grouped
+        self._take_indexes(previous, regrouped.changes)
+
+    def _take_indexes(self, previous: Table, changes: ConfigurationChanges) -> None:
+        for name, index in previous._indexes.items():
+            parts = self._grouped.get(name)
+            if parts is index.parts:
+                self._indexes[name] = index
+            elif parts is not None:
+                # Asked for before, so it will be again: compiled now, its first request does not wait.
+                self._indexes[name] = index.updated(parts, name, changes)
+
+    def compile_all(self) -> None:
+        """Compile every objective now, and not at its first request."""
+        for name, parts in self._grouped.items():
+            if name not in self._indexes:
+                self._indexes[name] = ObjectiveIndex(parts)
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
         """Return the Decision for this request. UnknownObjectiveError names the nearest objective.
@@ -270,13 +256,17 @@ class Table:
 
     def _entry(self, objective: str) -> Entry:
         """Return the entry of an objective, which is compiled on first use."""
-        ObjectiveProgram(self._parts_of(objective), self._decision_builder(objective), self._entries)
+        parts = self._parts_of(objective)
+        index = self._indexes.get(objective)
+        if index is None:
+            index = self._indexes[objective] = ObjectiveIndex(parts)
+        ObjectiveProgram(index, self._decision_builder(objective), self._entries)
         return self._entries[objective]
 
     def _parts_of(self, objective: str) -> ObjectiveParts:
-        parts = self._nouns.get(objective)
+        parts = self._grouped.get(objective)
         if parts is None:
-            raise UnknownObjectiveError(objective, tuple(self._nouns))
+            raise UnknownObjectiveError(objective, tuple(self._grouped))
         return parts
 
     def _decision_builder(self, objective: str) -> DecisionBuilder:
@@ -294,8 +284,14 @@ def _with_client(context: Context, client: str) -> Context:
     )
 
 
-def compile_table(configuration: Configuration, revision: int) -> Table:
-    """Return the table of a checked configuration. Missing buckets are allocated."""
+def compile_table(
+    configuration: Configuration, revision: int, previous: Table | None = None, regrouped: Regrouped | None = None
+) -> Table:
+    """Return the table of a checked configuration. Missing buckets are allocated.
+
+    With the table of a `previous` revision only what differs by identity is compiled; the decisions are the same.
+    `regrouped` is what the checks of the configuration have found out about that already.
+    """
     experiments = dict(configuration.experiments)
     # Published configurations have buckets; one from a file or a test may not.
     layers = {
@@ -305,4 +301,5 @@ def compile_table(configuration: Configuration, revision: int) -> Table:
     }
     for layer in layers:
         experiments |= allocate_layer(experiments, layer)
-    return Table(replace(configuration, experiments=experiments) if layers else configuration, revision)
+    whole = replace(configuration, experiments=experiments) if layers else configuration
+    return Table(whole, revision, previous, regrouped)

@@ -13,6 +13,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from nlapi.openapi.cache import Cache
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.model import as_list, as_map, unescape_step
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
@@ -394,6 +395,7 @@ def _indexed_text(operation: Operation) -> str:
         operation.id,
         stated_effect,
         operation.summary,
+        *stated_verbs(operation.extensions),
         *operation.tags,
         operation.description[:_MAX_DESCRIPTION],
     )
@@ -412,6 +414,7 @@ def _weighted_fields(operation: Operation, extra: Callable[[Operation], str] | N
         (FIELD_WEIGHTS["path"], PATH_PARAMETER.sub("", operation.path)),
         (FIELD_WEIGHTS["path parameters"], " ".join(PATH_PARAMETER.findall(operation.path))),
         (FIELD_WEIGHTS["summary"], operation.summary),
+        (FIELD_WEIGHTS["summary"], " ".join(stated_verbs(operation.extensions))),
         (FIELD_WEIGHTS["tags"], " ".join(operation.tags)),
         (FIELD_WEIGHTS["description"], operation.description[:_MAX_DESCRIPTION]),
     ]

@@ -12,7 +12,7 @@ import pytest
 
 from nlapi.gateway.access import Access, Audience, Role
 from nlapi.gateway.description import load_description
-from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.store import AuditEntry, GatewayStore
 from tests.gateway.kit import Talk, gateway
 
 RANK = {"viewer": 0, "operator": 1, "admin": 2}
@@ -92,6 +92,23 @@ def test_a_client_over_its_rate_gets_429_and_others_do_not(talk: Talk) -> None:
     assert statuses == [200, 200, 429, 429]
     assert int(talk.as_("web")("POST", path, body).headers["retry-after"]) > 0
     assert talk.as_(other)("POST", path, body).status == 200
+
+
+def test_the_last_minutes_of_a_log_can_be_read(talk: Talk) -> None:
+    talk.ok("PATCH", "/v1/clients/web/limits", {"burst": 3})
+    assert talk.app is not None
+    long_ago = AuditEntry(
+        at="2020-01-01T00:00:00.000000Z", who="ana", action="createRule", target="", outcome="denied", detail=""
+    )
+    talk.app.store.add_audit_entry(long_ago)
+    assert "ana" in [row["who"] for row in talk.ok("GET", "/v1/audit")["data"]]
+    assert "ana" not in [row["who"] for row in talk.ok("GET", "/v1/audit", minutes=60)["data"]]
+    path = "/v1/revisions"
+    rows = talk.ok("GET", path)["data"]
+    assert talk.ok("GET", path, minutes=60)["data"] == rows
+    assert talk.ok("GET", path, minutes=60, until="2020-01-01")["data"] == []
+    talk.refused(422, "GET", path, minutes=0)
+    assert talk.ok("GET", "/v1/decisions", minutes=60)["data"] == []
 
 
 def test_the_audit_log_has_what_was_done_refused_and_denied(talk: Talk) -> None:

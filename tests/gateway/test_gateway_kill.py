@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 
@@ -14,6 +15,8 @@ import pytest
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.publisher import validate_configuration
 from nlapi.gateway.store import GatewayStore
+from nlapi.routing.model import Configuration
+from nlapi.routing.table import Table
 from tests.gateway.kit import document
 
 ROOT = Path(__file__).parents[2]
@@ -22,15 +25,12 @@ import asyncio, json, sys
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.routing.change import upsert_entity
-
-class Engine:
-    async def publish(self, table, configuration, commit=None):
-        if commit:
-            await commit()
+from tests.gateway.test_gateway_kill import LoadedEngine
 
 async def main(path, document):
-    publisher = Publisher(GatewayStore(path), Engine())
+    publisher = Publisher(GatewayStore(path), LoadedEngine())
     await publisher.start()
     if not publisher.revision:
         await publisher.change(lambda _: decode_configuration(document), author="test")
@@ -40,9 +40,20 @@ async def main(path, document):
         client = KINDS["client"].decode({"name": "web", "requests_per_second": rate})
         made = await publisher.change(lambda now: upsert_entity(now, client), author="test", reason=f"rate {rate}")
         print(made.number, rate, flush=True)
+        await publisher.prune(RetentionPolicy(revisions=8, days=0))
 
 asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
 """
+
+
+class LoadedEngine:
+    """Every version is loaded already."""
+
+    async def publish(
+        self, table: Table, configuration: Configuration, commit: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        if commit is not None:
+            await commit()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -68,6 +79,11 @@ def test_the_last_committed_revision_is_in_the_store(tmp_path: Path, seed: int) 
             assert not [
                 one for one in validate_configuration(decode_configuration(kept.document)) if one.level == "error"
             ]
+        # Pruned after each change, of which a kill leaves all or nothing: every revision that is left is whole.
+        for row in store.revisions(limit=100).rows[:-1]:
+            kept = store.revision(row.number)
+            assert kept is not None
+            assert kept.document["clients"][0]["requests_per_second"] == row.number
         kept = store.revision(told[0])
         assert kept is not None
         assert kept.document["clients"][0]["requests_per_second"] == told[1]

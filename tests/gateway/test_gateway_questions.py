@@ -1,68 +1,98 @@
-"""What operators say in plain English, and the calls that the embedded planner makes of it."""
+"""What operators say in plain English, and the calls that the planner makes of it, with and without a gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import yaml
 
 import nlapi
+from benchmarks.changes.run import without_registrations
+from benchmarks.operators import SEEN, UNSEEN, Outcome, Rating, is_right_call, load, run, summary
 from nlapi import bundled
 from nlapi.gateway.description import load_description
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
 
-GIVEN = yaml.safe_load((Path(__file__).parent / "questions.yaml").read_text(encoding="utf-8"))
-QUESTIONS = GIVEN["questions"]
-LEAST = 17
-"""Of twenty, those that have to be exactly right."""
-UNSEEN = yaml.safe_load((Path(__file__).parent / "questions_unseen.yaml").read_text(encoding="utf-8"))["questions"]
-LEAST_UNSEEN = 15
-"""Of 31 that nothing was improved for, those that are at least; 16 are exactly right."""
+QUESTIONS, TODAY = load(SEEN)
+UNSEEN_QUESTIONS, _ = load(UNSEEN)
+EXAMPLES, UNSEEN_EXAMPLES = 20, 31
+"""The number of sentences at the start of each file that have names of the description's examples."""
+LEAST_WITHOUT_A_GATEWAY = 17
+"""Of EXAMPLES."""
+LEAST_UNSEEN_WITHOUT_A_GATEWAY = 15
+"""Of UNSEEN_EXAMPLES."""
+LEAST, LEAST_UNSEEN = 60, 48
+"""Of 80 and of 71 against a gateway; `python -m benchmarks.operators [--unseen]` prints how many are."""
 
 
-def same(wanted: Any, got: Any) -> bool:
-    """Is this value the one that is wanted? `{any: [...]}` wants one of several."""
-    if isinstance(wanted, Mapping) and set(wanted) == {"any"}:
-        return got in wanted["any"]
-    if isinstance(wanted, Mapping):
-        return isinstance(got, Mapping) and set(wanted) == set(got) and all(same(wanted[k], got[k]) for k in wanted)
-    return bool(wanted == got)
+def is_right(plan: Plan, question: Mapping[str, Any]) -> bool:
+    """Is it the call that is wanted, with nothing missing?"""
+    return (
+        len(plan.calls) == 1
+        and not plan.missing
+        and is_right_call(question, plan.calls[0].operation_id, plan.calls[0].arguments)
+    )
 
 
-def right(plan: Plan, question: Mapping[str, Any]) -> bool:
-    """Is it the one call that is wanted, with nothing missing?"""
-    calls = [(call.operation_id, dict(call.arguments)) for call in plan.calls]
-    return not plan.missing and [question["operation"]] == [id for id, _ in calls] and same(
-        question["arguments"], calls[0][1]
-    )  # fmt: skip
+def test_operators_are_understood_without_a_gateway() -> None:
+    planner = OfflinePlanner((nlapi.load("gateway"),), today=TODAY)
+    for questions, least in (
+        (QUESTIONS[:EXAMPLES], LEAST_WITHOUT_A_GATEWAY),
+        (UNSEEN_QUESTIONS[:UNSEEN_EXAMPLES], LEAST_UNSEEN_WITHOUT_A_GATEWAY),
+    ):
+        wrong = [
+            question["ask"] for question in questions if not is_right(planner.plan(str(question["ask"])), question)
+        ]
+        assert len(questions) - len(wrong) >= least, wrong
 
 
-def test_operators_are_understood() -> None:
-    planner = OfflinePlanner((nlapi.load("gateway"),), today=GIVEN["today"])
-    wrong = [question["ask"] for question in QUESTIONS if not right(planner.plan(question["ask"]), question)]
-    assert len(QUESTIONS) == 20
-    assert len(QUESTIONS) - len(wrong) >= LEAST, wrong
+@pytest.fixture(scope="module", params=[(SEEN, LEAST), (UNSEEN, LEAST_UNSEEN)], ids=["seen", "unseen"])
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLAPI_CONFIG_DIR", "")
+        without_registrations(str(tmp_path_factory.mktemp("home")))
+        path, least = request.param
+        yield run(*load(path)), least
 
 
-def test_half_of_what_was_never_looked_at_is_understood() -> None:
-    planner = OfflinePlanner((nlapi.load("gateway"),), today=GIVEN["today"])
-    wrong = [question["ask"] for question in UNSEEN if not right(planner.plan(question["ask"]), question)]
-    assert len(UNSEEN) - len(wrong) >= LEAST_UNSEEN, wrong
+def test_operators_are_understood_by_the_names_of_the_gateway(outcomes: tuple[list[Outcome], int]) -> None:
+    rated, least = outcomes
+    right = [outcome for outcome in rated if outcome.rating is Rating.RIGHT]
+    assert len(right) >= least, summary(rated)
 
 
-@pytest.mark.parametrize("question", QUESTIONS + UNSEEN, ids=lambda question: question["ask"])
+def test_no_wrong_change_is_made(outcomes: tuple[list[Outcome], int]) -> None:
+    assert [outcome.sentence for outcome in outcomes[0] if outcome.rating is Rating.WRONG] == []
+
+
+@pytest.mark.parametrize("sentence", ["ship ranker v2 to everyone", "ship ranker v8", "put writer v2 live"])
+def test_what_is_shipped_is_never_deleted(sentence: str) -> None:
+    plan = OfflinePlanner((nlapi.load("gateway"),), today=TODAY).plan(sentence)
+    assert not [
+        call.operation_id for call in (*plan.calls, *plan.alternatives) if call.tool.operation.method == "DELETE"
+    ]
+
+
+@pytest.mark.parametrize("question", [*QUESTIONS, *UNSEEN_QUESTIONS], ids=lambda question: question["ask"])
 def test_a_question_asks_for_a_call_that_exists(question: Mapping[str, Any]) -> None:
-    one = load_description().operations[question["operation"]]
-    names = {parameter.name for parameter in one.parameters}
-    body = {key: value for key, value in question["arguments"].items() if key not in names}
-    assert one.body is None or one.body.is_valid(body)
-    assert one.body is not None or not body
-    needed = {parameter.name for parameter in one.parameters if parameter.required}
-    assert needed <= set(question["arguments"])
+    others = question.get("or", [])
+    for gold in (question, *others):
+        operation = load_description().operations[gold["operation"]]
+        arguments = {name: one_of(value) for name, value in gold["arguments"].items() if one_of(value) is not None}
+        names = {parameter.name for parameter in operation.parameters}
+        body = {name: value for name, value in arguments.items() if name not in names}
+        assert operation.body is None or operation.body.is_valid(body)
+        assert operation.body is not None or not body
+        required = {parameter.name for parameter in operation.parameters if parameter.required}
+        assert required <= {*arguments, *question.get("asks", [])}
+
+
+def one_of(value: Any) -> Any:
+    """The first of the values of which each is right."""
+    return value["any"][0] if isinstance(value, Mapping) and set(value) == {"any"} else value
 
 
 def test_the_description_is_a_good_one() -> None:

@@ -163,7 +163,7 @@ def test_a_revision_that_cannot_be_kept_decides_no_request(tmp_path: Path) -> No
     with gateway(tmp_path) as talk:
         web = talk.as_("web")
         with sqlite3.connect(tmp_path / "gateway.db") as other:  # another gateway on the same database
-            copy = "INSERT INTO revisions SELECT 2, at, 'other', why, summary, objectives, restores, document"
+            copy = "INSERT INTO revisions SELECT 2, at, 'other', why, summary, objectives, restores"
             other.execute(f"{copy} FROM revisions WHERE number = 1")
         other.close()
         change = {"model": "ranker", "version": "v8"}

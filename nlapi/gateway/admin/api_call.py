@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nlapi.gateway.access import Caller
+from nlapi.gateway.access import Caller, format_time, utc_now
+from nlapi.gateway.client_connection import AsgiConnection
 from nlapi.gateway.codec import slug
 from nlapi.gateway.store import RowPage
 
@@ -28,6 +29,9 @@ class ApiCall:
     body: Any = None
     traceparent: str = ""
     """the W3C traceparent of the request"""
+    accept: str = ""
+    connection: AsgiConnection | None = None
+    """the connection of a client of the serve audience, for answers that are streamed"""
 
     def stored_name(self, parameter: str) -> str:
         """Return a name in the path in its stored spelling."""
@@ -57,6 +61,8 @@ class ApiResponse:
     """the revision that the operation published, for the audit log"""
     audit_detail: str = ""
     """the text for the audit log when there is no revision"""
+    streamed: bool = False
+    """whether the answer was sent as a stream of events already"""
 
 
 Handler: TypeAlias = Callable[[ApiCall], Awaitable[ApiResponse]]
@@ -87,7 +93,7 @@ def page_start(call: ApiCall) -> int:
 
 
 def day_range(call: ApiCall) -> tuple[str, str]:
-    """Return the start and the exclusive end of the days in the query; "" where it is open."""
+    """Return the start and the exclusive end of the days and minutes in the query; "" where it is open."""
     day = call.query.get("day", "")
     since, until = call.query.get("since", day), call.query.get("until", day)
     # Times are compared as text: "2026-11-26" is below every time of that day, and so ends the day before.
@@ -95,4 +101,6 @@ def day_range(call: ApiCall) -> tuple[str, str]:
         end = str(date.fromisoformat(until) + timedelta(days=1)) if until else ""
     except OverflowError:  # the day after 9999-12-31
         end = ""
+    if (minutes := call.query.get("minutes")) is not None:
+        since = max(since, format_time(utc_now() - timedelta(minutes=minutes)))
     return since, end

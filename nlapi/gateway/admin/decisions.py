@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, page_response, page_start
 from nlapi.gateway.admin.revisions import keep_buckets
+from nlapi.gateway.client_connection import EVENT_STREAM
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
+from nlapi.gateway.records import usage_json
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import upsert_entity
 from nlapi.routing.check_references import check_context
@@ -51,6 +55,9 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     name = call.path["objective"]
     if name not in gateway.publisher.current.configuration.objectives:
         name = slug(name)
+    connection = call.connection
+    body_asks = isinstance(body["input"], dict) and body["input"].get("stream") is True
+    accepts_events = EVENT_STREAM in call.accept
     request = InferenceRequest(
         input=body["input"],
         context=body.get("context", {}),
@@ -59,7 +66,10 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         request_id=call.headers.get("x-request-id") or gateway.engine.new_request_id(),
         synthetic=call.headers.get("x-synthetic", False),
         traceparent=call.traceparent,
+        connection=connection,
     )
+    if connection is not None:
+        connection.wants_stream, connection.request_id = body_asks or accepts_events, request.request_id
     response = await gateway.engine.serve(name, request)
     document = {
         "output": response.output,
@@ -69,7 +79,20 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         "attempts": response.attempts,
         "fallback": response.fallback,
     }
-    return ApiResponse(body=document, headers={"X-Request-Id": response.request_id})
+    if response.usage is not None:
+        document["usage"] = usage_json(response.usage)
+    headers = {"X-Request-Id": response.request_id}
+    if response.streamed and connection is not None:
+        await connection.send(_served_event(document))
+        return ApiResponse(body=None, headers=headers, streamed=True)
+    if accepts_events:  # a version that does not stream: its whole answer is the only event
+        return ApiResponse(body=_served_event(document).decode(), headers=headers, media_type=EVENT_STREAM)
+    return ApiResponse(body=document, headers=headers)
+
+
+def _served_event(document: Json) -> bytes:
+    """Return the last event of a stream: `Served` in specs/gateway.yaml, whose output is null after a stream."""
+    return b"event: served\ndata: " + orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n\n"
 
 
 async def resolve_objective(call: ApiCall) -> ApiResponse:

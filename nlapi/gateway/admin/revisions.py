@@ -64,14 +64,13 @@ async def get_revision(call: ApiCall) -> ApiResponse:
 async def diff_revision(call: ApiCall) -> ApiResponse:
     number = call.path["revision"]
     start = call.query.get("from", number - 1)
-    # Decoding two documents of up to 32 MiB takes long, and requests are served meanwhile.
+    # In a thread: the store may be busy with a write, and requests are served meanwhile.
     rows = await asyncio.to_thread(_difference_rows, call.gateway.publisher, start, number)
     return ApiResponse(body={"from": start, "to": number, "differences": rows})
 
 
 def _difference_rows(publisher: Publisher, start: int, number: int) -> list[Json]:
-    after = decode_configuration(publisher.get_revision(number).document)
-    before = decode_configuration(publisher.get_revision(start).document) if start else Configuration()
+    before, after = publisher.differing_parts(start, number)
     return [difference_json(change) for change in diff(before, after)]
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection
 
 from nlapi.changes.sentences import opening_length
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import Sentence, Token
 from nlapi.planner.language.words import stems, table, words
@@ -49,7 +50,8 @@ def operation_verbs(operation: Operation) -> frozenset[str]:
     """Return the stems that command an operation: the first word of its id and its summary, and /runs/{id}/[cancel]."""
     first = [words[0] for words in (split_words(operation.id), split_words(operation.summary)) if words]
     _, inside, last = operation.path.rstrip("/").rpartition("}/")
-    return frozenset(map(stem, (*first, *split_words(last if inside else "")[:1])))
+    further = stated_verbs(operation.extensions)
+    return frozenset(map(stem, (*first, *split_words(last if inside else "")[:1], *further)))
 
 
 def is_imperative(token: Token) -> bool:

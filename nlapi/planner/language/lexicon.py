@@ -25,6 +25,7 @@ def _names(name: str) -> dict[str, str]:
 
 
 COUNTRIES = _names("countries")  # ISO 3166-1 alpha-2 by name
+DEMONYMS = by_phrase("language", "demonyms")  # ISO 3166-1 alpha-2 by the adjective
 LANGUAGES = _names("languages")  # ISO 639-1 by name
 CURRENCY_NAMES = _names("currencies")  # ISO 4217 by name
 STATES = by_phrase("language", "states")  # the two letters of a state of the US by name

@@ -35,6 +35,8 @@ _ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", r
 # Half of the traffic is 50 per cent of it.
 _PARTS = {"half": 50, "a quarter": 25, "three quarters": 75}
 _PART = re.compile(r"\b(?:half|(?:a|three) quarters?)(?=\s+of\b)", re.IGNORECASE)
+# Half an hour: the word behind is the unit.
+_HALF = re.compile(r"\bhalf(?: an?)?(?=[\s-]+(?:hour|minute|day)\b)", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(
     r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
 )
@@ -73,6 +75,10 @@ def find_numbers(text: str) -> list[ParsedNumber]:
         )
         for match in _PART.finditer(text)
         if (part := " ".join(match.group().lower().split())) in _PARTS
+    ]
+    numbers += [
+        ParsedNumber(start=match.start(), end=match.end(), value=0.5, text=match.group(), spelt=True)
+        for match in _HALF.finditer(text)
     ]
     for match in _SPELT.finditer(text):
         if any(match.start() < number.end and number.start < match.end() for number in numbers):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -88,8 +88,10 @@ _LOCATIVES = words("language", "locatives")  # the day in `from Paris Friday` is
 _JOINERS = words("language", "joiners")
 
 
-def read_sentence(text: str, today: date) -> Sentence:
+def read_sentence(text: str, today: date, names: Collection[str] = ()) -> Sentence:
     """Return the tokens and the mentions of `text`, of which the first 2,000 characters are read.
+
+    `names` are names that the API has, each of which is a literal where it stands in the text.
 
     `today` may be an aware datetime, from which hours and minutes are counted too (an hour ago).
     """
@@ -101,7 +103,7 @@ def read_sentence(text: str, today: date) -> Sentence:
     if (stated := stated_today(text, day)) != day:
         today = day = stated
     tokens = tuple(_tokens(text))
-    finder = _MentionFinder(text=text, tokens=tokens, today=today)
+    finder = _MentionFinder(text=text, tokens=tokens, today=today, names=names)
     return Sentence(text=text, today=day, tokens=tokens, mentions=tuple(finder.find()))
 
 
@@ -117,14 +119,15 @@ def _tokens(text: str) -> Iterator[Token]:
 class _MentionFinder:
     """Collects the mentions of a sentence, the most certain kinds first; a later one never cuts into an earlier one."""
 
-    def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date) -> None:
-        self.text, self.tokens, self.today = text, tokens, today
+    def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date, names: Collection[str] = ()) -> None:
+        self.text, self.tokens, self.today, self.names = text, tokens, today, names
         self.mentions: list[ValueMention] = []
         self._claimed = bytearray(len(text) + 1)
 
     def find(self) -> list[ValueMention]:
         self._json()
         self._quotes()
+        self._known_names()
         self._literals()
         self._dates()
         self._numbers()
@@ -159,6 +162,18 @@ class _MentionFinder:
             inner = next(group for group in match.groups() if group is not None).strip()
             if inner:
                 self._add(MentionKind.QUOTED, match.start(), match.end(), text=inner, value=inner)
+
+    def _known_names(self) -> None:
+        """Add the names that the API has, the longest first: payment fraud for payment-fraud."""
+        for name in sorted(self.names, key=len, reverse=True):
+            parts = [part for part in re.split(r"[\W_]+", name) if part]
+            pattern = r"[\s_-]".join(map(re.escape, parts))
+            for match in re.finditer(rf"(?<![\w.-]){pattern}(?![\w-])", self.text, re.IGNORECASE):
+                # The canary ranker-v8 may be meant by `ranker v8`, and so may the version v8 of the model ranker.
+                take = match.group().lower() == name.lower()
+                self._add(
+                    MentionKind.LITERAL, match.start(), match.end(), take=take, form="name", text=name, value=name
+                )
 
     def _literals(self) -> None:
         days = [(mention.start, mention.end) for mention in find_dates(self.text, self.today)]

@@ -103,7 +103,11 @@ def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operatio
     about = sentence.without_values(index.is_entity)
     if len(index) <= CONSIDERED:
         return index.search(about, CONSIDERED, include_all=True)
-    return index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
+    matches = index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
+    scores = dict(matches)
+    # Without the names in it a sentence may have no word of the operation that it is about: how is tone-test set up.
+    named = (operation for operation in catalogue.item_reads if operation not in scores)
+    return [*matches, *((operation, 0.0) for operation in named)]
 
 
 def _assign_operation(

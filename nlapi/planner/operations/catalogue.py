@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,10 +13,11 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
+from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
 from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
@@ -49,6 +51,8 @@ class Catalogue:
         self._members = frozenset(self.operations)
         self._parts: dict[Spec, Catalogue] = {}
         self._profiles: dict[Operation, OperationProfile] = {}
+        self._names = LiveNames()
+        self._item_reads: tuple[Operation, ...] | None = None
 
     @classmethod
     def of(cls, sources: Iterable[Spec | Tool]) -> Catalogue:
@@ -88,7 +92,7 @@ class Catalogue:
     def api_catalogue(self, spec: Spec) -> Catalogue:
         """Return the catalogue of one of the APIs."""
         if spec not in self._parts:
-            self._parts[spec] = Catalogue(self.operations_of(spec), self._compile)
+            self._parts[spec] = Catalogue(self.operations_of(spec), self._compile).with_names(self._names)
         return self._parts[spec]
 
     def tool(self, operation: Operation) -> Tool | None:
@@ -97,10 +101,50 @@ class Catalogue:
             self._tools[operation] = without_credentials(self._compile(operation)) if operation.usable else None
         return self._tools[operation]
 
+    def with_names(self, names: LiveNames) -> Catalogue:
+        """Return the catalogue with the names that the APIs have at the moment as the samples of their slots."""
+        if not names.by_place:
+            return self
+        named = copy(self)
+        named._names, named._slots, named._parts, named._item_reads = names, {}, {}, None
+        return named
+
+    @property
+    def item_reads(self) -> tuple[Operation, ...]:
+        """The reads of single items that the API has a name of, of those in the sentence."""
+        if not self._names.all:
+            return ()
+        if self._item_reads is None:
+            reads = (entry for entry in self.operations if entry.method == "GET" and is_single(entry))
+            tools = (tool for tool in map(self.tool, reads) if tool is not None)
+            self._item_reads = tuple(tool.operation for tool in tools if self._has_item_name(tool))
+        return self._item_reads
+
+    def _has_item_name(self, tool: Tool) -> bool:
+        path = [slot for slot in self.slots(tool) if slot.location == "path"]
+        return bool(path) and all(slot.names for slot in path)
+
+    def names_in(self, text: str) -> frozenset[str]:
+        """Return the names of the APIs that a text has, without those that are nothing but words of the description."""
+        words = set(split_words(text))
+        return frozenset(
+            name
+            for name in self._names.all
+            if (parts := set(split_words(name))) <= words
+            and (len(parts) > 1 or not (name in STOPWORDS or stem(name) in VERBS or self.index.is_entity(stem(name))))
+        )
+
+    def hidden_tool(self, spec: Spec, id: str) -> Tool | None:
+        """Return the Tool of any operation of one of the APIs, hidden ones too; None where there is none."""
+        operation = next((operation for operation in spec.operations if operation.id == id and operation.usable), None)
+        return self._compile(operation) if operation is not None else None
+
     def slots(self, tool: Tool) -> tuple[Slot, ...]:
         """Return the arguments of a tool that a sentence may have: all but credentials."""
         if tool not in self._slots:
-            self._slots[tool] = tuple(slot for slot in slots_of(tool) if not is_secret(slot, tool))
+            self._slots[tool] = tuple(
+                self._names.samples_of(slot, tool) for slot in slots_of(tool) if not is_secret(slot, tool)
+            )
         return self._slots[tool]
 
     def profile(self, operation: Operation) -> OperationProfile:

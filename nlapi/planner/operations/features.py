@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from nlapi.changes.sentences import opening_length
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.question_intent import order_spans
 from nlapi.planner.language.text import MentionKind, Sentence, Token
@@ -50,6 +51,8 @@ class OperationProfile:
     """the words of its summary and its description"""
     forms: frozenset[str]
     """the words of its name in the singular, not stemmed: `booking` is not `book`"""
+    verbs: frozenset[str]
+    """the further verbs that its description states"""
     plurals: Mapping[str, bool]
     """noun of its name -> whether it is in the plural"""
     words: frozenset[str]
@@ -65,20 +68,24 @@ def operation_profile(operation: Operation, api: str = "") -> OperationProfile:
     action_verb = verb if verb in VERBS else ""
     stems = tuple(dict.fromkeys(map(stem, name_words)))
     name = tuple(word for word in stems if word != action_verb) or stems
+    verbs = stated_verbs(operation.extensions)
     prose = (operation.summary, operation.description[:_MAX_DESCRIPTION])
     description = tuple(
         dict.fromkeys(stem(word) for text in prose for word in split_words(text) if word not in STOPWORDS)
     )
+    verb_stems = frozenset(map(stem, verbs))
     opening = [[ACTION_KINDS.get(stem(word)) for word in split_words(text[:80])[:_OPENING_WORDS]] for text in prose]
     actions = [ACTION_KINDS.get(verb), *(next(filter(None, kinds), None) for kinds in opening)]
+    actions += map(ACTION_KINDS.get, verb_stems)
     return OperationProfile(
         verb=verb,
         actions=frozenset(filter(None, actions)),
         name=name,
         description=description,
         forms=frozenset(singular(word) for word in name_words if stem(word) != action_verb),
+        verbs=verb_stems,
         plurals={stem(word): singular(word) != word for word in split_words(operation.id) if stem(word) not in VERBS},
-        words=frozenset((verb, *name, *description, *map(stem, split_words(api)))),
+        words=frozenset((verb, *verb_stems, *name, *description, *map(stem, split_words(api)))),
     )
 
 
@@ -314,7 +321,7 @@ def _action_features(question: QuestionTerms, assigned: AssignedOperation) -> Fe
     """Return the features of the operation's action and number beside those of the sentence."""
     profile = assigned.profile
     intent = VERBS.get(profile.verb)
-    if profile.verb == question.verb:
+    if profile.verb == question.verb or question.verb in profile.verbs:
         verb = 1.0
     elif profile.verb in question.stems:
         verb = 0.9

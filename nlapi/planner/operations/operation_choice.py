@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from nlapi.changes.lexicon import is_verb, leading_verbs, parse_command
+from nlapi.changes.operation_checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.language.commands import is_imperative, operation_verbs
@@ -20,7 +22,7 @@ from nlapi.planner.operations.id_resolution import with_lookups
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.resources.naming import VERBS, Intent, name_words
+from nlapi.resources.naming import VERBS, Intent, name_words, singular
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
@@ -47,6 +49,8 @@ _QUESTION = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how muc
 # A read that is less sure than this of its item does not say which of them is compared.
 _SURE_OF_ITEM = 0.5
 _MAX_LISTS = 4
+# Particles by which a verb takes something away: log the user out of session 5, turn it off.
+_AWAY = re.compile(r"\b(?:out of|off|away)\b", re.IGNORECASE)
 _STATE_SLOTS = stems("operations", "state_slots")
 # The probability of a state that is read from the verb.
 _STATE_PROBABILITY = 0.9
@@ -66,7 +70,28 @@ def choose_candidates(
     ranked = rank_candidates(sentence, catalogue, known_values)
     if _EXISTENCE.isdisjoint(sentence.stem_set):
         ranked = [candidate for candidate in ranked if candidate.operation.method != "HEAD"] or ranked
-    return ranked
+    return _without_deletions(ranked, sentence)
+
+
+def _without_deletions(candidates: list[OperationCandidate], sentence: Sentence) -> list[OperationCandidate]:
+    """Return the candidates without the deletions that the command of a sentence does not mean: ship v2 to everyone.
+
+    A sentence that begins with no verb stays as it is: the name of the item may stand before it.
+    """
+    start = opening_length(sentence.text)
+    command, _ = parse_command(token.lower for token in sentence.tokens if token.start >= start and token.word)
+    if not command or not _opens_with_command(candidates, command) or _AWAY.search(sentence.text, start):
+        return candidates
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.operation.method != "DELETE" or commands_deletion(command, candidate.operation, destroy=True)
+    ]
+
+
+def _opens_with_command(candidates: Sequence[OperationCandidate], command: str) -> bool:
+    """Return whether the first word of a sentence is a verb, of the language or of one of the operations."""
+    return is_verb(command) or any(command in leading_verbs(candidate.operation) for candidate in candidates)
 
 
 def choose_operation(
@@ -142,14 +167,33 @@ def _list_to_compare(
 ) -> OperationCandidate | None:
     """Return the list of the items of which a read would show one, where a question compares them and names none."""
     subject = next((slot for slot in best.context.slots if is_subject(best.operation, slot)), None)
-    compares = best.tool.effect is Effect.READ and read_intent(best.context.sentence.text).needs_all_items
+    is_read = best.tool.effect is Effect.READ
+    compares = is_read and read_intent(best.context.sentence.text).needs_all_items
+    compares = compares or (is_read and subject in best.assignment.missing and _names_all(best))
     if not compares or subject is None or (item_probability(best) >= _SURE_OF_ITEM and not _is_extreme(best, subject)):
         return None
-    lists = catalogue.list_operations(best.tool, subject)[:_MAX_LISTS]
+    # A slot that takes a name has no list to look it up in, and the list of its items is right above it.
+    lists = catalogue.list_operations(best.tool, subject)[:_MAX_LISTS] or _lists_above(best, catalogue)
     options = (
         build_candidate(best.context.sentence, catalogue, known_values, operation, best.score) for operation in lists
     )
     return min((option for option in options if option is not None), key=_misfit, default=None)
+
+
+def _lists_above(best: OperationCandidate, catalogue: Catalogue) -> list[Operation]:
+    """Return the list at the path above an item: /canaries of /canaries/{canary}."""
+    above = best.operation.route.rstrip("/").rpartition("/")[0]
+    operations = catalogue.operations_of(best.operation.spec)
+    return [entry for entry in operations if entry.method == "GET" and entry.route.rstrip("/") == above]
+
+
+def _names_all(best: OperationCandidate) -> bool:
+    """Return whether a sentence has the noun of an operation in the plural behind `all`: status of all canaries."""
+    tokens, noun = best.context.sentence.tokens, best.context.noun[-1:]
+    return any(
+        first.lower == "all" and (second.stem,) == noun and singular(second.lower) != second.lower
+        for first, second in pairwise(token for token in tokens if token.lower not in ("the", "our", "my"))
+    )
 
 
 def _is_extreme(best: OperationCandidate, subject: Slot) -> bool:

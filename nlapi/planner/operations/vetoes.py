@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from nlapi.changes.lexicon import leading_verbs
 from nlapi.changes.sentences import opening_length
 from nlapi.planner.language.commands import is_imperative, operation_verbs
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
@@ -142,16 +143,24 @@ def _denials(candidate: OperationCandidate, text: str) -> Iterator[tuple[int, st
     for match in _FORBIDDEN.finditer(text):
         at = next((n for n, token in enumerate(tokens) if token.end > match.start()), 0)
         reach = tokens[min(at + 3, len(tokens) - 1)].end
-        if match.group().lower() == "stop" and _is_ending(candidate, match.start()):
+        if _is_ending(candidate, match.start()) or _is_commanded(candidate, match):
             continue
         is_flag = any(match.start() < option.end and option.start < reach for option in flags)
         if not is_flag and not any(option.start <= match.start() < option.end for option in closed):
             yield match.start(), match.group().lower()
 
 
+def _is_commanded(candidate: OperationCandidate, negation: re.Match[str]) -> bool:
+    """Return whether a sentence starts with `undo` or `stop` and that is what the operation is stated to do."""
+    opens = negation.start() == opening_length(candidate.context.sentence.text)
+    return opens and stem(negation.group().lower()) in leading_verbs(candidate.operation)
+
+
 def _is_ending(candidate: OperationCandidate, at: int) -> bool:
     """Return whether a sentence starts with `stop following it` and the call is the deletion of that."""
     operation = candidate.operation
+    if not candidate.context.sentence.text[at:].lower().startswith("stop"):
+        return False
     tokens = candidate.context.sentence.tokens
     ended = next((token.stem for token in tokens if token.start > at), "")
     opens = at == opening_length(candidate.context.sentence.text)

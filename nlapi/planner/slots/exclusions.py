@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
+from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.numbers import is_bound
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import stems as stem_set
@@ -39,7 +41,7 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     A date is no id, a sum of money or the number of a resource (task 771220) no length of a page, a name no cursor, a
     bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
     """
-    if mention.kind is MentionKind.NUMBER and _is_bound_or_too_small(context, slot, mention):
+    if _is_other_name(context, slot, mention) or _is_bound_or_too_small(context, slot, mention):
         return True
     if mention.kind is MentionKind.DATE:
         return (
@@ -65,11 +67,29 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         return False
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
-    return mention.form in ("money", "percent") or mention.value > MAX_PAGE
+    # The last 2 hours are no length of a page.
+    unit = unit_of_mention(context.sentence, mention)
+    is_time = unit is not None and unit.dimension == "time"
+    return is_time or mention.form in ("money", "percent") or mention.value > MAX_PAGE
+
+
+def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a slot takes names that the API has, and a mention is none of them: the name of another kind of
+    item, or mere words. A code may be a name that is misspelt, and the name of a new item is none of those that it has.
+    """
+    if slot.names is None or mention.text in slot.names or (slot.location == "body" and slot.name == "name"):
+        return False
+    if mention.form == "name":
+        return True
+    # `home-feed` is written as names are: that there is none is for the API to say.
+    is_plain = all(word.isalpha() for word in mention.text.split())
+    return is_plain and mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
 
 
 def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a mention is about the call: the words of the operation, or the number of items to list."""
+    if _has_stated_verb(context, mention):
+        return True
     makes = context.operation.method == "POST" and slot.required and not slot.choices
     if (
         makes
@@ -99,6 +119,14 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     return counted and not page_size(slot) and any(map(page_size, context.slots))
 
 
+def _has_stated_verb(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether words begin with the verb of the command, where the description states it: [ship mailer]."""
+    first = next((at for at, token in enumerate(context.sentence.tokens) if token.word), -1)
+    if mention.kind is not MentionKind.PHRASE or mention.first != first:
+        return False
+    return context.sentence.tokens[first].lower in stated_verbs(context.operation.extensions)
+
+
 def _is_order_field(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether words behind `by` or `per` name a field of the listed items, and the slot takes no such name."""
     is_read = context.operation.effect is Effect.READ
@@ -115,6 +143,8 @@ def _is_order_field(context: SlotContext, slot: Slot, mention: ValueMention) -> 
 
 def _is_bound_or_too_small(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a number is a bound where an id is taken, or too small for the seconds since 1970."""
+    if mention.kind is not MentionKind.NUMBER:
+        return False
     if takes_id(slot) and is_bound(context.sentence.text, mention.start, mention.end):
         return True
     moment = not _WHEN.isdisjoint(slot.words) and _UNIX.search(slot.description) is not None

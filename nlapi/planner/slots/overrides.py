@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import date
 
+from nlapi.planner.language.lexicon import DEMONYMS
+from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.names import find_item_name
-from nlapi.planner.language.text import MentionKind
+from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.context import SlotContext
@@ -14,7 +17,8 @@ from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_ste
 from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.resources.naming import METHODS, Intent, singular, stem
+from nlapi.planner.slots.value_forms import slot_unit
+from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
@@ -25,6 +29,12 @@ _REASONS = stem_set("slots", "reasons")
 _VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
+_ACTORS = frozenset(map(stem, ("author", "actor", "creator", "committer")))
+_AUXILIARIES = frozenset(("did", "has", "have", "had"))
+_PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
+_LOOKING_BACK = frozenset(("last", "past", "previous"))
+_DAYS = frozenset(("day", "date", "on"))
+_RANGE_ENDS = frozenset("since from after until till before by to through between and".split())
 
 
 def apply_overrides(
@@ -57,10 +67,105 @@ def apply_overrides(
                 or _is_new_value(context, candidate, name)
             )
         )
+        plain = (
+            plain
+            or _is_live_name(context, candidate)
+            or _is_only_of_kind(context, candidate)
+            or _is_actor(context, candidate)
+        )
         if plain and not (weighs and candidate.probability >= OVERRIDE_PROBABILITY):
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
         elif weighs:
             yield candidate
+
+
+def _is_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is a name that the API has, and no slot with fewer words in its name takes the same."""
+    slot = candidate.slot
+    value = candidate.value
+    if candidate.conversion not in ("", "sample") or not isinstance(value, str) or value not in (slot.names or ()):
+        return False
+    return not any(
+        value in (rival.names or ()) and len(rival.words) < len(slot.words)
+        for rival in context.slots
+        if rival is not slot
+    )
+
+
+def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a value is the only one of its kind in a sentence, and its slot the only one that takes the kind.
+
+    The kinds are a share in per cent, a day, a country (a German user), and the time to look back: the last 2 hours.
+    """
+    mention, slot, sentence = candidate.mention, candidate.slot, context.sentence
+    if mention is None:
+        return False
+    if mention.kind is MentionKind.NUMBER and mention.form == "percent":
+        is_kind = _takes_percent
+        same = [other for other in sentence.mentions if other.kind is MentionKind.NUMBER and other.form == "percent"]
+        is_plain = not candidate.conversion
+    elif mention.kind is MentionKind.NUMBER and _looks_back(sentence, mention):
+        is_kind = _takes_time
+        same = [
+            other for other in sentence.mentions if other.kind is MentionKind.NUMBER and _looks_back(sentence, other)
+        ]
+        is_plain = candidate.conversion in ("", "measured") and unit_fits(sentence, mention, slot, candidate.conversion)
+    elif candidate.conversion == "code" and mention.kind is MentionKind.NAME and mention.text.lower() in DEMONYMS:
+        is_kind = _takes_country
+        same = [other for other in sentence.mentions if other.text.lower() in DEMONYMS]
+        is_plain = mention.text[:1].isupper()
+    elif mention.kind is MentionKind.DATE and type(mention.value) is date:
+        is_kind = _takes_day
+        same = [other for other in sentence.mentions if other.kind is MentionKind.DATE]
+        is_plain = not candidate.conversion and _stands_alone(sentence, mention)
+    else:
+        return False
+    return is_plain and len(same) == 1 and [other for other in context.slots if is_kind(other)] == [slot]
+
+
+def _is_actor(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a read asks what somebody did, and the slot takes who did it: what did [ana] change."""
+    mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
+    if mention is None or candidate.conversion or slot.location != "query" or _ACTORS.isdisjoint(slot.words):
+        return False
+    if mention.last - mention.first != 1 or not mention.first or mention.last >= len(tokens):
+        return False
+    return tokens[mention.first - 1].lower in _AUXILIARIES and tokens[mention.last].stem in VERBS
+
+
+def _takes_country(slot: Slot) -> bool:
+    return stem("country") in slot.words
+
+
+def _takes_percent(slot: Slot) -> bool:
+    return slot.family is Family.NUMBER and not _PERCENT.isdisjoint((*slot.words, *slot.prose))
+
+
+def _takes_time(slot: Slot) -> bool:
+    unit = slot_unit(slot)
+    return slot.family is Family.NUMBER and slot.location == "query" and unit is not None and unit.dimension == "time"
+
+
+def _takes_day(slot: Slot) -> bool:
+    return slot.family is Family.DATE and slot.location == "query" and slot.name.lower() in _DAYS
+
+
+def _looks_back(sentence: Sentence, mention: ValueMention) -> bool:
+    """Return whether a number is the time to look back: the last [2] hours, the past [half] hour, the [last] hour."""
+    unit = unit_of_mention(sentence, mention)
+    before = sentence.tokens[mention.first - 1].lower if mention.first else ""
+    return unit is not None and unit.dimension == "time" and bool({before, mention.text.lower()} & _LOOKING_BACK)
+
+
+def unit_fits(sentence: Sentence, mention: ValueMention, slot: Slot, conversion: str) -> bool:
+    """Return whether a number has the unit of the slot, as it stands or after its conversion."""
+    return conversion == "measured" or unit_of_mention(sentence, mention) == slot_unit(slot)
+
+
+def _stands_alone(sentence: Sentence, mention: ValueMention) -> bool:
+    """Return whether no word makes a day the end of a range: since Monday."""
+    before = sentence.tokens[mention.first - 1].lower if mention.first else ""
+    return before not in _RANGE_ENDS
 
 
 def _is_new_value(context: SlotContext, candidate: SlotCandidate, name: int | None) -> bool:

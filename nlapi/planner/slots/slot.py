@@ -89,6 +89,8 @@ class Slot:
     unit: str = ""
     location: str = ""
     required_by_object: bool = False
+    names: frozenset[str] | None = None
+    """the names that the API has for it at the moment, of those in the sentence; None where they are not known"""
 
     @property
     def name(self) -> str:

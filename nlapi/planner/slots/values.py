@@ -16,7 +16,7 @@ from nlapi.planner.language.gazetteer import (
     state_of,
     town_in_us,
 )
-from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
+from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, DEMONYMS, LANGUAGES, STATES
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.slots.slot import Family, Slot, schema_type
 from nlapi.planner.slots.value_forms import (
@@ -334,7 +334,12 @@ def _code(text: str, slot: Slot) -> str | None:
     """Return the code of a name: JP of Japan for a country code, likewise of languages, and of currencies always."""
     lower = text.lower().removeprefix("the ")
     prose = _stems(slot)
-    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
+    for word, table in (
+        ("countri", COUNTRIES),
+        ("countri", DEMONYMS),
+        ("languag", LANGUAGES),
+        ("currenci", CURRENCY_NAMES),
+    ):
         if word in prose and lower in table and (word == "currenci" or is_coded(slot)):
             return table[lower]
     return None

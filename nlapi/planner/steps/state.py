@@ -171,12 +171,22 @@ class LookupState:
         }
 
 
-OfflineState: TypeAlias = CallState | LookupState
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesState:
+    """The state of a plan that reads the names which the API has, before the question is planned with them."""
+
+    clause: ClauseState | None = None
+
+    def to_json(self) -> JsonObject:
+        return {"planner": PLANNER, "stage": "names"}
+
+
+OfflineState: TypeAlias = CallState | LookupState | NamesState
 
 
 def state_of(plan: Plan) -> OfflineState | None:
     """Return the state in a plan; None for a plan that ends a turn, and for one of another planner."""
-    return plan.raw if isinstance(plan.raw, CallState | LookupState) else None
+    return plan.raw if isinstance(plan.raw, CallState | LookupState | NamesState) else None
 
 
 def clause_of(plan: Plan) -> ClauseState | None:
@@ -210,6 +220,8 @@ def decode_state(data: Mapping[str, Any], find_tool: FindTool) -> OfflineState |
         match data["stage"]:
             case "call":
                 return CallState(used=tuple(data.get("used", ())), clause=_decode_clause(data))
+            case "names":
+                return NamesState()
             case LookupStage.LISTING | LookupStage.ITEM:
                 return _decode_lookup(data, find_tool)
             # Earlier versions wrote these stages in plans that end a turn; no next round reads them.

@@ -1,0 +1,126 @@
+"""The operations that existing clients of OpenAI and Anthropic call: an objective is what they name as a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.codec import Json, slug
+from nlapi.gateway.inference import InferenceRequest
+from nlapi.gateway.problems import GatewayProblem, invalid_request, unknown_object
+from nlapi.routing.model import Configuration, Objective, ShardProtocol
+
+SERVE_OPERATIONS = frozenset(("serveChat", "serveMessages"))
+"""The operations of this module that run a version."""
+
+# The headers in which the SDKs send a key when they do not send it as a bearer token.
+_KEY_HEADERS = ("x-api-key", "api-key")
+_FORWARDED_HEADERS = ("anthropic-version", "anthropic-beta")
+
+
+def authorization(headers: Mapping[str, str]) -> str | None:
+    """Return the Authorization header of a request, made of the header of an SDK's key when there is none."""
+    if "authorization" in headers:
+        return headers["authorization"]
+    key = next((headers[name] for name in _KEY_HEADERS if name in headers), None)
+    return None if key is None else f"Bearer {key}"
+
+
+async def serve_chat(call: ApiCall) -> ApiResponse:
+    """Serve the objective that the body names as its model, by the protocol of OpenAI."""
+    user = call.body.get("safety_identifier") or call.body.get("user")
+    return await _serve(call, ShardProtocol.OPENAI, user)
+
+
+async def serve_messages(call: ApiCall) -> ApiResponse:
+    """Serve the objective that the body names as its model, by the protocol of Anthropic."""
+    metadata = call.body.get("metadata")
+    return await _serve(call, ShardProtocol.ANTHROPIC, metadata.get("user_id") if isinstance(metadata, dict) else None)
+
+
+async def _serve(call: ApiCall, protocol: ShardProtocol, user: object) -> ApiResponse:
+    configuration = call.gateway.engine.configuration
+    objective = _find_objective(configuration, call.body["model"])
+    request = InferenceRequest(
+        input=call.body,
+        context=_read_context(call, objective, user),
+        client=call.caller.client,
+        request_id=call.gateway.engine.new_request_id(),
+        traceparent=call.traceparent,
+        protocol=protocol,
+        headers={name: call.headers[name] for name in _FORWARDED_HEADERS if name in call.headers},
+        connection=call.connection,
+    )
+    if call.connection is not None:
+        call.connection.wants_stream = call.body.get("stream") is True
+        call.connection.request_id = request.request_id
+    response = await call.gateway.engine.serve(objective.name, request)
+    headers = {"X-Request-Id": response.request_id, "Nlapi-Version": str(response.version)}
+    if response.streamed:
+        return ApiResponse(body=None, headers=headers, streamed=True)
+    return ApiResponse(body=response.output, headers=headers)
+
+
+def _find_objective(configuration: Configuration, name: str) -> Objective:
+    objective = configuration.objectives.get(name) or configuration.objectives.get(slug(name))
+    if objective is None:
+        raise unknown_object("objective", name, configuration.objectives)
+    return objective
+
+
+def _read_context(call: ApiCall, objective: Objective, user: object) -> Json:
+    """Return the context of the Nlapi-Context header, with the body's user where the objective declares one."""
+    text = call.headers.get("nlapi-context")
+    context: Json = {}
+    if text is not None:
+        try:
+            context = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            context = {}
+        if not isinstance(context, dict) or not context:
+            raise invalid_request("it is no JSON object", "header.Nlapi-Context", 'such as {"country": "BR"}')
+    declares_user = any(field.name == "user" for field in objective.context)
+    if declares_user and isinstance(user, str) and user:
+        context = {"user": user, **context}
+    return context
+
+
+def _is_served_as_model(configuration: Configuration, objective: Objective) -> bool:
+    version = configuration.versions.get(objective.default) if objective.default else None
+    shard = configuration.shards.get(version.shard) if version else None
+    return shard is not None and shard.protocol is ShardProtocol.OPENAI
+
+
+def _model_json(objective: Objective) -> Json:
+    return {"id": objective.name, "object": "model", "created": 0, "owned_by": objective.owner or "nlapi"}
+
+
+async def list_chat_models(call: ApiCall) -> ApiResponse:
+    """Return the objectives whose default version speaks the protocol of OpenAI, as models."""
+    configuration = call.gateway.engine.configuration
+    rows = [
+        _model_json(objective)
+        for _, objective in sorted(configuration.objectives.items())
+        if _is_served_as_model(configuration, objective)
+    ]
+    return ApiResponse(body={"object": "list", "data": rows})
+
+
+async def get_chat_model(call: ApiCall) -> ApiResponse:
+    """Return one objective as a model. GatewayProblem 404 when it is none."""
+    configuration = call.gateway.engine.configuration
+    objective = _find_objective(configuration, call.path["model"])
+    if not _is_served_as_model(configuration, objective):
+        message = f"the default version of {objective.name} does not speak the protocol of OpenAI"
+        raise GatewayProblem(404, message, code="unknown_objective")
+    return ApiResponse(body=_model_json(objective))
+
+
+HANDLERS: dict[str, Handler] = {
+    "serveChat": serve_chat,
+    "serveMessages": serve_messages,
+    "listChatModels": list_chat_models,
+    "getChatModel": get_chat_model,
+}

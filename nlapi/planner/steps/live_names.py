@@ -1,0 +1,70 @@
+"""The round that reads the names of an API before a question is planned with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nlapi.openapi.spec import Effect
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.slots.live_names import LiveNames, name_places
+from nlapi.planner.steps.state import NamesState, state_of
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Turn
+from nlapi.tools.tool import Call
+
+# A plan that is at least this sure, and that uses every name and number of the question, needs no further names.
+SURE = 0.8
+
+
+def name_reads(catalogue: Catalogue) -> tuple[Call, ...]:
+    """Return the calls that read the names of the APIs of a catalogue; only reads that need no argument."""
+    tools = (catalogue.hidden_tool(spec, id) for spec in catalogue.specs for id in name_places(spec))
+    return tuple(
+        Call(tool=tool, arguments={}, id="names", reason="for the names that there are")
+        for tool in tools
+        if tool is not None and tool.effect is Effect.READ and not tool.required
+    )
+
+
+def names_plan(plan: Plan, conversation: Conversation, catalogue: Catalogue) -> Plan | None:
+    """Return the plan that reads the names before a question is planned again; None where `plan` stands without them.
+
+    They are read once a question, and only for a plan that is unsure or leaves out words.
+    """
+    is_read = any(_is_of_names(round) for round in conversation.current.rounds)
+    if is_read or not (calls := name_reads(catalogue)) or _is_settled(plan):
+        return None
+    goal = plan.goal or (plan.calls[-1] if plan.calls else None)
+    return Plan(calls=calls, goal=goal, confidence=1.0, understood="the names that there are", raw=NamesState())
+
+
+def _is_settled(plan: Plan) -> bool:
+    accounts = [call.account for call in plan.calls if call.account is not None]
+    has_unused = any(account.unused for account in accounts)
+    return bool(plan.calls) and not plan.missing and plan.confidence >= SURE and not has_unused
+
+
+def read_names(conversation: Conversation) -> LiveNames:
+    """Return the names in the last answers to the calls of `names_plan`; none where there was no answer."""
+    rounds = [round for turn in conversation.turns for round in turn.rounds if _is_of_names(round)]
+    steps = rounds[-1].steps if rounds else ()
+    return LiveNames.of(
+        [
+            (step.call, step.result.data)
+            for step in steps
+            if step.outcome is Outcome.ANSWERED and step.result is not None and step.result.ok
+        ]
+    )
+
+
+def without_name_rounds(conversation: Conversation) -> Conversation:
+    """Return the conversation as if no names had been read."""
+    turns = tuple(map(_without_name_rounds, conversation.turns))
+    return replace(conversation, turns=turns)
+
+
+def _without_name_rounds(turn: Turn) -> Turn:
+    return replace(turn, rounds=tuple(round for round in turn.rounds if not _is_of_names(round)))
+
+
+def _is_of_names(round: Round) -> bool:
+    return isinstance(state_of(round.plan), NamesState)
