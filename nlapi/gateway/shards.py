@@ -15,9 +15,10 @@ import orjson
 from nlapi.gateway import open_inference
 from nlapi.gateway.bulkhead import Bulkhead, share_limit
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
+from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
-from nlapi.gateway.shard_client import NotSentError, ResponseLostError, ShardClient, ShardResponse, parse_endpoint
+from nlapi.gateway.shard_client import ShardClient, ShardResponse, parse_endpoint
 from nlapi.gateway.snapshot import Clock
 from nlapi.routing.model import Shard, ShardProtocol, Version
 
@@ -93,6 +94,10 @@ class Cluster:
             }
             for replica in self._replicas
         ]
+
+    def prepare(self) -> None:
+        """Import the HTTP client. UsageError when it is not installed."""
+        self._client.prepare()
 
     async def close(self) -> None:
         """Close its connections."""
@@ -183,11 +188,13 @@ class Cluster:
             raise self._failure(
                 replica, call, FailureKind.UNAVAILABLE, f"{replica.endpoint}: {error}", executed=False
             ) from error
-        except ResponseLostError as error:
-            if error.answered:
-                replica.health.record_error(call.objective)
-            else:
-                replica.health.record_lost(is_reachable=True)
+        except NoAnswerError as error:
+            replica.health.record_lost(is_reachable=True)
+            raise self._failure(
+                replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
+            ) from error
+        except AnswerBrokenError as error:
+            replica.health.record_error(call.objective)
             raise self._failure(
                 replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
             ) from error

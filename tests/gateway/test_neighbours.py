@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -61,6 +61,12 @@ class Calls:
         self.cluster = Cluster(spoken, clock) if clock else Cluster(spoken)
         self.runner = RemoteRunner(VERSION, self.cluster)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        await self.cluster.close()
+
     async def __call__(self, request: InferenceRequest, timeout_s: float = 10, *, repeatable: bool = True) -> str:
         """ "ok", or the kind of the failure."""
         try:
@@ -76,11 +82,11 @@ class Calls:
 @pytest.mark.parametrize("count", [1, 3])
 def test_inputs_that_make_the_model_fail_take_no_answer_from_another_objective(count: int) -> None:
     async def whole() -> None:
-        call = Calls(*(replica.url for replica in replicas))
-        for _ in range(60):
-            assert await call(BAD) == "error"
-            assert await call(CALM) == "ok"
-        assert call.breakers() == ["closed"] * count
+        async with Calls(*(replica.url for replica in replicas)) as call:
+            for _ in range(60):
+                assert await call(BAD) == "error"
+                assert await call(CALM) == "ok"
+            assert call.breakers() == ["closed"] * count
 
     with ExitStack() as stack:
         replicas = [stack.enter_context(Model()) for _ in range(count)]
@@ -90,12 +96,12 @@ def test_inputs_that_make_the_model_fail_take_no_answer_from_another_objective(c
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_deadline_that_is_too_short_for_the_model_takes_no_answer_from_another_objective(count: int) -> None:
     async def whole() -> None:
-        call = Calls(*(replica.url for replica in replicas))
-        for _ in range(12):
-            assert await call(SLOW, 0.02) == "timeout"
-            assert await call(CALM) == "ok"
-        assert call.breakers() == ["closed"] * count
-        assert [await call(CALM) for _ in range(count)] == ["ok"] * count
+        async with Calls(*(replica.url for replica in replicas)) as call:
+            for _ in range(12):
+                assert await call(SLOW, 0.02) == "timeout"
+                assert await call(CALM) == "ok"
+            assert call.breakers() == ["closed"] * count
+            assert [await call(CALM) for _ in range(count)] == ["ok"] * count
 
     with ExitStack() as stack:
         replicas = [stack.enter_context(Model()) for _ in range(count)]
@@ -104,14 +110,14 @@ def test_a_deadline_that_is_too_short_for_the_model_takes_no_answer_from_another
 
 def test_a_replica_that_answers_nobody_is_left_by_all_objectives() -> None:
     async def whole() -> None:
-        call = Calls(stuck.url, well.url)
-        assert [await call(CALM) for _ in range(4)] == ["ok"] * 4
-        stuck.hangs = True
-        while call.breakers()[0] == "closed":
-            await call(InferenceRequest(input={}, objective="bad"), 0.1)
-        before = len(stuck.received)
-        assert [await call(CALM) for _ in range(4)] == ["ok"] * 4
-        assert len(stuck.received) == before
+        async with Calls(stuck.url, well.url) as call:
+            assert [await call(CALM) for _ in range(4)] == ["ok"] * 4
+            stuck.hangs = True
+            while call.breakers()[0] == "closed":
+                await call(InferenceRequest(input={}, objective="bad"), 0.1)
+            before = len(stuck.received)
+            assert [await call(CALM) for _ in range(4)] == ["ok"] * 4
+            assert len(stuck.received) == before
 
     with Model() as stuck, Model() as well:
         asyncio.run(whole())
@@ -121,15 +127,15 @@ def test_a_replica_that_refuses_connections_is_left_by_all_objectives_for_a_seco
     clock = Clock()
 
     async def whole() -> None:
-        call = Calls(dead, well.url, clock=clock)
-        for _ in range(20):
-            assert await call(InferenceRequest(input={}, objective="bad"), repeatable=False) == "ok"
-        assert call.breakers() == ["open", "closed"]
-        alone = Calls(dead, clock=clock)
-        for _ in range(20):
-            assert await alone(CALM) == "unavailable"
-            clock.now += 1.0
-        assert alone.breakers() == ["half_open"]
+        async with Calls(dead, well.url, clock=clock) as call:
+            for _ in range(20):
+                assert await call(InferenceRequest(input={}, objective="bad"), repeatable=False) == "ok"
+            assert call.breakers() == ["open", "closed"]
+        async with Calls(dead, clock=clock) as alone:
+            for _ in range(20):
+                assert await alone(CALM) == "unavailable"
+                clock.now += 1.0
+            assert alone.breakers() == ["half_open"]
 
     with closed_port() as dead, Model() as well:
         asyncio.run(whole())
@@ -137,12 +143,12 @@ def test_a_replica_that_refuses_connections_is_left_by_all_objectives_for_a_seco
 
 def test_error_statuses_eject_a_replica_for_all_when_they_come_to_all() -> None:
     async def whole() -> None:
-        call = Calls(first.url, second.url)
-        for _ in range(12):
-            for name in ("bad", "worse"):
-                await call(InferenceRequest(input=POISON, objective=name), repeatable=False)
-        assert sorted(call.breakers(), key=str) == ["half_open", "open"]
-        assert await call(CALM) == "ok"
+        async with Calls(first.url, second.url) as call:
+            for _ in range(12):
+                for name in ("bad", "worse"):
+                    await call(InferenceRequest(input=POISON, objective=name), repeatable=False)
+            assert sorted(call.breakers(), key=str) == ["half_open", "open"]
+            assert await call(CALM) == "ok"
 
     with Model() as first, Model() as second:
         asyncio.run(whole())
@@ -151,12 +157,12 @@ def test_error_statuses_eject_a_replica_for_all_when_they_come_to_all() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_call_finds_a_replica_for_as_long_as_they_take_connections(count: int) -> None:
     async def whole() -> None:
-        call = Calls(*(replica.url for replica in replicas))
-        requests = [InferenceRequest(input=POISON, objective=f"bad-{number}") for number in range(3)]
-        for _ in range(30):
-            assert {await call(request) for request in requests} == {"error"}
-        assert call.breakers().count("open") <= count // 2
-        assert await call(CALM) == "ok"
+        async with Calls(*(replica.url for replica in replicas)) as call:
+            requests = [InferenceRequest(input=POISON, objective=f"bad-{number}") for number in range(3)]
+            for _ in range(30):
+                assert {await call(request) for request in requests} == {"error"}
+            assert call.breakers().count("open") <= count // 2
+            assert await call(CALM) == "ok"
 
     with ExitStack() as stack:
         replicas = [stack.enter_context(Model()) for _ in range(count)]
@@ -172,15 +178,15 @@ def test_nobody_holds_all_slots_of_a_shard(kind: str) -> None:
         return InferenceRequest(input=value, **names)
 
     async def whole() -> None:
-        call = Calls(model.url, concurrency=5)
-        calls = [asyncio.create_task(call(request(number, WAIT), 30)) for number in range(4)]
-        for _ in range(4):
-            await asyncio.to_thread(model.arrived.acquire)
-        assert await call(request(9, {})) == "over_share"
-        assert await call(CALM) == "ok"
-        model.release.set()
-        assert await asyncio.gather(*calls) == ["ok"] * 4
-        assert await call(request(9, {})) == "ok"
+        async with Calls(model.url, concurrency=5) as call:
+            calls = [asyncio.create_task(call(request(number, WAIT), 30)) for number in range(4)]
+            for _ in range(4):
+                await asyncio.to_thread(model.arrived.acquire)
+            assert await call(request(9, {})) == "over_share"
+            assert await call(CALM) == "ok"
+            model.release.set()
+            assert await asyncio.gather(*calls) == ["ok"] * 4
+            assert await call(request(9, {})) == "ok"
 
     with Model() as model:
         asyncio.run(whole())
@@ -188,13 +194,13 @@ def test_nobody_holds_all_slots_of_a_shard(kind: str) -> None:
 
 def test_a_share_of_all_is_no_limit() -> None:
     async def whole() -> None:
-        call = Calls(model.url, concurrency=2, objective_percent=100.0, client_percent=100.0)
-        calls = [asyncio.create_task(call(SLOW, 30)) for _ in range(2)]
-        for _ in range(2):
-            await asyncio.to_thread(model.arrived.acquire)
-        assert await call(CALM) == "unavailable"
-        model.release.set()
-        await asyncio.gather(*calls)
+        async with Calls(model.url, concurrency=2, objective_percent=100.0, client_percent=100.0) as call:
+            calls = [asyncio.create_task(call(SLOW, 30)) for _ in range(2)]
+            for _ in range(2):
+                await asyncio.to_thread(model.arrived.acquire)
+            assert await call(CALM) == "unavailable"
+            model.release.set()
+            await asyncio.gather(*calls)
 
     with Model() as model:
         asyncio.run(whole())
@@ -221,11 +227,11 @@ def outcome(server: Callable[[], Any], request: InferenceRequest = CALM, **shard
     """The result or failure of a call of one replica that is not repeatable, and the replica."""
 
     async def whole() -> Any:
-        call = Calls(replica.url, **shard)
-        try:
-            return await call.runner.run(request, 10, repeatable=False)
-        except InferenceError as failure:
-            return failure
+        async with Calls(replica.url, **shard) as call:
+            try:
+                return await call.runner.run(request, 10, repeatable=False)
+            except InferenceError as failure:
+                return failure
 
     with server() as replica:
         return asyncio.run(whole()), replica
