@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest
+from nlapi.routing.model import Shard
 
 
 def share_limit(slots: int, percent: float) -> int:
@@ -27,6 +28,16 @@ class Bulkhead:
         self._client_limit = client_limit
         self._by_objective: Counter[str] = Counter()
         self._by_client: Counter[str] = Counter()
+
+    @classmethod
+    def of_shard(cls, shard: Shard) -> Bulkhead:
+        """Return the bulkhead of all slots of a shard."""
+        slots = shard.concurrency * len(shard.endpoints)
+        return cls(
+            f"shard {shard.name}",
+            share_limit(slots, shard.objective_percent),
+            share_limit(slots, shard.client_percent),
+        )
 
     def enter(self, request: InferenceRequest) -> None:
         """Count a call that begins. InferenceError OVER_SHARE, with nothing counted, when its objective or client has

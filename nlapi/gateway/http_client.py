@@ -24,7 +24,7 @@ class AnswerBrokenError(Exception):
     """An answer began, and is malformed, too large or not whole."""
 
 
-class HttpClient:
+class EndpointClient:
     """Sends requests to any address; no request shares a connection with another at the same time.
 
     Idle connections close after `idle_s` seconds. Use it in one event loop.

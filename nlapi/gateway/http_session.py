@@ -85,7 +85,7 @@ class HttpAnswer:
 
 
 class HttpSession:
-    """The connections of one HttpClient, opened in the event loop that uses them.
+    """The connections of one EndpointClient, opened in the event loop that uses them.
 
     Certificates are checked by the authorities of the system, or of SSL_CERT_FILE.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
-from nlapi.gateway.http_client import AnswerBrokenError, HttpClient
+from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient
 
 if TYPE_CHECKING:
     from nlapi.gateway.http_session import HttpAnswer
@@ -49,7 +49,7 @@ class ShardClient:
 
     def __init__(self, max_body: int) -> None:
         self._max_body = max_body
-        self._http = HttpClient(IDLE_S)
+        self._http = EndpointClient(IDLE_S)
 
     def prepare(self) -> None:
         """Import the HTTP client. UsageError when it is not installed."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import orjson
 
 from nlapi.gateway import open_inference
-from nlapi.gateway.bulkhead import Bulkhead, share_limit
+from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
@@ -66,12 +66,7 @@ class Cluster:
         self._client = ShardClient(shard.max_answer_mb * 2**20)
         self._replicas = [Replica(url, clock) for url in shard.endpoints]
         self._next_index = 0
-        slots = shard.concurrency * len(shard.endpoints)
-        self.bulkhead = Bulkhead(
-            f"shard {shard.name}",
-            share_limit(slots, shard.objective_percent),
-            share_limit(slots, shard.client_percent),
-        )
+        self.bulkhead = Bulkhead.of_shard(shard)
 
     def separate_copy(self) -> Cluster:
         """Return a Cluster of the same shard with separate connections, counts and breakers."""

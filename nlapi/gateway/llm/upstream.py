@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nlapi.gateway.http_client import AnswerBrokenError, HttpClient, NoAnswerError, NotSentError
+from nlapi.gateway.bulkhead import Bulkhead
+from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient, NoAnswerError, NotSentError
 from nlapi.gateway.inference import FailureKind, UpstreamError
 from nlapi.gateway.llm.secret_references import SecretReference, is_reference
 from nlapi.routing.model import Shard
@@ -48,7 +49,8 @@ class LlmUpstream:
             for name, value in shard.headers.items()
         }
         self._endpoints = [UpstreamEndpoint(url) for url in shard.endpoints]
-        self._http = HttpClient(IDLE_CONNECTION_S)
+        self._http = EndpointClient(IDLE_CONNECTION_S)
+        self.bulkhead = Bulkhead.of_shard(shard)
         self._turn = 0
 
     def prepare(self) -> None:
