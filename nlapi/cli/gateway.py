@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -191,6 +192,12 @@ def serve(
     example: Annotated[
         bool, typer.Option("--example", metavar=FLAG, help="Serve the three objectives that nlapi ships.")
     ] = False,
+    allow_source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-source", metavar="URL", help="What the URL of a version's source may begin with; none by default."
+        ),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8700,
     allow_host: Annotated[
@@ -260,6 +267,7 @@ def serve(
                 hosts,
                 training=training_log,
                 shadows=shadow_log,
+                sources=allow_source or (),
                 events=events,
                 retention=retention,
             )
@@ -277,12 +285,15 @@ def build_gateway(
     *,
     training: Path | None = None,
     shadows: Path | None = None,
+    sources: Iterable[str] = (),
     events: EventLog | None = None,
     retention: RetentionPolicy | None = None,
 ) -> Gateway:
-    """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files.
+    """Return a gateway on a store.
 
-    Each request and each decision is a line of `events`, if there is such a log.
+    `config` is used when the store has none, `training` and `shadows` are log files, and `sources` are the prefixes of
+    the URLs that versions may come from. Each request and each decision is a line of `events`, if there is such a log.
+    UsageError when one of them cannot be used.
     """
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
@@ -306,7 +317,22 @@ def build_gateway(
         tracer=tracer_from_environment(os.environ),
         environment=os.environ,
     )
-    return Gateway(store, engine, hosts=hosts, initial_document=first_document, events=events, retention=retention)
+    for source in sources:
+        parts = urlsplit(source)
+        if parts.scheme not in ("http", "https", "file") or (parts.scheme != "file" and not parts.hostname):
+            raise UsageError(
+                f"--allow-source {source} is no http, https or file URL",
+                hint="such as https://models.example.com/ranker/",
+            )
+    return Gateway(
+        store,
+        engine,
+        hosts=hosts,
+        initial_document=first_document,
+        sources=sources,
+        events=events,
+        retention=retention,
+    )
 
 
 def _run(
@@ -376,7 +402,7 @@ def status(
     """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
     from nlapi.cli import gateway_view as view
 
-    # Three reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
+    # Four reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
     client = GatewayClient(url, auth)
     filters = {"objective": objective} if objective else {}
 
@@ -386,7 +412,8 @@ def status(
     def render() -> RenderableType:
         objective_row = client("getObjective", filters) if filters else None
         objectives = [objective_row] if objective_row else client("listObjectives", {"limit": 200})["data"]
-        return view.status(traffic(), objectives, client("listCanaries", {"limit": 200, **filters})["data"])
+        canaries = client("listCanaries", {"limit": 200, **filters})["data"]
+        return view.status(traffic(), objectives, canaries, client("listIssues", {})["issues"])
 
     if is_json(output):
         console.write(console.format_json(traffic()))

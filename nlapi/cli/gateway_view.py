@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,32 @@ MARKS = "█▓▒░#+"
 # Lines and columns of a plot; with the labels it fits 80 columns.
 HEIGHT = 10
 WIDTH = 60
+# Columns of a terminal from which on the digests of versions have room.
+WIDE_COLUMNS = 100
 # Per cent of errors from which on they are red.
 RED_FROM = 1.0
 
 
 def status(
-    traffic: Mapping[str, object], objectives: Sequence[Mapping[str, object]], canaries: Sequence[Mapping[str, object]]
+    traffic: Mapping[str, object],
+    objectives: Sequence[Mapping[str, object]],
+    canaries: Sequence[Mapping[str, object]],
+    issues: Sequence[Mapping[str, object]] = (),
 ) -> RenderableType:
-    """Return the table of getTraffic's rows, with objectives without traffic, and a line for each canary."""
+    """Return the table of getTraffic's rows, with objectives without traffic, and a line for each canary and issue."""
     from rich.console import Group
     from rich.text import Text
 
     lines = [
         Text(strip_control(_canary_line(canary)), style="dim" if canary["state"] == "rolled_back" else "")
         for canary in canaries
+    ]
+    lines += [
+        Text(
+            strip_control(f"{issue['where']}: {issue['message']}"),
+            style="red" if issue["level"] == "error" else "yellow",
+        )
+        for issue in issues
     ]
     return Group(_table(traffic, objectives), *lines)
 
@@ -45,6 +58,9 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
     table = Table(title=title, title_style="dim", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("objective", overflow="fold")
     table.add_column("version", overflow="fold")
+    is_wide = shutil.get_terminal_size().columns >= WIDE_COLUMNS
+    if is_wide:
+        table.add_column("digest", no_wrap=True)
     for name in ("share", "req/s", "p50 ms", "p99 ms", "errors"):
         table.add_column(name, justify="right", no_wrap=True)
     previous = ""
@@ -54,6 +70,7 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
         table.add_row(
             Text(strip_control(row["objective"]) if is_first else ""),
             Text(strip_control(f"{row['model']}@{row['version']}")),
+            *([Text(strip_control(_short_digest(row.get("digest", ""))))] if is_wide else ()),
             f"{row['share']:.1f} %",
             f"{row['requests_per_second']:.1f}",
             _ms(row["p50_ms"]),
@@ -64,8 +81,18 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
     for objective in objectives:
         if objective["name"] not in with_traffic:
             default = f"{objective['model']}@{objective['version']}"
-            table.add_row(Text(strip_control(objective["name"])), Text(strip_control(default)), *("-" * 5), style="dim")
+            table.add_row(
+                Text(strip_control(objective["name"])),
+                Text(strip_control(default)),
+                *("-" * (6 if is_wide else 5)),
+                style="dim",
+            )
     return table
+
+
+def _short_digest(digest: str) -> str:
+    """Return the first digits of a version's digest, enough to tell two versions apart."""
+    return digest.partition(":")[2][:8]
 
 
 def _ms(value: float) -> str:

@@ -15,8 +15,18 @@ import orjson
 
 from nlapi.errors import UsageError
 from nlapi.gateway.access import ANONYMOUS, Access, Caller, check_permission, format_time, utc_now
-from nlapi.gateway.admin import canaries, crud, decisions, llm_fronts, objective_description, revisions, system
+from nlapi.gateway.admin import (
+    canaries,
+    crud,
+    decisions,
+    llm_fronts,
+    objective_description,
+    revisions,
+    system,
+    versions,
+)
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.artifacts import ArtifactStore
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.client_connection import AsgiConnection
 from nlapi.gateway.codec import decode_configuration
@@ -33,6 +43,8 @@ from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
+from nlapi.gateway.version_library import VersionLibrary
+from nlapi.gateway.version_sources import SourceFinder
 from nlapi.serving import Message, Receive, Send, raw_path
 
 HANDLERS: Mapping[str, Handler] = {
@@ -42,6 +54,7 @@ HANDLERS: Mapping[str, Handler] = {
     **decisions.HANDLERS,
     **system.HANDLERS,
     **llm_fronts.HANDLERS,
+    **versions.HANDLERS,
     **objective_description.HANDLERS,
 }
 """operationId -> the function that carries it out."""
@@ -64,9 +77,10 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """The serving gateway as an ASGI application.
 
-    `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay. Its
-    lifespan publishes the last revision of the store and drains the engine, so the server has to support lifespan.
-    `first` is the configuration document for a store that has no revision yet.
+    `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay,
+    `sources` are the prefixes of the URLs that versions may come from. Its lifespan publishes the last revision of the
+    store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
+    store that has no revision yet.
     """
 
     def __init__(
@@ -76,12 +90,17 @@ class Gateway:
         *,
         hosts: Iterable[str] = (),
         initial_document: Mapping[str, Any] | None = None,
+        sources: Iterable[str] = (),
         events: EventLog | None = None,
         retention: RetentionPolicy | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
-        self.publisher = Publisher(store, engine)
+        artifacts = ArtifactStore.beside(store.path)
+        self.library = VersionLibrary(store, artifacts, SourceFinder(engine.models, artifacts, sources))
+        engine.use_folders(self.library.folder)
+        store.on_pruned(lambda remaining: self._prune_artifacts())
+        self.publisher = Publisher(store, engine, library=self.library)
         self.access = Access(store)
         self.traffic = TrafficHistory(engine.metrics.tallies)
         self.loop_lag = EventLoopLag()
@@ -112,6 +131,10 @@ class Gateway:
             answer = await self._respond(scope, receive, send)
             if not answer.streamed:
                 await _send_response(send, answer, head=scope["method"] == "HEAD")
+
+    def _prune_artifacts(self) -> None:
+        """Delete the content of versions that no stored revision has any more."""
+        self.library.prune(self.library.digests_of(self.store.stored_bodies("versions")))
 
     def begin_drain(self) -> None:
         """Let the readiness probe fail from now on; requests are served as before."""
@@ -252,10 +275,12 @@ class Gateway:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self.engine.drain()
+                self.library.artifacts.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
     async def _start(self) -> None:
+        await asyncio.to_thread(self.library.start)
         # Decoding 10,000 rules takes 0.4 s of CPU with the cyclic collector running, and 0.2 s without. What a gateway
         # starts with stays: frozen, later collections pass over it and hold up no request.
         with _collector_paused():

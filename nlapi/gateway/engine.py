@@ -31,7 +31,7 @@ from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Recorder, Sink, Tracer
-from nlapi.gateway.runner_registry import RunnerRegistry
+from nlapi.gateway.runner_registry import FolderFinder, RunnerRegistry, Tolerance, tolerate_none
 from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
@@ -62,6 +62,7 @@ class Engine:
         wall_clock: Clock = time.time,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        self.models = models
         self.metrics = Metrics(self._gauges)
         self.recorder = Recorder(record, training)
         self._clock = clock
@@ -106,16 +107,32 @@ class Engine:
         # The prefix differs between processes, so that ids stay unique in a store that outlives one of them.
         return f"{self._prefix}{next(self._ids):08x}"
 
-    async def publish(self, table: DecisionTable, configuration: Configuration, commit: Commit | None = None) -> None:
+    def use_folders(self, find: FolderFinder) -> None:
+        """Take the content of local versions from `find`, and not from the folder of models."""
+        self._runners.use_folders(find)
+
+    def load_errors(self) -> dict[VersionRef, LoadError]:
+        """Return the versions of the current revision that are not loaded, with the reasons."""
+        return self._runners.load_errors()
+
+    async def publish(
+        self,
+        table: DecisionTable,
+        configuration: Configuration,
+        commit: Commit | None = None,
+        tolerates: Tolerance = tolerate_none,
+    ) -> None:
         """Load the new versions, await `commit`, then let `table` decide every request from the next one on.
 
-        LoadError when a version cannot be loaded, ValueError when a schema is invalid, or any error of `commit`:
-        nothing has changed then. Versions that were removed are closed when their last request has ended.
+        A version that cannot be loaded is left out when `tolerates` accepts it: its calls fail, and its objective's
+        fallback answers. LoadError when another version cannot be loaded, ValueError when a schema is invalid, or any
+        error of `commit`: nothing has changed then. Versions that were removed are closed when their last request has
+        ended.
         """
         async with self._publishing:
             previous = self._snapshot
             routes = self._compile_routes(configuration, previous)
-            prepared = await self._runners.prepare(configuration)
+            prepared = await self._runners.prepare(configuration, tolerates)
             snapshot = Snapshot(
                 table=table,
                 configuration=configuration,
@@ -286,6 +303,8 @@ class Engine:
         replicas = [replica for replicas in self.replicas().values() for replica in replicas]
         return {
             "nlapi_revision": self.revision,
+            "nlapi_versions": len(self.configuration.versions),
+            "nlapi_versions_not_loaded": len(self.load_errors()),
             "nlapi_requests_in_flight": self._request_count,
             "nlapi_records_dropped_total": self.recorder.dropped,
             "nlapi_replicas": len(replicas),

@@ -165,11 +165,12 @@ class UpstreamError(InferenceError):
 
 
 class LoadError(NlapiError):
-    """A version cannot be loaded; nothing was published, and the previous revision goes on serving."""
+    """A version cannot be loaded: its `reason`, and a message that also names the version."""
 
-    def __init__(self, version: VersionRef, message: str, *, hint: str = "") -> None:
-        super().__init__(f"{version}: {message}", hint=hint)
+    def __init__(self, version: VersionRef, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{version}: {reason}", hint=hint)
         self.version = version
+        self.reason = reason
 
 
 class DecisionTable(Protocol):

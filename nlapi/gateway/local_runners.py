@@ -80,13 +80,14 @@ def _run_job(future: Future[Any], run: Callable[[], Any]) -> None:
             future.set_exception(error)
 
 
-def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
+def open_runner(source: str, root: Path, *, shadow: bool = False, digest: str = "") -> Runner:
     """Load the version at `source` and return its runner. DescriptionError when it cannot be loaded.
 
+    With a `digest` only that content is loaded, also by a worker process that is started later.
     A `shadow` runs in one separate process at low priority, whatever its manifest says.
     """
     # In this process a shadow would hold the interpreter's lock while requests wait for it.
-    manifest = read_manifest(find_folder(source, root))
+    manifest = replace(read_manifest(find_folder(source, root)), digest=digest)
     if shadow:
         return ProcessRunner(replace(manifest, mode=Mode.PROCESS, workers=1), nice=SHADOW_NICENESS)
     if manifest.mode is Mode.PROCESS:
@@ -125,7 +126,7 @@ class ThreadRunner:
         self._manifest = workflow.manifest
         slots = self._manifest.workers + self._manifest.max_waiting
         limit = share_limit(slots, LOCAL_SHARE_PERCENT)
-        self._bulkhead = Bulkhead(f"version {self._manifest.folder.name}", limit, limit)
+        self._bulkhead = Bulkhead("this version", limit, limit)
         self._free_slots = slots
         self._hanging: set[Future[InferenceResult]] = set()
         self._pool = DaemonThreadPool(self._manifest.workers, self._manifest.folder.name)

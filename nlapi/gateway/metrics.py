@@ -232,6 +232,8 @@ class Metrics:
 
 _GAUGE_HELP = {
     "nlapi_revision": "The number of the current revision.",
+    "nlapi_versions": "Versions of the current revision.",
+    "nlapi_versions_not_loaded": "Versions of the current revision that could not be loaded.",
     "nlapi_requests_in_flight": "Requests that are being served.",
     "nlapi_records_dropped_total": "Decisions that were not recorded.",
     "nlapi_replicas": "Replicas of remote shards.",
@@ -265,6 +267,10 @@ class TrafficRow:
     p50_ms: float
     p99_ms: float
     error_percent: float
+
+    @property
+    def ref(self) -> VersionRef:
+        return VersionRef(model=self.model, version=self.version)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

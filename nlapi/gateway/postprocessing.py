@@ -232,11 +232,13 @@ def _build_record(
     served_output: Any = None,
 ) -> Record:
     answer = None if isinstance(outcome, InferenceError) else outcome
+    entry = exchange.snapshot.configuration.versions.get(version)
     return Record(
         at=exchange.started_at,
         request_id=exchange.request.request_id,
         decision=exchange.plan.decision,
         version=version,
+        digest=entry.digest if entry else "",
         client=exchange.request.client,
         context=exchange.request.context,
         input=exchange.request.input,

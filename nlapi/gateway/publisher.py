@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import typing
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -19,7 +20,10 @@ from nlapi.gateway.llm.check import check_llms
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
 from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
+from nlapi.gateway.runner_registry import Tolerance, tolerate_none
 from nlapi.gateway.store import GatewayStore, ItemChange, Revision
+from nlapi.gateway.version_digests import VersionDigest
+from nlapi.gateway.version_library import VersionLibrary
 from nlapi.issue import Issue, Level
 from nlapi.routing import check
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, share_equal
@@ -32,7 +36,8 @@ from nlapi.routing.check_sections import (
     WholeSection,
 )
 from nlapi.routing.grouping import Regrouped
-from nlapi.routing.model import Configuration, Shadow, Shard, ShardProtocol, Version
+from nlapi.routing.model import Configuration, Shadow, Shard, ShardProtocol, Version, VersionRef
+from nlapi.routing.references import routed_versions
 from nlapi.routing.table import Table, compile_table
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
@@ -119,10 +124,17 @@ SECTIONS: tuple[Section, ...] = (
 class PublishingEngine(typing.Protocol):
     """The part of the engine that the publisher uses."""
 
-    async def publish(self, table: Table, configuration: Configuration, commit: Commit | None = None) -> None:
+    async def publish(
+        self,
+        table: Table,
+        configuration: Configuration,
+        commit: Commit | None = None,
+        tolerates: Tolerance = tolerate_none,
+    ) -> None:
         """Load the new versions, await `commit`, and decide by `table` from the next request on.
 
-        NlapiError, or an error of `commit`, when nothing has changed.
+        NlapiError, or an error of `commit`, when nothing has changed. A version that cannot be loaded is such an error
+        unless `tolerates` accepts it.
         """
 
 
@@ -156,9 +168,17 @@ class ChangePlan:
 class Publisher:
     """The only writer of revisions: every change of the routing goes through `change`, one at a time."""
 
-    def __init__(self, store: GatewayStore, engine: PublishingEngine, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        store: GatewayStore,
+        engine: PublishingEngine,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        library: VersionLibrary | None = None,
+    ) -> None:
         self._store = store
         self._engine = engine
+        self._library = library
         self._clock = clock
         self._lock = asyncio.Lock()
         self._recent: dict[int, Configuration] = {}
@@ -171,14 +191,35 @@ class Publisher:
         return self.current.table.revision
 
     async def start(self) -> None:
-        """Publish the last committed revision, if there is one."""
+        """Publish the last committed revision, if there is one, with the versions that can be loaded."""
         async with self._lock:
-            last = self._store.revision(self._store.last_number())
-            if last is not None:
-                configuration = decode_configuration(last.document)
+            number = self._store.last_number()
+            if number:
+                configuration = await asyncio.to_thread(self._old_configuration, number)
                 # Nothing is served yet. Compiled and checked now, the first request and the first change do not wait.
-                await self._publish(await asyncio.to_thread(_compile, configuration, last.number))
-                self._recent[last.number] = configuration
+                revision = await asyncio.to_thread(_compile, configuration, number)
+                # Without the API nobody could mend what keeps a version from loading.
+                await self._publish(revision, tolerates=lambda version: True)
+                self._recent[number] = configuration
+
+    async def reload(self, ref: VersionRef) -> None:
+        """Load a version that could not be loaded, from its stored content or from its source with the same content.
+
+        The revision stays. GatewayProblem 404 when there is no such version, 409 when its source has other content, 422
+        when it cannot be loaded.
+        """
+        async with self._lock:
+            revision = self.current
+            configuration = revision.configuration
+            version = configuration.versions.get(ref)
+            if version is None:
+                raise unknown_object("version", str(ref), map(str, configuration.versions))
+            if self._library is not None:
+                reclaimed = await asyncio.to_thread(self._library.reclaim, version)
+                if reclaimed != version:
+                    configuration = replace(configuration, versions={**configuration.versions, ref: reclaimed})
+                    revision = await asyncio.to_thread(_compile, configuration, self.revision)
+            await self._publish(revision, tolerates=lambda other: other != ref)
 
     async def change(
         self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, restores: int = 0
@@ -198,6 +239,7 @@ class Publisher:
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
             # In a thread: a change of many entities takes long, and requests are served meanwhile.
+            before = self.current.configuration
             candidate = await asyncio.to_thread(self._apply_edit, edit)
             if candidate is None:
                 return await asyncio.to_thread(self.get_revision, self.revision)
@@ -210,8 +252,16 @@ class Publisher:
                 objectives=_affected_objectives(candidate.differences),
                 restores=restores,
             )
-            await self._publish(candidate.revision, lambda: self._commit(revision, candidate.items))
-            self._recent[revision.number] = candidate.revision.configuration
+            after = candidate.revision.configuration
+            digests = self._library.new_digests(after) if self._library else ()
+            await self._publish(
+                candidate.revision,
+                lambda: self._commit(revision, candidate.items, digests),
+                _tolerance(before, after, is_rollback=restores > 0),
+            )
+            if self._library is not None:
+                self._library.bind(digests)
+            self._recent[revision.number] = after
             if len(self._recent) > MAX_RECENT:
                 del self._recent[min(self._recent)]
             return revision
@@ -270,6 +320,8 @@ class Publisher:
                     "old ones are deleted (--keep-revisions, --keep-days); GET /v1/revisions lists those that are left"
                 )
             raise GatewayProblem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
+        if self._library is not None:
+            return replace(revision, document=self._library.complete_document(revision.document))
         return revision
 
     def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
@@ -280,8 +332,11 @@ class Publisher:
         for revision in (number, start):
             if revision and not self._store.has_revision(revision):
                 self.get_revision(revision)
-        before, after = self._store.differing_documents(start, number)
-        return decode_configuration(before), decode_configuration(after)
+        documents: Iterable[Mapping[str, object]] = self._store.differing_documents(start, number)
+        if self._library is not None:
+            documents = map(self._library.complete_document, documents)
+        before, after = map(decode_configuration, documents)
+        return before, after
 
     def check_configuration(self, configuration: Configuration) -> list[Issue]:
         """Return all faults of a configuration, the most severe first."""
@@ -297,7 +352,24 @@ class Publisher:
         # The steps of a change itself, so that a plan cannot differ from it.
         changes, checked = _check_changes(current, after)
         issues = sorted(checked.issues(), key=lambda issue: list(Level).index(issue.level))
+        if not checked.has_errors:
+            try:
+                changes, _ = self._register(current, changes, checked)
+            except GatewayProblem as problem:  # a version whose content cannot be registered
+                issues = [Issue.error(problem.path, problem.message, problem.hint, problem.code), *issues]
         return ChangePlan(issues=issues, differences=differences_of(changes), revision=current.table.revision)
+
+    def _register(
+        self, current: CurrentRevision, changes: ConfigurationChanges, checked: CheckedConfiguration
+    ) -> tuple[ConfigurationChanges, CheckedConfiguration]:
+        """Return a checked change with the digests of its new versions, whose content is stored.
+
+        GatewayProblem 409 when a version has other content already, 422 when its source cannot be copied.
+        """
+        if self._library is None:
+            return changes, checked
+        registered = self._library.register(changes.after, current.configuration)
+        return (changes, checked) if registered is changes.after else _check_changes(current, registered)
 
     def _apply_edit(self, edit: Edit) -> _Candidate | None:
         """Return the change that an edit makes, checked and compiled where it differs from the current configuration.
@@ -308,6 +380,7 @@ class Publisher:
         changes, checked = _check_changes(current, edit(current.configuration))
         if checked.has_errors:
             raise unprocessable(checked.issues(), code="invalid_configuration", hint=self._unchanged_hint())
+        changes, checked = self._register(current, changes, checked)
         differences = differences_of(changes)
         if not differences and self.revision:
             return None
@@ -322,19 +395,21 @@ class Publisher:
             items=[_item_change(difference) for difference in items],
         )
 
-    async def _commit(self, revision: Revision, items: list[ItemChange]) -> None:
+    async def _commit(self, revision: Revision, items: list[ItemChange], digests: Sequence[VersionDigest]) -> None:
         try:
-            await asyncio.to_thread(self._store.add_revision, revision, items)
+            await asyncio.to_thread(self._store.add_revision, revision, items, digests)
         except NlapiError as error:
             raise GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint()) from error
 
     def _unchanged_hint(self) -> str:
         return f"nothing was changed; revision {self.revision} goes on serving"
 
-    async def _publish(self, revision: CurrentRevision, commit: Commit | None = None) -> None:
+    async def _publish(
+        self, revision: CurrentRevision, commit: Commit | None = None, tolerates: Tolerance = tolerate_none
+    ) -> None:
         table = revision.table
         try:
-            await self._engine.publish(table, table.configuration, commit)
+            await self._engine.publish(table, table.configuration, commit, tolerates)
         except GatewayProblem:
             raise
         except (NlapiError, ValueError) as error:
@@ -381,6 +456,25 @@ def _item_change(difference: Difference) -> ItemChange:
 
 
 _KINDS_BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
+
+
+def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool) -> Tolerance:
+    """Return the versions of `after` that may stay unloaded.
+
+    They are those that the change has nothing to do with; a rollback may also bring back one that nothing routes to.
+    """
+
+    @cache
+    def routed(configuration: str) -> frozenset[VersionRef]:
+        return routed_versions(before if configuration == "before" else after)
+
+    def tolerates(ref: VersionRef) -> bool:
+        is_unchanged = before.versions.get(ref) == after.versions[ref]
+        if is_unchanged and ref in routed("before"):
+            return True
+        return (is_unchanged or is_rollback) and ref not in routed("after")
+
+    return tolerates
 
 
 def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:

@@ -47,6 +47,8 @@ class Record:
     decision: Decision
     version: VersionRef
     """the version that answered"""
+    digest: str = ""
+    """the digest of its content; "" for a version on a remote shard"""
     client: str
     context: Context
     input: Any
@@ -128,6 +130,7 @@ def _example_json(record: Record) -> dict[str, Any]:
         "request_id": record.request_id,
         "objective": record.decision.objective,
         "version": str(record.version),
+        "digest": record.digest,
         "context": dict(record.context),
         "input": record.input,
         "output": record.output,
@@ -316,6 +319,7 @@ def _span_attributes(record: Record) -> Mapping[str, Any]:
         "nlapi.objective": decision.objective,
         "nlapi.model": record.version.model,
         "nlapi.version": record.version.version,
+        "nlapi.version.digest": record.digest,
         "nlapi.shard": decision.shard,
         "nlapi.revision": decision.revision,
         "nlapi.rule": decision.rule,
@@ -349,6 +353,7 @@ def decision_json(record: Record) -> Json:
         "request_id": record.request_id,
         "at": format_time(datetime.fromtimestamp(record.at, UTC)),
         **decision,
+        **({"digest": record.digest} if record.digest else {}),
         "client": record.client,
         "context": dict(record.context),
         "total_ms": round(record.ms, 3),

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.inference import LoadError, Runner
+from nlapi.gateway.inference import (
+    FailureKind,
+    InferenceError,
+    InferenceRequest,
+    InferenceResult,
+    LoadError,
+    Runner,
+)
 from nlapi.gateway.llm.runner import LlmRunner
 from nlapi.gateway.llm.upstream import LlmUpstream
+from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.local_runners import open_runner
 from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.gateway.snapshot import Snapshot
+from nlapi.gateway.workflow import find_folder
 from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Shard, ShardProtocol, Version, VersionRef
 
 LOCAL_SHARD = Shard(name="local")
@@ -21,6 +32,34 @@ LOCAL_SHARD = Shard(name="local")
 
 RunnerKey = tuple[VersionRef, bool]
 """a version, and whether the runner is for the copies of a shadow"""
+
+FolderFinder: TypeAlias = Callable[[Version], Path]
+"""Returns the folder with a version's content. NlapiError when there is none."""
+
+Tolerance: TypeAlias = Callable[[VersionRef], bool]
+"""Returns whether a revision is published although a version cannot be loaded."""
+
+_log = logging.getLogger(__name__)
+
+
+def tolerate_none(version: VersionRef) -> bool:
+    """Return False: every version has to be loaded."""
+    return False
+
+
+class UnloadedRunner:
+    """Stands for a version that cannot be loaded: each call fails at once, and the objective's fallback answers."""
+
+    def __init__(self, error: LoadError) -> None:
+        self.error = error
+
+    async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
+        """Raise InferenceError."""
+        # Without the reason: it may name files and settings, and is for operators (GET /v1/issues).
+        raise InferenceError(FailureKind.UNAVAILABLE, "it is not loaded", executed=False)
+
+    async def close(self) -> None:
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +70,23 @@ class OpenRunner:
     shard: Shard
     runner: Runner
 
+    @property
+    def is_loaded(self) -> bool:
+        return not isinstance(self.runner, UnloadedRunner)
+
     def can_serve(self, version: Version, shard: Shard) -> bool:
         """Return whether the runner can also serve `version` on `shard`."""
-        # Descriptions and input schemas are not the runner's.
-        opened_version = replace(self.version, description=version.description, input=version.input)
-        return opened_version == version and self.shard == shard
+        opened = self.version
+        has_same_content = (opened.digest or opened.source) == (version.digest or version.source)
+        # Descriptions and input schemas are not the runner's; the content has been compared.
+        comparable = replace(
+            opened,
+            description=version.description,
+            input=version.input,
+            source=version.source,
+            digest=version.digest,
+        )
+        return has_same_content and comparable == version and self.shard == shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,32 +106,82 @@ class RunnerRegistry:
     """All open runners."""
 
     def __init__(self, models: Path, environment: Mapping[str, str]) -> None:
-        self._models = models
+        self._find_folder: FolderFinder = lambda version: find_folder(version.source, models)
         self._environment = environment
         self._current: dict[RunnerKey, OpenRunner] = {}
         self._clusters: dict[str, Cluster | LlmUpstream] = {}
         self._open_resources: list[Runner | Cluster | LlmUpstream] = []
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def prepare(self, configuration: Configuration) -> PreparedRunners:
-        """Open the runners of all versions and shadows. LoadError, with nothing new left open."""
+    def use_folders(self, find: FolderFinder) -> None:
+        """Take the content of local versions from `find`, and not from the folder of models."""
+        self._find_folder = find
+
+    async def prepare(self, configuration: Configuration, tolerates: Tolerance = tolerate_none) -> PreparedRunners:
+        """Open the runners of all versions and shadows.
+
+        LoadError, with nothing new left open, when a version cannot be loaded that `tolerates` refuses.
+        """
         targets = [(version, False) for version in configuration.versions.values()]
         shadowed = {shadow.version for shadow in configuration.shadows.values()}
         targets += [(configuration.versions[ref], True) for ref in sorted(shadowed) if ref in configuration.versions]
         clusters = {name: self._reuse_cluster(shard) for name, shard in configuration.shards.items() if shard.endpoints}
         prepared = PreparedRunners(clusters=clusters)
-        try:
-            for version, shadow in targets:
-                shard = configuration.shards.get(version.shard, LOCAL_SHARD)
-                entry = self._current.get((version.ref, shadow))
-                if entry is None or not entry.can_serve(version, shard):
-                    entry = await self._open_entry(version, shard, clusters, shadow=shadow)
-                    prepared.new_runners.append(entry.runner)
+        new_targets = []
+        for version, shadow in targets:
+            shard = configuration.shards.get(version.shard, LOCAL_SHARD)
+            entry = self._current.get((version.ref, shadow))
+            if entry is not None and entry.can_serve(version, shard) and (entry.is_loaded or tolerates(version.ref)):
                 prepared.entries[version.ref, shadow] = entry
+            else:
+                new_targets.append((version, shard, shadow))
+        try:
+            await self._open_entries(new_targets, prepared, tolerates)
         except BaseException:
             await self.discard(prepared)
             raise
         return prepared
+
+    async def _open_entries(
+        self, targets: Sequence[tuple[Version, Shard, bool]], prepared: PreparedRunners, tolerates: Tolerance
+    ) -> None:
+        local_versions = {
+            version.ref: version for version, shard, _ in targets if shard.protocol is ShardProtocol.LOCAL
+        }
+        # In a thread: hashing and loading models can take seconds, and requests are served meanwhile.
+        folders = await asyncio.to_thread(self._find_folders, list(local_versions.values())) if local_versions else {}
+        for version, shard, shadow in targets:
+            try:
+                entry = await self._open_entry(version, shard, prepared.clusters, folders, shadow=shadow)
+            except LoadError as error:
+                if not tolerates(version.ref):
+                    raise
+                _log.warning("%s is not loaded: %s", version.ref, error.reason)
+                entry = OpenRunner(version=version, shard=shard, runner=UnloadedRunner(error))
+            prepared.new_runners.append(entry.runner)
+            prepared.entries[version.ref, shadow] = entry
+
+    def _find_folders(self, versions: Sequence[Version]) -> dict[VersionRef, Path | LoadError]:
+        """Return the folders of versions that could be loaded in another process, or the reasons."""
+        folders: dict[VersionRef, Path | LoadError] = {}
+        for version in versions:
+            try:
+                folders[version.ref] = self._find_folder(version)
+            except NlapiError as error:
+                folders[version.ref] = LoadError(version.ref, error.message, hint=error.hint)
+        tried = {ref: folder for ref, folder in folders.items() if isinstance(folder, Path)}
+        for ref, fault in zip(tried, try_loading(list(tried.values())), strict=True):
+            if fault is not None:
+                folders[ref] = LoadError(ref, fault.message, hint=fault.hint)
+        return folders
+
+    def load_errors(self) -> dict[VersionRef, LoadError]:
+        """Return the versions that are not loaded, with the reasons."""
+        return {
+            ref: entry.runner.error
+            for (ref, _), entry in self._current.items()
+            if isinstance(entry.runner, UnloadedRunner)
+        }
 
     async def discard(self, prepared: PreparedRunners) -> None:
         """Close the runners that were opened for a revision that is not published."""
@@ -128,13 +229,23 @@ class RunnerRegistry:
         return LlmUpstream(shard, self._environment) if shard.protocol in LLM_PROTOCOLS else Cluster(shard)
 
     async def _open_entry(
-        self, version: Version, shard: Shard, clusters: dict[str, Cluster | LlmUpstream], *, shadow: bool
+        self,
+        version: Version,
+        shard: Shard,
+        clusters: Mapping[str, Cluster | LlmUpstream],
+        folders: Mapping[VersionRef, Path | LoadError],
+        *,
+        shadow: bool,
     ) -> OpenRunner:
         runner: Runner
         if shard.protocol is ShardProtocol.LOCAL:
+            folder = folders[version.ref]
+            if isinstance(folder, LoadError):
+                raise folder
             try:
-                # In a thread: importing a model can take seconds, and requests are served meanwhile.
-                runner = await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
+                runner = await asyncio.to_thread(
+                    open_runner, folder.name, folder.parent, shadow=shadow, digest=version.digest
+                )
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
         elif cluster := clusters.get(shard.name):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError
-from nlapi.gateway import store_schema
+from nlapi.gateway import store_schema, version_digests
 from nlapi.gateway.store_rows import (
     AuditEntry,
     ChangeRecord,
@@ -27,6 +27,7 @@ from nlapi.gateway.store_rows import (
     revision_from_row,
 )
 from nlapi.gateway.store_schema import Json
+from nlapi.gateway.version_digests import VersionDigest
 
 __all__ = ["AuditEntry", "ChangeRecord", "GatewayStore", "ItemChange", "Revision", "RowPage", "TokenRecord"]
 
@@ -114,6 +115,11 @@ class GatewayStore:
         finally:
             self._release_claim()
 
+    @property
+    def path(self) -> str:
+        """The path of the file, or ":memory:"."""
+        return self._path
+
     def claim(self) -> None:
         """Lock the database for one serving gateway until `close`. NlapiError when another process has the lock."""
         # Two gateways would each decide by revisions that the other does not see. A lock of the kernel and not a file
@@ -152,10 +158,12 @@ class GatewayStore:
 
     # revisions
 
-    def add_revision(self, revision: Revision, changes: Iterable[ItemChange]) -> None:
-        """Commit a revision, whose number must follow the last, with what it changes; its `document` is not read.
+    def add_revision(
+        self, revision: Revision, changes: Iterable[ItemChange], digests: Iterable[VersionDigest] = ()
+    ) -> None:
+        """Commit a revision, whose number must follow the last, with what it changes and its new versions' digests.
 
-        NlapiError when it cannot be stored.
+        Its `document` is not read. NlapiError when it cannot be stored.
         """
         row = (
             revision.number, revision.at, revision.who, revision.why, revision.summary,
@@ -172,6 +180,7 @@ class GatewayStore:
                     raise NlapiError(f"revision {revision.number} cannot be kept: the last in the database is {last}")
                 self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", row)
                 store_schema.write_items(self._db, revision.number, rows)
+                version_digests.write_digests(self._db, digests)
         except sqlite3.Error as error:
             raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
 
@@ -282,6 +291,23 @@ class GatewayStore:
     def on_pruned(self, callback: Callable[[frozenset[int]], None]) -> None:
         """Call `callback` with the numbers of the remaining revisions after each prune, in the thread that pruned."""
         self._pruned_callbacks.append(callback)
+
+    # digests of versions
+
+    def version_digests(self) -> tuple[VersionDigest, ...]:
+        """Return the digests of all versions of all revisions; "" for one that is not copied yet."""
+        with self._lock:
+            return version_digests.read_digests(self._db)
+
+    def add_version_digests(self, digests: Iterable[VersionDigest]) -> None:
+        """Store the digests of versions that were copied after their revision."""
+        with self.transaction():
+            version_digests.write_digests(self._db, digests)
+
+    def prune_version_digests(self, used: Collection[str]) -> None:
+        """Forget the versions whose digests are not in `used`: their names are free again."""
+        with self.transaction():
+            version_digests.delete_unused(self._db, used)
 
     # tokens
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from nlapi.errors import NlapiError
+from nlapi.gateway import version_digests
 from nlapi.routing.change import ENTITY_KINDS
 
 Json: TypeAlias = dict[str, Any]
@@ -74,7 +75,7 @@ def _split_documents(database: sqlite3.Connection) -> None:
     database.execute("ALTER TABLE revisions_without_documents RENAME TO revisions")
 
 
-_MIGRATIONS: tuple[Migration, ...] = (_create_tables, _split_documents)
+_MIGRATIONS: tuple[Migration, ...] = (_create_tables, version_digests.create_table, _split_documents)
 """Entry i brings a database from version i to i + 1. Steps are only added, never edited."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)

@@ -121,7 +121,7 @@ class ProcessRunner:
         self._tasks: set[asyncio.Task[None]] = set()
         slots = manifest.workers + manifest.max_waiting
         limit = share_limit(slots, LOCAL_SHARE_PERCENT)
-        self._bulkhead = Bulkhead(f"version {manifest.folder.name}", limit, limit)
+        self._bulkhead = Bulkhead("this version", limit, limit)
         self._destroyers: dict[tuple[str, str], CircuitBreaker] = {}
         """(objective, client) -> a breaker, for those whose calls ended a second worker within DESTROYER_S"""
         self._ended_at: dict[tuple[str, str], float] = {}

@@ -23,6 +23,7 @@ from types import ModuleType, UnionType
 from typing import Any, get_origin, get_type_hints, is_typeddict
 
 from nlapi.errors import DescriptionError
+from nlapi.gateway.content_digest import hash_stored
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult
 from nlapi.gateway.model_artifact import TrainedModel
 from nlapi.gateway.model_artifact import load_model as load_trained
@@ -219,6 +220,8 @@ class ModelManifest:
     module: str = "stages.py"
     trained: str = ""
     description: str = ""
+    digest: str = ""
+    """the digest that the folder's content must have when it is loaded; "" for any"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +289,9 @@ def read_manifest(folder: Path) -> ModelManifest:
 
 def load_workflow(manifest: ModelManifest) -> Workflow:
     """Import a version's stages and load its trained model. DescriptionError when that is not possible."""
+    # Here and not only when the version is registered: a worker process may be started days later.
+    if manifest.digest and hash_stored(manifest.folder) != manifest.digest:
+        raise DescriptionError("its stored content is damaged", hint="restart the gateway, or reload the version")
     trained = load_trained(_path_inside(manifest, manifest.trained)) if manifest.trained else None
     file = _path_inside(manifest, manifest.module)
     with _import_module(file) as module:

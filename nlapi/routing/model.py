@@ -100,7 +100,9 @@ class Version:
     name: str
     shard: str = "local"
     source: str = ""
-    """For a local version: the folder or package with its model.toml."""
+    """For a local version: the folder or package with its model.toml, or the URL of an archive of it."""
+    digest: str = ""
+    """For a local version: "sha256:..." of the content that its source had when it was registered."""
     description: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)

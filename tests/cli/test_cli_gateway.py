@@ -10,10 +10,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from nlapi.cli import gateway_view as view
 from tests.gateway.kit import Talk
 
 RUN = "from nlapi.cli.main import main; main()"
@@ -71,6 +74,7 @@ def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str])
     found = nlapi(folder, "gateway", "status", "--url", url, token=token)
     rows = [row for row in json.loads(found.stdout)["data"] if row["objective"] == "recommendations"]
     assert sum(row["requests"] for row in rows) == 5
+    assert all(row["digest"].startswith("sha256:") for row in rows)
     table = nlapi(folder, "gateway", "status", "--url", url, "--once", "-o", "table", token=token)
     assert re.search(r"recommendations +recommender@v\d +\d+\.\d %", table.stdout)
     assert re.search(r"continue-watching +ranker@v1 +- ", table.stdout)  # nothing was served of it
@@ -84,6 +88,20 @@ def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str])
     assert "recommendations, the last 15 minutes" in plot.stdout
     assert "█ recommender@v1" in plot.stdout
     assert re.search(r"15 minutes ago +now", plot.stdout)
+
+
+def test_status_shows_versions_that_are_not_loaded() -> None:
+    issue = {"level": "error", "where": "versions.ranker@v1", "message": "it is not loaded: its artifact is missing"}
+    stream = StringIO()
+    Console(file=stream, width=100).print(view.status({"revision": 1, "minutes": 5, "data": []}, (), (), [issue]))
+    assert "versions.ranker@v1: it is not loaded: its artifact is missing" in stream.getvalue()
+
+
+def test_a_prefix_of_sources_is_a_url(tmp_path: Path) -> None:
+    for prefix in ("models.example.com", "ftp://models.example.com", "https://"):
+        refused = nlapi(tmp_path, "gateway", "serve", "--example", "--port", "0", "--allow-source", prefix)
+        assert refused.returncode == 2
+        assert f"--allow-source {prefix} is no http, https or file URL" in " ".join(refused.stderr.split())
 
 
 def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp_path: Path) -> None:

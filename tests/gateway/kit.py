@@ -162,14 +162,19 @@ class Talk:
 
 @contextmanager
 def gateway(
-    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), timeouts: ServerTimeouts = DEFAULT_TIMEOUTS
+    folder: Path,
+    *,
+    publish: bool = True,
+    hosts: tuple[str, ...] = (),
+    timeouts: ServerTimeouts = DEFAULT_TIMEOUTS,
+    sources: tuple[str, ...] = (),
 ) -> Iterator[Talk]:
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
         write_models(folder / "models")
     store = GatewayStore(folder / "gateway.db")
     engine = Engine(models=folder / "models", record=decision_sink(store))
-    app = Gateway(store, engine, hosts=hosts)
+    app = Gateway(store, engine, hosts=hosts, sources=sources)
     tokens = _tokens(app)
     with run_in_thread(app, timeouts=timeouts) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
@@ -177,6 +182,15 @@ def gateway(
             talk.ok("PUT", "/v1/configuration", document(), why="the first")
         yield talk
     store.close()
+
+
+@contextmanager
+def gateway_again(folder: Path) -> Iterator[Talk]:
+    """The gateway of a folder after a restart, whose client `web` has a new token."""
+    with gateway(folder) as talk:
+        assert talk.app is not None
+        talk.tokens["web"] = talk.app.access.create_token(f"web-{talk.port}", Audience.SERVE)[1]
+        yield talk
 
 
 def _tokens(app: Gateway) -> dict[str, str]:

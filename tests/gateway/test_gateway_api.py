@@ -52,7 +52,7 @@ def test_a_noun_is_made_found_listed_changed_and_removed(talk: Talk, kind: str) 
     one = f"{path}/{name}"
     found = talk.ok("GET", one)
     assert {key: found[key] for key in made.json()} == made.json()
-    doing = {"canary": {"status"}, "shadow": {"status"}, "shard": {"replicas"}}
+    doing = {"canary": {"status"}, "shadow": {"status"}, "shard": {"replicas"}, "version": {"loaded"}}
     assert found.keys() - made.json().keys() == doing.get(kind, set())
     assert name in [row.get("version" if kind == "version" else "name") for row in talk.ok("GET", path)["data"]]
     assert talk.refused(409, "POST", path, given)["type"].endswith("exists")

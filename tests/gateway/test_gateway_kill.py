@@ -50,7 +50,11 @@ class LoadedEngine:
     """Every version is loaded already."""
 
     async def publish(
-        self, table: Table, configuration: Configuration, commit: Callable[[], Awaitable[None]] | None = None
+        self,
+        table: Table,
+        configuration: Configuration,
+        commit: Callable[[], Awaitable[None]] | None = None,
+        tolerates: object = None,
     ) -> None:
         if commit is not None:
             await commit()

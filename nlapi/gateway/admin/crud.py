@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header, list_page
+from nlapi.gateway.admin.api_call import (
+    ApiCall,
+    ApiResponse,
+    Handler,
+    etag_header,
+    list_page,
+    prefetch_sources,
+)
 from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.issue import Issue
 from nlapi.routing.change import remove_entity, upsert_entity
-from nlapi.routing.model import Configuration, Objective, Rule, Shadow, Shard, VersionRef
+from nlapi.routing.model import Configuration, Rule, Shadow, Shard, Version, VersionRef
+from nlapi.routing.references import target_versions
 
 LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
 """The fields that a list omits: schemas are long, and `get` returns them."""
@@ -51,12 +59,15 @@ def object_json(kind: Kind, item: Any, revision: int) -> Json:
     return {**kind.encode(item, False), "revision": revision}
 
 
-def _runtime_status(call: ApiCall, item: Any) -> Json:
+def runtime_status(call: ApiCall, item: Any) -> Json:
     """Return the runtime status of an object: a shard's replicas, or a shadow's copies."""
     if isinstance(item, Shard) and item.endpoints:
         return {"replicas": call.gateway.engine.replicas().get(item.name, [])}
     if isinstance(item, Shadow):
         return {"status": _shadow_status(call, item)}
+    if isinstance(item, Version):
+        error = call.gateway.engine.load_errors().get(item.ref)
+        return {"loaded": error is None} | ({"problem": error.reason} if error else {})
     return {}
 
 
@@ -83,7 +94,7 @@ async def list_objects(kind: Kind, call: ApiCall) -> ApiResponse:
         items = [item for item in items if item.model == name]
     page = list_page([item for item in items if _matches_query(item, call.query)], call)
     rows = [
-        {**object_json(kind, item, current.table.revision), **_runtime_status(call, item)} for item in page.body["data"]
+        {**object_json(kind, item, current.table.revision), **runtime_status(call, item)} for item in page.body["data"]
     ]
     trimmed_rows = [{name: value for name, value in row.items() if name not in LIST_OMITTED_FIELDS} for row in rows]
     return replace(page, body={**page.body, "data": trimmed_rows})
@@ -99,19 +110,9 @@ def _matches_query(item: Any, query: Mapping[str, Any]) -> bool:
         return False
     if "running" in query and item.running is not query["running"]:
         return False
-    refs = list(_target_versions(item))
+    refs = list(target_versions(item))
     model, version = (slug(query[name]) if name in query else "" for name in ("model", "version"))
     return not (model or version) or any(model in ("", ref.model) and version in ("", ref.version) for ref in refs)
-
-
-def _target_versions(item: Any) -> Iterator[VersionRef]:
-    """Yield the versions that an object may send requests to."""
-    if isinstance(item, Objective):
-        yield from (ref for ref in (item.default, item.fallback) if ref is not None)
-    elif isinstance(getattr(item, "version", None), VersionRef):
-        yield item.version
-    for share in (*getattr(item, "shares", ()), *getattr(item, "cells", ())):
-        yield share.version
 
 
 async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:
@@ -119,12 +120,14 @@ async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:
     item = find_object(kind, call, current.configuration)
     number = current.table.revision
     return ApiResponse(
-        body={**object_json(kind, item, number), **_runtime_status(call, item)}, headers=etag_header(number)
+        body={**object_json(kind, item, number), **runtime_status(call, item)}, headers=etag_header(number)
     )
 
 
 async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
     created: list[Any] = []
+    if kind.name == "version":
+        await prefetch_sources(call, [call.body])
 
     def edit(configuration: Configuration) -> Configuration:
         data = dict(call.body)
@@ -146,6 +149,9 @@ async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
 
 
 async def update_object(kind: Kind, call: ApiCall) -> ApiResponse:
+    if kind.name == "version":
+        await prefetch_sources(call, [call.body])
+
     def edit(configuration: Configuration) -> Configuration:
         item = find_object(kind, call, configuration)
         data = kind.encode(item, True)
@@ -154,6 +160,8 @@ async def update_object(kind: Kind, call: ApiCall) -> ApiResponse:
             _check_rule_targets(call.body, required=False)
             for name in ("shares",) if "model" in call.body else ("model", "version") if "shares" in call.body else ():
                 data.pop(name, None)
+        if isinstance(item, Version) and not {"source", "shard"}.isdisjoint(call.body):
+            data.pop("digest", None)  # the content is read again, and has to be the same
         return upsert_entity(configuration, kind.decode({**data, **call.body}))
 
     return await publish_change(kind, call, edit, lambda: object_key(kind, call))

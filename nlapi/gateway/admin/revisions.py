@@ -13,6 +13,7 @@ from nlapi.gateway.admin.api_call import (
     etag_header,
     page_response,
     page_start,
+    prefetch_sources,
 )
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
 from nlapi.gateway.conditional import is_current, not_modified
@@ -122,6 +123,7 @@ async def get_configuration(call: ApiCall) -> ApiResponse:
 
 async def replace_configuration(call: ApiCall) -> ApiResponse:
     replacement = await asyncio.to_thread(decode_configuration, call.body)
+    await prefetch_sources(call, call.body["versions"])
     expected = call.expected_revision if call.expected_revision is not None else call.body.get("revision")
     revision = await call.gateway.publisher.change(
         lambda before: replace_all(before, replacement), author=call.caller.name, reason=call.reason, expected=expected

@@ -78,9 +78,13 @@ async def list_traffic(call: ApiCall) -> ApiResponse:
     """Return the traffic of each version over the last minutes."""
     gateway, query = call.gateway, call.query
     objective, model, version = (slug(query.get(name, "")) for name in ("objective", "model", "version"))
-    rows = gateway.traffic.rows(query["minutes"], objective=objective, model=model, version=version)
+    versions = gateway.publisher.current.configuration.versions
+    rows = [
+        row.as_dict() | ({"digest": entry.digest} if (entry := versions.get(row.ref)) and entry.digest else {})
+        for row in gateway.traffic.rows(query["minutes"], objective=objective, model=model, version=version)
+    ]
     body = {"minutes": query["minutes"], "revision": gateway.publisher.revision}
-    return ApiResponse(body={**body, "data": [row.as_dict() for row in rows]})
+    return ApiResponse(body={**body, "data": rows})
 
 
 async def list_history(call: ApiCall) -> ApiResponse:
@@ -93,8 +97,18 @@ async def list_history(call: ApiCall) -> ApiResponse:
 async def get_health(call: ApiCall) -> ApiResponse:
     """Return 200 while the process works, also before the first revision and while it stops."""
     # Liveness: a 503 here would make an orchestrator kill a gateway that still has requests in flight.
-    status = "draining" if call.gateway.is_draining or call.gateway.engine.draining else "ok"
-    return ApiResponse(body={"status": status, "revision": call.gateway.publisher.revision})
+    return ApiResponse(body=_health(call))
+
+
+def _health(call: ApiCall) -> Json:
+    """Return how the gateway stands: degraded while a version is not loaded."""
+    # The names of the versions are for operators (GET /v1/issues): anybody may ask for the health.
+    gateway = call.gateway
+    count = len(gateway.engine.load_errors())
+    status = "draining" if gateway.is_draining or gateway.engine.draining else "degraded" if count else "ok"
+    return {"status": status, "revision": gateway.publisher.revision} | (
+        {"versions_not_loaded": count} if count else {}
+    )
 
 
 async def get_readiness(call: ApiCall) -> ApiResponse:
@@ -107,7 +121,7 @@ async def get_readiness(call: ApiCall) -> ApiResponse:
         raise GatewayProblem(
             503, "nothing is published yet", code="unpublished", hint="PUT /v1/configuration makes a revision"
         )
-    return ApiResponse(body={"status": "ok", "revision": gateway.publisher.revision})
+    return ApiResponse(body=_health(call))
 
 
 async def get_probe(call: ApiCall) -> ApiResponse:

@@ -1,0 +1,49 @@
+"""The processes that benchmarks.gateway_kills kills: a gateway, and the pruning of old revisions."""
+
+from __future__ import annotations
+
+import logging
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.description import load_description
+from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.version_library import VersionLibrary
+from nlapi.gateway.version_sources import SourceFinder
+
+STORED_REVISIONS = 40
+"""the newest revisions that pruning leaves"""
+
+# Read once, before the processes are forked: it is a third of the CPU of a start.
+load_description()
+
+
+def serve_gateway(folder: Path, port: int, ready: Connection) -> None:
+    """Run the gateway on the database and the models in a folder, as `nlapi gateway serve` does."""
+    from nlapi.cli.gateway import build_gateway
+    from nlapi.gateway.server import serve
+
+    logging.disable(logging.CRITICAL)
+    store = GatewayStore(folder / "gateway.db")
+    store.claim()
+    first = None if store.last_number() else folder / "configuration.json"
+    app = build_gateway(store, first, folder / "models")
+    try:
+        serve(app, port=port, ready=ready.send)
+    finally:
+        ready.send(repr(app.failure))
+
+
+def prune(folder: Path, started: Connection) -> None:
+    """Delete all but the newest revisions, then the content that no revision has any more."""
+    logging.disable(logging.CRITICAL)
+    store = GatewayStore(folder / "gateway.db")
+    artifacts = ArtifactStore.beside(store.path)
+    library = VersionLibrary(store, artifacts, SourceFinder(folder / "models", artifacts))
+    library.start()
+    started.send("pruning")
+    store.on_pruned(lambda remaining: library.prune(library.digests_of(store.stored_bodies("versions"))))
+    while store.prune(newest=STORED_REVISIONS, before="9999", protected=(), limit=10):
+        pass
+    started.send("pruned")

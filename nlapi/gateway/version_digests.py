@@ -1,0 +1,65 @@
+"""The table of the store that binds the names of versions to the digests of their content."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import astuple, dataclass
+
+_CREATE = """
+CREATE TABLE version_digests (
+  model TEXT NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL,
+  PRIMARY KEY (model, version, source))
+"""
+# A version of a revision that was committed before there were digests: it is copied at the next start.
+_FIND_VERSIONS = """
+INSERT OR IGNORE INTO version_digests
+SELECT json_extract(item.value, '$.model'), json_extract(item.value, '$.version'),
+  json_extract(item.value, '$.source'), ''
+FROM revisions, json_each(revisions.document, '$.versions') AS item
+WHERE json_extract(item.value, '$.source') <> ''
+"""
+# A digest that is stored stays: only the empty one of an older database is replaced.
+_WRITE = """
+INSERT INTO version_digests VALUES (?,?,?,?)
+ON CONFLICT (model, version, source) DO UPDATE SET digest = excluded.digest WHERE digest = ''
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDigest:
+    """The digest of the content that a version's source had when the version was registered; "" when it is unknown."""
+
+    # The fields are the columns of the table, in its order.
+
+    model: str
+    version: str
+    source: str
+    digest: str
+
+
+def create_table(database: sqlite3.Connection) -> None:
+    """Create the table, with an empty digest for each version that a stored revision names."""
+    database.execute(_CREATE)
+    database.execute(_FIND_VERSIONS)
+
+
+def read_digests(database: sqlite3.Connection) -> tuple[VersionDigest, ...]:
+    """Return all rows."""
+    rows = database.execute("SELECT model, version, source, digest FROM version_digests").fetchall()
+    return tuple(
+        VersionDigest(model=row["model"], version=row["version"], source=row["source"], digest=row["digest"])
+        for row in rows
+    )
+
+
+def write_digests(database: sqlite3.Connection, digests: Iterable[VersionDigest]) -> None:
+    """Add rows in the transaction of the caller."""
+    database.executemany(_WRITE, [astuple(item) for item in digests])
+
+
+def delete_unused(database: sqlite3.Connection, used: Collection[str]) -> None:
+    """Delete the rows whose digests are not in `used`, in the transaction of the caller."""
+    rows = database.execute("SELECT DISTINCT digest FROM version_digests WHERE digest <> ''").fetchall()
+    unused = [(row["digest"],) for row in rows if row["digest"] not in used]
+    database.executemany("DELETE FROM version_digests WHERE digest = ?", unused)
