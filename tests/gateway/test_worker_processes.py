@@ -124,7 +124,7 @@ def test_a_version_that_ends_its_process_while_it_loads_publishes_nothing(tmp_pa
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"))
-        with pytest.raises(Exception, match="end while they load it"):
+        with pytest.raises(Exception, match="ended its process while it was loaded"):
             await publish(engine, configuration("v1", "v2"), revision=2)
         assert (await engine.serve("greet", InferenceRequest(input=1))).decision.revision == 1
 
@@ -174,7 +174,7 @@ def test_an_objective_may_not_have_all_places_in_the_queue(tmp_path: Path) -> No
         await appears(tmp_path / "v1" / "waiting")
         calls += [asyncio.create_task(process_of(engine, "many")) for _ in range(3)]
         await asyncio.sleep(0)
-        with pytest.raises(GatewayProblem, match="4 calls at version v1, its share") as caught:
+        with pytest.raises(GatewayProblem, match="4 calls at this version, its share") as caught:
             await process_of(engine, "many")
         assert (caught.value.status, caught.value.code) == (503, "over_share")
         calls.append(asyncio.create_task(process_of(engine, "few", "other")))
