@@ -13,6 +13,7 @@ from nlapi.errors import DescriptionError
 from nlapi.gateway.model_rows import (
     FeatureRow,
     Label,
+    ModelInputError,
     Prediction,
     TrainedModel,
     as_rows,
@@ -81,15 +82,19 @@ class ScoreModel(TrainedModel):
     def probabilities_many(self, rows: Sequence[FeatureRow]) -> list[dict[str, float]]:
         """Return the probabilities of both classes for each row; without `labels` in model.toml they are 0 and 1."""
         first, last = map(label_text, self.labels)
-        scores = [self.score(row) for row in as_rows(rows, self.file_name)]
+        scores = [self.predict(row) for row in as_rows(rows, self.file_name)]
         return [{first: 1.0 - score, last: score} for score in scores]
 
     def predict(self, row: FeatureRow) -> float:
         """Return the probability of the last class for one row."""
-        return self.score(row)
+        values = self.ordered(row)
+        try:
+            return self.score(values)
+        except (TypeError, ValueError) as error:
+            raise ModelInputError(f"{self.file_name} takes numbers, and a row has another value") from error
 
-    def score(self, row: FeatureRow) -> float:
-        """Return the probability for one row."""
+    def score(self, values: Sequence[Any]) -> float:
+        """Return the probability for the values of a row, in the order of the columns."""
         raise NotImplementedError
 
     def ordered(self, row: FeatureRow) -> Sequence[Any]:
@@ -115,9 +120,9 @@ class LogisticModel(ScoreModel):
         self._bias = float(document["bias"]) - shift
         self.width = self.least_width = len(weights)
 
-    def score(self, row: FeatureRow) -> float:
+    def score(self, values: Sequence[Any]) -> float:
         """Return the probability for one row."""
-        return sigmoid(sum(map(float.__mul__, self._weights, map(float, self.ordered(row))), self._bias))
+        return sigmoid(sum(map(float.__mul__, self._weights, map(float, values)), self._bias))
 
 
 class BoostedTreesModel(ScoreModel):
@@ -132,9 +137,9 @@ class BoostedTreesModel(ScoreModel):
         self._trees = [_parse_node(tree) for tree in document["trees"]]
         self.least_width = 1 + max(map(_last_feature, self._trees), default=-1)
 
-    def score(self, row: FeatureRow) -> float:
+    def score(self, values: Sequence[Any]) -> float:
         """Return the probability for one row."""
-        values, total = self.ordered(row), self._base
+        total = self._base
         for tree in self._trees:
             node = tree
             while type(node) is tuple:

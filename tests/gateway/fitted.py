@@ -56,7 +56,7 @@ def fit(name: str) -> Any:
         case "labels":
             return LinearSVC().fit(NUMBERS, RISKS)
         case "two labels":
-            return MultiOutputClassifier(LogisticRegression()).fit(NUMBERS, list(zip(RISKS, RISKS[1:] + RISKS[:1])))
+            return MultiOutputClassifier(LogisticRegression()).fit(NUMBERS, [[risk, risk[:1]] for risk in RISKS])
         case "texts":
             return make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "bad day"] * 3, [1, 0] * 3)
         case "mappings":

@@ -1,14 +1,15 @@
-"""Models of scikit-learn and ONNX are called by column, in batches, with all probabilities, as versions of a gateway."""
+"""Models of scikit-learn and ONNX are called by column and in batches, with all probabilities."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("sklearn", reason="the libraries of trained parts are not installed (pip install --group fitting)")
@@ -17,9 +18,13 @@ pytest.importorskip("skl2onnx")
 pytest.importorskip("onnxruntime")
 
 from nlapi.errors import DescriptionError, NlapiError
+from nlapi.gateway.engine import Engine, InferenceRequest
 from nlapi.gateway.model_artifact import load_model
 from nlapi.gateway.model_rows import ModelInputError, ModelRunError, TrainedModel
+from nlapi.gateway.problems import GatewayProblem
+from nlapi.gateway.records import Record
 from tests.gateway.fitted import COUNTRIES, NUMBERS, fit, write_joblib, write_onnx
+from tests.gateway.versions import configuration, publish, run, write
 
 WRITERS = {"scikit-learn": write_joblib, "ONNX": write_onnx}
 CUSTOMER = {"age": 31, "country": "DE", "spent": 20.5}
@@ -39,6 +44,11 @@ INCOMPLETE_ROWS = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def risk_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrainedModel]:
     return {name: load_model(write(tmp_path_factory.mktemp("model"), "risk")) for name, write in WRITERS.items()}
+
+
+@pytest.fixture(scope="module")
+def imputing_model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    return load_model(write_joblib(tmp_path_factory.mktemp("model"), "risk of what is known"))
 
 
 @pytest.mark.parametrize("library", WRITERS)
@@ -65,6 +75,7 @@ def test_both_libraries_give_the_numbers_of_the_estimator(risk_models: dict[str,
 
 
 @pytest.mark.parametrize("library", WRITERS)
+@settings(deadline=None, max_examples=25)
 @given(rows=st.lists(ROWS, max_size=6))
 def test_a_batch_gives_the_same_as_its_rows_alone(
     risk_models: dict[str, TrainedModel], library: str, rows: list[dict[str, Any]]
@@ -76,11 +87,10 @@ def test_a_batch_gives_the_same_as_its_rows_alone(
         assert together == pytest.approx(alone, abs=1e-6)
 
 
+@settings(deadline=None, max_examples=25)
 @given(rows=st.lists(INCOMPLETE_ROWS, min_size=1, max_size=5))
-def test_a_missing_value_does_not_depend_on_the_batch(
-    risk_models: dict[str, TrainedModel], rows: list[dict[str, Any]]
-) -> None:
-    model = risk_models["scikit-learn"]
+def test_a_missing_value_does_not_depend_on_the_batch(imputing_model: TrainedModel, rows: list[dict[str, Any]]) -> None:
+    model = imputing_model
     assert model.predict_many(rows) == pytest.approx([model.predict(row) for row in rows], abs=1e-9)
 
 
@@ -88,9 +98,9 @@ def test_a_missing_value_does_not_depend_on_the_batch(
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"age": 31, "spent": 1.0}, r"column 'country' is missing \(model\.\w+ has the columns 'age', 'country', 'spent'"),
+        ({"age": 31, "spent": 1.0}, r"'country' is missing \(model\.\w+ has the columns 'age', 'country', 'spent'"),
         ({**CUSTOMER, "land": 1}, "column 'land' is unknown"),
-        ({"years": 31, "land": 1}, "columns 'age', 'country', 'spent' are missing and columns 'years', 'land' are unknown"),
+        ({"years": 31, "land": 1}, "'age', 'country', 'spent' are missing and columns 'years', 'land' are unknown"),
         ([31, "DE"], r"the row has 2 values, and model\.\w+ takes 3: 'age', 'country', 'spent'"),
         ("DE", "a mapping of columns or a list, not str"),
         (31, "a mapping of columns or a list, not int"),
@@ -107,11 +117,8 @@ def test_what_is_wrong_with_a_row_is_named(
         lambda: model.predict_many([CUSTOMER, row]),
     ]
     for call in calls:
-        with pytest.raises(
-            ModelInputError, match=message.replace("(", "\\(") if "\\" not in message else None
-        ) as caught:
+        with pytest.raises(ModelInputError, match=message):
             call()
-        assert __import__("re").search(message, str(caught.value))
 
 
 @pytest.mark.parametrize("library", WRITERS)
@@ -133,8 +140,9 @@ def test_no_error_has_a_value(risk_models: dict[str, TrainedModel], library: str
 def test_an_onnx_input_takes_its_type_alone(risk_models: dict[str, TrainedModel]) -> None:
     model = risk_models["ONNX"]
     assert model.predict({**CUSTOMER, "age": 31.0}) == model.predict(CUSTOMER)
-    for column, value, dtype in (("age", 31.5, "int64"), ("age", None, "int64"), ("age", 2**70, "int64"),
-                                 ("country", 7, "texts"), ("country", None, "texts"), ("spent", [1, 2], "float32")):  # fmt: skip
+    wrong: list[tuple[str, object, str]] = [("age", 31.5, "int64"), ("age", None, "int64"), ("age", 2**70, "int64")]
+    wrong += [("country", 7, "texts"), ("country", None, "texts"), ("spent", [1, 2], "float32")]
+    for column, value, dtype in wrong:
         with pytest.raises(NlapiError, match=rf"column '{column}' takes {dtype}|model\.onnx failed"):
             model.predict({**CUSTOMER, column: value})
 
@@ -157,8 +165,8 @@ def test_a_regressor_gives_a_number_or_a_list(tmp_path: Path, library: str, kind
 
 
 def test_rows_of_numbers_need_no_names(tmp_path: Path) -> None:
-    for write in WRITERS.values():
-        file = write(tmp_path, "numbers")
+    for write_file in WRITERS.values():
+        file = write_file(tmp_path, "numbers")
         model = load_model(file)
         assert type(model.predict([30.0, 10.5])) is float
         assert (model.columns, list(model.probabilities(NUMBERS[0]))) == ((), ["1", "3"])
@@ -166,7 +174,7 @@ def test_rows_of_numbers_need_no_names(tmp_path: Path) -> None:
         assert model.classify(NUMBERS[0]) in (1, 3)
         with pytest.raises(ModelInputError, match=r"does not name its columns .*\[trained\] columns"):
             model.predict({"age": 1, "spent": 2})
-        with pytest.raises(ModelInputError, match="has 3 values, and .* takes 2"):
+        with pytest.raises(ModelInputError, match=r"has 3 values, and .* takes 2"):
             model.predict([1, 2, 3])
         named = load_model(file, ["age", "spent"], ["legal", "fraud"])
         assert named.predict({"spent": 10.5, "age": 30}) == pytest.approx(model.predict([30.0, 10.5]))
@@ -211,3 +219,76 @@ def test_a_vectorizer_takes_rows_as_they_are(tmp_path: Path) -> None:
     assert texts.classify("a good day") == 1  # type: ignore[arg-type]
     assert texts.classify_many(["a good day", "a bad day"]) == [1, 0]
     assert load_model(write_joblib(tmp_path, "mappings")).predict({"b": 2}) == pytest.approx(2)
+
+
+def test_what_needs_pandas_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_joblib(tmp_path, "risk")
+    numbers = tmp_path / "numbers"
+    numbers.mkdir()
+    alone = write_joblib(numbers, "named numbers")
+    expected = load_model(alone).predict({"age": 31, "spent": 2.0})
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    message = r"model\.joblib was fitted on named columns and needs pandas, .*\(pip install \"nlapi\[models\]\"\)"
+    with pytest.raises(DescriptionError, match=message):
+        load_model(file)
+    model = load_model(alone)
+    with pytest.warns(UserWarning, match="feature names"):
+        assert model.predict({"spent": 2.0, "age": 31}) == expected
+
+
+def test_a_model_of_one_row_takes_a_batch_row_by_row(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["row", "row"], ["sum"])],
+        "twice",
+        [helper.make_tensor_value_info("row", number, [1, 2])],
+        [helper.make_tensor_value_info("sum", number, [1, 2])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    file = tmp_path / "model.onnx"
+    file.write_bytes(model.SerializeToString())
+    assert load_model(file).predict_many([[1, 2], [3, 4]]) == [[2.0, 4.0], [6.0, 8.0]]
+    assert load_model(file, labels=["no", "yes"]).predict([1, 2]) == 4.0
+
+
+PIPELINE = """
+def predict(value, model):
+    rows = value["rows"]
+    return {"labels": model.classify_many(rows), "chances": model.probabilities_many(rows)}
+"""
+TRAINED = '[run]\nmode = "{mode}"\n[trained]\nfile = "{file}"\n'
+
+
+@pytest.mark.parametrize("mode", ["inline", "process"])
+@pytest.mark.parametrize("library", WRITERS)
+def test_a_pipeline_on_columns_serves_and_its_failure_is_recorded(tmp_path: Path, library: str, mode: str) -> None:
+    folder = tmp_path / "v1"
+    folder.mkdir()
+    file = WRITERS[library](folder, "risk")
+    write(folder, PIPELINE, TRAINED.format(mode=mode, file=file.name))
+    records: list[Record] = []
+
+    async def body(engine: Engine) -> None:
+        await publish(engine, configuration("v1"))
+        rows = [CUSTOMER, {**CUSTOMER, "country": "FR"}]
+        output = (await engine.serve("greet", InferenceRequest(input={"rows": rows}))).output
+        assert json.loads(json.dumps(output)) == output
+        assert [max(row, key=row.__getitem__) for row in output["chances"]] == output["labels"]
+        for row in ({"age": 31, "country": "DE"}, {**CUSTOMER, "spent": "Zelda"}):
+            with pytest.raises(GatewayProblem) as caught:
+                await engine.serve("greet", InferenceRequest(input={"rows": [row]}))
+            assert (caught.value.status, file.name in caught.value.detail) == (502, False)
+
+    run(tmp_path, body, record=records.extend)
+    missing, wrong = (record.error for record in records[1:])
+    assert missing == (
+        "stage predict raised ModelInputError in stages.py, line 4: column 'spent' is missing "
+        f"({file.name} has the columns 'age', 'country', 'spent')"
+    )
+    expected = {
+        "scikit-learn": "ModelRunError in stages.py, line 4: model.joblib failed with ValueError: ",
+        "ONNX": "ModelInputError in stages.py, line 4: column 'spent' takes float32, and a row has another type",
+    }
+    assert wrong.startswith(f"stage predict raised {expected[library]}")
+    assert "Zelda" not in wrong
