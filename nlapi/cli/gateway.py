@@ -227,7 +227,10 @@ def serve(
         int, typer.Option("--keep-revisions", min=1, metavar="N", help="Never delete the newest N revisions.")
     ] = 1000,
     keep_days: Annotated[
-        float, typer.Option("--keep-days", min=0, metavar="DAYS", help="Never delete younger revisions; 0: by N only.")
+        float,
+        typer.Option(
+            "--keep-days", min=0, max=36_500, metavar="DAYS", help="Never delete younger revisions; 0: by N only."
+        ),
     ] = 30,
 ) -> None:
     """Start the gateway on this machine, and serve until it is stopped.

@@ -119,9 +119,9 @@ async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     item = find_object(kind, call, current.configuration)
     number = current.table.revision
-    return ApiResponse(
-        body={**object_json(kind, item, number), **runtime_status(call, item)}, headers=etag_header(number)
-    )
+    status = runtime_status(call, item)
+    body = {**object_json(kind, item, number), **status}
+    return ApiResponse(body=body, headers=etag_header(number), is_live=bool(status))
 
 
 async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
