@@ -181,9 +181,10 @@ class Postprocessor:
     ) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
-            if outcome.kind is not FailureKind.CANCELED:
+            # Neither who goes away nor who has too many calls in flight says anything about the version.
+            if outcome.kind not in (FailureKind.CANCELED, FailureKind.OVER_SHARE):
                 plan.series.observe(ms, failed=True)
-            elif not has_started:
+            elif outcome.kind is FailureKind.CANCELED and not has_started:
                 plan.series.observe_canceled(ms)
         elif outcome.fallback:
             plan.series.observe(ms, failed=True)
