@@ -254,6 +254,8 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
+    if port and probe_port == port:
+        raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
     store = GatewayStore(_database_file(database))
     try:

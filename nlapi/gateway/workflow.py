@@ -5,6 +5,7 @@ A version is a folder or a Python package with a `model.toml`, stages and a trai
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import inspect
 import itertools
@@ -135,7 +136,8 @@ class Pipeline:
         for stage in self._stages:
             try:
                 value = self._call(stage, value, input_value, context)
-            except Exception as error:
+            # SystemExit too: a stage that calls sys.exit() would end the gateway's event loop.
+            except (Exception, SystemExit) as error:
                 raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
@@ -152,7 +154,7 @@ class Pipeline:
                 value = self._call(stage, value, input_value, context)
                 if stage.is_async:
                     value = await value
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
@@ -166,7 +168,14 @@ class Pipeline:
         return stage.function(value, **{name: extras[name] for name in stage.extras})
 
 
-def _stage_failure(stage: PipelineStage, error: Exception) -> InferenceError:
+def run_pipeline(pipeline: Pipeline, value: Any, context: Context) -> InferenceResult:
+    """Run a pipeline outside of an event loop. InferenceError, with the name of the stage that raised."""
+    if pipeline.is_async:
+        return asyncio.run(pipeline.run_async(value, context))
+    return pipeline.run(value, context)
+
+
+def _stage_failure(stage: PipelineStage, error: BaseException) -> InferenceError:
     """Return the failure of a version whose stage raised, with the location of the error."""
     # The message of the error is left out: it may hold a user's data, and the failure is logged and recorded. Those of
     # trained models have columns and types, and no values.
@@ -208,6 +217,8 @@ class ModelManifest:
     folder: Path
     mode: Mode = Mode.INLINE
     workers: int = 1
+    memory_mb: int = 2048
+    """MiB that the calls in a worker process may take beyond what it has after loading (Linux)"""
     max_waiting: int = 256
     """number of calls that may wait for a worker; more are refused"""
     module: str = "stages.py"
@@ -264,10 +275,12 @@ def read_manifest(folder: Path) -> ModelManifest:
         raise DescriptionError(f"{file.name} cannot be read: {error}") from error
     run, stages, trained = (_get_table(document, name) for name in ("run", "stages", "trained"))
     _check_keys(document, {"description", "run", "stages", "trained"}, "")
-    _check_keys(run, {"mode", "workers", "waiting"}, "run.")
+    _check_keys(run, {"mode", "workers", "waiting", "memory_mb"}, "run.")
     _check_keys(stages, {"module"}, "stages.")
     _check_keys(trained, {"file", "columns", "labels"}, "trained.")
-    mode = run.get("mode", Mode.INLINE)
+    trained_file = _get_text(trained, "file", "")
+    # A trained part computes and runs native code: in the gateway's process it would hold up, or end, everybody.
+    mode = run.get("mode", Mode.PROCESS if trained_file else Mode.INLINE)
     if mode not in tuple(Mode):
         raise DescriptionError(f"{MANIFEST_NAME}: run.mode is {mode!r}", hint=f"one of {', '.join(Mode)}")
     return ModelManifest(
@@ -275,8 +288,9 @@ def read_manifest(folder: Path) -> ModelManifest:
         mode=Mode(mode),
         workers=_get_count(run, "workers", 1),
         max_waiting=_get_count(run, "waiting", 256),
+        memory_mb=_get_count(run, "memory_mb", 2048, largest=2**20),
         module=_get_text(stages, "module", "stages.py"),
-        trained=_get_text(trained, "file", ""),
+        trained=trained_file,
         columns=tuple(str(name) for name in _get_list(trained, "columns", str)),
         labels=_get_list(trained, "labels", str, int),
         description=_get_text(document, "description", ""),
@@ -371,11 +385,11 @@ def _check_keys(table: dict[str, Any], names: set[str], prefix: str) -> None:
         )
 
 
-def _get_count(table: dict[str, Any], name: str, default: int) -> int:
+def _get_count(table: dict[str, Any], name: str, default: int, *, largest: int = 10_000) -> int:
     value = table.get(name, default)
     # TOML has booleans of its own, but in Python `true` is also an int.
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10_000:
-        raise DescriptionError(f"{MANIFEST_NAME}: run.{name} is {value!r}", hint="a whole number from 1 to 10000")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
+        raise DescriptionError(f"{MANIFEST_NAME}: run.{name} is {value!r}", hint=f"a whole number from 1 to {largest}")
     return value
 
 

@@ -139,6 +139,8 @@ async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
         item = kind.decode(data)
         if kind.id_of(item) in kind.of(configuration):
             hint = "update it, or take another name"
+            if kind.name == "version":  # its description may be updated, its content never
+                hint = "a version never changes: give other content a version name of its own"
             raise GatewayProblem(
                 409, f"there is a {kind.name} {str(kind.id_of(item))!r} already", code="exists", hint=hint
             )
