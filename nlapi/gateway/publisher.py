@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from pathlib import PurePosixPath
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.codec import KINDS, decode_configuration
-from nlapi.gateway.llm.check import check_llms
+from nlapi.gateway.configuration_checks import SECTIONS, validate_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
 from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
@@ -25,23 +22,12 @@ from nlapi.gateway.store import GatewayStore, ItemChange, Revision
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.issue import Issue, Level
-from nlapi.routing import check
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, share_equal
-from nlapi.routing.check_sections import (
-    CheckedConfiguration,
-    CheckScope,
-    EntityName,
-    EntitySection,
-    Section,
-    WholeSection,
-)
+from nlapi.routing.check_sections import CheckedConfiguration
 from nlapi.routing.grouping import Regrouped
-from nlapi.routing.model import Configuration, Shadow, Shard, ShardProtocol, Version, VersionRef
+from nlapi.routing.model import Configuration, Shard, VersionRef
 from nlapi.routing.references import routed_versions
 from nlapi.routing.table import Table, compile_table
-
-# Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
-_METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
 Commit: TypeAlias = Callable[[], Awaitable[None]]
@@ -54,70 +40,6 @@ MAX_SUMMARY_CHARS = 300
 # Decoding 10,000 rules takes 0.3 s (docs/design/033-change-at-scale.md); a rollback to a recent revision finds its
 # configuration here, with the very objects that both have in common.
 MAX_RECENT = 50
-
-
-def validate_configuration(configuration: Configuration) -> list[Issue]:
-    """Return all faults of a configuration, those of `routing.check` first; an ERROR refuses it."""
-    return CheckedConfiguration.check(SECTIONS, configuration).issues()
-
-
-def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
-    if shard.protocol is not ShardProtocol.LOCAL and not shard.endpoints:
-        yield Issue.error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", rule="no-endpoint")
-    for index, endpoint in enumerate(shard.endpoints):
-        if fault := _endpoint_fault(endpoint):
-            yield Issue.error(f"shards.{shard.name}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
-
-
-def _endpoint_fault(endpoint: str) -> str:
-    """Return the reason to refuse an endpoint, or "" when it is allowed."""
-    # Private addresses are allowed, as shards are on private networks.
-    try:
-        parts = urlsplit(endpoint)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "is no address"
-    if parts.scheme not in ("http", "https") or not host:
-        return "is no http or https address"
-    if parts.username is not None or parts.password is not None:
-        return "holds a credential, which would end up in revisions and logs"
-    if host.rstrip(".").lower() in _METADATA_HOSTS:
-        return "is the address of a cloud's metadata"
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        # 0x7f000001 and 2130706433 are 127.0.0.1 for many resolvers, but not for `ipaddress`.
-        return "is a number in disguise" if host.replace(".", "").replace("0x", "").isdigit() else ""
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    if mapped.is_link_local:
-        return "is a link-local address, where clouds keep their metadata"
-    return "is no address of a replica" if mapped.is_unspecified or mapped.is_multicast else ""
-
-
-def _check_source(scope: CheckScope, key: object, version: Version) -> Iterator[Issue]:
-    if ".." in PurePosixPath(version.source.replace("\\", "/")).parts:
-        yield Issue.error(f"versions.{version.ref}.source", "it leads out of the folder of models", rule="source")
-
-
-def _check_shadow(scope: CheckScope, key: object, shadow: Shadow) -> Iterator[Issue]:
-    objective = scope.configuration.objectives.get(shadow.objective)
-    if objective is not None and not objective.idempotent:
-        message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
-        yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")
-
-
-def _shadow_reads(shadow: Shadow) -> Iterator[EntityName]:
-    yield "objectives", shadow.objective
-
-
-SECTIONS: tuple[Section, ...] = (
-    *check.SECTIONS,
-    EntitySection("shards", _check_shard),
-    EntitySection("versions", _check_source),
-    EntitySection("shadows", _check_shadow, reads=_shadow_reads, read_kinds=("objectives",), ignores_missing=True),
-    WholeSection(("shards", "versions", "objectives"), check_llms),
-)
-"""The checks of routing, and those of what only the gateway forbids."""
 
 
 # A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from nlapi.gateway.codec import decode_configuration
-from nlapi.gateway.publisher import validate_configuration
+from nlapi.gateway.configuration_checks import validate_configuration
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.model import Configuration
 from nlapi.routing.table import Table
