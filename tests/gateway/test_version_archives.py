@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import socket
 import stat
 import tarfile
-import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -317,29 +317,21 @@ def test_a_damaged_copy_of_a_downloaded_version_is_downloaded_again(tmp_path: Pa
         assert len(server.received) == 2
 
 
-def test_servers_that_do_not_answer_hold_up_nothing_but_downloads(tmp_path: Path) -> None:
-    all_threads_wait, may_answer = threading.Semaphore(0), threading.Event()
-    waiting: list[Received] = []
-
-    def answer(request: Received) -> Reply:
-        if not may_answer.is_set():
-            waiting.append(request)
-            all_threads_wait.release()
-            may_answer.wait()
-        return Reply(status=403)
-
-    with Echo(answer) as server, gateway(tmp_path, sources=(server.url,)) as talk, ThreadPoolExecutor(40) as pool:
-        bodies = [{"version": f"x{n}", "source": source(f"{server.url}/v.zip", b"")} for n in range(40)]
-        registrations = [pool.submit(talk, "POST", VERSIONS, body) for body in bodies]
-        try:
-            for _ in range(CONTENT_THREADS):
-                all_threads_wait.acquire()
-            talk.ok("PATCH", "/v1/objectives/recommend", {"description": "new"})
-            talk.ok("POST", "/v1/objectives/recommend/rollback")
-            # As large as bodies that are checked in a thread.
-            large = {"input": {"x": "y" * 200_000}}
-            talk.as_("web").ok("POST", "/v1/objectives/continue-watching/serve", large)
-            assert len(waiting) == CONTENT_THREADS
-        finally:
-            may_answer.set()
-        assert {registration.result().status for registration in registrations} == {422}
+def test_a_server_that_does_not_answer_holds_up_nothing_but_downloads(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(40) as pool:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with gateway(tmp_path, sources=(url,)) as talk:
+            bodies = [{"version": f"x{number}", "source": source(f"{url}/v.zip", b"")} for number in range(40)]
+            registrations = [pool.submit(talk, "POST", VERSIONS, body) for body in bodies]
+            silent = [server.accept()[0] for _ in range(CONTENT_THREADS)]
+            try:
+                talk.ok("PATCH", "/v1/objectives/recommend", {"description": "new"})
+                talk.ok("POST", "/v1/objectives/recommend/rollback")
+                # As large as bodies that are checked in a thread.
+                large = {"input": {"x": "y" * 200_000}}
+                talk.as_("web").ok("POST", "/v1/objectives/continue-watching/serve", large)
+            finally:
+                server.close()
+                for connection in silent:
+                    connection.close()
+            assert {registration.result().status for registration in registrations} == {422}
