@@ -24,6 +24,7 @@ from nlapi.changes.sentences import (
     check_unused_words,
 )
 from nlapi.changes.value_checks import (
+    check_difference,
     check_exact_name,
     check_meaning,
     check_money,
@@ -122,6 +123,7 @@ CHECKS: tuple[tuple[Check, bool], ...] = (
     (check_whole_words, True),
     (check_meaning, True),
     (check_money, True),
+    (check_difference, True),
     (check_text_end, True),
     (check_exact_name, True),
     (check_order, True),

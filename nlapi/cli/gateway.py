@@ -227,7 +227,10 @@ def serve(
         int, typer.Option("--keep-revisions", min=1, metavar="N", help="Never delete the newest N revisions.")
     ] = 1000,
     keep_days: Annotated[
-        float, typer.Option("--keep-days", min=0, metavar="DAYS", help="Never delete younger revisions; 0: by N only.")
+        float,
+        typer.Option(
+            "--keep-days", min=0, max=36_500, metavar="DAYS", help="Never delete younger revisions; 0: by N only."
+        ),
     ] = 30,
 ) -> None:
     """Start the gateway on this machine, and serve until it is stopped.
@@ -251,6 +254,8 @@ def serve(
 
         folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
+    if port and probe_port == port:
+        raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
     store = GatewayStore(_database_file(database))
     try:

@@ -348,8 +348,13 @@ def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
 
 def exit_code(answered: TurnAnswered) -> int:
     """Return 0 done, 1 failed, 3-5 the API's last status, 6 refused, 7 not understood, 8 the answer was cut."""
-    rounds = answered.conversation.current.rounds
-    steps = answered.conversation.current.steps
+    from nlapi.planner.steps.live_names import without_name_rounds
+
+    turn = answered.conversation.current
+    if all(step.result is not None and step.result.ok for step in turn.steps):
+        # That the names of the API could be read is no success of the question.
+        turn = without_name_rounds(answered.conversation).current
+    rounds, steps = turn.rounds, turn.steps
     if rounds and rounds[-1].plan.ended:
         return UNFINISHED
     plan = rounds[-1].plan if rounds else None

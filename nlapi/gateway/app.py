@@ -313,7 +313,7 @@ class Gateway:
             pruned_at = self.publisher.revision
             try:
                 await self.publisher.prune(self._retention)
-            except sqlite3.Error:  # a full disk, for example: what is not deleted today is deleted later
+            except Exception:  # a full disk, for example: what is not deleted today is deleted later
                 _log.exception("old revisions were not deleted")
             await asyncio.sleep(PRUNE_INTERVAL_S)
 

@@ -29,7 +29,7 @@ def not_modified(etag: str) -> ApiResponse:
 def with_etag(answer: ApiResponse, if_none_match: str) -> ApiResponse:
     """Return a 200 with its tag, or a 304 when the reader has it.
 
-    An answer whose handler gave it no tag is tagged by its content.
+    An answer whose handler gave it no tag is tagged by its content. One that is live has the tag for If-Match alone.
     """
     if answer.status != 200:
         return answer
@@ -38,6 +38,6 @@ def with_etag(answer: ApiResponse, if_none_match: str) -> ApiResponse:
         content = orjson.dumps(answer.body)
         # Weak: the tag is of the content, and not of its bytes on the way.
         etag, answer = f'W/"{xxh3_128_hexdigest(content)}"', replace(answer, body=content)
-    if if_none_match and is_current(if_none_match, etag):
+    if if_none_match and not answer.is_live and is_current(if_none_match, etag):
         return not_modified(etag)
     return replace(answer, headers={**answer.headers, "ETag": etag, **_REVALIDATED})

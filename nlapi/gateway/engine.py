@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nlapi.gateway import problems
+from nlapi.gateway.circuit_breaker import BreakerState
 from nlapi.gateway.client_connection import run_while_connected
 from nlapi.gateway.inference import (
     DecisionTable,
@@ -31,7 +32,6 @@ from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Recorder, Sink, Tracer
 from nlapi.gateway.runner_registry import FolderFinder, PreparedRunners, RunnerRegistry, Tolerance, tolerate_none
-from nlapi.gateway.shards import BreakerState
 from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
@@ -265,8 +265,9 @@ class Engine:
         self, snapshot: Snapshot, route: ObjectiveRoute, request: InferenceRequest
     ) -> InferenceResponse:
         plan = snapshot.plan(snapshot.table.decide(route.objective.name, request.context, request.client))
-        if not request.request_id:
-            request = replace(request, request_id=self.new_request_id())
+        if not request.request_id or request.objective != route.objective.name:
+            request_id = request.request_id or self.new_request_id()
+            request = replace(request, objective=route.objective.name, request_id=request_id)
         exchange = Exchange(snapshot=snapshot, route=route, plan=plan, request=request, started_at=time.time())
         if plan.protocol or request.protocol:
             return await self._serve_llm(exchange)

@@ -54,6 +54,8 @@ class InferenceRequest:
     input: Any
     context: Context = field(default_factory=dict)
     client: str = ""
+    objective: str = ""
+    """set by the engine"""
     request_id: str = ""
     """generated when empty"""
     synthetic: bool = False
@@ -106,6 +108,8 @@ class FailureKind(StrEnum):
     ERROR = "error"
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
+    OVER_SHARE = "over_share"
+    """the objective or the client has its share of the calls in flight; the version was not called"""
     INVALID = "invalid"
     """it refused the input, or its output breaks the objective's schema; another replica would do the same"""
     REFUSED = "refused"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -74,13 +75,24 @@ class EventLog(logging.Handler):
                 count, self._dropped = self._dropped, 0
                 self._write_line((time.time(), "warning", {"event": "lines_dropped", "lines": count}))
             self._write_line(line)
-            if self._waiting.empty():
-                self._stream.flush()
 
     def _write_line(self, line: _Line) -> None:
         at, level, members = line
         text = {"at": format_time(datetime.fromtimestamp(at, UTC)), "level": level, **members}
-        self._stream.write(orjson.dumps(text, default=str, option=orjson.OPT_APPEND_NEWLINE).decode())
+        # A line that cannot be written, on a full disk for example, is one lost line and not the end of the log.
+        try:
+            self._stream.write(_encode(text))
+            if self._waiting.empty():
+                self._stream.flush()
+        except (OSError, ValueError):
+            self._dropped += 1
+
+
+def _encode(line: Mapping[str, object]) -> str:
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE).decode()
+    except TypeError:  # a file name that is not UTF-8 has surrogates, which only escaped JSON can hold
+        return f"{json.dumps(line, default=str)}\n"
 
 
 @dataclass(slots=True, kw_only=True)

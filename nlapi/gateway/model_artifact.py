@@ -5,34 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from nlapi.errors import DescriptionError
-from nlapi.extras import install_hint
+from nlapi.gateway.model_rows import (
+    FeatureRow,
+    Label,
+    ModelInputError,
+    Prediction,
+    TrainedModel,
+    as_rows,
+    label_text,
+    row_values,
+)
+from nlapi.gateway.onnx_model import OnnxModel
+from nlapi.gateway.sklearn_model import SklearnModel
 
-FeatureRow = Sequence[float]
 
-_INSTALL_HINT = install_hint("models")
+def load_model(file: Path, columns: Sequence[str] = (), labels: Sequence[Label] = ()) -> TrainedModel:
+    """Load the model of a `.json`, `.onnx`, `.joblib` or `.pkl` file. DescriptionError when it cannot be read.
 
-
-class TrainedModel(Protocol):
-    """A trained model, which the stages of a version receive as `model`."""
-
-    def predict(self, row: FeatureRow) -> float:
-        """Return the model's output for one row of features."""
-
-
-def load_model(file: Path) -> TrainedModel:
-    """Load the model of a `.json`, `.onnx`, `.joblib` or `.pkl` file. DescriptionError when it cannot be read."""
+    `columns` are the names of the features in the model's order, and `labels` the classes, where the file has none.
+    """
+    if not file.is_file():
+        raise DescriptionError(f"model.toml: trained.file is {file.name!r}, which is not there")
     if file.suffix == ".onnx":
-        return OnnxModel(file)
+        return OnnxModel(file, columns, labels)
     if file.suffix in (".joblib", ".pkl"):
-        return SklearnModel(file)
+        return SklearnModel(file, columns, labels)
     try:
         document = orjson.loads(file.read_bytes())
-        return _JSON_KINDS[document["kind"]](document)
+        model = _JSON_KINDS[document["kind"]](file.name, document)
     except OSError as error:
         raise DescriptionError(f"{file.name}: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError) as error:
@@ -41,6 +46,8 @@ def load_model(file: Path) -> TrainedModel:
             f"{file.name} is not a model: {type(error).__name__}: {error}",
             hint=f'a JSON object with a "kind" ({kinds}) and its numbers, or an .onnx, .joblib or .pkl file',
         ) from error
+    model.describe(columns, labels)
+    return model
 
 
 def sigmoid(value: float) -> float:
@@ -52,10 +59,58 @@ def sigmoid(value: float) -> float:
     return small / (1.0 + small)
 
 
-class LogisticModel:
+class ScoreModel(TrainedModel):
+    """A model in JSON, evaluated in plain Python: one probability for each row."""
+
+    width: int | None = None
+    """the number of values in a row; None when more than the model reads do no harm"""
+    least_width: int = 0
+
+    def describe(self, columns: Sequence[str], labels: Sequence[Label]) -> None:
+        """Set the names of columns and classes. DescriptionError when their number does not fit."""
+        if columns and (len(columns) < self.least_width or self.width not in (None, len(columns))):
+            message = f"model.toml: trained.columns are {len(columns)}, and {self.file_name} reads {self.least_width}"
+            raise DescriptionError(message, hint="name the columns in the order in which the model takes them")
+        if labels and len(labels) != 2:
+            raise DescriptionError(f"model.toml: trained.labels are {len(labels)}, and {self.file_name} has 2 classes")
+        self.columns, self.labels = tuple(columns), tuple(labels) or (0, 1)
+
+    def predict_many(self, rows: Sequence[FeatureRow]) -> list[Prediction]:
+        """Return the probability of the last class for each row."""
+        return [self.predict(row) for row in as_rows(rows, self.file_name)]
+
+    def probabilities_many(self, rows: Sequence[FeatureRow]) -> list[dict[str, float]]:
+        """Return the probabilities of both classes for each row; without `labels` in model.toml they are 0 and 1."""
+        first, last = map(label_text, self.labels)
+        scores = [self.predict(row) for row in as_rows(rows, self.file_name)]
+        return [{first: 1.0 - score, last: score} for score in scores]
+
+    def predict(self, row: FeatureRow) -> float:
+        """Return the probability of the last class for one row."""
+        values = self.ordered(row)
+        try:
+            return self.score(values)
+        except (TypeError, ValueError) as error:
+            raise ModelInputError(f"{self.file_name} takes numbers, and a row has another value") from error
+
+    def score(self, values: Sequence[Any]) -> float:
+        """Return the probability for the values of a row, in the order of the columns."""
+        raise NotImplementedError
+
+    def ordered(self, row: FeatureRow) -> Sequence[Any]:
+        """Return the values of a row in the order of the columns. ModelInputError when they do not fit."""
+        # Most rows are lists of the right length: they are not copied.
+        if type(row) is list and len(row) >= self.least_width and self.width in (None, len(row)):
+            return row
+        short = isinstance(row, Sequence) and len(row) < self.least_width
+        return row_values(row, self.columns, self.least_width if short else self.width, self.file_name)
+
+
+class LogisticModel(ScoreModel):
     """A logistic regression with `weights` and `bias` over features that are scaled by `mean` and `scale`."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, file_name: str, document: Mapping[str, Any]) -> None:
+        self.file_name = file_name
         weights = [float(weight) for weight in document["weights"]]
         means = document.get("mean") or [0.0] * len(weights)
         scales = document.get("scale") or [1.0] * len(weights)
@@ -63,29 +118,32 @@ class LogisticModel:
         self._weights = [weight / scale for weight, scale in zip(weights, scales, strict=True)]
         shift = sum(weight * mean for weight, mean in zip(self._weights, means, strict=True))
         self._bias = float(document["bias"]) - shift
+        self.width = self.least_width = len(weights)
 
-    def predict(self, row: FeatureRow) -> float:
+    def score(self, values: Sequence[Any]) -> float:
         """Return the probability for one row."""
-        return sigmoid(sum(map(float.__mul__, self._weights, map(float, row)), self._bias))
+        return sigmoid(sum(map(float.__mul__, self._weights, map(float, values)), self._bias))
 
 
-class BoostedTreesModel:
+class BoostedTreesModel(ScoreModel):
     """Gradient boosted trees for a probability: the sigmoid of `base` + the sum of the `trees`' leaves.
 
     A node is a number (a leaf) or [feature, threshold, node where feature <= threshold, other node].
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, file_name: str, document: Mapping[str, Any]) -> None:
+        self.file_name = file_name
         self._base = float(document["base"])
         self._trees = [_parse_node(tree) for tree in document["trees"]]
+        self.least_width = 1 + max(map(_last_feature, self._trees), default=-1)
 
-    def predict(self, row: FeatureRow) -> float:
+    def score(self, values: Sequence[Any]) -> float:
         """Return the probability for one row."""
         total = self._base
         for tree in self._trees:
             node = tree
             while type(node) is tuple:
-                node = node[2] if row[node[0]] <= node[1] else node[3]
+                node = node[2] if values[node[0]] <= node[1] else node[3]
             total += node
         return sigmoid(total)
 
@@ -97,61 +155,11 @@ def _parse_node(node: Any) -> Any:
     return int(feature), float(threshold), _parse_node(low), _parse_node(high)
 
 
-class OnnxModel:
-    """An ONNX model with one input of rows and one number a row out. Needs `nlapi[models]`."""
-
-    def __init__(self, file: Path) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise DescriptionError(f"{file.name} needs onnxruntime", hint=_INSTALL_HINT) from error
-        try:
-            self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has an exception class for each fault
-            raise DescriptionError(f"{file.name} is not an ONNX model: {type(error).__name__}") from error
-        self._input = self._session.get_inputs()[0].name
-
-    def predict(self, row: FeatureRow) -> float:
-        """Return the last number of the last output for one row, a classifier's probability of the positive class."""
-        import numpy
-
-        last = self._session.run(None, {self._input: numpy.asarray([row], dtype=numpy.float32)})[-1]
-        # skl2onnx writes a classifier's output as a list of {class: probability} by default (ZipMap).
-        if isinstance(last, list) and last and isinstance(last[0], dict):
-            last = list(last[0].values())
-        return float(numpy.ravel(last)[-1])
+def _last_feature(node: Any) -> int:
+    return max(node[0], _last_feature(node[2]), _last_feature(node[3])) if type(node) is tuple else -1
 
 
-class SklearnModel:
-    """A fitted estimator of scikit-learn, or of its interface, from a joblib or pickle file. Needs `nlapi[models]`."""
-
-    # Loading a pickle executes code. That is no new risk: the stages beside it are code of the same author.
-
-    def __init__(self, file: Path) -> None:
-        try:
-            import joblib
-        except ImportError as error:
-            raise DescriptionError(f"{file.name} needs scikit-learn", hint=_INSTALL_HINT) from error
-        try:
-            self.estimator = joblib.load(file)
-        except ImportError as error:
-            raise DescriptionError(f"{file.name} needs {error.name}, which is not installed") from error
-        except Exception as error:  # a pickle may raise anything
-            raise DescriptionError(f"{file.name} cannot be loaded: {type(error).__name__}: {error}") from error
-        predict = getattr(self.estimator, "predict_proba", None) or getattr(self.estimator, "predict", None)
-        if not callable(predict):
-            hint = "it has neither predict_proba nor predict"
-            raise DescriptionError(f"{file.name} is a {type(self.estimator).__name__}, no estimator", hint=hint)
-        self._predict = predict
-
-    def predict(self, row: FeatureRow) -> float:
-        """Return a classifier's probability of the last class, or a regressor's value, for one row."""
-        import numpy
-
-        return float(numpy.ravel(self._predict([row]))[-1])
-
-
-_JSON_KINDS: dict[str, Callable[[Mapping[str, Any]], TrainedModel]] = {
+_JSON_KINDS: dict[str, Callable[[str, Mapping[str, Any]], ScoreModel]] = {
     "logistic": LogisticModel,
     "boosted-trees": BoostedTreesModel,
 }

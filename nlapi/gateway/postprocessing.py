@@ -172,7 +172,8 @@ class Postprocessor:
     def _count(self, plan: ServingPlan, outcome: InferenceResponse | InferenceError, ms: float) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
-            if outcome.kind is not FailureKind.CANCELED:  # who goes away says nothing about the version
+            # Neither who goes away nor who has too many calls in flight says anything about the version.
+            if outcome.kind not in (FailureKind.CANCELED, FailureKind.OVER_SHARE):
                 plan.series.observe(ms, failed=True)
         elif outcome.fallback:
             plan.series.observe(ms, failed=True)

@@ -22,6 +22,7 @@ _FAILURE_STATUS = {
     FailureKind.INVALID: (502, "version_failed"),
     FailureKind.TIMEOUT: (504, "version_too_slow"),
     FailureKind.UNAVAILABLE: (503, "version_unavailable"),
+    FailureKind.OVER_SHARE: (503, "over_share"),
     FailureKind.REFUSED: (400, "refused_by_model"),
     FailureKind.CANCELED: (400, "incomplete"),
 }
@@ -31,6 +32,9 @@ _FAILURE_TEXT = {
     FailureKind.INVALID: "refused the input, or gave an output that does not fit",
     FailureKind.TIMEOUT: "gave no answer in time",
     FailureKind.UNAVAILABLE: "is not available",
+    FailureKind.OVER_SHARE: "was not called, as too many calls are in flight",
+    FailureKind.REFUSED: "refused the request",
+    FailureKind.CANCELED: "was not waited for",
 }
 
 
@@ -139,10 +143,14 @@ def version_failed(version: VersionRef, failure: InferenceError, request_id: str
         return GatewayProblem(status, f"{version} failed: {failure.message}", code=code, hint=hint, headers=headers)
     cause = f"; GET /v1/decisions/{request_id} has the reason, for operators" if request_id else ""
     hint = f"send it again later, or give the objective a fallback version{cause}"
+    if failure.kind is FailureKind.OVER_SHARE:
+        hint = "have fewer requests in flight, or raise the shard's concurrency or its share"
     headers = {"X-Request-Id": request_id} if request_id else {}
     if status == 503:
         headers["Retry-After"] = "1"
-    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT.get(failure.kind, 'failed')}"
+    message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT[failure.kind]}"
+    if failure.kind is FailureKind.OVER_SHARE:  # it names the caller's own objective or client
+        message = detail = f"{version} was not called: {failure.message}"
     return GatewayProblem(status, message, code=code, hint=hint, headers=headers, detail=detail)
 
 

@@ -459,7 +459,11 @@ def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool
         return routed_versions(before if configuration == "before" else after)
 
     def tolerates(ref: VersionRef) -> bool:
-        is_unchanged = before.versions.get(ref) == after.versions[ref]
+        version = after.versions[ref]
+        # A key or an address of the shard that does not work is a fault of the change, too.
+        is_unchanged = before.versions.get(ref) == version and before.shards.get(version.shard) == after.shards.get(
+            version.shard
+        )
         if is_unchanged and ref in routed("before"):
             return True
         return (is_unchanged or is_rollback) and ref not in routed("after")

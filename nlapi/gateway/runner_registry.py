@@ -300,15 +300,17 @@ class RunnerRegistry:
                 )
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
-        elif isinstance(cluster := clusters.get(shard.name), LlmUpstream):
+        elif cluster := clusters.get(shard.name):
             try:
                 await asyncio.to_thread(cluster.prepare)
             except NlapiError as error:
                 raise LoadError(version.ref, f"shard {shard.name}: {error.message}", hint=error.hint) from error
-            runner = LlmRunner(version, cluster.separate_copy() if shadow else cluster, owns_upstream=shadow)
-        elif cluster is not None:
             # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
-            runner = RemoteRunner(version, cluster.separate_copy() if shadow else cluster, owns_cluster=shadow)
+            resource = cluster.separate_copy() if shadow else cluster
+            if isinstance(resource, LlmUpstream):
+                runner = LlmRunner(version, resource, owns_upstream=shadow)
+            else:
+                runner = RemoteRunner(version, resource, owns_cluster=shadow)
         else:
             raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
         return OpenRunner(version=version, shard=shard, runner=runner)

@@ -1,36 +1,26 @@
-"""Calls versions on remote shards: the least loaded replica first, then another, none whose circuit breaker is open."""
+"""Calls versions on remote shards: the least loaded replica first, then another; those that fail are called last."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections import deque
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import quote
 
 import orjson
 
 from nlapi.gateway import open_inference
+from nlapi.gateway.bulkhead import Bulkhead
+from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
+from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.shard_connection import ConnectionPool, NotSentError, ResponseLostError, ShardResponse, parse_address
+from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
+from nlapi.gateway.shard_client import ShardClient, ShardResponse, parse_endpoint
 from nlapi.gateway.snapshot import Clock
 from nlapi.routing.model import Shard, ShardProtocol, Version
-
-# The thresholds are those of docs/design/012-serving-engine.md: five failures in a row, or half of the last fifty while
-# most of the other replicas work, eject a replica for a second, twice as long each time until 30 s.
-FAILURES_TO_OPEN = 5
-OUTCOME_WINDOW = 50
-OUTLIER_FAILURE_RATE = 0.5
-INITIAL_EJECTION_S = 1.0
-MAX_EJECTION_S = 30.0
-
-# Calls before a failure rate counts: of fewer, one or two failures by chance would make an outlier.
-MIN_OUTCOMES = 20
-
-SUCCESSES_TO_RESET = 100
-"""successes in a row after which the next ejection is short again"""
 
 MAX_ATTEMPTS = 3
 
@@ -41,81 +31,27 @@ CONNECT_TIME_SHARE = 0.25
 TRIAL_TIME_SHARE = 0.5
 
 
-class BreakerState(StrEnum):
-    """The state of a breaker: CLOSED allows calls, OPEN allows none, HALF_OPEN allows one that decides."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardCall:
+    """One call of a version on a shard. A `repeatable` call may be sent again when it may have been executed."""
 
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-
-
-class CircuitBreaker:
-    """The circuit breaker of one replica; it opens for 1 s, and twice as long each time up to 30 s."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._state = BreakerState.CLOSED
-        self._open_until = 0.0
-        self._consecutive_failures = 0
-        self._consecutive_successes = 0
-        self._outcomes: deque[bool] = deque(maxlen=OUTCOME_WINDOW)
-        self.ejections = 0
-        """number of consecutive openings"""
-
-    @property
-    def state(self) -> BreakerState:
-        """The current state; OPEN becomes HALF_OPEN when its time is over."""
-        if self._state is BreakerState.OPEN and self._clock() >= self._open_until:
-            return BreakerState.HALF_OPEN
-        return self._state
-
-    @property
-    def is_outlier(self) -> bool:
-        """Whether at least half of the recent calls failed."""
-        count = len(self._outcomes)
-        return count >= MIN_OUTCOMES and self._outcomes.count(False) >= OUTLIER_FAILURE_RATE * count
-
-    def allows_call(self, in_flight: int) -> bool:
-        """Return whether a call is allowed; in HALF_OPEN only one at a time is."""
-        if self._state is BreakerState.CLOSED:
-            return True
-        return self._clock() >= self._open_until and in_flight == 0
-
-    def record_success(self) -> None:
-        """Count an answered call."""
-        self._outcomes.append(True)
-        self._consecutive_failures = 0
-        self._consecutive_successes += 1
-        if self._state is BreakerState.OPEN and self._clock() >= self._open_until:
-            self._state = BreakerState.CLOSED
-            self._outcomes.clear()
-        if self._consecutive_successes >= SUCCESSES_TO_RESET:
-            self.ejections = 0
-
-    def record_failure(self) -> None:
-        """Count a call that failed because of the replica."""
-        self._outcomes.append(False)
-        self._consecutive_successes = 0
-        self._consecutive_failures += 1
-        is_trial = self._state is BreakerState.OPEN and self._clock() >= self._open_until
-        if is_trial or (self._state is BreakerState.CLOSED and self._consecutive_failures >= FAILURES_TO_OPEN):
-            self.eject()
-
-    def eject(self) -> None:
-        """Open the breaker."""
-        self.ejections += 1
-        self._state = BreakerState.OPEN
-        self._open_until = self._clock() + min(MAX_EJECTION_S, INITIAL_EJECTION_S * 2 ** min(self.ejections - 1, 10))
-        self._consecutive_failures = 0
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    timeout_s: float
+    repeatable: bool
+    objective: str
+    usual: UsualLatency
+    """of the version that is called"""
 
 
 class Replica:
-    """One address of a shard with its connections, its calls in flight and its breaker."""
+    """One address of a shard with its calls in flight and its health."""
 
     def __init__(self, url: str, clock: Clock) -> None:
-        self.url = url
-        self.connections = ConnectionPool(parse_address(url))
-        self.breaker = CircuitBreaker(clock)
+        self.endpoint = url
+        self.url = parse_endpoint(url)
+        self.health = ReplicaHealth(clock)
         self.in_flight = 0
         self.answered = 0
         self.failed = 0
@@ -127,19 +63,26 @@ class Cluster:
     def __init__(self, shard: Shard, clock: Clock = time.monotonic) -> None:
         self.shard = shard
         self._clock = clock
+        self._client = ShardClient(shard.max_answer_mb * 2**20)
         self._replicas = [Replica(url, clock) for url in shard.endpoints]
         self._next_index = 0
+        self.bulkhead = Bulkhead.of_shard(shard)
 
     def separate_copy(self) -> Cluster:
         """Return a Cluster of the same shard with separate connections, counts and breakers."""
         return Cluster(self.shard, self._clock)
 
     def replica_health(self) -> list[dict[str, object]]:
-        """Return endpoint, breaker state and the numbers of calls in flight, answered and failed of each replica."""
+        """Return endpoint, breaker, the objectives that alone do not call it, and counts of calls of each replica.
+
+        At most half of the replicas are open while they take connections; the others are called last (half open).
+        """
+        ejected = self._ejected()
         return [
             {
-                "endpoint": replica.url,
-                "breaker": replica.breaker.state.value,
+                "endpoint": replica.endpoint,
+                "breaker": _shown_state(replica, is_ejected=replica in ejected).value,
+                "ejected_for": replica.health.ejected_for(),
                 "in_flight": replica.in_flight,
                 "answered": replica.answered,
                 "failed": replica.failed,
@@ -147,112 +90,158 @@ class Cluster:
             for replica in self._replicas
         ]
 
+    def prepare(self) -> None:
+        """Import the HTTP client. UsageError when it is not installed."""
+        self._client.prepare()
+
     async def close(self) -> None:
-        for replica in self._replicas:
-            await replica.connections.close()
+        """Close its connections."""
+        await self._client.close()
 
-    async def call(
-        self, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool
-    ) -> InferenceResult:
-        """Call a replica and return the body of its answer as `output`. Failed when none answered in time.
+    async def call(self, call: ShardCall) -> InferenceResult:
+        """Call a replica and return the body of its answer as `output`. InferenceError when none answered in time.
 
-        A call that was certainly not executed goes to another replica; any other only when it is `repeatable`.
+        A call that was certainly not executed goes to another replica; any other only when it is repeatable.
         """
         attempted: list[Replica] = []
         self._next_index += 1
         failure = InferenceError(
             FailureKind.UNAVAILABLE, f"no replica of shard {self.shard.name} is ready", executed=False
         )
+        sent_at = perf_counter()
         try:
-            async with asyncio.timeout(timeout_s):
-                while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted)):
+            async with asyncio.timeout(call.timeout_s):
+                while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted, call.objective)):
                     attempted.append(replica)
-                    # The call that tries a replica again is somebody's request: it may only take part of the time.
-                    is_suspect = repeatable and replica.breaker.state is not BreakerState.CLOSED
-                    send = self._send_trial if is_suspect and len(self._replicas) > 1 else self._send
+                    sent_at = perf_counter()
+                    decided = replica.health.half_open(call.objective)
                     try:
-                        answer = await send(replica, path, headers, body, timeout_s, repeatable=repeatable)
-                        return _accept_response(answer, replica, len(attempted))
+                        answer = await (
+                            self._send_trial(replica, call, decided) if decided else self._send(replica, call)
+                        )
                     except InferenceError as error:
-                        if error.kind is FailureKind.INVALID:
-                            raise
                         failure = error
-                        if error.executed and not repeatable:
+                        if error.executed and not call.repeatable:
                             break
+                    else:
+                        return _accept_response(answer, replica, len(attempted))
         except TimeoutError:
-            text = f"no answer within {timeout_s * 1000:.0f} ms"
-            failure = self._count_failure(attempted[-1], FailureKind.TIMEOUT, text, executed=True)
+            failure = self._count_slow(attempted[-1], call, perf_counter() - sent_at)
         raise InferenceError(failure.kind, failure.message, executed=failure.executed, attempts=len(attempted))
 
-    def _next_replica(self, attempted: list[Replica]) -> Replica | None:
-        """Return the ready replica with the fewest calls in flight, or None; equal ones take turns."""
+    def _next_replica(self, attempted: list[Replica], objective: str) -> Replica | None:
+        """Return the ready replica with the fewest calls in flight, or None; equal ones take turns.
+
+        When none is ready, a call that no replica has had goes to the least bad of those that take connections.
+        """
         count = len(self._replicas)
         rotated = (self._replicas[(self._next_index + step) % count] for step in range(count))
         capacity = self.shard.concurrency
-        ready = [
-            replica
-            for replica in rotated
-            if replica not in attempted
-            and replica.in_flight < capacity
-            and replica.breaker.allows_call(replica.in_flight)
-        ]
-        return min(ready, key=lambda replica: replica.in_flight, default=None)
+        free = [replica for replica in rotated if replica not in attempted and replica.in_flight < capacity]
+        ready = [replica for replica in free if replica.health.allows_call(objective)]
+        if ready or attempted:
+            return min(ready, key=lambda replica: replica.in_flight, default=None)
+        reachable = [replica for replica in free if replica.health.is_reachable]
+        return min(reachable, key=lambda replica: replica.health.badness(objective), default=None)
 
-    async def _send_trial(
-        self, replica: Replica, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool
-    ) -> ShardResponse:
-        """Send to a replica that has failed before, with part of the timeout."""
+    def _ejected(self) -> list[Replica]:
+        """Return the replicas that no objective calls: all unreachable ones, and at most half with those that fail."""
+        opened = [replica for replica in self._replicas if replica.health.breaker.state is BreakerState.OPEN]
+        opened.sort(key=lambda replica: (replica.health.is_reachable, -replica.health.breaker.ejections))
+        unreachable_count = sum(1 for replica in opened if not replica.health.is_reachable)
+        return opened[: max(unreachable_count, len(self._replicas) // 2)]
+
+    async def _send_trial(self, replica: Replica, call: ShardCall, decided: list[CircuitBreaker]) -> ShardResponse:
+        """Send the one call that decides on breakers, with part of the timeout when another replica may answer it."""
+        # It is somebody's request. One that is not repeatable goes nowhere else, and has all of its time here.
+        has_another = call.repeatable and len(self._replicas) > 1
+        for breaker in decided:
+            breaker.is_tried = True
+        sent_at = perf_counter()
         try:
-            async with asyncio.timeout(timeout_s * TRIAL_TIME_SHARE):
-                return await self._send(replica, path, headers, body, timeout_s, repeatable=repeatable)
+            async with asyncio.timeout(call.timeout_s * TRIAL_TIME_SHARE if has_another else None):
+                return await self._send(replica, call)
         except TimeoutError:
-            text = f"no answer within {timeout_s * TRIAL_TIME_SHARE * 1000:.0f} ms"
-            raise self._count_failure(replica, FailureKind.TIMEOUT, text, executed=True) from None
+            raise self._count_slow(replica, call, perf_counter() - sent_at) from None
+        finally:
+            for breaker in decided:
+                breaker.is_tried = False
 
-    async def _send(
-        self, replica: Replica, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool
-    ) -> ShardResponse:
+    async def _send(self, replica: Replica, call: ShardCall) -> ShardResponse:
         replica.in_flight += 1
+        sent_at = perf_counter()
         try:
-            answer = await replica.connections.post(
-                path, headers, body, connect_s=timeout_s * CONNECT_TIME_SHARE, repeatable=repeatable
+            answer = await self._client.post(
+                f"{replica.url}{call.path}",
+                call.headers,
+                call.body,
+                connect_s=call.timeout_s * CONNECT_TIME_SHARE,
+                repeatable=call.repeatable,
             )
         except NotSentError as error:
-            raise self._count_failure(replica, FailureKind.UNAVAILABLE, str(error), executed=False) from error
-        except ResponseLostError as error:
-            raise self._count_failure(replica, FailureKind.ERROR, str(error), executed=True) from error
+            replica.health.record_lost(is_reachable=False)
+            raise self._failure(
+                replica, call, FailureKind.UNAVAILABLE, f"{replica.endpoint}: {error}", executed=False
+            ) from error
+        except NoAnswerError as error:
+            replica.health.record_lost(is_reachable=True)
+            raise self._failure(
+                replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
+            ) from error
+        except AnswerBrokenError as error:
+            replica.health.record_error(call.objective)
+            raise self._failure(
+                replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
+            ) from error
         finally:
             replica.in_flight -= 1
         if answer.status >= 500:
-            raise self._count_failure(
-                replica, FailureKind.ERROR, f"{replica.url} answered {answer.status}", executed=True
-            )
-        replica.breaker.record_success()
+            replica.health.record_error(call.objective)
+            text = f"{replica.endpoint} answered {answer.status}"
+            raise self._failure(replica, call, FailureKind.ERROR, text, executed=True)
+        replica.health.record_answer(call.objective)
         if answer.status == 429:
-            raise InferenceError(FailureKind.UNAVAILABLE, f"{replica.url} has too much to do", executed=False)
+            text = f"{replica.endpoint} has too much to do"
+            raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False)
+        call.usual.record(perf_counter() - sent_at)
         replica.answered += 1
         return answer
 
-    def _count_failure(self, replica: Replica, kind: FailureKind, message: str, *, executed: bool) -> InferenceError:
+    def _count_slow(self, replica: Replica, call: ShardCall, waited_s: float) -> InferenceError:
+        replica.health.record_slow(call.objective, waited_s, call.usual.seconds)
+        text = f"no answer within {waited_s * 1000:.0f} ms"
+        return self._failure(replica, call, FailureKind.TIMEOUT, text, executed=True)
+
+    def _failure(
+        self, replica: Replica, call: ShardCall, kind: FailureKind, message: str, *, executed: bool
+    ) -> InferenceError:
+        """Return the failure of a call that is counted, and eject the replica when it has become an outlier."""
         replica.failed += 1
-        replica.breaker.record_failure()
-        # An outlier is ejected only while at least half of the replicas work: when all fail, the cause is elsewhere,
-        # and ejecting them would leave none.
-        working = sum(
-            1 for candidate in self._replicas if candidate.breaker.allows_call(0) and not candidate.breaker.is_outlier
-        )
-        if replica.breaker.is_outlier and working * 2 >= len(self._replicas) and replica.breaker.allows_call(0):
-            replica.breaker.eject()
+        # An outlier is ejected only while at least half of the replicas work: when all fail, the cause is elsewhere.
+        objective, health = call.objective, replica.health
+        if health.is_outlier(objective) and health.allows_call(objective):
+            working = sum(
+                1
+                for candidate in self._replicas
+                if candidate.health.allows_call(objective) and not candidate.health.is_outlier(objective)
+            )
+            if working * 2 >= len(self._replicas):
+                health.eject_outlier(objective)
         return InferenceError(kind, message, executed=executed)
 
 
+def _shown_state(replica: Replica, *, is_ejected: bool) -> BreakerState:
+    state = replica.health.breaker.state
+    return BreakerState.HALF_OPEN if state is BreakerState.OPEN and not is_ejected else state
+
+
 def _accept_response(answer: ShardResponse, replica: Replica, attempts: int) -> InferenceResult:
-    """Return the result of an answer below 500. Failed with INVALID unless its status is 2xx."""
+    """Return the result of an answer below 500. InferenceError with INVALID unless its status is 2xx."""
     # INVALID is not repeated: another replica would refuse the request as well.
     if not 200 <= answer.status < 300:
-        text = f"{replica.url} answered {answer.status}"
+        text = f"{replica.endpoint} answered {answer.status}"
         raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=attempts)
-    return InferenceResult(output=answer.body, stages={}, attempts=attempts, endpoint=replica.url)
+    return InferenceResult(output=answer.body, stages={}, attempts=attempts, endpoint=replica.endpoint)
 
 
 class RemoteRunner:
@@ -265,7 +254,13 @@ class RemoteRunner:
         self._open_inference = cluster.shard.protocol is ShardProtocol.OPEN_INFERENCE
         model, name = quote(version.model, safe=""), quote(version.name, safe="")
         self._path = f"/v2/models/{model}/versions/{name}/infer" if self._open_inference else ""
-        self._headers = f"Nlapi-Model: {model}\r\nNlapi-Version: {name}\r\n"
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Nlapi-Model": model,
+            "Nlapi-Version": name,
+        }
+        self._usual = UsualLatency()
 
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         """Return the version's output, with the single stage "remote"."""
@@ -275,9 +270,20 @@ class RemoteRunner:
             if self._open_inference
             else orjson.dumps(request.input)
         )
-        result = await self.cluster.call(
-            self._path, self._header_lines(request), body, timeout_s, repeatable=repeatable
+        call = ShardCall(
+            path=self._path,
+            headers=self._request_headers(request),
+            body=body,
+            timeout_s=timeout_s,
+            repeatable=repeatable,
+            objective=request.objective,
+            usual=self._usual,
         )
+        self.cluster.bulkhead.enter(request)
+        try:
+            result = await self.cluster.call(call)
+        finally:
+            self.cluster.bulkhead.leave(request)
         try:
             output = (
                 open_inference.decode_response(result.output, self._version.output)
@@ -294,14 +300,14 @@ class RemoteRunner:
         if self._owns_cluster:
             await self.cluster.close()
 
-    def _header_lines(self, request: InferenceRequest) -> str:
-        lines = self._headers
+    def _request_headers(self, request: InferenceRequest) -> Mapping[str, str]:
+        headers = self._headers.copy()
         if request.context:
-            # json and not orjson, which writes UTF-8: a header has to be ASCII.
-            lines += f"Nlapi-Context: {json.dumps(dict(request.context))}\r\n"
-        # A client chooses its request id: a line break in it would add headers to the shard's request.
+            # json and not orjson, which writes UTF-8: a header has to be ASCII, and has no DEL (RFC 9110 §5.5).
+            headers["Nlapi-Context"] = json.dumps(dict(request.context)).replace("\x7f", "\\u007f")
+        # A client chooses its request id, which may be no text of a header.
         if request.request_id.isalnum() and request.request_id.isascii():
-            lines += f"X-Request-Id: {request.request_id}\r\n"
+            headers["X-Request-Id"] = request.request_id
         if request.traceparent:
-            lines += f"traceparent: {quote(request.traceparent, safe='')}\r\n"
-        return lines
+            headers["traceparent"] = quote(request.traceparent, safe="")
+        return headers

@@ -58,7 +58,8 @@ def _split_documents(database: sqlite3.Connection) -> None:
     ):
         database.execute(statement)
     items: dict[ItemKey, str] = {}
-    for number, text in database.execute("SELECT number, document FROM revisions ORDER BY number").fetchall():
+    # Row by row: the documents of 400 revisions of 5,000 rules were 318 MiB.
+    for number, text in database.execute("SELECT number, document FROM revisions ORDER BY number"):
         document_items = items_of_document(json.loads(text))
         changed = [key for key in {**items, **document_items} if items.get(key) != document_items.get(key)]
         write_items(database, number, ((key, document_items.get(key)) for key in changed))

@@ -5,6 +5,7 @@ A version is a folder or a Python package with a `model.toml`, stages and a trai
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import inspect
 import itertools
@@ -24,8 +25,8 @@ from typing import Any, get_origin, get_type_hints, is_typeddict
 from nlapi.errors import DescriptionError
 from nlapi.gateway.content_digest import hash_stored
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult
-from nlapi.gateway.model_artifact import TrainedModel
 from nlapi.gateway.model_artifact import load_model as load_trained
+from nlapi.gateway.model_rows import Label, ModelInputError, ModelRunError, TrainedModel, hide_folders
 from nlapi.routing.model import Context
 
 STAGE_NAMES = ("preprocess", "features", "predict", "postprocess")
@@ -135,7 +136,8 @@ class Pipeline:
         for stage in self._stages:
             try:
                 value = self._call(stage, value, input_value, context)
-            except Exception as error:
+            # SystemExit too: a stage that calls sys.exit() would end the gateway's event loop.
+            except (Exception, SystemExit) as error:
                 raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
@@ -152,7 +154,7 @@ class Pipeline:
                 value = self._call(stage, value, input_value, context)
                 if stage.is_async:
                     value = await value
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise _stage_failure(stage, error) from error
             after = perf_counter()
             timings[stage.name] = (after - before) * 1000
@@ -166,24 +168,35 @@ class Pipeline:
         return stage.function(value, **{name: extras[name] for name in stage.extras})
 
 
-def _stage_failure(stage: PipelineStage, error: Exception) -> InferenceError:
+def run_pipeline(pipeline: Pipeline, value: Any, context: Context) -> InferenceResult:
+    """Run a pipeline outside of an event loop. InferenceError, with the name of the stage that raised."""
+    if pipeline.is_async:
+        return asyncio.run(pipeline.run_async(value, context))
+    return pipeline.run(value, context)
+
+
+def _stage_failure(stage: PipelineStage, error: BaseException) -> InferenceError:
     """Return the failure of a version whose stage raised, with the location of the error."""
-    # The message of the error is left out: it may hold a user's data, and the failure is logged and sent to the client.
+    # The message of the error is left out: it may hold a user's data, and the failure is logged and recorded. Those of
+    # trained models have columns and types, and no values.
+    reason = f": {error}" if isinstance(error, ModelInputError | ModelRunError) else ""
     if isinstance(error, TimeoutError):
         return InferenceError(FailureKind.TIMEOUT, f"stage {stage.name} took too long", executed=True)
     return InferenceError(
-        FailureKind.ERROR,
-        f"stage {stage.name} raised {type(error).__name__}{_error_location(stage, error)}",
+        FailureKind.INVALID if isinstance(error, ModelInputError) else FailureKind.ERROR,
+        f"stage {stage.name} raised {type(error).__name__}{_error_location(stage, error)}{reason}",
         executed=True,
     )
 
 
-def _error_location(stage: PipelineStage, error: Exception) -> str:
+def _error_location(stage: PipelineStage, error: BaseException) -> str:
     """Return the innermost line of the version's code in the traceback, as " in stages.py, line 7"."""
     code = getattr(inspect.unwrap(stage.function), "__code__", None)
-    folder = Path(code.co_filename).parent if code is not None else Path()
-    frames = [frame for frame in extract_tb(error.__traceback__) if folder in Path(frame.filename).parents]
-    return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if code is not None and frames else ""
+    # A trained model that is the stage itself has no line in the version.
+    if code is None or isinstance(getattr(stage.function, "__self__", None), TrainedModel):
+        return ""
+    location = _line_below(Path(code.co_filename).parent, error)
+    return f" in {location}" if location else ""
 
 
 class Mode(StrEnum):
@@ -204,10 +217,16 @@ class ModelManifest:
     folder: Path
     mode: Mode = Mode.INLINE
     workers: int = 1
+    memory_mb: int = 2048
+    """MiB that the calls in a worker process may take beyond what it has after loading (Linux)"""
     max_waiting: int = 256
     """number of calls that may wait for a worker; more are refused"""
     module: str = "stages.py"
     trained: str = ""
+    columns: tuple[str, ...] = ()
+    """the names of the trained part's features, where its file has none"""
+    labels: tuple[Label, ...] = ()
+    """the labels of the trained part's classes, where its file has none or other ones"""
     description: str = ""
     digest: str = ""
     """the digest that the folder's content must have when it is loaded; "" for any"""
@@ -256,10 +275,12 @@ def read_manifest(folder: Path) -> ModelManifest:
         raise DescriptionError(f"{file.name} cannot be read: {error}") from error
     run, stages, trained = (_get_table(document, name) for name in ("run", "stages", "trained"))
     _check_keys(document, {"description", "run", "stages", "trained"}, "")
-    _check_keys(run, {"mode", "workers", "waiting"}, "run.")
+    _check_keys(run, {"mode", "workers", "waiting", "memory_mb"}, "run.")
     _check_keys(stages, {"module"}, "stages.")
-    _check_keys(trained, {"file"}, "trained.")
-    mode = run.get("mode", Mode.INLINE)
+    _check_keys(trained, {"file", "columns", "labels"}, "trained.")
+    trained_file = _get_text(trained, "file", "")
+    # A trained part computes and runs native code: in the gateway's process it would hold up, or end, everybody.
+    mode = run.get("mode", Mode.PROCESS if trained_file else Mode.INLINE)
     if mode not in tuple(Mode):
         raise DescriptionError(f"{MANIFEST_NAME}: run.mode is {mode!r}", hint=f"one of {', '.join(Mode)}")
     return ModelManifest(
@@ -267,8 +288,11 @@ def read_manifest(folder: Path) -> ModelManifest:
         mode=Mode(mode),
         workers=_get_count(run, "workers", 1),
         max_waiting=_get_count(run, "waiting", 256),
+        memory_mb=_get_count(run, "memory_mb", 2048, largest=2**20),
         module=_get_text(stages, "module", "stages.py"),
-        trained=_get_text(trained, "file", ""),
+        trained=trained_file,
+        columns=tuple(str(name) for name in _get_list(trained, "columns", str)),
+        labels=_get_list(trained, "labels", str, int),
         description=_get_text(document, "description", ""),
     )
 
@@ -278,7 +302,9 @@ def load_workflow(manifest: ModelManifest) -> Workflow:
     # Here and not only when the version is registered: a worker process may be started days later.
     if manifest.digest and hash_stored(manifest.folder) != manifest.digest:
         raise DescriptionError("its stored content is damaged", hint="restart the gateway, or reload the version")
-    trained = load_trained(_path_inside(manifest, manifest.trained)) if manifest.trained else None
+    trained = None
+    if manifest.trained:
+        trained = load_trained(_path_inside(manifest, manifest.trained), manifest.columns, manifest.labels)
     file = _path_inside(manifest, manifest.module)
     with _import_module(file) as module:
         pipeline = Pipeline(_find_stages(module, trained), trained)
@@ -303,12 +329,32 @@ def _import_module(file: Path) -> Iterator[ModuleType]:
     except DescriptionError:
         _unload_module(name)
         raise
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         _unload_module(name)
-        raise DescriptionError(f"{file.name} imports {error.name}, which is not installed") from error
+        location = _import_location(file, error) or file.name
+        raise DescriptionError(f"{location} imports {error.name}, which is not installed") from error
     except (Exception, SystemExit) as error:  # user code runs at import and may raise anything
         _unload_module(name)
-        raise DescriptionError(f"{file.name} cannot be imported: {type(error).__name__}: {error}") from error
+        location, message = _import_location(file, error), error.msg if isinstance(error, SyntaxError) else str(error)
+        place = f" in {location}" if location else ""
+        message = f"{type(error).__name__}{place}: {hide_folders(message)}"
+        raise DescriptionError(f"{file.name} cannot be imported: {message}") from error
+
+
+def _import_location(file: Path, error: BaseException) -> str:
+    """Return the line of the version's code that raised at import, as "stages.py, line 7"; "" when it is unknown."""
+    # A file that cannot be parsed has no line in the traceback.
+    if isinstance(error, SyntaxError) and error.filename and file.parent in Path(error.filename).parents:
+        return f"{Path(error.filename).relative_to(file.parent).as_posix()}, line {error.lineno}"
+    return _line_below(file.parent, error)
+
+
+def _line_below(folder: Path, error: BaseException) -> str:
+    """Return the innermost line in the traceback whose file is below a folder."""
+    for frame in reversed(extract_tb(error.__traceback__)):
+        if folder in Path(frame.filename).parents:
+            return f"{Path(frame.filename).relative_to(folder).as_posix()}, line {frame.lineno}"
+    return ""
 
 
 def _unload_module(name: str) -> None:
@@ -339,12 +385,22 @@ def _check_keys(table: dict[str, Any], names: set[str], prefix: str) -> None:
         )
 
 
-def _get_count(table: dict[str, Any], name: str, default: int) -> int:
+def _get_count(table: dict[str, Any], name: str, default: int, *, largest: int = 10_000) -> int:
     value = table.get(name, default)
     # TOML has booleans of its own, but in Python `true` is also an int.
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10_000:
-        raise DescriptionError(f"{MANIFEST_NAME}: run.{name} is {value!r}", hint="a whole number from 1 to 10000")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
+        raise DescriptionError(f"{MANIFEST_NAME}: run.{name} is {value!r}", hint=f"a whole number from 1 to {largest}")
     return value
+
+
+def _get_list(table: dict[str, Any], name: str, *types: type) -> tuple[Any, ...]:
+    values = table.get(name, [])
+    names = " or ".join({str: "texts", int: "whole numbers"}[item] for item in types)
+    if not isinstance(values, list) or not all(type(value) in types for value in values):
+        raise DescriptionError(f"{MANIFEST_NAME}: trained.{name} is {values!r}", hint=f"a list of {names}")
+    if len(set(values)) < len(values):
+        raise DescriptionError(f"{MANIFEST_NAME}: trained.{name} has a name twice")
+    return tuple(values)
 
 
 def _get_text(table: dict[str, Any], name: str, default: str) -> str:

@@ -98,7 +98,8 @@ def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue
         if not re.match(r"https?://[^/\s]", endpoint):
             message = f"{endpoint!r} is not an address"
             yield Issue.error(location, message, "write it as http://host:port", "bad-endpoint")
-    yield from _check_number(f"shards.{shard.name}.concurrency", shard.concurrency, least=1)
+    for name in ("concurrency", "objective_percent", "client_percent", "max_answer_mb"):
+        yield from _check_number(f"shards.{shard.name}.{name}", getattr(shard, name), least=1)
 
 
 def _check_client(scope: CheckScope, key: object, client: Client) -> Iterator[Issue]:

@@ -146,6 +146,13 @@ class Shard:
     endpoints: tuple[str, ...] = ()
     concurrency: int = 64
     """The maximum of simultaneous calls to one endpoint."""
+    objective_percent: float = 80.0
+    """The part of all these calls that one objective may have in flight."""
+    client_percent: float = 80.0
+    """The part of them that one client may have in flight."""
+    # 2 MiB of JSON numbers take about 10 ms to decode, in which the gateway serves nobody else.
+    max_answer_mb: int = 2
+    """The maximum size of an answer, in MiB."""
     key: str = ""
     """For an LLM: the reference of the upstream's key, `env:NAME` or `file:PATH`; never the key."""
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -313,6 +313,26 @@ def test_money_needs_its_unit_and_its_currency(api: Spec) -> None:
     assert "the currency of '12 EUR' is not sent" in told
 
 
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("raise the refund of payment j-7 by 12", "12"),
+        ("lower the refund of payment j-7 by $12", "12"),
+        ("refund another 12 of payment j-7", "12"),
+        ("refund 12 cents more of payment j-7", "12"),
+    ],
+)
+def test_a_difference_is_no_value(api: Spec, question: str, words: str) -> None:
+    payment, amount = said(question, "id", "j-7"), said(question, "amount", words, 12)
+    assert "is said as a difference" in reasons(api, "refundPayment", question, payment, amount)
+
+
+def test_a_value_behind_to_is_no_difference(api: Spec) -> None:
+    question = "set the refund of payment j-7 to 12"
+    payment, amount = said(question, "id", "j-7"), said(question, "amount", "12", 12)
+    assert "difference" not in reasons(api, "refundPayment", question, payment, amount)
+
+
 def test_numbers_that_go_by_their_order_are_in_order(api: Spec) -> None:
     question = 'create a place called "Dam" at 4.89, 52.37'
     name = said(question, "name", '"Dam"')

@@ -62,6 +62,23 @@ def test_the_example_is_served_and_operated(running: tuple[Path, str, str]) -> N
     assert "payment-fraud" in asked.stdout
 
 
+@pytest.mark.parametrize(
+    ("sentence", "code"),
+    [
+        ("stop the canary on continue-watching unless its error rate is below 1%", 7),
+        ("raise the timeout of payment-fraud by 100", 6),
+    ],
+)
+def test_what_was_not_done_is_no_success(running: tuple[Path, str, str], sentence: str, code: int) -> None:
+    folder, url, token = running
+    admin = Talk(int(url.rpartition(":")[2]), token)
+    before = admin.ok("GET", "/v1/configuration")
+    words = ["ask", sentence, "-a", "gateway", "--base-url", url, "--planner", "offline", "--yes"]
+    asked = nlapi(folder, *words, "--auth", "admin=env:NLAPI_GATEWAY_TOKEN", token=token)
+    assert asked.returncode == code, asked.stderr
+    assert admin.ok("GET", "/v1/configuration") == before
+
+
 def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str]) -> None:
     folder, url, token = running
     made = nlapi(folder, "gateway", "token", "tv", "--for", "serve", "--token-file", str(folder / "tv.token"))

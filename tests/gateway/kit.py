@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -33,8 +34,8 @@ CONTEXT = [*FIELDS, {"name": "age", "type": "integer"}]
 
 
 def document() -> dict[str, Any]:
-    """A configuration of three objectives, as JSON."""
-    return {
+    """A configuration of three objectives, as JSON, that the caller may change."""
+    whole = {
         "objectives": [
             {"name": "continue-watching", "owner": "growth", "model": "ranker", "version": "v7", "context": CONTEXT,
              "input": {"type": "object", "properties": {"titles": {"type": "array", "items": {"type": "string"}}}}},
@@ -51,6 +52,7 @@ def document() -> dict[str, Any]:
         "shards": [{"name": "local"}],
         "clients": [{"name": "web"}],
     }  # fmt: skip
+    return deepcopy(whole)
 
 
 def write_models(folder: Path) -> None:

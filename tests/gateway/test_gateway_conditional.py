@@ -55,3 +55,11 @@ def test_the_tag_of_a_revision_serves_for_a_change(talk: Talk) -> None:
     body = {"owner": "platform"}
     assert talk("PATCH", "/v1/objectives/recommend", body, headers={"If-Match": etag}).status == 200
     assert talk("PATCH", "/v1/objectives/recommend", body, headers={"If-Match": etag}).status == 412
+
+
+def test_what_has_traffic_in_it_is_always_sent(talk: Talk) -> None:
+    canary = {"objective": "payment-fraud", "model": "fraud", "version": "v2", "percent": 5}
+    talk.ok("POST", "/v1/canaries", canary)
+    for path in ("/v1/canaries/payment-fraud", "/v1/models/ranker/versions/v7"):
+        etag = talk("GET", path).headers["etag"]
+        assert talk("GET", path, headers={"If-None-Match": etag}).status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import json
@@ -124,6 +125,25 @@ def test_messages_and_tracebacks_are_lines_too() -> None:
     )
     assert second["message"].startswith("it failed\nTraceback")
     assert second["message"].endswith("ValueError: no")
+
+
+class FullDisk(io.StringIO):
+    """A stream that has no room for the first line."""
+
+    def write(self, text: str) -> int:
+        if '"first"' in text:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_line_that_cannot_be_written_does_not_end_the_log() -> None:
+    stream = FullDisk()
+    with EventLog(stream) as log:
+        log.write("request", {"path": "first"})
+        log.write("request", {"path": "not utf-8: \udcff"})
+        log.write("request", {"path": "last"})
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line.get("path", line.get("lines")) for line in lines] == [1, "not utf-8: \udcff", "last"]
 
 
 class StuckStream(io.StringIO):

@@ -150,12 +150,7 @@ def test_a_bad_upstream_is_an_error_and_no_hang(
 
 def test_a_client_that_goes_away_cancels_the_upstream_and_is_charged(llm: Upstream, tmp_path: Path) -> None:
     with gateway(tmp_path, document(llm.url, "holds")) as talk:
-        connection = HTTPConnection("127.0.0.1", talk.port, timeout=PATIENCE_S)
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {talk.tokens['web']}"}
-        content = json.dumps({"input": {**BODY, "stream": True}})
-        connection.request("POST", "/v1/objectives/holds/serve", content, headers)
-        response = connection.getresponse()
-        assert b"chat.completion.chunk" in response.readline()
+        connection, response = _held_stream(talk)
         assert llm.held.wait(PATIENCE_S)
         _close(connection, response)
         assert llm.gone.wait(PATIENCE_S)
@@ -169,6 +164,33 @@ def test_a_client_that_goes_away_cancels_the_upstream_and_is_charged(llm: Upstre
         assert 'nlapi_requests_total{objective="holds",model="holds",version="v1",canary="",outcome="error"} 0' in (
             talk("GET", "/metrics").content.decode()
         )
+
+
+def test_a_client_does_not_hold_all_slots_of_an_llm(llm: Upstream, tmp_path: Path) -> None:
+    shared = document(llm.url, "holds", "writer")
+    shared["shards"][1]["concurrency"] = 2
+    with gateway(tmp_path, shared) as talk:
+        connection, response = _held_stream(talk)
+        assert llm.held.wait(PATIENCE_S)
+        refused, answered = (
+            talk.as_(client)("POST", "/v1/objectives/writer/serve", {"input": BODY}) for client in ("web", "app")
+        )
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["type"] == "urn:nlapi:problem:over_share"
+        assert answered.status == 200
+        _close(connection, response)
+        assert llm.gone.wait(PATIENCE_S)
+
+
+def _held_stream(talk: Talk) -> tuple[HTTPConnection, http.client.HTTPResponse]:
+    """A stream of the client web that has begun and does not end."""
+    connection = HTTPConnection("127.0.0.1", talk.port, timeout=PATIENCE_S)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {talk.tokens['web']}"}
+    content = json.dumps({"input": {**BODY, "stream": True}})
+    connection.request("POST", "/v1/objectives/holds/serve", content, headers)
+    response = connection.getresponse()
+    assert b"chat.completion.chunk" in response.readline()
+    return connection, response
 
 
 def _close(connection: HTTPConnection, response: http.client.HTTPResponse) -> None:

@@ -15,7 +15,7 @@ FAULTS = {
     "import os\nos.kill(os.getpid(), 9)": "it ended its process while it was loaded (exit code -9)",
     "import sys\nsys.exit()": "stages.py cannot be imported: SystemExit",
     "raise KeyboardInterrupt": "it ended its process while it was loaded (exit code 0)",
-    "raise ValueError('x' * 100_000)": "stages.py cannot be imported: ValueError: xxx",
+    "raise ValueError('x' * 100_000)": "stages.py cannot be imported: ValueError in stages.py, line 1: xxx",
     "x = 1": "has none of the stages",
 }
 HARMLESS = [

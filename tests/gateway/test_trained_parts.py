@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.model_artifact import load_model, sigmoid
+from nlapi.gateway.model_rows import ModelInputError, clean_failure
 
 NUMBERS = st.lists(st.floats(-5, 5), min_size=3, max_size=3)
 
@@ -89,3 +90,63 @@ def test_a_classifier_gives_the_probability_of_its_last_class(tmp_path: Path) ->
 def test_an_onnx_file_needs_its_extra_or_has_to_be_one(tmp_path: Path) -> None:
     with pytest.raises(DescriptionError, match=r"model\.onnx (needs onnxruntime|is not an ONNX model)"):
         load_model(write(tmp_path, "x", "model.onnx"))
+
+
+TREES = {"kind": "boosted-trees", "base": 0.5, "trees": [[1, 0.5, -1, [2, 3, 0.25, 4]]]}
+LOGISTIC = {"kind": "logistic", "weights": [1.0, -2.0, 0.5], "bias": 0.1}
+
+
+@pytest.mark.parametrize("document", [TREES, LOGISTIC])
+@given(rows=st.lists(NUMBERS, max_size=4))
+def test_columns_batches_and_labels_of_models_in_json(
+    tmp_path_factory: pytest.TempPathFactory, document: object, rows: list[list[float]]
+) -> None:
+    file = write(tmp_path_factory.mktemp("model"), document)
+    model, plain = load_model(file, ("a", "b", "c"), ("legal", "fraud")), load_model(file)
+    expected = [plain.predict(row) for row in rows]
+    assert model.predict_many([dict(zip("abc", row, strict=True)) for row in rows]) == expected
+    assert model.predict_many([tuple(row) for row in rows]) == expected
+    probabilities = model.probabilities_many(rows)
+    assert [row["fraud"] for row in probabilities] == expected
+    assert [sum(row.values()) for row in probabilities] == pytest.approx([1.0] * len(rows))
+    assert [plain.probabilities(row)["1"] for row in rows] == expected
+    for row, label, probability in zip(rows, model.classify_many(rows), expected, strict=True):
+        assert label == ("fraud" if probability > 0.5 else "legal")
+        assert plain.classify(row) == (probability > 0.5)
+
+
+@pytest.mark.parametrize("document", [TREES, LOGISTIC])
+def test_a_row_that_does_not_fit_a_model_in_json_is_refused(tmp_path: Path, document: object) -> None:
+    model = load_model(write(tmp_path, document))
+    for row, message in (
+        ([1.0, 2.0], r"the row has 2 values, and model\.json takes 3"),
+        ((), "the row has 0 values"),
+        ({"a": 1.0}, "does not name its columns"),
+        ([1.0, "Zelda", 2.0], "takes numbers, and a row has another value"),
+        ([1.0, None, 2.0], "takes numbers"),
+        ("abc", "a mapping of columns or a list, not str"),
+    ):
+        with pytest.raises(ModelInputError, match=message) as caught:
+            model.predict(row)  # type: ignore[arg-type]
+        assert "Zelda" not in str(caught.value)
+    with pytest.raises(DescriptionError, match=r"trained\.columns are 2, and model\.json reads 3"):
+        load_model(tmp_path / "model.json", ("a", "b"))
+    with pytest.raises(DescriptionError, match=r"trained\.labels are 1, and model\.json has 2"):
+        load_model(tmp_path / "model.json", labels=("a",))
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("could not convert string to float: 'DE'", "could not convert string to float: '...'"),
+        ("column 'age' has \"a value\"", "column 'age' has '...'"),
+        ("it isn't there, or it doesn't fit 3 columns", "it isn't there, or it doesn't fit 3 columns"),
+        ("no file /srv/models/fraud/v1/more.csv", "no file more.csv"),
+        ("in C:\\models\\v1\\more.csv", "in more.csv"),
+        ("km/h of https://example.org/a", "km/h of https://example.org/a"),
+        ("card 4111111111111111 at 3.75", "card ... at ..."),
+    ],
+)
+def test_messages_of_libraries_are_cleaned(text: str, cleaned: str) -> None:
+    assert clean_failure(text, ("age",)) == cleaned
+    assert len(clean_failure(text * 100)) <= 300

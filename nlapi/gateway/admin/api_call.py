@@ -61,6 +61,8 @@ class ApiResponse:
     """the revision that the operation published, for the audit log"""
     audit_detail: str = ""
     """the text for the audit log when there is no revision"""
+    is_live: bool = False
+    """whether the body has more than the revision of its ETag stands for, such as traffic: it is always sent"""
     streamed: bool = False
     """whether the answer was sent as a stream of events already"""
 

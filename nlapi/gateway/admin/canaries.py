@@ -44,7 +44,7 @@ def find_canary(call: ApiCall, configuration: Configuration) -> Canary:
 async def get_canary(call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     canary = find_canary(call, current.configuration)
-    return ApiResponse(body=canary_json(call, canary), headers=etag_header(current.table.revision))
+    return ApiResponse(body=canary_json(call, canary), headers=etag_header(current.table.revision), is_live=True)
 
 
 def canary_json(call: ApiCall, canary: Canary) -> Json:

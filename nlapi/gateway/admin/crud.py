@@ -118,9 +118,9 @@ async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:
     current = call.gateway.publisher.current
     item = find_object(kind, call, current.configuration)
     number = current.table.revision
-    return ApiResponse(
-        body={**object_json(kind, item, number), **runtime_status(call, item)}, headers=etag_header(number)
-    )
+    status = runtime_status(call, item)
+    body = {**object_json(kind, item, number), **status}
+    return ApiResponse(body=body, headers=etag_header(number), is_live=bool(status))
 
 
 async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
@@ -136,6 +136,8 @@ async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
         item = kind.decode(data)
         if kind.id_of(item) in kind.of(configuration):
             hint = "update it, or take another name"
+            if kind.name == "version":  # its description may be updated, its content never
+                hint = "a version never changes: give other content a version name of its own"
             raise GatewayProblem(
                 409, f"there is a {kind.name} {str(kind.id_of(item))!r} already", code="exists", hint=hint
             )

@@ -57,11 +57,13 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         name = slug(name)
     connection = call.connection
     body_asks = isinstance(body["input"], dict) and body["input"].get("stream") is True
-    accepts_events = EVENT_STREAM in call.accept
+    # A client that reads both, as one made from the description does, gets what is the same for all versions.
+    accepts_events = EVENT_STREAM in call.accept and "application/json" not in call.accept
     request = InferenceRequest(
         input=body["input"],
         context=body.get("context", {}),
         client=call.caller.client,
+        objective=name,
         request_id=call.headers.get("x-request-id") or gateway.engine.new_request_id(),
         synthetic=call.headers.get("x-synthetic", False),
         traceparent=call.traceparent,

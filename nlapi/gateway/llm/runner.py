@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import orjson
 
 from nlapi.errors import NlapiError
+from nlapi.gateway.http_client import AnswerBrokenError
 from nlapi.gateway.inference import (
     ClientConnection,
     FailureKind,
@@ -24,9 +26,12 @@ from nlapi.gateway.inference import (
 )
 from nlapi.gateway.llm.event_stream import EventScanner, EventTooLargeError
 from nlapi.gateway.llm.protocols import PROTOCOLS
-from nlapi.gateway.llm.upstream import AnswerBrokenError, LlmUpstream, UpstreamAnswer
+from nlapi.gateway.llm.upstream import LlmUpstream
 from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, build_usage, member
 from nlapi.routing.model import Version
+
+if TYPE_CHECKING:
+    from nlapi.gateway.http_session import HttpAnswer
 
 # Seconds without an event after which a stream is cut. Upstreams send keep-alive events or tokens far more often;
 # reasoning models have been silent for half a minute.
@@ -88,6 +93,13 @@ class LlmRunner:
         `timeout_s` is for the whole answer, and for a stream until its first event. Failed when there is no answer,
         or a stream breaks.
         """
+        self.upstream.bulkhead.enter(request)
+        try:
+            return await self._call(request, timeout_s, repeatable=repeatable)
+        finally:
+            self.upstream.bulkhead.leave(request)
+
+    async def _call(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         connection = request.connection
         call = self._build_call(request)
         deadline = asyncio.timeout(timeout_s)
@@ -149,8 +161,6 @@ class LlmRunner:
             **request.headers,
             "content-type": "application/json",
             "accept": "text/event-stream" if streams else "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "nlapi-gateway",
             **(self.llm.auth_headers(key) if key else {}),
             **extra,
         }
@@ -164,7 +174,7 @@ class LlmRunner:
         )
 
     @asynccontextmanager
-    async def _open(self, call: _Call, *, repeatable: bool) -> AsyncIterator[UpstreamAnswer]:
+    async def _open(self, call: _Call, *, repeatable: bool) -> AsyncIterator[HttpAnswer]:
         """Give the first answer with status 200 of the endpoints. Failed when there is none."""
         text = f"every endpoint of shard {self.upstream.shard.name} has too many calls in flight"
         failure: InferenceError = UpstreamError(FailureKind.UNAVAILABLE, text, executed=False)
@@ -191,7 +201,7 @@ class LlmRunner:
         raise failure
 
     async def _stream(
-        self, call: _Call, answer: UpstreamAnswer, connection: ClientConnection, deadline: asyncio.Timeout
+        self, call: _Call, answer: HttpAnswer, connection: ClientConnection, deadline: asyncio.Timeout
     ) -> None:
         """Send the events of an answer to the client as they arrive."""
         if answer.media_type != "text/event-stream":
@@ -227,7 +237,7 @@ class LlmRunner:
         await connection.send(events)
         call.is_sending = False
 
-    async def _read_output(self, call: _Call, answer: UpstreamAnswer) -> dict[str, object]:
+    async def _read_output(self, call: _Call, answer: HttpAnswer) -> dict[str, object]:
         content = await answer.read_all(MAX_ANSWER_BYTES)
         call.answer_bytes = len(content)
         try:
@@ -239,7 +249,7 @@ class LlmRunner:
         self.llm.add_usage(output, call.scanner.count)
         return output
 
-    async def _read_failure(self, call: _Call, answer: UpstreamAnswer) -> InferenceError:
+    async def _read_failure(self, call: _Call, answer: HttpAnswer) -> InferenceError:
         """Return the failure that an answer with another status than 200 stands for."""
         status = answer.status
         if status in _KEY_STATUSES:
