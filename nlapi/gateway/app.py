@@ -134,7 +134,7 @@ class Gateway:
 
     def _prune_artifacts(self) -> None:
         """Delete the content of versions that no stored revision has any more."""
-        self.library.prune(self.library.digests_of(self.store.stored_bodies("versions")))
+        self.library.prune(self.store.stored_bodies("versions"))
 
     def begin_drain(self) -> None:
         """Let the readiness probe fail from now on; requests are served as before."""
@@ -276,7 +276,7 @@ class Gateway:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self.engine.drain()
-                self.library.artifacts.close()
+                self.library.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -292,7 +292,7 @@ class Gateway:
         self.engine.budgets.restore(await asyncio.to_thread(self.store.llm_spending, today))
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
-            await self.publisher.change(
+            await self.publisher.change_versions(
                 lambda before: revisions.keep_buckets(before, configuration),
                 author=GATEWAY_AUTHOR,
                 reason="the first configuration",

@@ -121,10 +121,15 @@ class ArtifactStore:
         A kill at any moment leaves whole artifacts, and remains that `sweep` deletes.
         """
         unused = self.digests() - frozenset(used)
-        with self._lock:
-            for digest in sorted(unused):
-                self._discard(self._path(digest))
+        self.delete(unused)
         return unused
+
+    def delete(self, digests: Collection[str]) -> None:
+        """Delete the artifacts that are there; a kill leaves the same as of `prune`."""
+        with self._lock:
+            for digest in sorted(digests):
+                if self.has(digest):
+                    self._discard(self._path(digest))
 
     def sweep(self) -> None:
         """Delete what a killed process left. Call it before anything is added, by the only process that writes."""

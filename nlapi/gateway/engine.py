@@ -7,7 +7,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.postprocessing import Exchange, Postprocessor, ShadowQueue
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.records import Recorder, Sink, Tracer
-from nlapi.gateway.runner_registry import FolderFinder, RunnerRegistry, Tolerance, tolerate_none
+from nlapi.gateway.runner_registry import FolderFinder, PreparedRunners, RunnerRegistry, Tolerance, tolerate_none
 from nlapi.gateway.snapshot import Clock, ObjectiveRoute, ObjectiveSchemas, ServingPlan, Snapshot, build_limits
 from nlapi.routing.model import Configuration, Decision, VersionRef
 
@@ -158,6 +158,17 @@ class Engine:
             if previous is not None:
                 self._replaced_snapshots.append(previous)
             self._close_unused()
+
+    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
+        """Load local versions of a configuration for a later `publish`, which does not load them again.
+
+        LoadError when one cannot be loaded. `release` what is returned.
+        """
+        return await self._runners.preload(configuration, refs)
+
+    async def release(self, preloaded: PreparedRunners) -> None:
+        """Close those preloaded versions that no revision serves."""
+        await self._runners.release(preloaded)
 
     def replicas(self) -> dict[str, list[dict[str, object]]]:
         """Return the replicas of each remote shard, by the shard's name.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -12,16 +13,17 @@ from typing import TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
+from nlapi.gateway.change_parts import affected_objectives, restore_objective, summarize
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.configuration_checks import SECTIONS, validate_configuration
 from nlapi.gateway.llm.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
 from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
-from nlapi.gateway.runner_registry import Tolerance, tolerate_none
+from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, tolerate_none
 from nlapi.gateway.store import GatewayStore, ItemChange, Revision
 from nlapi.gateway.version_digests import VersionDigest
-from nlapi.gateway.version_library import VersionLibrary
+from nlapi.gateway.version_library import ContentPins, VersionLibrary
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, share_equal
 from nlapi.routing.check_sections import CheckedConfiguration
@@ -33,11 +35,8 @@ from nlapi.routing.table import Table, compile_table
 Edit: TypeAlias = Callable[[Configuration], Configuration]
 Commit: TypeAlias = Callable[[], Awaitable[None]]
 """Commits the revision after it was loaded and before the first request that it decides."""
-OBJECTIVE_FIELDS = ("rules", "experiments", "canaries", "shadows", "overrides")
-"""The fields of Configuration whose items belong to one objective."""
 # The base of the first change: with the local shard declared, a first version can be added at once.
 INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
-MAX_SUMMARY_CHARS = 300
 # Decoding 10,000 rules takes 0.3 s (docs/design/033-change-at-scale.md); a rollback to a recent revision finds its
 # configuration here, with the very objects that both have in common.
 MAX_RECENT = 50
@@ -59,6 +58,12 @@ class PublishingEngine(typing.Protocol):
         NlapiError, or an error of `commit`, when nothing has changed. A version that cannot be loaded is such an error
         unless `tolerates` accepts it.
         """
+
+    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
+        """Load local versions for a later `publish`. NlapiError when one cannot be loaded."""
+
+    async def release(self, preloaded: PreparedRunners) -> None:
+        """Close those preloaded versions that no revision serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +145,56 @@ class Publisher:
             if version is None:
                 raise unknown_object("version", str(ref), map(str, configuration.versions))
             if self._library is not None:
-                reclaimed = await asyncio.to_thread(self._library.reclaim, version)
+                loop = asyncio.get_running_loop()
+                reclaimed = await loop.run_in_executor(self._library.executor, self._library.reclaim, version)
                 if reclaimed != version:
                     configuration = replace(configuration, versions={**configuration.versions, ref: reclaimed})
                     revision = await asyncio.to_thread(_compile, configuration, self.revision)
             await self._publish(revision, tolerates=lambda other: other != ref)
+
+    async def change_versions(
+        self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, is_admin: bool = False
+    ) -> Revision:
+        """Publish an edit that may add versions, as `change` does. It may be applied twice.
+
+        The versions are copied and loaded before the change takes its turn: no other change waits for a large or slow
+        one, or for the server of its archive.
+        """
+        library = self._library
+        if library is None or expected not in (None, self.revision):  # `change` refuses an outdated one
+            return await self.change(edit, author=author, reason=reason, expected=expected, is_admin=is_admin)
+        pins = library.pin()
+        preloaded: PreparedRunners | None = None
+        try:
+            before = self.current.configuration
+            after = await asyncio.to_thread(self._check_edit, edit, is_admin)
+            if after is not None:
+                executor = library.executor if library.new_sources(after, before) else None
+                loop = asyncio.get_running_loop()
+                registered = await loop.run_in_executor(executor, library.register, after, before, pins)
+                new = [ref for ref, version in registered.versions.items() if version != before.versions.get(ref)]
+                with self._as_problems():
+                    preloaded = await self._engine.preload(registered, new)
+            return await self.change(
+                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, pins=pins
+            )
+        finally:
+            if preloaded is not None:
+                await self._engine.release(preloaded)
+            await asyncio.to_thread(library.release, pins)
+
+    def _check_edit(self, edit: Edit, is_admin: bool) -> Configuration | None:
+        """Return the configuration after an edit; None when `change` will refuse it, or when no version differs."""
+        current = self.current
+        try:
+            after = edit(current.configuration)
+            check_key_changes(current.configuration, after, self._allowed_keys, is_admin=is_admin)
+        except GatewayProblem:
+            return None
+        if after.versions == current.configuration.versions and after.shards == current.configuration.shards:
+            return None
+        changes, checked = _check_changes(current, after)
+        return None if checked.has_errors else changes.after
 
     async def change(
         self,
@@ -155,12 +205,14 @@ class Publisher:
         expected: int | None = None,
         restores: int = 0,
         is_admin: bool = False,
+        pins: ContentPins | None = None,
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
         GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result
         is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision goes on serving. A
-        revision decides no request before it is committed, and every new request once this returns.
+        revision decides no request before it is committed, and every new request once this returns. `pins` name content
+        of new versions that is stored already.
         """
         async with self._lock:
             if expected is not None and expected != self.revision:
@@ -172,7 +224,7 @@ class Publisher:
                 )
             # In a thread: a change of many entities takes long, and requests are served meanwhile.
             before = self.current.configuration
-            candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin)
+            candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin, pins)
             if candidate is None:
                 return await asyncio.to_thread(self.get_revision, self.revision)
             revision = Revision(
@@ -181,7 +233,7 @@ class Publisher:
                 who=author,
                 why=reason,
                 summary=summarize(candidate.differences),
-                objectives=_affected_objectives(candidate.differences),
+                objectives=affected_objectives(candidate.differences),
                 restores=restores,
             )
             after = candidate.revision.configuration
@@ -241,7 +293,7 @@ class Publisher:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         reason = reason or f"{objective} back to revision {target}"
         return await self.change(
-            lambda current: _restore_objective(current, old, objective),
+            lambda current: restore_objective(current, old, objective),
             author=author,
             reason=reason,
             expected=expected,
@@ -294,24 +346,30 @@ class Publisher:
         if not checked.has_errors:
             try:
                 check_key_changes(current.configuration, changes.after, self._allowed_keys, is_admin=is_admin)
-                changes, _ = self._register(current, changes, checked)
+                changes, _ = self._register(current, changes, checked, stores=False)
             except GatewayProblem as problem:  # of a key, or a version whose content cannot be registered
                 issues = [Issue.error(problem.path, problem.message, problem.hint, problem.code), *issues]
         return ChangePlan(issues=issues, differences=differences_of(changes), revision=current.table.revision)
 
     def _register(
-        self, current: CurrentRevision, changes: ConfigurationChanges, checked: CheckedConfiguration
+        self,
+        current: CurrentRevision,
+        changes: ConfigurationChanges,
+        checked: CheckedConfiguration,
+        pins: ContentPins | None = None,
+        *,
+        stores: bool = True,
     ) -> tuple[ConfigurationChanges, CheckedConfiguration]:
-        """Return a checked change with the digests of its new versions, whose content is stored.
+        """Return a checked change with the digests of its new versions, whose content is stored where `stores`.
 
         GatewayProblem 409 when a version has other content already, 422 when its source cannot be copied.
         """
         if self._library is None:
             return changes, checked
-        registered = self._library.register(changes.after, current.configuration)
+        registered = self._library.register(changes.after, current.configuration, pins, stores=stores)
         return (changes, checked) if registered is changes.after else _check_changes(current, registered)
 
-    def _apply_edit(self, edit: Edit, is_admin: bool) -> _Candidate | None:
+    def _apply_edit(self, edit: Edit, is_admin: bool, pins: ContentPins | None) -> _Candidate | None:
         """Return the change that an edit makes, checked and compiled where it differs from the current configuration.
 
         None when nothing differs. GatewayProblem 422 when the result is invalid.
@@ -321,7 +379,7 @@ class Publisher:
         if checked.has_errors:
             raise unprocessable(checked.issues(), code="invalid_configuration", hint=self._unchanged_hint())
         check_key_changes(current.configuration, changes.after, self._allowed_keys, is_admin=is_admin)
-        changes, checked = self._register(current, changes, checked)
+        changes, checked = self._register(current, changes, checked, pins)
         differences = differences_of(changes)
         if not differences and self.revision:
             return None
@@ -349,15 +407,21 @@ class Publisher:
         self, revision: CurrentRevision, commit: Commit | None = None, tolerates: Tolerance = tolerate_none
     ) -> None:
         table = revision.table
-        try:
+        with self._as_problems():
             await self._engine.publish(table, table.configuration, commit, tolerates)
+        self.current = revision
+
+    @contextmanager
+    def _as_problems(self) -> Iterator[None]:
+        """Raise what keeps versions from loading as GatewayProblem 422."""
+        try:
+            yield
         except GatewayProblem:
             raise
         except (NlapiError, ValueError) as error:
             hint = getattr(error, "hint", "") or self._unchanged_hint()
             message = getattr(error, "message", str(error))
             raise GatewayProblem(422, message, code="not_loaded", hint=hint) from error
-        self.current = revision
 
     def _undo_path(self, objective: str) -> UndoPath:
         """Return the way to the revision before the last change. GatewayProblem 409 when it is not stored any more."""
@@ -422,7 +486,7 @@ def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool
     return tolerates
 
 
-def _restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+def restore_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
     """Return the configuration with one objective, and the items that belong to it, as in `old`."""
     parts = {}
     for kind in OBJECTIVE_FIELDS:
@@ -431,7 +495,7 @@ def _restore_objective(configuration: Configuration, old: Configuration, name: s
     return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
 
 
-def _affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
+def affected_objectives(differences: list[Difference]) -> tuple[str, ...]:
     """Return the names of the objectives that differences affect, sorted."""
     names = set()
     for difference in differences:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -114,6 +114,9 @@ class RunnerRegistry:
         self._clusters: dict[str, Cluster | LlmUpstream] = {}
         self._open_resources: list[Runner | Cluster | LlmUpstream] = []
         self._closing: set[asyncio.Task[None]] = set()
+        self._preloads: list[PreparedRunners] = []
+        self._loadable: set[str] = set()
+        """digests of content that a trial has loaded"""
 
     def use_folders(self, find: FolderFinder) -> None:
         """Take the content of local versions from `find`, and not from the folder of models."""
@@ -135,6 +138,9 @@ class RunnerRegistry:
             entry = self._current.get((version.ref, shadow))
             if entry is not None and entry.can_serve(version, shard) and (entry.is_loaded or tolerates(version.ref)):
                 prepared.entries[version.ref, shadow] = entry
+            elif (preloaded := self._take_preloaded(version, shard, shadow=shadow)) is not None:
+                prepared.entries[version.ref, shadow] = preloaded
+                prepared.new_runners.append(preloaded.runner)
             else:
                 new_targets.append((version, shard, shadow))
         try:
@@ -143,6 +149,44 @@ class RunnerRegistry:
             await self.discard(prepared)
             raise
         return prepared
+
+    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
+        """Open the runners of local versions, and of their shadows, that no open runner can serve.
+
+        `prepare` takes them, and `release` closes the others. LoadError, with nothing new left open, when one cannot be
+        opened.
+        """
+        shadowed = {shadow.version for shadow in configuration.shadows.values()}
+        targets = []
+        for version in map(configuration.versions.__getitem__, refs):
+            shard = configuration.shards.get(version.shard, LOCAL_SHARD)
+            if shard.protocol is ShardProtocol.LOCAL:
+                for shadow in (False, True) if version.ref in shadowed else (False,):
+                    entry = self._current.get((version.ref, shadow))
+                    if entry is None or not entry.is_loaded or not entry.can_serve(version, shard):
+                        targets.append((version, shard, shadow))
+        preloaded = PreparedRunners(clusters={})
+        try:
+            await self._open_entries(targets, preloaded, tolerate_none)
+        except BaseException:
+            await self.discard(preloaded)
+            raise
+        self._preloads.append(preloaded)
+        return preloaded
+
+    async def release(self, preloaded: PreparedRunners) -> None:
+        """Close the preloaded runners that no revision has taken."""
+        self._preloads = [other for other in self._preloads if other is not preloaded]
+        await self.discard(preloaded)
+
+    def _take_preloaded(self, version: Version, shard: Shard, *, shadow: bool) -> OpenRunner | None:
+        for preloaded in self._preloads:
+            entry = preloaded.entries.get((version.ref, shadow))
+            if entry is not None and entry.can_serve(version, shard):
+                del preloaded.entries[version.ref, shadow]
+                preloaded.new_runners.remove(entry.runner)
+                return entry
+        return None
 
     async def _open_entries(
         self, targets: Sequence[tuple[Version, Shard, bool]], prepared: PreparedRunners, tolerates: Tolerance
@@ -171,10 +215,18 @@ class RunnerRegistry:
                 folders[version.ref] = self._find_folder(version)
             except NlapiError as error:
                 folders[version.ref] = LoadError(version.ref, error.message, hint=error.hint)
-        tried = {ref: folder for ref, folder in folders.items() if isinstance(folder, Path)}
-        for ref, fault in zip(tried, try_loading(list(tried.values())), strict=True):
+        digests = {version.ref: version.digest for version in versions}
+        # Content that was loaded before needs no trial: a rollback must not wait for the trial of a slow new version.
+        tried = {
+            ref: folder
+            for ref, folder in folders.items()
+            if isinstance(folder, Path) and digests[ref] not in self._loadable
+        }
+        for ref, fault in zip(tried, try_loading(list(tried.values())) if tried else (), strict=True):
             if fault is not None:
                 folders[ref] = LoadError(ref, fault.message, hint=fault.hint)
+            elif digests[ref]:
+                self._loadable.add(digests[ref])
         return folders
 
     def load_errors(self) -> dict[VersionRef, LoadError]:

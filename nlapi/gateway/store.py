@@ -304,8 +304,8 @@ class GatewayStore:
         with self.transaction():
             version_digests.write_digests(self._db, digests)
 
-    def prune_version_digests(self, used: Collection[str]) -> None:
-        """Forget the versions whose digests are not in `used`: their names are free again."""
+    def prune_version_digests(self, used: Collection[tuple[str, str, str]]) -> None:
+        """Forget the versions whose model, version and source are not in `used`: their names are free again."""
         with self.transaction():
             version_digests.delete_unused(self._db, used)
 

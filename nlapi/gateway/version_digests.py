@@ -11,13 +11,17 @@ CREATE TABLE version_digests (
   model TEXT NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL,
   PRIMARY KEY (model, version, source))
 """
-# A version of a revision that was committed before there were digests: it is copied at the next start.
+# A version of a revision that was committed before there were digests: it is copied at the next start. What a remote
+# shard has is not.
 _FIND_VERSIONS = """
 INSERT OR IGNORE INTO version_digests
 SELECT json_extract(item.value, '$.model'), json_extract(item.value, '$.version'),
   json_extract(item.value, '$.source'), ''
 FROM revisions, json_each(revisions.document, '$.versions') AS item
-WHERE json_extract(item.value, '$.source') <> ''
+WHERE json_extract(item.value, '$.source') <> '' AND NOT EXISTS (
+  SELECT 1 FROM json_each(revisions.document, '$.shards') AS shard
+  WHERE json_extract(shard.value, '$.name') = json_extract(item.value, '$.shard')
+    AND json_extract(shard.value, '$.protocol') <> 'local')
 """
 # A digest that is stored stays: only the empty one of an older database is replaced.
 _WRITE = """
@@ -58,8 +62,8 @@ def write_digests(database: sqlite3.Connection, digests: Iterable[VersionDigest]
     database.executemany(_WRITE, [astuple(item) for item in digests])
 
 
-def delete_unused(database: sqlite3.Connection, used: Collection[str]) -> None:
-    """Delete the rows whose digests are not in `used`, in the transaction of the caller."""
-    rows = database.execute("SELECT DISTINCT digest FROM version_digests WHERE digest <> ''").fetchall()
-    unused = [(row["digest"],) for row in rows if row["digest"] not in used]
-    database.executemany("DELETE FROM version_digests WHERE digest = ?", unused)
+def delete_unused(database: sqlite3.Connection, used: Collection[tuple[str, str, str]]) -> None:
+    """Delete the rows whose model, version and source are not in `used`, in the transaction of the caller."""
+    rows = database.execute("SELECT model, version, source FROM version_digests WHERE digest <> ''").fetchall()
+    unused = [key for row in rows if (key := (row["model"], row["version"], row["source"])) not in used]
+    database.executemany("DELETE FROM version_digests WHERE model = ? AND version = ? AND source = ?", unused)

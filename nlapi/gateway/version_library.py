@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -14,20 +15,27 @@ from nlapi.gateway.archives import split_url
 from nlapi.gateway.artifacts import ArtifactError, ArtifactStore, short_digest
 from nlapi.gateway.codec import Json
 from nlapi.gateway.content_digest import content_files, hash_folder
+from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.version_digests import VersionDigest
-from nlapi.gateway.version_sources import SourceFinder, is_archive, is_remote, is_url, stored_source
+from nlapi.gateway.version_sources import SHA256_FIELD, SourceFinder, is_archive, is_remote, is_url, stored_source
 from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, ShardProtocol, Version, VersionRef
 
 Signature: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
 """name, size, times of change and inode of each file of a folder"""
 
+ContentPins: TypeAlias = dict[tuple[VersionRef, str], str]
+"""version and its source as a request names it -> digest of the stored content, which stays until it is released"""
+
 # Nanoseconds. File systems tell times apart by some milliseconds: a file that was changed just before it was hashed may
 # change again and have the same time.
 RACY_PERIOD_NS = 2 * 10**9
 MAX_SIGNATURES = 1000
+CONTENT_THREADS = 2
+"""threads that download, copy and hash content: slow servers must not take all threads of the event loop"""
+_WHOLE_FOLDER_HINT = "put all that it reads into its folder, under names without a dot at their beginning"
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +53,15 @@ class VersionLibrary:
         """model, version and source -> digest; "" for a version of an older database that is not copied yet"""
         self._folder_digests: dict[Signature, str] = {}
         self._archive_digests: dict[str, str] = {}
-        """sha256 of an archive -> digest of its content"""
+        """fragment of an archive's URL, which has its sha256 -> digest of its content"""
+        self._pins: dict[int, ContentPins] = {}
+        """the pins of requests that are not answered yet, by id"""
+        self.executor = ThreadPoolExecutor(CONTENT_THREADS, "version-content")
+
+    def close(self) -> None:
+        """Delete temporary artifacts, and begin no other download."""
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.artifacts.close()
 
     def start(self) -> None:
         """Delete what a killed process left, and copy the versions that an older database names by folder only."""
@@ -56,7 +72,7 @@ class VersionLibrary:
             if not digest:
                 try:
                     copied.append(
-                        VersionDigest(model=model, version=version, source=source, digest=self._import(source))
+                        VersionDigest(model=model, version=version, source=source, digest=self._adopt(source))
                     )
                 except DescriptionError as error:
                     _log.warning("%s@%s is not copied and can change: %s", model, version, error.message)
@@ -64,22 +80,51 @@ class VersionLibrary:
         self._read_digests()
         self.artifacts.prune(self.used_digests())
 
+    def _adopt(self, source: str) -> str:
+        """Store a copy of a folder of an older database and return its digest.
+
+        DescriptionError when it cannot be copied, or when the folder can be loaded and its copy cannot.
+        """
+        digest = self._import(source)
+        (fault,) = try_loading([self.artifacts.verify(digest)])
+        if fault is not None:
+            with self._finder.open(source) as folder:
+                if try_loading([folder]) == [None]:
+                    raise DescriptionError(f"its copy cannot be loaded: {fault.message}", hint=_WHOLE_FOLDER_HINT)
+        return digest
+
     def used_digests(self) -> frozenset[str]:
         """Return the digests of the versions of all stored revisions."""
         return frozenset(self._digests.values()) - {""}
 
-    def digests_of(self, items: Iterable[Json]) -> frozenset[str]:
-        """Return the digests of the versions of stored documents, to `prune` all others."""
-        return frozenset(self._complete_item(item).get("digest", "") for item in items) - {""}
+    def prune(self, items: Iterable[Json]) -> frozenset[str]:
+        """Free the names and delete the artifacts of all versions but those of stored documents.
 
-    def prune(self, used: Collection[str]) -> frozenset[str]:
-        """Free the names and delete the artifacts whose digests are not in `used`; return the deleted digests.
-
-        `used` has those of all revisions that stay. Safe under a kill: a name is free before its content is deleted.
+        `items` are the versions of all revisions that stay. Return the deleted digests. Safe under a kill: a name is
+        free before its content is deleted.
         """
-        self._store.prune_version_digests(used)
+        used = [self._complete_item(item) for item in items]
+        digests = {item.get("digest", "") for item in used} - {""}
+        self._store.prune_version_digests({_item_key(item) for item in used})
         self._read_digests()
-        return self.artifacts.prune({*used, *self.used_digests()})
+        return self.artifacts.prune({*digests, *self.used_digests(), *self._pinned_digests()})
+
+    def pin(self) -> ContentPins:
+        """Return pins for one request, to `release` when it is answered."""
+        pins: ContentPins = {}
+        self._pins[id(pins)] = pins
+        return pins
+
+    def release(self, pins: ContentPins) -> None:
+        """Delete the pinned content that no revision has."""
+        del self._pins[id(pins)]
+        try:
+            self.artifacts.delete(frozenset(pins.values()) - self.used_digests() - self._pinned_digests())
+        except OSError:  # the next start deletes it
+            _log.exception("the content of a refused version was not deleted")
+
+    def _pinned_digests(self) -> frozenset[str]:
+        return frozenset(digest for pins in list(self._pins.values()) for digest in list(pins.values()))
 
     def complete(self, configuration: Configuration) -> Configuration:
         """Return a stored configuration with the digests of the versions that were copied later."""
@@ -98,21 +143,34 @@ class VersionLibrary:
         return {**document, "versions": [self._complete_item(item) for item in versions]}
 
     def _complete_item(self, item: Json) -> Json:
-        key = (item.get("model", ""), item.get("version", ""), item.get("source", ""))
-        digest = "" if "digest" in item else self._digests.get(key, "")
+        digest = "" if "digest" in item else self._digests.get(_item_key(item), "")
         return {**item, "digest": digest} if digest else item
 
-    def register(self, configuration: Configuration, before: Configuration) -> Configuration:
-        """Return the configuration with the digests of its new versions, whose content is stored.
+    def register(
+        self,
+        configuration: Configuration,
+        before: Configuration,
+        pins: ContentPins | None = None,
+        *,
+        stores: bool = True,
+    ) -> Configuration:
+        """Return the configuration with the digests of its new versions, whose content is stored where `stores`.
 
-        GatewayProblem 409 when the name of one has other content already, 422 when its source cannot be copied.
+        Content that `pins` name is not read again, and what is read is added to them. GatewayProblem 409 when the name
+        of one has other content already, 422 when its source cannot be copied.
         """
+        pins = {} if pins is None else pins
         registered: dict[VersionRef, Version] = {}
         for ref, version in configuration.versions.items():
             local = _is_local(configuration, version)
             if version == before.versions.get(ref) and local == _is_local(before, version):
                 continue
-            registered[ref] = self._register(version) if local else replace(version, digest="")
+            if not local:
+                registered[ref] = replace(version, digest="")
+            elif not version.digest and self._digests.get((ref.model, ref.version, version.source)) == "":
+                registered[ref] = version  # only a reload copies what could not be copied when it was adopted
+            else:
+                registered[ref] = self._register(version, pins, stores=stores)
         # The same object when nothing differs: the publisher tells configurations apart by identity.
         if all(version == configuration.versions[ref] for ref, version in registered.items()):
             return configuration
@@ -128,16 +186,18 @@ class VersionLibrary:
 
     def bind(self, digests: Iterable[VersionDigest]) -> None:
         """Note the digests that a revision was committed with."""
-        self._digests |= {(item.model, item.version, item.source): item.digest for item in digests}
+        # A new object: another thread may be reading this one.
+        self._digests = self._digests | {(item.model, item.version, item.source): item.digest for item in digests}
 
-    def prefetch(self, sources: Iterable[str]) -> None:
-        """Download and store those sources that are http(s) URLs. GatewayProblem 422 when one cannot be had."""
-        for source in sources:
-            if is_remote(source):
-                try:
-                    self._import(source)
-                except DescriptionError as error:
-                    raise GatewayProblem(422, error.message, code="not_loaded", hint=error.hint) from error
+    def new_sources(self, configuration: Configuration, before: Configuration) -> list[str]:
+        """Return the sources that `register` reads, as their content is not known to be stored."""
+        return [
+            version.source
+            for ref, version in configuration.versions.items()
+            if version != before.versions.get(ref)
+            and _is_local(configuration, version)
+            and not self.artifacts.has(version.digest)
+        ]
 
     def folder(self, version: Version) -> Path:
         """Return the folder with the content of a version, whose digest has been checked.
@@ -161,16 +221,28 @@ class VersionLibrary:
         GatewayProblem 409 when the source has other content, 422 when it cannot be read.
         """
         if not version.digest:
-            registered = self._register(version)
-            digests = self.new_digests(Configuration(versions={registered.ref: registered}))
-            self._store.add_version_digests(digests)
-            self.bind(digests)
-            return registered
+            pins = self.pin()
+            try:
+                return self._copy(version, pins)
+            finally:
+                self.release(pins)
         if not self.artifacts.is_sound(version.digest):
-            digest = self._import_version(version)
+            digest = self._import_version(version, verify=True)
             if digest != version.digest:
                 raise _changed_problem(version, digest, {version.digest})
         return version
+
+    def _copy(self, version: Version, pins: ContentPins) -> Version:
+        """Register a version that could not be copied before. GatewayProblem 422 when its copy cannot be loaded."""
+        registered = self._register(version, pins, stores=True)
+        (fault,) = try_loading([self.artifacts.verify(registered.digest)])
+        if fault is not None:
+            message = f"{version.ref}: its copy cannot be loaded: {fault.message}"
+            raise GatewayProblem(422, message, code="not_loaded", hint=fault.hint or _WHOLE_FOLDER_HINT)
+        digests = self.new_digests(Configuration(versions={registered.ref: registered}))
+        self._store.add_version_digests(digests)
+        self.bind(digests)
+        return registered
 
     def source_issues(self, configuration: Configuration) -> list[Issue]:
         """Return a WARNING for each source that has changed since its version was registered, or was not copied."""
@@ -197,29 +269,32 @@ class VersionLibrary:
                 )
         return issues
 
-    def _register(self, version: Version) -> Version:
+    def _register(self, version: Version, pins: ContentPins, *, stores: bool) -> Version:
         ref, source = version.ref, stored_source(version.source)
         bound = {digest for key, digest in self._digests.items() if digest and key[:2] == (ref.model, ref.version)}
         # Bound content is loaded or refused by the engine: a rollback may bring back what nothing routes to.
         if version.digest in bound or (version.digest and self.artifacts.has(version.digest)):
             digest = version.digest
+        elif self.artifacts.has(pinned := pins.get((ref, version.source), "")):
+            digest = pinned
         else:
             try:
-                digest = self._import_version(version)
+                digest = self._import_version(version, stores=stores)
             except GatewayProblem:
                 # A document names its versions by their sources again and again, and a source may be gone by then.
                 digest = self._digests.get((ref.model, ref.version, source), "")
                 if not digest or not self.artifacts.has(digest):
                     raise
+        pins[ref, version.source] = digest
         if version.digest and version.digest != digest:
             raise _changed_problem(version, digest, {version.digest})
         if bound and digest not in bound:
             raise _changed_problem(version, digest, bound)
         return replace(version, source=source, digest=digest)
 
-    def _import_version(self, version: Version) -> str:
+    def _import_version(self, version: Version, *, stores: bool = True, verify: bool = False) -> str:
         try:
-            return self._import(version.source)
+            return self._import(version.source, stores=stores, verify=verify)
         except DescriptionError as error:
             hint = error.hint or "nothing was changed"
             raise GatewayProblem(
@@ -230,18 +305,25 @@ class VersionLibrary:
                 path=f"versions.{version.ref}.source",
             ) from error
 
-    def _import(self, source: str) -> str:
-        """Store the content of a source and return its digest."""
+    def _import(self, source: str, *, stores: bool = True, verify: bool = False) -> str:
+        """Store the content of a source, unless `stores` is false, and return its digest.
+
+        Content that is stored already is not read again. `verify` replaces it where it is damaged.
+        """
+        is_stored = self.artifacts.is_sound if verify else self.artifacts.has
         archive = split_url(source).fragment if is_url(source) else ""
-        known = self._archive_digests.get(archive, "")
-        if archive and self.artifacts.has(known):
+        known = self._archive_digests.get(archive, "") if archive else ""
+        if known and (not stores or is_stored(known)):
             return known
         with self._finder.open(source) as folder:
-            signature = _signature(folder)
-            digest = self._folder_digests.get(signature, "") if signature else ""
-            if not self.artifacts.has(digest):
-                digest = self.artifacts.add(folder)
-                self._remember(signature, digest)
+            if stores:
+                signature = _signature(folder)
+                digest = self._folder_digests.get(signature, "") if signature else ""
+                if not is_stored(digest):
+                    digest = self.artifacts.add(folder)
+                    self._remember(signature, digest)
+            else:
+                digest = self._hash(folder)
         if archive:
             self._archive_digests[archive] = digest
         return digest
@@ -277,6 +359,14 @@ class VersionLibrary:
 
     def _read_digests(self) -> None:
         self._digests = {(item.model, item.version, item.source): item.digest for item in self._store.version_digests()}
+        for (_, _, source), digest in self._digests.items():
+            fragment = split_url(source).fragment if is_archive(source) else ""
+            if digest and fragment.startswith(SHA256_FIELD):
+                self._archive_digests[fragment] = digest
+
+
+def _item_key(item: Json) -> tuple[str, str, str]:
+    return item.get("model", ""), item.get("version", ""), item.get("source", "")
 
 
 def _is_local(configuration: Configuration, version: Version) -> bool:

@@ -267,3 +267,38 @@ def test_a_folder_with_a_link_is_not_registered(talk: Talk, tmp_path: Path) -> N
     (tmp_path / "models" / "new" / "loop").symlink_to("..")
     problem = talk.refused(422, "POST", VERSIONS, {"version": "v12", "source": "new"})
     assert "loop is a link" in problem["detail"]
+
+
+def test_an_older_version_that_reads_files_outside_of_its_copy_stays_on_its_folder(tmp_path: Path) -> None:
+    old_database(tmp_path)
+    (tmp_path / "models" / "common.txt").write_text("v7", encoding="utf-8")
+    stages = tmp_path / "models" / "ranker-v7" / "stages.py"
+    code = "from pathlib import Path\n\nNAME = (Path(__file__).parents[1] / 'common.txt').read_text()\n"
+    stages.write_text(code + stages.read_text(encoding="utf-8"), encoding="utf-8")
+    for _ in range(2):
+        with gateway_again(tmp_path) as talk:
+            assert talk.ok("GET", "/health")["status"] == "ok"
+            assert talk.as_("web").ok("POST", SERVE, INPUT)["output"]["version"] == "v7"
+            (issue,) = talk.ok("GET", "/v1/issues")["issues"]
+            assert (issue["where"], issue["rule"]) == ("versions.ranker@v7.source", "not-copied")
+            # It goes on although it is changed, and the reload of a copy that cannot be loaded changes nothing.
+            description = f"revision {talk.ok('GET', '/ready')['revision']}"
+            assert "digest" not in talk.ok("PATCH", f"{VERSIONS}/v7", {"description": description})
+            assert "its copy cannot be loaded" in talk.refused(422, "POST", f"{VERSIONS}/v7/reload")["detail"]
+            assert talk.as_("web").ok("POST", SERVE, INPUT)["output"]["version"] == "v7"
+
+
+def test_the_versions_of_remote_shards_in_an_older_database_are_not_copied(tmp_path: Path) -> None:
+    old_database(tmp_path)
+    with sqlite3.connect(tmp_path / "gateway.db") as database:
+        content = document()
+        content["shards"].append({"name": "gpu", "protocol": "json", "endpoints": ["http://127.0.0.1:9"]})
+        content["versions"].append({"model": "ranker", "version": "far", "source": "ranker-old", "shard": "gpu"})
+        row = (3, "2026-01-01T00:00:00Z", "ana", "", "", "[]", 0, json.dumps(content))
+        database.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?,?)", row)
+    database.close()
+    with gateway_again(tmp_path) as talk:
+        assert talk.app is not None
+        rows = talk.app.store.version_digests()
+        assert {row.version for row in rows if row.model == "ranker"} == {"v7", "v8", "v9", "old"}
+        assert "digest" not in talk.ok("GET", f"{VERSIONS}/far")

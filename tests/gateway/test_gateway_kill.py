@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from random import Random
 
@@ -14,8 +14,9 @@ import pytest
 
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.configuration_checks import validate_configuration
+from nlapi.gateway.runner_registry import PreparedRunners
 from nlapi.gateway.store import GatewayStore
-from nlapi.routing.model import Configuration
+from nlapi.routing.model import Configuration, VersionRef
 from nlapi.routing.table import Table
 from tests.gateway.kit import document
 
@@ -58,6 +59,12 @@ class LoadedEngine:
     ) -> None:
         if commit is not None:
             await commit()
+
+    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
+        return PreparedRunners(clusters={})
+
+    async def release(self, preloaded: PreparedRunners) -> None:
+        pass
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import socket
 import stat
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +17,9 @@ import pytest
 from nlapi.errors import DescriptionError
 from nlapi.gateway.archives import extract
 from nlapi.gateway.content_digest import FolderLimits
-from tests.gateway.kit import STAGES, Talk, gateway
+from nlapi.gateway.version_library import CONTENT_THREADS
+from nlapi.routing.model import VersionRef
+from tests.gateway.kit import STAGES, Talk, document, gateway
 from tests.servers import Echo, Received, Reply, Script
 
 VERSIONS = "/v1/models/ranker/versions"
@@ -109,8 +113,11 @@ def test_a_url_that_is_not_allowed_is_not_asked(tmp_path: Path, allowed: str, pa
             problem = talk.refused(
                 422, "POST", VERSIONS, {"version": "v10", "source": source(server.url + path, content)}
             )
-        assert "is no allowed source" in problem["detail"]
-        assert "--allow-source" in problem["hint"]
+        if "/../" in path:
+            assert "leads out of the folder of models" in problem["detail"]
+        else:
+            assert "is no allowed source" in problem["detail"]
+            assert "--allow-source" in problem["hint"]
         assert server.received == []
 
 
@@ -262,3 +269,69 @@ def test_a_bad_archive_is_refused_and_writes_nothing_outside(tmp_path: Path, con
         extract(archive, target, FolderLimits(files=10, total_bytes=2**20))
     outside = {path for path in tmp_path.rglob("*") if not path.is_relative_to(target)}
     assert outside == {archive, target.parent}
+
+
+def test_a_document_with_what_is_stored_downloads_nothing(tmp_path: Path) -> None:
+    content = zip_bytes(FILES)
+
+    def answer(request: Received) -> Reply:
+        return Reply(body=content) if "signature=right" in request.target else Reply(status=403)
+
+    with Echo(answer) as server:
+        for _ in range(2):  # the second gateway has downloaded nothing itself
+            with gateway(tmp_path, sources=(server.url,)) as talk:
+                if not server.received:
+                    url = source(f"{server.url}/v.zip?signature=right", content)
+                    talk.ok("POST", VERSIONS, {"version": "v10", "source": url})
+                exported = talk.ok("GET", "/v1/configuration")
+                talk.ok("PUT", "/v1/configuration", exported)
+                for row in exported["versions"]:
+                    row.pop("digest")  # as a person would write it
+                assert talk.ok("POST", "/v1/configuration/check", exported)["differences"] == []
+                talk.ok("PUT", "/v1/configuration", exported)
+                assert len(server.received) == 1
+
+
+def test_the_source_of_a_version_on_a_remote_shard_is_not_opened(tmp_path: Path) -> None:
+    with Echo(Reply(status=403)) as server, gateway(tmp_path, sources=(server.url,)) as talk:
+        changed = document()
+        changed["shards"].append({"name": "gpu", "protocol": "json", "endpoints": [server.url]})
+        remote = {"model": "ranker", "version": "v10", "source": f"{server.url}/v.zip", "shard": "gpu"}
+        changed["versions"].append(remote)
+        talk.ok("PUT", "/v1/configuration", changed)
+        assert not [request for request in server.received if request.path == "/v.zip"]
+
+
+def test_a_damaged_copy_of_a_downloaded_version_is_downloaded_again(tmp_path: Path) -> None:
+    content = zip_bytes(FILES)
+    with Echo(Reply(body=content)) as server, gateway(tmp_path, sources=(server.url,)) as talk:
+        made = talk.ok("POST", VERSIONS, {"version": "v10", "source": source(f"{server.url}/v.zip", content)})
+        assert talk.app is not None
+        stages = talk.app.library.artifacts.verify(made["digest"]) / "stages.py"
+        stages.chmod(0o600)
+        stages.write_text("1 / 0", encoding="utf-8")
+        assert not talk.app.library.artifacts.is_sound(made["digest"])
+        version = talk.app.publisher.current.configuration.versions[VersionRef(model="ranker", version="v10")]
+        assert talk.app.library.reclaim(version) == version
+        assert talk.app.library.artifacts.is_sound(made["digest"])
+        assert len(server.received) == 2
+
+
+def test_a_server_that_does_not_answer_holds_up_nothing_but_downloads(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(40) as pool:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with gateway(tmp_path, sources=(url,)) as talk:
+            bodies = [{"version": f"x{number}", "source": source(f"{url}/v.zip", b"")} for number in range(40)]
+            registrations = [pool.submit(talk, "POST", VERSIONS, body) for body in bodies]
+            silent = [server.accept()[0] for _ in range(CONTENT_THREADS)]
+            try:
+                talk.ok("PATCH", "/v1/objectives/recommend", {"description": "new"})
+                talk.ok("POST", "/v1/objectives/recommend/rollback")
+                # As large as bodies that are checked in a thread.
+                large = {"input": {"x": "y" * 200_000}}
+                talk.as_("web").ok("POST", "/v1/objectives/continue-watching/serve", large)
+            finally:
+                server.close()
+                for connection in silent:
+                    connection.close()
+            assert {registration.result().status for registration in registrations} == {422}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +139,7 @@ def test_a_document_whose_folder_changed_is_refused(talk: Talk, tmp_path: Path) 
     assert talk.ok("POST", "/v1/configuration/check", talk.ok("GET", "/v1/configuration"))["issues"] == []
 
 
-def test_what_no_revision_uses_is_deleted_at_the_next_start(tmp_path: Path) -> None:
+def test_what_no_revision_uses_is_deleted(tmp_path: Path) -> None:
     with gateway(tmp_path) as talk:
         broken = tmp_path / "models" / "new"
         broken.mkdir()
@@ -145,8 +147,9 @@ def test_what_no_revision_uses_is_deleted_at_the_next_start(tmp_path: Path) -> N
         (broken / "stages.py").write_text("1 / 0\n", encoding="utf-8")
         before = set((tmp_path / "gateway.db-artifacts").iterdir())
         talk.refused(422, "POST", VERSIONS, {"version": "v12", "source": "new"})
-        assert len(set((tmp_path / "gateway.db-artifacts").iterdir()) - before) == 1
+        assert set((tmp_path / "gateway.db-artifacts").iterdir()) == before
     (tmp_path / "gateway.db-artifacts" / "incoming-of-a-kill").mkdir()
+    (tmp_path / "gateway.db-artifacts" / ("a" * 64)).mkdir()
     with gateway(tmp_path):
         assert set((tmp_path / "gateway.db-artifacts").iterdir()) == before
 
@@ -154,8 +157,83 @@ def test_what_no_revision_uses_is_deleted_at_the_next_start(tmp_path: Path) -> N
 def test_pruning_frees_names_and_content(talk: Talk, tmp_path: Path) -> None:
     assert talk.app is not None
     library = talk.app.library
-    digest = talk.ok("POST", VERSIONS, {"version": "v10", "source": "ranker-v9"})["digest"]
+    rows = talk.ok("GET", "/v1/configuration")["versions"]
+    rewrite(tmp_path, "ranker-v9", "edited")
+    made = talk.ok("POST", VERSIONS, {"version": "v10", "source": "ranker-v9"})
     used = library.used_digests()
-    assert library.prune(used) == frozenset()
-    assert library.prune(used - {digest}) == {digest}
-    assert library.used_digests() == used - {digest}
+    assert library.prune([*rows, made]) == frozenset()
+    assert library.prune(rows) == {made["digest"]}
+    assert library.used_digests() == used - {made["digest"]}
+
+
+def test_pruning_frees_a_name_whose_content_another_version_has(talk: Talk, tmp_path: Path) -> None:
+    assert talk.app is not None
+    rows = talk.ok("GET", "/v1/configuration")["versions"]
+    made = talk.ok("POST", VERSIONS, {"version": "v10", "source": "ranker-v9"})
+    assert made["digest"] == talk.ok("GET", f"{VERSIONS}/v9")["digest"]
+    talk.ok("DELETE", f"{VERSIONS}/v10")
+    assert talk.app.library.prune(rows) == frozenset()
+    assert talk.ok("POST", VERSIONS, {"version": "v10", "source": "ranker-v8"})["digest"] != made["digest"]
+
+
+def test_a_plan_stores_nothing(talk: Talk, tmp_path: Path) -> None:
+    artifacts = tmp_path / "gateway.db-artifacts"
+    before = set(artifacts.iterdir())
+    rewrite(tmp_path, "ranker-v9", "edited")
+    planned = document()
+    planned["versions"].append({"model": "ranker", "version": "v10", "source": "ranker-v9"})
+    planned["versions"] = [row for row in planned["versions"] if row["version"] != "v9"]
+    plan = talk.as_("viewer").ok("POST", "/v1/configuration/check", planned)
+    assert plan["issues"] == []
+    assert "ranker@v10" in str(plan["differences"])
+    assert set(artifacts.iterdir()) == before
+
+
+def blocking_version(folder: Path) -> tuple[Path, Path]:
+    """A version whose import waits at a pipe: at the first of these in its trial, at the second in the gateway."""
+    pipes = folder / "trial-pipe", folder / "load-pipe"
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    (folder / "trial-is-to-come").touch()
+    code = f"""
+import os
+try:
+    os.remove({str(folder / "trial-is-to-come")!r})
+    pipe = {str(pipes[0])!r}
+except FileNotFoundError:
+    pipe = {str(pipes[1])!r}
+with open(pipe) as file:
+    file.read()
+"""
+    shutil.copytree(folder / "models" / "ranker-v9", folder / "models" / "slow")
+    (folder / "models" / "slow" / "stages.py").write_text(code + STAGES.format(name="slow"), encoding="utf-8")
+    return pipes
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_no_change_waits_until_a_new_version_is_loaded(talk: Talk, tmp_path: Path) -> None:
+    trial, load = blocking_version(tmp_path)
+    talk.ok("PATCH", "/v1/objectives/continue-watching", {"model": "ranker", "version": "v8"})
+    talk.ok("DELETE", V7)
+    with ThreadPoolExecutor(1) as pool:
+        registration = pool.submit(talk.ok, "POST", VERSIONS, {"version": "v10", "source": "slow"})
+        # Opening a pipe returns as soon as the version has opened it too; the version waits until it is closed.
+        with trial.open("w"):
+            talk.ok("POST", "/v1/revisions/1/rollback")
+            assert served(talk) == "v7"
+        with load.open("w"):
+            talk.ok("POST", "/v1/revisions/3/rollback")
+            assert served(talk) == "v8"
+        assert registration.result()["version"] == "v10"
+    assert talk.ok("GET", "/ready")["revision"] == 6
+    talk.ok("PATCH", "/v1/objectives/continue-watching", {"model": "ranker", "version": "v10"})
+    assert served(talk) == "slow"
+
+
+def test_a_version_that_was_registered_twice_at_once_is_registered_once(talk: Talk) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        body = {"version": "v10", "source": "ranker-v9"}
+        statuses = sorted(answer.status for answer in pool.map(lambda _: talk("POST", VERSIONS, body), range(4)))
+    assert statuses == [201, 409, 409, 409]
+    talk.ok("PATCH", "/v1/objectives/continue-watching", {"model": "ranker", "version": "v10"})
+    assert served(talk) == "v9"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -112,10 +111,3 @@ def day_range(call: ApiCall) -> tuple[str, str]:
     if (minutes := call.query.get("minutes")) is not None:
         since = max(since, format_time(utc_now() - timedelta(minutes=minutes)))
     return since, end
-
-
-async def prefetch_sources(call: ApiCall, versions: Iterable[Mapping[str, Any]]) -> None:
-    """Download the sources of versions that are http(s) URLs. GatewayProblem 422 when one cannot be had."""
-    # Before the change takes its turn: other changes must not wait for somebody else's server.
-    sources = [str(version["source"]) for version in versions if version.get("source")]
-    await asyncio.to_thread(call.gateway.library.prefetch, sources)

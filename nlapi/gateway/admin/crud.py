@@ -13,7 +13,6 @@ from nlapi.gateway.admin.api_call import (
     Handler,
     etag_header,
     list_page,
-    prefetch_sources,
 )
 from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
@@ -126,8 +125,6 @@ async def get_object(kind: Kind, call: ApiCall) -> ApiResponse:
 
 async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
     created: list[Any] = []
-    if kind.name == "version":
-        await prefetch_sources(call, [call.body])
 
     def edit(configuration: Configuration) -> Configuration:
         data = dict(call.body)
@@ -147,13 +144,10 @@ async def create_object(kind: Kind, call: ApiCall) -> ApiResponse:
         created.append(item)
         return upsert_entity(configuration, item)
 
-    return await publish_change(kind, call, edit, lambda: kind.id_of(created[0]), status=201)
+    return await publish_change(kind, call, edit, lambda: kind.id_of(created[-1]), status=201)
 
 
 async def update_object(kind: Kind, call: ApiCall) -> ApiResponse:
-    if kind.name == "version":
-        await prefetch_sources(call, [call.body])
-
     def edit(configuration: Configuration) -> Configuration:
         item = find_object(kind, call, configuration)
         data = kind.encode(item, True)
@@ -184,7 +178,8 @@ async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
 async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, status: int = 200) -> ApiResponse:
     """Publish a change and return the changed object as the new revision has it."""
     publisher = call.gateway.publisher
-    revision = await publisher.change(
+    change = publisher.change_versions if kind.name == "version" else publisher.change
+    revision = await change(
         edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision, is_admin=call.is_admin
     )
     item = kind.of(publisher.current.configuration).get(name())

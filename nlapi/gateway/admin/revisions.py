@@ -13,13 +13,13 @@ from nlapi.gateway.admin.api_call import (
     etag_header,
     page_response,
     page_start,
-    prefetch_sources,
 )
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
 from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.problems import issue_json, unprocessable
 from nlapi.gateway.publisher import Publisher
 from nlapi.gateway.store import Revision
+from nlapi.gateway.version_sources import is_url
 from nlapi.issue import Issue
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.decisions import with_buckets
@@ -127,9 +127,8 @@ async def get_configuration(call: ApiCall) -> ApiResponse:
 
 async def replace_configuration(call: ApiCall) -> ApiResponse:
     replacement = await asyncio.to_thread(decode_configuration, call.body)
-    await prefetch_sources(call, call.body["versions"])
     expected = call.expected_revision if call.expected_revision is not None else call.body.get("revision")
-    revision = await call.gateway.publisher.change(
+    revision = await call.gateway.publisher.change_versions(
         lambda before: replace_all(before, replacement),
         author=call.caller.name,
         reason=call.reason,
@@ -178,12 +177,18 @@ def _retain_buckets(old: Rule | Experiment | None, shares: tuple[Share, ...]) ->
 
 
 async def check_configuration(call: ApiCall) -> ApiResponse:
-    return ApiResponse(body=await asyncio.to_thread(_plan_json, call))
+    publisher, library = call.gateway.publisher, call.gateway.library
+    replacement = await asyncio.to_thread(decode_configuration, call.body)
+    # What may read archives of somebody else's server must not take the threads that requests need.
+    sources = await asyncio.to_thread(library.new_sources, replacement, publisher.current.configuration)
+    loop = asyncio.get_running_loop()
+    executor = library.executor if any(map(is_url, sources)) else None
+    body = await loop.run_in_executor(executor, _plan_json, publisher, replacement, call.is_admin)
+    return ApiResponse(body=body)
 
 
-def _plan_json(call: ApiCall) -> Json:
-    replacement = decode_configuration(call.body)
-    plan = call.gateway.publisher.plan(lambda before: replace_all(before, replacement), is_admin=call.is_admin)
+def _plan_json(publisher: Publisher, replacement: Configuration, is_admin: bool) -> Json:
+    plan = publisher.plan(lambda before: replace_all(before, replacement), is_admin=is_admin)
     return {
         "issues": [issue_json(issue) for issue in plan.issues],
         "revision": plan.revision,
