@@ -181,8 +181,8 @@ class Postprocessor:
     ) -> None:
         # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, InferenceError):
-            # Who goes away, who has too many calls in flight, and whose request an LLM refuses as a mistake says nothing
-            # about the version: a healthy canary was rolled back for them.
+            # Who goes away, who has too many calls in flight, and whose request an LLM refuses as a mistake say nothing
+            # of the version: a healthy canary was rolled back for them.
             if outcome.kind not in (FailureKind.CANCELED, FailureKind.OVER_SHARE, FailureKind.REFUSED):
                 plan.series.observe(ms, failed=True)
             elif outcome.kind is FailureKind.CANCELED and not has_started:
