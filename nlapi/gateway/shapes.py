@@ -70,7 +70,8 @@ def slug(name: str) -> str:
 
 def decode(noun: type[Noun], data: Mapping[str, Any]) -> Noun:
     """Return the noun of a JSON object that fits its schema; what the object lacks has the default of the class."""
-    return msgspec.convert(_nest(noun, data), noun)
+    # Not strict: 3.0 is an integer of JSON Schema. Texts in place of numbers are refused by the schema before.
+    return msgspec.convert(_nest(noun, data), noun, strict=False)
 
 
 def encode(noun: Any, whole: bool) -> Json:
