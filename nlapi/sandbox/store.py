@@ -105,8 +105,8 @@ class ItemStore:
         return self._db.execute("INSERT OR IGNORE INTO mark VALUES (?)", (name,)).rowcount == 1
 
 
-# The key of a singleton such as `/account/settings`.
-SINGLETON_KEY = "-"
+# The key of a singleton such as `/account/settings`: no segment of a path is empty, while "-" is a name that some have.
+SINGLETON_KEY = ""
 
 SELECT = "SELECT number, entity, key, place, scope, data, sampled FROM thing"
 

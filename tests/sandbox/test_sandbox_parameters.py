@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import nlapi
@@ -201,6 +201,7 @@ def _sent(draw: st.DrawFn) -> tuple[str, str, bool, str, Any]:
 
 
 @given(_sent())
+@example(("path", "simple", True, "string", "-"))
 @settings(max_examples=120, deadline=None)
 def test_what_the_client_writes_is_what_the_sandbox_reads(sent: tuple[str, str, bool, str, Any]) -> None:
     where, style, explode, kind, value = sent
