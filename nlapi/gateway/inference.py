@@ -125,6 +125,7 @@ class InferenceError(Exception):
 
     `executed` is true when the version may have been executed; then only an idempotent call may be repeated. `status`
     is the HTTP status of a refusal, `hint` the next step of the operator, `usage` what an LLM took all the same.
+    `operator_text` is what only operators may read, such as an upstream's text; the recorded decision has both.
     """
 
     is_public: ClassVar[bool] = False
@@ -141,6 +142,7 @@ class InferenceError(Exception):
         status: int = 0,
         hint: str = "",
         usage: TokenUsage | None = None,
+        operator_text: str = "",
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -150,6 +152,10 @@ class InferenceError(Exception):
         self.status = status
         self.hint = hint
         self.usage = usage
+        self.operator_text = operator_text
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.operator_text}" if self.operator_text else self.message
 
     # Worker processes send it pickled, and by default an exception is rebuilt from `args`, without keyword arguments.
     def __reduce__(self) -> tuple[Any, ...]:
@@ -161,30 +167,9 @@ def _rebuild_error(kind: FailureKind, message: str, executed: bool, attempts: in
 
 
 class UpstreamError(InferenceError):
-    """An LLM returned no output. Its message is made for the caller: it has no address, no file and no key.
-
-    `operator_text` is what only operators may read, such as an upstream's text; the recorded decision has both.
-    """
+    """An LLM returned no output. Its message is made for the caller: it has no address, no file and no key."""
 
     is_public = True
-
-    def __init__(
-        self,
-        kind: FailureKind,
-        message: str,
-        *,
-        executed: bool,
-        attempts: int = 1,
-        status: int = 0,
-        hint: str = "",
-        usage: TokenUsage | None = None,
-        operator_text: str = "",
-    ) -> None:
-        super().__init__(kind, message, executed=executed, attempts=attempts, status=status, hint=hint, usage=usage)
-        self.operator_text = operator_text
-
-    def __str__(self) -> str:
-        return f"{self.message}: {self.operator_text}" if self.operator_text else self.message
 
 
 class LoadError(NlapiError):
