@@ -222,12 +222,12 @@ def _build_parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Gatewa
 
 def _resolve_ref(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the target of a node's `$ref`, or the node itself without one."""
-    target: Any = node
+    target = node
     if "$ref" in node:
         target = tree
         for step in node["$ref"].removeprefix("#/").split("/"):
             target = target[step]
-    return target  # type: ignore[no-any-return]
+    return target
 
 
 def _build_validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> SchemaValidator:

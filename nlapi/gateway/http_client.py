@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
@@ -39,7 +40,7 @@ class EndpointClient:
         """Import aiohttp. UsageError when it is not installed."""
         # Before the first request: importing it takes 0.4 s, and the event loop would stand still for it.
         try:
-            import nlapi.gateway.http_session  # noqa: F401
+            import_module("nlapi.gateway.http_session")
         except ImportError as error:
             hint = install_hint("gateway")
             raise UsageError("calls of shards need aiohttp, which is not installed", hint=hint) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,7 +34,7 @@ _PENDING = -1
 _MALFORMED = -2
 
 
-class StreamParser:
+class StreamParser(ABC):
     """A parser that divides a body into its items.
 
     `is_over`: nothing more follows by the body's own account. `fault` says why nothing after the last item can be read.
@@ -42,9 +43,9 @@ class StreamParser:
     is_over = False
     fault = ""
 
+    @abstractmethod
     def feed(self, data: bytes) -> list[Any]:
         """Return the items that are complete with these next bytes of the body, however they are cut."""
-        raise NotImplementedError
 
     def finish(self) -> list[Any]:
         """Return the items that the end of the body completes."""
