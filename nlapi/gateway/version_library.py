@@ -312,9 +312,9 @@ class VersionLibrary:
         """
         is_stored = self.artifacts.is_sound if verify else self.artifacts.has
         archive = split_url(source).fragment if is_url(source) else ""
-        known = self._archive_digests.get(archive, "") if archive else ""
-        if known and (not stores or is_stored(known)):
-            return known
+        archive_digest = self._archive_digests.get(archive, "") if archive else ""
+        if archive_digest and (not stores or is_stored(archive_digest)):
+            return archive_digest
         with self._finder.open(source) as folder:
             if stores:
                 signature = _signature(folder)

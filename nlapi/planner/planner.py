@@ -102,14 +102,14 @@ class OfflinePlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield the next Plan of a conversation."""
-        asked, conversation = conversation, without_name_rounds(conversation)
-        names = read_names(asked).mentioned(conversation.question)
+        whole, conversation = conversation, without_name_rounds(conversation)
+        names = read_names(whole).mentioned(conversation.question)
         planner = self._with_names(names)
         turn, known_values, catalogue = conversation.current, conversation.known_values, planner.catalogue
         if not any(round.steps for round in turn.rounds):
             today = self.today or date.today()
             plan = plan_question(conversation, catalogue, partial(planner.plan, live=True), today)
-            yield names_plan(plan, asked, catalogue) or plan
+            yield names_plan(plan, whole, catalogue) or plan
             return
         plan = next_plan(turn, catalogue, known_values, today=self.today)
         if not plan.calls and not plan.missing:

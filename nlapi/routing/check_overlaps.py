@@ -154,13 +154,13 @@ class _RuleOrder:
             self._compare_positions(number)
 
     def _check_changed(self, previous: _RuleOrder, removed: Sequence[Rule], added: Sequence[Rule]) -> None:
-        """Check what rules that are gone, and rules that are new or changed, had to do with the others."""
-        gone = {rule.name for rule in removed}
+        """Check what removed rules, and rules that are new or changed, had to do with the others."""
+        removed_names = {rule.name for rule in removed}
         for rule in removed:
             self._covering.pop(rule.name, None)
             self._same_position.pop(rule.name, None)
         # A rule that is no longer covered by what covered it may be covered by a later one.
-        names = {name for name, wide in self._covering.items() if wide.name in gone}
+        names = {name for name, wide in self._covering.items() if wide.name in removed_names}
         uncovered = [rule for rule in self._rules if rule.name in names] if names else []
         for rule in (*added, *uncovered):
             self._covering.pop(rule.name, None)

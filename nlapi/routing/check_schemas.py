@@ -74,8 +74,8 @@ class SchemaSection:
         for name in names & configuration.objectives.keys():
             counts = _count_versions(scope, name, self._comparisons.get(name))
             objective = configuration.objectives[name]
-            known = [version for ref in sorted(counts) if (version := configuration.versions.get(ref)) is not None]
-            issues = (issue for version in known for issue in _compare_schemas(name, objective, version, broken))
+            counted = [version for ref in sorted(counts) if (version := configuration.versions.get(ref)) is not None]
+            issues = (issue for version in counted for issue in _compare_schemas(name, objective, version, broken))
             comparisons[name] = _Comparison(versions=counts, issues=tuple(issues))
         return SchemaSection(broken, comparisons)
 

@@ -58,10 +58,10 @@ class ObjectiveIndex:
         for kind in DECIDING_KINDS:
             starts.append(len(entities))
             entities += _spread(getattr(parts, kind))
-        placed = [(bit, entity) for bit, entity in enumerate(entities) if entity is not None]
-        fields = index_fields([(bit, _match(entity)) for bit, entity in placed], len(entities))
-        units = Counter(entity.unit for _, entity in placed if hasattr(entity, "unit"))
-        bits = {id(entity): bit for bit, entity in placed}
+        positions = [(bit, entity) for bit, entity in enumerate(entities) if entity is not None]
+        fields = index_fields([(bit, _match(entity)) for bit, entity in positions], len(entities))
+        units = Counter(entity.unit for _, entity in positions if hasattr(entity, "unit"))
+        bits = {id(entity): bit for bit, entity in positions}
         self._set(parts, entities, tuple(starts[1:]), fields, units, bits, bit_mask(bits.values(), len(entities)))
 
     def _set(
@@ -124,7 +124,7 @@ class ObjectiveIndex:
         units = self._units.copy()
         units.subtract(entity.unit for _, entity in update.removed if hasattr(entity, "unit"))
         units.update(entity.unit for _, entity in update.added if hasattr(entity, "unit"))
-        freed, occupied = (sum(1 << bit for bit, _ in placed) for placed in (update.removed, update.added))
+        freed, occupied = (sum(1 << bit for bit, _ in positions) for positions in (update.removed, update.added))
         everything = self.everything & ~freed | occupied
         index._set(parts, update.entities, self.starts, fields, +units, update.bits, everything)
         return index
@@ -219,8 +219,8 @@ def _updated_fields(fields: Sequence[FieldIndex], update: _IndexUpdate) -> tuple
     """Return the indexes of the fields after an update; fields without a changed condition are the same objects."""
     removed: dict[str, list[tuple[int, Match]]] = {}
     added: dict[str, list[tuple[int, Match]]] = {}
-    for by_name, placed in ((removed, update.removed), (added, update.added)):
-        for bit, entity in placed:
+    for by_name, positions in ((removed, update.removed), (added, update.added)):
+        for bit, entity in positions:
             match = _match(entity)
             for name in match_fields(match):
                 by_name.setdefault(name, []).append((bit, match))
@@ -232,8 +232,8 @@ def _updated_fields(fields: Sequence[FieldIndex], update: _IndexUpdate) -> tuple
             continue
         changed = field.updated(removed.get(name, ()), added.get(name, ()))
         if changed is None:
-            placed = [(bit, _match(entity)) for bit, entity in enumerate(update.entities) if entity is not None]
-            matches = [(bit, match) for bit, match in placed if name in match_fields(match)]
+            positions = [(bit, _match(entity)) for bit, entity in enumerate(update.entities) if entity is not None]
+            matches = [(bit, match) for bit, match in positions if name in match_fields(match)]
             changed = FieldIndex(name, matches, len(update.entities))
         if changed.has_conditions:
             result.append(changed)

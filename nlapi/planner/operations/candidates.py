@@ -106,8 +106,8 @@ def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operatio
     matches = index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
     scores = dict(matches)
     # Without the names in it a sentence may have no word of the operation that it is about: how is tone-test set up.
-    named = (operation for operation in catalogue.item_reads if operation not in scores)
-    return [*matches, *((operation, 0.0) for operation in named)]
+    item_reads = (operation for operation in catalogue.item_reads if operation not in scores)
+    return [*matches, *((operation, 0.0) for operation in item_reads)]
 
 
 def _assign_operation(

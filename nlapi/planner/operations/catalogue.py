@@ -105,9 +105,9 @@ class Catalogue:
         """Return the catalogue with the names that the APIs have at the moment as the samples of their slots."""
         if not names.by_place:
             return self
-        named = copy(self)
-        named._names, named._slots, named._parts, named._item_reads = names, {}, {}, None
-        return named
+        catalogue = copy(self)
+        catalogue._names, catalogue._slots, catalogue._parts, catalogue._item_reads = names, {}, {}, None
+        return catalogue
 
     @property
     def item_reads(self) -> tuple[Operation, ...]:

@@ -70,8 +70,8 @@ class LiveNames:
         if not any(place in self.by_place for place in places):
             return slot
         names = tuple(dict.fromkeys(name for place in places for name in self.by_place.get(place, ())))
-        known = replace(slot, names=frozenset(names))
-        return replace(known, samples=names, examples=frozenset(map(str.lower, names))) if names else known
+        with_names = replace(slot, names=frozenset(names))
+        return replace(with_names, samples=names, examples=frozenset(map(str.lower, names))) if names else with_names
 
 
 def _stems(name: str) -> frozenset[str]:
