@@ -56,6 +56,8 @@ _BY = re.compile(r"\b(?:by|another|additional|extra)\s+(?:about\s+|around\s+|an?
 _MORE = re.compile(
     r"\W*(?:\w+\W+)?(?:more|less|fewer|extra|higher|lower|longer|shorter|earlier|later)\b", re.IGNORECASE
 )
+_TO = re.compile(r"(?:\b(?:to|at|down to|up to|be)|[=:])\s*(?:about\s+|around\s+)?[^\w\s]?$", re.IGNORECASE)
+_AMOUNT_VERBS = frozenset(map(stem, "increase decrease raise lower reduce bump cut shrink grow boost".split()))
 _DURATION = re.compile(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
 _DIFFERENCE_NAMES = frozenset(
     map(stem, "by delta difference increment decrement increase decrease step offset".split())
@@ -208,12 +210,15 @@ def _lacks_currency(case: Case, source: ValueSource) -> bool:
 
 
 def check_difference(case: Case) -> Iterator[str]:
-    """Yield amounts that are said as a difference (raise it by 3), as the argument takes the value afterwards."""
+    """Yield amounts that may be a difference (raise it by 3), as the argument takes the value afterwards."""
     for source in case.account.sources:
         if source.origin is not Origin.WORDS or not _is_amount(source) or _takes_difference(case, source):
             continue
-        if _BY.search(case.text[: source.start]) or _MORE.match(case.text[source.end :]):
-            yield f"{source.words!r} is said as a difference, and {source.argument} takes what it is to be afterwards"
+        before = case.text[: source.start]
+        # `raise the limit 3` says neither by nor to.
+        is_open = case.command in _AMOUNT_VERBS and not _TO.search(before)
+        if is_open or _BY.search(before) or _MORE.match(case.text[source.end :]):
+            yield f"{source.words!r} may be a difference, and {source.argument} takes what it is to be afterwards"
 
 
 def _is_amount(source: ValueSource) -> bool:
