@@ -349,7 +349,13 @@ def test_the_number_of_an_objective_changes_with_its_own_routing_alone(tmp_path:
     with gateway(tmp_path) as talk:
         first = watch(talk, objectives="continue-watching")
         numbers = watch(talk).json()["objectives"]
-        rule = {"name": "br", "objective": "recommend", "model": "popular", "version": "v1", "when": {"country": ["BR"]}}
+        rule = {
+            "name": "br",
+            "objective": "recommend",
+            "model": "popular",
+            "version": "v1",
+            "when": {"country": ["BR"]},
+        }
         talk.ok("POST", "/v1/rules", rule)
         talk.ok("POST", "/v1/shards", {"name": "far", "protocol": "json", "endpoints": ["http://127.0.0.1:9"]})
         assert watch(talk, first.headers["etag"], objectives="continue-watching").status == 304
