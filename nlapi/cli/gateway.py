@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
@@ -90,13 +90,20 @@ TokenFile = Annotated[
 
 
 def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
-    """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
+    """Make the admin's token of a gateway that serves and has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
         record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
         add_audit_entry(store, "createToken", record)
         _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
+
+
+def _check_token_file(store: GatewayStore, file: Path | None) -> None:
+    """Raise NlapiError when the first token could not be written, before the gateway starts."""
+    if file is not None and not store.tokens() and (file.exists() or not file.parent.is_dir()):
+        reason = "it is there already" if file.exists() else f"there is no folder {file.parent}"
+        raise NlapiError(f"{file} cannot be written: {reason}", hint="name a file that is not there")
 
 
 def _deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
@@ -285,8 +292,18 @@ def serve(
                 events=events,
                 retention=retention,
             )
-            _make_first_token(gateway.access, store, token_file)
-            _run(gateway, host, port, timeouts, probe_port, certificate, events)
+            _check_token_file(store, token_file)
+            _run(
+                gateway,
+                host,
+                port,
+                timeouts,
+                probe_port,
+                certificate,
+                events,
+                # Not before: a start that fails would show a token that nothing takes.
+                on_ready=lambda: _make_first_token(gateway.access, store, token_file),
+            )
     finally:
         store.close()
 
@@ -362,11 +379,13 @@ def _run(
     probe_port: int | None,
     certificate: ServerCertificate | None,
     events: EventLog | None,
+    on_ready: Callable[[], None],
 ) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
     from nlapi.gateway.server import serve as run
 
-    def on_ready(url: str) -> None:
+    def report_ready(url: str) -> None:
+        on_ready()
         _ready(url, notes=events is None)
         if events:
             events.write("ready", {"url": url, "revision": gateway.publisher.revision})
@@ -381,7 +400,7 @@ def _run(
             gateway,
             host=host,
             port=port,
-            ready=on_ready,
+            ready=report_ready,
             timeouts=timeouts,
             probe_port=probe_port,
             on_drain=on_drain,
@@ -426,7 +445,9 @@ def status(
     filters = {"objective": objective} if objective else {}
 
     def traffic() -> Any:
-        return client("getTraffic", {"minutes": minutes, **filters})
+        rows = client("getTraffic", {"minutes": minutes, **filters})
+        _check_objective(client, objective, rows["data"])
+        return rows
 
     def render() -> RenderableType:
         objective_row = client("getObjective", filters) if filters else None
@@ -442,6 +463,13 @@ def status(
         view.live(render, REFRESH_S)
 
 
+def _check_objective(client: GatewayClient, objective: str | None, traffic: Sequence[object]) -> None:
+    """Raise RefusedCallError for an objective that the gateway does not have, unless it has traffic of late."""
+    # Traffic without rows is an answer, and looked like that of an idle objective when the name was misspelled.
+    if objective and not traffic:
+        client("getObjective", {"objective": objective})
+
+
 @app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")
 def traffic(
     objective: Objective = None, url: Url = None, auth: Auth = None, minutes: Minutes = 15, output: ListOutput = None
@@ -450,7 +478,9 @@ def traffic(
     from nlapi.cli.gateway_view import draw, history_plot
 
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
-    history = GatewayClient(url, auth)("getTrafficHistory", query)
+    client = GatewayClient(url, auth)
+    history = client("getTrafficHistory", query)
+    _check_objective(client, objective, history["data"])
     if is_json(output):
         console.write(console.format_json(history))
     else:

@@ -141,7 +141,7 @@ Routing = Annotated[
     typer.Option("--routing", metavar="FILE", help="Which planner plans what, and what it may cost; see the guide."),
 ]
 KnownValues = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the argument of that name.")
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for an argument, or for one inside it: input.currency=EUR.")
 ]
 Across = Annotated[
     bool, typer.Option("--across", metavar=FLAG, help="Consent also to passing data of one API to another.")
