@@ -382,6 +382,7 @@ def _run(
     on_ready: Callable[[], None],
 ) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
+    from nlapi.gateway.problems import GatewayProblem
     from nlapi.gateway.server import serve as run
 
     def report_ready(url: str) -> None:
@@ -411,6 +412,8 @@ def _run(
         if gateway.failure is None:
             raise
     if gateway.failure is not None:
+        for issue in gateway.failure.issues if isinstance(gateway.failure, GatewayProblem) else ():
+            console.note(str(issue))
         raise gateway.failure
 
 
