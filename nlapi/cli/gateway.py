@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from nlapi.cli import console, gateway_state
-from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
+from nlapi.cli import console, gateway_state, gateway_traffic
+from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_options import (
     DrainDelay,
     DrainTimeout,
@@ -29,15 +29,12 @@ from nlapi.cli.gateway_options import (
     read_certificate,
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
-from nlapi.cli.options import FLAG, Auth, ListOutput
-from nlapi.cli.table import is_json
+from nlapi.cli.options import FLAG
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
@@ -53,7 +50,6 @@ FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 COMMAND_LINE = "command-line"
 
 EXAMPLE = "examples/gateway"
-REFRESH_S = 1.0
 
 app = typer.Typer(
     name="gateway",
@@ -63,9 +59,6 @@ app = typer.Typer(
 nlapi gateway status
 nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
 )
-
-Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
-Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
 
 class TokenKind(StrEnum):
@@ -431,65 +424,8 @@ def _ready(url: str, *, notes: bool) -> None:
 app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
 
 
-@app.command(epilog="nlapi gateway status continue-watching --once")
-def status(
-    objective: Objective = None,
-    url: Url = None,
-    auth: Auth = None,
-    minutes: Minutes = 5,
-    once: Annotated[bool, typer.Option("--once", metavar=FLAG, help="Show it once, not again each second.")] = False,
-    output: ListOutput = None,
-) -> None:
-    """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
-    from nlapi.cli import gateway_view as view
-
-    # Four reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
-    client = GatewayClient(url, auth)
-    filters = {"objective": objective} if objective else {}
-
-    def traffic() -> Any:
-        rows = client("getTraffic", {"minutes": minutes, **filters})
-        _check_objective(client, objective, rows["data"])
-        return rows
-
-    def render() -> RenderableType:
-        objective_row = client("getObjective", filters) if filters else None
-        objectives = [objective_row] if objective_row else client("listObjectives", {"limit": 200})["data"]
-        canaries = client("listCanaries", {"limit": 200, **filters})["data"]
-        return view.status(traffic(), objectives, canaries, client("listIssues", {})["issues"])
-
-    if is_json(output):
-        console.write(console.format_json(traffic()))
-    elif once:
-        view.draw(render())
-    else:
-        view.live(render, REFRESH_S)
-
-
-def _check_objective(client: GatewayClient, objective: str | None, traffic: Sequence[object]) -> None:
-    """Raise RefusedCallError for an objective that the gateway does not have, unless it has traffic of late."""
-    # Traffic without rows is an answer, and looked like that of an idle objective when the name was misspelled.
-    if objective and not traffic:
-        client("getObjective", {"objective": objective})
-
-
-@app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")
-def traffic(
-    objective: Objective = None, url: Url = None, auth: Auth = None, minutes: Minutes = 15, output: ListOutput = None
-) -> None:
-    """Plot the shares of the traffic by version over time."""
-    from nlapi.cli.gateway_view import draw, history_plot
-
-    query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
-    client = GatewayClient(url, auth)
-    history = client("getTrafficHistory", query)
-    _check_objective(client, objective, history["data"])
-    if is_json(output):
-        console.write(console.format_json(history))
-    else:
-        draw(history_plot(history["data"], minutes))
-
-
+app.command(epilog=gateway_traffic.STATUS)(gateway_traffic.status)
+app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
 app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
 app.command(epilog=gateway_state.EXPORT)(gateway_state.export)

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.gateway_client import GatewayClient, RefusedCallError, Url
+from nlapi.cli.gateway_client import GatewayClient, GatewayConnection, RefusedCallError, connection_options
 from nlapi.cli.gateway_staleness import find_staleness, write_revision
-from nlapi.cli.options import FLAG, Auth, ListOutput, is_interactive
+from nlapi.cli.options import FLAG, ListOutput, is_interactive
 from nlapi.cli.prompts import YES, read_line
 from nlapi.cli.table import is_json
 from nlapi.errors import ConsentError, NlapiError, UsageError
@@ -33,7 +33,9 @@ StateFile = Annotated[
 ]
 
 
+@connection_options
 def apply(
+    connection: GatewayConnection,
     file: StateFile,
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to the plan in advance.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the plan; change nothing.")] = False,
@@ -41,15 +43,13 @@ def apply(
     force: Annotated[
         bool, typer.Option("--force", metavar=FLAG, help="Undo what changed since the revision that the file is of.")
     ] = False,
-    url: Url = None,
-    auth: Auth = None,
 ) -> None:
     """Make a file the configuration of a gateway, as one revision: shows the plan, and asks first.
 
     It is refused, and nothing is changed, when the file would undo what somebody changed since the `revision` in it,
     and when somebody makes a revision between the plan and the change. The file then has the new `revision`.
     """
-    client, document = _state_client(url, auth), read_configuration(file)
+    client, document = _state_client(connection), read_configuration(file)
     plan = _compare(client, document)
     staleness = find_staleness(client, document, plan)
     for line in [*(staleness.lines(file) if staleness else ()), *_plan_lines(plan, MAX_PLAN_LINES)]:
@@ -70,17 +70,17 @@ def apply(
     console.write(console.format_json(revision))
 
 
+@connection_options
 def diff_file(
+    connection: GatewayConnection,
     file: StateFile,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", metavar=FLAG, help="End with 1 when there is a difference, as git diff does.")
     ] = False,
-    url: Url = None,
-    auth: Auth = None,
     output: ListOutput = None,
 ) -> None:
     """Show what `apply` would change, what changed since the `revision` in the file, and what is wrong with the file."""
-    client, document = _state_client(url, auth), read_configuration(file)
+    client, document = _state_client(connection), read_configuration(file)
     plan = _compare(client, document)
     staleness = find_staleness(client, document, plan)
     if is_json(output):
@@ -93,15 +93,15 @@ def diff_file(
         raise typer.Exit(1)
 
 
+@connection_options
 def export(
+    connection: GatewayConnection,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A .json, .yaml or .yml file; else standard output.")
     ] = None,
-    url: Url = None,
-    auth: Auth = None,
 ) -> None:
     """Write the whole configuration of a gateway, which `apply` takes back."""
-    document = _state_client(url, auth)("getConfiguration", {})
+    document = _state_client(connection)("getConfiguration", {})
     revision = document.get("revision", 0)
     is_yaml = file is not None and file.suffix.lower() in _YAML_SUFFIXES
     text = _yaml_text(document) if is_yaml else console.format_json(document) + "\n"
@@ -149,10 +149,10 @@ def configured_references(path: Path | None, document: Mapping[str, Any] | None)
     return list(document_references(document or {}))
 
 
-def _state_client(url: str | None, auth: list[str] | None) -> GatewayClient:
+def _state_client(connection: GatewayConnection) -> GatewayClient:
     from nlapi import bundled
 
-    return GatewayClient(url, auth, [str(bundled.folder("specs/overlays") / "gateway-state.yaml")])
+    return GatewayClient(connection, [str(bundled.folder("specs/overlays") / "gateway-state.yaml")])
 
 
 def _compare(client: GatewayClient, document: Mapping[str, Any]) -> dict[str, Any]:

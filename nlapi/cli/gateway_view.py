@@ -78,7 +78,11 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
             _ms(row["p50_ms"]),
             _ms(row["p99_ms"]),
             Text(errors, style="red" if row["error_percent"] >= RED_FROM else ""),
-            *([Text(fallbacks, style="yellow" if row["fallback_percent"] >= RED_FROM else "")] if has_fallbacks else ()),
+            *(
+                [Text(fallbacks, style="yellow" if row["fallback_percent"] >= RED_FROM else "")]
+                if has_fallbacks
+                else ()
+            ),
         )
     with_traffic = {row["objective"] for row in traffic["data"]}
     for objective in objectives:

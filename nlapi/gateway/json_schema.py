@@ -94,7 +94,6 @@ class _Compiled:
             else:
                 yield _Violation(instance_path=error.instance_path, message=error.message)
 
-
     def _schema_at(self, path: Iterable[str | int]) -> Mapping[str, Any]:
         """Return the part of the schema at a path; {} for a path through an `$id`, which is none of the document."""
         node: Any = self._schema

@@ -251,7 +251,12 @@ def _difference(kind: str, name: str, before: Entity | None, after: Entity | Non
 UNREPORTED_FIELDS = ("buckets", "reason")
 
 # The names that people write, where attributes have others.
-_FIELD_NAMES = {"default": "version", "fallback": "fallback_version", "base": "base_version", "rate": "requests_per_second"}
+_FIELD_NAMES = {
+    "default": "version",
+    "fallback": "fallback_version",
+    "base": "base_version",
+    "rate": "requests_per_second",
+}
 
 
 def _changed_fields(before: Entity, after: Entity) -> Iterator[tuple[str, Any, Any]]:
