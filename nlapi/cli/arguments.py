@@ -54,7 +54,7 @@ def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
 
 
 def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[tuple[str, ...], object]:
-    """Return the values in `KEY=VALUE` pairs by path; repeated lists are joined. UsageError for another repeated key."""
+    """Return the values in `KEY=VALUE` pairs by path; repeated lists are joined. UsageError for another repetition."""
     values: dict[tuple[str, ...], Any] = {}
     for text in texts:
         path, value = _pair(text, tool)

@@ -79,7 +79,7 @@ def diff_file(
     ] = False,
     output: ListOutput = None,
 ) -> None:
-    """Show what `apply` would change, what changed since the `revision` in the file, and what is wrong with the file."""
+    """Show what `apply` would change, what changed since the `revision` in the file, and what is wrong with it."""
     client, document = _state_client(connection), read_configuration(file)
     plan = _compare(client, document)
     staleness = find_staleness(client, document, plan)
