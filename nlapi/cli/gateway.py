@@ -405,7 +405,8 @@ def _run(
         if gateway.failure is None:
             raise
     if gateway.failure is not None:
-        for issue in gateway.failure.issues if isinstance(gateway.failure, GatewayProblem) else ():
+        issues = gateway.failure.issues if isinstance(gateway.failure, GatewayProblem) else ()
+        for issue in issues if len(issues) > 1 else ():
             console.note(str(issue))
         raise gateway.failure
 
