@@ -114,8 +114,8 @@ class GatewayClient:
             raise
         if not result.ok:
             problem = result.data if isinstance(result.data, dict) else {}
-            error = FailedCallError if result.status >= 500 else RefusedCallError
-            raise error(
+            error_type = FailedCallError if result.status >= 500 else RefusedCallError
+            raise error_type(
                 f"the gateway answered {result.status}: {problem.get('detail', '')}", hint=str(problem.get("hint", ""))
             )
         return result.data

@@ -98,9 +98,10 @@ class _Compiled:
         """Return the part of the schema at a path; {} for a path through an `$id`, which is none of the document."""
         node: Any = self._schema
         for step in path:
-            if not isinstance(node, Mapping | list) or (isinstance(node, Mapping) and step not in node):
+            try:
+                node = node[step]
+            except (KeyError, IndexError, TypeError):
                 return {}
-            node = node[step]
         return node if isinstance(node, Mapping) else {}
 
 

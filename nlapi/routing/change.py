@@ -265,9 +265,9 @@ def _changed_fields(before: Entity, after: Entity) -> Iterator[tuple[str, Any, A
         old, new = getattr(before, field.name), getattr(after, field.name)
         if isinstance(old, Match) and isinstance(new, Match):
             for part in fields(Match):
-                parts = [Match(**{part.name: getattr(match, part.name)}) for match in (old, new)]
-                if parts[0] != parts[1]:
-                    yield part.name, *parts
+                old_part, new_part = (Match(**{part.name: getattr(match, part.name)}) for match in (old, new))
+                if old_part != new_part:
+                    yield part.name, old_part, new_part
         elif old != new:
             yield _FIELD_NAMES.get(field.name, field.name), old, new
 
