@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
 from nlapi.extras import install_hint
+from nlapi.gateway.client_tls import ClientTls
 
 if TYPE_CHECKING:
     from nlapi.gateway.http_session import HttpAnswer, HttpSession
@@ -31,8 +32,9 @@ class EndpointClient:
     Idle connections close after `idle_s` seconds. Use it in one event loop.
     """
 
-    def __init__(self, idle_s: float) -> None:
+    def __init__(self, idle_s: float, tls: ClientTls | None = None) -> None:
         self._idle_s = idle_s
+        self._tls = tls or ClientTls()
         self._session: HttpSession | None = None
 
     @staticmethod
@@ -55,7 +57,12 @@ class EndpointClient:
         request that has no answer is sent once more (RFC 9112 §9.3.1).
         """
         session = self._session or self._open_session()
-        return await session.post(url, headers, body, connect_s=connect_s, repeatable=repeatable)
+        return await session.send("POST", url, headers, body, connect_s=connect_s, repeatable=repeatable)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, connect_s: float) -> HttpAnswer:
+        """Send a GET and return the head of its answer. Errors as `post`."""
+        session = self._session or self._open_session()
+        return await session.send("GET", url, headers, b"", connect_s=connect_s, repeatable=True)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -66,5 +73,5 @@ class EndpointClient:
     def _open_session(self) -> HttpSession:
         from nlapi.gateway.http_session import HttpSession
 
-        self._session = HttpSession(self._idle_s)
+        self._session = HttpSession(self._idle_s, self._tls.build_context())
         return self._session
