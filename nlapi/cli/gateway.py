@@ -203,7 +203,7 @@ def serve(
         typer.Option(
             "--allow-key",
             metavar="REFERENCE",
-            help="A key that LLMs may use: env:NAME, file:PATH, or file:FOLDER/; those in --config always.",
+            help="A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
         ),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",

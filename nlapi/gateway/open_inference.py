@@ -35,12 +35,14 @@ class TensorCodec:
         self._schema = version.output
         self._takes_columns = version.form is InputForm.COLUMNS
         self._datatypes = declared_datatypes(version.input)
+        self._requested = [{"name": name} for name in _required_outputs(version.output)]
 
     def encode(self, value: object) -> TensorCall:
         """Return the tensors of an input. ValueError when it has none.
 
         A request of the protocol, {"inputs": [{"name", "shape", "datatype", "data"}]}, is taken as it is. Otherwise the
-        members of an object become tensors, or its columns; what is no object becomes one tensor named "input".
+        members of an object become tensors, or its columns; what is no object becomes one tensor named "input". The
+        outputs that the output schema requires are asked for by name.
         """
         if isinstance(value, Mapping) and _is_document(value):
             parameters, outputs = value.get("parameters") or {}, value.get("outputs") or []
@@ -50,11 +52,12 @@ class TensorCodec:
             return TensorCall(inputs=inputs, parameters=parameters, outputs=outputs, form="tensors")
         if self._takes_columns:
             tensors, form = encode_table(value, self._datatypes)
-            return TensorCall(inputs=tensors, parameters=REQUEST_PARAMETERS, form=form)
+            return TensorCall(inputs=tensors, parameters=REQUEST_PARAMETERS, outputs=self._requested, form=form)
         members = value if isinstance(value, Mapping) else {"input": value}
         datatypes = self._datatypes
         return TensorCall(
-            inputs=[encode_tensor(str(name), member, datatypes.get(name, "")) for name, member in members.items()]
+            inputs=[encode_tensor(str(name), member, datatypes.get(name, "")) for name, member in members.items()],
+            outputs=self._requested,
         )
 
     def decode(self, outputs: list[Tensor], call: TensorCall) -> Any:
@@ -128,6 +131,14 @@ def declared_datatypes(schema: Mapping[str, Any]) -> dict[str, str]:
         for name, member in properties.items()
         if isinstance(member, Mapping) and DATATYPE_KEYWORD in member
     }
+
+
+def _required_outputs(schema: Mapping[str, Any]) -> list[str]:
+    """Return the names of the outputs that a schema requires of each answer, or of each of its rows."""
+    # MLServer's runtime of scikit-learn gives probabilities only to those who ask for them.
+    items = schema.get("items")
+    required = schema.get("required") or (items.get("required") if isinstance(items, Mapping) else None)
+    return [str(name) for name in required] if isinstance(required, list) else []
 
 
 def unknown_datatypes(schema: Mapping[str, Any]) -> list[str]:

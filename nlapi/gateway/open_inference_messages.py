@@ -74,20 +74,20 @@ _CODES = {
 _LENGTH = struct.Struct("<I")
 
 
-class _Parameter(Protocol):
+class _ParameterMessage(Protocol):
     def WhichOneof(self, name: str) -> str | None: ...  # noqa: N802 - protobuf's name
 
 
-class _Output(Protocol):
+class _OutputMessage(Protocol):
     name: str
     datatype: str
     shape: Sequence[int]
-    parameters: Mapping[str, _Parameter]
+    parameters: Mapping[str, _ParameterMessage]
     contents: object
 
 
-class _Response(Protocol):
-    outputs: Sequence[_Output]
+class _ResponseMessage(Protocol):
+    outputs: Sequence[_OutputMessage]
     raw_output_contents: Sequence[bytes]
 
 
@@ -132,7 +132,7 @@ def write_request(
 
 def read_outputs(body: bytes) -> list[Tensor]:
     """Return the outputs of a ModelInferResponse. ValueError when it is malformed."""
-    response = cast(_Response, _parse("ModelInferResponse", body))
+    response = cast(_ResponseMessage, _parse("ModelInferResponse", body))
     raw = list(response.raw_output_contents)
     if raw and len(raw) != len(response.outputs):
         raise ValueError(f"it has {len(response.outputs)} outputs and {len(raw)} raw contents")
@@ -224,7 +224,7 @@ def _pack(tensor: Tensor) -> bytes:
         raise ValueError(f"{tensor['name']!r} holds values that are no {datatype}") from error
 
 
-def _unpack(output: _Output, raw: bytes) -> list[object]:
+def _unpack(output: _OutputMessage, raw: bytes) -> list[object]:
     if output.datatype == "BYTES":
         return [_decode_text(output.name, text) for text in _split_texts(output.name, raw)]
     code = _CODES.get(output.datatype, ("", ""))[0]
@@ -247,7 +247,7 @@ def _split_texts(name: str, raw: bytes) -> Iterator[bytes]:
         start = end + length
 
 
-def _read_contents(output: _Output) -> list[object]:
+def _read_contents(output: _OutputMessage) -> list[object]:
     field = _CODES.get(output.datatype, ("", ""))[1]
     if not field:
         raise ValueError(f"output {output.name!r} is of {output.datatype[:20]!r}, which has no contents")
@@ -272,7 +272,7 @@ def _write_parameters(parameters: Mapping[str, object]) -> dict[str, dict[str, o
     return fields
 
 
-def _read_parameters(parameters: Mapping[str, _Parameter]) -> dict[str, object]:
+def _read_parameters(parameters: Mapping[str, _ParameterMessage]) -> dict[str, object]:
     values = {}
     for name, parameter in parameters.items():
         choice = parameter.WhichOneof("choice")

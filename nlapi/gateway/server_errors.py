@@ -67,6 +67,9 @@ def _member_text(document: object) -> str:
         return "; ".join(filter(None, map(_detail_text, document[:_MAX_DETAILS])))
     if not isinstance(document, Mapping):
         return ""
+    error, details = document.get("error"), document.get("detail")
+    if isinstance(error, str) and isinstance(details, list):  # BentoML's: how many faults, and each of them
+        return f"{error}: {_member_text(details)}"
     for key in _TEXT_KEYS:
         value = document.get(key)
         if isinstance(value, str) and value:

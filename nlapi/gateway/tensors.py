@@ -30,16 +30,16 @@ def encode_tensor(name: str, content: Any, datatype: str = "") -> Tensor:
     """
     shape = array_shape(content)
     flat = _flatten(content, len(shape)) if shape is not None else []
-    found = common_datatype(flat)
+    common = common_datatype(flat)
     if datatype:
         if shape is None or not fits_datatype(flat, datatype):
             raise ValueError(f"{name!r} is no tensor of {datatype}")
         return {"name": name, "shape": shape or [1], "datatype": datatype, "data": flat}
     # A tensor has one datatype and one shape; mixed, ragged and empty arrays, null and objects have neither.
-    if shape is None or found is None:
+    if shape is None or common is None:
         text = orjson.dumps(content).decode()
         return {"name": name, "shape": [1], "datatype": "BYTES", "parameters": JSON_TEXT_PARAMETERS, "data": [text]}
-    return {"name": name, "shape": shape or [1], "datatype": found, "data": flat}
+    return {"name": name, "shape": shape or [1], "datatype": common, "data": flat}
 
 
 def decode_tensor(output: Tensor, schema: object = None) -> Any:

@@ -97,6 +97,14 @@ def test_a_datatype_that_the_schema_declares_is_sent() -> None:
     assert sent([{"x": 1}], input=table, form=InputForm.COLUMNS)["inputs"][0]["datatype"] == "FP32"
 
 
+def test_the_outputs_that_a_schema_requires_are_asked_for() -> None:
+    row = {"type": "object", "required": ["predict_proba"]}
+    names = [{"name": "predict_proba"}]
+    assert sent({"x": 1}, output=row)["outputs"] == names
+    assert sent([{"x": 1}], output={"type": "array", "items": row}, form=InputForm.COLUMNS)["outputs"] == names
+    assert "outputs" not in sent({"x": 1})
+
+
 def test_a_request_of_the_protocol_goes_out_as_it_is() -> None:
     tensor = {
         "name": "x",
