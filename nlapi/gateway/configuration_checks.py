@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from nlapi.gateway.shard_checks import check_shard
-from nlapi.gateway.version_checks import check_versions
+from nlapi.gateway.version_checks import check_fallbacks, check_version, version_reads
 from nlapi.issue import Issue
 from nlapi.routing import check
 from nlapi.routing.check_sections import (
@@ -46,6 +46,7 @@ SECTIONS: tuple[Section, ...] = (
     EntitySection("shards", check_shard),
     EntitySection("versions", _check_source),
     EntitySection("shadows", _check_shadow, reads=_shadow_reads, read_kinds=("objectives",), ignores_missing=True),
-    WholeSection(("shards", "versions", "objectives"), check_versions),
+    EntitySection("versions", check_version, reads=version_reads, read_kinds=("shards",), ignores_missing=True),
+    WholeSection(("shards", "versions", "objectives"), check_fallbacks),
 )
 """The checks of routing, and those of what only the gateway forbids."""

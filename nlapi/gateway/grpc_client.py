@@ -45,16 +45,18 @@ class GrpcClient:
     def __init__(self, max_body: int, tls: ClientTls) -> None:
         self._max_body = max_body
         self._tls = tls
+        self._credentials: grpc.ChannelCredentials | None = None
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def prepare(self) -> None:
-        """Import grpcio and protobuf. UsageError when one is not installed."""
+        """Import grpcio and protobuf, and read the files of TLS. UsageError when one is missing or faulty."""
         try:
             import_module("grpc.aio")
             import_module("nlapi.gateway.open_inference_messages")
         except ImportError as error:
             message = f"shards with grpc:// endpoints need {error.name or 'grpcio'}, which is not installed"
             raise UsageError(message, hint=install_hint("grpc")) from error
+        self._credentials = self._credentials or self._read_credentials()
 
     async def close(self) -> None:
         """Close its connections; calls in flight are canceled."""
@@ -129,12 +131,16 @@ class GrpcClient:
         )
         if scheme.lower() == "grpc":
             return grpc.aio.insecure_channel(address, options=options)
+        return grpc.aio.secure_channel(address, self._credentials or self._read_credentials(), options=options)
+
+    def _read_credentials(self) -> grpc.ChannelCredentials:
+        import grpc
+
         ca, certificate = self._tls.read_ca(), self._tls.read_certificate()
         pem = certificate.encode() if certificate else None
-        credentials = grpc.ssl_channel_credentials(
+        return grpc.ssl_channel_credentials(
             root_certificates=ca.encode() if ca else None, private_key=pem, certificate_chain=pem
         )
-        return grpc.aio.secure_channel(address, credentials, options=options)
 
     def _read_error(self, error: grpc.aio.AioRpcError) -> ShardResponse:
         """Return the answer that an error stands for. TimeoutError, NoAnswerError or AnswerBrokenError."""

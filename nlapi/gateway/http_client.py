@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from ssl import SSLContext
 from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
@@ -35,17 +36,18 @@ class EndpointClient:
     def __init__(self, idle_s: float, tls: ClientTls | None = None) -> None:
         self._idle_s = idle_s
         self._tls = tls or ClientTls()
+        self._context: SSLContext | None = None
         self._session: HttpSession | None = None
 
-    @staticmethod
-    def prepare() -> None:
-        """Import aiohttp. UsageError when it is not installed."""
+    def prepare(self) -> None:
+        """Import aiohttp and read the files of TLS. UsageError when one is missing or faulty."""
         # Before the first request: importing it takes 0.4 s, and the event loop would stand still for it.
         try:
             import_module("nlapi.gateway.http_session")
         except ImportError as error:
             hint = install_hint("gateway")
             raise UsageError("calls of shards need aiohttp, which is not installed", hint=hint) from error
+        self._context = self._context or self._tls.build_context()
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, connect_s: float, repeatable: bool
@@ -73,5 +75,5 @@ class EndpointClient:
     def _open_session(self) -> HttpSession:
         from nlapi.gateway.http_session import HttpSession
 
-        self._session = HttpSession(self._idle_s, self._tls.build_context())
+        self._session = HttpSession(self._idle_s, self._context or self._tls.build_context())
         return self._session

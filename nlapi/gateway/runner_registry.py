@@ -309,12 +309,12 @@ class RunnerRegistry:
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
         elif cluster := clusters.get(shard.name):
-            try:
-                await asyncio.to_thread(cluster.prepare)
-            except NlapiError as error:
-                raise LoadError(version.ref, f"shard {shard.name}: {error.message}", hint=error.hint) from error
             # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
             resource = cluster.separate_copy() if shadow else cluster
+            try:
+                await asyncio.to_thread(resource.prepare)
+            except NlapiError as error:
+                raise LoadError(version.ref, f"shard {shard.name}: {error.message}", hint=error.hint) from error
             if isinstance(resource, LlmUpstream):
                 runner = LlmRunner(version, resource, owns_upstream=shadow)
             else:

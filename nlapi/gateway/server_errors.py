@@ -10,6 +10,8 @@ import orjson
 from nlapi.gateway.model_rows import hide_folders
 
 MAX_ERROR_CHARS = 500
+# A page is no reason; a traceback of MLServer has 6 kB.
+MAX_ERROR_BYTES = 2**16
 # The keys of an error's text: MLServer, Triton, KServe and BentoML have `error`, FastAPI and Ray Serve `detail`, and
 # OpenAI and Anthropic an object `error` with a `message`.
 _TEXT_KEYS = ("error", "detail", "message", "error_description")
@@ -24,13 +26,17 @@ _ADDRESS = re.compile(
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
     r"|(?<![\w:])\[?(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}\]?(?::\d+)?(?![\w:])"
     r"|\b(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:local|internal|svc|lan|cluster))\b(?::\d+)?"
-    r"|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*:\d{2,5}\b",
+    r"|\b[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d{2,5}\b"
+    # A name without dots, as mlserver:8080, and not what counts something, as row:12.
+    r"|\b[a-z][a-z0-9-]*:\d{4,5}\b",
     re.IGNORECASE,
 )
 
 
 def error_text(content: bytes) -> str:
     """Return the reason in the body of a server's error, or "" when it is none for people, as a page of HTML."""
+    if len(content) > MAX_ERROR_BYTES:
+        return ""
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -56,7 +62,7 @@ def clean_text(text: str, secrets: Iterable[str] = (), *, hides_addresses: bool 
     for secret in secrets:
         text = text.replace(secret, "***")
     # Cut before the patterns run, and again after: a server chooses how long its text is.
-    text = " ".join(_UNPRINTABLE.sub(" ", text[: 4 * MAX_ERROR_CHARS]).split())
+    text = " ".join(_UNPRINTABLE.sub(" ", text[: 2 * MAX_ERROR_CHARS]).split())
     if hides_addresses:
         text = hide_folders(_ADDRESS.sub("...", text))
     return text if len(text) <= MAX_ERROR_CHARS else f"{text[: MAX_ERROR_CHARS - 3]}..."

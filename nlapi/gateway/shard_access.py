@@ -29,10 +29,9 @@ class ShardAccess:
         self.tls = ClientTls(ca=_path(shard.ca), certificate=_path(shard.certificate))
 
     def prepare(self) -> None:
-        """Read everything once. UsageError for what is missing, and for a reference that is not allowed."""
+        """Read key and headers once. UsageError for what is missing, and for a reference that is not allowed."""
         self.read_key()
         self.read_headers()
-        self.tls.build_context()
 
     def read_key(self) -> str:
         """Return the key, or "" without one. UsageError, also when one of the shard's references is not allowed."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from nlapi.gateway.secret_references import is_reference
 from nlapi.issue import Issue
 from nlapi.routing.check_sections import CheckScope
-from nlapi.routing.model import Shard, ShardProtocol
+from nlapi.routing.model import LLM_PROTOCOLS, Shard, ShardProtocol
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
 _METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
@@ -90,6 +90,8 @@ def _endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         return "is no address"
+    if protocol in LLM_PROTOCOLS and ("?" in endpoint or "#" in endpoint):
+        return "has a query or a fragment"
     if is_grpc(endpoint) and protocol is ShardProtocol.OPEN_INFERENCE:
         if not parts.port or parts.path.strip("/"):
             return "is no grpc://host:port"

@@ -1,4 +1,4 @@
-"""Checks the parts of a configuration that concern models by name at their servers: LLMs, prices and fallbacks."""
+"""Checks what versions say of the servers of their shards: names, prices, forms of input, and fallbacks of LLMs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Iterator
 
 from nlapi.gateway.open_inference import unknown_datatypes
 from nlapi.issue import Issue
-from nlapi.routing.model import LLM_PROTOCOLS, Configuration, InputForm, Shard, ShardProtocol, Version, VersionRef
+from nlapi.routing.check_sections import CheckScope, EntityName
+from nlapi.routing.model import LLM_PROTOCOLS, Configuration, InputForm, ShardProtocol, Version, VersionRef
 
 
-def check_versions(configuration: Configuration) -> Iterator[Issue]:
-    """Yield the faults of LLM versions and their shards; no message holds the value of a key or a header."""
-    for shard in configuration.shards.values():
-        yield from _check_shard(shard)
-    for version in configuration.versions.values():
-        yield from _check_version(configuration, version)
+def check_fallbacks(configuration: Configuration) -> Iterator[Issue]:
+    """Yield the fallbacks that speak another LLM protocol than their objectives."""
     for objective in configuration.objectives.values():
         if objective.default is None or objective.fallback is None:
             continue
@@ -25,9 +22,10 @@ def check_versions(configuration: Configuration) -> Iterator[Issue]:
             yield Issue.error(f"objectives.{objective.name}.fallback", message, hint, "other-protocol")
 
 
-def _check_version(configuration: Configuration, version: Version) -> Iterator[Issue]:
+def check_version(scope: CheckScope, key: object, version: Version) -> Iterator[Issue]:
+    """Yield the settings of a version that its shard has no use for."""
     location, hint = f"versions.{version.ref}", "leave them out, or name another shard"
-    shard = configuration.shards.get(version.shard)
+    shard = scope.configuration.shards.get(version.shard)
     protocol = shard.protocol if shard else ShardProtocol.LOCAL
     has_prices = version.input_price is not None or version.output_price is not None
     if protocol not in LLM_PROTOCOLS and has_prices:
@@ -46,17 +44,13 @@ def _check_version(configuration: Configuration, version: Version) -> Iterator[I
         yield Issue.error(where, "its x-datatype is none of the protocol", hint, "unknown-datatype")
 
 
+def version_reads(version: Version) -> Iterator[EntityName]:
+    """Yield what `check_version` looks up."""
+    yield "shards", version.shard
+
+
 def _protocol(configuration: Configuration, ref: VersionRef) -> ShardProtocol | None:
     """Return the LLM protocol of a version, or None when it has none."""
     version = configuration.versions.get(ref)
     shard = configuration.shards.get(version.shard) if version else None
     return shard.protocol if shard is not None and shard.protocol in LLM_PROTOCOLS else None
-
-
-def _check_shard(shard: Shard) -> Iterator[Issue]:
-    if shard.protocol not in LLM_PROTOCOLS:
-        return
-    for index, endpoint in enumerate(shard.endpoints):
-        if "?" in endpoint or "#" in endpoint:
-            message = "the endpoint of an LLM has no query and no fragment"
-            yield Issue.error(f"shards.{shard.name}.endpoints[{index}]", message, "leave it out", "endpoint")

@@ -111,4 +111,4 @@ def test_a_model_that_the_server_lacks_is_named(talk: Talk) -> None:
     talk.ok("PATCH", "/v1/models/ranker/versions/v8", {"upstream_model": "nope"})
     answer = serve(talk, run.CUSTOMERS)
     assert answer.status == 502
-    assert "nope not found" in reason_of(talk, answer.headers)
+    assert "Model nope" in reason_of(talk, answer.headers)

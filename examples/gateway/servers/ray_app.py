@@ -55,6 +55,11 @@ class Shop:
             raise HTTPException(422, f"the customers lack {', '.join(missing)}")
         return {"chances": await self.model.remote(self.features.remote(customers))}
 
+    @api.get("/ready")
+    async def ready(self) -> dict[str, Any]:
+        """Answer when every stage does; Ray's own /-/healthz answers before they have started."""
+        return await self.score([{"age": 40, "spent": 0.0, "country": "DE"}])
+
 
 def main(port: int) -> None:
     # Bounded, and on loopback as far as Ray allows: its worker processes listen on all addresses of the machine.

@@ -58,10 +58,11 @@ def mlserver_command(python: Path, folder: Path, port: int, grpc_port: int) -> l
         "parameters": {"uri": "./model.joblib", "version": "1"},
     }
     (model / "model-settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    # debug=false: without it a failure answers with its traceback. Without parallel workers there is one process.
+    # Without parallel workers there is one process. `debug`, which is on, answers a failure with its traceback: the
+    # gateway takes the last line of it for the operators.
     server = {
         "host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port, "metrics_port": free_port(),
-        "parallel_workers": 0, "debug": False,
+        "parallel_workers": 0,
     }  # fmt: skip
     (folder / "settings.json").write_text(json.dumps(server), encoding="utf-8")
     return [str(python.with_name("mlserver")), "start", str(folder)]
@@ -94,7 +95,7 @@ SERVERS = {
     "ray": Server(
         packages=("ray[serve]", "scikit-learn", "pandas"),
         command=ray_command,
-        ready_path="/-/healthz",
+        ready_path="/ready",
         shard={"protocol": "json"},
         path="/",
         version={},
@@ -212,7 +213,7 @@ def register(api: Api, name: str, server: Server, endpoint: str) -> str:
     api("POST", "/v1/shards", shard)
     api("POST", "/v1/models", {"name": "shop"})
     api("POST", "/v1/models/shop/versions", {"version": name, "shard": name, **server.version})
-    objective = {"name": "buys-again", "model": "shop", "version": name, "timeout_ms": 10_000}
+    objective = {"name": "buys-again", "model": "shop", "version": name, "timeout_ms": 30_000}
     api("POST", "/v1/objectives", objective)
     token = api("POST", "/v1/tokens", {"name": f"{name}-client", "audience": "serve"})
     return str(token["token"])
