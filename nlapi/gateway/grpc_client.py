@@ -54,7 +54,7 @@ class GrpcClient:
             import_module("grpc.aio")
             import_module("nlapi.gateway.open_inference_messages")
         except ImportError as error:
-            message = f"shards with grpc:// endpoints need {error.name or 'grpcio'}, which is not installed"
+            message = "shards with grpc:// endpoints need grpcio and protobuf, of which one is not installed"
             raise UsageError(message, hint=install_hint("grpc")) from error
         self._credentials = self._credentials or self._read_credentials()
 

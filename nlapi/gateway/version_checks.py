@@ -34,7 +34,7 @@ def check_version(scope: CheckScope, key: object, version: Version) -> Iterator[
     if protocol not in (*LLM_PROTOCOLS, ShardProtocol.OPEN_INFERENCE) and version.upstream_model:
         message = f"shard {version.shard} has no models by name: the version takes no upstream_model"
         yield Issue.error(location, message, hint, "no-llm")
-    has_settings = version.upstream_version or version.form is not InputForm.TENSORS
+    has_settings = version.upstream_version or version.form is InputForm.COLUMNS
     if protocol is not ShardProtocol.OPEN_INFERENCE and has_settings:
         message = f"shard {version.shard} speaks no oip-v2: the version takes no upstream_version and no form"
         yield Issue.error(location, message, hint, "no-model-server")

@@ -119,8 +119,8 @@ class Version:
     """The name of the model at its server: the version's name for an LLM, else the model's, when empty."""
     upstream_version: str = ""
     """For a server of the Open Inference Protocol: the version's name there; the version's name when empty."""
-    form: InputForm = InputForm.TENSORS
-    """For a server of the Open Inference Protocol: the form of its input."""
+    form: InputForm | None = None
+    """For a server of the Open Inference Protocol: the form of its input; None is TENSORS."""
     input_price: float | None = None
     """For an LLM: dollars per million input tokens."""
     output_price: float | None = None

@@ -32,6 +32,8 @@ def llm() -> Iterator[Upstream]:
         {"key": "env:ORGANIZATION_TOKEN"},
         {"key": ""},
         {"headers": {"X-Token": "env:ORGANIZATION_TOKEN"}},
+        {"ca": "file:/run/secrets/ca.pem"},
+        {"certificate": "file:/run/secrets/gateway.pem"},
         {"protocol": "anthropic"},
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -249,6 +250,14 @@ def test_a_replica_that_failed_is_asked_whether_it_is_ready() -> None:
     assert failures == [(FailureKind.ERROR, True)] * 5 + [(FailureKind.UNAVAILABLE, False)]
     assert isinstance(outcomes[-1], InferenceResult)
     assert len(server.requests) == 6
+
+
+def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "grpc.aio", None)
+    far = Shard(name="far", protocol=ShardProtocol.OPEN_INFERENCE, endpoints=("grpc://127.0.0.1:9",))
+    with pytest.raises(UsageError, match="need grpcio and protobuf") as caught:
+        Cluster(far).prepare()
+    assert caught.value.hint == 'pip install "nlapi[grpc]"'
 
 
 def test_a_private_authority_and_a_client_certificate_are_used(tmp_path: Path) -> None:
