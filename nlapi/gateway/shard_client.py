@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
 from nlapi.gateway.client_tls import ClientTls
-from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient
+from nlapi.gateway.http_client import EndpointClient
 from nlapi.gateway.replica_health import UsualLatency
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class ShardClient:
 
     async def _read(self, answer: HttpAnswer) -> ShardResponse:
         try:
-            _check_codings(answer)
+            answer.check_codings()
             return ShardResponse(status=answer.status, body=await answer.read_all(self._max_body))
         finally:
             answer.close()
@@ -123,13 +123,3 @@ class ShardClient:
 
 # A server may have no such path, or not show it to everybody: the call itself decides then.
 _NO_READY_PATH = (401, 403, 404, 405, 501)
-
-
-def _check_codings(answer: HttpAnswer) -> None:
-    """AnswerBrokenError when the body is not what its sender meant, or its end is uncertain."""
-    # llhttp reads a body of an unknown transfer coding until the connection closes.
-    if answer.header("Transfer-Encoding").strip().lower() not in ("", "chunked"):
-        raise AnswerBrokenError("its transfer coding is unknown")
-    # Unpacked, 2 MiB may be 2 GiB.
-    if answer.header("Content-Encoding").strip().lower() not in ("", "identity"):
-        raise AnswerBrokenError("it is compressed, which was not asked for")
