@@ -137,7 +137,7 @@ def added_work(client: Client) -> tuple[Callable[[], None], Callable[[], None]]:
             decision = client.resolve(OBJECTIVE, context)
             payload_headers(decision, context, "", "")
             payload_body(decision, {"x": 1}, context, "")
-            parse_output(decision, RawAnswer(200, "application/json", b'{"score": 0.5}'), "")
+            parse_output(decision, RawAnswer(200, "application/json", b'{"score": 0.5}'), "", None)
 
     def by_hand() -> None:
         for number in range(LOOKUPS):

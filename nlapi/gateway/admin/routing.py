@@ -55,12 +55,15 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
     """Return where a client sends the payload, and in which form; a URL that begins with "/" is the gateway's own."""
     base, path = gateway.data_plane_url.rstrip("/"), f"/v1/objectives/{decision.objective}"
     shard = configuration.shards.get(decision.shard)
-    if not base or shard is None or shard.protocol not in _DIRECT_PROTOCOLS:
+    # A shard's key and headers are secrets that the gateway alone adds.
+    is_direct = shard is not None and shard.protocol in _DIRECT_PROTOCOLS and not (shard.key or shard.headers)
+    if not base or shard is None or not is_direct:
         return {"url": f"{base}{path}/serve", "protocol": GATEWAY_PROTOCOL}
-    # A tensor of one element is a number or an array of one, as the version's schema says.
-    version = configuration.versions[decision.version]
-    output = {"output": version.output} if version.output else {}
-    return {"url": f"{base}{path}/infer", "protocol": str(shard.protocol), **output}
+    destination: Json = {"url": f"{base}{path}/infer", "protocol": str(shard.protocol)}
+    if shard.protocol is ShardProtocol.OPEN_INFERENCE:
+        version = configuration.versions[decision.version]
+        destination |= {"input": version.input, "output": version.output, "form": str(version.form)}
+    return destination
 
 
 async def watch_routing(call: ApiCall) -> ApiResponse:

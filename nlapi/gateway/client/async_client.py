@@ -27,6 +27,7 @@ from nlapi.gateway.client.messages import (
     payload_headers,
 )
 from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient, NoAnswerError, NotSentError
+from nlapi.gateway.open_inference import TensorCall
 from nlapi.gateway.shard_client import parse_endpoint
 from nlapi.routing.model import Context
 
@@ -125,30 +126,30 @@ class AsyncClient:
         not idempotent and may have been served.
         """
         decision = await self.resolve(objective, context)
-        answer = await self._send_payload(decision, content, context, request_id, timeout_s)
+        answer, call = await self._send_payload(decision, content, context, request_id, timeout_s)
         if is_key_refusal(answer):
             self._cache.drop(decision)
             renewed = await self._resolve_shared(objective, context)
             if renewed.routing_key != decision.routing_key or renewed.url != decision.url:
                 decision = renewed
-                answer = await self._send_payload(decision, content, context, request_id, timeout_s)
+                answer, call = await self._send_payload(decision, content, context, request_id, timeout_s)
         if not 200 <= answer.status < 300:
             raise answer_error(answer)
-        served = parse_output(decision, answer, request_id)
+        served = parse_output(decision, answer, request_id, call)
         if served.decision.version != decision.version:
             self._cache.drop(decision)
         return served
 
     async def _send_payload(
         self, decision: ResolvedDecision, content: Any, context: Context, request_id: str, timeout_s: float | None
-    ) -> RawAnswer:
+    ) -> tuple[RawAnswer, TensorCall | None]:
         configuration = decision.objective_configuration
         if timeout_s is None:
             timeout_s = _number(configuration.get("timeout_ms"), DEFAULT_TIMEOUT_MS) / 1000 + GRACE_S
         repeatable = configuration.get("idempotent") is not False
         headers = payload_headers(decision, context, self._token, request_id)
-        body = payload_body(decision, content, context, request_id)
-        return await self._post(decision.url, headers, body, timeout_s, repeatable=repeatable)
+        body, call = payload_body(decision, content, context, request_id)
+        return await self._post(decision.url, headers, body, timeout_s, repeatable=repeatable), call
 
     async def _post(
         self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float, *, repeatable: bool

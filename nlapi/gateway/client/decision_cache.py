@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from nlapi.gateway.open_inference import OpenInferenceCodec
 from nlapi.routing.model import Context, VersionRef
 
 _Key: TypeAlias = tuple[object, ...]
@@ -38,8 +39,8 @@ class ResolvedDecision:
     since: int
     """the number of the objective's routing that decided"""
     objective_configuration: Mapping[str, object]
-    output_schema: Mapping[str, object] = field(default_factory=dict)
-    """the JSON Schema of the version's output"""
+    codec: OpenInferenceCodec | None = None
+    """for oip-v2: the form of the version's tensors"""
     stale: bool = False
     """whether it is older than it should be, as the gateway could not be asked again"""
 

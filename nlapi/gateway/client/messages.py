@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from nlapi.errors import NlapiError, SendError
-from nlapi.gateway import open_inference
+from nlapi.errors import ArgumentError, NlapiError, SendError
 from nlapi.gateway.client.decision_cache import ResolvedDecision
-from nlapi.routing.model import Context, VersionRef
+from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall
+from nlapi.routing.model import Context, InputForm, Shard, Version, VersionRef
 
 GATEWAY_PROTOCOL = "gateway"
 OPEN_INFERENCE_PROTOCOL = "oip-v2"
@@ -86,7 +86,7 @@ def parse_resolution(body: bytes, base_url: str, data_plane_url: str) -> Resolut
             names={name: decided[name] for name in _DECIDING if name in decided},
             url=_address(destination["url"], base_url, data_plane_url),
             protocol=destination["protocol"],
-            output_schema=destination.get("output", {}),
+            codec=_tensor_codec(destination) if destination["protocol"] == OPEN_INFERENCE_PROTOCOL else None,
             routing_key=document.get("routing_key", ""),
             since=document["since"],
             objective_configuration=configuration,
@@ -101,6 +101,17 @@ def parse_resolution(body: bytes, base_url: str, data_plane_url: str) -> Resolut
         raise SendError(
             "the answer of resolve is not that of a gateway", hint=f"check the address: {base_url}"
         ) from None
+
+
+def _tensor_codec(destination: Mapping[str, Any]) -> OpenInferenceCodec:
+    version = Version(
+        model="",
+        name="",
+        input=destination.get("input", {}),
+        output=destination.get("output", {}),
+        form=InputForm(destination.get("form", InputForm.TENSORS)),
+    )
+    return OpenInferenceCodec(version, Shard(name=""))
 
 
 def _address(url: str, base_url: str, data_plane_url: str) -> str:
@@ -134,16 +145,28 @@ def _header_json(context: Context) -> str:
     return json.dumps(dict(context)).replace("\x7f", "\\u007f")
 
 
-def payload_body(decision: ResolvedDecision, content: Any, context: Context, request_id: str) -> bytes:
-    """Return the body of a payload in the form that its destination takes."""
+def payload_body(
+    decision: ResolvedDecision, content: Any, context: Context, request_id: str
+) -> tuple[bytes, TensorCall | None]:
+    """Return the body of a payload in the form that its destination takes, and what reading the answer needs of it.
+
+    ArgumentError when the input has no such form.
+    """
     if decision.protocol == GATEWAY_PROTOCOL:
-        return orjson.dumps({"input": content, "context": context})
-    if decision.protocol == OPEN_INFERENCE_PROTOCOL:
-        return open_inference.encode_request(content, request_id)
-    return orjson.dumps(content)
+        return orjson.dumps({"input": content, "context": context}), None
+    if decision.codec is None:
+        return orjson.dumps(content), None
+    try:
+        return decision.codec.encode(content, request_id)
+    except ValueError as error:
+        raise ArgumentError(
+            f"the input has no form as tensors: {error}", hint="see the version's input schema"
+        ) from None
 
 
-def parse_output(decision: ResolvedDecision, answer: RawAnswer, request_id: str) -> ServeAnswer:
+def parse_output(
+    decision: ResolvedDecision, answer: RawAnswer, request_id: str, call: TensorCall | None
+) -> ServeAnswer:
     """Return the output of a version. ServingFailedError when the answer is not of its protocol."""
     try:
         if decision.protocol == GATEWAY_PROTOCOL:
@@ -153,8 +176,8 @@ def parse_output(decision: ResolvedDecision, answer: RawAnswer, request_id: str)
                 decision=_served_decision(decision, document["decision"]),
                 request_id=document["request_id"],
             )
-        if decision.protocol == OPEN_INFERENCE_PROTOCOL:
-            output = open_inference.decode_response(answer.body, decision.output_schema)
+        if decision.codec is not None and call is not None:
+            output = decision.codec.decode(answer.body, call)
         else:
             output = orjson.loads(answer.body)
     except (ValueError, KeyError, TypeError):
