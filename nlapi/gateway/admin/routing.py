@@ -15,7 +15,7 @@ from nlapi.gateway.codec import Json, encode_decision, slug
 from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.inference import UpstreamError
 from nlapi.routing.deciding_bucket import deciding_bucket
-from nlapi.routing.model import Configuration, Decision, ShardProtocol
+from nlapi.routing.model import Configuration, Decision, InputForm, ShardProtocol
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
@@ -62,7 +62,11 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
     destination: Json = {"url": f"{base}{path}/infer", "protocol": str(shard.protocol)}
     if shard.protocol is ShardProtocol.OPEN_INFERENCE:
         version = configuration.versions[decision.version]
-        destination |= {"input": version.input, "output": version.output, "form": str(version.form)}
+        destination |= {
+            "input": version.input,
+            "output": version.output,
+            "form": str(version.form or InputForm.TENSORS),
+        }
     return destination
 
 
