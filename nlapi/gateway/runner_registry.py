@@ -25,6 +25,7 @@ from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.local_runners import open_runner
 from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.gateway.snapshot import Snapshot
+from nlapi.gateway.worker_processes import ProcessRunner
 from nlapi.gateway.workflow import find_folder
 from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Shard, ShardProtocol, Version, VersionRef
 
@@ -304,6 +305,10 @@ class RunnerRegistry:
                 )
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
+            except OSError as error:
+                raise LoadError(version.ref, f"no worker process can be started: {error}") from error
+            if isinstance(runner, ProcessRunner):
+                await runner.connect()
         elif cluster := clusters.get(shard.name):
             try:
                 await asyncio.to_thread(cluster.prepare)
