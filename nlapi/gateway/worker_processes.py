@@ -189,8 +189,8 @@ _ANSWERS = msgspec.json.Decoder(Answer)
 def _read_outcome(connection: socket.socket, timeout_s: float) -> LoadOutcome | None:
     """Return the first frame of a worker; None when it does not come in time."""
     deadline = time.monotonic() + timeout_s
-    data = b""
-    while len(data) < FRAME_HEAD.size or len(data) < FRAME_HEAD.size + FRAME_HEAD.unpack_from(data)[0]:
+    data, end = b"", FRAME_HEAD.size
+    while len(data) < end or end == FRAME_HEAD.size:
         ready, _, _ = select.select([connection], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return None
@@ -198,7 +198,10 @@ def _read_outcome(connection: socket.socket, timeout_s: float) -> LoadOutcome | 
         if not part:
             return LoadOutcome(fault="it ended its process while it was loaded", hint=_IMPORT_HINT)
         data += part
-    return msgspec.json.decode(data[FRAME_HEAD.size :], type=LoadOutcome)
+        if len(data) >= FRAME_HEAD.size:
+            end = FRAME_HEAD.size + FRAME_HEAD.unpack_from(data)[0]
+    # A trial that has ended since may have sent a second frame.
+    return msgspec.json.decode(data[FRAME_HEAD.size : end], type=LoadOutcome)
 
 
 class WaitingCalls:
