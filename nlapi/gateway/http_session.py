@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,10 +19,10 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
-from aiohttp.connector import Connection
+from aiohttp.connector import AddrInfoType, Connection
 from yarl import URL
 
-from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
+from nlapi.gateway.http_client import AnswerBrokenError, AnswerTooLargeError, NoAnswerError, NotSentError
 
 # Stale connections that one request finds before it gives up. They are rare, unless a server always speaks first.
 MAX_STALE_CONNECTIONS = 8
@@ -30,6 +31,11 @@ MAX_STALE_CONNECTIONS = 8
 MAX_BYTES_AT_ONCE = 2**20
 
 MAX_REASON_CHARS = 200
+
+
+# Bytes that the kernel takes of an answer before they are read. By default it takes 6 MiB, and to throw them away, when
+# an endless answer is cut, holds the event loop up for 2 ms.
+RECEIVE_BUFFER_BYTES = 128 * 2**10
 
 
 class StaleConnectionError(ClientError):
@@ -69,13 +75,13 @@ class HttpAnswer:
     async def read_all(self, limit: int) -> bytes:
         """Return the rest of the body. AnswerBrokenError when it is not whole, or larger than `limit` bytes."""
         if (self._response.content_length or 0) > limit:
-            raise AnswerBrokenError(f"it is larger than {limit:,} bytes")
+            raise AnswerTooLargeError(f"it is larger than {limit:,} bytes")
         parts = []
         size = 0
         while part := await self.read():
             size += len(part)
             if size > limit:
-                raise AnswerBrokenError(f"it is larger than {limit:,} bytes")
+                raise AnswerTooLargeError(f"it is larger than {limit:,} bytes")
             parts.append(part)
         return b"".join(parts)
 
@@ -94,7 +100,7 @@ class HttpSession:
         # The engine bounds the calls in flight and their time. Nothing that an answer could use to reach others
         # (cookies, proxies) or to grow (encodings).
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=idle_s),
+            connector=TCPConnector(limit=0, keepalive_timeout=idle_s, socket_factory=_open_socket),
             timeout=ClientTimeout(total=None),
             cookie_jar=DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": "nlapi-gateway"},
@@ -135,6 +141,14 @@ class HttpSession:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _open_socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol = address[:3]
+    connection = socket.socket(family, kind, protocol)
+    # Before it connects: the other side is told of it then.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return connection
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,7 @@ import orjson
 from nlapi.gateway import open_inference
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
-from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
+from nlapi.gateway.http_client import AnswerBrokenError, AnswerTooLargeError, NoAnswerError, NotSentError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
 from nlapi.gateway.shard_client import ShardClient, ShardResponse, parse_endpoint
@@ -121,7 +121,8 @@ class Cluster:
                         )
                     except InferenceError as error:
                         failure = error
-                        if error.executed and not call.repeatable:
+                        # What is invalid here is invalid at every replica.
+                        if error.kind is FailureKind.INVALID or (error.executed and not call.repeatable):
                             break
                     else:
                         return _accept_response(answer, replica, len(attempted))
@@ -190,9 +191,9 @@ class Cluster:
             ) from error
         except AnswerBrokenError as error:
             replica.health.record_error(call.objective)
-            raise self._failure(
-                replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
-            ) from error
+            # Three replicas would send as much each, for one answer that is refused all the same.
+            kind = FailureKind.INVALID if isinstance(error, AnswerTooLargeError) else FailureKind.ERROR
+            raise self._failure(replica, call, kind, f"{replica.endpoint}: {error}", executed=True) from error
         finally:
             replica.in_flight -= 1
         if answer.status >= 500:

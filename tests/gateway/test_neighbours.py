@@ -249,8 +249,20 @@ def outcome(server: Callable[[], Any], request: InferenceRequest = CALM, **shard
 def test_an_answer_that_is_too_large_is_left_unread(script: list[Any]) -> None:
     failure, _ = outcome(lambda: Script(*script), max_answer_mb=1)
     assert isinstance(failure, InferenceError)
-    assert (failure.kind, failure.executed) == (FailureKind.ERROR, True)
+    assert (failure.kind, failure.executed) == (FailureKind.INVALID, True)
     assert "larger than 1,048,576 bytes" in failure.message
+
+
+def test_an_answer_that_is_too_large_is_asked_of_no_other_replica() -> None:
+    async def whole() -> str:
+        async with Calls(*(replica.url for replica in replicas), max_answer_mb=1) as call:
+            return await call(CALM, repeatable=True)
+
+    with ExitStack() as stack:
+        large = [head("application/json"), [chunk(b" " * 2**18)] * 9, Script.SILENCE]
+        replicas = [stack.enter_context(Script(*large)) for _ in range(3)]
+        assert asyncio.run(whole()) == "invalid"
+        assert sum(len(replica.received) for replica in replicas) == 1
 
 
 def test_an_answer_sends_the_gateway_nowhere() -> None:
