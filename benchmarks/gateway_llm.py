@@ -245,7 +245,7 @@ def _gateway(port: int, url: str, tokens: Path) -> None:
 
     models = tokens.parent / "models"
     (models / "noop").mkdir(parents=True)
-    (models / "noop" / "model.toml").write_text("", encoding="utf-8")
+    (models / "noop" / "model.toml").write_text('[run]\nmode = "inline"\n', encoding="utf-8")
     (models / "noop" / "stages.py").write_text("def predict(value):\n    return value\n", encoding="utf-8")
     store = GatewayStore(tokens.parent / "gateway.db")
     access = Access(store)

@@ -8,7 +8,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -292,6 +291,8 @@ SERVICE_NAME = "nlapi-gateway"
 def _create_provider(exporter: str, environment: Mapping[str, str]) -> Any:
     """Return an SDK provider that sends batches to an exporter."""
     # The SDK reads its other variables itself (sampler, endpoint, ...); its exporters register as entry points.
+    from importlib.metadata import entry_points
+
     try:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider

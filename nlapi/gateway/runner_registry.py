@@ -26,7 +26,7 @@ from nlapi.gateway.local_runners import open_runner
 from nlapi.gateway.shards import Cluster, RemoteRunner
 from nlapi.gateway.snapshot import Snapshot
 from nlapi.gateway.worker_processes import ProcessRunner
-from nlapi.gateway.workflow import find_folder
+from nlapi.gateway.workflow import Mode, find_folder, read_manifest
 from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Shard, ShardProtocol, Version, VersionRef
 
 LOCAL_SHARD = Shard(name="local")
@@ -42,6 +42,13 @@ Tolerance: TypeAlias = Callable[[VersionRef], bool]
 """Returns whether a revision is published although a version cannot be loaded."""
 
 _log = logging.getLogger(__name__)
+
+
+def _runs_in_process(folder: Path) -> bool:
+    try:
+        return read_manifest(folder).mode is Mode.PROCESS
+    except NlapiError:  # the trial says why
+        return False
 
 
 def tolerate_none(version: VersionRef) -> bool:
@@ -218,10 +225,11 @@ class RunnerRegistry:
                 folders[version.ref] = LoadError(version.ref, error.message, hint=error.hint)
         digests = {version.ref: version.digest for version in versions}
         # Content that was loaded before needs no trial: a rollback must not wait for the trial of a slow new version.
+        # One that runs in a process of its own is loaded there first anyway.
         tried = {
             ref: folder
             for ref, folder in folders.items()
-            if isinstance(folder, Path) and digests[ref] not in self._loadable
+            if isinstance(folder, Path) and digests[ref] not in self._loadable and not _runs_in_process(folder)
         }
         for ref, fault in zip(tried, try_loading(list(tried.values())) if tried else (), strict=True):
             if fault is not None:

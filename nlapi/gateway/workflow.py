@@ -279,8 +279,8 @@ def read_manifest(folder: Path) -> ModelManifest:
     _check_keys(stages, {"module"}, "stages.")
     _check_keys(trained, {"file", "columns", "labels"}, "trained.")
     trained_file = _get_text(trained, "file", "")
-    # Code of a version may compute for long, run native code or end its process: in that of the gateway it would hold up,
-    # or end, everybody.
+    # The code of a version may compute for long, run native code or end its process: in the gateway's own it would
+    # hold up, or end, everybody.
     mode = run.get("mode", Mode.PROCESS)
     if mode not in tuple(Mode):
         raise DescriptionError(f"{MANIFEST_NAME}: run.mode is {mode!r}", hint=f"one of {', '.join(Mode)}")
