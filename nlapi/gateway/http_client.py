@@ -17,6 +17,10 @@ class NotSentError(Exception):
     """There was no connection, so that nothing was sent."""
 
 
+class ConnectTimeoutError(NotSentError):
+    """There was no connection in time, which may be the caller's own short time."""
+
+
 class NoAnswerError(Exception):
     """A request may have been sent, and its connection was lost before an answer began."""
 

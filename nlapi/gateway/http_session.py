@@ -22,7 +22,13 @@ from aiohttp import (
 from aiohttp.connector import AddrInfoType, Connection
 from yarl import URL
 
-from nlapi.gateway.http_client import AnswerBrokenError, AnswerTooLargeError, NoAnswerError, NotSentError
+from nlapi.gateway.http_client import (
+    AnswerBrokenError,
+    AnswerTooLargeError,
+    ConnectTimeoutError,
+    NoAnswerError,
+    NotSentError,
+)
 
 # Stale connections that one request finds before it gives up. They are rare, unless a server always speaks first.
 MAX_STALE_CONNECTIONS = 8
@@ -126,7 +132,7 @@ class HttpSession:
                 if stale_count == MAX_STALE_CONNECTIONS:
                     raise NotSentError("no connection: the server speaks first") from error
             except ConnectionTimeoutError as error:
-                raise NotSentError(f"no connection within {connect_s * 1000:.0f} ms") from error
+                raise ConnectTimeoutError(f"no connection within {connect_s * 1000:.0f} ms") from error
             except ClientConnectorError as error:
                 raise NotSentError(f"no connection: {_reason(error)}") from error
             except (ServerDisconnectedError, OSError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import socketserver
 import threading
 from collections.abc import Callable
@@ -106,6 +107,24 @@ def test_a_deadline_that_is_too_short_for_the_model_takes_no_answer_from_another
     with ExitStack() as stack:
         replicas = [stack.enter_context(Model()) for _ in range(count)]
         asyncio.run(whole())
+
+
+def test_a_deadline_that_is_too_short_for_a_connection_takes_no_replica_from_another_objective() -> None:
+    async def whole(url: str) -> None:
+        async with Calls(url) as call:
+            for _ in range(5):
+                assert await call(BAD, 0.2) == "unavailable"
+            (replica,) = call.cluster.replica_health()
+            assert (replica["breaker"], replica["ejected_for"]) == ("closed", ["bad"])
+
+    # Nobody accepts: once its queue is full, the kernel lets further connections wait.
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        asyncio.run(whole(f"http://127.0.0.1:{listener.getsockname()[1]}"))
 
 
 def test_a_replica_that_answers_nobody_is_left_by_all_objectives() -> None:
