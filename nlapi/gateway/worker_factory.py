@@ -77,14 +77,17 @@ class WorkerFactory:
         if not CAN_FORK:
             return _start_alone(order, theirs)
         try:
-            return self._ask(order, theirs)
+            process = self._ask(order, theirs)
         except (OSError, EOFError):  # the helper has ended
             self.close()
             try:
-                return self._ask(order, theirs)
+                process = self._ask(order, theirs)
             except EOFError as error:
                 self.close()
                 raise OSError("the process that starts workers does not start") from error
+        if not process:
+            raise OSError("the system starts no further process")
+        return process
 
     def _ask(self, order: StartOrder, theirs: socket.socket) -> int:
         control = self._control or self._start_helper()
@@ -157,20 +160,18 @@ class _Helper:
     def run(self) -> None:
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _do_nothing)
-        while True:
-            ready = {key.fileobj for key, _ in self._selector.select(None if self._workers else IDLE_S)}
-            if not ready:
-                break
-            if self._wake_reader in ready:
-                os.read(self._wake_reader, 4096)
-                self._reap()
-            if self._control in ready:
-                try:
+        try:
+            while ready := {key.fileobj for key, _ in self._selector.select(None if self._workers else IDLE_S)}:
+                if self._wake_reader in ready:
+                    os.read(self._wake_reader, 4096)
+                    self._reap()
+                if self._control in ready:
                     self._fork()
-                except EOFError:  # the gateway is gone
-                    break
-        for process in self._workers:
-            os.kill(process, signal.SIGKILL)
+        except (EOFError, ConnectionError):  # the gateway is gone
+            pass
+        finally:
+            for process in self._workers:
+                os.kill(process, signal.SIGKILL)
 
     def _fork(self) -> None:
         head, descriptors, _, _ = socket.recv_fds(self._control, FRAME_HEAD.size, 1)
@@ -179,7 +180,12 @@ class _Helper:
         head += _receive(self._control, FRAME_HEAD.size - len(head))
         order: StartOrder = pickle.loads(_receive(self._control, *FRAME_HEAD.unpack(head)))  # noqa: S301 - of the gateway
         connection = socket.socket(fileno=descriptors[0])
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError:  # too many processes, or no memory
+            connection.close()
+            self._control.sendall(FRAME_HEAD.pack(0))
+            return
         if process == 0:
             self._become_worker(connection, order)
         self._workers[process] = connection
