@@ -165,7 +165,7 @@ def _memory(pid: int) -> float:
     while waiting:
         number = waiting.pop()
         status = Path(f"/proc/{number}/status").read_text(encoding="ascii")
-        total += int(status.partition("VmRSS:")[2].split()[0])
+        total += int((status.partition("VmRSS:")[2].split() or ["0"])[0])  # a process that ends has none
         for task in Path(f"/proc/{number}/task").iterdir():
             waiting += map(int, (task / "children").read_text().split())
     return total / 1024

@@ -105,6 +105,8 @@ class WorkerFactory:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the gateway, which ends its helper
             )
+        # Else one that ends because it is idle would stay a zombie until the next start.
+        threading.Thread(target=self._helper.wait, name="worker helper", daemon=True).start()
         self._control = ours
         return ours
 
