@@ -44,6 +44,15 @@ Tolerance: TypeAlias = Callable[[VersionRef], bool]
 _log = logging.getLogger(__name__)
 
 
+def has_local_versions(configuration: Configuration) -> bool:
+    """Return whether a version of a configuration runs on this machine, so that processes have to be started."""
+    shards = configuration.shards
+    return any(
+        shards.get(version.shard, LOCAL_SHARD).protocol is ShardProtocol.LOCAL
+        for version in configuration.versions.values()
+    )
+
+
 def _runs_in_process(folder: Path) -> bool:
     try:
         return read_manifest(folder).mode is Mode.PROCESS

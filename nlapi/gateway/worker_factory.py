@@ -43,6 +43,12 @@ class WorkerFactory:
         self._helper: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
+    def warm_up(self) -> None:
+        """Let the helper start in the background, as a worker will be needed soon."""
+        with self._lock, suppress(OSError):  # `start` says why
+            if CAN_FORK and self._control is None:
+                self._start_helper()
+
     def start(self, manifest: ModelManifest, *, nice: int = 0, is_trial: bool = False) -> tuple[socket.socket, int]:
         """Start a worker; return the gateway's end of its socket and its process id. OSError when that is impossible.
 
