@@ -169,23 +169,24 @@ class Gateway:
             headers = self._guard.check(scope["headers"])
             authorization = llm_fronts.authorization(headers) if front else headers.get("authorization")
             caller = await self.access.authenticate(authorization)
-            operation, values = self._router.match(scope["method"], path)
+            match = self._router.match(scope["method"], path)
+            operation = match.operation
             if entry is not None:
                 entry.operation, entry.caller, entry.client = operation.id, caller.name, caller.client
             check_permission(caller, operation.audiences, operation.role)
             # The limit comes before the body: a client over its limits must not cost the time to read and parse it.
             if operation.id in SERVE_OPERATIONS:
-                self.engine.check_limit(values.get("objective", ""), caller.client)
+                self.engine.check_limit(match.texts.get("objective", ""), caller.client)
                 body_pending = True
                 abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
-                connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS), abort=abort)
+                connection = AsgiConnection(receive, send, _RESPONSE_HEADERS, abort=abort)
             content = await _read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
             call = ApiCall(
                 gateway=self,
                 operation=operation.id,
                 caller=caller,
-                path=operation.check_path(values),
+                path=match.values,
                 query=operation.check_query(_parse_query(scope["query_string"])),
                 headers=operation.check_headers(headers),
                 body=operation.check_body(content, media_type)
@@ -405,15 +406,13 @@ async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None
     except (TypeError, UnicodeEncodeError):
         answer = _problem_response(GatewayProblem(502, "the output is not JSON", code="version_failed"))
         content = orjson.dumps(answer.body)
-    content_headers = [
-        (b"content-type", answer.media_type.encode("latin-1")),
-        (b"content-length", str(len(content)).encode()),
-    ]
-    headers = [
-        *(content_headers if answer.status != 304 else ()),
-        *(_RESPONSE_HEADERS if "Cache-Control" not in answer.headers else _RESPONSE_HEADERS[:1]),
-        *((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in answer.headers.items()),
-    ]
+    headers: list[tuple[bytes, bytes]] = []
+    if answer.status != 304:
+        headers.append((b"content-type", answer.media_type.encode("latin-1")))
+        headers.append((b"content-length", b"%d" % len(content)))
+    headers += _RESPONSE_HEADERS if "Cache-Control" not in answer.headers else _RESPONSE_HEADERS[:1]
+    for name, value in answer.headers.items():
+        headers.append((name.lower().encode("latin-1"), str(value).encode("latin-1")))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
 

@@ -8,8 +8,9 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from nlapi.gateway import problems
 from nlapi.gateway.allowed_references import AllowedReferences
@@ -393,6 +394,7 @@ def _build_response(
     return InferenceResponse(
         output=result.output,
         decision=exchange.plan.decision,
+        decision_document=exchange.plan.decision_document,
         request_id=exchange.request.request_id,
         version=version,
         stages=result.stages,

@@ -27,7 +27,8 @@ from nlapi.gateway.remote_runner import RemoteRunner
 from nlapi.gateway.shard_access import ShardAccess
 from nlapi.gateway.shards import Cluster
 from nlapi.gateway.snapshot import Snapshot
-from nlapi.gateway.workflow import find_folder
+from nlapi.gateway.worker_processes import ProcessRunner
+from nlapi.gateway.workflow import Mode, find_folder, read_manifest
 from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Shard, ShardProtocol, Version, VersionRef
 
 LOCAL_SHARD = Shard(name="local")
@@ -43,6 +44,22 @@ Tolerance: TypeAlias = Callable[[VersionRef], bool]
 """Returns whether a revision is published although a version cannot be loaded."""
 
 _log = logging.getLogger(__name__)
+
+
+def has_local_versions(configuration: Configuration) -> bool:
+    """Return whether a version of a configuration runs on this machine, so that processes have to be started."""
+    shards = configuration.shards
+    return any(
+        shards.get(version.shard, LOCAL_SHARD).protocol is ShardProtocol.LOCAL
+        for version in configuration.versions.values()
+    )
+
+
+def _runs_in_process(folder: Path) -> bool:
+    try:
+        return read_manifest(folder).mode is Mode.PROCESS
+    except NlapiError:  # the trial says why
+        return False
 
 
 def tolerate_none(version: VersionRef) -> bool:
@@ -221,10 +238,11 @@ class RunnerRegistry:
                 folders[version.ref] = LoadError(version.ref, error.message, hint=error.hint)
         digests = {version.ref: version.digest for version in versions}
         # Content that was loaded before needs no trial: a rollback must not wait for the trial of a slow new version.
+        # One that runs in a process of its own is loaded there first anyway.
         tried = {
             ref: folder
             for ref, folder in folders.items()
-            if isinstance(folder, Path) and digests[ref] not in self._loadable
+            if isinstance(folder, Path) and digests[ref] not in self._loadable and not _runs_in_process(folder)
         }
         for ref, fault in zip(tried, try_loading(list(tried.values())) if tried else (), strict=True):
             if fault is not None:
@@ -308,6 +326,10 @@ class RunnerRegistry:
                 )
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
+            except OSError as error:
+                raise LoadError(version.ref, f"no worker process can be started: {error}") from error
+            if isinstance(runner, ProcessRunner):
+                await runner.connect()
         elif cluster := clusters.get(shard.name):
             # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
             resource = cluster.separate_copy() if shadow else cluster

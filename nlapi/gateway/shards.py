@@ -11,9 +11,15 @@ from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.grpc_client import GrpcClient
-from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
+from nlapi.gateway.http_client import (
+    AnswerBrokenError,
+    AnswerTooLargeError,
+    ConnectTimeoutError,
+    NoAnswerError,
+    NotSentError,
+)
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult, UpstreamError
-from nlapi.gateway.replica_health import ReplicaHealth
+from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
 from nlapi.gateway.server_errors import clean_text, error_text
 from nlapi.gateway.shard_access import ShardAccess, secret_texts
 from nlapi.gateway.shard_checks import is_grpc
@@ -25,6 +31,10 @@ MAX_ATTEMPTS = 3
 
 # The part of the timeout for opening a connection: an address that does not answer leaves time for another replica.
 CONNECT_TIME_SHARE = 0.25
+
+# Seconds for a connection below which the caller's own deadline is to blame, and not the replica: with 12 ms for it, an
+# objective on a busy machine took the replicas from all others.
+PATIENT_CONNECT_S = 0.25
 
 # The part of the timeout for a replica that has failed before: another one may have to answer in the rest.
 TRIAL_TIME_SHARE = 0.5
@@ -113,7 +123,8 @@ class Cluster:
                         )
                     except InferenceError as error:
                         failure = error
-                        if error.executed and not call.repeatable:
+                        # What is invalid here is invalid at every replica.
+                        if error.kind is FailureKind.INVALID or (error.executed and not call.repeatable):
                             break
                     else:
                         return self._accept_response(answer, replica, len(attempted))
@@ -182,10 +193,14 @@ class Cluster:
     async def _send(self, replica: Replica, call: ShardCall) -> ShardResponse:
         replica.in_flight += 1
         sent_at = perf_counter()
+        connect_s = call.timeout_s * CONNECT_TIME_SHARE
         try:
-            answer = await self._client.infer(replica.url, call, call.timeout_s * CONNECT_TIME_SHARE)
+            answer = await self._client.infer(replica.url, call, connect_s)
         except NotSentError as error:
-            replica.health.record_lost(is_reachable=False)
+            if isinstance(error, ConnectTimeoutError) and connect_s < PATIENT_CONNECT_S:
+                replica.health.record_error(call.objective)
+            else:
+                replica.health.record_lost(is_reachable=False)
             raise self._failure(
                 replica, call, FailureKind.UNAVAILABLE, f"{replica.endpoint}: {error}", executed=False
             ) from error
@@ -196,9 +211,9 @@ class Cluster:
             ) from error
         except AnswerBrokenError as error:
             replica.health.record_error(call.objective)
-            raise self._failure(
-                replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
-            ) from error
+            # Three replicas would send as much each, for one answer that is refused all the same.
+            kind = FailureKind.INVALID if isinstance(error, AnswerTooLargeError) else FailureKind.ERROR
+            raise self._failure(replica, call, kind, f"{replica.endpoint}: {error}", executed=True) from error
         finally:
             replica.in_flight -= 1
         if answer.status >= 500:
