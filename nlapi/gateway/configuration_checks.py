@@ -18,7 +18,7 @@ from nlapi.routing.check_sections import (
     Section,
     WholeSection,
 )
-from nlapi.routing.model import Configuration, Shadow, Shard, ShardProtocol, Version
+from nlapi.routing.model import CONTENT_PROTOCOLS, Configuration, Shadow, Shard, Version
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
 _METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
@@ -30,14 +30,14 @@ def validate_configuration(configuration: Configuration) -> list[Issue]:
 
 
 def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
-    if shard.protocol is not ShardProtocol.LOCAL and not shard.endpoints:
+    if shard.protocol not in CONTENT_PROTOCOLS and not shard.endpoints:
         yield Issue.error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", rule="no-endpoint")
     for index, endpoint in enumerate(shard.endpoints):
-        if fault := _endpoint_fault(endpoint):
+        if fault := endpoint_fault(endpoint):
             yield Issue.error(f"shards.{shard.name}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
 
 
-def _endpoint_fault(endpoint: str) -> str:
+def endpoint_fault(endpoint: str) -> str:
     """Return the reason to refuse an endpoint, or "" when it is allowed."""
     # Private addresses are allowed, as shards are on private networks.
     try:

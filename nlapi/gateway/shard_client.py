@@ -24,6 +24,8 @@ class ShardResponse:
 
     status: int
     body: bytes
+    server_timing: str = ""
+    """its Server-Timing header"""
 
 
 def parse_endpoint(url: str) -> str:
@@ -66,7 +68,8 @@ class ShardClient:
         answer = await self._http.post(url, headers, body, connect_s=connect_s, repeatable=repeatable)
         try:
             _check_codings(answer)
-            return ShardResponse(status=answer.status, body=await answer.read_all(self._max_body))
+            body = await answer.read_all(self._max_body)
+            return ShardResponse(status=answer.status, body=body, server_timing=answer.header("Server-Timing"))
         finally:
             answer.close()
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 from urllib.parse import quote
 
 import orjson
@@ -15,6 +16,7 @@ import orjson
 from nlapi.gateway import open_inference
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
+from nlapi.gateway.hosts.messages import HostedContent, decode_server_timing
 from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
 from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
@@ -23,6 +25,9 @@ from nlapi.gateway.snapshot import Clock
 from nlapi.routing.model import Shard, ShardProtocol, Version
 
 MAX_ATTEMPTS = 3
+
+# RFC 6585 §4 and RFC 9110 §15.5.20: such a request was not executed, and may be sent elsewhere.
+NOT_EXECUTED = {429: "has too much to do", 421: "has not loaded the version"}
 
 # The part of the timeout for opening a connection: an address that does not answer leaves time for another replica.
 CONNECT_TIME_SHARE = 0.25
@@ -43,6 +48,8 @@ class ShardCall:
     objective: str
     usual: UsualLatency
     """of the version that is called"""
+    content: HostedContent | None = None
+    """the content that a replica has to have loaded; None where every replica of the shard serves the version"""
 
 
 class Replica:
@@ -52,31 +59,50 @@ class Replica:
         self.endpoint = url
         self.url = parse_endpoint(url)
         self.health = ReplicaHealth(clock)
+        self.contents: frozenset[HostedContent] = frozenset()
+        """what a serving host has loaded"""
         self.in_flight = 0
         self.answered = 0
         self.failed = 0
 
 
-class Cluster:
-    """The replicas of a shard. UsageError when an endpoint is not a URL."""
+class ReplicaSource(Protocol):
+    """The replicas of shards whose hosts register themselves."""
 
-    def __init__(self, shard: Shard, clock: Clock = time.monotonic) -> None:
+    @property
+    def generation(self) -> int:
+        """A number that is another one when a replica has come, changed or gone."""
+
+    def replicas(self, shard: str) -> Mapping[str, frozenset[HostedContent]]:
+        """Return the addresses that take calls, with what each has loaded."""
+
+    async def wait_replica(self, shard: str, content: HostedContent) -> None:
+        """Wait for a replica as long as some may not be heard yet."""
+
+
+class Cluster:
+    """The replicas of a shard: its endpoints, or the hosts of a source. UsageError when an endpoint is not a URL."""
+
+    def __init__(self, shard: Shard, clock: Clock = time.monotonic, source: ReplicaSource | None = None) -> None:
         self.shard = shard
         self._clock = clock
         self._client = ShardClient(shard.max_answer_mb * 2**20)
         self._replicas = [Replica(url, clock) for url in shard.endpoints]
+        self._source = source
+        self._generation = -1
         self._next_index = 0
         self.bulkhead = Bulkhead.of_shard(shard)
 
     def separate_copy(self) -> Cluster:
         """Return a Cluster of the same shard with separate connections, counts and breakers."""
-        return Cluster(self.shard, self._clock)
+        return Cluster(self.shard, self._clock, self._source)
 
     def replica_health(self) -> list[dict[str, object]]:
         """Return endpoint, breaker, the objectives that alone do not call it, and counts of calls of each replica.
 
         At most half of the replicas are open while they take connections; the others are called last (half open).
         """
+        self._refresh()
         ejected = self._ejected()
         return [
             {
@@ -111,7 +137,9 @@ class Cluster:
         sent_at = perf_counter()
         try:
             async with asyncio.timeout(call.timeout_s):
-                while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted, call.objective)):
+                if self._source is not None and call.content is not None:
+                    await self._source.wait_replica(self.shard.name, call.content)
+                while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted, call)):
                     attempted.append(replica)
                     sent_at = perf_counter()
                     decided = replica.health.half_open(call.objective)
@@ -126,18 +154,40 @@ class Cluster:
                     else:
                         return _accept_response(answer, replica, len(attempted))
         except TimeoutError:
+            if not attempted:
+                raise failure from None
             failure = self._count_slow(attempted[-1], call, perf_counter() - sent_at)
         raise InferenceError(failure.kind, failure.message, executed=failure.executed, attempts=len(attempted))
 
-    def _next_replica(self, attempted: list[Replica], objective: str) -> Replica | None:
+    def _refresh(self) -> None:
+        """Take the hosts that are registered now; those that stay have their health and their counts."""
+        if self._source is None or self._source.generation == self._generation:
+            return
+        self._generation = self._source.generation
+        known = {replica.endpoint: replica for replica in self._replicas}
+        self._replicas = []
+        for url, contents in self._source.replicas(self.shard.name).items():
+            replica = known.get(url) or Replica(url, self._clock)
+            replica.contents = contents
+            self._replicas.append(replica)
+        self.bulkhead.resize(self.shard, len(self._replicas))
+
+    def _next_replica(self, attempted: list[Replica], call: ShardCall) -> Replica | None:
         """Return the ready replica with the fewest calls in flight, or None; equal ones take turns.
 
         When none is ready, a call that no replica has had goes to the least bad of those that take connections.
         """
-        count = len(self._replicas)
+        self._refresh()
+        objective, count = call.objective, len(self._replicas)
         rotated = (self._replicas[(self._next_index + step) % count] for step in range(count))
         capacity = self.shard.concurrency
-        free = [replica for replica in rotated if replica not in attempted and replica.in_flight < capacity]
+        free = [
+            replica
+            for replica in rotated
+            if replica not in attempted
+            and replica.in_flight < capacity
+            and (call.content is None or call.content in replica.contents)
+        ]
         ready = [replica for replica in free if replica.health.allows_call(objective)]
         if ready or attempted:
             return min(ready, key=lambda replica: replica.in_flight, default=None)
@@ -200,8 +250,8 @@ class Cluster:
             text = f"{replica.endpoint} answered {answer.status}"
             raise self._failure(replica, call, FailureKind.ERROR, text, executed=True)
         replica.health.record_answer(call.objective)
-        if answer.status == 429:
-            text = f"{replica.endpoint} has too much to do"
+        if answer.status in NOT_EXECUTED:
+            text = f"{replica.endpoint} {NOT_EXECUTED[answer.status]}"
             raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False)
         call.usual.record(perf_counter() - sent_at)
         replica.answered += 1
@@ -241,7 +291,8 @@ def _accept_response(answer: ShardResponse, replica: Replica, attempts: int) -> 
     if not 200 <= answer.status < 300:
         text = f"{replica.endpoint} answered {answer.status}"
         raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=attempts)
-    return InferenceResult(output=answer.body, stages={}, attempts=attempts, endpoint=replica.endpoint)
+    stages = decode_server_timing(answer.server_timing) if answer.server_timing else {}
+    return InferenceResult(output=answer.body, stages=stages, attempts=attempts, endpoint=replica.endpoint)
 
 
 class RemoteRunner:
