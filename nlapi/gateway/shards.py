@@ -161,9 +161,9 @@ class Cluster:
 
     def _refresh(self) -> None:
         """Take the hosts that are registered now; those that stay have their health and their counts."""
-        if self._source is None or self._source.generation == self._generation:
+        if self._source is None or (generation := self._source.generation) == self._generation:
             return
-        self._generation = self._source.generation
+        self._generation = generation
         known = {replica.endpoint: replica for replica in self._replicas}
         self._replicas = []
         for url, contents in self._source.replicas(self.shard.name).items():

@@ -22,8 +22,10 @@ from nlapi.gateway.hosts.messages import INTERVAL_S, HostDemand, HostHeartbeat
 if TYPE_CHECKING:
     import httpx2
 
-# Seconds until a heartbeat that failed is repeated: a gateway that was restarted waits for its hosts.
+# Seconds until a heartbeat without an answer is repeated: a gateway that was restarted waits for its hosts.
 RETRY_S = 0.2
+# Seconds until one that was refused is, as for its token; each refusal is a line of the gateway's audit log.
+REFUSED_RETRY_S = 5.0
 RESOLVE_INTERVAL_S = 5.0
 """seconds between two look-ups of the names of gateways"""
 REPLY_TIMEOUT_S = 5 * INTERVAL_S
@@ -42,6 +44,10 @@ class HostIdentity:
     def headers(self) -> dict[str, str]:
         """Return the header with the token as it is now. UsageError when there is none."""
         return {"Authorization": f"Bearer {self.read_token()}"}
+
+
+class HeartbeatRefusedError(NlapiError):
+    """A gateway answered to a heartbeat, and did not take it."""
 
 
 class GatewayRegistration:
@@ -92,13 +98,17 @@ class GatewayRegistration:
 
     async def _listen(self) -> None:
         while True:
+            known = self._known_demand
             try:
-                await self._beat(self._known_demand)
+                await self._beat(known)
             except NlapiError as error:
                 # The gateway may have been restarted, and knows neither this host nor the tag.
                 self._known_demand = ""
                 self._log_failure(error.message)
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(REFUSED_RETRY_S if isinstance(error, HeartbeatRefusedError) else RETRY_S)
+            else:
+                if known == self._known_demand:  # a gateway that drains answers at once
+                    await asyncio.sleep(RETRY_S)
 
     async def _report(self) -> None:
         while True:
@@ -117,7 +127,9 @@ class GatewayRegistration:
             self._versions.demand(self._gateway, demand, partial(self._reader.fetch, artifacts=self._artifacts))
 
     async def _send(self, *, known: str = "", draining: bool = False) -> HostDemand:
-        """Send a heartbeat and return what is demanded. DescriptionError when the gateway does not take it."""
+        """Send a heartbeat and return what is demanded. HeartbeatRefusedError when the gateway does not take it,
+        UsageError when it does not answer.
+        """
         import httpx2
 
         heartbeat = HostHeartbeat(
@@ -134,11 +146,11 @@ class GatewayRegistration:
         except httpx2.HTTPError as error:
             raise UsageError(f"no answer: {type(error).__name__}") from error
         if response.status_code != 200:
-            raise UsageError(f"it answered {response.status_code}: {_detail(response)}")
+            raise HeartbeatRefusedError(f"it answered {response.status_code}: {_detail(response)}")
         try:
             return HostDemand.from_json(response.json())
         except (ValueError, KeyError, TypeError) as error:
-            raise UsageError("it gave no list of versions", hint="give the address of a gateway") from error
+            raise HeartbeatRefusedError("it gave no list of versions", hint="give the address of a gateway") from error
 
     def _log_failure(self, reason: str) -> None:
         if reason != self._failure:  # once, and not five times a second

@@ -53,6 +53,8 @@ class HostRegistry:
         self._clock = clock
         self._opened_at: float | None = None
         self._hosts: dict[str, ServingHost] = {}
+        self._beats: dict[str, list[tuple[str, HostHeartbeat]]] | None = None
+        """shard -> the names and heartbeats of its hosts; None until it is asked for again after a change"""
         self._demands: dict[ContentDemand, None] = {}
         self._instance = secrets.token_hex(4)
         self._demand_count = 0
@@ -83,16 +85,16 @@ class HostRegistry:
 
     def replicas(self, shard: str) -> dict[str, frozenset[HostedContent]]:
         """Return the addresses of a shard's hosts that take calls, with what each has loaded."""
-        return {host.heartbeat.url: host.heartbeat.ready for host in self.hosts() if host.heartbeat.shard == shard}
+        return {beat.url: beat.ready for _, beat in self._of_shard(shard)}
 
     def problem(self, shard: str, content: HostedContent) -> str:
         """Return the reason why no host can run a content; "" when one can."""
-        hosts = [host for host in self.hosts() if host.heartbeat.shard == shard]
-        if any(content in host.heartbeat.ready for host in hosts):
+        hosts = self._of_shard(shard)
+        if any(content in beat.ready for _, beat in hosts):
             return ""
-        for host in hosts:
-            if reason := host.heartbeat.failed.get(content, ""):
-                return f"host {host.name}: {reason}"
+        for name, beat in hosts:
+            if reason := beat.failed.get(content, ""):
+                return f"host {name}: {reason}"
         return f"no host of shard {shard} has it" if hosts else f"shard {shard} has no host"
 
     def record(self, name: str, heartbeat: HostHeartbeat) -> None:
@@ -163,14 +165,14 @@ class HostRegistry:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    beats = [host.heartbeat for host in self.hosts() if host.heartbeat.shard == shard]
+                    beats = [beat for _, beat in self._of_shard(shard)]
                     if beats and all(content in beat.ready or content in beat.failed for beat in beats):
                         break
                     if not beats and not self.is_settling:
                         break
                     await self._wait_change()
         except TimeoutError:
-            beats = [host.heartbeat for host in self.hosts() if host.heartbeat.shard == shard]
+            beats = [beat for _, beat in self._of_shard(shard)]
         ready_count = sum(content in beat.ready for beat in beats)
         if ready_count <= sum(content in beat.failed for beat in beats):
             reason = self.problem(shard, content) or f"most hosts of shard {shard} cannot load it"
@@ -190,7 +192,17 @@ class HostRegistry:
         except TimeoutError:
             return
 
+    def _of_shard(self, shard: str) -> list[tuple[str, HostHeartbeat]]:
+        self._expire()
+        if self._beats is None:
+            self._beats = {}
+            for host in self.hosts():
+                self._beats.setdefault(host.heartbeat.shard, []).append((host.name, host.heartbeat))
+        return self._beats.get(shard, [])
+
     def _expire(self) -> None:
+        if self._clock() < self._next_expiry:
+            return
         silent_since = self._clock() - EXPIRY_S
         gone = [name for name, host in self._hosts.items() if host.seen_at <= silent_since]
         for name in gone:
@@ -201,6 +213,7 @@ class HostRegistry:
 
     def _notify(self) -> None:
         self._generation += 1
+        self._beats = None
         self._change.set()
         self._change = asyncio.Event()
 
