@@ -327,6 +327,11 @@ class RunnerRegistry:
             hint = "reload the version, or register it under another name"
             raise LoadError(version.ref, "it is not copied, and hosts get copies alone", hint=hint)
         content = HostedContent(digest=version.digest, shadow=shadow)
+        try:
+            # Hosts read it here: what is missing is stored again from its source, or from the shared database.
+            await asyncio.to_thread(self._find_folder, version)
+        except NlapiError as error:
+            _log.warning("hosts cannot read the content of %s here: %s", version.ref, error.message)
         demand = self._hosts.demand(shard.name, content, version.ref)
         try:
             if waits:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.artifacts import ArtifactStore, short_digest
@@ -98,8 +98,8 @@ class HostedVersions:
         """Load and unload, for ever."""
         while True:
             self._wake.clear()
-            for content, fetch in self._missing(is_tried=True).items():
-                await self._load(content, fetch)
+            for content, fetchers in self._missing(is_tried=True).items():
+                await self._load(content, fetchers)
             await self._unload()
             try:
                 async with asyncio.timeout(RETRY_S):
@@ -112,26 +112,28 @@ class HostedVersions:
         loaded, self._loaded = self._loaded, {}
         await asyncio.gather(*(version.runner.close() for version in loaded.values()), return_exceptions=True)
 
-    def _demanded(self) -> Mapping[HostedContent, Fetch]:
-        return {
-            content: self._fetchers[gateway] for gateway, demand in self._demands.items() for content in demand.versions
-        }
+    def _demanded(self) -> dict[HostedContent, list[Fetch]]:
+        demanded: dict[HostedContent, list[Fetch]] = {}
+        for gateway, demand in self._demands.items():
+            for content in demand.versions:
+                demanded.setdefault(content, []).append(self._fetchers[gateway])
+        return demanded
 
-    def _missing(self, *, is_tried: bool) -> dict[HostedContent, Fetch]:
+    def _missing(self, *, is_tried: bool) -> dict[HostedContent, list[Fetch]]:
         """Return what is demanded and not loaded; with `is_tried` also what failed a while ago, else nothing of it."""
         now = time.monotonic()
         return {
-            content: fetch
-            for content, fetch in self._demanded().items()
+            content: fetchers
+            for content, fetchers in self._demanded().items()
             if content not in self._loaded
             and (content not in self.failed or (is_tried and now >= self._retry_at[content]))
         }
 
-    async def _load(self, content: HostedContent, fetch: Fetch) -> None:
+    async def _load(self, content: HostedContent, fetchers: Sequence[Fetch]) -> None:
         try:
             # A damaged copy, as of a full disk, is downloaded again.
             if not await asyncio.to_thread(self._artifacts.is_sound, content.digest):
-                await fetch(content.digest)
+                await _fetch_any(content.digest, fetchers)
             runner = await asyncio.to_thread(self._open, content)
         except (NlapiError, OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "message", "") or f"{type(error).__name__}: {error}"
@@ -166,3 +168,11 @@ class HostedVersions:
         if self._demands:
             used = {content.digest for content in (*demanded, *self._loaded)}
             await asyncio.to_thread(self._artifacts.prune, used)
+
+
+async def _fetch_any(digest: str, fetchers: Sequence[Fetch]) -> None:
+    """Store a content from the first gateway that has it. DescriptionError of the last one when none has."""
+    for fetch in fetchers[:-1]:
+        with suppress(DescriptionError):
+            return await fetch(digest)
+    return await fetchers[-1](digest)
