@@ -6,10 +6,12 @@ import asyncio
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from tests.gateway.clock import Clock
 from tests.gateway.gateway_app import Asking, Load
 from tests.gateway.kit import Talk, gateway
 from tests.gateway.processes import NLAPI, ROOT, ServeProcess, free_port, serve_process
-from tests.gateway.versions import write
+from tests.gateway.versions import PATIENCE_S, write
 
 STAGES = """
     import os
@@ -69,8 +71,6 @@ class Remote:
 
     @contextmanager
     def connect(self, client: str = "web") -> Iterator[Asking]:
-        from http.client import HTTPConnection
-
         connection = HTTPConnection(self.served.address, timeout=60)
         yield Asking(connection, self.served.web)
         connection.close()
@@ -131,8 +131,20 @@ def test_a_host_that_is_killed_fails_no_request_that_may_be_repeated(tmp_path: P
             for host in (first, second):
                 _await_process(load, host.process.pid)
             first.process.send_signal(signal.SIGKILL)
-            load.more(200)
+            load.more(100)
         assert {answer.status for answer in load.answers} == {200}
+
+        named = {"Nlapi-Model": "echo", "Nlapi-Version": "v1"}
+        assert _call(second, "POST", "/", b'{"x": 1}', named)[0] == 200
+        assert _call(second, "POST", "/", b"{}", {"Nlapi-Digest": OTHER.digest})[0] == 421
+        assert _call(second, "POST", "/", b"{}", {**named, "Origin": "http://evil.example.com"})[0] == 403
+        status, body = _call(second, "POST", "/", b"{", named)
+        assert (status, json.loads(body)) == (400, {"error": "the input or the context is not JSON"})
+        assert _call(second, "GET", "/readyz") == (200, b'{"status":"ok"}')
+        assert _call(second, "GET", "/v1/objectives")[0] == 404
+        metrics = _call(second, "GET", "/metrics")[1].decode()
+        assert 'nlapi_host_requests_total{model="echo",version="v1",status="200"}' in metrics
+        assert 'nlapi_host_requests_total{model="",version="",status="421"} 1' in metrics
 
         write(tmp_path / "models/broken", "import nothing_of_this_name")
         version = {"version": "broken", "source": "broken", "shard": "ranking"}
@@ -161,6 +173,9 @@ def test_a_gateway_that_starts_again_waits_for_its_hosts(tmp_path: Path) -> None
         host_process(served, token, "ranking", "first") as host,
         Remote(served).connect() as ask,
     ):
+        talk, end = Talk(served.port, served.admin), time.monotonic() + PATIENCE_S
+        while not any(entry["ready"] for entry in talk.ok("GET", "/v1/hosts")["data"]):
+            assert time.monotonic() < end, "the host did not load the version"
         assert ask({"input": {}}).body["output"]["process"] == host.process.pid
         served.process.kill()
         served.process.wait()
@@ -265,6 +280,18 @@ def _await_process(load: Load, pid: int) -> None:
     """Come back when a process has answered a request that was sent from now on."""
     start = len(load.answers) + load.clients
     load.until(lambda: any(answer.body.get("output", {}).get("process") == pid for answer in load.answers[start:]))
+
+
+def _call(
+    host: HostProcess, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    connection = HTTPConnection(host.url.removeprefix("http://"), timeout=30)
+    try:
+        connection.request(method, path, body or None, dict(headers or {}))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def _beat(

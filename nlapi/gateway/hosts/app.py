@@ -34,6 +34,7 @@ from nlapi.gateway.probes import LIVE_PATH, READY_PATH
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.process_metrics import EventLoopLag, process_lines
 from nlapi.gateway.request_body import read_body
+from nlapi.gateway.request_guard import RequestGuard
 from nlapi.routing.model import Context, VersionRef
 from nlapi.serving import Message, Receive, Send, raw_path
 
@@ -63,6 +64,8 @@ class ServingHostApp:
         self._tasks: list[asyncio.Task[None]] = []
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._lag = EventLoopLag()
+        # Any host name, as Envoy passes on that of its client; pages of other sites are refused by their origin.
+        self._guard = RequestGuard(("*",))
         self.is_draining = False
 
     def announce(self, url: str) -> None:
@@ -93,6 +96,7 @@ class ServingHostApp:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.versions.close()
+        self._artifacts.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _report(self) -> None:
@@ -100,9 +104,8 @@ class ServingHostApp:
 
     async def _respond(self, scope: Message, receive: Receive, send: Send) -> None:
         method, path = scope["method"], raw_path(scope)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if path in ("", "/") and method == "POST":
-            await self._serve(headers, receive, send)
+            await self._serve(scope, receive, send)
         elif method in ("GET", "HEAD") and path in (LIVE_PATH, READY_PATH):
             status = self._readiness() if path == READY_PATH else "ok"
             await _send_json(send, 200 if status == "ok" else 503, {"status": status})
@@ -118,17 +121,20 @@ class ServingHostApp:
             return "draining"
         return "ok" if self.versions.is_complete else "starting"
 
-    async def _serve(self, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
-        model, name = (unquote(headers.get(header.lower(), "")) for header in (MODEL_HEADER, VERSION_HEADER))
-        digest = headers.get(DIGEST_HEADER.lower(), "")
-        content = HostedContent(digest=digest, shadow=SHADOW_HEADER.lower() in headers) if digest else None
-        version = self.versions.find(content, VersionRef(model=model, version=name))
-        # The names of unknown versions are anybody's.
-        label = (model, name) if version is not None else ("", "")
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        ref = VersionRef(model="", version="")
         try:
+            headers = self._guard.check(scope["headers"])
+            ref = VersionRef(
+                model=unquote(headers.get(MODEL_HEADER.lower(), "")),
+                version=unquote(headers.get(VERSION_HEADER.lower(), "")),
+            )
+            digest = headers.get(DIGEST_HEADER.lower(), "")
+            content = HostedContent(digest=digest, shadow=SHADOW_HEADER.lower() in headers) if digest else None
+            version = self.versions.find(content, ref)
             body = await read_body(receive, headers, MAX_INPUT_BYTES)
             if version is None:
-                status, answer, timing = 421, _error_body(f"{model}@{name} is not loaded here"), ""
+                status, answer, timing = 421, _error_body(f"{ref} is not loaded here"), ""
             else:
                 with version.call() as runner:
                     request = _read_request(headers, body)
@@ -139,9 +145,11 @@ class ServingHostApp:
         except InferenceError as error:
             status, answer, timing = _STATUS.get(error.kind, 500), _error_body(str(error)), ""
         except Exception:
-            _log.exception("a call of %s@%s failed", model, name)
+            _log.exception("a call of %s failed", ref)
             status, answer, timing = 500, _error_body("the host failed; its log says how"), ""
-        self._requests[(*label, status)] += 1
+        # The names of other versions are anybody's, and each would be a time series.
+        known = ref in self.versions.refs
+        self._requests[ref.model if known else "", ref.version if known else "", status] += 1
         await _send(send, status, answer, "application/json", timing)
 
     def _metric_lines(self) -> Iterator[str]:

@@ -55,6 +55,8 @@ class HostedVersions:
         self._demands: dict[str, HostDemand] = {}
         """the last demand of each gateway, by its address"""
         self._loaded: dict[HostedContent, HostedVersion] = {}
+        self.refs: frozenset[VersionRef] = frozenset()
+        """the versions that are demanded, by name"""
         self.failed: dict[HostedContent, str] = {}
         self._retry_at: dict[HostedContent, float] = {}
         self._fetchers: dict[str, Fetch] = {}
@@ -77,12 +79,17 @@ class HostedVersions:
     def demand(self, gateway: str, demand: HostDemand, fetch: Fetch) -> None:
         """Take the list of a gateway, whose contents `fetch` downloads."""
         self._demands[gateway], self._fetchers[gateway] = demand, fetch
-        self._wake.set()
+        self._update()
 
     def withdraw(self, gateway: str) -> None:
         """Forget the list of a gateway that is gone for good."""
         self._demands.pop(gateway, None)
         self._fetchers.pop(gateway, None)
+        self._update()
+
+    def _update(self) -> None:
+        demands = self._demands.values()
+        self.refs = frozenset(ref for demand in demands for refs in demand.versions.values() for ref in refs)
         self._wake.set()
 
     def find(self, content: HostedContent | None, ref: VersionRef) -> HostedVersion | None:

@@ -15,8 +15,9 @@ from nlapi.routing.model import VersionRef
 LOAD_WAIT_S = 60.0
 """seconds that a change waits for the hosts of a shard to load a version"""
 
-# Hosts repeat a failed heartbeat after 0.2 s, so that those of a gateway that was restarted are heard well within this.
-SETTLING_S = 5.0
+# Hosts repeat a failed heartbeat after 0.2 s, so that those of a gateway that was restarted are heard well within this,
+# also on a machine that is busy with starting.
+SETTLING_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
