@@ -52,7 +52,7 @@ SIGNATURE = UnitCost(name="ES256 signature, once for each cell and range", us=45
 ROUTE_BYTES = (103 - 69) * 2**20 / 10_000
 
 ENTRY_BYTES = 2048
-"""of one cached decision, as nlapi.gateway.client says"""
+"""of one cached decision of the client library"""
 MAX_PROCESS_RATE = 1000
 CACHE_ENTRIES = 10_000
 """decisions of one objective that a client keeps, its default"""
