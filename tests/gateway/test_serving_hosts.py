@@ -20,6 +20,7 @@ import pytest
 from nlapi.errors import DescriptionError
 from nlapi.gateway.access import Access, Audience
 from nlapi.gateway.hosts.messages import EXPIRY_S, HostedContent, HostHeartbeat
+from nlapi.gateway.hosts.registration import resolve_gateway
 from nlapi.gateway.hosts.registry import SETTLING_S, HostRegistry
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
@@ -227,6 +228,12 @@ def test_a_change_is_refused_without_a_host_and_by_most_hosts() -> None:
     with pytest.raises(DescriptionError, match="most hosts"):
         asyncio.run(wait(*fails, *loads[:2]))
     asyncio.run(wait(*fails, *loads))
+
+
+def test_a_name_has_all_its_addresses_and_a_failed_look_up_says_nothing() -> None:
+    (address,) = asyncio.run(resolve_gateway("http://localhost:8700")) or ()
+    assert address.key == "http://localhost:8700 (127.0.0.1)"
+    assert asyncio.run(resolve_gateway("http://no-such-name.invalid:8700")) is None
 
 
 def test_what_no_gateway_demands_is_demanded_no_more() -> None:

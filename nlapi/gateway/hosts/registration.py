@@ -173,15 +173,18 @@ class HostRegistrations:
     async def run(self, url: str) -> None:
         """Keep the host registered as callable at `url`, for ever."""
         while True:
-            addresses = [address for gateway in self._gateways for address in await resolve_gateway(gateway)]
+            resolved = [await resolve_gateway(gateway) for gateway in self._gateways]
+            addresses = [address for known in resolved for address in known or ()]
             for address in addresses:
                 if address.key not in self._registrations:
                     self._registrations[address.key] = GatewayRegistration(
                         address.key, address.open(), self._identity, url, self._versions, self._artifacts
                     )
-            for key in self._registrations.keys() - {address.key for address in addresses}:
-                await self._registrations.pop(key).stop()
-                self._versions.withdraw(key)
+            # A name that cannot be looked up now says nothing: without its gateways all versions would be unloaded.
+            if all(resolved):
+                for key in self._registrations.keys() - {address.key for address in addresses}:
+                    await self._registrations.pop(key).stop()
+                    self._versions.withdraw(key)
             await asyncio.sleep(RESOLVE_INTERVAL_S)
 
     def report(self) -> None:
@@ -230,15 +233,15 @@ class GatewayAddress:
         )
 
 
-async def resolve_gateway(url: str) -> list[GatewayAddress]:
-    """Return all addresses of the name in a URL, IPv4 where it has any; none when it cannot be looked up now."""
+async def resolve_gateway(url: str) -> list[GatewayAddress] | None:
+    """Return all addresses of the name in a URL, IPv4 where it has any; None when it cannot be looked up now."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     try:
         rows = await loop.getaddrinfo(parts.hostname, parts.port or 0, type=socket.SOCK_STREAM)
     except OSError as error:
         _log.warning("%s has no address: %s", parts.hostname, error)
-        return []
+        return None
     families = {family for family, *_ in rows}
     preferred = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
     ips = sorted({str(address[0]) for family, *_, address in rows if family == preferred})

@@ -43,10 +43,15 @@ class HostRunner:
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         """Return the version's output, with its stages and, as "remote", the time until the answer."""
         before = perf_counter()
+        try:
+            body = orjson.dumps(request.input)
+        except TypeError as error:
+            text = "the input has an integer of more than 64 bits, which hosts do not take"
+            raise InferenceError(FailureKind.INVALID, text, executed=False) from error
         call = ShardCall(
             path="",
             headers=self._request_headers(request, timeout_s),
-            body=orjson.dumps(request.input),
+            body=body,
             timeout_s=timeout_s,
             repeatable=repeatable,
             objective=request.objective,
