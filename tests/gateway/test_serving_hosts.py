@@ -52,8 +52,8 @@ class HostProcess:
 
 
 @contextmanager
-def host_process(served: ServeProcess, token: Path, shard: str, name: str) -> Iterator[HostProcess]:
-    options = ["--shard", shard, "--gateway", served.url, "--token", f"file:{token}", "--name", name, "--port", "0"]
+def host_process(served: ServeProcess, token: Path, name: str) -> Iterator[HostProcess]:
+    options = ["--shard", "ranking", "--gateway", served.url, "--token", f"file:{token}", "--name", name, "--port", "0"]
     command = [*NLAPI, "gateway", "host", *options, "--drain-delay", "0.5"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -82,32 +82,34 @@ def test_a_version_moves_between_the_gateway_and_hosts_under_load(tmp_path: Path
     config, token = tmp_path / "gateway.json", tmp_path / "host.token"
     config.write_text(json.dumps(_document()))
     token.write_text(_host_token(tmp_path))
-    with serve_process(
-        tmp_path, "--config", str(config), "--models", str(tmp_path / "models"), example=False
-    ) as served:
+    options = ["--config", str(config), "--models", str(tmp_path / "models"), "--port", str(free_port())]
+    with serve_process(tmp_path, *options, example=False) as served:
         talk = Talk(served.port, served.admin)
-        with Load(Remote(served)) as load:  # type: ignore[arg-type]  # what it uses of a gateway
-            load.more(50)
-            with host_process(served, token, "ranking", "first") as first:
+        with Load(Remote(served), clients=2) as load:  # type: ignore[arg-type]  # what it uses of a gateway
+            load.more(20)
+            with host_process(served, token, "first") as first:
                 load.until(lambda: bool(talk.ok("GET", "/v1/hosts")["data"]))
                 talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "ranking"})
                 _await_process(load, first.process.pid)
-                with host_process(served, token, "ranking", "second") as second:
+                with host_process(served, token, "second") as second:
                     _await_process(load, second.process.pid)
                     first.process.terminate()
                     first.process.wait(60)
-                    (host,) = talk.ok("GET", "/v1/hosts")["data"]
-                    assert host["name"] == "second"
+                    assert [host["name"] for host in talk.ok("GET", "/v1/hosts")["data"]] == ["second"]
                     (replica,) = talk.ok("GET", "/v1/shards/ranking")["replicas"]
                     assert replica["endpoint"] == second.url
-                    with host_process(served, token, "scoring", "third") as third:
-                        load.until(lambda: len(talk.ok("GET", "/v1/hosts")["data"]) == 2)
-                        talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "scoring"})
+                    with host_process(served, token, "third") as third:
                         _await_process(load, third.process.pid)
+                        second.process.send_signal(signal.SIGKILL)
+                        load.more(100)
+                        talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "local"})
+                        _await_process(load, served.process.pid)
                         talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "ranking"})
-                        _await_process(load, second.process.pid)
-                    talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "local"})
-                    _await_process(load, served.process.pid)
+                        _await_process(load, third.process.pid)
+                        load.stopping.set()
+                        _check_host(third)
+                        _check_shadow(tmp_path, talk, load)
+                        _check_restart(served, third)
         statuses = {answer.status for answer in load.answers}
         assert statuses == {200}, [answer.body for answer in load.answers if answer.status != 200][:3]
         assert {answer.body["output"]["user"][:1] for answer in load.answers} == {"u"}
@@ -115,79 +117,51 @@ def test_a_version_moves_between_the_gateway_and_hosts_under_load(tmp_path: Path
         assert set(hosted.body["stages_ms"]) == {"features", "predict", "remote"}
 
 
-def test_a_host_that_is_killed_fails_no_request_that_may_be_repeated(tmp_path: Path) -> None:
-    write(tmp_path / "models/v1", STAGES)
-    config, token = tmp_path / "gateway.json", tmp_path / "host.token"
-    config.write_text(json.dumps(_document()))
-    token.write_text(_host_token(tmp_path))
-    with (
-        serve_process(tmp_path, "--config", str(config), "--models", str(tmp_path / "models"), example=False) as served,
-        host_process(served, token, "ranking", "first") as first,
-        host_process(served, token, "ranking", "second") as second,
-    ):
-        talk = Talk(served.port, served.admin)
-        with Load(Remote(served)) as load:  # type: ignore[arg-type]
-            load.until(lambda: len(talk.ok("GET", "/v1/hosts")["data"]) == 2)
-            talk.ok("PATCH", "/v1/models/echo/versions/v1", {"shard": "ranking"})
-            for host in (first, second):
-                _await_process(load, host.process.pid)
-            first.process.send_signal(signal.SIGKILL)
-            load.more(100)
-        assert {answer.status for answer in load.answers} == {200}
-
-        named = {"Nlapi-Model": "echo", "Nlapi-Version": "v1"}
-        assert _call(second, "POST", "/", b'{"x": 1}', named)[0] == 200
-        assert _call(second, "POST", "/", b"{}", {"Nlapi-Digest": OTHER.digest})[0] == 421
-        assert _call(second, "POST", "/", b"{}", {**named, "Origin": "http://evil.example.com"})[0] == 403
-        status, body = _call(second, "POST", "/", b"{", named)
-        assert (status, json.loads(body)) == (400, {"error": "the input or the context is not JSON"})
-        assert _call(second, "GET", "/readyz") == (200, b'{"status":"ok"}')
-        assert _call(second, "GET", "/v1/objectives")[0] == 404
-        metrics = _call(second, "GET", "/metrics")[1].decode()
-        assert 'nlapi_host_requests_total{model="echo",version="v1",status="200"}' in metrics
-        assert 'nlapi_host_requests_total{model="",version="",status="421"} 1' in metrics
-
-        write(tmp_path / "models/broken", "import nothing_of_this_name")
-        version = {"version": "broken", "source": "broken", "shard": "ranking"}
-        problem = talk.refused(422, "POST", "/v1/models/echo/versions", version)
-        assert "imports nothing_of_this_name, which is not installed" in problem["detail"]
-
-        write(tmp_path / "models/v2", "def predict(value):\n    raise KeyError(value)")
-        talk.ok("POST", "/v1/models/echo/versions", {"version": "v2", "source": "v2", "shard": "ranking"})
-        shadow = {"objective": "greet", "model": "echo", "version": "v2"}
-        name = talk.ok("POST", "/v1/shadows", shadow)["name"]
-        with Load(Remote(served)) as load:  # type: ignore[arg-type]
-            load.until(lambda: talk.ok("GET", f"/v1/shadows/{name}")["status"]["failed"] > 0)
-        assert {answer.status for answer in load.answers} == {200}
+def _check_host(host: HostProcess) -> None:
+    """What a host answers to those who call it by themselves."""
+    named = {"Nlapi-Model": "echo", "Nlapi-Version": "v1"}
+    assert _call(host, "POST", "/", b'{"x": 1}', named)[0] == 200
+    assert _call(host, "POST", "/", b"{}", {"Nlapi-Digest": OTHER.digest})[0] == 421
+    assert _call(host, "POST", "/", b"{}", {**named, "Origin": "http://evil.example.com"})[0] == 403
+    status, body = _call(host, "POST", "/", b"{", named)
+    assert (status, json.loads(body)) == (400, {"error": "the input or the context is not JSON"})
+    assert _call(host, "GET", "/readyz") == (200, b'{"status":"ok"}')
+    assert _call(host, "GET", "/v1/objectives")[0] == 404
+    metrics = _call(host, "GET", "/metrics")[1].decode()
+    assert 'nlapi_host_requests_total{model="echo",version="v1",status="200"}' in metrics
+    assert 'nlapi_host_requests_total{model="",version="",status="421"} 1' in metrics
 
 
-def test_a_gateway_that_starts_again_waits_for_its_hosts(tmp_path: Path) -> None:
-    write(tmp_path / "models/v1", STAGES)
-    config, token = tmp_path / "gateway.json", tmp_path / "host.token"
-    document = _document()
-    document["versions"][0]["shard"] = "ranking"
-    config.write_text(json.dumps(document))
-    token.write_text(_host_token(tmp_path))
-    options = ["--config", str(config), "--models", str(tmp_path / "models"), "--port", str(free_port())]
-    with (
-        serve_process(tmp_path, *options, example=False) as served,
-        host_process(served, token, "ranking", "first") as host,
-        Remote(served).connect() as ask,
-    ):
-        talk, end = Talk(served.port, served.admin), time.monotonic() + PATIENCE_S
-        while not any(entry["ready"] for entry in talk.ok("GET", "/v1/hosts")["data"]):
-            assert time.monotonic() < end, "the host did not load the version"
-        assert ask({"input": {}}).body["output"]["process"] == host.process.pid
-        served.process.kill()
-        served.process.wait()
-        with subprocess.Popen(served.process.args, cwd=ROOT, stdout=subprocess.PIPE, text=True) as again:
-            try:
-                assert again.stdout is not None
-                assert again.stdout.readline()
-                with Remote(served).connect() as ask_again:
-                    assert ask_again({"input": {}}).body["output"]["process"] == host.process.pid
-            finally:
-                again.kill()
+def _check_shadow(folder: Path, talk: Talk, load: Load) -> None:
+    """A version that hosts cannot load is refused with the reason, and shadows run on hosts."""
+    write(folder / "models/broken", "import nothing_of_this_name")
+    version = {"version": "broken", "source": "broken", "shard": "ranking"}
+    problem = talk.refused(422, "POST", "/v1/models/echo/versions", version)
+    assert "imports nothing_of_this_name, which is not installed" in problem["detail"]
+    write(folder / "models/v2", "def predict(value):\n    raise KeyError(value)")
+    talk.ok("POST", "/v1/models/echo/versions", {"version": "v2", "source": "v2", "shard": "ranking"})
+    shadow = {"objective": "greet", "model": "echo", "version": "v2"}
+    name = talk.ok("POST", "/v1/shadows", shadow)["name"]
+    with load.gateway.connect() as ask:
+        load.answers.append(ask({"input": {}, "context": {"user": "u1"}}))
+    end = time.monotonic() + PATIENCE_S
+    while not talk.ok("GET", f"/v1/shadows/{name}")["status"]["failed"]:
+        assert time.monotonic() < end, "the host did not answer the copy"
+    talk.ok("DELETE", f"/v1/shadows/{name}")
+
+
+def _check_restart(served: ServeProcess, host: HostProcess) -> None:
+    """A gateway that is killed and started again waits for its hosts before it answers."""
+    served.process.kill()
+    served.process.wait()
+    with subprocess.Popen(served.process.args, cwd=ROOT, stdout=subprocess.PIPE, text=True) as again:
+        try:
+            assert again.stdout is not None
+            assert again.stdout.readline()
+            with Remote(served).connect() as ask:
+                assert ask({"input": {}}).body["output"]["process"] == host.process.pid
+        finally:
+            again.kill()
 
 
 def test_a_host_without_heartbeats_is_not_called_any_more() -> None:
@@ -326,5 +300,5 @@ def _document() -> dict[str, Any]:
         ],
         "models": [{"name": "echo"}],
         "versions": [{"model": "echo", "version": "v1", "source": "v1"}],
-        "shards": [{"name": "local"}, *({"name": name, "protocol": "host"} for name in ("ranking", "scoring"))],
+        "shards": [{"name": "local"}, {"name": "ranking", "protocol": "host"}],
     }
