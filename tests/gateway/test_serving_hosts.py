@@ -15,10 +15,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.access import Access, Audience
+from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.hosts.content import ContentReader
 from nlapi.gateway.hosts.messages import EXPIRY_S, HostedContent, HostHeartbeat
 from nlapi.gateway.hosts.registration import resolve_gateway
 from nlapi.gateway.hosts.registry import SETTLING_S, HostRegistry
@@ -247,6 +250,28 @@ def test_a_token_of_a_host_reads_the_content_that_it_should_load_and_nothing_els
         host.refused(422, "POST", "/v1/hosts/h1/heartbeat", {"shard": "ranking", "url": "http://169.254.169.254"})
         beat = {"shard": "ranking", "url": "http://127.0.0.1:1", "draining": True}
         assert host.ok("POST", "/v1/hosts/h1/heartbeat", beat)["versions"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("stages.py", "the gateway sent the content"), ("../stages.py", "leads out"), ("/tmp/stages.py", "leads out")],
+)
+def test_content_with_another_digest_is_not_stored(tmp_path: Path, name: str, reason: str) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/part"):
+            return httpx2.Response(200, content=b"" if int(request.url.params["offset"]) else b"planted")
+        return httpx2.Response(200, json={"files": [{"name": name, "bytes": 7}]})
+
+    async def fetch() -> None:
+        transport = httpx2.MockTransport(answer)
+        async with httpx2.AsyncClient(base_url="http://gateway", transport=transport) as client:
+            await ContentReader(client, dict).fetch(OTHER.digest, artifacts)
+
+    artifacts = ArtifactStore(tmp_path / "data")
+    with pytest.raises(DescriptionError, match=reason):
+        asyncio.run(fetch())
+    assert not artifacts.digests()
+    assert not list((tmp_path / "data").iterdir())
 
 
 def test_a_shard_of_hosts_has_no_endpoints(tmp_path: Path) -> None:
