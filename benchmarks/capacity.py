@@ -45,6 +45,9 @@ IN_PATH = {
 HOST = UnitCost(
     name="host, inline stages that do nothing; 1 KB", us=100.0, source="python -m benchmarks.gateway_hosts, load 6"
 )
+BEFORE_HOST = UnitCost(
+    name="gateway in front of a host; 1 KB", us=588.0, source="python -m benchmarks.gateway_hosts, load 6"
+)
 # serve took 158 us and resolve 147 in one run of `--measure` at load 7; serve takes 75 at load 2.
 RESOLVE = UnitCost(name="resolve, 220 rules", us=75 * 147 / 158, source="benchmarks/GATEWAY.md and --measure")
 SIGNATURE = UnitCost(name="ES256 signature, once for each cell and range", us=45.0, source=_SIGNED)
@@ -222,7 +225,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     resolve = RESOLVE
     print(f"{population.rate:,.0f} requests a second; cores at {UTILIZATION:.0%} of their CPU\n")
     print("| CPU of a request | us | source |\n|---|---|---|")
-    for cost in (*ENVOY.values(), HOST, RESOLVE, SIGNATURE, *(cost for costs in IN_PATH.values() for cost in costs)):
+    for cost in (
+        *ENVOY.values(),
+        HOST,
+        BEFORE_HOST,
+        RESOLVE,
+        SIGNATURE,
+        *(cost for costs in IN_PATH.values() for cost in costs),
+    ):
         print(f"| {cost.name} | {cost.us:,.0f} | {cost.source} |")
     if options.measure:
         for cost in measure_resolve(4000):
@@ -264,6 +274,7 @@ def print_planes(population: Population) -> None:
                 f"| {name} | {payload} | {cores(population.rate, cost.us):,.0f} | {gigabits:,.0f} + {gigabits:,.0f} |"
             )
     print(f"| hosts, without the stages | 1 KB | {cores(population.rate, HOST.us):,.0f} | |")
+    print(f"| gateways in front of hosts | 1 KB | {cores(population.rate, BEFORE_HOST.us):,.0f} | |")
     print(f"\nEnvoy's memory: {ROUTE_BYTES / 1024:.1f} KB a route, {10_000 * ROUTE_BYTES / 2**20:.0f} MB for 10,000.")
 
 
