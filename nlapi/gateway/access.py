@@ -21,10 +21,13 @@ RESERVED_NAMES = frozenset(("gateway", "command-line"))
 
 
 class Audience(StrEnum):
-    """The audience of a token: operators of the gateway (admin), or clients that send requests (serve)."""
+    """The audience of a token: operators of the gateway (admin), clients that send requests (serve), or serving hosts
+    that register (host).
+    """
 
     ADMIN = "admin"
     SERVE = "serve"
+    HOST = "host"
 
 
 class Role(StrEnum):
@@ -151,7 +154,8 @@ class Access:
 def describe_token(token: TokenRecord) -> str:
     """Return the description of a token for the audit log."""
     days = f" until {token.expires_at[:10]}" if token.expires_at else ""
-    return f"token {token.name} ({token.role or f'serve, client {token.client}'}){days}"
+    client = f", client {token.client}" if token.client else ""
+    return f"token {token.name} ({token.role or token.audience}{client}){days}"
 
 
 def hash_secret(secret: str) -> str:

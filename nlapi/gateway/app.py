@@ -19,6 +19,7 @@ from nlapi.gateway.admin import (
     canaries,
     crud,
     decisions,
+    hosts,
     llm_fronts,
     objective_description,
     revisions,
@@ -40,6 +41,7 @@ from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
+from nlapi.gateway.request_body import read_body
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
@@ -56,6 +58,7 @@ HANDLERS: Mapping[str, Handler] = {
     **llm_fronts.HANDLERS,
     **versions.HANDLERS,
     **objective_description.HANDLERS,
+    **hosts.HANDLERS,
 }
 """operationId -> the function that carries it out."""
 
@@ -65,8 +68,6 @@ SERVE_OPERATIONS = frozenset(("serveObjective", *llm_fronts.SERVE_OPERATIONS))
 DENIAL_LOG_INTERVAL_S = 1.0
 # Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
 THREADED_BODY_BYTES = 128 * 1024
-# A body that is too large is read up to this multiple of the limit before the connection closes; see `_read_body`.
-DISCARD_FACTOR = 4
 # Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
 PRUNE_INTERVAL_S = 5.0
 PRUNE_CHECKS = 720
@@ -180,7 +181,7 @@ class Gateway:
                 body_pending = True
                 abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
                 connection = AsgiConnection(receive, send, _RESPONSE_HEADERS, abort=abort)
-            content = await _read_body(receive, headers, operation.max_body_bytes)
+            content = await read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
             call = ApiCall(
                 gateway=self,
@@ -271,6 +272,7 @@ class Gateway:
                     self._prune_revisions(),
                 )
                 tasks = [asyncio.create_task(work) for work in background]
+                self.engine.hosts.open()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 for task in tasks:
@@ -339,37 +341,6 @@ def _parse_query(query: bytes) -> list[tuple[str, str]]:
     return [
         (percent_decode(name.replace("+", " ")), percent_decode(value.replace("+", " "))) for name, _, value in parts
     ]
-
-
-async def _read_body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
-    """Return the whole body. GatewayProblem 413 when it is larger than `largest` bytes, 415 for a content encoding."""
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise GatewayProblem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
-    content_length = headers.get("content-length", "0")
-    chunks: list[bytes] = []
-    size, is_oversized = 0, content_length.isdigit() and int(content_length) > largest
-    if (
-        is_oversized and "expect" in headers
-    ):  # RFC 9110 §10.1.1: the client waits for an answer before it sends the body
-        raise _too_large_problem(largest)
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise GatewayProblem(400, "the client went away before the body was complete", code="incomplete")
-        size += len(message.get("body", b""))
-        is_oversized = is_oversized or size > largest
-        if not is_oversized:
-            chunks.append(message.get("body", b""))
-        # Closing at once would reset the connection, and a client that still sends would never see the 413.
-        if not message.get("more_body", False) or size > DISCARD_FACTOR * largest:
-            break
-    if is_oversized:
-        raise _too_large_problem(largest)
-    return b"".join(chunks)
-
-
-def _too_large_problem(largest: int) -> GatewayProblem:
-    return GatewayProblem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
 
 
 def _as_problem(error: Exception, operation: GatewayOperation | None) -> GatewayProblem:

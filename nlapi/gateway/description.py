@@ -68,7 +68,10 @@ class GatewayParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayOperation:
-    """An operation of the gateway: `audiences` may call it (none: anybody); `changes` is false for a read."""
+    """An operation of the gateway: `audiences` may call it (none: anybody).
+
+    `changes` is false for a read, and for what is not for the audit log.
+    """
 
     id: str
     method: str
@@ -205,7 +208,9 @@ def _build_operation(
     ]
     security = node.get("security", tree["security"])
     # A POST may be a read too (simulate, explain): the description says so with an extension.
-    changes = method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
+    # Heartbeats come each second, and are not for the audit log (x-audit).
+    is_audited = node.get("x-audit", True)
+    changes = is_audited and method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
     body = node.get("requestBody")
     schema = body["content"]["application/json"]["schema"] if body else None
     is_large = schema is not None and schema.get("$ref", "").endswith(_LARGE_BODIES)

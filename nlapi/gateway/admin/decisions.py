@@ -19,7 +19,7 @@ from nlapi.gateway.records import usage_json
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import upsert_entity
 from nlapi.routing.check_references import check_context
-from nlapi.routing.model import Canary, Configuration, Objective
+from nlapi.routing.model import Canary, Configuration, Objective, ShardProtocol
 from nlapi.routing.simulate import Simulation, simulate
 from nlapi.routing.table import Table, compile_table
 
@@ -109,7 +109,10 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
     objective = find_objective(call)
     decision = current.table.decide(objective.name, *request_context(call, objective))
     shard = current.configuration.shards.get(decision.shard)
-    shard_location = {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)} if shard else {}
+    endpoints = shard.endpoints if shard else ()
+    if shard and shard.protocol is ShardProtocol.HOST:
+        endpoints = tuple(call.gateway.engine.hosts.replicas(shard.name))
+    shard_location = {"protocol": str(shard.protocol), "endpoints": list(endpoints)} if shard else {}
     body = {
         "decision": encode_decision(decision),
         "routing_key": str(decision.version),
