@@ -19,6 +19,8 @@ _DEFINITE = words("language", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}
 NO_NAMES = words("language", "no_names")
 _COMPOUND_PARTS = words("language", "compound_parts")
+# Verbs before a gerund.
+_ASPECTS = words("language", "aspects")
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 
@@ -54,10 +56,17 @@ def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[Plain
     for at in range(len(noun), len(stems)):
         if not noun or stems[at - len(noun) : at] != tuple(noun) or not _can_be_name(sentence, at):
             continue
+        if _is_gerund(sentence, at - 1):
+            continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
             before = tokens[at - len(noun) - 1] if at > len(noun) else None
             led = before is not None and (before.lower in _DEFINITE or at - len(noun) == 1)
             yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
+
+
+def _is_gerund(sentence: Sentence, at: int) -> bool:
+    """Return whether a token is a verb behind the command to end or begin what it says: stop [shadowing] search."""
+    return at > 0 and sentence.tokens[at].lower.endswith("ing") and sentence.tokens[at - 1].lower in _ASPECTS
 
 
 def names_behind_preposition(sentence: Sentence) -> Iterator[PlainName]:

@@ -17,7 +17,7 @@ from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
 from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 # Operations that a question may be about, as in candidates.CONSIDERED.
 MAX_LIKELY = 12
+_BEFORE_NAME = r"\b(?:of|for|on|in|to|from|does|do|did|is|give|let|owns|changed|touched) (?:the )?"
+_BEHIND_NAME = (
+    r"\b(?=\W*$|[,;:?!]|(?:'s)?\s+(?:of|for|on|in|to|from|at|by|with|since|over|during|between|before|after|and|today|yesterday"
+    r"|this|last|right|now|get|gets|use|uses|used|have|has|had|is|was|be|do|serve|\d)\b)"
+)
 # The description of an operation that the server does not have yet.
 _UNIMPLEMENTED = re.compile(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 
@@ -125,14 +130,17 @@ class Catalogue:
         return bool(path) and all(slot.names for slot in path)
 
     def names_in(self, text: str) -> frozenset[str]:
-        """Return the names of the APIs that a text has, without those that are nothing but words of the description."""
+        """Return the names of the APIs that a text has. One that is also a word of the description needs its place."""
         words = set(split_words(text))
         return frozenset(
             name
             for name in self._names.all
             if (parts := set(split_words(name))) <= words
-            and (len(parts) > 1 or not (name in STOPWORDS or stem(name) in VERBS or self.index.is_entity(stem(name))))
+            and (len(parts) > 1 or not self._is_plain_word(name) or _has_place_of_name(name, text))
         )
+
+    def _is_plain_word(self, name: str) -> bool:
+        return name in STOPWORDS or stem(name) in VERBS or self.index.is_entity(stem(name))
 
     def hidden_tool(self, spec: Spec, id: str) -> Tool | None:
         """Return the Tool of any operation of one of the APIs, hidden ones too; None where there is none."""
@@ -219,6 +227,16 @@ class Catalogue:
     def spec(self, source: str) -> Spec | None:
         """Return the API whose description came from `source`; None where there is none."""
         return next((spec for spec in self.specs if spec.source == source), None)
+
+
+def _has_place_of_name(name: str, text: str) -> bool:
+    """Return whether a name that is a plain word stands where no verb and no kind of item does: the rules of [search].
+
+    Nothing but a preposition, a mark or the end may follow it.
+    """
+    if name in STOPWORDS or singular(name) != name:
+        return False
+    return re.search(rf"{_BEFORE_NAME}{re.escape(name)}{_BEHIND_NAME}", text, re.IGNORECASE) is not None
 
 
 def _visible_catalogue(spec: Spec) -> Catalogue:

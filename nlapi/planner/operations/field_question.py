@@ -104,7 +104,9 @@ def _read_item(
     slot = next((slot for slot in candidate.context.slots if is_subject(operation, slot)), None)
     if operation.path.rstrip("/").endswith("}"):
         listing = candidate.context.list_operations.get(slot) if slot is not None else None
+        is_known = slot is not None and name.text in (slot.names or ())
         value = PendingLookup(name=name.text, list_operation=listing.id) if listing is not None else None
+        value = name.text if is_known else value
     else:
         slot = next((slot for slot in candidate.context.slots if slot.required and QUERYLIKE & set(slot.words)), None)
     if slot is None or value is None:

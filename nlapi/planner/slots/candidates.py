@@ -45,7 +45,8 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
         if (slot.location == "header" and not _is_named_header(context, slot)) or is_encoded(slot):
             continue
         if slot.family is Family.CHOICE:
-            yield from choice_candidates(context, slot, choice_names(context.sentence, slot))
+            choices = choice_candidates(context, slot, choice_names(context.sentence, slot))
+            yield from (candidate for candidate in choices if not _is_in_live_name(context, candidate))
         elif slot.family is Family.BOOLEAN:
             yield from flag_candidates(context, slot)
         else:
@@ -62,13 +63,19 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
 
 
 def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a value is a piece of a longer name: `Sale`, which an example has too, of `Summer Sale`."""
+    """Return whether a value is a piece of a longer name or path: `Sale`, which is an example too, of `Summer Sale`."""
     return any(
-        mention.kind is MentionKind.NAME
+        (mention.kind is MentionKind.NAME or mention.form in ("path", "url", "name"))
         and mention.start <= candidate.start < candidate.end <= mention.end
         and candidate.end - candidate.start < mention.end - mention.start
         for mention in context.sentence.mentions
     )
+
+
+def _is_in_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a choice is a piece of a name that the API has, or of a path: the surface `home` of home-feed."""
+    mentions = (mention for mention in context.sentence.mentions if mention.form in ("name", "path", "url"))
+    return any(mention.start <= candidate.start < candidate.end <= mention.end for mention in mentions)
 
 
 def is_encoded(slot: Slot) -> bool:
