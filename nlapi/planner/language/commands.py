@@ -18,6 +18,12 @@ _US = words("language", "request_objects")
 _QUESTION_WORDS = stems("language", "question_words")
 
 
+def command_verb(sentence: Sentence) -> str:
+    """Return the stem of the first word behind the opening of a sentence; "" without one."""
+    start = opening_length(sentence.text)
+    return next((token.stem for token in sentence.tokens if token.start >= start and token.word), "")
+
+
 def only_reads(sentence: Sentence, operation: Operation) -> bool:
     """Return whether a sentence begins with a verb that reads, or has no verb that could command `operation`.
 

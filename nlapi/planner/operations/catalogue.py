@@ -125,6 +125,14 @@ class Catalogue:
             self._item_reads = tuple(tool.operation for tool in tools if self._has_item_name(tool))
         return self._item_reads
 
+    def named_changes(self, verb: str) -> tuple[Operation, ...]:
+        """Return the changes that a verb commands and that take a name of those in the sentence; () without names."""
+        if not self._names.all:
+            return ()
+        changes = (entry for entry in self.operations if self.index.is_change(entry) and verb in operation_verbs(entry))
+        tools = (tool for tool in map(self.tool, changes) if tool is not None)
+        return tuple(tool.operation for tool in tools if any(slot.names for slot in self.slots(tool)))
+
     def _has_item_name(self, tool: Tool) -> bool:
         path = [slot for slot in self.slots(tool) if slot.location == "path"]
         return bool(path) and all(slot.names for slot in path)
