@@ -20,7 +20,7 @@ from nlapi.planner.operations.accounts import sources_of
 from nlapi.planner.operations.api_selection import named_api
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.change_questions import missing_values
+from nlapi.planner.operations.change_questions import lacks_every_value, missing_values
 from nlapi.planner.operations.confidence import (
     FEW_OPERATIONS,
     confidence,
@@ -37,6 +37,7 @@ from nlapi.planner.operations.fallbacks import (
     unmatched_plan,
     unread_language_plan,
     unsupported_plan,
+    valueless_plan,
 )
 from nlapi.planner.operations.fan_out import with_fan_out
 from nlapi.planner.operations.field_question import read_of_field
@@ -220,7 +221,8 @@ class _Clause:
             return _Choice(best=field, explicit=True)
         candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
         language = foreign_language(sentence)
-        if not candidates or not (is_in_domain(candidates) or is_certain(candidates[0])):
+        is_known = any(mention.form == "name" for mention in sentence.mentions)
+        if not candidates or not (is_known or is_in_domain(candidates) or is_certain(candidates[0])):
             return unmatched_plan(catalogue, candidates, language)
         if operations := separate_operations(sentence, catalogue):
             return several_requests_plan(operations, candidates)
@@ -301,6 +303,8 @@ class _Clause:
         if unsaid := missing_values(best, known_values):
             resolved = {path: value for path, value in goal.values.items() if pending_lookup(value) is None}
             return call_plan(replace(goal, values=resolved), tuple(dict.fromkeys((*missing, *unsaid))))
+        if lacks_every_value(best, known_values):
+            return valueless_plan(best, choice.rivals)
         plan = plan_goal(goal, self.catalogue, known_values)
         if best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
             plan = with_fan_out(plan, best)

@@ -78,9 +78,15 @@ _VERBS_OF = {
 }
 _PHRASE = re.compile(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
 _PARTED = re.compile(
-    r"(?P<verb>turn|switch|shut|power|bring|take|call|roll|dial|ramp|scale|put)\s+"
+    r"(?P<verb>turn|switch|shut|power|bring|take|call|roll|dial|ramp|scale|put|hand|pass)\s+"
     r"(?P<what>(?:(?!\b(?:to|into)\b)[^,;.?])+?)\s+"
-    r"(?P<particle>on hold|on ice|on|off|down|up|back|out|offline|online|live)\b(?!\s+(?:the|a|an|my|our)\b)",
+    r"(?P<particle>on hold|on ice|on|off|down|up|back|out|over|offline|online|live)\b(?!\s+(?:the|a|an|my|our)\b)",
+    re.IGNORECASE,
+)
+# Another amount: bring X down to 5.
+_TO_LEVEL = re.compile(
+    r"(?:bring|take|get|put|move|push|pull|turn|crank|go|drop|cut|bump|nudge)\s+"
+    r"(?P<what>[^,;.?]+?)\s+(?P<way>up|down|back)\s+to\s+(?=[$€£]?\d)",
     re.IGNORECASE,
 )
 # Let X go on: the command is at the end.
@@ -97,6 +103,7 @@ _MAY_ONLY = re.compile(
     r"(?P<how>[$€£]?\d[^?]*)$",
     re.IGNORECASE,
 )
+_ARTICLE = re.compile(r"^(?:the|our|my)\s+", re.IGNORECASE)
 _NOW_BELONGS = re.compile(r"^\W*(?P<what>[^?,;.]{1,60}?) now belongs to (?P<how>[^?,;.]+)\W*$", re.IGNORECASE)
 _SHOULD = re.compile(
     r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether)\b)[^?,;.]{3,80}?)\s+"
@@ -159,7 +166,8 @@ def normalize_command(
 def _stated_as_command(question: str, commanded: Callable[[], Collection[str]], knows: Callable[[str], bool]) -> str:
     """Return a sentence that states what shall be so as the command that makes it so; any other as it is.
 
-    `let X go on` is `go on X`, `X may only use 5 a day` is `limit X to 5 a day`, `X now belongs to Y` sets its owner.
+    `let X go on` is `go on X`, `X may only use 5 a day` is `limit X to 5 a day`, `X now belongs to Y` sets its owner,
+    `bring X down to 5` is `lower X to 5`.
     """
     start = opening_length(question)
     if (let := _LET.match(question, start)) is not None:
@@ -171,5 +179,9 @@ def _stated_as_command(question: str, commanded: Callable[[], Collection[str]], 
     if (may := _MAY_ONLY.match(question)) is not None and stem("limit") in commanded():
         return f"limit {may['what']} to {may['how']}"
     if (belongs := _NOW_BELONGS.match(question)) is not None and knows(stem("owner")):
-        return f"set the owner of {belongs['what']} to {belongs['how']}"
+        return f"set the owner of {belongs['what']} to {_ARTICLE.sub('', belongs['how'])}"
+    if (level := _TO_LEVEL.match(question, start)) is not None:
+        verbs = ("increase", "raise") if level["way"].lower() == "up" else ("decrease", "lower", "reduce")
+        if verb := next((verb for verb in verbs if stem(verb) in commanded()), ""):
+            return f"{question[:start]}{verb} {level['what']} to {question[level.end() :]}"
     return question

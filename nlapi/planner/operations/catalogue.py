@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
+from nlapi.planner.operations.purposes import simulates
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
@@ -124,6 +125,11 @@ class Catalogue:
             tools = (tool for tool in map(self.tool, reads) if tool is not None)
             self._item_reads = tuple(tool.operation for tool in tools if self._has_item_name(tool))
         return self._item_reads
+
+    @cached_property
+    def simulations(self) -> tuple[Operation, ...]:
+        """The operations that tell what a change would do."""
+        return tuple(filter(simulates, self.operations))
 
     def named_changes(self, verb: str) -> tuple[Operation, ...]:
         """Return the changes that a verb commands and that take a name of those in the sentence; () without names."""

@@ -19,6 +19,7 @@ from nlapi.planner.language.words import stems
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import with_lookups
+from nlapi.planner.operations.purposes import asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
@@ -55,15 +56,6 @@ _AWAY = re.compile(r"\b(?:out of|off|away)\b", re.IGNORECASE)
 _STATE_SLOTS = stems("operations", "state_slots")
 # The probability of a state that is read from the verb.
 _STATE_PROBABILITY = 0.9
-_HYPOTHETICAL = re.compile(
-    r"\bwhat if\b|\b(?:what|how|who|which)\b.*\b(?:would|will|happens?|happened)\b.*\b(?:if|were to|when)\b",
-    re.IGNORECASE,
-)
-_SIMULATES = re.compile(
-    r"\bsimulat\w*|\bwhat (?:if|would)\b|\bdry[- ]run\b|\bpreviews? (?:a|the) change", re.IGNORECASE
-)
-_WHY = re.compile(r"^\W*(?:(?:explain|tell me|and|but|so)\s+)?why\b", re.IGNORECASE)
-_EXPLAINS = re.compile(r"\bexplains?\b|\bwhy\b", re.IGNORECASE)
 # How much less likely an operation may be that takes all names of the sentence: of who owns checkout-fraud the list
 # has a score of 4.7, and the read of the objective one of 1.3.
 _NAMES_MARGIN = 4.0
@@ -119,12 +111,6 @@ def choose_operation(
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
 
 
-def simulates(operation: Operation) -> bool:
-    """Return whether an operation tells by its description what a change would do, and makes none."""
-    text = f"{operation.summary} {operation.description}"
-    return operation.effect is Effect.READ and _SIMULATES.search(text) is not None
-
-
 def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
     """Return the operations first that are made for a kind of question: what would be if, and why.
 
@@ -132,8 +118,8 @@ def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) 
     """
     if is_hypothetical(sentence.text):
         serves = simulates
-    elif _WHY.match(sentence.text):
-        serves = _explains
+    elif asks_why(sentence.text):
+        serves = explains
     else:
         return candidates
     first = [
@@ -142,17 +128,6 @@ def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) 
         if candidate.assignment.candidates and not candidate.assignment.missing and serves(candidate.operation)
     ]
     return [*first, *(candidate for candidate in candidates if candidate not in first)] if first else candidates
-
-
-def _explains(operation: Operation) -> bool:
-    return (
-        operation.effect is Effect.READ and _EXPLAINS.search(f"{operation.summary} {operation.description}") is not None
-    )
-
-
-def is_hypothetical(question: str) -> bool:
-    """Return whether a sentence asks what would be, if something were done."""
-    return _HYPOTHETICAL.search(question) is not None
 
 
 def _with_all_names(candidates: Sequence[OperationCandidate], catalogue: Catalogue) -> Sequence[OperationCandidate]:
@@ -262,10 +237,14 @@ def _lists_above(best: OperationCandidate, catalogue: Catalogue) -> list[Operati
 
 
 def _names_all(best: OperationCandidate) -> bool:
-    """Return whether a sentence has the noun of an operation in the plural behind `all`: status of all canaries."""
+    """Return whether a sentence has the noun of an operation in the plural behind `all`, or behind the word that it asks
+    with: status of all canaries, what objectives do we serve.
+    """
     tokens, noun = best.context.sentence.tokens, best.context.noun[-1:]
     return any(
-        first.lower == "all" and (second.stem,) == noun and singular(second.lower) != second.lower
+        (first.lower == "all" or (first is tokens[0] and first.lower in ("what", "which")))
+        and (second.stem,) == noun
+        and singular(second.lower) != second.lower
         for first, second in pairwise(token for token in tokens if token.lower not in ("the", "our", "my"))
     )
 

@@ -13,13 +13,8 @@ from nlapi.planner.language.words import stems
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.fallbacks import ALTERNATIVES, NEEDS_CLAUDE, candidate_call, unsupported_plan
-from nlapi.planner.operations.operation_choice import (
-    CLEAR_SCORE,
-    is_about_caller,
-    is_about_health,
-    is_hypothetical,
-    simulates,
-)
+from nlapi.planner.operations.operation_choice import CLEAR_SCORE, is_about_caller, is_about_health
+from nlapi.planner.operations.purposes import is_hypothetical, simulates
 from nlapi.planner.operations.sentence_coverage import explains_all_words, explains_plainly
 from nlapi.planner.operations.vetoes import (
     asks_about_change,

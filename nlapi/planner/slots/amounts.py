@@ -19,6 +19,8 @@ _REACH = 6
 _ENDS = frozenset("for on to from of by with and or until since because please then".split())
 _BETWEEN = re.compile(r"\b(?:between|from)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
 _AND = re.compile(r"\s*(?:and|to|through|-|–)\s+(?:the\s+)?(?:\w+\s+)?", re.IGNORECASE)
+_FROM = re.compile(r"\b(?:from|with|to|against|than|versus|vs\.?|and)\s+(?:the\s+)?(?:\w+\s+)?$", re.IGNORECASE)
+_COMPARES = frozenset(map(stem, "compare compared comparison differ different difference diff versus vs".split()))
 _MONEY = stem("dollar")
 # Words in the names of limits that say nothing of what is counted.
 _BARE_WORDS = frozenset(map(stem, ("per", "max", "maximum", "min", "minimum", "limit", "number")))
@@ -59,13 +61,18 @@ def is_stated_end(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def _range_ends(sentence: Sentence) -> tuple[ValueMention, ValueMention] | None:
-    """Return the two numbers of a range, in their order; None where a sentence has none, or more numbers."""
+    """Return the two numbers of a range, the one that it begins with first; None without a range, or with more numbers.
+
+    A range is `between 8 and 11`, and what is compared: how does 11 differ from 8.
+    """
     numbers = [mention for mention in sentence.mentions if mention.kind is MentionKind.NUMBER]
     if len(numbers) != 2:
         return None
     first, last = numbers
-    is_range = _BETWEEN.search(sentence.text[: first.start]) and _AND.fullmatch(sentence.text[first.end : last.start])
-    return (first, last) if is_range else None
+    between = sentence.text[first.end : last.start]
+    if _BETWEEN.search(sentence.text[: first.start]) and _AND.fullmatch(between):
+        return first, last
+    return (last, first) if not _COMPARES.isdisjoint(sentence.stem_set) and _FROM.search(between) else None
 
 
 def _is_amount(slot: Slot) -> bool:

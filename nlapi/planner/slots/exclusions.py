@@ -14,6 +14,7 @@ from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import ID_WORDS, takes_id
 from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, is_item_count, page_number, page_size, page_token
 from nlapi.planner.slots.slot import Family, Slot
+from nlapi.planner.slots.value_forms import slot_unit
 from nlapi.resources.answers import answer_words
 from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of
@@ -32,6 +33,8 @@ MAX_PAGE = 10_000
 _SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
 _SKIPS = stem_set("slots", "skips")
 _ORDERING = stem_set("slots", "orderings")
+_WHY = frozenset(map(stem, ("why", "reason", "cause")))
+_BEFORE_REASON = frozenset("because since for reason why cause due is as : - to".split())
 _CODED_FORMS = frozenset(("email", "url", "uuid", "host"))
 
 
@@ -53,6 +56,10 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         return True
     if slot.family is Family.TEXT and _is_order_field(context, slot, mention):
         return True
+    if mention.form == "percent" and (unit := slot_unit(slot)) is not None and unit.dimension == "time":
+        return True
+    if not _WHY.isdisjoint(slot.words) and mention.kind is not MentionKind.QUOTED and not _is_reason(context, mention):
+        return True
     if slot.words and slot.words[-1] in _SORTS and mention.form in _CODED_FORMS:
         return True
     if slot.family in (Family.DATE, Family.TIME) and mention.form in (*_CODED_FORMS, "path", "tag"):
@@ -71,6 +78,12 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     unit = unit_of_mention(context.sentence, mention)
     is_time = unit is not None and unit.dimension == "time"
     return is_time or mention.form in ("money", "percent") or mention.value > MAX_PAGE
+
+
+def _is_reason(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether a text is a clause, or stands behind a word for a reason, and so is no mere name: in [Poland]."""
+    before = context.sentence.tokens[mention.first - 1].lower if mention.first else ""
+    return mention.form == "clause" or before in _BEFORE_REASON
 
 
 def _is_rate(slot: Slot) -> bool:

@@ -13,13 +13,14 @@ from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import words as word_set
 from nlapi.planner.slots.amounts import is_stated_amount, is_stated_end
+from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems
 from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.value_forms import slot_unit
-from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, stem
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
@@ -31,6 +32,8 @@ _VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 _ACTORS = frozenset(map(stem, ("author", "actor", "creator", "committer")))
+_DID = frozenset(("did", "does", "has", "had"))
+_ANYBODY = frozenset("anyone anybody someone somebody everyone everybody nobody people who it they we you".split())
 _AUXILIARIES = frozenset(("did", "has", "have", "had", "was", "were"))
 _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
 _FILES = frozenset(map(stem, ("folder", "directory", "file", "archive", "path")))
@@ -78,6 +81,7 @@ def apply_overrides(
             or _is_actor(context, candidate)
             or is_stated_amount(context, candidate)
             or is_stated_end(context, candidate)
+            or sets_commanded_flag(context, candidate)
         )
         if plain and not (weighs and candidate.probability >= OVERRIDE_PROBABILITY):
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
@@ -150,13 +154,17 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def _is_actor(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a read asks what somebody did, and the slot takes who did it: what did [ana] change."""
+    """Return whether a read asks what somebody did, and the slot takes who: what did [ana] change, all [ana] did."""
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
     if mention is None or candidate.conversion or slot.location != "query" or _ACTORS.isdisjoint(slot.words):
         return False
     if mention.last - mention.first != 1 or not mention.first or mention.last >= len(tokens):
         return False
-    verb = tokens[mention.last]
+    verb, actor = tokens[mention.last], tokens[mention.first]
+    if actor.lower in STOPWORDS or actor.lower in _ANYBODY:
+        return False
+    if verb.lower in _DID and verb.lower != "made" and tokens[mention.first - 1].stem not in VERBS:
+        return True  # everything [ana] did
     return tokens[mention.first - 1].lower in _AUXILIARIES and (verb.stem in VERBS or verb.lower.endswith("ed"))
 
 
