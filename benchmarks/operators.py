@@ -1,9 +1,9 @@
 """What operators tell the gateway in plain English, and what `nlapi ask --planner offline --yes` makes of it, live.
 
-`python -m benchmarks.operators [--unseen | --file NAME] [--show] [WORDS]` runs the sentences of tests/gateway/questions.yaml
-(or of questions_unseen.yaml, or of questions_NAME.yaml) against a real gateway that holds tests/gateway/operated.yaml, or
-the configuration that the file names. Reads reach it, those of names as well; a change is recorded and not carried out,
-so that each sentence meets the same configuration. Exits with 1 where a wrong change stands.
+`python -m benchmarks.operators [--unseen | --file NAME] [--show] [WORDS]` runs the sentences of
+tests/gateway/questions.yaml (or of questions_unseen.yaml, or of questions_NAME.yaml) against a real gateway that holds
+the configuration which the file names. Reads reach it, those of names as well; a change is recorded and not carried
+out, so that each sentence meets the same configuration. Exits with 1 where a wrong change stands.
 """
 
 from __future__ import annotations

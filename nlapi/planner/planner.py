@@ -13,7 +13,7 @@ from typing import Any
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import normalize_command
 from nlapi.planner.language.english import foreign_language
-from nlapi.planner.language.names import with_nouns_of_slugs
+from nlapi.planner.language.names import with_nouns_of_slugs, with_whole_nouns
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.accounts import sources_of
@@ -167,6 +167,7 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
     text = correct_spelling(question[:_MAX_LENGTH], catalogue.index)
     is_choice = partial(catalogue.is_choice, text)
+    text = with_whole_nouns(text, catalogue.index.has_word)
     text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
@@ -233,7 +234,8 @@ class _Clause:
             return unmatched_plan(catalogue, (), "")
         if (refused := refusal_plan(best, candidates, catalogue)) is not None:
             return refused
-        doubtful = is_free and not language and not is_certain(best) and is_domain_doubtful(candidates)
+        is_plain = is_known or bool(language) or is_certain(best)
+        doubtful = is_free and not is_plain and is_domain_doubtful(candidates)
         return _Choice(
             best=best,
             rivals=rivals,

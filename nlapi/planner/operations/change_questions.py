@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
-from nlapi.planner.slots.features import NAMELIKE
+from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, split_words, stem
@@ -16,6 +16,7 @@ from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, 
 _OPTIONAL = re.compile(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
 )
+_MONEY = frozenset(map(stem, ("dollar", "euro", "usd", "eur", "currency", "cents", "micros")))
 _NEW = frozenset(map(stem, ("new", "body")))
 _VALUE = (stem("value"),)
 
@@ -66,7 +67,14 @@ def _nearest_field(best: OperationCandidate, fields: Sequence[Slot]) -> list[Slo
         return []
     described = [slot for slot in fields if spoken <= {*slot.words, *slot.prose}]
     # Of two fields that are described so, the name of one says more of it, or its description speaks of little else.
-    return sorted(described, key=lambda slot: (-len(spoken.intersection(slot.words)), len(slot.prose - spoken)))[:1]
+    # A budget is of money where nothing else is said.
+    is_money = not spoken.isdisjoint(MONEYLIKE)
+
+    def rank(slot: Slot) -> tuple[int, bool, int]:
+        said = len(spoken.intersection(slot.words))
+        return -said, is_money and _MONEY.isdisjoint({*slot.words, *slot.prose}), len(slot.prose - spoken)
+
+    return sorted(described, key=rank)[:1]
 
 
 def lacks_every_value(best: OperationCandidate, known_values: Mapping[str, object]) -> bool:

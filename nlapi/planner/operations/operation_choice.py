@@ -230,15 +230,15 @@ def _list_to_compare(
 
 
 def _lists_above(best: OperationCandidate, catalogue: Catalogue) -> list[Operation]:
-    """Return the list at the path above an item: /canaries of /canaries/{canary}."""
-    above = best.operation.route.rstrip("/").rpartition("/")[0]
+    """Return the list at the path above an item: /canaries of /canaries/{canary} and of /canaries/{canary}/status."""
+    above = best.operation.route.rpartition("/{")[0]
     operations = catalogue.operations_of(best.operation.spec)
     return [entry for entry in operations if entry.method == "GET" and entry.route.rstrip("/") == above]
 
 
 def _names_all(best: OperationCandidate) -> bool:
-    """Return whether a sentence has the noun of an operation in the plural behind `all`, or behind the word that it asks
-    with: status of all canaries, what objectives do we serve.
+    """Return whether a sentence has the noun of an operation in the plural behind `all`, or behind its first word where
+    that asks: status of all canaries, what objectives do we serve.
     """
     tokens, noun = best.context.sentence.tokens, best.context.noun[-1:]
     return any(

@@ -33,8 +33,9 @@ MAX_PAGE = 10_000
 _SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
 _SKIPS = stem_set("slots", "skips")
 _ORDERING = stem_set("slots", "orderings")
+_CURSOR = (stem("cursor"),)
 _WHY = frozenset(map(stem, ("why", "reason", "cause")))
-_BEFORE_REASON = frozenset("because since for reason why cause due is as : - to".split())
+_BEFORE_REASON = frozenset("because since reason why cause due : - –".split())
 _CODED_FORMS = frozenset(("email", "url", "uuid", "host"))
 
 
@@ -44,9 +45,10 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     A date is no id, a sum of money or the number of a resource (task 771220) no length of a page, a name no cursor, a
     bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
     """
-    if _is_other_name(context, slot, mention) or _is_bound_or_too_small(context, slot, mention):
+    excluded = (_is_other_name, _is_bound_or_too_small, _is_share_of_time, _is_no_reason)
+    if any(is_excluded(context, slot, mention) for is_excluded in excluded):
         return True
-    if page_token(slot):
+    if page_token(slot) and (mention.kind is not MentionKind.DATE or slot.words[-1:] == _CURSOR):
         return not set(slot.words) & context.sentence.stem_set
     if mention.kind is MentionKind.DATE:
         return (
@@ -55,10 +57,6 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     if mention.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
         return True
     if slot.family is Family.TEXT and _is_order_field(context, slot, mention):
-        return True
-    if mention.form == "percent" and (unit := slot_unit(slot)) is not None and unit.dimension == "time":
-        return True
-    if not _WHY.isdisjoint(slot.words) and mention.kind is not MentionKind.QUOTED and not _is_reason(context, mention):
         return True
     if slot.words and slot.words[-1] in _SORTS and mention.form in _CODED_FORMS:
         return True
@@ -80,10 +78,17 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     return is_time or mention.form in ("money", "percent") or mention.value > MAX_PAGE
 
 
-def _is_reason(context: SlotContext, mention: ValueMention) -> bool:
-    """Return whether a text is a clause, or stands behind a word for a reason, and so is no mere name: in [Poland]."""
-    before = context.sentence.tokens[mention.first - 1].lower if mention.first else ""
-    return mention.form == "clause" or before in _BEFORE_REASON
+def _is_share_of_time(_: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention is in per cent, and a slot takes a time."""
+    unit = slot_unit(slot) if mention.form == "percent" else None
+    return unit is not None and unit.dimension == "time"
+
+
+def _is_no_reason(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a slot takes a reason, and a mention is no quotation, and behind no word for a reason."""
+    if _WHY.isdisjoint(slot.words) or mention.kind is MentionKind.QUOTED:
+        return False
+    return not mention.first or context.sentence.tokens[mention.first - 1].lower not in _BEFORE_REASON
 
 
 def _is_rate(slot: Slot) -> bool:
@@ -95,11 +100,13 @@ def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> b
     """Return whether a slot takes names that the API has, and a mention is none of them: the name of another kind of
     item, or mere words. A code may be a name that is misspelt, and the name of a new item is none of those that it has.
 
-    A filter by some text is no name of an item either: who owns [delivery-eta].
+    A filter by some text, or a kind of item that is not spoken of, takes no name of another kind: who owns [search].
     """
     if slot.names is None:
         is_filter = slot.location == "query" and slot.family is Family.TEXT and not slot.required
-        return is_filter and mention.form == "name" and set(slot.words).isdisjoint(context.sentence.stem_set)
+        words = {*slot.words, *context.noun} if slot.location == "path" else {*slot.words}
+        is_text = is_filter or slot.location == "path"
+        return is_text and mention.form == "name" and words.isdisjoint(context.sentence.stem_set)
     if mention.text in slot.names or (slot.location == "body" and slot.name == "name"):
         return False
     if mention.form == "name":
