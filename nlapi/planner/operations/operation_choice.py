@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from nlapi.changes.lexicon import is_verb, leading_verbs, parse_command
+from nlapi.changes.lexicon import are_opposites, is_verb, leading_verbs, parse_command
 from nlapi.changes.operation_checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.commands import is_imperative, operation_verbs
+from nlapi.planner.language.commands import command_verb, is_imperative, operation_verbs
 from nlapi.planner.language.ordinals import LAST_ORDINAL, ORDINALS
 from nlapi.planner.language.question_intent import IntentKind, read_intent
 from nlapi.planner.language.text import Sentence
@@ -107,8 +107,18 @@ def choose_operation(
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
     allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
-    allowed = _with_purpose(_with_all_names(allowed, catalogue), sentence)
+    allowed = _with_purpose(_with_all_names(_without_opposite(allowed, sentence), catalogue), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
+
+
+def _without_opposite(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
+    """Return the candidates without a first one that undoes the command, where another one is what it says."""
+    command, leading = command_verb(sentence), leading_verbs(candidates[0].operation)
+    if command in leading or not any(are_opposites(command, verb) for verb in leading):
+        return candidates
+    if any(command in leading_verbs(candidate.operation) for candidate in candidates[1:]):
+        return candidates[1:]
+    return candidates
 
 
 def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:

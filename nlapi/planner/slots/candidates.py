@@ -167,6 +167,9 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         at -= 1
     if at + 1 < mention.first and tokens[at + 1].text == "#":
         return True
+    # The noun of `between revisions 14 and 19` is that of both.
+    if at > 1 and tokens[at].lower == "and" and tokens[at - 1].text.isdigit() and _says_between(context, at):
+        at -= 2
     nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *context.noun}
     if slot in context.list_operations:
         nouns |= set(operation_noun_stems(context.list_operations[slot]))
@@ -174,6 +177,10 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         return False
     several = at > 0 and tokens[at].stem in context.operation_stems and tokens[at - 1].stem in nouns  # pull request 7
     return tokens[at].stem in nouns or several
+
+
+def _says_between(context: SlotContext, at: int) -> bool:
+    return any(token.lower == "between" for token in context.sentence.tokens[max(0, at - 4) : at])
 
 
 def _is_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:

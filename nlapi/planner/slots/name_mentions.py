@@ -303,9 +303,6 @@ def _is_addressed(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     before = mention.first - 1
     while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
         before -= 1
-    # In `between revisions 14 and 19` the noun is that of both.
-    if before > 1 and mention.kind is MentionKind.NUMBER and tokens[before].lower == "and":
-        before -= 2 if tokens[before - 1].text.isdigit() else 0
     after = tokens[mention.last].stem if mention.last < len(tokens) else ""
     inside = {token.stem for token in tokens[mention.first : mention.last]}
     if (before >= 0 and tokens[before].stem in nouns) or after in nouns or inside & nouns:
