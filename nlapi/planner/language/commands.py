@@ -94,6 +94,17 @@ _LET = re.compile(
     r"let (?P<what>(?!me\b|us\b|it\b|there\b)[^,;.?]+?) (?P<verb>[a-z]+(?: (?:on|off|up|down|going))?)\W*$",
     re.IGNORECASE,
 )
+# Let 5 % of X go to Y.
+_LET_GO = re.compile(r"let (?P<what>[^,;.?]+?) (?:go|flow|move) to (?=\S)", re.IGNORECASE)
+# X needs to stop, X needs 20 of them.
+_NEEDS = re.compile(
+    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether|so|it|there)\b)[^?,;.]{1,60}?)\s+"
+    r"(?:(?:needs?|has|have|ought) to|must)\s+(?P<verb>[a-z]+)\W*$",
+    re.IGNORECASE,
+)
+_NEEDS_AMOUNT = re.compile(
+    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|it|there)\b)[^?,;.]{1,60}?) (?:needs|gets) (?=[$€£]?\d)", re.IGNORECASE
+)
 # A limit that is stated: no more than 4 calls for X, X may only use 5 a day.
 _AT_MOST = re.compile(r"(?:(?:no|not) more than|at most|a maximum of|max(?:imum)?\.?) (?=[$€£]?\d)", re.IGNORECASE)
 _MAY_ONLY = re.compile(
@@ -167,7 +178,7 @@ def _stated_as_command(question: str, commanded: Callable[[], Collection[str]], 
     """Return a sentence that states what shall be so as the command that makes it so; any other as it is.
 
     `let X go on` is `go on X`, `X may only use 5 a day` is `limit X to 5 a day`, `X now belongs to Y` sets its owner,
-    `bring X down to 5` is `lower X to 5`.
+    `X needs to stop` is `stop X`, `bring X down to 5` is `lower X to 5`.
     """
     start = opening_length(question)
     if (let := _LET.match(question, start)) is not None:
@@ -180,6 +191,12 @@ def _stated_as_command(question: str, commanded: Callable[[], Collection[str]], 
         return f"limit {may['what']} to {may['how']}"
     if (belongs := _NOW_BELONGS.match(question)) is not None and knows(stem("owner")):
         return f"set the owner of {belongs['what']} to {_ARTICLE.sub('', belongs['how'])}"
+    if (let := _LET_GO.match(question, start)) is not None and stem("send") in commanded():
+        return f"{question[:start]}send {let['what']} to {question[let.end() :]}"
+    if (needs := _NEEDS.match(question)) is not None and stem(needs["verb"].lower()) in commanded():
+        return f"{needs['verb']} {needs['what']}"
+    if (needs := _NEEDS_AMOUNT.match(question)) is not None and stem("give") in commanded():
+        return f"give {needs['what']} {question[needs.end() :]}"
     if (level := _TO_LEVEL.match(question, start)) is not None:
         verbs = ("increase", "raise") if level["way"].lower() == "up" else ("decrease", "lower", "reduce")
         if verb := next((verb for verb in verbs if stem(verb) in commanded()), ""):

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
 from nlapi.planner.operations.purposes import simulates
@@ -117,11 +117,11 @@ class Catalogue:
 
     @property
     def item_reads(self) -> tuple[Operation, ...]:
-        """The reads of single items that the API has a name of, of those in the sentence."""
+        """The reads of single items, and of what belongs to them, that the API has a name of in the sentence."""
         if not self._names.all:
             return ()
         if self._item_reads is None:
-            reads = (entry for entry in self.operations if entry.method == "GET" and is_single(entry))
+            reads = (entry for entry in self.operations if "{" in entry.path and entry.effect is Effect.READ)
             tools = (tool for tool in map(self.tool, reads) if tool is not None)
             self._item_reads = tuple(tool.operation for tool in tools if self._has_item_name(tool))
         return self._item_reads

@@ -38,8 +38,10 @@ _WHO_AM_I = re.compile(
 _IS_UP = re.compile(
     r"^\W*(?:is|are) (?:(?:(?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|instance)|it)"
     r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
+    r"|(?:everything|all|things)(?: (?:still|currently|now))? (?:ok|okay|fine|good|well|all ?right|in order)"
     r"|\w+(?: (?:still|currently|now))? (?:healthy|alive|up|online|reachable|responding))"
-    r"(?: and running)?(?: to (?:serve|take|accept|receive|handle) (?:\w+ )?(?:traffic|requests?|calls?|load))?"
+    r"(?: and running)?(?: (?:with|on|in|at) (?:the |this |our |my )?\w+)?"
+    r"(?: to (?:serve|take|accept|receive|handle) (?:\w+ )?(?:traffic|requests?|calls?|load))?"
     r"(?: right now| now)?\W*$",
     re.IGNORECASE,
 )

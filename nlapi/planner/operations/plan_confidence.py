@@ -14,6 +14,7 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.fallbacks import UNSURE
 from nlapi.planner.operations.operation_choice import is_about_caller, is_about_health
+from nlapi.planner.operations.purposes import is_hypothetical, simulates
 from nlapi.planner.operations.sentence_coverage import explains_plainly, list_answers
 from nlapi.planner.operations.vetoes import unexpressed_negations, unused_values
 from nlapi.planner.slots.slot import Slot
@@ -62,7 +63,8 @@ def correct_confidence(
     confidence = max(forest_confidence, PLAIN_CONFIDENCE) if is_plain and not is_tie else forest_confidence
     if not is_plain and _is_toss_up(best, rivals):
         confidence = min(confidence, TOSS_UP_CONFIDENCE)
-    if not missing and _takes_live_name(best):
+    is_supposed = is_hypothetical(question) and simulates(best.operation) and not best.assignment.unused
+    if not missing and (is_supposed or _takes_live_name(best)):
         # All 7 reads of 249 sentences that were offered as a choice in spite of such a name were right.
         confidence = max(confidence, UNSURE)
     return min(confidence, UNSURE) if best.is_uncommanded or leaves_out_words else confidence

@@ -39,6 +39,9 @@ def is_stated_amount(context: SlotContext, candidate: SlotCandidate) -> bool:
     amounts = [other for other in context.slots if _is_amount(other)]
     named = [other for other in amounts if _names(counted, other)]
     if not named:
+        spoken = counted | context.sentence.stem_set
+        named = [other for other in amounts if _names(spoken, other) and not counted.isdisjoint(other.words)]
+    if not named:
         named = [other for other in amounts if _has_only_words(context, counted, other, amounts)]
     if named != [slot]:
         return False
