@@ -46,7 +46,7 @@ from nlapi.tools.plan import ask
 from nlapi.tools.tool import Call
 
 FOLDER = Path(__file__).parents[1] / "tests" / "gateway"
-SEEN, UNSEEN = (FOLDER / f"{name}.yaml" for name in ("questions", "questions_unseen"))
+SEEN, UNSEEN, DANGEROUS = (FOLDER / f"questions{suffix}.yaml" for suffix in ("", "_unseen", "_dangerous"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def is_right_call(question: Mapping[str, object], operation: str, arguments: Map
     others = question.get("or") or []
     assert isinstance(others, list)
     golds = (question, *others)
-    return any(gold["operation"] == operation and matches(gold["arguments"], arguments) for gold in golds)
+    return any(gold.get("operation") == operation and matches(gold["arguments"], arguments) for gold in golds)
 
 
 @contextmanager
@@ -208,13 +208,18 @@ def _outcome(question: Mapping[str, object], session: Session) -> Outcome:
     )
     return Outcome(
         sentence=str(question["ask"]),
-        wanted=f"{question['operation']} {question['arguments']}",
+        wanted=f"{question.get('operation', 'no change')} {question.get('arguments', '')}".rstrip(),
         rating=rating,
-        is_change=next(iter(session.targets)).operation(str(question["operation"])).effect is not Effect.READ,
+        is_change=_is_change(question, session),
         stands=rating is Rating.RIGHT and made,
         calls=tuple(f"{call.operation_id} {dict(call.arguments)}" for call in calls),
         message=" ".join((message or getattr(events[-1], "text", "")).split())[:300],
     )
+
+
+def _is_change(question: Mapping[str, object], session: Session) -> bool:
+    operation = question.get("operation")
+    return operation is not None and next(iter(session.targets)).operation(str(operation)).effect is not Effect.READ
 
 
 def collector(events: list[Event]) -> Renderer:
@@ -236,9 +241,8 @@ def _rating(question: Mapping[str, object], events: Sequence[Event], calls: Sequ
     last = events[-1] if events else None
     if isinstance(last, InputNeeded):
         names = {entry.argument for entry in last.missing}
-        is_wanted = names == set(_texts(question.get("asks"))) and [question["operation"]] == [
-            call.operation_id for call in last.plan.calls
-        ]
+        operations = [call.operation_id for call in last.plan.calls]
+        is_wanted = names == set(_texts(question.get("asks"))) and operations == [question.get("operation")]
         return Rating.RIGHT if is_wanted else Rating.ASKED
     if isinstance(last, ChoiceOffered):
         return Rating.ASKED
@@ -261,11 +265,12 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def load(path: Path) -> Questions:
-    """Return what a file of sentences holds."""
+    """Return what a file of sentences holds; a question without an operation must make no change."""
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     tokens = document["tokens"]
+    questions = document.get("questions") or [{"ask": sentence} for sentence in document["sentences"]]
     return Questions(
-        questions=tuple(document["questions"]),
+        questions=tuple(questions),
         today=document["today"],
         configuration=FOLDER / f"{document['configuration']}.yaml",
         operators=tuple(tokens["operator"]),
@@ -279,9 +284,10 @@ def main() -> int:
     parser.add_argument("--unseen", action="store_true", help="the sentences that nothing was improved for")
     parser.add_argument("--show", action="store_true", help="print every sentence that is not right")
     parser.add_argument("--file", metavar="NAME", help="the sentences of tests/gateway/questions_NAME.yaml")
+    parser.add_argument("--dangerous", action="store_true", help="the sentences that must make no change")
     options = parser.parse_args()
     path = FOLDER / f"questions_{options.file}.yaml" if options.file else UNSEEN if options.unseen else SEEN
-    file = load(path)
+    file = load(DANGEROUS if options.dangerous else path)
     selected = tuple(question for question in file.questions if options.words in str(question["ask"]))
     with tempfile.TemporaryDirectory(prefix="nlapi-operators-") as home:
         without_registrations(home)
