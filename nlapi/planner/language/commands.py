@@ -85,7 +85,7 @@ _PARTED = re.compile(
 )
 # Another amount: bring X down to 5.
 _TO_LEVEL = re.compile(
-    r"(?:bring|take|get|put|move|push|pull|turn|crank|go|drop|cut|bump|nudge)\s+"
+    r"(?:bring|take|get|put|move|push|pull|turn|crank|go|drop|cut|bump|nudge|step|ramp|scale|dial)\s+"
     r"(?P<what>[^,;.?]+?)\s+(?P<way>up|down|back)\s+to\s+(?=[$€£]?\d)",
     re.IGNORECASE,
 )

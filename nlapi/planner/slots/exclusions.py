@@ -109,7 +109,7 @@ def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> b
         return is_text and mention.form == "name" and words.isdisjoint(context.sentence.stem_set)
     if mention.text in slot.names or (slot.location == "body" and slot.name == "name"):
         return False
-    if mention.form == "name":
+    if mention.form == "name" or mention.kind is MentionKind.DATE:
         return True
     # `home-feed` is written as names are: that there is none is for the API to say.
     parts = mention.text.split()
