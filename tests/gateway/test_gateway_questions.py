@@ -29,7 +29,8 @@ from nlapi.tools.plan import Plan
 
 SHOP, HELD_OUT, MORE_HELD_OUT, LAST = (
     FOLDER / f"questions_{name}.yaml" for name in ("shop", "held_out", "held_out_more", "last")
-).questions, load(SEEN).today
+)
+QUESTIONS, TODAY = load(SEEN).questions, load(SEEN).today
 UNSEEN_QUESTIONS = load(UNSEEN).questions
 FURTHER_QUESTIONS = [question for path in (SHOP, HELD_OUT, MORE_HELD_OUT, LAST) for question in load(path).questions]
 EXAMPLES, UNSEEN_EXAMPLES = 20, 31
