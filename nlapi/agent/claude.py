@@ -10,25 +10,28 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from nlapi import bundled
+from nlapi.agent.history import HISTORY_ROOMS, history
 from nlapi.agent.messages import (
     KEY_HINT,
     PLANNER,
     Block,
     ClaudeState,
     Message,
+    PromptTooLongError,
     StreamedAnswer,
     append_content,
     claude_state,
     explain_error,
-    history,
     tool_result,
 )
 from nlapi.agent.models import DEFAULT, PRICE_MONTH, cost
-from nlapi.agent.tool_selection import FIND_TOOL_NAME, QUESTION_RESULTS, SEARCH_RESULTS, Query, ToolSelection
+from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.client.safe_text import single_line
-from nlapi.errors import PlannerError, UnfinishedError
+from nlapi.errors import PlannerError, UnfinishedError, UsageError
 from nlapi.extras import require_extra
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.results.query import QUERY_TOOL
+from nlapi.results.store import ConversationViews
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Turn
 from nlapi.tools.tool import Call, Tool
@@ -57,7 +60,6 @@ class _PlanDraft:
     """A plan in the making: the messages inside the planner, and their cost."""
 
     messages: list[Message] = field(default_factory=list)
-    queries: list[Query] = field(default_factory=list)
     text: str = ""
     """text before a pause"""
     usage: dict[str, int] = field(default_factory=dict)
@@ -90,7 +92,11 @@ class ClaudePlanner:
         max_retries: int = 2,
         today: Callable[[], date] = date.today,
     ) -> None:
-        self.tool_selection = ToolSelection(specs, compile)
+        self.operation_tools = OperationTools(specs, compile)
+        self._offers: dict[str, str] = {}
+        self._views = ConversationViews()
+        self._room = 0
+        """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
         self.model = model
         self.max_tokens = max_tokens
         self._client = client
@@ -106,18 +112,23 @@ class ClaudePlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
-        earlier = history(conversation)
+        self._views.update(conversation)
+        earlier = self._history(conversation)
         draft = _PlanDraft()
         async with self._open_client() as client:
             for _ in range(MAX_REQUESTS):
-                tools = self.tool_selection.choose(
-                    [*_queries(conversation), *draft.queries], _used_operations(conversation)
-                )
                 answer = StreamedAnswer()
                 messages = [*earlier, *draft.messages]
-                async with aclosing(self._request(client, answer, conversation, messages, tools)) as pieces:
-                    async for text in pieces:
-                        yield text
+                try:
+                    async with aclosing(self._request(client, answer, conversation, messages)) as pieces:
+                        async for text in pieces:
+                            yield text
+                except PromptTooLongError:
+                    if self._room == len(HISTORY_ROOMS) - 1:
+                        raise
+                    self._room += 1
+                    earlier = self._history(conversation)
+                    continue
                 draft.count(answer.usage)
                 # The API paused a long turn; the same conversation sent again continues it.
                 if answer.stop == "pause_turn":
@@ -131,7 +142,7 @@ class ClaudePlanner:
                     yield self._final_plan(answer, note, draft)
                     return
                 append_content(draft.messages, "assistant", answer.content)
-                calls, results = self._sort_calls(answer, tools, draft)
+                calls, results = self._sort_calls(answer)
                 if calls:
                     yield self._plan(draft, calls=calls, text=answer.text, results=results)
                     return
@@ -159,7 +170,6 @@ class ClaudePlanner:
         answer: StreamedAnswer,
         conversation: Conversation,
         messages: list[Message],
-        tools: Mapping[str, Tool],
     ) -> AsyncGenerator[str, None]:
         """Send one request, stream its response into `answer` and yield the text."""
         import httpx2
@@ -171,10 +181,9 @@ class ClaudePlanner:
             "system": self._system(conversation),
             "messages": messages,
             "cache_control": {"type": "ephemeral"},
+            "tools": list(TOOL_DEFINITIONS),
+            "tool_choice": {"type": "auto"},
         }
-        definitions = self.tool_selection.definitions(tools.values())
-        if definitions:
-            body |= {"tools": definitions, "tool_choice": {"type": "auto"}}
         try:
             async with await client.messages.create(stream=True, **body) as stream:
                 async for text in answer.read(stream):
@@ -192,12 +201,9 @@ class ClaudePlanner:
         """Return the system prompt."""
         # Tools, system and messages are one cached prefix in this order, so the breakpoint here covers the tools too.
         # The known values come behind it: they change between questions and would invalidate the prefix.
-        has_search = self.tool_selection.has_search
-        count = len(self.tool_selection.operations)
         prompt = Template(bundled.text("prompts/agent.md")).substitute(
             today=self._today().isoformat(),
-            apis="\n".join(_api_line(spec) for spec in self.tool_selection.specs),
-            search=Template(bundled.text("prompts/search.md")).substitute(count=count) if has_search else "",
+            apis="\n".join([*(_api_line(spec) for spec in self.operation_tools.specs), self._map_line()]),
         )
         system: list[Block] = [{"type": "text", "text": prompt.strip(), "cache_control": {"type": "ephemeral"}}]
         if conversation.known_values:
@@ -205,27 +211,55 @@ class ClaudePlanner:
             system.append({"type": "text", "text": f"Values the user gave; use them where they fit:\n{value_lines}"})
         return system
 
-    def _sort_calls(
-        self, answer: StreamedAnswer, tools: Mapping[str, Tool], draft: _PlanDraft
-    ) -> tuple[tuple[Call, ...], dict[str, Block]]:
+    def _history(self, conversation: Conversation) -> list[Message]:
+        return history(conversation, self._views, self._offer, HISTORY_ROOMS[self._room])
+
+    def _map_line(self) -> str:
+        return f"Areas, with their operations: {self.operation_tools.map_text}."
+
+    def _offer(self, question: str) -> str:
+        """Return the operations beside a question: the same text in every request that has the question."""
+        if question not in self._offers:
+            self._offers[question] = self.operation_tools.offer(question)
+        return self._offers[question]
+
+    def _sort_calls(self, answer: StreamedAnswer) -> tuple[tuple[Call, ...], dict[str, Block]]:
         """Return the calls for the API, and the results of the calls that the planner answers itself."""
         calls: list[Call] = []
         results: dict[str, Block] = {}
         for block in answer.content:
             if block["type"] != "tool_use":
                 continue
-            id, name = block["id"], block["name"]
-            if id in answer.faults:
-                results[id] = tool_result(id, answer.faults[id], is_error=True)
-            elif name == FIND_TOOL_NAME and self.tool_selection.has_search:
-                query = str(block["input"].get("query", ""))
-                draft.queries.append((query, SEARCH_RESULTS))
-                results[id] = tool_result(id, self.tool_selection.search_result(query))
-            elif name in tools:
-                calls.append(Call(tool=tools[name], arguments=block["input"], id=id, reason=answer.text.strip()))
+            id = block["id"]
+            try:
+                if id in answer.faults:
+                    raise UsageError(answer.faults[id])
+                outcome = self._use(block["name"], block["input"])
+            except UsageError as error:
+                results[id] = tool_result(id, str(error), is_error=True)
+                continue
+            if isinstance(outcome, str):
+                results[id] = tool_result(id, outcome)
             else:
-                results[id] = tool_result(id, f"there is no tool called {name}", is_error=True)
+                tool, arguments = outcome
+                calls.append(Call(tool=tool, arguments=arguments, id=id, reason=answer.text.strip()))
         return tuple(calls), results
+
+    def _use(self, name: str, arguments: dict[str, Any]) -> str | tuple[Tool, dict[str, Any]]:
+        """Return the text that answers a tool_use here, or the operation that it calls with its arguments.
+
+        UsageError for a tool or an operation that there is not, and for arguments that do not fit.
+        """
+        if name == FIND:
+            return self.operation_tools.find(str(arguments.get("words", "")))
+        if name == DESCRIBE:
+            return self.operation_tools.describe(arguments)
+        if name == QUERY_TOOL:
+            return self._views.query(arguments)
+        if name in (READ, CHANGE):
+            return self.operation_tools.call(name, arguments)
+        # Some models call an operation as if it were a tool of its own.
+        return self.operation_tools.resolve(name), arguments
 
     def _final_plan(self, answer: StreamedAnswer, note: str, draft: _PlanDraft) -> Plan:
         """Return the plan without calls; of an answer that was cut or refused, only the text is stored."""
@@ -267,24 +301,6 @@ def _api_line(spec: Spec) -> str:
     title, version, description = single_line(spec.title), single_line(spec.version), single_line(spec.description)
     summary = description if len(description) <= 300 else f"{description[:299]}…"
     return f"- {title[:100]} {version[:30]}, {len(spec.operations)} operations. {summary}".rstrip()
-
-
-def _queries(conversation: Conversation) -> list[Query]:
-    """Return the searches for tools: the last three questions, and Claude's own searches after them."""
-    queries: list[Query] = []
-    for turn in conversation.turns[-3:]:
-        queries.append((turn.question, QUESTION_RESULTS))
-        for round in turn.rounds:
-            state = claude_state(round.plan)
-            messages = state.messages if state is not None else ()
-            blocks = (block for message in messages for block in message["content"])
-            searches = (block for block in blocks if block["type"] == "tool_use" and block["name"] == FIND_TOOL_NAME)
-            queries += [(str(block["input"].get("query", "")), SEARCH_RESULTS) for block in searches]
-    return queries
-
-
-def _used_operations(conversation: Conversation) -> list[Operation]:
-    return [step.call.tool.operation for turn in conversation.turns for step in turn.steps]
 
 
 def turn_usage(turn: Turn) -> str:

@@ -1,4 +1,4 @@
-"""Converts between a Conversation and the Messages API: its `messages`, its streamed answers and its errors."""
+"""The Messages API: its blocks, its streamed answers, its errors, and the state of a plan made by it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.models import MODELS
-from nlapi.client.truncate import truncate
 from nlapi.errors import PlannerError, UnfinishedError
-from nlapi.tools.plan import Conversation, JsonObject, Outcome, Plan, Step
+from nlapi.tools.plan import JsonObject, Plan
 
 if TYPE_CHECKING:
     import anthropic
@@ -59,29 +58,6 @@ class ClaudeState:
         )
 
 
-def history(conversation: Conversation) -> list[Message]:
-    """Return the conversation as messages: user and assistant in turn, every tool_use answered directly after it.
-
-    A plan of Claude's is sent back unchanged, thinking included; a plan of any other planner becomes tool_use blocks.
-    """
-    messages: list[Message] = []
-    for number, turn in enumerate(conversation.turns):
-        append_content(messages, "user", [{"type": "text", "text": turn.question}])
-        for count, round in enumerate(turn.rounds):
-            state = claude_state(round.plan)
-            if state is None:
-                state = _as_claude_state(round.plan, f"call_{number}_{count}")
-                steps = dict(zip(_tool_use_ids(state), round.steps, strict=False))
-            else:
-                steps = {step.call.id: step for step in round.steps}
-            for message in state.messages:
-                append_content(messages, message["role"], message["content"])
-            # The API refuses a conversation in which a tool_use has no tool_result in the next message.
-            results = (state.results.get(id) or _step_result(id, steps.get(id)) for id in _tool_use_ids(state))
-            append_content(messages, "user", list(results))
-    return messages
-
-
 def append_content(messages: list[Message], role: str, content: list[Block]) -> None:
     """Add content to the messages; consecutive content of one role becomes one message."""
     # The API refuses empty content, and two messages of one role in a row.
@@ -96,30 +72,6 @@ def append_content(messages: list[Message], role: str, content: list[Block]) -> 
 def claude_state(plan: Plan) -> ClaudeState | None:
     """Return the state in a plan of Claude's; None for a plan of any other planner."""
     return plan.raw if isinstance(plan.raw, ClaudeState) else None
-
-
-def _as_claude_state(plan: Plan, name: str) -> ClaudeState:
-    """Return the state that Claude's plan would have with the text and the calls of another planner's plan."""
-    content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
-    for number, call in enumerate(plan.calls):
-        arguments = dict(call.arguments)
-        content.append({"type": "tool_use", "id": f"{name}_{number}", "name": call.tool.name, "input": arguments})
-    return ClaudeState(model="", messages=({"role": "assistant", "content": content},))
-
-
-def _tool_use_ids(state: ClaudeState) -> list[str]:
-    """Return the ids of the tool_uses in the last message, which are still to be answered."""
-    return [
-        block["id"] for message in state.messages[-1:] for block in message["content"] if block["type"] == "tool_use"
-    ]
-
-
-def _step_result(id: str, step: Step | None) -> Block:
-    if step is None:
-        return tool_result(id, "not run", is_error=True)
-    if step.result is None:
-        return tool_result(id, f"{step.outcome}: {step.message}", is_error=step.outcome is not Outcome.PREVIEWED)
-    return tool_result(id, truncate(step.result), is_error=not step.result.ok)
 
 
 def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
@@ -200,6 +152,10 @@ class StreamedAnswer:
             self.faults[block["id"]] = fault
 
 
+class PromptTooLongError(UnfinishedError):
+    """The conversation does not fit into the window of the model."""
+
+
 def explain_error(error: Exception, *, model: str, base_url: str, key: str) -> PlannerError:
     """Return a PlannerError with the cause and the next step; no part of it has the key."""
     import anthropic
@@ -231,7 +187,7 @@ def _status_error(error: anthropic.APIStatusError, model: str, key: str) -> Plan
     if status == 529 or kind == "overloaded_error":
         return PlannerError("the Anthropic API is overloaded", hint="try again in a minute, or use --planner offline")
     if status == 413 or (status == 400 and "too long" in reason):
-        return UnfinishedError(f"the conversation is too long for {model}: {reason}", hint="start a new one")
+        return PromptTooLongError(f"the conversation is too long for {model}: {reason}", hint="start a new one")
     if status in (402, 403):
         return PlannerError(f"the Anthropic API refused: {reason}", hint="check the rights and the credit of the key")
     outcome = "failed" if status == 200 else f"answered {status}"
