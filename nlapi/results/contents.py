@@ -38,7 +38,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class ItemBody:
     """JSON that is no list: an item, a value, or an error; also the note on binary data."""
 
     data: object
@@ -57,7 +57,7 @@ class TextBody:
         return self.text.splitlines()
 
 
-Contents: TypeAlias = Listing | Document | TextBody
+Contents: TypeAlias = Listing | ItemBody | TextBody
 
 
 def read_contents(result: Result, operation: Operation | None = None) -> Contents:
@@ -69,7 +69,7 @@ def read_contents(result: Result, operation: Operation | None = None) -> Content
         listing = extract_list(tree, operation, lowercase_headers(result))
         if listing is not None and (rows := _rows(listing.entries)) is not None:
             return Listing(rows=rows, data=tree, total=listing.total)
-    return Document(data=tree)
+    return ItemBody(data=tree)
 
 
 def nested_listing(contents: Contents, path: str) -> Listing | None:
@@ -78,7 +78,7 @@ def nested_listing(contents: Contents, path: str) -> Listing | None:
     A list inside of the rows of a list is that of all rows, one after the other.
     """
     sources: Sequence[object] = contents.rows if isinstance(contents, Listing) else ()
-    if isinstance(contents, Document):
+    if isinstance(contents, ItemBody):
         sources = (contents.data,)
     values = [value for source in sources if isinstance(value := field_at(source, path), list)]
     entries = [entry for value in values for entry in value]

@@ -33,7 +33,7 @@ MAX_NEXT_PAGE = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class ViewTable:
     """Rows as arrays of cells in the order of `columns`. `constants` are the columns with one value in all rows."""
 
     columns: tuple[str, ...]
@@ -72,6 +72,8 @@ def model_view(
         shown = _text_view(contents, room)
     else:
         shown = {"data": fit_data(contents.data, int(room * _characters_a_byte(result)), len(result.content))}
+    if handle and NOTE_KEY in shown:
+        shown[NOTE_KEY] = f"{shown[NOTE_KEY]}; the tool `result` reads the rest"
     return dump_json({**frame, **shown})
 
 
@@ -103,11 +105,11 @@ def _listing_view(
     if len(table.rows) < len(rows):
         paths = [*table.columns, *table.constants, *table.other_fields][:MAX_SUMMARIES]
         shown["summary_of_all_rows"] = summarize_columns(rows, paths)
-        shown[NOTE_KEY] = f"the first {len(table.rows):,} of {len(rows):,} rows; the tool `result` reads the others"
+        shown[NOTE_KEY] = f"the first {len(table.rows):,} of {len(rows):,} rows"
     return {**counts, **shown}
 
 
-def _table_data(table: Table) -> dict[str, object]:
+def _table_data(table: ViewTable) -> dict[str, object]:
     shown: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
     if table.constants:
         shown["same_in_all_rows"] = dict(table.constants)
@@ -123,7 +125,7 @@ def build_table(
     operation: Operation | None = None,
     words: Collection[str] = (),
     paths: Sequence[str] = (),
-) -> Table:
+) -> ViewTable:
     """Return the table of rows within `room` bytes: all of `paths`, or as many columns as fit, the best first.
 
     Where the columns that identify do not fit for all rows, the table has the first rows.
@@ -144,7 +146,9 @@ def build_table(
     cells = _cells(rows, chosen, room, max_text)
     others = [path for path in dict.fromkeys((*candidates, *_all_fields(sample))) if path not in chosen]
     others = [] if paths else [path for path in others if path not in constants][:MAX_OTHER_FIELDS]
-    return Table(columns=tuple(chosen), rows=cells, constants=constants, other_fields=tuple(map(strip_control, others)))
+    return ViewTable(
+        columns=tuple(chosen), rows=cells, constants=constants, other_fields=tuple(map(strip_control, others))
+    )
 
 
 def _constants(rows: Sequence[Row], sample: Sequence[Row], paths: Sequence[str]) -> dict[str, Cell]:
@@ -200,10 +204,7 @@ def _text_view(body: TextBody, room: int) -> dict[str, object]:
     shown = body.text[: min(room // 2, TEXT_ROOM)]
     view: dict[str, object] = {"content_type": body.content_type, "text": shown}
     if len(shown) < len(body.text):
-        view[NOTE_KEY] = (
-            f"the first {len(shown):,} of {len(body.text):,} characters, {len(body.lines):,} lines; the tool `result` "
-            "searches it and reads lines"
-        )
+        view[NOTE_KEY] = f"the first {len(shown):,} of {len(body.text):,} characters, {len(body.lines):,} lines"
     if body.note:
         view["fault"] = body.note
     return view

@@ -13,7 +13,7 @@ from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json, fit_data
 from nlapi.errors import UsageError
 from nlapi.resources.identity import fields_of
 from nlapi.results.cells import cell, value_at_path, values_at
-from nlapi.results.contents import Contents, Document, Listing, Row, TextBody, nested_listing
+from nlapi.results.contents import Contents, ItemBody, Listing, Row, TextBody, nested_listing
 from nlapi.results.model_view import MAX_VIEW, build_table
 from nlapi.results.summary import is_number
 
@@ -56,7 +56,7 @@ QUERY_SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class RowCondition:
     """A condition on a field of a row. Where the field is a list, it holds when it holds for one of its values."""
 
     path: str
@@ -70,7 +70,7 @@ class ResultQuery:
 
     handle: str
     select: tuple[str, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[RowCondition, ...] = ()
     sort: str = ""
     group: str = ""
     sum: str = ""
@@ -123,7 +123,7 @@ def _select(value: object) -> list[str]:
     return [entry for entry in fields if entry]
 
 
-def _conditions(value: object) -> list[Condition]:
+def _conditions(value: object) -> list[RowCondition]:
     # Some models write a single condition without the list around it, or the list as JSON text.
     if isinstance(value, str):
         try:
@@ -139,7 +139,7 @@ def _conditions(value: object) -> list[Condition]:
 _WHERE_HINT = 'such as [{"field": "comments", "op": ">", "value": 5}]'
 
 
-def _condition(entry: object) -> Condition:
+def _condition(entry: object) -> RowCondition:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("field"), str) or not entry["field"]:
         raise UsageError("a condition of where has no field", hint=_WHERE_HINT)
     operator = str(entry.get("op", "="))
@@ -147,7 +147,7 @@ def _condition(entry: object) -> Condition:
         raise UsageError(f"where has no op {operator[:20]!r}", hint=f"they are {', '.join(_OPERATORS)}")
     if operator == "in" and not isinstance(entry.get("value"), list):
         raise UsageError("the value of the op in is not a list", hint='such as ["open", "closed"]')
-    return Condition(path=entry["field"], operator=operator, value=entry.get("value"))
+    return RowCondition(path=entry["field"], operator=operator, value=entry.get("value"))
 
 
 def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) -> str:
@@ -166,19 +166,19 @@ def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) 
         if listing is None:
             raise UsageError(f"{query.handle} has no list at {query.list_path[:100]!r}", hint=_fields_hint(contents))
         contents = listing
-    if isinstance(contents, Document):
-        return dump_json({**frame, **_query_document(query, contents, room)})
+    if isinstance(contents, ItemBody):
+        return dump_json({**frame, **_query_item(query, contents, room)})
     return dump_json({**frame, **_query_rows(query, contents, room)})
 
 
-def _query_document(query: ResultQuery, document: Document, room: int) -> dict[str, object]:
+def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, object]:
     """Return the selected values of an item, as long as there is room for them."""
     if query.conditions or query.group or query.sort or query.sum:
         raise UsageError(f"{query.handle} is no list", hint="`list` names a list inside of it, `select` its fields")
     if not query.select:
-        return {"data": fit_data(document.data, room, room)}
-    _check_fields(query.select, [document.data], query.handle)
-    selected = {path: value_at_path(document.data, path) for path in query.select}
+        return {"data": fit_data(item.data, room, room)}
+    _check_fields(query.select, [item.data], query.handle)
+    selected = {path: value_at_path(item.data, path) for path in query.select}
     return {"data": fit_data(selected, room, room)}
 
 
@@ -209,7 +209,7 @@ def _check_fields(paths: Sequence[str], rows: Sequence[object], handle: str) -> 
 
 def _fields_hint(contents: Contents) -> str:
     sample = contents.rows[0] if isinstance(contents, Listing) and contents.rows else None
-    item = contents.data if isinstance(contents, Document) else sample
+    item = contents.data if isinstance(contents, ItemBody) else sample
     fields = fields_of(item) if isinstance(item, Mapping) else {}
     lists = [path for path, value in fields.items() if isinstance(value, list)]
     return f"the lists inside are {', '.join(lists[:12])}" if lists else "there is no list inside"
@@ -288,7 +288,7 @@ def _sort_key(path: str) -> Callable[[Row], tuple[int, float, str]]:
     return key
 
 
-def _holds(condition: Condition, row: Row) -> bool:
+def _holds(condition: RowCondition, row: Row) -> bool:
     values = [entry for value in values_at(row, condition.path) for entry in _entries(value)]
     present = [value for value in values if value not in (None, "", [], {})]
     if condition.operator == "empty":

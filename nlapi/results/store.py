@@ -37,6 +37,10 @@ class ResultStore:
     _stored: dict[str, StoredResult] = field(default_factory=dict)
     _parsed: OrderedDict[str, Contents] = field(default_factory=OrderedDict)
 
+    @property
+    def next_handle(self) -> str:
+        return f"r{len(self._stored) + 1}"
+
     def add(self, handle: str, result: Result, call: Call, words: Collection[str] = ()) -> StoredResult:
         """Store an answer under a handle; `words` are the stems of the words of the question."""
         contents = read_contents(result, call.tool.operation)
