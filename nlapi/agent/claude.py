@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from string import Template
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,14 @@ from nlapi.tools.plan import Conversation, Plan, Turn
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from anthropic import AsyncAnthropic
 
 BASE_URL = "https://api.anthropic.com"
 MAX_TOKENS = 16_000
+# Bytes of the description of an API in the system prompt.
+MAX_SUMMARY_BYTES = 100
 # Searches for operations and corrections of unusable calls within one plan, before it is abandoned.
 MAX_REQUESTS = 8
 
@@ -159,10 +164,13 @@ class ClaudePlanner:
         """Return the client that was passed in, or a new one for this plan only."""
         if self._client is not None:
             return nullcontext(self._client)
-        from anthropic import AsyncAnthropic
+        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
-        # A client takes 6 ms to create, and its connections must not outlive the event loop that they belong to.
-        return AsyncAnthropic(api_key=self._api_key, base_url=self._base_url, max_retries=self._max_retries)
+        # The connections of a client must not outlive the event loop that they belong to, so each plan has its own.
+        http_client = DefaultAsyncHttpxClient(verify=_ssl_context())
+        return AsyncAnthropic(
+            api_key=self._api_key, base_url=self._base_url, max_retries=self._max_retries, http_client=http_client
+        )
 
     async def _request(
         self,
@@ -287,6 +295,14 @@ class ClaudePlanner:
         return Plan(calls=calls, text=text, ended=ended, raw=state)
 
 
+@cache
+def _ssl_context() -> SSLContext:
+    """Return the TLS settings of all clients: reading the certificates of the authorities takes 20 ms of CPU."""
+    from httpx2 import create_ssl_context
+
+    return create_ssl_context()
+
+
 def _incomplete_note(answer: StreamedAnswer) -> str:
     """Return the note on an answer that is incomplete; "" for a complete one."""
     stop = single_line(answer.stop or "")[:80]
@@ -298,9 +314,11 @@ def _incomplete_note(answer: StreamedAnswer) -> str:
 
 
 def _api_line(spec: Spec) -> str:
-    title, version, description = single_line(spec.title), single_line(spec.version), single_line(spec.description)
-    summary = description if len(description) <= 300 else f"{description[:299]}…"
-    return f"- {title[:100]} {version[:30]}, {len(spec.operations)} operations. {summary}".rstrip()
+    """Return what an API is, within some 200 bytes: the prefix is the same few hundred tokens for every API."""
+    title, version = single_line(spec.title)[:60], single_line(spec.version)[:20]
+    summary = single_line(spec.description).encode()[:MAX_SUMMARY_BYTES].decode("utf-8", "ignore")
+    is_cut = len(single_line(spec.description).encode()) > MAX_SUMMARY_BYTES
+    return f"- {title} {version}, {len(spec.operations)} operations. {summary}{'…' if is_cut else ''}".rstrip()
 
 
 def turn_usage(turn: Turn) -> str:

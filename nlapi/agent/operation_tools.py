@@ -36,7 +36,7 @@ OFFER_ROOM = 3_600
 MAX_SIGNATURE = 500
 
 # Bytes of the map of all APIs in the system prompt.
-MAP_ROOM = 700
+MAP_ROOM = 320
 # Characters of the arguments of one operation in full: 3,000 tokens. Of a longer one `describe` opens the parts.
 MAX_DESCRIPTION = 12_000
 
@@ -48,12 +48,7 @@ _CALL_PROPERTIES = {
 
 
 def _definition(name: str, description: str, properties: Mapping[str, object], required: Sequence[str]) -> Any:
-    schema = {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(required),
-        "additionalProperties": False,
-    }
+    schema = {"type": "object", "properties": dict(properties), "required": list(required)}
     return {"name": name, "description": description, "input_schema": schema}
 
 

@@ -28,6 +28,7 @@ SAMPLE_ROWS = 200
 MAX_OTHER_FIELDS = 60
 MAX_SUMMARIES = 12
 TEXT_ROOM = 4_000
+MIN_TEXT = 60
 # The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
 MAX_NEXT_PAGE = 4_000
 
@@ -58,7 +59,7 @@ def model_view(
     query reads the rest, `next` the arguments of the next page.
     """
     frame = answer_frame(result)
-    if call is not None and (following := next_page(call, result)):
+    if call is not None and (following := next_page(call, result, contents)):
         frame["next"] = following
     room = limit - len(dump_json({**frame, "data": 0}).encode())
     if not isinstance(contents, TextBody) and len(result.content) <= 3 * limit and size_of(contents.data) <= room:
@@ -77,11 +78,11 @@ def model_view(
     return dump_json({**frame, **shown})
 
 
-def next_page(call: Call, result: Result) -> dict[str, object]:
+def next_page(call: Call, result: Result, contents: Contents) -> dict[str, object]:
     """Return the arguments for the next page of a listing; {} when there is none, or it is unknown."""
-    if call.tool.effect is not Effect.READ or not result.ok:
+    if call.tool.effect is not Effect.READ or not result.ok or isinstance(contents, TextBody):
         return {}
-    following = next_arguments(call, result) or {}
+    following = next_arguments(call, result, contents.data) or {}
     # A server that repeats the same cursor would have a model read one page for ever.
     has_more = any(following.get(name) != call.arguments.get(name) for name in page_arguments(call.tool))
     return following if has_more and len(dump_json(following)) <= MAX_NEXT_PAGE else {}
@@ -135,12 +136,7 @@ def build_table(
     ranked = list(paths) or columns(sample, noun)
     constants = {} if paths else _constants(rows, sample, ranked)
     candidates = [path for path in ranked if path not in constants]
-    required = list(paths) or [*candidates[:2], *(path for path in candidates[2:] if _is_named(path, words))]
-    sizes = column_sizes(sample, candidates)
-    scale = len(rows) / max(len(sample), 1)
-    chosen = _choose_columns(
-        candidates, required, {path: size * scale for path, size in sizes.items()}, room, len(rows)
-    )
+    chosen = list(paths) or _choose_columns(rows, sample, candidates, words, room)
     # What was asked for by name is shown longer, as far as there is room.
     max_text = max(MAX_TEXT, room // max(len(rows) * len(paths), 1)) if paths else MAX_TEXT
     cells = _cells(rows, chosen, room, max_text)
@@ -169,10 +165,14 @@ def _is_named(path: str, words: Collection[str]) -> bool:
 
 
 def _choose_columns(
-    candidates: Sequence[str], required: Sequence[str], sizes: Mapping[str, float], room: int, count: int
+    rows: Sequence[Row], sample: Sequence[Row], candidates: Sequence[str], words: Collection[str], room: int
 ) -> list[str]:
+    """Return the columns that identify and those that the question names, then others as long as there is room."""
+    scale = len(rows) / max(len(sample), 1)
+    sizes = {path: size * scale for path, size in column_sizes(sample, candidates).items()}
+    required = [*candidates[:2], *(path for path in candidates[2:] if _is_named(path, words))]
     chosen: list[str] = []
-    used = 2.0 * count
+    used = 2.0 * len(rows)
     for path in required:
         if not chosen or used + sizes[path] <= room:
             chosen.append(path)
@@ -182,14 +182,17 @@ def _choose_columns(
         if path not in chosen and used + sizes[path] <= optional_room:
             chosen.append(path)
             used += sizes[path]
-    return [path for path in candidates if path in chosen] if not set(required) - set(candidates) else chosen
+    return [path for path in candidates if path in chosen]
 
 
 def _cells(rows: Sequence[Row], paths: Sequence[str], room: int, max_text: int) -> tuple[tuple[Cell, ...], ...]:
+    """Return the rows as long as they fit; the first is there in any case, with short cells where it has to be."""
     cells: list[tuple[Cell, ...]] = []
     for row in rows:
         line = tuple(cell(value_at_path(row, path), max_text) for path in paths)
         room -= size_of(line)
+        if room < 0 and not cells:
+            cells.append(tuple(cell(value_at_path(row, path), MIN_TEXT) for path in paths))
         if room < 0:
             break
         cells.append(line)

@@ -17,7 +17,7 @@ from nlapi.tools.plan import Conversation, Step
 from nlapi.tools.tool import Call
 
 # Bytes of the bodies whose contents stay parsed between two queries. JSON takes some six times its size as objects.
-MAX_PARSED = 25_000_000
+MAX_PARSED = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
