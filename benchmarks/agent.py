@@ -22,8 +22,9 @@ import nlapi
 from benchmarks.__main__ import line
 from benchmarks.descriptions import directory, github, shared, stripe
 from benchmarks.measure import Figure
-from nlapi.agent.claude import ClaudePlanner
+from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.loop import converse
+from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.operation_tools import OperationTools
 from nlapi.agent.policy import Policy
 from nlapi.tools.plan import ask
@@ -63,6 +64,10 @@ def main() -> int:
             print(line(figure), flush=True)
             figures.append(figure)
     return 0 if all(figure.kept for figure in figures) else 1
+
+
+def endpoint(url: str) -> ModelEndpoint:
+    return find_endpoint("claude-sonnet-5-5", {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url})
 
 
 def tokens(value: object) -> float:
@@ -118,7 +123,7 @@ def named(text: str, ids: dict[str, str]) -> set[str]:
 
 def first_request(spec: nlapi.Spec, question: str) -> dict[str, Any]:
     with MessagesServer([say("Fine.")], key=KEY) as server:
-        planner = ClaudePlanner([spec], api_key=KEY, base_url=server.url)
+        planner = ModelPlanner([spec], endpoint(server.url))
         asyncio.run(drain(planner.next(ask(question))))
     return server.requests[0]
 
@@ -209,7 +214,7 @@ def long_list() -> Iterator[Figure]:
 
 
 def run(spec: nlapi.Spec, model_url: str, api_url: str, *, max_rounds: int = 300) -> None:
-    planner = ClaudePlanner([spec], api_key=KEY, base_url=model_url)
+    planner = ModelPlanner([spec], endpoint(model_url))
     target = {spec: Target(spec=spec, base_url=api_url)}
 
     async def consent(_: object) -> Any:
@@ -305,7 +310,7 @@ def long_chat() -> Iterator[Figure]:
     questions = [json.loads(text)["question"] for text in QUESTIONS.read_text(encoding="utf-8").splitlines()]
     questions = [question for question in questions if question][24:34]
     with MessagesServer([say("Done.")] * len(questions), key=KEY) as server:
-        planner = ClaudePlanner([spec], api_key=KEY, base_url=server.url)
+        planner = ModelPlanner([spec], endpoint(server.url))
         conversation = None
         for question in questions:
             conversation = ask(question) if conversation is None else conversation.with_question(question)
@@ -319,7 +324,7 @@ def long_chat() -> Iterator[Figure]:
     yield Figure(name="ten questions in a chat over GitHub: not read from the cache", value=lost, unit="%", limit=10)
 
 
-async def last_conversation(planner: ClaudePlanner, conversation: Any, spec: nlapi.Spec) -> Any:
+async def last_conversation(planner: ModelPlanner, conversation: Any, spec: nlapi.Spec) -> Any:
     targets = {spec: Target(spec=spec, base_url="http://127.0.0.1:9")}
     events = converse(planner, conversation, targets, policy=Policy(), consent=drain)
     last = None

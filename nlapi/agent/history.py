@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from nlapi.agent.messages import Block, ClaudeState, Message, append_content, claude_state, tool_result
+from nlapi.agent.messages import Block, Message, ModelState, append_content, model_state, tool_result
 from nlapi.agent.operation_tools import CHANGE, READ
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
@@ -61,9 +61,9 @@ def history(
             continue
         append_content(messages, "user", _question_content(turn.question, offer(turn.question)))
         for count, round in enumerate(turn.rounds):
-            state = claude_state(round.plan)
+            state = model_state(round.plan)
             if state is None:
-                state = _as_claude_state(round.plan, f"call_{number}_{count}")
+                state = _as_model_state(round.plan, f"call_{number}_{count}")
                 steps = dict(zip(_tool_use_ids(state), round.steps, strict=False))
             else:
                 steps = {step.call.id: step for step in round.steps}
@@ -119,7 +119,7 @@ def _question_content(question: str, offer: str) -> list[Block]:
     return [*content, {"type": "text", "text": f"{OFFER_HEAD}\n{offer}"}] if offer else content
 
 
-def _as_claude_state(plan: Plan, name: str) -> ClaudeState:
+def _as_model_state(plan: Plan, name: str) -> ModelState:
     """Return the state that Claude's plan would have with the text and the calls of another planner's plan."""
     content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
     for number, call in enumerate(plan.calls):
@@ -127,10 +127,10 @@ def _as_claude_state(plan: Plan, name: str) -> ClaudeState:
         tool_name = READ if call.tool.effect is Effect.READ else CHANGE
         block_input = {"operation": call.tool.name, "arguments": arguments}
         content.append({"type": "tool_use", "id": f"{name}_{number}", "name": tool_name, "input": block_input})
-    return ClaudeState(model="", messages=({"role": "assistant", "content": content},))
+    return ModelState(model="", messages=({"role": "assistant", "content": content},))
 
 
-def _tool_use_ids(state: ClaudeState) -> list[str]:
+def _tool_use_ids(state: ModelState) -> list[str]:
     """Return the ids of the tool_uses in the last message, which are still to be answered."""
     return [
         block["id"] for message in state.messages[-1:] for block in message["content"] if block["type"] == "tool_use"

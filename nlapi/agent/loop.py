@@ -27,7 +27,7 @@ from nlapi.agent.events import (
     TextReceived,
     TurnAnswered,
 )
-from nlapi.agent.messages import claude_state
+from nlapi.agent.messages import model_state
 from nlapi.agent.policy import Policy
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.limits import Limits
@@ -126,7 +126,7 @@ class PlanRun:
 
     async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished, None]:
         ready = [self._ready(index) for index in group]
-        sending = partial(self.terms.perform, for_model=claude_state(self.plan) is not None)
+        sending = partial(self.terms.perform, for_model=model_state(self.plan) is not None)
         async with aclosing(send_all(ready, sending)) as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome, Step):

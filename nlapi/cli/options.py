@@ -133,9 +133,12 @@ Sources = Annotated[
 ]
 Planner = Annotated[
     PlannerName,
-    typer.Option("--planner", help="auto is offline where that is sure; else claude, when ANTHROPIC_API_KEY is set."),
+    typer.Option("--planner", help="auto is offline where that is sure; else a model, when there is a key for it."),
 ]
-Model = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The Claude model to plan with.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="NAME", help="The model to plan with: claude-..., local:..., openai:..."),
+]
 Routing = Annotated[
     Path | None,
     typer.Option("--routing", metavar="FILE", help="Which planner plans what, and what it may cost; see the guide."),

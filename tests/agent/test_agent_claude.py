@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.claude import ClaudePlanner, turn_usage
+from nlapi.agent.connections import MessagesConnection
+from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Planner, StepFinished, TextReceived, TurnAnswered
+from nlapi.agent.model_planner import ModelPlanner, turn_usage
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
 from nlapi.errors import PlannerError, UnfinishedError
@@ -65,8 +67,12 @@ def many(tmp_path: Path) -> Spec:
     return boards(tmp_path, "Many", paths=paths)
 
 
-def planner(server: MessagesServer, *specs: Spec, **more: Any) -> ClaudePlanner:
-    return ClaudePlanner(specs, api_key=KEY, base_url=server.url, today=lambda: date(2026, 11, 24), **more)
+def endpoint(url: str, model: str = "claude-sonnet-5-5", key: str = KEY) -> ModelEndpoint:
+    return find_endpoint(model, {"ANTHROPIC_API_KEY": key, "ANTHROPIC_BASE_URL": url})
+
+
+def planner(server: MessagesServer, *specs: Spec, model: str = "claude-sonnet-5-5", **more: Any) -> ModelPlanner:
+    return ModelPlanner(specs, endpoint(server.url, model), today=lambda: date(2026, 11, 24), **more)
 
 
 def plan(planner: Planner, conversation: Conversation) -> tuple[list[str], Plan]:
@@ -369,7 +375,7 @@ def test_a_wrong_key_is_an_error_without_the_key(spec: Spec) -> None:
 @pytest.mark.parametrize(("key", "says"), [(None, "missing"), ("  ", "missing"), ("sk-ké", "characters")])
 def test_a_key_that_cannot_be_one_is_an_error_at_once(spec: Spec, key: str | None, says: str) -> None:
     with pytest.raises(PlannerError, match=says) as raised:
-        ClaudePlanner([spec], api_key=key)
+        ModelPlanner([spec], endpoint("http://127.0.0.1:9", key=key or ""))
     assert "ké" not in str(raised.value)
 
 
@@ -381,7 +387,7 @@ def test_an_unknown_model_is_named_with_those_that_there_are(spec: Spec) -> None
 
 def test_a_refused_connection_names_the_address(spec: Spec) -> None:
     with closed_port() as url, pytest.raises(PlannerError, match=url):
-        plan(ClaudePlanner([spec], api_key=KEY, base_url=url, max_retries=0), ask("?"))
+        plan(ModelPlanner([spec], endpoint(url), max_retries=0), ask("?"))
 
 
 @pytest.mark.parametrize(
@@ -399,7 +405,9 @@ def test_a_client_of_the_callers_own_is_used_and_left_open(spec: Spec) -> None:
 
     async def run(url: str) -> list[str | Plan]:
         async with AsyncAnthropic(api_key=KEY, base_url=url) as client:
-            claude = ClaudePlanner([spec], client=client)
+            there = endpoint(url)
+            connection = MessagesConnection(client, there, is_borrowed=True)
+            claude = ModelPlanner([spec], there, connection=connection)
             first = [piece async for piece in claude.next(ask("?"))]
             return first + [piece async for piece in claude.next(ask("?"))]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nlapi.agent.claude import ClaudePlanner
+from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import TurnAnswered
 from nlapi.agent.history import HISTORY_ROOMS
+from nlapi.agent.model_planner import ModelPlanner
 from nlapi.errors import UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Plan, ask
@@ -32,8 +32,10 @@ def spec(tmp_path: Path) -> Spec:
     return boards(tmp_path)
 
 
-def planner(server: MessagesServer, spec: Spec) -> ClaudePlanner:
-    return ClaudePlanner([spec], api_key=KEY, base_url=server.url, today=lambda: date(2026, 11, 24))
+def planner(server: MessagesServer, spec: Spec) -> ModelPlanner:
+    return ModelPlanner(
+        [spec], find_endpoint("claude-sonnet-5-5", {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url})
+    )
 
 
 def board(number: int) -> dict[str, Any]:

@@ -1,34 +1,33 @@
-"""The planner on the Anthropic Messages API."""
+"""The planner on a language model, by the Messages API or Chat Completions."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlapi import bundled
+from nlapi.agent.connections import ModelConnection, Prompt, connect
+from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
 from nlapi.agent.history import HISTORY_ROOMS, history
 from nlapi.agent.messages import (
-    KEY_HINT,
     PLANNER,
     Block,
-    ClaudeState,
     Message,
+    ModelState,
     PromptTooLongError,
     StreamedAnswer,
     append_content,
-    claude_state,
-    explain_error,
+    model_state,
     tool_result,
 )
-from nlapi.agent.models import DEFAULT, PRICE_MONTH, cost
+from nlapi.agent.models import PRICE_MONTH, cost
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.client.safe_text import single_line
-from nlapi.errors import PlannerError, UnfinishedError, UsageError
+from nlapi.errors import PlannerError, UsageError
 from nlapi.extras import require_extra
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.results.query import QUERY_TOOL
@@ -37,12 +36,6 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Turn
 from nlapi.tools.tool import Call, Tool
 
-if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from anthropic import AsyncAnthropic
-
-BASE_URL = "https://api.anthropic.com"
 MAX_TOKENS = 16_000
 # Bytes of the description of an API in the system prompt.
 MAX_SUMMARY_BYTES = 100
@@ -75,11 +68,11 @@ class _PlanDraft:
                 self.usage[key] = self.usage.get(key, 0) + value
 
 
-class ClaudePlanner:
-    """A planner that uses a Claude model over the operations of `specs`.
+class ModelPlanner:
+    """A planner that uses a language model over the operations of `specs`, at any endpoint.
 
-    It takes a `client`, or an `api_key` (and a `base_url`); the environment is not read. Text is streamed. The
-    state in its plans is a ClaudeState.
+    The environment is not read. Text is streamed. The state in its plans is a ModelState. PlannerError for an endpoint
+    without a usable key.
     """
 
     name = PLANNER
@@ -87,45 +80,46 @@ class ClaudePlanner:
     def __init__(
         self,
         specs: Sequence[Spec],
+        endpoint: ModelEndpoint,
         *,
-        client: AsyncAnthropic | None = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        model: str = DEFAULT,
+        connection: ModelConnection | None = None,
         compile: Callable[[Operation], Tool] = compile_tool,
         max_tokens: int = MAX_TOKENS,
         max_retries: int = 2,
         today: Callable[[], date] = date.today,
     ) -> None:
         self.operation_tools = OperationTools(specs, compile)
+        self.endpoint = endpoint
+        self.max_tokens = max_tokens
         self._offers: dict[str, str] = {}
         self._views = ConversationViews()
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
-        self.model = model
-        self.max_tokens = max_tokens
-        self._client = client
-        self._api_key = (api_key or "").strip()
-        self._base_url = base_url or (str(client.base_url) if client else BASE_URL)
+        self._connection = connection
         self._max_retries = max_retries
         self._today = today
-        if client is None:
-            require_extra("claude", "planning with Claude")
-        if client is None and not (self._api_key.isascii() and self._api_key.isprintable() and self._api_key):
-            fault = "holds characters that no key has" if self._api_key else "is missing"
-            raise PlannerError(f"the key for Claude {fault}", hint=KEY_HINT)
+        if connection is None:
+            if endpoint.protocol is ModelProtocol.MESSAGES:
+                require_extra("claude", "planning with a model that speaks the Messages API")
+            endpoint.check_key()
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
         self._views.update(conversation)
         earlier = self._history(conversation)
         draft = _PlanDraft()
-        async with self._open_client() as client:
+        async with self._connection or connect(self.endpoint, max_retries=self._max_retries) as connection:
             for _ in range(MAX_REQUESTS):
-                answer = StreamedAnswer()
                 messages = [*earlier, *draft.messages]
+                answer = StreamedAnswer(number=len(messages))
+                prompt = Prompt(
+                    system=self._system(conversation),
+                    messages=messages,
+                    tools=TOOL_DEFINITIONS,
+                    max_tokens=self.max_tokens,
+                )
                 try:
-                    async with aclosing(self._request(client, answer, conversation, messages)) as pieces:
+                    async with aclosing(connection.stream(prompt, answer)) as pieces:
                         async for text in pieces:
                             yield text
                 except PromptTooLongError:
@@ -156,54 +150,9 @@ class ClaudePlanner:
                     return
                 append_content(draft.messages, "user", list(results.values()))
         raise PlannerError(
-            f"Claude made no usable call in {MAX_REQUESTS} attempts",
+            f"the model made no usable call in {MAX_REQUESTS} attempts",
             hint="say it in other words, or name the operation",
         )
-
-    def _open_client(self) -> AbstractAsyncContextManager[AsyncAnthropic]:
-        """Return the client that was passed in, or a new one for this plan only."""
-        if self._client is not None:
-            return nullcontext(self._client)
-        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
-
-        # The connections of a client must not outlive the event loop that they belong to, so each plan has its own.
-        http_client = DefaultAsyncHttpxClient(verify=_ssl_context())
-        return AsyncAnthropic(
-            api_key=self._api_key, base_url=self._base_url, max_retries=self._max_retries, http_client=http_client
-        )
-
-    async def _request(
-        self,
-        client: AsyncAnthropic,
-        answer: StreamedAnswer,
-        conversation: Conversation,
-        messages: list[Message],
-    ) -> AsyncGenerator[str, None]:
-        """Send one request, stream its response into `answer` and yield the text."""
-        import httpx2
-        from anthropic import AnthropicError
-
-        body: dict[str, Any] = {
-            "model": self.model,
-            "max_tokens": self.max_tokens,
-            "system": self._system(conversation),
-            "messages": messages,
-            "cache_control": {"type": "ephemeral"},
-            "tools": list(TOOL_DEFINITIONS),
-            "tool_choice": {"type": "auto"},
-        }
-        try:
-            async with await client.messages.create(stream=True, **body) as stream:
-                async for text in answer.read(stream):
-                    yield text
-        except (AnthropicError, httpx2.HTTPError, ValueError) as error:
-            explained = explain_error(error, model=self.model, base_url=self._base_url, key=client.api_key or "")
-            # After the first block the user has seen text, so the exit code differs from that of a plain failure.
-            if answer.blocks:
-                raise UnfinishedError(f"Claude's answer broke off: {explained.message}", hint=explained.hint) from error
-            raise explained from error
-        if answer.stop is None:
-            raise UnfinishedError("Claude's answer broke off; nothing of it was run", hint="ask again")
 
     def _system(self, conversation: Conversation) -> list[Block]:
         """Return the system prompt."""
@@ -285,22 +234,14 @@ class ClaudePlanner:
         results: Mapping[str, Block] | None = None,
         ended: str = "",
     ) -> Plan:
-        state = ClaudeState(
-            model=self.model,
+        state = ModelState(
+            model=self.endpoint.name,
             messages=tuple(draft.messages),
             results=dict(results or {}),
             usage=draft.usage,
-            cost=cost(self.model, draft.usage),
+            cost=cost(self.endpoint.prices, draft.usage),
         )
         return Plan(calls=calls, text=text, ended=ended, raw=state)
-
-
-@cache
-def _ssl_context() -> SSLContext:
-    """Return the TLS settings of all clients: reading the certificates of the authorities takes 20 ms of CPU."""
-    from httpx2 import create_ssl_context
-
-    return create_ssl_context()
 
 
 def _incomplete_note(answer: StreamedAnswer) -> str:
@@ -323,10 +264,10 @@ def _api_line(spec: Spec) -> str:
 
 def turn_usage(turn: Turn) -> str:
     """Return the tokens and dollars of Claude's plans of a turn, for the user; "" without such plans."""
-    return plans_usage([state for round in turn.rounds if (state := claude_state(round.plan)) is not None])
+    return plans_usage([state for round in turn.rounds if (state := model_state(round.plan)) is not None])
 
 
-def plans_usage(states: Sequence[ClaudeState]) -> str:
+def plans_usage(states: Sequence[ModelState]) -> str:
     """Return the same for the states of Claude's plans."""
     if not states:
         return ""
