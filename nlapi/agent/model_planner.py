@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from string import Template
 from typing import Any
 
 from nlapi import bundled
+from nlapi.agent.caps import SpendingMeter
 from nlapi.agent.connections import ModelConnection, Prompt, connect
 from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
 from nlapi.agent.history import HISTORY_ROOMS, history
@@ -71,8 +73,8 @@ class _PlanDraft:
 class ModelPlanner:
     """A planner that uses a language model over the operations of `specs`, at any endpoint.
 
-    The environment is not read. Text is streamed. The state in its plans is a ModelState. PlannerError for an endpoint
-    without a usable key.
+    The environment is not read. Text is streamed. The state in its plans is a ModelState. `spending` caps the dollars
+    of its requests. PlannerError for an endpoint without a usable key, or without prices where there is a cap.
     """
 
     name = PLANNER
@@ -87,6 +89,7 @@ class ModelPlanner:
         max_tokens: int = MAX_TOKENS,
         max_retries: int = 2,
         today: Callable[[], date] = date.today,
+        spending: SpendingMeter | None = None,
     ) -> None:
         self.operation_tools = OperationTools(specs, compile)
         self.endpoint = endpoint
@@ -102,6 +105,10 @@ class ModelPlanner:
             if endpoint.protocol is ModelProtocol.MESSAGES:
                 require_extra("claude", "planning with a model that speaks the Messages API")
             endpoint.check_key()
+        self._spending = spending or SpendingMeter()
+        if self._spending.max_usd is not None and endpoint.prices is None:
+            hint = "its `input` and `output` in models.toml are dollars per million tokens"
+            raise PlannerError(f"--max-usd needs the prices of {endpoint.name}", hint=hint)
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
@@ -118,6 +125,11 @@ class ModelPlanner:
                     tools=TOOL_DEFINITIONS,
                     max_tokens=self.max_tokens,
                 )
+                if capped := self._spending.refusal(self.endpoint.prices, _size(prompt)):
+                    append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
+                    yield capped.text
+                    yield self._plan(draft, text=capped.text, ended=capped.ended)
+                    return
                 try:
                     async with aclosing(connection.stream(prompt, answer)) as pieces:
                         async for text in pieces:
@@ -129,6 +141,7 @@ class ModelPlanner:
                     earlier = self._history(conversation)
                     continue
                 draft.count(answer.usage)
+                self._spending.add(self.endpoint.prices, answer.usage)
                 # The API paused a long turn; the same conversation sent again continues it.
                 if answer.stop == "pause_turn":
                     append_content(draft.messages, "assistant", answer.content)
@@ -242,6 +255,11 @@ class ModelPlanner:
             cost=cost(self.endpoint.prices, draft.usage),
         )
         return Plan(calls=calls, text=text, ended=ended, raw=state)
+
+
+def _size(prompt: Prompt) -> int:
+    """Return the bytes of a prompt, about as it goes on the wire."""
+    return len(json.dumps([prompt.system, prompt.messages, prompt.tools], ensure_ascii=False))
 
 
 def _incomplete_note(answer: StreamedAnswer) -> str:

@@ -149,6 +149,16 @@ KnownValues = Annotated[
 Across = Annotated[
     bool, typer.Option("--across", metavar=FLAG, help="Consent also to passing data of one API to another.")
 ]
+MaxUsd = Annotated[
+    float | None,
+    typer.Option("--max-usd", min=0, metavar="N", help="Ask no model once this many dollars would be spent."),
+]
+MaxSteps = Annotated[
+    int | None, typer.Option("--max-steps", min=0, metavar="N", help="Make no more calls than this for a question.")
+]
+MaxSeconds = Annotated[
+    float | None, typer.Option("--max-seconds", min=0, metavar="N", help="Begin nothing after this time on a question.")
+]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
 ConversationOutput = Annotated[
     ConversationFormat | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")
@@ -197,6 +207,9 @@ class Setup:
     no_auth: NoAuth = False
     timeout: Deadline = None
     events: Events = None
+    max_usd: MaxUsd = None
+    max_steps: MaxSteps = None
+    max_seconds: MaxSeconds = None
     no_log: NoLog = False
 
     @property

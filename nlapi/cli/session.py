@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
+from nlapi.agent.caps import NO_CAPS, Caps, SpendingMeter
 from nlapi.agent.events import (
     ChoiceOffered,
     Consent,
@@ -94,6 +95,7 @@ class Session:
     consent: Consent
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
+    caps: Caps = NO_CAPS
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
     log_fields: Mapping[str, object] = field(default_factory=dict)
@@ -136,6 +138,7 @@ class Session:
             consent=self.consent,
             dry_run=self.dry_run,
             limits=self.limits,
+            caps=self.caps,
         )
         last: Event | None = None
         rounds: list[Round] = []
@@ -176,7 +179,7 @@ def open_session(setup: Setup) -> Session:
     setup = setup if setup.sources else replace(setup, sources=_registered_names())
     with console.show_progress("reading the description"):
         targets, values = _open_targets(setup)
-        planner = make_planner(setup.planner, targets, setup.model, setup.routing)
+        planner = make_planner(setup.planner, targets, setup.model, setup.routing, max_usd=setup.max_usd)
     as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
     return Session(
@@ -196,6 +199,7 @@ def open_session(setup: Setup) -> Session:
         consent=ConsentPrompt(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
+        caps=Caps(steps=setup.max_steps, seconds=setup.max_seconds),
         known_values=values,
         log_fields=setup.log_fields,
     )
@@ -278,7 +282,14 @@ def can_ask_model(model: str | None = None) -> bool:
     return bool(endpoint.secret) and (endpoint.protocol is ModelProtocol.CHAT or has_extra("claude"))
 
 
-def make_planner(name: PlannerName, targets: Targets, model: str | None, routing: Path | None = None) -> Planner:
+def make_planner(
+    name: PlannerName,
+    targets: Targets,
+    model: str | None,
+    routing: Path | None = None,
+    *,
+    max_usd: float | None = None,
+) -> Planner:
     """Return the planner of a name; `auto` routes each question. `model` is used in place of every other model."""
     if routing is not None and name is not PlannerName.AUTO:
         raise UsageError(f"--routing decides between planners, and --planner {name} is one", hint="give one of the two")
@@ -290,10 +301,12 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None, routing
 
     from nlapi.agent.models import DEFAULT
 
+    spending = SpendingMeter(max_usd)
+
     def on_model(version_model: str) -> Planner:
         from nlapi.agent.model_planner import ModelPlanner
 
-        return ModelPlanner(tuple(targets), model_endpoint(model or version_model))
+        return ModelPlanner(tuple(targets), model_endpoint(model or version_model), spending=spending)
 
     if name is PlannerName.CLAUDE:
         return on_model(DEFAULT)
