@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nlapi.agent.models import Prices, cost
+from nlapi.agent.models import ModelPrices, cost
 from nlapi.tools.plan import Plan
 
 # Bytes of JSON that a token stands for, at least: 3 for code and most languages written in Latin letters, so that the
@@ -57,11 +57,11 @@ class SpendingMeter:
     max_usd: float | None = None
     spent: float = 0.0
 
-    def add(self, prices: Prices | None, usage: Mapping[str, object]) -> None:
+    def add(self, prices: ModelPrices | None, usage: Mapping[str, object]) -> None:
         """Count one answer."""
         self.spent += cost(prices, usage) or 0.0
 
-    def refusal(self, prices: Prices | None, size: int) -> Plan | None:
+    def refusal(self, prices: ModelPrices | None, size: int) -> Plan | None:
         """Return the plan that ends the turn in place of a request of `size` bytes; None where it may be sent."""
         if self.max_usd is None:
             return None

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from nlapi.agent.models import MODELS, Prices
+from nlapi.agent.models import MODELS, ModelPrices
 from nlapi.errors import PlannerError, UsageError
 
 MESSAGES_URL = "https://api.anthropic.com"
@@ -46,7 +46,7 @@ class ModelEndpoint:
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     variable: str = ""
-    prices: Prices | None = None
+    prices: ModelPrices | None = None
 
     @property
     def secret(self) -> str:
@@ -131,7 +131,7 @@ def find_endpoint(
     )
 
 
-FREE = Prices(input=0, output=0)
+FREE = ModelPrices(input=0, output=0)
 _EXAMPLES = {"local": "qwen3:8b", "openai": "gpt-5.2"}
 
 
@@ -189,5 +189,5 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
         key=secret if variable else "",
         token="" if variable else secret,
         variable=variable,
-        prices=Prices(input=data["input"], output=data["output"]) if has_prices else None,
+        prices=ModelPrices(input=data["input"], output=data["output"]) if has_prices else None,
     )

@@ -16,7 +16,7 @@ CACHE_READ = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
+class ModelPrices:
     """The prices of a model in dollars per million tokens; `long` are those of prompts over 100,000 tokens."""
 
     input: float
@@ -24,16 +24,16 @@ class Prices:
     long: tuple[float, float] | None = None
 
 
-MODELS: Mapping[str, Prices] = {
-    "claude-fable-5-2": Prices(input=8, output=40),
-    "claude-opus-5-5": Prices(input=4, output=20),
-    "claude-sonnet-5-5": Prices(input=2, output=10),
-    "claude-haiku-5-5": Prices(input=0.10, output=0.50, long=(0.50, 2.50)),
+MODELS: Mapping[str, ModelPrices] = {
+    "claude-fable-5-2": ModelPrices(input=8, output=40),
+    "claude-opus-5-5": ModelPrices(input=4, output=20),
+    "claude-sonnet-5-5": ModelPrices(input=2, output=10),
+    "claude-haiku-5-5": ModelPrices(input=0.10, output=0.50, long=(0.50, 2.50)),
 }
 """The Claude models that nlapi knows by name."""
 
 
-def cost(prices: Prices | None, usage: Mapping[str, Any]) -> float | None:
+def cost(prices: ModelPrices | None, usage: Mapping[str, Any]) -> float | None:
     """Return the approximate price of one answer in dollars; None without prices.
 
     `usage` is the Messages API's: input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens.
