@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 # The folder of the public question sets, which are not part of the repository (training/README.md).
 QUESTIONS ?= ../shared/data/questions
 
-.PHONY: setup lock demo test test-clients test-pythons lint types contracts unit bench reference plugins clean train train-ranking accuracy
+.PHONY: setup lock demo test test-clients test-pythons test-scale lint types contracts unit bench reference plugins clean train train-ranking accuracy
 
 setup: $(VENV)/.done
 
@@ -53,6 +53,11 @@ test-clients: setup
 # Each supported Python that is here or can be fetched; one that cannot be had is left out, with the reason.
 test-pythons: setup
 	$(BIN)/python -m benchmarks.pythons
+
+# Real programs beside the gateway (model servers, proxies, databases), each in an environment of its own under .venvs/; what
+# cannot be installed is left out, with the reason. Minutes, so `make test` leaves these out (norecursedirs).
+test-scale: setup
+	$(BIN)/pytest -rs tests/scale
 
 bench: setup
 	$(BIN)/python -m benchmarks
