@@ -30,10 +30,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nlapi.agent.claude import ClaudePlanner
+
 import nlapi
 from benchmarks.faults_api import FAULTS, CountingApi, Fault, described
 from benchmarks.faults_intentions import Arguments, Intention, intention_of
-from nlapi.agent.claude import ClaudePlanner
 from nlapi.agent.events import CallProposed, Event, PlanCreated
 from nlapi.agent.log import Log, read_records
 from nlapi.agent.policy import Policy
