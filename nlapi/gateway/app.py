@@ -25,7 +25,7 @@ from nlapi.gateway.admin import (
     system,
     versions,
 )
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler
 from nlapi.gateway.artifacts import ArtifactStore
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.client_connection import ABORT_EXTENSION, AsgiConnection
@@ -194,6 +194,7 @@ class Gateway:
                 traceparent=headers.get("traceparent", ""),
                 accept=headers.get("accept", ""),
                 connection=connection,
+                target=path,
             )
             body_pending = False
             answer = await HANDLERS[operation.id](call)
@@ -211,9 +212,8 @@ class Gateway:
             return _problem_response(problem, front)
         if answer.streamed and connection is not None:
             await connection.finish()
-        if operation.changes:
-            audit_detail = f"revision {answer.revision}" if answer.revision else answer.audit_detail
-            await self._audit(operation, caller, path, audit_detail=audit_detail)
+        if operation.changes and not answer.revision:
+            await self._audit(operation, caller, path, audit_detail=answer.audit_detail)
         return answer
 
     async def _audit(
@@ -239,7 +239,7 @@ class Gateway:
             at=format_time(utc_now()),
             who=caller.name,
             action=operation.id if operation else "",
-            target=path[:300],
+            target=path[:MAX_AUDIT_TARGET],
             outcome="denied" if denied else "refused" if problem else "done",
             detail=detail[:500],
         )

@@ -21,7 +21,7 @@ from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
 from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
 from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, tolerate_none
-from nlapi.gateway.store import GatewayStore, ItemChange, Revision
+from nlapi.gateway.store import AuditEntry, GatewayStore, ItemChange, Revision
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_library import ContentPins, VersionLibrary
 from nlapi.issue import Issue, Level
@@ -153,7 +153,14 @@ class Publisher:
             await self._publish(revision, tolerates=lambda other: other != ref)
 
     async def change_versions(
-        self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, is_admin: bool = False
+        self,
+        edit: Edit,
+        *,
+        author: str,
+        reason: str = "",
+        expected: int | None = None,
+        is_admin: bool = False,
+        audit: AuditEntry | None = None,
     ) -> Revision:
         """Publish an edit that may add versions, as `change` does. It may be applied twice.
 
@@ -162,7 +169,9 @@ class Publisher:
         """
         library = self._library
         if library is None or expected not in (None, self.revision):  # `change` refuses an outdated one
-            return await self.change(edit, author=author, reason=reason, expected=expected, is_admin=is_admin)
+            return await self.change(
+                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, audit=audit
+            )
         pins = library.pin()
         preloaded: PreparedRunners | None = None
         try:
@@ -176,7 +185,7 @@ class Publisher:
                 with self._as_problems():
                     preloaded = await self._engine.preload(registered, new)
             return await self.change(
-                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, pins=pins
+                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, pins=pins, audit=audit
             )
         finally:
             if preloaded is not None:
@@ -206,13 +215,14 @@ class Publisher:
         restores: int = 0,
         is_admin: bool = False,
         pins: ContentPins | None = None,
+        audit: AuditEntry | None = None,
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
         GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result
         is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision goes on serving. A
         revision decides no request before it is committed, and every new request once this returns. `pins` name content
-        of new versions that is stored already.
+        of new versions that is stored already. The entry `audit` gets the revision's number and is committed with it.
         """
         async with self._lock:
             if expected is not None and expected != self.revision:
@@ -226,6 +236,8 @@ class Publisher:
             before = self.current.configuration
             candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin, pins)
             if candidate is None:
+                if audit is not None:
+                    await asyncio.to_thread(self._store.add_audit_entry, _with_number(audit, self.revision))
                 return await asyncio.to_thread(self.get_revision, self.revision)
             revision = Revision(
                 number=self.revision + 1,
@@ -240,7 +252,7 @@ class Publisher:
             digests = self._library.new_digests(after) if self._library else ()
             await self._publish(
                 candidate.revision,
-                lambda: self._commit(revision, candidate.items, digests),
+                lambda: self._commit(revision, candidate.items, digests, audit),
                 _tolerance(before, after, is_rollback=restores > 0),
             )
             if self._library is not None:
@@ -264,7 +276,14 @@ class Publisher:
             return count
 
     async def roll_back(
-        self, number: int, *, author: str, reason: str = "", expected: int | None = None, is_admin: bool = False
+        self,
+        number: int,
+        *,
+        author: str,
+        reason: str = "",
+        expected: int | None = None,
+        is_admin: bool = False,
+        audit: AuditEntry | None = None,
     ) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
         recent = self._recent.get(number)
@@ -277,9 +296,18 @@ class Publisher:
             expected=expected,
             restores=number,
             is_admin=is_admin,
+            audit=audit,
         )
 
-    async def undo(self, objective: str, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
+    async def undo(
+        self,
+        objective: str,
+        *,
+        author: str,
+        reason: str = "",
+        expected: int | None = None,
+        audit: AuditEntry | None = None,
+    ) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
         GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
@@ -298,6 +326,7 @@ class Publisher:
             reason=reason,
             expected=expected,
             restores=target,
+            audit=audit,
         )
 
     def get_revision(self, number: int) -> Revision:
@@ -394,9 +423,16 @@ class Publisher:
             items=[_item_change(difference) for difference in items],
         )
 
-    async def _commit(self, revision: Revision, items: list[ItemChange], digests: Sequence[VersionDigest]) -> None:
+    async def _commit(
+        self,
+        revision: Revision,
+        items: list[ItemChange],
+        digests: Sequence[VersionDigest],
+        audit: AuditEntry | None,
+    ) -> None:
+        entry = _with_number(audit, revision.number) if audit is not None else None
         try:
-            await asyncio.to_thread(self._store.add_revision, revision, items, digests)
+            await asyncio.to_thread(self._store.add_revision, revision, items, digests, entry)
         except NlapiError as error:
             raise GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint()) from error
 
@@ -461,6 +497,10 @@ def _item_change(difference: Difference) -> ItemChange:
 
 
 _KINDS_BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
+
+
+def _with_number(audit: AuditEntry, number: int) -> AuditEntry:
+    return replace(audit, detail=f"revision {number}")
 
 
 def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool) -> Tolerance:

@@ -145,9 +145,12 @@ class GatewayStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the `with` block as one transaction, which excludes other writers."""
+        """Run the `with` block as one transaction, which excludes other writers, or as part of the one around it."""
         # IMMEDIATE takes the write lock at once; a transaction that starts with a read can fail when it writes.
         with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -159,11 +162,15 @@ class GatewayStore:
     # revisions
 
     def add_revision(
-        self, revision: Revision, changes: Iterable[ItemChange], digests: Iterable[VersionDigest] = ()
+        self,
+        revision: Revision,
+        changes: Iterable[ItemChange],
+        digests: Iterable[VersionDigest] = (),
+        audit: AuditEntry | None = None,
     ) -> None:
         """Commit a revision, whose number must follow the last, with what it changes and its new versions' digests.
 
-        Its `document` is not read. NlapiError when it cannot be stored.
+        The entry `audit` is committed with it. Its `document` is not read. NlapiError when it cannot be stored.
         """
         row = (
             revision.number, revision.at, revision.who, revision.why, revision.summary,
@@ -181,6 +188,8 @@ class GatewayStore:
                 self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", row)
                 store_schema.write_items(self._db, revision.number, rows)
                 version_digests.write_digests(self._db, digests)
+                if audit is not None:
+                    self.add_audit_entry(audit)
         except sqlite3.Error as error:
             raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
 
@@ -352,6 +361,7 @@ class GatewayStore:
     # audit
 
     def add_audit_entry(self, entry: AuditEntry) -> None:
+        """Store an entry, in the transaction that is open if there is one."""
         row = (entry.at, entry.who, entry.action, entry.target, entry.outcome, entry.detail)
         with self.transaction():
             self._db.execute("INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?,?,?,?,?,?)", row)
