@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +42,7 @@ from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
+from nlapi.gateway.store_database import StoreError
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.gateway.version_sources import SourceFinder
 from nlapi.serving import Message, Receive, Send, raw_path
@@ -134,7 +134,7 @@ class Gateway:
 
     def _prune_artifacts(self) -> None:
         """Delete the content of versions that no stored revision has any more."""
-        self.library.prune(self.store.stored_bodies("versions"))
+        self.library.prune()
 
     def begin_drain(self) -> None:
         """Let the readiness probe fail from now on; requests are served as before."""
@@ -245,7 +245,7 @@ class Gateway:
         )
         try:
             await asyncio.to_thread(self.store.add_audit_entry, entry)
-        except sqlite3.Error:  # what was done is done, and its revision says who did it
+        except StoreError:  # what was done is done, and its revision says who did it
             _log.exception("%s of %s is not in the audit log", entry.action, entry.who)
 
     async def _commit(self, edit: Edit, reason: str) -> Revision:

@@ -18,7 +18,7 @@ from nlapi.gateway.content_digest import content_files, hash_folder
 from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.version_digests import VersionDigest
+from nlapi.gateway.version_digests import VersionDigest, item_key
 from nlapi.gateway.version_sources import SHA256_FIELD, SourceFinder, is_archive, is_remote, is_url, stored_source
 from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, ShardProtocol, Version, VersionRef
@@ -97,15 +97,13 @@ class VersionLibrary:
         """Return the digests of the versions of all stored revisions."""
         return frozenset(self._digests.values()) - {""}
 
-    def prune(self, items: Iterable[Json]) -> frozenset[str]:
-        """Free the names and delete the artifacts of all versions but those of stored documents.
+    def prune(self) -> frozenset[str]:
+        """Free the names and delete the artifacts of all versions but those of stored revisions.
 
-        `items` are the versions of all revisions that stay. Return the deleted digests. Safe under a kill: a name is
-        free before its content is deleted.
+        Return the deleted digests. Safe under a kill: a name is free before its content is deleted.
         """
-        used = [self._complete_item(item) for item in items]
+        used = [self._complete_item(item) for item in self._store.prune_version_digests()]
         digests = {item.get("digest", "") for item in used} - {""}
-        self._store.prune_version_digests({_item_key(item) for item in used})
         self._read_digests()
         return self.artifacts.prune({*digests, *self.used_digests(), *self._pinned_digests()})
 
@@ -143,7 +141,7 @@ class VersionLibrary:
         return {**document, "versions": [self._complete_item(item) for item in versions]}
 
     def _complete_item(self, item: Json) -> Json:
-        digest = "" if "digest" in item else self._digests.get(_item_key(item), "")
+        digest = "" if "digest" in item else self._digests.get(item_key(item), "")
         return {**item, "digest": digest} if digest else item
 
     def register(
@@ -363,10 +361,6 @@ class VersionLibrary:
             fragment = split_url(source).fragment if is_archive(source) else ""
             if digest and fragment.startswith(SHA256_FIELD):
                 self._archive_digests[fragment] = digest
-
-
-def _item_key(item: Json) -> tuple[str, str, str]:
-    return item.get("model", ""), item.get("version", ""), item.get("source", "")
 
 
 def _is_local(configuration: Configuration, version: Version) -> bool:
