@@ -16,6 +16,9 @@ import typer
 from nlapi.cli import console, gateway_state
 from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
 from nlapi.cli.gateway_options import (
+    Artifacts,
+    Database,
+    DatabasePassword,
     DrainDelay,
     DrainTimeout,
     KeepAlive,
@@ -26,6 +29,7 @@ from nlapi.cli.gateway_options import (
     TlsCert,
     TlsClientCa,
     TlsKey,
+    open_database,
     read_certificate,
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
@@ -33,7 +37,6 @@ from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
-from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -77,12 +80,6 @@ class TokenKind(StrEnum):
     SERVE = "serve"
 
 
-Database = Annotated[
-    Path | None,
-    typer.Option(
-        "--database", metavar="FILE", help="Where revisions and tokens are kept, if not with the user's data."
-    ),
-]
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
@@ -92,9 +89,13 @@ TokenFile = Annotated[
 def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
     """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
+    from nlapi.gateway.problems import GatewayProblem
 
     if not store.tokens():
-        record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
+        try:
+            record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
+        except GatewayProblem:  # another gateway on the same database has made it just now
+            return
         add_audit_entry(store, "createToken", record)
         _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
 
@@ -125,15 +126,15 @@ def token(
     days: Annotated[int, typer.Option("--days", min=0, max=3650, help="How long it is good for; 0 is for ever.")] = 0,
     revoke: Annotated[bool, typer.Option("--revoke", metavar=FLAG, help="Make the token useless instead.")] = False,
     database: Database = None,
+    database_password: DatabasePassword = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Make a token for a gateway whose database is on this machine. Its secret is shown once."""
+    """Make a token for a gateway whose database is on this machine, or a shared one. Its secret is shown once."""
     from nlapi.gateway.access import Access, Audience, Role
     from nlapi.gateway.codec import slug
-    from nlapi.gateway.store import GatewayStore
 
-    path = _database_file(database)
-    store = GatewayStore(path)
+    store = open_database(database, database_password)
+    path = store.path
     try:
         access = Access(store)
         if revoke:
@@ -174,17 +175,11 @@ def add_audit_entry(store: GatewayStore, action: str, token: TokenRecord) -> Non
     store.add_audit_entry(entry)
 
 
-def _database_file(path: Path | None) -> Path:
-    if path is not None:
-        return path
-    folder = user_folder("data")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / "gateway.db"
-
-
 @app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
 def serve(
     database: Database = None,
+    database_password: DatabasePassword = None,
+    artifacts: Artifacts = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="The first configuration, as JSON or YAML.")
     ] = None,
@@ -249,7 +244,6 @@ def serve(
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
-    from nlapi.gateway.store import GatewayStore
 
     require_extra("gateway", "`nlapi gateway serve`")
     timeouts = ServerTimeouts(
@@ -265,7 +259,7 @@ def serve(
     if port and probe_port == port:
         raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
-    store = GatewayStore(_database_file(database))
+    store = open_database(database, database_password)
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
         store.claim()
@@ -284,6 +278,7 @@ def serve(
                 keys=allow_key or (),
                 events=events,
                 retention=retention,
+                artifacts=artifacts,
             )
             _make_first_token(gateway.access, store, token_file)
             _run(gateway, host, port, timeouts, probe_port, certificate, events)
@@ -303,12 +298,14 @@ def build_gateway(
     keys: Iterable[str] = (),
     events: EventLog | None = None,
     retention: RetentionPolicy | None = None,
+    artifacts: Path | None = None,
 ) -> Gateway:
     """Return a gateway on a store.
 
     `config` is used when the store has none, `training` and `shadows` are log files, `sources` are the prefixes of the
     URLs that versions may come from, and `keys` the references that LLMs may use besides those in `config`. Each
-    request and each decision is a line of `events`, if there is such a log.
+    request and each decision is a line of `events`, if there is such a log. `artifacts` is the folder for the files of
+    versions, where they are not beside the database.
     UsageError when one of them cannot be used.
     """
     from nlapi.gateway.app import Gateway
@@ -351,6 +348,7 @@ def build_gateway(
         sources=sources,
         events=events,
         retention=retention,
+        artifacts=artifacts,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi.errors import UsageError
+from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
+    from nlapi.gateway.store import GatewayStore
     from nlapi.gateway.tls import ServerCertificate
 
 
@@ -81,6 +84,46 @@ TlsClientCa = Annotated[
         "--tls-client-ca", metavar="FILE", help="Refuse clients without a certificate of these authorities (mTLS)."
     ),
 ]
+
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="FILE|URL",
+        help="Where revisions and tokens are kept, if not with the user's data: a file, or postgresql://USER@HOST/NAME.",
+    ),
+]
+DatabasePassword = Annotated[
+    str | None,
+    typer.Option(
+        "--database-password",
+        metavar="REFERENCE",
+        help="Where the password of a PostgreSQL database is: env:NAME or file:PATH. Else libpq's PGPASSFILE.",
+    ),
+]
+Artifacts = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifacts",
+        metavar="DIR",
+        help="Where the files of versions are kept, if not beside the file of the database; a folder for one gateway.",
+    ),
+]
+
+
+def open_database(database: str | None, password: str | None) -> GatewayStore:
+    """Return the store of the options, by default the file in the user's data folder. NlapiError when it cannot be."""
+    from nlapi.gateway.store_target import open_store
+
+    return open_store(database or default_database(), password=password or "", environment=os.environ)
+
+
+def default_database() -> Path:
+    """Return the path of the database in the user's data folder, which is made."""
+    folder = user_folder("data")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "gateway.db"
 
 
 def read_certificate(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerCertificate | None:

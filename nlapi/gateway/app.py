@@ -7,7 +7,8 @@ import gc
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -70,6 +71,8 @@ DISCARD_FACTOR = 4
 # Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
 PRUNE_INTERVAL_S = 5.0
 PRUNE_CHECKS = 720
+# Seconds after which the newest revision of a shared database is looked for even if nothing told of it.
+FOLLOW_INTERVAL_S = 5.0
 _RESPONSE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
 
@@ -80,7 +83,8 @@ class Gateway:
     `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay,
     `sources` are the prefixes of the URLs that versions may come from. Its lifespan publishes the last revision of the
     store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
-    store that has no revision yet.
+    store that has no revision yet. `artifacts` is the folder for the content of versions, which is beside the file of
+    a database if not; a shared database has the content too, and what is in the folder is a copy.
     """
 
     def __init__(
@@ -93,11 +97,15 @@ class Gateway:
         sources: Iterable[str] = (),
         events: EventLog | None = None,
         retention: RetentionPolicy | None = None,
+        artifacts: Path | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
-        artifacts = ArtifactStore.beside(store.path)
-        self.library = VersionLibrary(store, artifacts, SourceFinder(engine.models, artifacts, sources))
+        is_apart = store.is_shared or artifacts is not None
+        content = ArtifactStore(artifacts) if is_apart else ArtifactStore.beside(store.path)
+        if artifacts is not None:
+            content.claim()
+        self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
         engine.use_folders(self.library.folder)
         store.on_pruned(lambda remaining: self._prune_artifacts())
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
@@ -116,6 +124,7 @@ class Gateway:
             metrics=engine.metrics,
             commit=self._commit,
             clock=time.monotonic,
+            is_leader=lambda: store.is_leader,
         )
         self._guard = RequestGuard(hosts)
         self._router = PathRouter(load_description().operations.values())
@@ -268,6 +277,7 @@ class Gateway:
                     self._watcher.watch(),
                     self.loop_lag.watch(),
                     self._prune_revisions(),
+                    *([self._follow_store()] if self.store.is_shared else ()),
                 )
                 tasks = [asyncio.create_task(work) for work in background]
                 await send({"type": "lifespan.startup.complete"})
@@ -292,12 +302,34 @@ class Gateway:
         self.engine.budgets.restore(await asyncio.to_thread(self.store.llm_spending, today))
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
-            await self.publisher.change_versions(
-                lambda before: revisions.keep_buckets(before, configuration),
-                author=GATEWAY_AUTHOR,
-                reason="the first configuration",
-                is_admin=True,
-            )
+            try:
+                await self.publisher.change_versions(
+                    lambda before: revisions.keep_buckets(before, configuration),
+                    author=GATEWAY_AUTHOR,
+                    reason="the first configuration",
+                    expected=0,
+                    is_admin=True,
+                )
+            except GatewayProblem as problem:
+                if problem.code != "outdated":
+                    raise
+                _log.warning("another gateway has made the first revision of %s", self.store.path)
+
+    async def _follow_store(self) -> None:
+        """Publish what other gateways commit, as soon as the store tells of it."""
+        changed, loop = asyncio.Event(), asyncio.get_running_loop()
+        self.store.watch(lambda: loop.call_soon_threadsafe(changed.set))
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOW_INTERVAL_S):
+                    await changed.wait()
+            changed.clear()
+            try:
+                await self.publisher.follow()
+            except GatewayProblem as problem:  # the watch says once when the database is lost
+                _log.debug("the database was not followed: %s", problem)
+            except Exception:
+                _log.exception("the newest revision of the database is not served")
 
     async def _sample_traffic(self) -> None:
         while True:
@@ -314,7 +346,9 @@ class Gateway:
                 await asyncio.sleep(PRUNE_INTERVAL_S)
             pruned_at = self.publisher.revision
             try:
-                await self.publisher.prune(self._retention)
+                count = await self.publisher.prune(self._retention)
+                if self.store.is_shared and not count:  # another gateway has pruned, and deleted its own copies only
+                    await asyncio.to_thread(self._prune_artifacts)
             except Exception:  # a full disk, for example: what is not deleted today is deleted later
                 _log.exception("old revisions were not deleted")
             await asyncio.sleep(PRUNE_INTERVAL_S)
@@ -377,6 +411,10 @@ def _as_problem(error: Exception, operation: GatewayOperation | None) -> Gateway
         return error
     if isinstance(error, UsageError):
         return GatewayProblem(422, error.message, hint=error.hint, code="invalid_request")
+    if isinstance(error, StoreError):  # an address or a name of the database is for operators
+        _log.warning("%s failed: %s", operation.id if operation else "a request", error)
+        detail, hint = "the database of the gateway cannot be used now", "repeat the request later"
+        return GatewayProblem(503, error.message, detail=detail, hint=hint, code="store_unavailable")
     _log.error("%s failed", operation.id if operation else "a request", exc_info=error)
     return GatewayProblem(500, "the gateway failed; its log says how", code="internal")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nlapi.errors import NlapiError
+from nlapi.gateway.file_lock import FileLock
 from nlapi.gateway.store_database import Dialect, DuplicateRowError, Row, StoreError, Value
 
 BUSY_TIMEOUT_S = 10.0
@@ -27,11 +27,6 @@ SQLITE = Dialect(
     output_tokens="json_extract(body, '$.usage.output_tokens')",
     dollars="json_extract(body, '$.usage.cost_usd')",
 )
-
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None  # type: ignore[assignment]
 
 
 class SqliteDatabase:
@@ -51,8 +46,9 @@ class SqliteDatabase:
         self._lock = threading.RLock()
         self._data_version = 0
         self._checked_at = 0.0
-        self._lock_file = -1
-        """the descriptor of the lock file of a gateway that serves from this database, or -1"""
+        # Two gateways would each decide by revisions that the other does not see.
+        hint = "stop it first, give this one a --database of its own, or let both use one of PostgreSQL"
+        self._claim = FileLock(f"{self.name}-serving", f"another gateway serves from {self.name}", hint)
         if self.name != IN_MEMORY:
             _create_private_file(Path(path))
         try:
@@ -140,23 +136,13 @@ class SqliteDatabase:
         return self._data_version
 
     def claim(self) -> None:
-        # Two gateways would each decide by revisions that the other does not see. A lock of the kernel and not a file
-        # with a process id: it is released when the process is killed.
-        if self.name == IN_MEMORY or fcntl is None:
-            return
-        self._lock_file = os.open(f"{self.name}-serving", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            hint = "stop it first, give this one a --database of its own, or share a PostgreSQL database"
-            raise NlapiError(f"another gateway serves from {self.name}", hint=hint) from None
+        if self.name != IN_MEMORY:
+            self._claim.acquire()
 
     def release_claim(self) -> None:
-        if self._lock_file >= 0:
-            os.close(self._lock_file)
-            self._lock_file = -1
+        self._claim.release()
 
-    def watch(self, on_change: Callable[[], None]) -> None:
+    def watch(self, on_change: Callable[[], object]) -> None:
         """Do nothing: no other gateway commits to this database."""
 
     def close(self) -> None:

@@ -87,9 +87,16 @@ class GatewayStore:
         try:
             self._database = SqliteDatabase(database) if isinstance(database, str | Path) else database
             self._migrate()
-        except StoreError as error:
-            hint = error.hint or "give another database"
-            raise NlapiError(f"cannot open the gateway's store {name}: {error.message}", hint=hint) from None
+        except NlapiError as error:
+            if not isinstance(database, str | Path):
+                database.close()
+            if not isinstance(error, StoreError):
+                raise
+            is_file = isinstance(database, str | Path)
+            hint = "give another file" if is_file else "see that the server runs, and check address and password"
+            raise NlapiError(
+                f"cannot open the gateway's store {name}: {error.message}", hint=error.hint or hint
+            ) from None
         self.artifacts = SharedArtifacts(self._database) if self._database.is_shared else None
         """the content of versions, where several gateways need it"""
 
@@ -128,7 +135,7 @@ class GatewayStore:
         """Whether the last attempt to reach the database succeeded."""
         return self._database.is_reachable
 
-    def watch(self, on_change: Callable[[], None]) -> None:
+    def watch(self, on_change: Callable[[], object]) -> None:
         """Call `on_change` in a thread when another gateway has committed, until `close`."""
         self._database.watch(on_change)
 
@@ -209,9 +216,12 @@ class GatewayStore:
         message = f"revision {revision.number} cannot be kept: the database was lost while it was committed"
         raise StoreUnavailableError(message)
 
-    def head(self) -> RevisionHead:
-        """Return the number and the time of the current revision; 0 and "" when there is none."""
-        row = self._fetch_row("SELECT number, at FROM revisions ORDER BY number DESC LIMIT 1")
+    def head(self, number: int = 0) -> RevisionHead:
+        """Return the number and the time of a revision, of the current one for 0; 0 and "" when there is none."""
+        if number:
+            row = self._fetch_row("SELECT number, at FROM revisions WHERE number = ?", number)
+        else:
+            row = self._fetch_row("SELECT number, at FROM revisions ORDER BY number DESC LIMIT 1")
         return RevisionHead(number=int(row["number"]), at=row["at"]) if row else RevisionHead()
 
     def last_number(self) -> int:

@@ -125,7 +125,7 @@ class StoreDatabase(Protocol):
     def is_reachable(self) -> bool:
         """Whether the last attempt to reach it succeeded."""
 
-    def watch(self, on_change: Callable[[], None]) -> None:
+    def watch(self, on_change: Callable[[], object]) -> None:
         """Call `on_change` in a thread when another gateway has committed, until `close`."""
 
     def close(self) -> None:

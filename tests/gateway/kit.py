@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -63,6 +63,14 @@ def write_models(folder: Path) -> None:
             place.mkdir(parents=True)
             (place / "model.toml").write_text("", encoding="utf-8")
             (place / "stages.py").write_text(STAGES.format(name=version), encoding="utf-8")
+
+
+STORES: list[Callable[[Path], GatewayStore]] = [lambda folder: GatewayStore(folder / "gateway.db")]
+"""The last one opens the store of a folder; tests/scale/test_postgres_suite.py runs the same tests with another."""
+
+
+def open_store(folder: Path) -> GatewayStore:
+    return STORES[-1](folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,7 @@ def gateway(
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
         write_models(folder / "models")
-    store = GatewayStore(folder / "gateway.db")
+    store = open_store(folder)
     engine = Engine(models=folder / "models", record=decision_sink(store))
     app = Gateway(store, engine, hosts=hosts, sources=sources)
     tokens = _tokens(app)

@@ -18,7 +18,7 @@ import pytest
 
 from nlapi.serving import open_listener
 
-PASSWORD = "long live the store"  # noqa: S105
+PASSWORD = "long-live-the-store"
 USER = "nlapi"
 START_S = 60
 
@@ -111,7 +111,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended
+            self.process.send_signal(signal.SIGQUIT)  # nothing of it is needed any more
             try:
                 self.process.wait(START_S)
             except subprocess.TimeoutExpired:
