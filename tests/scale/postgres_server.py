@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -69,6 +70,23 @@ class PostgresServer:
     def url(self) -> str:
         """The address of the database postgres, without the password."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
+
+    def execute(self, statement: str, *values: object, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Carry out a statement as somebody else; return its rows."""
+        url = self.url.replace("/postgres", f"/{database}")
+        with psycopg.connect(url, password=PASSWORD, autocommit=True) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def own(self, folder: Path) -> None:
+        """Give a folder to the account of the server."""
+        if self._account:
+            shutil.chown(folder, self._account)
+
+    def database(self, name: str, options: str = "") -> str:
+        """Make a database and return its address."""
+        self.execute(f'CREATE DATABASE "{name}" {options}')
+        return self.url.replace("/postgres", f"/{name}")
 
     def start(self) -> None:
         settings = {
