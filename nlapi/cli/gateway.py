@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
+    from nlapi.gateway.starting_probes import StartingProbes
     from nlapi.gateway.store import GatewayStore, TokenRecord
     from nlapi.gateway.tls import ServerCertificate
 
@@ -244,6 +245,7 @@ def serve(
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
+    from nlapi.gateway.starting_probes import open_probes
 
     require_extra("gateway", "`nlapi gateway serve`")
     timeouts = ServerTimeouts(
@@ -259,9 +261,9 @@ def serve(
     if port and probe_port == port:
         raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
-    store = open_database(database, database_password)
-    try:
-        # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
+    # Opened before the database, which may take minutes to be brought up to date at the first start of a new nlapi.
+    with open_probes(host, probe_port) as probes, closing(open_database(database, database_password)) as store:
+        # One gateway at a time serves from a file: two would commit revisions that the other does not serve.
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
@@ -281,9 +283,7 @@ def serve(
                 artifacts=artifacts,
             )
             _make_first_token(gateway.access, store, token_file)
-            _run(gateway, host, port, timeouts, probe_port, certificate, events)
-    finally:
-        store.close()
+            _run(gateway, host, port, timeouts, probes, certificate, events)
 
 
 def build_gateway(
@@ -357,7 +357,7 @@ def _run(
     host: str,
     port: int,
     timeouts: ServerTimeouts,
-    probe_port: int | None,
+    probes: StartingProbes | None,
     certificate: ServerCertificate | None,
     events: EventLog | None,
 ) -> None:
@@ -381,7 +381,7 @@ def _run(
             port=port,
             ready=on_ready,
             timeouts=timeouts,
-            probe_port=probe_port,
+            probe_listener=probes.take() if probes else None,
             on_drain=on_drain,
             certificate=certificate,
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,32 @@ def test_a_gateway_that_starts_is_alive_and_not_ready(tmp_path: Path) -> None:
         assert get(probes, "/readyz") == (503, b'{"status":"starting"}')
         flag.touch()
         until(lambda: get(probes, "/readyz")[0] == 200)
+
+
+def test_probes_are_answered_while_an_old_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    database, port = tmp_path / "gateway.db", free_port()
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.executescript(Path(__file__).with_name("store_version_1.sql").read_text(encoding="utf-8"))
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")  # which the migration waits for
+        command = [*NLAPI, "gateway", "serve", "--port", "0", "--probe-port", str(port), "--database", str(database)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            probes = f"127.0.0.1:{port}"
+
+            def is_up() -> bool:
+                try:
+                    return get(probes, "/livez") == (200, b'{"status":"ok"}')
+                except ConnectionError:
+                    return False
+
+            until(is_up)
+            assert get(probes, "/readyz") == (503, b'{"status":"starting"}')
+            assert get(probes, "/readyz", method="HEAD") == (503, b"")
+            assert get(probes, "/v1/objectives")[0] == 404
+            other.execute("ROLLBACK")
+            until(lambda: get(probes, "/readyz")[0] == 200)
+            process.terminate()
+            process.communicate(timeout=60)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
