@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +24,11 @@ RowConnection: TypeAlias = psycopg.Connection[dict[str, Any]]
 MAX_CONNECTIONS = 4
 """connections of one gateway for queries; the watch has one more"""
 BORROW_TIMEOUT_S = 10.0
+# Seconds until a statement is given up whose server does not answer, as when its disk hangs: libpq has no such limit,
+# and each waiting statement holds a thread that requests may need.
+STATEMENT_TIMEOUT_S = 15.0
+CHECK_TIMEOUT_S = 3.0
+"""seconds until an idle connection has to have answered"""
 # Seconds after a refused connection in which the next callers get its reason at once: a database that is gone must not
 # make each of them wait.
 RETRY_INTERVAL_S = 0.25
@@ -36,7 +43,7 @@ _DEFAULTS = {
 }
 # A gateway that stops in the midst of a transaction must not hold the others up for longer.
 _SESSION = """
-SELECT set_config('lock_timeout', '10s', false), set_config('statement_timeout', '60s', false),
+SELECT set_config('lock_timeout', '10s', false), set_config('statement_timeout', '14s', false),
   set_config('idle_in_transaction_session_timeout', '30s', false)
 """
 _MAX_REASON = 300
@@ -78,7 +85,8 @@ class PostgresAddress:
                 row_factory=dict_row,
                 prepare_threshold=None,  # poolers such as PgBouncer hand a session from one client to another
             )
-            connection.execute(_SESSION)
+            with time_limit(connection, CHECK_TIMEOUT_S):
+                connection.execute(_SESSION)
         except psycopg.Error as error:
             raise as_store_error(error, None) from None
         return connection
@@ -129,7 +137,8 @@ class PostgresConnections:
             except Empty:
                 return None
             try:
-                connection.execute("")
+                with time_limit(connection, CHECK_TIMEOUT_S):
+                    connection.execute("")
             except psycopg.Error:
                 connection.close()
             else:
@@ -152,6 +161,24 @@ class PostgresConnections:
         with suppress(Empty):
             while True:
                 self._idle.get_nowait().close()
+
+
+@contextmanager
+def time_limit(connection: RowConnection, seconds: float = STATEMENT_TIMEOUT_S) -> Iterator[None]:
+    """Break a connection whose statement in the `with` block takes too long."""
+    timer = threading.Timer(seconds, _cut, (connection,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: RowConnection) -> None:
+    # The thread that waits has the connection; only its socket can be ended from here.
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
 
 
 def _is_idle(connection: RowConnection) -> bool:

@@ -14,6 +14,7 @@ from nlapi.gateway.postgres_connections import (
     PostgresConnections,
     RowConnection,
     as_store_error,
+    time_limit,
 )
 from nlapi.gateway.postgres_watch import CHANNEL, TOKENS_QUERY, PostgresWatch, token_number
 from nlapi.gateway.store_database import CommitUnknownError, Dialect, Row, Value
@@ -145,7 +146,7 @@ class PostgresDatabase:
                 yield connection
                 self._commit(connection)
             except BaseException:
-                with suppress(psycopg.Error):
+                with suppress(psycopg.Error), time_limit(connection):
                     connection.execute("ROLLBACK")
                 raise
             finally:
@@ -153,7 +154,8 @@ class PostgresDatabase:
 
     def _commit(self, connection: RowConnection) -> None:
         try:
-            connection.execute("COMMIT")
+            with time_limit(connection):
+                connection.execute("COMMIT")
         except psycopg.Error as error:
             if connection.closed:
                 raise CommitUnknownError("the database was lost during a commit") from error
@@ -164,7 +166,8 @@ class PostgresDatabase:
 def _translated(connection: RowConnection) -> Iterator[None]:
     """Raise the driver's errors as StoreError."""
     try:
-        yield
+        with time_limit(connection):
+            yield
     except psycopg.Error as error:
         raise as_store_error(error, connection) from error
 

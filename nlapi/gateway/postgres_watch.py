@@ -10,7 +10,7 @@ from contextlib import suppress
 import psycopg
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.postgres_connections import PostgresAddress, RowConnection
+from nlapi.gateway.postgres_connections import PostgresAddress, RowConnection, time_limit
 from nlapi.gateway.store_database import Row
 
 CHANNEL = "nlapi_gateway"
@@ -69,7 +69,8 @@ class PostgresWatch:
                     connection.execute(f"LISTEN {CHANNEL}")
                     self._note_connected()
                     while not self._stopping.is_set():
-                        self._look(connection)
+                        with time_limit(connection):
+                            self._look(connection)
                         for _ in connection.notifies(timeout=POLL_INTERVAL_S, stop_after=1):
                             pass
             except (psycopg.Error, NlapiError) as error:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import typing
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -17,6 +16,7 @@ from nlapi.gateway.change_parts import affected_objectives, restore_objective, s
 from nlapi.gateway.configuration_checks import validate_configuration
 from nlapi.gateway.llm.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.publishing_engine import Commit, PublishingEngine
 from nlapi.gateway.revision_compiler import (
     CurrentRevision,
     RevisionCandidate,
@@ -40,41 +40,14 @@ from nlapi.issue import Issue, Level
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, replace_entities
 from nlapi.routing.check_sections import CheckedConfiguration
 from nlapi.routing.model import Configuration, Shard, VersionRef
-from nlapi.routing.table import Table
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
-Commit: TypeAlias = Callable[[], Awaitable[None]]
-"""Commits the revision after it was loaded and before the first request that it decides."""
 # The base of the first change: with the local shard declared, a first version can be added at once.
 INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
 # Times that a change is made anew because another gateway was faster; each takes its turn in the database, so that
 # somebody gets on with every one of them.
 MAX_ATTEMPTS = 20
 _log = logging.getLogger(__name__)
-
-
-# A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
-class PublishingEngine(typing.Protocol):
-    """The part of the engine that the publisher uses."""
-
-    async def publish(
-        self,
-        table: Table,
-        configuration: Configuration,
-        commit: Commit | None = None,
-        tolerates: Tolerance = tolerate_none,
-    ) -> None:
-        """Load the new versions, await `commit`, and decide by `table` from the next request on.
-
-        NlapiError, or an error of `commit`, when nothing has changed. A version that cannot be loaded is such an error
-        unless `tolerates` accepts it.
-        """
-
-    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
-        """Load local versions for a later `publish`. NlapiError when one cannot be loaded."""
-
-    async def release(self, preloaded: PreparedRunners) -> None:
-        """Close those preloaded versions that no revision serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,18 +98,15 @@ class Publisher:
 
         GatewayProblem 503 when the database cannot be read.
         """
-        async with self._lock:
+        async with self._turn():
             await self._catch_up()
 
     async def _catch_up(self) -> None:
         if not self._store.is_shared:
             return
-        try:
-            head = await asyncio.to_thread(self._store.head)
-            if head.number and head != self._head:
-                await self._publish_stored(head)
-        except StoreError as error:
-            raise self._not_kept(error) from error
+        head = await asyncio.to_thread(self._store.head)
+        if head.number and head != self._head:
+            await self._publish_stored(head)
 
     async def _publish_stored(self, head: RevisionHead) -> None:
         """Publish a revision of the database."""
@@ -212,7 +182,8 @@ class Publisher:
             if after is not None:
                 executor = library.executor if library.new_sources(after, before) else None
                 loop = asyncio.get_running_loop()
-                registered = await loop.run_in_executor(executor, library.register, after, before, pins)
+                with self._as_refusals():
+                    registered = await loop.run_in_executor(executor, library.register, after, before, pins)
                 new = [ref for ref, version in registered.versions.items() if version != before.versions.get(ref)]
                 with self._as_problems():
                     preloaded = await self._engine.preload(registered, new)
@@ -256,7 +227,7 @@ class Publisher:
         revision decides no request before it is committed, and every new request once this returns. `pins` name content
         of new versions that is stored already. The entry `audit` gets the revision's number and is committed with it.
         """
-        async with self._lock:
+        async with self._turn():
             for _ in range(MAX_ATTEMPTS):
                 await self._catch_up()
                 if expected is not None and expected != self.revision:
@@ -466,6 +437,21 @@ class Publisher:
     def _not_kept(self, error: NlapiError) -> GatewayProblem:
         """Return the 503 for a change that the database did not take."""
         return GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint())
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Let the `async with` block take its turn among the changes."""
+        async with self._lock:
+            with self._as_refusals():
+                yield
+
+    @contextmanager
+    def _as_refusals(self) -> Iterator[None]:
+        """Raise errors of the store as GatewayProblem 503."""
+        try:
+            yield
+        except StoreError as error:
+            raise self._not_kept(error) from error
 
     def _unchanged_hint(self) -> str:
         return f"nothing was changed; revision {self.revision} goes on serving"

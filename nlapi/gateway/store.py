@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.errors import NlapiError
 from nlapi.gateway import store_schema, version_digests
 from nlapi.gateway.shared_artifacts import SharedArtifacts
+from nlapi.gateway.sql_filter import SqlFilter
 from nlapi.gateway.sqlite_database import IN_MEMORY, SqliteDatabase
 from nlapi.gateway.store_database import (
     CommitUnknownError,
@@ -43,29 +44,6 @@ __all__ = ["AuditEntry", "ChangeRecord", "GatewayStore", "ItemChange", "Revision
 
 MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
-
-
-class SqlFilter:
-    """The conditions of a query with their bound values."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.values: list[Value] = []
-
-    def add(self, condition: str, value: Value) -> None:
-        """Add a condition unless its value is empty."""
-        if value not in ("", None):
-            self.parts.append(condition)
-            self.values.append(value)
-
-    def add_period(self, since: str, until: str) -> None:
-        """Add the conditions for rows from `since` on and before `until`."""
-        self.add("at >= ?", since)
-        self.add("at < ?", until)
-
-    def sql(self) -> str:
-        """Return the WHERE clause, or "" without conditions."""
-        return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
 
 
 def _column_text(value: Any) -> str | None:

@@ -127,6 +127,18 @@ class PostgresServer:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to the postmaster and to each of its children, which have sessions of their own."""
+        assert self.process is not None
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(status.read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == self.process.pid:
+                os.kill(int(status.parent.name), number)
+        os.kill(self.process.pid, number)
+
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)  # nothing of it is needed any more

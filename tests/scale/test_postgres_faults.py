@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -79,6 +81,9 @@ def test_a_database_that_is_killed_stops_changes_alone_and_none_needs_a_restart(
                     assert "the database cannot be reached: " in refused(plane, version)
                     assert plane.web("POST", f"{SERVE}/serve", {"input": {}}).status == 200
                     assert plane.admin("GET", "/v1/audit").json()["type"].endswith("store_unavailable")
+                    version_body = {"version": f"new-{version}", "source": "ranker-v7"}
+                    registered = plane.admin("POST", "/v1/models/ranker/versions", version_body)
+                    assert (registered.status, registered.json()["type"]) == (503, "urn:nlapi:problem:not_kept")
                     unknown = plane.admin.as_("nlg_unknown")("GET", "/v1/objectives")
                     assert unknown.status == 503  # it may be a token that was made meanwhile
                     assert "127.0.0.1" not in unknown.content.decode()
@@ -91,6 +96,24 @@ def test_a_database_that_is_killed_stops_changes_alone_and_none_needs_a_restart(
         numbers = [row["revision"] for row in b.admin.ok("GET", "/v1/revisions")["data"]]
         assert numbers == list(range(len(numbers), 0, -1))
         assert PASSWORD not in a.log.read_text()
+
+
+def test_a_database_that_hangs_holds_up_no_request(shared: SharedGateway, server: PostgresServer) -> None:
+    with control_plane(shared, "a") as a, load(a) as served:
+        assert publish(a, "v8").status == 200
+        server.signal_all(signal.SIGSTOP)
+        try:
+            before = served.statuses.total()
+            assert "the database cannot be reached: " in refused(a, "v9")
+            with ThreadPoolExecutor(8) as pool:
+                waiting = [pool.submit(a.admin, "GET", "/v1/audit") for _ in range(8)]
+                assert {task.result().status for task in waiting} == {503}
+            assert served.statuses.total() > before
+        finally:
+            server.signal_all(signal.SIGCONT)
+        eventually(lambda: publish(a, "v9").status == 200)
+        assert served_version(a) == "v9"
+    assert set(served.statuses) == {200}
 
 
 def test_a_gateway_says_what_keeps_it_from_its_database(shared: SharedGateway, server: PostgresServer) -> None:
