@@ -28,7 +28,7 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
         if password:
             raise UsageError("only a PostgreSQL database has a password", hint="give --database postgresql://...")
         return GatewayStore(target)
-    require_extra("postgres", "a database of PostgreSQL")
+    require_extra("postgres", "a PostgreSQL database")
     # Imported here: psycopg is an optional dependency, and takes 0.1 s to import.
     from nlapi.gateway.postgres_connections import PostgresAddress
     from nlapi.gateway.postgres_database import PostgresDatabase

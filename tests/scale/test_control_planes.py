@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.gateway.kit import STAGES
@@ -154,6 +155,25 @@ def test_another_gateway_takes_the_steps_of_a_canary_when_the_leader_dies(shared
         assert reached == ["100", "80", "40", "20", "10", "5"], reasons
 
 
+def test_a_backup_that_is_restored_is_what_is_served(shared: SharedGateway, server: PostgresServer) -> None:
+    database = shared.url.rpartition("/")[2]
+    with control_plane(shared, "a") as a:
+        for version in ("v8", "v9"):
+            assert publish(a, version).status == 200
+        for statement in (
+            "DELETE FROM items WHERE first = 3",
+            "UPDATE items SET last = NULL WHERE last = 2",
+            "DELETE FROM revisions WHERE number = 3",
+        ):
+            server.execute(statement, database=database)
+        eventually(lambda: served_version(a) == "v8")
+        assert revision(a) == 2
+        assert "replaces 3 as a whole" in a.log.read_text()
+        assert publish(a, "v7").json()["revision"] == 3
+        assert a.admin.ok("POST", "/v1/revisions/2/rollback")["revision"] == 4
+        assert served_version(a) == "v8"
+
+
 def test_a_revision_that_nobody_notifies_of_is_served_too(shared: SharedGateway, server: PostgresServer) -> None:
     database = shared.url.rpartition("/")[2]
     with control_plane(shared, "a") as a:
@@ -161,14 +181,13 @@ def test_a_revision_that_nobody_notifies_of_is_served_too(shared: SharedGateway,
             "SELECT body FROM items WHERE kind = 'objectives' AND name = 'recommend'", database=database
         )
         changed = json.loads(body[0][0]) | {"title": "Written by hand"}
-        for statement, *values in (
-            ("INSERT INTO revisions SELECT 2, at, 'hand', why, summary, objectives, restores FROM revisions",),
-            ("UPDATE items SET last = 1 WHERE kind = 'objectives' AND name = 'recommend'",),
-            (
-                "INSERT INTO items (first, kind, name, body) VALUES (2, 'objectives', 'recommend', %s)",
-                json.dumps(changed),
-            ),
-        ):
-            server.execute(statement, *values, database=database)
+        connection = psycopg.connect(shared.url, password=PASSWORD)
+        with connection:  # one transaction
+            connection.execute(
+                "INSERT INTO revisions SELECT 2, at, 'hand', why, summary, objectives, restores FROM revisions"
+            )
+            connection.execute("UPDATE items SET last = 1 WHERE kind = 'objectives' AND name = 'recommend'")
+            added = "INSERT INTO items (first, kind, name, body) VALUES (2, 'objectives', 'recommend', %s)"
+            connection.execute(added, [json.dumps(changed)])
         eventually(lambda: revision(a) == 2)
         assert a.admin.ok("GET", "/v1/objectives/recommend")["title"] == "Written by hand"
