@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore, TokenRecord
+from nlapi.gateway.store_database import StoreUnavailableError
 
 # The prefix of every secret lets secret scanners recognize one that has leaked.
 SECRET_PREFIX = "nlg_"  # noqa: S105 - the prefix alone
@@ -118,10 +119,11 @@ class Access:
         digest_key = hash_secret(secret.strip())
         version = self._store.token_version()
         if version != self._token_version or digest_key not in self._tokens_by_digest:
-            version = await asyncio.to_thread(self._store.token_version, fresh=True)
-            if version != self._token_version:
-                tokens = await asyncio.to_thread(self._store.tokens)
-                self._tokens_by_digest, self._token_version = {record.digest: record for record in tokens}, version
+            try:
+                await self.refresh()
+            except StoreUnavailableError:  # who is known is served without the database
+                if digest_key not in self._tokens_by_digest:
+                    raise
         token = self._tokens_by_digest.get(digest_key)
         if token is None:
             raise unauthorized_problem("the token is not known")
@@ -129,6 +131,13 @@ class Access:
             raise unauthorized_problem("the token has expired")
         role = Role(token.role) if token.role else None
         return Caller(name=token.name, audience=Audience(token.audience), role=role, client=token.client)
+
+    async def refresh(self) -> None:
+        """Read the tokens again, if they have changed. StoreError when that is not possible."""
+        version = await asyncio.to_thread(self._store.token_version, fresh=True)
+        if version != self._token_version:
+            tokens = await asyncio.to_thread(self._store.tokens)
+            self._tokens_by_digest, self._token_version = {record.digest: record for record in tokens}, version
 
 
 def describe_token(token: TokenRecord) -> str:

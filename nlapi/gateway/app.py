@@ -297,6 +297,7 @@ class Gateway:
         with _collector_paused():
             await self.publisher.start()
         gc.freeze()
+        await self.access.refresh()  # so that clients are served even if the database is lost before they come
         # The budgets of a day hold over a restart.
         today = format_time(utc_now())[:10]
         self.engine.budgets.restore(await asyncio.to_thread(self.store.llm_spending, today))
@@ -325,9 +326,10 @@ class Gateway:
                     await changed.wait()
             changed.clear()
             try:
+                await self.access.refresh()
                 await self.publisher.follow()
-            except GatewayProblem as problem:  # the watch says once when the database is lost
-                _log.debug("the database was not followed: %s", problem)
+            except (StoreError, GatewayProblem) as error:  # the watch says once when the database is lost
+                _log.debug("the database was not followed: %s", error)
             except Exception:
                 _log.exception("the newest revision of the database is not served")
 

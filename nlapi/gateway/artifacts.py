@@ -10,7 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from nlapi.errors import DescriptionError
+from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.content_digest import (
     DEFAULT_LIMITS,
     DIGEST_PREFIX,
@@ -143,7 +143,10 @@ class ArtifactStore:
 
     def claim(self) -> None:
         """Lock the folder, until the process ends, for one gateway. NlapiError when another one uses it."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise NlapiError(f"{self.folder} cannot be made: {error.strerror}", hint="give another folder") from None
         self._claim.acquire()
 
     def close(self) -> None:

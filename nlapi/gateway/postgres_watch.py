@@ -41,13 +41,13 @@ class PostgresWatch:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._on_change: Callable[[], object] = lambda: None
-        self._head: str | None = None
+        self._state: tuple[str, str | None] | None = None
         self.is_leader = False
         self.is_connected = True
         self.token_number = 0
 
     def start(self, on_change: Callable[[], object]) -> None:
-        """Watch until `stop`; `on_change` is called after a change of the current revision."""
+        """Watch until `stop`; `on_change` is called after a change of the revision or of the tokens."""
         self._on_change = on_change
         self._thread = threading.Thread(target=self._run, name="store-watch", daemon=True)
         self._thread.start()
@@ -86,8 +86,8 @@ class PostgresWatch:
         if state is None:
             return
         self.token_number = token_number(state)
-        if state["head"] != self._head:
-            self._head = state["head"]
+        if (state["head"], state["tokens"]) != self._state:
+            self._state = state["head"], state["tokens"]
             with suppress(RuntimeError):  # the event loop has ended meanwhile
                 self._on_change()
 
@@ -95,7 +95,7 @@ class PostgresWatch:
         if not self.is_connected:
             _log.warning("the database is there again")
         self.is_connected = True
-        self._head = None  # it may be another server, or a restored backup
+        self._state = None  # it may be another server, or a restored backup
 
     def _note_lost(self, error: Exception) -> None:
         # Another gateway may lead from now on.

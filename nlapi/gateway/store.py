@@ -114,7 +114,7 @@ class GatewayStore:
         return self._database.is_reachable
 
     def watch(self, on_change: Callable[[], object]) -> None:
-        """Call `on_change` in a thread when another gateway has committed, until `close`."""
+        """Call `on_change` in a thread when another gateway has changed revision or tokens, until `close`."""
         self._database.watch(on_change)
 
     def claim(self) -> None:

@@ -126,7 +126,7 @@ class StoreDatabase(Protocol):
         """Whether the last attempt to reach it succeeded."""
 
     def watch(self, on_change: Callable[[], object]) -> None:
-        """Call `on_change` in a thread when another gateway has committed, until `close`."""
+        """Call `on_change` in a thread when another gateway has changed revision or tokens, until `close`."""
 
     def close(self) -> None:
         """Close all connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +13,11 @@ import psycopg
 import pytest
 
 from tests.gateway.kit import STAGES
+from tests.gateway.processes import NLAPI
 from tests.scale.control_planes import (
+    ENVIRONMENT,
     SERVE,
+    VARIABLE,
     ControlPlane,
     SharedGateway,
     control_plane,
@@ -56,11 +60,23 @@ def test_both_serve_what_either_publishes_and_a_kill_of_either_fails_nothing(sha
             whole = a.admin.ok("GET", "/v1/configuration")
             assert whole == b.admin.ok("GET", "/v1/configuration")
             assert [row["detail"] for row in a.admin.ok("GET", "/v1/audit", limit=1)["data"]] == ["revision 8"]
+            made = token_by_command_line(shared)
+            assert a.admin.as_(made).ok("GET", "/v1/objectives")["page"]["total"] == 3
             token = a.admin.ok("POST", "/v1/tokens", {"name": "ben", "audience": "admin"})["token"]
             assert b.admin.as_(token).ok("GET", "/v1/objectives")["page"]["total"] == 3
             a.admin.ok("DELETE", "/v1/tokens/ben")
             eventually(lambda: b.admin.as_(token)("GET", "/v1/objectives").status == 401)
     assert PASSWORD not in b.log.read_text() + a.log.read_text()
+
+
+def token_by_command_line(shared: SharedGateway) -> str:
+    """A token that the command line makes."""
+    file = shared.folder / "token"
+    where = ["--database", shared.url, "--database-password", f"env:{VARIABLE}", "--token-file", str(file)]
+    command = [*NLAPI, "gateway", "token", "by-hand", *where]
+    finished = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert PASSWORD not in finished.stderr + finished.stdout
+    return file.read_text().strip()
 
 
 def test_of_two_publishes_for_one_revision_one_wins(shared: SharedGateway) -> None:

@@ -98,6 +98,15 @@ def test_a_database_that_is_killed_stops_changes_alone_and_none_needs_a_restart(
         assert PASSWORD not in a.log.read_text()
 
 
+def test_a_client_that_comes_when_the_database_is_gone_is_served(shared: SharedGateway, server: PostgresServer) -> None:
+    with control_plane(shared, "a") as a:  # nobody has asked it for anything yet
+        server.kill()
+        try:
+            assert served_version(a) == "v7"
+        finally:
+            server.start()
+
+
 def test_a_database_that_hangs_holds_up_no_request(shared: SharedGateway, server: PostgresServer) -> None:
     with control_plane(shared, "a") as a, load(a) as served:
         assert publish(a, "v8").status == 200
