@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from nlapi.cli import console, gateway_state
-from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
+from nlapi.cli import console, gateway_state, gateway_traffic
+from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_options import (
     Artifacts,
     Database,
@@ -33,14 +33,11 @@ from nlapi.cli.gateway_options import (
     read_certificate,
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
-from nlapi.cli.options import FLAG, Auth, ListOutput
-from nlapi.cli.table import is_json
+from nlapi.cli.options import FLAG
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
@@ -57,7 +54,6 @@ FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 COMMAND_LINE = "command-line"
 
 EXAMPLE = "examples/gateway"
-REFRESH_S = 1.0
 
 app = typer.Typer(
     name="gateway",
@@ -67,9 +63,6 @@ app = typer.Typer(
 nlapi gateway status
 nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
 )
-
-Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
-Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
 
 class TokenKind(StrEnum):
@@ -88,7 +81,7 @@ TokenFile = Annotated[
 
 
 def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
-    """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
+    """Make the admin's token of a gateway that serves and has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
     from nlapi.gateway.problems import GatewayProblem
 
@@ -99,6 +92,13 @@ def _make_first_token(access: Access, store: GatewayStore, file: Path | None) ->
             return
         add_audit_entry(store, "createToken", record)
         _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
+
+
+def _check_token_file(store: GatewayStore, file: Path | None) -> None:
+    """Raise NlapiError when the first token could not be written, before the gateway starts."""
+    if file is not None and not store.tokens() and (file.exists() or not file.parent.is_dir()):
+        reason = "it is there already" if file.exists() else f"there is no folder {file.parent}"
+        raise NlapiError(f"{file} cannot be written: {reason}", hint="name a file that is not there")
 
 
 def _deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
@@ -282,8 +282,18 @@ def serve(
                 retention=retention,
                 artifacts=artifacts,
             )
-            _make_first_token(gateway.access, store, token_file)
-            _run(gateway, host, port, timeouts, probes, certificate, events)
+            _check_token_file(store, token_file)
+            _run(
+                gateway,
+                host,
+                port,
+                timeouts,
+                probes,
+                certificate,
+                events,
+                # Not before: a start that fails would show a token that nothing takes.
+                on_ready=lambda: _make_first_token(gateway.access, store, token_file),
+            )
 
 
 def build_gateway(
@@ -360,11 +370,14 @@ def _run(
     probes: StartingProbes | None,
     certificate: ServerCertificate | None,
     events: EventLog | None,
+    on_ready: Callable[[], None],
 ) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
+    from nlapi.gateway.problems import GatewayProblem
     from nlapi.gateway.server import serve as run
 
-    def on_ready(url: str) -> None:
+    def report_ready(url: str) -> None:
+        on_ready()
         _ready(url, notes=events is None)
         if events:
             events.write("ready", {"url": url, "revision": gateway.publisher.revision})
@@ -379,7 +392,7 @@ def _run(
             gateway,
             host=host,
             port=port,
-            ready=on_ready,
+            ready=report_ready,
             timeouts=timeouts,
             probe_listener=probes.take() if probes else None,
             on_drain=on_drain,
@@ -390,6 +403,9 @@ def _run(
         if gateway.failure is None:
             raise
     if gateway.failure is not None:
+        issues = gateway.failure.issues if isinstance(gateway.failure, GatewayProblem) else ()
+        for issue in issues if len(issues) > 1 else ():
+            console.note(str(issue))
         raise gateway.failure
 
 
@@ -407,54 +423,8 @@ def _ready(url: str, *, notes: bool) -> None:
 app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
 
 
-@app.command(epilog="nlapi gateway status continue-watching --once")
-def status(
-    objective: Objective = None,
-    url: Url = None,
-    auth: Auth = None,
-    minutes: Minutes = 5,
-    once: Annotated[bool, typer.Option("--once", metavar=FLAG, help="Show it once, not again each second.")] = False,
-    output: ListOutput = None,
-) -> None:
-    """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
-    from nlapi.cli import gateway_view as view
-
-    # Four reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
-    client = GatewayClient(url, auth)
-    filters = {"objective": objective} if objective else {}
-
-    def traffic() -> Any:
-        return client("getTraffic", {"minutes": minutes, **filters})
-
-    def render() -> RenderableType:
-        objective_row = client("getObjective", filters) if filters else None
-        objectives = [objective_row] if objective_row else client("listObjectives", {"limit": 200})["data"]
-        canaries = client("listCanaries", {"limit": 200, **filters})["data"]
-        return view.status(traffic(), objectives, canaries, client("listIssues", {})["issues"])
-
-    if is_json(output):
-        console.write(console.format_json(traffic()))
-    elif once:
-        view.draw(render())
-    else:
-        view.live(render, REFRESH_S)
-
-
-@app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")
-def traffic(
-    objective: Objective = None, url: Url = None, auth: Auth = None, minutes: Minutes = 15, output: ListOutput = None
-) -> None:
-    """Plot the shares of the traffic by version over time."""
-    from nlapi.cli.gateway_view import draw, history_plot
-
-    query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
-    history = GatewayClient(url, auth)("getTrafficHistory", query)
-    if is_json(output):
-        console.write(console.format_json(history))
-    else:
-        draw(history_plot(history["data"], minutes))
-
-
+app.command(epilog=gateway_traffic.STATUS)(gateway_traffic.status)
+app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
 app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
 app.command(epilog=gateway_state.EXPORT)(gateway_state.export)
