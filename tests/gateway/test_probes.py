@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from typer.main import get_command
 
 from nlapi.cli import gateway as gateway_cli
 from nlapi.gateway.server import ServerTimeouts
+from nlapi.gateway.starting_probes import StartingProbes
+from nlapi.serving import open_listener
 from tests.gateway.kit import Talk, document, gateway, write_models
 from tests.gateway.processes import NLAPI, ROOT, free_port, serve_process
 from tests.gateway.versions import write
@@ -130,6 +133,30 @@ def test_probes_are_answered_while_an_old_database_is_brought_up_to_date(tmp_pat
             until(lambda: get(probes, "/readyz")[0] == 200)
             process.terminate()
             process.communicate(timeout=60)
+
+
+def test_no_probe_is_lost_when_the_port_is_taken_over() -> None:
+    answers: list[tuple[int, bytes]] = []
+    stopping = threading.Event()
+    with open_listener("127.0.0.1", 0) as (listener, url):
+        listener.listen()
+        probes = StartingProbes(listener)
+
+        def ask() -> None:
+            while not stopping.is_set():
+                answers.append(get(url.removeprefix("http://"), "/livez"))
+
+        with ThreadPoolExecutor(3) as pool:
+            tasks = [pool.submit(ask) for _ in range(3)]
+            for _ in range(30):
+                before = len(answers)
+                until(lambda before=before: len(answers) > before)  # type: ignore[misc]
+                probes = StartingProbes(probes.take())
+            stopping.set()
+        probes.stop()
+    for task in tasks:
+        task.result()
+    assert set(answers) == {(200, b'{"status":"ok"}')}
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
