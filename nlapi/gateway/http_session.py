@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -96,14 +97,14 @@ class HttpAnswer:
 class HttpSession:
     """The connections of one EndpointClient, opened in the event loop that uses them.
 
-    Certificates are checked by the authorities of the system, or of SSL_CERT_FILE.
+    Certificates are checked by `context`, or by the authorities of the system or of SSL_CERT_FILE.
     """
 
-    def __init__(self, idle_s: float) -> None:
+    def __init__(self, idle_s: float, context: ssl.SSLContext | None = None) -> None:
         # The engine bounds the calls in flight and their time. Nothing that an answer could use to reach others
         # (cookies, proxies) or to grow (encodings).
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=idle_s),
+            connector=TCPConnector(limit=0, keepalive_timeout=idle_s, ssl=True if context is None else context),
             timeout=ClientTimeout(total=None),
             cookie_jar=DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": "nlapi-gateway"},
@@ -112,17 +113,17 @@ class HttpSession:
             trust_env=False,
         )
 
-    async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, connect_s: float, repeatable: bool
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, connect_s: float, repeatable: bool
     ) -> HttpAnswer:
         timeout = ClientTimeout(total=None, connect=connect_s)
         target = URL(url, encoded=True)  # the path is sent as it is
         stale_count = 0
         while True:
-            data = BytesIO(body) if len(body) > MAX_BYTES_AT_ONCE else body
+            data = BytesIO(body) if len(body) > MAX_BYTES_AT_ONCE else body or None
             try:
-                response = await self._session.post(
-                    target, data=data, headers=headers, timeout=timeout, allow_redirects=False
+                response = await self._session.request(
+                    method, target, data=data, headers=headers, timeout=timeout, allow_redirects=False
                 )
             except StaleConnectionError as error:
                 stale_count += 1

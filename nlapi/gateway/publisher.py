@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
+from nlapi.gateway.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.change_parts import affected_objectives, restore_objective, summarize
 from nlapi.gateway.configuration_checks import validate_configuration
-from nlapi.gateway.llm.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.publishing_engine import Commit, PublishingEngine
 from nlapi.gateway.revision_compiler import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
-from nlapi.gateway.llm.secret_references import SecretReference, is_reference
+from nlapi.gateway.secret_references import SecretReference, is_reference
 from nlapi.gateway.store import GatewayStore
 
 SCHEMES = ("postgresql://", "postgres://")
