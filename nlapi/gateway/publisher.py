@@ -29,13 +29,14 @@ from nlapi.gateway.revision_compiler import (
 )
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
 from nlapi.gateway.revision_history import RetentionPolicy, prune_revisions
-from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, tolerate_none
+from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, has_local_versions, tolerate_none
 from nlapi.gateway.store import AuditEntry, GatewayStore, ItemChange, Revision
 from nlapi.gateway.store_database import CommitUnknownError, StaleRevisionError, StoreError
 from nlapi.gateway.store_rows import RevisionHead
 from nlapi.gateway.stored_revisions import StoredRevisions
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_library import ContentPins, VersionLibrary
+from nlapi.gateway.worker_factory import shared_factory
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, replace_entities
 from nlapi.routing.check_sections import CheckedConfiguration
@@ -128,7 +129,10 @@ class Publisher:
         if self.revision:  # a backup was restored, or the revisions between are pruned
             _log.warning("revision %d of the database replaces %d as a whole", head.number, self.revision)
             self._stored.forget()
-        return compile_revision(self._stored.configuration(head.number), head.number)
+        configuration = self._stored.configuration(head.number)
+        if has_local_versions(configuration):  # the helper starts while the configuration is compiled
+            shared_factory.warm_up()
+        return compile_revision(configuration, head.number)
 
     def _remember(self, head: RevisionHead, configuration: Configuration) -> None:
         self._head = head

@@ -19,7 +19,7 @@ from nlapi.gateway.records import usage_json
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import upsert_entity
 from nlapi.routing.check_references import check_context
-from nlapi.routing.model import Canary, Configuration, Objective
+from nlapi.routing.model import Canary, Configuration, Objective, ShardProtocol
 from nlapi.routing.simulate import Simulation, simulate
 from nlapi.routing.table import Table, compile_table
 
@@ -58,7 +58,8 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     connection = call.connection
     body_asks = isinstance(body["input"], dict) and body["input"].get("stream") is True
     # A client that reads both, as one made from the description does, gets what is the same for all versions.
-    accepts_events = accepts(call.accept, EVENT_STREAM) and not accepts(call.accept, "application/json")
+    accept = call.accept
+    accepts_events = bool(accept) and accepts(accept, EVENT_STREAM) and not accepts(accept, "application/json")
     request = InferenceRequest(
         input=body["input"],
         context=body.get("context", {}),
@@ -72,11 +73,11 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     if connection is not None:
         connection.wants_stream, connection.request_id = body_asks or accepts_events, request.request_id
     response = await gateway.engine.serve(name, request)
-    document = {
+    document: Json = {
         "output": response.output,
         "request_id": response.request_id,
-        "decision": encode_decision(response.decision),
-        "stages_ms": dict(response.stages),
+        "decision": response.decision_document,
+        "stages_ms": response.stages,
         "attempts": response.attempts,
         "fallback": response.fallback,
     }
@@ -108,7 +109,10 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
     objective = find_objective(call)
     decision = current.table.decide(objective.name, *request_context(call, objective))
     shard = current.configuration.shards.get(decision.shard)
-    shard_location = {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)} if shard else {}
+    endpoints = shard.endpoints if shard else ()
+    if shard and shard.protocol is ShardProtocol.HOST:
+        endpoints = tuple(call.gateway.engine.hosts.replicas(shard.name))
+    shard_location = {"protocol": str(shard.protocol), "endpoints": list(endpoints)} if shard else {}
     body = {
         "decision": encode_decision(decision),
         "routing_key": str(decision.version),
