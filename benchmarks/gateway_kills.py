@@ -6,8 +6,8 @@ An operator registers, publishes, deletes and rolls back; the gateway is killed 
 pruning of old revisions and their content between two starts. Source folders are edited and removed, and stored content
 is damaged and removed, at random. After each start the gateway has to be up with all that it acknowledged; at the end
 every stored revision is rolled back to, and has to give the answer that it gave when it was made. Content of which the
-copy and the source were both harmed is lost: it has to be refused, and never be answered wrongly. Exits with 1 for
-anything else.
+copy and the source were both harmed is lost: it has to be refused, and never be answered wrongly. Every revision that
+was acknowledged has its entry in the audit log. Exits with 1 for anything else.
 
 Each gateway is a fork of one process that has imported everything, so that a start costs little. Stops after S seconds,
 however many kills that were.
@@ -63,6 +63,8 @@ class World:
     digests: dict[int, str] = field(default_factory=dict)
     defaults: dict[int, str] = field(default_factory=dict)
     """acknowledged revision -> the version that serves by default"""
+    acknowledged: set[int] = field(default_factory=set)
+    """all acknowledged revisions, those that were pruned as well"""
     registered: list[str] = field(default_factory=list)
     sources: set[int] = field(default_factory=set)
     """the contents whose source was harmed"""
@@ -126,6 +128,7 @@ class World:
         status, body = answer
         if status in (200, 201):
             self.defaults[body["revision"]] = default
+            self.acknowledged.add(body["revision"])
             self.done[kind] += 1
             return True
         return False
@@ -329,9 +332,25 @@ def check_all(world: World) -> int:
             world.done["revisions refused, as both copies were harmed"] += 1
         else:
             world.fault(f"revision {number} ({name}): {status} {body}")
+    check_audit(world)
     process.terminate()
     process.join()
     return len(revisions)
+
+
+def check_audit(world: World) -> None:
+    """Check that each acknowledged revision has its entry in the audit log."""
+    entries: set[str] = set()
+    cursor = ""
+    while cursor is not None:
+        start = f"&cursor={cursor}" if cursor else ""
+        page = world.call("GET", f"/v1/audit?outcome=done&limit=200{start}")[1]
+        entries.update(entry["detail"] for entry in page["data"])
+        cursor = page["page"]["next_cursor"]
+    missing = [number for number in sorted(world.acknowledged) if f"revision {number}" not in entries]
+    if missing:
+        world.fault(f"the audit log has nothing of the revisions {missing}")
+    world.done["acknowledged revisions in the audit log"] += len(world.acknowledged) - len(missing)
 
 
 def main() -> int:

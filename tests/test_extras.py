@@ -16,6 +16,7 @@ COMMANDS = {
     "claude": (["ask", "list the campaigns", "-a", "ads", "--dry-run", "--planner", "claude"], "planning with Claude"),
     "gateway": (["gateway", "serve", "--example"], "`nlapi gateway serve`"),
     "mcp": (["mcp", "ads"], "`nlapi mcp`"),
+    "postgres": (["gateway", "serve", "--database", "postgresql://nlapi@127.0.0.1/gateway"], "a PostgreSQL database"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,9 @@ from nlapi.cli import gateway_host as hosting
 from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
 from nlapi.cli.gateway_options import (
+    Artifacts,
     Database,
+    DatabasePassword,
     DrainDelay,
     DrainTimeout,
     KeepAlive,
@@ -30,7 +32,8 @@ from nlapi.cli.gateway_options import (
     TlsClientCa,
     TlsKey,
     add_audit_entry,
-    database_file,
+    key_base,
+    open_database,
     read_certificate,
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
+    from nlapi.gateway.starting_probes import StartingProbes
     from nlapi.gateway.store import GatewayStore, TokenRecord
     from nlapi.gateway.tls import ServerCertificate
 
@@ -85,9 +89,13 @@ TokenFile = Annotated[
 def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
     """Make the admin's token of a gateway that serves and has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
+    from nlapi.gateway.problems import GatewayProblem
 
     if not store.tokens():
-        record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
+        try:
+            record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
+        except GatewayProblem:  # another gateway on the same database has made it just now
+            return
         _add_token_entry(store, "createToken", record)
         _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
 
@@ -125,15 +133,15 @@ def token(
     days: Annotated[int, typer.Option("--days", min=0, max=3650, help="How long it is good for; 0 is for ever.")] = 0,
     revoke: Annotated[bool, typer.Option("--revoke", metavar=FLAG, help="Make the token useless instead.")] = False,
     database: Database = None,
+    database_password: DatabasePassword = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Make a token for a gateway whose database is on this machine. Its secret is shown once."""
+    """Make a token for a gateway whose database is on this machine, or a shared one. Its secret is shown once."""
     from nlapi.gateway.access import Access, Audience, Role
     from nlapi.gateway.codec import slug
-    from nlapi.gateway.store import GatewayStore
 
-    path = database_file(database)
-    store = GatewayStore(path)
+    store = open_database(database, database_password)
+    path = store.path
     try:
         access = Access(store)
         if revoke:
@@ -168,6 +176,8 @@ def _add_token_entry(store: GatewayStore, action: str, token: TokenRecord) -> No
 @app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
 def serve(
     database: Database = None,
+    database_password: DatabasePassword = None,
+    artifacts: Artifacts = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="The first configuration, as JSON or YAML.")
     ] = None,
@@ -236,7 +246,7 @@ def serve(
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.revision_history import RetentionPolicy
     from nlapi.gateway.server import ServerTimeouts
-    from nlapi.gateway.store import GatewayStore
+    from nlapi.gateway.starting_probes import open_probes
 
     require_extra("gateway", "`nlapi gateway serve`")
     timeouts = ServerTimeouts(
@@ -252,9 +262,9 @@ def serve(
     if port and probe_port == port:
         raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
-    store = GatewayStore(database_file(database))
-    try:
-        # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
+    # Opened before the database, which may take minutes to be brought up to date at the first start of a new nlapi.
+    with open_probes(host, probe_port) as probes, closing(open_database(database, database_password)) as store:
+        # One gateway at a time serves from a file: two would commit revisions that the other does not serve.
         store.claim()
         # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
@@ -272,6 +282,7 @@ def serve(
                 events=events,
                 retention=retention,
                 key_options=KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or ""),
+                artifacts=artifacts,
             )
             _check_token_file(store, token_file)
             _run(
@@ -279,14 +290,12 @@ def serve(
                 host,
                 port,
                 timeouts,
-                probe_port,
+                probes,
                 certificate,
                 events,
                 # Not before: a start that fails would show a token that nothing takes.
                 on_ready=lambda: _make_first_token(gateway.access, store, token_file),
             )
-    finally:
-        store.close()
 
 
 def build_gateway(
@@ -302,12 +311,14 @@ def build_gateway(
     events: EventLog | None = None,
     retention: RetentionPolicy | None = None,
     key_options: KeyOptions | None = None,
+    artifacts: Path | None = None,
 ) -> Gateway:
     """Return a gateway on a store.
 
     `config` is used when the store has none, `training` and `shadows` are log files, `sources` are the prefixes of the
     URLs that versions may come from, and `keys` the references that LLMs may use besides those in `config`. Each
-    request and each decision is a line of `events`, if there is such a log.
+    request and each decision is a line of `events`, if there is such a log. `artifacts` is the folder for the files of
+    versions, where they are not beside the database.
     UsageError when one of them cannot be used.
     """
     from nlapi.gateway.allowed_references import AllowedReferences
@@ -350,7 +361,8 @@ def build_gateway(
         sources=sources,
         events=events,
         retention=retention,
-        **(key_options or KeyOptions()).gateway_arguments(store.path, os.environ),
+        **(key_options or KeyOptions()).gateway_arguments(key_base(store), os.environ),
+        artifacts=artifacts,
     )
 
 
@@ -359,7 +371,7 @@ def _run(
     host: str,
     port: int,
     timeouts: ServerTimeouts,
-    probe_port: int | None,
+    probes: StartingProbes | None,
     certificate: ServerCertificate | None,
     events: EventLog | None,
     on_ready: Callable[[], None],
@@ -386,7 +398,7 @@ def _run(
             port=port,
             ready=report_ready,
             timeouts=timeouts,
-            probe_port=probe_port,
+            probe_listener=probes.take() if probes else None,
             on_drain=on_drain,
             certificate=certificate,
         )

@@ -74,6 +74,7 @@ def host(
     from nlapi.gateway.secret_references import SecretReference, is_reference
     from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.server import serve as run
+    from nlapi.gateway.starting_probes import open_probes
 
     require_extra("gateway", "`nlapi gateway host`")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -96,18 +97,19 @@ def host(
         sys.stdout.flush()
         app.announce(url or own_url)
 
-    run(
-        app,
-        host=listen,
-        port=port,
-        ready=on_ready,
-        timeouts=ServerTimeouts(
-            keep_alive_s=keep_alive, read_s=read_timeout, drain_s=drain_timeout, drain_delay_s=drain_delay
-        ),
-        probe_port=probe_port,
-        on_drain=app.begin_drain,
-        certificate=certificate,
-    )
+    with open_probes(listen, probe_port) as probes:
+        run(
+            app,
+            host=listen,
+            port=port,
+            ready=on_ready,
+            timeouts=ServerTimeouts(
+                keep_alive_s=keep_alive, read_s=read_timeout, drain_s=drain_timeout, drain_delay_s=drain_delay
+            ),
+            probe_listener=probes.take() if probes else None,
+            on_drain=app.begin_drain,
+            certificate=certificate,
+        )
 
 
 def _check_url(url: str) -> None:

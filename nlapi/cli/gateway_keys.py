@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 from urllib.parse import urlsplit
 
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.gateway_options import Database, add_audit_entry, database_file
+from nlapi.cli.gateway_options import Database, DatabasePassword, add_audit_entry, default_database, open_database
 from nlapi.cli.options import ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import UsageError
@@ -111,7 +113,7 @@ def open_ring(source: str | None, database: str, environment: Mapping[str, str],
 def list_keys(database: Database = None, routing_keys: RoutingKeys = None, output: ListOutput = None) -> None:
     """List the keys by id, with what each is good for. No private key is shown."""
     require_extra("gateway", "`nlapi gateway keys`")
-    ring = open_ring(routing_keys, str(database_file(database)), os.environ, creates=False)
+    ring = open_ring(routing_keys, _key_base(database), os.environ, creates=False)
     rows = _key_rows(ring)
     if is_json(output):
         console.write(console.format_json(rows))
@@ -124,6 +126,7 @@ def list_keys(database: Database = None, routing_keys: RoutingKeys = None, outpu
 @app.command(epilog="nlapi gateway keys rotate --overlap 0      # a key that leaked is refused at once")
 def rotate(
     database: Database = None,
+    database_password: DatabasePassword = None,
     routing_keys: RoutingKeys = None,
     overlap: Annotated[
         int,
@@ -134,24 +137,28 @@ def rotate(
 ) -> None:
     """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""
     from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
-    from nlapi.gateway.store import GatewayStore
+    from nlapi.gateway.store_target import is_postgres_url
 
     require_extra("gateway", "`nlapi gateway keys`")
-    path = database_file(database)
-    ring = KeyRing(routing_keys or default_source(str(path)), environment=os.environ, creates=True)
+    base = _key_base(database)
+    ring = KeyRing(routing_keys or default_source(base), environment=os.environ, creates=True)
     ring.rotate(overlap)
     kid = ring.keys.keys[-1].kid
     detail = f"routing key {kid}" + (
         f"; the one before is accepted for {overlap} s" if overlap else "; no other is accepted"
     )
     # Where only the file of keys is on this machine, there is no log to write to.
-    if path.exists():
-        store = GatewayStore(path)
-        try:
+    if (database and is_postgres_url(database)) or Path(base).exists():
+        with closing(open_database(database, database_password)) as store:
             add_audit_entry(store, "rotateKeys", detail)
-        finally:
-            store.close()
     console.note(f"{ring.source}: {detail}")
+
+
+def _key_base(database: str | None) -> str:
+    """Return the path beside which the routing keys of a database are."""
+    from nlapi.gateway.store_target import is_postgres_url
+
+    return str(default_database()) if database is None or is_postgres_url(database) else database
 
 
 def _key_rows(ring: KeyRing) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,12 +27,6 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-Database = Annotated[
-    Path | None,
-    typer.Option(
-        "--database", metavar="FILE", help="Where revisions and tokens are kept, if not with the user's data."
-    ),
-]
 LogFormatOption = Annotated[
     LogFormat,
     typer.Option(
@@ -94,6 +89,46 @@ TlsClientCa = Annotated[
 ]
 
 
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="FILE|URL",
+        help="Where revisions and tokens are kept, if not with the user's data: a file, or postgresql://USER@HOST/NAME.",
+    ),
+]
+DatabasePassword = Annotated[
+    str | None,
+    typer.Option(
+        "--database-password",
+        metavar="REFERENCE",
+        help="Where the password of a PostgreSQL database is: env:NAME or file:PATH. Else libpq's PGPASSFILE.",
+    ),
+]
+Artifacts = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifacts",
+        metavar="DIR",
+        help="Where the files of versions are kept, if not beside the file of the database; a folder for one gateway.",
+    ),
+]
+
+
+def open_database(database: str | None, password: str | None) -> GatewayStore:
+    """Return the store of the options, by default the file in the user's data folder. NlapiError when it cannot be."""
+    from nlapi.gateway.store_target import open_store
+
+    return open_store(database or default_database(), password=password or "", environment=os.environ)
+
+
+def default_database() -> Path:
+    """Return the path of the database in the user's data folder, which is made."""
+    folder = user_folder("data")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "gateway.db"
+
+
 def read_certificate(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerCertificate | None:
     """Return the certificate of the options, or None without them. UsageError when one is missing or unusable."""
     if certificate is None and key is None and client_ca is None:
@@ -106,13 +141,13 @@ def read_certificate(certificate: Path | None, key: Path | None, client_ca: Path
     return ServerCertificate(CertificateFiles(certificate=certificate, key=key, client_ca=client_ca))
 
 
-def database_file(path: Path | None) -> Path:
-    """Return the file of a gateway's database: `path`, or that in the user's data folder."""
-    if path is not None:
-        return path
-    folder = user_folder("data")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / "gateway.db"
+def key_base(store: GatewayStore) -> str:
+    """Return the path beside which the routing keys of a store are: its file, or that of the user's data folder.
+
+    The gateways of one machine that share a database share these too; those of several machines are given
+    `--routing-keys`.
+    """
+    return str(default_database()) if store.is_shared else store.path
 
 
 def add_audit_entry(store: GatewayStore, action: str, detail: str) -> None:

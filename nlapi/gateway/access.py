@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore, TokenRecord
+from nlapi.gateway.store_database import StoreUnavailableError
 
 # The prefix of every secret lets secret scanners recognize one that has leaked.
 SECRET_PREFIX = "nlg_"  # noqa: S105 - the prefix alone
@@ -135,11 +136,11 @@ class Access:
         digest_key = hash_secret(secret.strip())
         version = self._store.token_version()
         if version != self._token_version or digest_key not in self._tokens_by_digest:
-            version = await asyncio.to_thread(self._store.token_version, fresh=True)
-            if version != self._token_version:
-                tokens = await asyncio.to_thread(self._store.tokens)
-                self._tokens_by_digest, self._token_version = {record.digest: record for record in tokens}, version
-                self._callers = {}
+            try:
+                await self.refresh()
+            except StoreUnavailableError:  # who is known is served without the database
+                if digest_key not in self._tokens_by_digest:
+                    raise
         token = self._tokens_by_digest.get(digest_key)
         if token is None:
             raise unauthorized_problem("the token is not known")
@@ -149,6 +150,14 @@ class Access:
             self._callers.clear()
         self._callers[authorization] = known = caller, token.expires_at
         return known
+
+    async def refresh(self) -> None:
+        """Read the tokens again, if they have changed. StoreError when that is not possible."""
+        version = await asyncio.to_thread(self._store.token_version, fresh=True)
+        if version != self._token_version:
+            tokens = await asyncio.to_thread(self._store.tokens)
+            self._tokens_by_digest, self._token_version = {record.digest: record for record in tokens}, version
+            self._callers = {}
 
 
 def describe_token(token: TokenRecord) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -27,7 +27,7 @@ from nlapi.gateway.admin import (
     system,
     versions,
 )
-from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.admin.api_call import MAX_AUDIT_TARGET, ApiCall, ApiResponse, Handler
 from nlapi.gateway.artifacts import ArtifactStore
 from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.client_connection import ABORT_EXTENSION, AsgiConnection
@@ -51,6 +51,7 @@ from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
 from nlapi.gateway.routing_keys.key_verifier import DEFAULT_AUDIENCE, KeyVerifier
 from nlapi.gateway.routing_state import RoutingState
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
+from nlapi.gateway.store_database import StoreError
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.gateway.version_sources import SourceFinder
 from nlapi.serving import Message, Receive, Send, raw_path
@@ -78,6 +79,8 @@ THREADED_BODY_BYTES = 128 * 1024
 # Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
 PRUNE_INTERVAL_S = 5.0
 PRUNE_CHECKS = 720
+# Seconds after which the newest revision of a shared database is looked for even if nothing told of it.
+FOLLOW_INTERVAL_S = 5.0
 _RESPONSE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
 
@@ -88,8 +91,9 @@ class Gateway:
     `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay,
     `sources` are the prefixes of the URLs that versions may come from. Its lifespan publishes the last revision of the
     store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
-    store that has no revision yet. `keys` sign the routing keys of clients, which send their payloads to
-    `data_plane_url`, or to the gateway itself when it is empty.
+    store that has no revision yet. `artifacts` is the folder for the content of versions, which is beside the file of
+    a database if not; a shared database has the content too, and what is in the folder is a copy. `keys` sign the
+    routing keys of clients, which send their payloads to `data_plane_url`, or to the gateway itself when it is empty.
     """
 
     def __init__(
@@ -107,18 +111,24 @@ class Gateway:
         key_audience: str = DEFAULT_AUDIENCE,
         data_plane_url: str = "",
         wall_clock: Callable[[], float] = time.time,
+        artifacts: Path | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
-        artifacts = ArtifactStore.beside(store.path)
-        self.library = VersionLibrary(store, artifacts, SourceFinder(engine.models, artifacts, sources))
+        is_apart = store.is_shared or artifacts is not None
+        content = ArtifactStore(artifacts) if is_apart else ArtifactStore.beside(store.path)
+        if artifacts is not None:
+            content.claim()
+        self.library = VersionLibrary(store, content, SourceFinder(engine.models, content, sources))
         engine.use_folders(self.library.folder)
         store.on_pruned(lambda remaining: self._prune_artifacts())
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
         self.routing_state = RoutingState(lambda: self.publisher.current)
         self.publisher.on_published(self.routing_state.notify)
         self.data_plane_url = data_plane_url
-        self.keys = keys or KeyRing.beside(store.path, wall_clock=wall_clock)
+        # Gateways that share a database are given the keys that they share; without, these are of this process alone.
+        own_keys = KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
+        self.keys = keys or own_keys
         self.key_signer = KeySigner(self.keys, audience=key_audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock)
         verifier = KeyVerifier(self.keys.verifying_keys, audience=key_audience, wall_clock=wall_clock)
         self.key_admission = KeyAdmission(self.keys, verifier)
@@ -137,6 +147,7 @@ class Gateway:
             metrics=engine.metrics,
             commit=self._commit,
             clock=time.monotonic,
+            is_leader=lambda: store.is_leader,
         )
         self._guard = RequestGuard(hosts)
         self._router = PathRouter(load_description().operations.values())
@@ -155,7 +166,7 @@ class Gateway:
 
     def _prune_artifacts(self) -> None:
         """Delete the content of versions that no stored revision has any more."""
-        self.library.prune(self.store.stored_bodies("versions"))
+        self.library.prune()
 
     def begin_drain(self) -> None:
         """Let the readiness probe fail from now on; requests are served as before."""
@@ -219,6 +230,7 @@ class Gateway:
                 traceparent=headers.get("traceparent", ""),
                 accept=headers.get("accept", ""),
                 connection=connection,
+                target=path,
             )
             body_pending = False
             answer = await HANDLERS[operation.id](call)
@@ -236,9 +248,8 @@ class Gateway:
             return _problem_response(problem, front)
         if answer.streamed and connection is not None:
             await connection.finish()
-        if operation.changes:
-            audit_detail = f"revision {answer.revision}" if answer.revision else answer.audit_detail
-            await self._audit(operation, caller, path, audit_detail=audit_detail)
+        if operation.changes and not answer.revision:
+            await self._audit(operation, caller, path, audit_detail=answer.audit_detail)
         return answer
 
     async def _audit(
@@ -264,13 +275,13 @@ class Gateway:
             at=format_time(utc_now()),
             who=caller.name,
             action=operation.id if operation else "",
-            target=path[:300],
+            target=path[:MAX_AUDIT_TARGET],
             outcome="denied" if denied else "refused" if problem else "done",
             detail=detail[:500],
         )
         try:
             await asyncio.to_thread(self.store.add_audit_entry, entry)
-        except sqlite3.Error:  # what was done is done, and its revision says who did it
+        except StoreError:  # what was done is done, and its revision says who did it
             _log.exception("%s of %s is not in the audit log", entry.action, entry.who)
 
     async def _commit(self, edit: Edit, reason: str) -> Revision:
@@ -294,6 +305,7 @@ class Gateway:
                     self.loop_lag.watch(),
                     self._prune_revisions(),
                     self.keys.watch(),
+                    *([self._follow_store()] if self.store.is_shared else ()),
                 )
                 tasks = [asyncio.create_task(work) for work in background]
                 self.engine.hosts.open()
@@ -314,17 +326,41 @@ class Gateway:
         with _collector_paused():
             await self.publisher.start()
         gc.freeze()
+        await self.access.refresh()  # so that clients are served even if the database is lost before they come
         # The budgets of a day hold over a restart.
         today = format_time(utc_now())[:10]
         self.engine.budgets.restore(await asyncio.to_thread(self.store.llm_spending, today))
         if self._initial_document is not None and not self.publisher.revision:
             configuration = decode_configuration(load_description().check("Configuration", self._initial_document))
-            await self.publisher.change_versions(
-                lambda before: revisions.keep_buckets(before, configuration),
-                author=GATEWAY_AUTHOR,
-                reason="the first configuration",
-                is_admin=True,
-            )
+            try:
+                await self.publisher.change_versions(
+                    lambda before: revisions.keep_buckets(before, configuration),
+                    author=GATEWAY_AUTHOR,
+                    reason="the first configuration",
+                    expected=0,
+                    is_admin=True,
+                )
+            except GatewayProblem as problem:
+                if problem.code != "outdated":
+                    raise
+                _log.warning("another gateway has made the first revision of %s", self.store.path)
+
+    async def _follow_store(self) -> None:
+        """Publish what other gateways commit, as soon as the store tells of it."""
+        changed, loop = asyncio.Event(), asyncio.get_running_loop()
+        self.store.watch(lambda: loop.call_soon_threadsafe(changed.set))
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOW_INTERVAL_S):
+                    await changed.wait()
+            changed.clear()
+            try:
+                await self.access.refresh()
+                await self.publisher.follow()
+            except (StoreError, GatewayProblem) as error:  # the watch says once when the database is lost
+                _log.debug("the database was not followed: %s", error)
+            except Exception:
+                _log.exception("the newest revision of the database is not served")
 
     async def _sample_traffic(self) -> None:
         while True:
@@ -341,7 +377,9 @@ class Gateway:
                 await asyncio.sleep(PRUNE_INTERVAL_S)
             pruned_at = self.publisher.revision
             try:
-                await self.publisher.prune(self._retention)
+                count = await self.publisher.prune(self._retention)
+                if self.store.is_shared and not count:  # another gateway has pruned, and deleted its own copies only
+                    await asyncio.to_thread(self._prune_artifacts)
             except Exception:  # a full disk, for example: what is not deleted today is deleted later
                 _log.exception("old revisions were not deleted")
             await asyncio.sleep(PRUNE_INTERVAL_S)
@@ -373,6 +411,10 @@ def _as_problem(error: Exception, operation: GatewayOperation | None) -> Gateway
         return error
     if isinstance(error, UsageError):
         return GatewayProblem(422, error.message, hint=error.hint, code="invalid_request")
+    if isinstance(error, StoreError):  # an address or a name of the database is for operators
+        _log.warning("%s failed: %s", operation.id if operation else "a request", error)
+        detail, hint = "the database of the gateway cannot be used now", "repeat the request later"
+        return GatewayProblem(503, error.message, detail=detail, hint=hint, code="store_unavailable")
     _log.error("%s failed", operation.id if operation else "a request", exc_info=error)
     return GatewayProblem(500, "the gateway failed; its log says how", code="internal")
 

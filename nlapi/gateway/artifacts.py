@@ -10,7 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from nlapi.errors import DescriptionError
+from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.content_digest import (
     DEFAULT_LIMITS,
     DIGEST_PREFIX,
@@ -20,6 +20,7 @@ from nlapi.gateway.content_digest import (
     remove_tree,
     sync_folder,
 )
+from nlapi.gateway.file_lock import FileLock
 
 INCOMPLETE_PREFIX = "incoming-"
 """the prefix of a folder that is being copied or extracted"""
@@ -48,6 +49,9 @@ class ArtifactStore:
             self._cleanup = weakref.finalize(self, remove_tree, folder)
         # Absolute: worker processes may have another working directory.
         self.folder = folder.absolute()
+        # Another gateway would take what this one is storing for the remains of a killed process.
+        hint = "give each gateway an --artifacts folder of its own"
+        self._claim = FileLock(self.folder / ".lock", f"another gateway keeps versions in {self.folder}", hint)
 
     @classmethod
     def beside(cls, database: str, *, limits: FolderLimits = DEFAULT_LIMITS) -> ArtifactStore:
@@ -141,8 +145,17 @@ class ArtifactStore:
             if path.name.startswith((INCOMPLETE_PREFIX, DISCARDED_PREFIX)):
                 remove_tree(path)
 
+    def claim(self) -> None:
+        """Lock the folder, until the process ends, for one gateway. NlapiError when another one uses it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise NlapiError(f"{self.folder} cannot be made: {error.strerror}", hint="give another folder") from None
+        self._claim.acquire()
+
     def close(self) -> None:
         """Delete the artifacts of a temporary folder."""
+        self._claim.release()
         if self._cleanup is not None:
             self._cleanup()
 

@@ -50,16 +50,23 @@ class CanaryWatcher:
     """The control loop of all running canaries with steps or guards.
 
     `configuration` returns the current configuration. A change is published through `commit`; when it is refused, the
-    next tick tries again.
+    next tick tries again. Of several gateways only the leader takes steps; each rolls back what its own requests show.
     """
 
     def __init__(
-        self, *, configuration: Callable[[], Configuration], metrics: Metrics, commit: Commit, clock: Clock
+        self,
+        *,
+        configuration: Callable[[], Configuration],
+        metrics: Metrics,
+        commit: Commit,
+        clock: Clock,
+        is_leader: Callable[[], bool] = lambda: True,
     ) -> None:
         self._configuration = configuration
         self._metrics = metrics
         self._commit = commit
         self._clock = clock
+        self._is_leader = is_leader
         self._baselines: dict[str, _Baseline] = {}
 
     async def tick(self) -> None:
@@ -70,7 +77,8 @@ class CanaryWatcher:
         self._baselines = {name: baseline for name, baseline in self._baselines.items() if name in canaries}
         for canary in canaries.values():
             due = self._due_change(canary)
-            if due is not None:
+            # All of them count, so that another leader goes on where this one ended.
+            if due is not None and (self._is_leader() or due.state is CanaryState.ROLLED_BACK):
                 await self._publish_change(canary, due)
 
     async def watch(self, interval_s: float = 1.0) -> None:

@@ -35,6 +35,19 @@ def readiness(gateway: Gateway) -> str:
     return "ok" if gateway.engine.revision else "starting"
 
 
+class StartingApp:
+    """An ASGI application for probes of a process whose gateway is not there yet."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        is_ready_path = raw_path(scope) == READY_PATH
+        content = b"" if scope["method"] == "HEAD" else orjson.dumps({"status": "starting" if is_ready_path else "ok"})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        headers.append((b"connection", b"close"))  # the next probe is for the gateway itself
+        status = 503 if is_ready_path else 200
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+
 class ProbeApp:
     """An ASGI application that passes probes to `app` and knows no other path."""
 

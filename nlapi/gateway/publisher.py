@@ -3,86 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-import typing
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
 from nlapi.gateway.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.change_parts import affected_objectives, restore_objective, summarize
-from nlapi.gateway.codec import KINDS, decode_configuration
-from nlapi.gateway.configuration_checks import SECTIONS, validate_configuration
+from nlapi.gateway.configuration_checks import validate_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
+from nlapi.gateway.publishing_engine import Commit, PublishingEngine
+from nlapi.gateway.revision_compiler import (
+    CurrentRevision,
+    RevisionCandidate,
+    check_changes,
+    compile_changes,
+    compile_revision,
+    item_change,
+    numbered_entry,
+    version_tolerance,
+)
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
-from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
+from nlapi.gateway.revision_history import RetentionPolicy, prune_revisions
 from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, has_local_versions, tolerate_none
-from nlapi.gateway.store import GatewayStore, ItemChange, Revision
+from nlapi.gateway.store import AuditEntry, GatewayStore, ItemChange, Revision
+from nlapi.gateway.store_database import CommitUnknownError, StaleRevisionError, StoreError
+from nlapi.gateway.store_rows import RevisionHead
+from nlapi.gateway.stored_revisions import StoredRevisions
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_library import ContentPins, VersionLibrary
 from nlapi.gateway.worker_factory import shared_factory
 from nlapi.issue import Issue, Level
-from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, share_equal
+from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, replace_entities
 from nlapi.routing.check_sections import CheckedConfiguration
-from nlapi.routing.grouping import Regrouped
 from nlapi.routing.model import Configuration, Shard, VersionRef
-from nlapi.routing.references import routed_versions
-from nlapi.routing.table import Table, compile_table
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
-Commit: TypeAlias = Callable[[], Awaitable[None]]
-"""Commits the revision after it was loaded and before the first request that it decides."""
 # The base of the first change: with the local shard declared, a first version can be added at once.
 INITIAL_CONFIGURATION = Configuration(shards={"local": Shard(name="local", description="This process.")})
-# Decoding 10,000 rules takes 0.3 s (docs/design/033-change-at-scale.md); a rollback to a recent revision finds its
-# configuration here, with the very objects that both have in common.
-MAX_RECENT = 50
-
-
-# A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
-class PublishingEngine(typing.Protocol):
-    """The part of the engine that the publisher uses."""
-
-    async def publish(
-        self,
-        table: Table,
-        configuration: Configuration,
-        commit: Commit | None = None,
-        tolerates: Tolerance = tolerate_none,
-    ) -> None:
-        """Load the new versions, await `commit`, and decide by `table` from the next request on.
-
-        NlapiError, or an error of `commit`, when nothing has changed. A version that cannot be loaded is such an error
-        unless `tolerates` accepts it.
-        """
-
-    async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
-        """Load local versions for a later `publish`. NlapiError when one cannot be loaded."""
-
-    async def release(self, preloaded: PreparedRunners) -> None:
-        """Close those preloaded versions that no revision serves."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentRevision:
-    """The configuration that decides now, its compiled table, and the results of its checks."""
-
-    configuration: Configuration
-    table: Table
-    checked: CheckedConfiguration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """A change that is checked and compiled. `items` is what its revision stores."""
-
-    revision: CurrentRevision
-    differences: list[Difference]
-    items: list[ItemChange]
+# Times that a change is made anew because another gateway was faster; each takes its turn in the database, so that
+# somebody gets on with every one of them.
+MAX_ATTEMPTS = 20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +78,10 @@ class Publisher:
         self._allowed_keys = allowed_keys or AllowedReferences()
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._recent: dict[int, Configuration] = {}
-        """the configurations of the last committed revisions by number"""
         self._published_callbacks: list[Callable[[], None]] = []
-        self.current = _compile(INITIAL_CONFIGURATION, 0)
+        self._stored = StoredRevisions(store, library)
+        self._head = RevisionHead()
+        self.current = compile_revision(INITIAL_CONFIGURATION, 0)
 
     @property
     def revision(self) -> int:
@@ -129,16 +95,53 @@ class Publisher:
     async def start(self) -> None:
         """Publish the last committed revision, if there is one, with the versions that can be loaded."""
         async with self._lock:
-            number = self._store.last_number()
-            if number:
-                configuration = await asyncio.to_thread(self._old_configuration, number)
-                if has_local_versions(configuration):  # the helper starts while the configuration is compiled
-                    await asyncio.to_thread(shared_factory.warm_up)
-                # Nothing is served yet. Compiled and checked now, the first request and the first change do not wait.
-                revision = await asyncio.to_thread(_compile, configuration, number)
-                # Without the API nobody could mend what keeps a version from loading.
-                await self._publish(revision, tolerates=lambda version: True)
-                self._recent[number] = configuration
+            head = await asyncio.to_thread(self._store.head)
+            if head.number:
+                await self._publish_stored(head)
+
+    async def follow(self) -> None:
+        """Publish the newest revision of a shared database, if another gateway has committed it.
+
+        GatewayProblem 503 when the database cannot be read.
+        """
+        async with self._turn():
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        if not self._store.is_shared:
+            return
+        head = await asyncio.to_thread(self._store.head)
+        if head.number and head != self._head:
+            await self._publish_stored(head)
+
+    async def _publish_stored(self, head: RevisionHead) -> None:
+        """Publish a revision of the database."""
+        # Nothing waits for it. Compiled and checked now, the next request and the next change do not wait either.
+        revision = await asyncio.to_thread(self._stored_revision, head)
+        # Without the API nobody could mend what keeps a version from loading.
+        await self._publish(revision, tolerates=lambda version: True)
+        self._remember(head, revision.configuration)
+
+    def _stored_revision(self, head: RevisionHead) -> CurrentRevision:
+        """Return a revision of the database, compiled where it differs from the current one."""
+        if self._library is not None and self._store.is_shared:
+            self._library.refresh()
+        current = self.current
+        if 0 < self.revision < head.number and self._store.head(self.revision) == self._head:
+            before, after = self._stored.differing_parts(self.revision, head.number)
+            changes, checked = check_changes(current, replace_entities(current.configuration, before, after))
+            return compile_changes(current, changes, checked, head.number)
+        if self.revision:  # a backup was restored, or the revisions between are pruned
+            _log.warning("revision %d of the database replaces %d as a whole", head.number, self.revision)
+            self._stored.forget()
+        configuration = self._stored.configuration(head.number)
+        if has_local_versions(configuration):  # the helper starts while the configuration is compiled
+            shared_factory.warm_up()
+        return compile_revision(configuration, head.number)
+
+    def _remember(self, head: RevisionHead, configuration: Configuration) -> None:
+        self._head = head
+        self._stored.remember(head.number, configuration)
 
     async def reload(self, ref: VersionRef) -> None:
         """Load a version that could not be loaded, from its stored content or from its source with the same content.
@@ -157,11 +160,18 @@ class Publisher:
                 reclaimed = await loop.run_in_executor(self._library.executor, self._library.reclaim, version)
                 if reclaimed != version:
                     configuration = replace(configuration, versions={**configuration.versions, ref: reclaimed})
-                    revision = await asyncio.to_thread(_compile, configuration, self.revision)
+                    revision = await asyncio.to_thread(compile_revision, configuration, self.revision)
             await self._publish(revision, tolerates=lambda other: other != ref)
 
     async def change_versions(
-        self, edit: Edit, *, author: str, reason: str = "", expected: int | None = None, is_admin: bool = False
+        self,
+        edit: Edit,
+        *,
+        author: str,
+        reason: str = "",
+        expected: int | None = None,
+        is_admin: bool = False,
+        audit: AuditEntry | None = None,
     ) -> Revision:
         """Publish an edit that may add versions, as `change` does. It may be applied twice.
 
@@ -170,7 +180,9 @@ class Publisher:
         """
         library = self._library
         if library is None or expected not in (None, self.revision):  # `change` refuses an outdated one
-            return await self.change(edit, author=author, reason=reason, expected=expected, is_admin=is_admin)
+            return await self.change(
+                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, audit=audit
+            )
         pins = library.pin()
         preloaded: PreparedRunners | None = None
         try:
@@ -179,12 +191,13 @@ class Publisher:
             if after is not None:
                 executor = library.executor if library.new_sources(after, before) else None
                 loop = asyncio.get_running_loop()
-                registered = await loop.run_in_executor(executor, library.register, after, before, pins)
+                with self._as_refusals():
+                    registered = await loop.run_in_executor(executor, library.register, after, before, pins)
                 new = [ref for ref, version in registered.versions.items() if version != before.versions.get(ref)]
                 with self._as_problems():
                     preloaded = await self._engine.preload(registered, new)
             return await self.change(
-                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, pins=pins
+                edit, author=author, reason=reason, expected=expected, is_admin=is_admin, pins=pins, audit=audit
             )
         finally:
             if preloaded is not None:
@@ -201,7 +214,7 @@ class Publisher:
             return None
         if after.versions == current.configuration.versions and after.shards == current.configuration.shards:
             return None
-        changes, checked = _check_changes(current, after)
+        changes, checked = check_changes(current, after)
         return None if checked.has_errors else changes.after
 
     async def change(
@@ -214,49 +227,69 @@ class Publisher:
         restores: int = 0,
         is_admin: bool = False,
         pins: ContentPins | None = None,
+        audit: AuditEntry | None = None,
     ) -> Revision:
         """Publish the result of `edit` and return its revision, or the current one when nothing changes.
 
         GatewayProblem 403 when only an admin may make it, 412 when `expected` is no longer current, 422 when the result
         is invalid or cannot be loaded, 503 when it cannot be stored; then the previous revision goes on serving. A
         revision decides no request before it is committed, and every new request once this returns. `pins` name content
-        of new versions that is stored already.
+        of new versions that is stored already. The entry `audit` gets the revision's number and is committed with it.
         """
-        async with self._lock:
-            if expected is not None and expected != self.revision:
-                raise GatewayProblem(
-                    412,
-                    f"revision {expected} is not current any more: {self.revision} is",
-                    code="outdated",
-                    hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
+        async with self._turn():
+            for _ in range(MAX_ATTEMPTS):
+                await self._catch_up()
+                if expected is not None and expected != self.revision:
+                    raise self._outdated(expected)
+                # In a thread: a change of many entities takes long, and requests are served meanwhile.
+                candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin, pins)
+                if candidate is None:
+                    if audit is not None:
+                        entry = numbered_entry(audit, self.revision)
+                        await asyncio.to_thread(self._store.add_audit_entry, entry)
+                    return await asyncio.to_thread(self.get_revision, self.revision)
+                revision = Revision(
+                    number=self.revision + 1,
+                    at=format_time(self._clock()),
+                    who=author,
+                    why=reason,
+                    summary=summarize(candidate.differences),
+                    objectives=affected_objectives(candidate.differences),
+                    restores=restores,
                 )
-            # In a thread: a change of many entities takes long, and requests are served meanwhile.
-            before = self.current.configuration
-            candidate = await asyncio.to_thread(self._apply_edit, edit, is_admin, pins)
-            if candidate is None:
-                return await asyncio.to_thread(self.get_revision, self.revision)
-            revision = Revision(
-                number=self.revision + 1,
-                at=format_time(self._clock()),
-                who=author,
-                why=reason,
-                summary=summarize(candidate.differences),
-                objectives=affected_objectives(candidate.differences),
-                restores=restores,
-            )
-            after = candidate.revision.configuration
-            digests = self._library.new_digests(after) if self._library else ()
-            await self._publish(
-                candidate.revision,
-                lambda: self._commit(revision, candidate.items, digests),
-                _tolerance(before, after, is_rollback=restores > 0),
-            )
-            if self._library is not None:
-                self._library.bind(digests)
-            self._recent[revision.number] = after
-            if len(self._recent) > MAX_RECENT:
-                del self._recent[min(self._recent)]
-            return revision
+                try:
+                    await self._publish_candidate(candidate, revision, audit)
+                except StaleRevisionError as error:
+                    if not self._store.is_shared:
+                        raise self._not_kept(error) from error
+                    continue
+                return revision
+        hint = self._unchanged_hint()
+        raise GatewayProblem(503, "other gateways commit all the time", code="not_kept", hint=hint)
+
+    async def _publish_candidate(
+        self, candidate: RevisionCandidate, revision: Revision, audit: AuditEntry | None
+    ) -> None:
+        """Load, commit and serve a change. StaleRevisionError when another gateway was faster."""
+        before, after = self.current.configuration, candidate.revision.configuration
+        digests = self._library.new_digests(after) if self._library else ()
+        await self._publish(
+            candidate.revision,
+            lambda: self._commit(revision, candidate.items, digests, audit),
+            version_tolerance(before, after, is_rollback=revision.restores > 0),
+        )
+        if self._library is not None:
+            self._library.bind(digests)
+        self._remember(RevisionHead(number=revision.number, at=revision.at), after)
+
+    def _outdated(self, expected: int) -> GatewayProblem:
+        """Return the 412 for a change whose revision is no longer current."""
+        return GatewayProblem(
+            412,
+            f"revision {expected} is not current any more: {self.revision} is",
+            code="outdated",
+            hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
+        )
 
     async def prune(self, policy: RetentionPolicy) -> int:
         """Delete the revisions that the policy does not keep; return their number.
@@ -267,16 +300,21 @@ class Publisher:
             configuration = self.current.configuration
             count = await asyncio.to_thread(prune_revisions, self._store, configuration, policy, self._clock())
             if count:  # what can be restored must not depend on what is still in memory
-                stored = await asyncio.to_thread(self._store.revision_numbers)
-                self._recent = {number: recent for number, recent in self._recent.items() if number in stored}
+                self._stored.keep(await asyncio.to_thread(self._store.revision_numbers))
             return count
 
     async def roll_back(
-        self, number: int, *, author: str, reason: str = "", expected: int | None = None, is_admin: bool = False
+        self,
+        number: int,
+        *,
+        author: str,
+        reason: str = "",
+        expected: int | None = None,
+        is_admin: bool = False,
+        audit: AuditEntry | None = None,
     ) -> Revision:
         """Publish the configuration of an old revision as a new one. GatewayProblem 404 when there is none."""
-        recent = self._recent.get(number)
-        configuration = recent if recent is not None else await asyncio.to_thread(self._old_configuration, number)
+        configuration = await asyncio.to_thread(self._stored.configuration, number)
         reason = reason or f"back to revision {number}"
         return await self.change(
             lambda _: configuration,
@@ -285,18 +323,27 @@ class Publisher:
             expected=expected,
             restores=number,
             is_admin=is_admin,
+            audit=audit,
         )
 
-    async def undo(self, objective: str, *, author: str, reason: str = "", expected: int | None = None) -> Revision:
+    async def undo(
+        self,
+        objective: str,
+        *,
+        author: str,
+        reason: str = "",
+        expected: int | None = None,
+        audit: AuditEntry | None = None,
+    ) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
 
         GatewayProblem 404 when there is no such objective, 409 when there is no earlier change.
         """
         if objective not in self.current.configuration.objectives:
             raise unknown_object("objective", objective, self.current.configuration.objectives)
-        path = await asyncio.to_thread(self._undo_path, objective)
+        path = await asyncio.to_thread(self._stored.undo_path, objective)
         target = path.target
-        old = await asyncio.to_thread(self._old_configuration, target) if target else Configuration()
+        old = await asyncio.to_thread(self._stored.configuration, target) if target else Configuration()
         if objective not in old.objectives:
             raise GatewayProblem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         reason = reason or f"{objective} back to revision {target}"
@@ -306,36 +353,16 @@ class Publisher:
             reason=reason,
             expected=expected,
             restores=target,
+            audit=audit,
         )
 
     def get_revision(self, number: int) -> Revision:
         """Return a committed revision. GatewayProblem 404 when there is none of that number."""
-        revision = self._store.revision(number)
-        if revision is None:
-            last = self._store.last_number()
-            hint = f"they go from 1 to {last}" if last else "there is none yet"
-            if 0 < number < last:
-                hint = (
-                    "old ones are deleted (--keep-revisions, --keep-days); GET /v1/revisions lists those that are left"
-                )
-            raise GatewayProblem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
-        if self._library is not None:
-            return replace(revision, document=self._library.complete_document(revision.document))
-        return revision
+        return self._stored.revision(number)
 
     def differing_parts(self, start: int, number: int) -> tuple[Configuration, Configuration]:
-        """Return what two committed revisions do not have in common, of each; revision 0 is the empty configuration.
-
-        GatewayProblem 404 when there is none of a number.
-        """
-        for revision in (number, start):
-            if revision and not self._store.has_revision(revision):
-                self.get_revision(revision)
-        documents: Iterable[Mapping[str, object]] = self._store.differing_documents(start, number)
-        if self._library is not None:
-            documents = map(self._library.complete_document, documents)
-        before, after = map(decode_configuration, documents)
-        return before, after
+        """Return what two committed revisions do not have in common, of each. GatewayProblem 404 for a missing one."""
+        return self._stored.differing_parts(start, number)
 
     def check_configuration(self, configuration: Configuration) -> list[Issue]:
         """Return all faults of a configuration, the most severe first."""
@@ -349,7 +376,7 @@ class Publisher:
         except GatewayProblem as problem:
             return ChangePlan(issues=list(problem.issues), differences=[], revision=current.table.revision)
         # The steps of a change itself, so that a plan cannot differ from it.
-        changes, checked = _check_changes(current, after)
+        changes, checked = check_changes(current, after)
         issues = sorted(checked.issues(), key=lambda issue: list(Level).index(issue.level))
         if not checked.has_errors:
             try:
@@ -375,15 +402,15 @@ class Publisher:
         if self._library is None:
             return changes, checked
         registered = self._library.register(changes.after, current.configuration, pins, stores=stores)
-        return (changes, checked) if registered is changes.after else _check_changes(current, registered)
+        return (changes, checked) if registered is changes.after else check_changes(current, registered)
 
-    def _apply_edit(self, edit: Edit, is_admin: bool, pins: ContentPins | None) -> _Candidate | None:
+    def _apply_edit(self, edit: Edit, is_admin: bool, pins: ContentPins | None) -> RevisionCandidate | None:
         """Return the change that an edit makes, checked and compiled where it differs from the current configuration.
 
         None when nothing differs. GatewayProblem 422 when the result is invalid.
         """
         current = self.current
-        changes, checked = _check_changes(current, edit(current.configuration))
+        changes, checked = check_changes(current, edit(current.configuration))
         if checked.has_errors:
             raise unprocessable(checked.issues(), code="invalid_configuration", hint=self._unchanged_hint())
         check_key_changes(current.configuration, changes.after, self._allowed_keys, is_admin=is_admin)
@@ -391,22 +418,49 @@ class Publisher:
         differences = differences_of(changes)
         if not differences and self.revision:
             return None
-        shared, regrouped = changes.after, Regrouped(changes=changes, grouped=checked.grouped)
-        table = compile_table(shared, self.revision + 1, current.table, regrouped)
-        table.compile_all()
         # The store has nothing yet of the configuration that a gateway begins with.
-        items = differences if self.revision else diff(Configuration(), shared)
-        return _Candidate(
-            revision=CurrentRevision(configuration=shared, table=table, checked=checked),
+        items = differences if self.revision else diff(Configuration(), changes.after)
+        return RevisionCandidate(
+            revision=compile_changes(current, changes, checked, self.revision + 1),
             differences=differences,
-            items=[_item_change(difference) for difference in items],
+            items=[item_change(difference) for difference in items],
         )
 
-    async def _commit(self, revision: Revision, items: list[ItemChange], digests: Sequence[VersionDigest]) -> None:
+    async def _commit(
+        self,
+        revision: Revision,
+        items: list[ItemChange],
+        digests: Sequence[VersionDigest],
+        audit: AuditEntry | None,
+    ) -> None:
+        entry = numbered_entry(audit, revision.number) if audit is not None else None
         try:
-            await asyncio.to_thread(self._store.add_revision, revision, items, digests)
+            await asyncio.to_thread(self._store.add_revision, revision, items, digests, entry)
+        except StaleRevisionError:
+            raise
+        except CommitUnknownError as error:
+            raise GatewayProblem(503, error.message, code="outcome_unknown", hint=error.hint) from error
         except NlapiError as error:
-            raise GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint()) from error
+            raise self._not_kept(error) from error
+
+    def _not_kept(self, error: NlapiError) -> GatewayProblem:
+        """Return the 503 for a change that the database did not take."""
+        return GatewayProblem(503, error.message, code="not_kept", hint=self._unchanged_hint())
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Let the `async with` block take its turn among the changes."""
+        async with self._lock:
+            with self._as_refusals():
+                yield
+
+    @contextmanager
+    def _as_refusals(self) -> Iterator[None]:
+        """Raise errors of the store as GatewayProblem 503."""
+        try:
+            yield
+        except StoreError as error:
+            raise self._not_kept(error) from error
 
     def _unchanged_hint(self) -> str:
         return f"nothing was changed; revision {self.revision} goes on serving"
@@ -426,71 +480,9 @@ class Publisher:
         """Raise what keeps versions from loading as GatewayProblem 422."""
         try:
             yield
-        except GatewayProblem:
+        except (GatewayProblem, StoreError):
             raise
         except (NlapiError, ValueError) as error:
             hint = getattr(error, "hint", "") or self._unchanged_hint()
             message = getattr(error, "message", str(error))
             raise GatewayProblem(422, message, code="not_loaded", hint=hint) from error
-
-    def _undo_path(self, objective: str) -> UndoPath:
-        """Return the way to the revision before the last change. GatewayProblem 409 when it is not stored any more."""
-        path = find_undo_path(self._store.changes_of(objective))
-        if path.is_pruned or (path.target and not self._store.has_revision(path.target)):
-            message = f"what {objective} was before its last change is not stored any more"
-            hint = "GET /v1/revisions lists the revisions that can be restored"
-            raise GatewayProblem(409, message, code="nothing_before", hint=hint)
-        return path
-
-    def _old_configuration(self, number: int) -> Configuration:
-        """Return the configuration of a committed revision. GatewayProblem 404 when there is none of that number."""
-        return self._recent.get(number) or decode_configuration(self.get_revision(number).document)
-
-
-def _compile(configuration: Configuration, number: int) -> CurrentRevision:
-    """Return a configuration as a revision, compiled and checked from scratch."""
-    table = compile_table(configuration, number)
-    table.compile_all()
-    checked = CheckedConfiguration.check(SECTIONS, configuration)
-    return CurrentRevision(configuration=configuration, table=table, checked=checked)
-
-
-def _check_changes(current: CurrentRevision, after: Configuration) -> tuple[ConfigurationChanges, CheckedConfiguration]:
-    """Return what differs from the current configuration by identity, and the configuration after it, checked."""
-    changes = ConfigurationChanges(current.configuration, after)
-    shared = share_equal(changes)
-    if shared is not after:
-        changes = ConfigurationChanges(current.configuration, shared)
-    return changes, current.checked.update(changes)
-
-
-def _item_change(difference: Difference) -> ItemChange:
-    entity = difference.after
-    body = None if entity is None else _KINDS_BY_PLURAL[difference.kind].encode(entity, True)
-    return ItemChange(kind=difference.kind, name=difference.name, body=body)
-
-
-_KINDS_BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
-
-
-def _tolerance(before: Configuration, after: Configuration, *, is_rollback: bool) -> Tolerance:
-    """Return the versions of `after` that may stay unloaded.
-
-    They are those that the change has nothing to do with; a rollback may also bring back one that nothing routes to.
-    """
-
-    @cache
-    def routed(configuration: str) -> frozenset[VersionRef]:
-        return routed_versions(before if configuration == "before" else after)
-
-    def tolerates(ref: VersionRef) -> bool:
-        version = after.versions[ref]
-        # A key or an address of the shard that does not work is a fault of the change, too.
-        is_unchanged = before.versions.get(ref) == version and before.shards.get(version.shard) == after.shards.get(
-            version.shard
-        )
-        if is_unchanged and ref in routed("before"):
-            return True
-        return (is_unchanged or is_rollback) and ref not in routed("after")
-
-    return tolerates

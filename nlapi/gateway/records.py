@@ -20,6 +20,7 @@ from nlapi.gateway.access import format_time
 from nlapi.gateway.codec import Json
 from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.store import GatewayStore
+from nlapi.gateway.store_database import StoreError
 from nlapi.routing.model import Context, Decision, VersionRef
 
 _log = logging.getLogger(__name__)
@@ -200,6 +201,9 @@ class Recorder:
             return
         try:
             await asyncio.to_thread(sink, batch)
+        except StoreError as error:
+            self.dropped += len(batch)
+            _log.warning("%d decisions could not be recorded: %s", len(batch), error)
         except Exception:
             # A full disk must not stop the serving: the records are counted as dropped instead.
             self.dropped += len(batch)

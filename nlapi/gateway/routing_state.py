@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from nlapi.gateway.codec import KINDS
-from nlapi.gateway.publisher import CurrentRevision
+from nlapi.gateway.revision_compiler import CurrentRevision
 from nlapi.routing.model import Configuration, Objective, ObjectiveParts, Shard, Version, VersionRef
 from nlapi.routing.references import target_versions
 

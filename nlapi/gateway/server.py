@@ -56,6 +56,10 @@ DEFAULT_TIMEOUTS = ServerTimeouts()
 # Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
 # each of eight busy connections (docs/design/012-serving-engine.md).
 CLOSE_NOTICE_S = 1.0
+# Seconds between two looks whether all probes are answered that came before the gateway was there.
+HAND_OVER_CHECK_S = 0.005
+# Turns of the event loop until a connection that was accepted has its transport and protocol: asyncio takes four.
+ACCEPT_STEPS = 20
 
 # Seconds after which a thread that computes leaves the interpreter to one that waits; Python's own are 0.005. While a
 # thread checks and compiles a change without pause, the event loop is 0.4 ms late in the median in place of 9
@@ -170,24 +174,21 @@ def serve(
     port: int = PORT,
     ready: Callable[[str], None] | None = None,
     timeouts: ServerTimeouts = DEFAULT_TIMEOUTS,
-    probe_port: int | None = None,
+    probe_listener: socket.socket | None = None,
     on_drain: Callable[[], None] = lambda: None,
     certificate: ServerCertificate | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and end the application's lifespan.
 
     `ready` is called with the base URL when the server accepts requests, `on_drain` when it begins to stop.
-    `probe_port` is a second port that answers probes alone, from before the start of the application until its end.
+    `probe_listener` answers probes alone, from before the start of the application until its end.
     Port 0 is any free port. A server with a `certificate` speaks TLS, and SIGHUP reloads it. UsageError when a port is
     in use.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     draining_app = _DrainingApp(app)
     scheme = "https" if certificate else "http"
-    with (
-        open_listener(host, port, scheme=scheme) as (listener, url),
-        _open_probe_listener(host, probe_port) as probe_listener,
-    ):
+    with open_listener(host, port, scheme=scheme) as (listener, url):
         listener.listen(BACKLOG)
         server = _GatewayServer(
             _build_config(draining_app, timeouts, certificate=certificate),
@@ -199,16 +200,6 @@ def serve(
             probes=ProbeServer(app, probe_listener, timeouts) if probe_listener else None,
         )
         server.run(sockets=[listener])
-
-
-@contextmanager
-def _open_probe_listener(host: str, port: int | None) -> Iterator[socket.socket | None]:
-    if port is None:
-        yield None
-        return
-    with open_listener(host, port) as (listener, _):
-        listener.listen(BACKLOG)
-        yield listener
 
 
 @contextmanager
@@ -267,6 +258,21 @@ class ProbeServer:
             self._server.close()
         for connection in list(self._state.connections):
             connection.shutdown()
+
+    async def hand_over(self) -> None:
+        """Accept no more connections, answer those that are open, and close."""
+        if self._server:
+            # `Server.close` drops connections that were accepted and have no transport yet, which resets them.
+            with suppress(NotImplementedError):  # the loop of Windows has no readers
+                for listener in self._server.sockets:
+                    asyncio.get_running_loop().remove_reader(listener.fileno())
+            for _ in range(ACCEPT_STEPS):
+                await asyncio.sleep(0)
+            self._server.close()
+        deadline = time.monotonic() + CLOSE_NOTICE_S
+        while self._state.connections and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(HAND_OVER_CHECK_S)
+        self.close()
 
     def _create_protocol(self) -> ServerProtocol:
         return ServerProtocol(config=self._config, server_state=self._state, app_state={})

@@ -1,14 +1,11 @@
-"""Stores the gateway's revisions, tokens, audit log and recorded decisions in one SQLite file."""
+"""Stores the gateway's revisions, tokens, audit log and recorded decisions, in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,25 @@ import orjson
 
 from nlapi.errors import NlapiError
 from nlapi.gateway import store_schema, version_digests
+from nlapi.gateway.shared_artifacts import SharedArtifacts
+from nlapi.gateway.sql_filter import SqlFilter
+from nlapi.gateway.sqlite_database import IN_MEMORY, SqliteDatabase
+from nlapi.gateway.store_database import (
+    CommitUnknownError,
+    DuplicateRowError,
+    Row,
+    StaleRevisionError,
+    StoreDatabase,
+    StoreError,
+    StoreUnavailableError,
+    Value,
+)
 from nlapi.gateway.store_rows import (
     AuditEntry,
     ChangeRecord,
     ItemChange,
     Revision,
+    RevisionHead,
     RowPage,
     TokenRecord,
     body_from_row,
@@ -33,34 +44,8 @@ from nlapi.gateway.version_digests import VersionDigest
 
 __all__ = ["AuditEntry", "ChangeRecord", "GatewayStore", "ItemChange", "Revision", "RowPage", "TokenRecord"]
 
-BUSY_TIMEOUT_S = 10.0
-# Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
-TOKEN_CHECK_INTERVAL_S = 1.0
 MAX_DECISIONS = 200_000
 """maximum number of stored decisions; the oldest are deleted first"""
-
-
-class SqlFilter:
-    """The conditions of a query with their bound values."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.values: list[str] = []
-
-    def add(self, condition: str, value: str) -> None:
-        """Add a condition unless its value is empty."""
-        if value:
-            self.parts.append(condition)
-            self.values.append(value)
-
-    def add_period(self, since: str, until: str) -> None:
-        """Add the conditions for rows from `since` on and before `until`."""
-        self.add("at >= ?", since)
-        self.add("at < ?", until)
-
-    def sql(self) -> str:
-        """Return the WHERE clause, or "" without conditions."""
-        return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
 
 
 def _column_text(value: Any) -> str | None:
@@ -76,104 +61,97 @@ def _encode_decision(decision: Mapping[str, Any]) -> str:
         return json.dumps(decision, separators=(",", ":"))
 
 
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None  # type: ignore[assignment]
-
-
 class GatewayStore:
-    """One SQLite file in WAL mode. Every method is safe to call from any thread; each write is one transaction.
+    """What a gateway keeps, in the SQLite file at a path, or in another database.
 
-    A committed revision survives a kill or a loss of power at any point (synchronous=FULL).
-    NlapiError when the file cannot be opened or is of another version.
+    Every method is safe to call from any thread; each write is one transaction. NlapiError when the database cannot be
+    opened or is of a newer version, StoreError when a statement fails later.
     """
 
-    def __init__(self, path: str | Path = ":memory:") -> None:
-        self._lock = threading.RLock()
+    def __init__(self, database: str | Path | StoreDatabase = IN_MEMORY) -> None:
         self._token_changes = 0
-        self._data_version = 0
-        self._checked_at = 0.0
-        self._path = str(path)
         self._pruned_callbacks: list[Callable[[frozenset[int]], None]] = []
-        self._lock_file = -1
-        """the descriptor of the lock file of a gateway that serves from this database, or -1"""
-        if self._path != ":memory:":
-            _create_private_file(Path(path))
+        name = str(database) if isinstance(database, str | Path) else database.name
         try:
-            self._db = sqlite3.connect(str(path), timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._prepare()
-        except sqlite3.Error as error:
-            raise NlapiError(f"cannot open the gateway's store {path}: {error}", hint="give another file") from None
+            self._database = SqliteDatabase(database) if isinstance(database, str | Path) else database
+            self._migrate()
+        except NlapiError as error:
+            if not isinstance(database, str | Path):
+                database.close()
+            if not isinstance(error, StoreError):
+                raise
+            is_file = isinstance(database, str | Path)
+            hint = "give another file" if is_file else "see that the server runs, and check address and password"
+            raise NlapiError(
+                f"cannot open the gateway's store {name}: {error.message}", hint=error.hint or hint
+            ) from None
+        self.artifacts = SharedArtifacts(self._database) if self._database.is_shared else None
+        """the content of versions, where several gateways need it"""
 
-    def _prepare(self) -> None:
-        # Only an empty file takes it: the pages that a prune frees go back to the file system.
-        self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            self._db.execute(f"PRAGMA {pragma}")
-        version = store_schema.database_version(self._db)
+    def _migrate(self) -> None:
+        database = self._database
+        version = store_schema.database_version(database)
         if version == store_schema.SCHEMA_VERSION:
             return
         if version:  # an older gateway that still serves from the file would fail at its next change
-            self.claim()
+            database.claim()
         try:
-            with self.transaction():
-                store_schema.migrate(self._db)
+            with database.transaction():
+                store_schema.migrate(database)
             if version:
-                store_schema.shrink(self._db)
+                database.release_space(whole=True)
         finally:
-            self._release_claim()
+            database.release_claim()
 
     @property
     def path(self) -> str:
-        """The path of the file, or ":memory:"."""
-        return self._path
+        """The path of the file, ":memory:", or the address without its password."""
+        return self._database.name
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several gateways may serve from it at once."""
+        return self._database.is_shared
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this gateway is the one that takes the steps of canaries."""
+        return self._database.is_leader
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether the last attempt to reach the database succeeded."""
+        return self._database.is_reachable
+
+    def watch(self, on_change: Callable[[], object]) -> None:
+        """Call `on_change` in a thread when another gateway has changed revision or tokens, until `close`."""
+        self._database.watch(on_change)
 
     def claim(self) -> None:
-        """Lock the database for one serving gateway until `close`. NlapiError when another process has the lock."""
-        # Two gateways would each decide by revisions that the other does not see. A lock of the kernel and not a file
-        # with a process id: it is released when the process is killed.
-        if self._path == ":memory:" or fcntl is None:
-            return
-        self._lock_file = os.open(f"{self._path}-serving", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            hint = "stop it first, or give this one a --database of its own"
-            raise NlapiError(f"another gateway serves from {self._path}", hint=hint) from None
+        """Reserve a database that is not shared for one serving gateway. NlapiError when another has it."""
+        self._database.claim()
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
-        self._release_claim()
+        """Close the database."""
+        self._database.close()
 
-    def _release_claim(self) -> None:
-        if self._lock_file >= 0:
-            os.close(self._lock_file)
-            self._lock_file = -1
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Run the `with` block as one transaction, which excludes other writers."""
-        # IMMEDIATE takes the write lock at once; a transaction that starts with a read can fail when it writes.
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    def transaction(self) -> AbstractContextManager[None]:
+        """Run the `with` block as one transaction without other writers, or as part of the one around it."""
+        return self._database.transaction()
 
     # revisions
 
     def add_revision(
-        self, revision: Revision, changes: Iterable[ItemChange], digests: Iterable[VersionDigest] = ()
+        self,
+        revision: Revision,
+        changes: Iterable[ItemChange],
+        digests: Iterable[VersionDigest] = (),
+        audit: AuditEntry | None = None,
     ) -> None:
         """Commit a revision, whose number must follow the last, with what it changes and its new versions' digests.
 
-        Its `document` is not read. NlapiError when it cannot be stored.
+        The entry `audit` is committed with it; its `document` is not read. StaleRevisionError when another gateway has
+        committed one meanwhile, CommitUnknownError when it may have been stored, StoreError when it was not.
         """
         row = (
             revision.number, revision.at, revision.who, revision.why, revision.summary,
@@ -183,16 +161,56 @@ class GatewayStore:
             ((change.kind, change.name), None if change.body is None else store_schema.item_body(change.body))
             for change in changes
         ]
+        digests = tuple(digests)
         try:
             with self.transaction():
-                last = self.last_number()
-                if revision.number != last + 1:  # what it changes is a difference to the revision before it
-                    raise NlapiError(f"revision {revision.number} cannot be kept: the last in the database is {last}")
-                self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", row)
-                store_schema.write_items(self._db, revision.number, rows)
-                version_digests.write_digests(self._db, digests)
-        except sqlite3.Error as error:
-            raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
+                self._check_next(revision.number)
+                self._database.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", *row)
+                store_schema.write_items(self._database, revision.number, rows)
+                version_digests.write_digests(self._database, digests)
+                self._check_artifacts(digests)
+                if audit is not None:
+                    self.add_audit_entry(audit)
+        except CommitUnknownError:
+            if not self._is_committed(revision):
+                raise
+        except StaleRevisionError:
+            raise
+        except StoreError as error:
+            kind = StoreUnavailableError if isinstance(error, StoreUnavailableError) else StoreError
+            raise kind(f"revision {revision.number} cannot be kept: {error.message}", hint=error.hint) from None
+
+    def _check_next(self, number: int) -> None:
+        """Check that a revision follows the last: what it changes is a difference to the one before it."""
+        last = self.last_number()
+        if number != last + 1:
+            raise StaleRevisionError(f"revision {number} cannot be kept: the last in the database is {last}")
+
+    def _check_artifacts(self, digests: Collection[VersionDigest]) -> None:
+        """Check that other gateways can get the content of new versions."""
+        if self.artifacts is not None and self.artifacts.missing({item.digest for item in digests} - {""}):
+            raise StoreError("the content of a version was deleted meanwhile", hint="repeat the change")
+
+    def _is_committed(self, revision: Revision) -> bool:
+        """Return whether a revision whose commit had no answer is stored. CommitUnknownError: it is not known."""
+        try:
+            row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", revision.number)
+        except StoreError:
+            message = f"the database was lost while revision {revision.number} was committed"
+            hint = "it may be kept: see GET /v1/revisions when the database is back, before you repeat the change"
+            raise CommitUnknownError(message, hint=hint) from None
+        if row is not None and replace(revision_from_row(row), document=revision.document) == revision:
+            return True
+        message = f"revision {revision.number} cannot be kept: the database was lost while it was committed"
+        raise StoreUnavailableError(message)
+
+    def head(self, number: int = 0) -> RevisionHead:
+        """Return the number and the time of a revision, of the current one for 0; 0 and "" when there is none."""
+        if number:
+            row = self._fetch_row("SELECT number, at FROM revisions WHERE number = ?", number)
+        else:
+            row = self._fetch_row("SELECT number, at FROM revisions ORDER BY number DESC LIMIT 1")
+        return RevisionHead(number=int(row["number"]), at=row["at"]) if row else RevisionHead()
 
     def last_number(self) -> int:
         """Return the number of the current revision; 0 when there is none."""
@@ -201,9 +219,9 @@ class GatewayStore:
 
     def revision(self, number: int) -> Revision | None:
         """Return a revision with its whole document; None when there is none of that number, or it was pruned."""
-        with self._lock:  # both reads under one lock: no prune comes between them
+        with self._database.snapshot():  # no prune comes between the two reads
             row = self._fetch_row("SELECT * FROM revisions WHERE number = ?", number)
-            items = self._db.execute(_ITEMS_OF_REVISION, (number,)).fetchall() if row else []
+            items = self._fetch_all(_ITEMS_OF_REVISION, number, number) if row else []
         return revision_from_row(row, store_schema.document_of_items(items)) if row else None
 
     def revision_numbers(self) -> frozenset[int]:
@@ -216,9 +234,10 @@ class GatewayStore:
 
     def differing_documents(self, first: int, second: int) -> tuple[Json, Json]:
         """Return the documents of two revisions, each without what both have in common."""
-        with self._lock:
+        with self._database.snapshot():
             documents = [
-                self._db.execute(_ITEMS_OF_ONE_REVISION, pair).fetchall() for pair in ((first, second), (second, first))
+                self._fetch_all(_ITEMS_OF_ONE_REVISION, number, number, other, other)
+                for number, other in ((first, second), (second, first))
             ]
         return store_schema.document_of_items(documents[0]), store_schema.document_of_items(documents[1])
 
@@ -235,14 +254,14 @@ class GatewayStore:
         conditions.add_period(since, until)
         conditions.add("lower(who) = lower(?)", author)
         if objective:
-            conditions.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
+            conditions.add("EXISTS (SELECT 1 FROM {each_name} WHERE value = ?)", objective)
         return self._page("revisions", "number", conditions, limit, before, revision_from_row)
 
     def changes_of(self, objective: str) -> list[ChangeRecord]:
         """Return the revisions that changed an objective, newest first, with those that were pruned."""
         query = """
             SELECT number, who, restores, 0 AS pruned FROM revisions
-            WHERE EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)
+            WHERE EXISTS (SELECT 1 FROM {each_name} WHERE value = ?)
             UNION ALL SELECT number, '', 0, 1 FROM pruned_changes WHERE objective = ?
             ORDER BY number DESC"""
         return [change_from_row(row) for row in self._fetch_all(query, objective, objective)]
@@ -250,7 +269,7 @@ class GatewayStore:
     def changes_by_objective(self) -> dict[str, list[ChangeRecord]]:
         """Return what `changes_of` returns for every objective, in one reading."""
         query = """
-            SELECT value AS objective, number, who, restores, 0 AS pruned FROM revisions, json_each(objectives)
+            SELECT value AS objective, number, who, restores, 0 AS pruned FROM revisions, {each_name}
             UNION ALL SELECT objective, number, '', 0, 1 FROM pruned_changes
             ORDER BY number DESC"""
         changes: dict[str, list[ChangeRecord]] = {}
@@ -282,18 +301,18 @@ class GatewayStore:
             if not numbers:
                 return ()
             changes = [(name, row["number"]) for row in pruned for name in json.loads(row["objectives"])]
-            self._db.executemany("INSERT OR IGNORE INTO pruned_changes VALUES (?,?)", changes)
-            self._db.executemany("DELETE FROM revisions WHERE number = ?", numbers)
+            remembered = "INSERT INTO pruned_changes VALUES (?,?) ON CONFLICT (objective, number) DO NOTHING"
+            self._database.execute_many(remembered, changes)
+            self._database.execute_many("DELETE FROM revisions WHERE number = ?", numbers)
             # Older than every stored revision, they can hide nothing from an undo any more.
             oldest = "DELETE FROM pruned_changes WHERE number < (SELECT min(number) FROM revisions)"
-            self._db.execute(oldest)
+            self._database.execute(oldest)
             unused = """
                 DELETE FROM items WHERE last IS NOT NULL AND NOT EXISTS (
                   SELECT 1 FROM revisions WHERE number BETWEEN items.first AND items.last)"""
-            self._db.execute(unused)
-        with self._lock:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
-            remaining = self.revision_numbers()
+            self._database.execute(unused)
+        self._database.release_space(whole=False)
+        remaining = self.revision_numbers()
         for callback in self._pruned_callbacks:
             callback(remaining)
         return tuple(number for (number,) in numbers)
@@ -306,18 +325,22 @@ class GatewayStore:
 
     def version_digests(self) -> tuple[VersionDigest, ...]:
         """Return the digests of all versions of all revisions; "" for one that is not copied yet."""
-        with self._lock:
-            return version_digests.read_digests(self._db)
+        return version_digests.read_digests(self._database)
 
     def add_version_digests(self, digests: Iterable[VersionDigest]) -> None:
         """Store the digests of versions that were copied after their revision."""
         with self.transaction():
-            version_digests.write_digests(self._db, digests)
+            version_digests.write_digests(self._database, digests)
 
-    def prune_version_digests(self, used: Collection[tuple[str, str, str]]) -> None:
-        """Forget the versions whose model, version and source are not in `used`: their names are free again."""
+    def prune_version_digests(self) -> list[Json]:
+        """Free the names of the versions that no stored revision has; return the versions that stay."""
         with self.transaction():
-            version_digests.delete_unused(self._db, used)
+            versions = self.stored_bodies("versions")
+            used = {version_digests.item_key(item) for item in versions}
+            version_digests.delete_unused(self._database, used)
+        if self.artifacts is not None:
+            self.artifacts.prune()
+        return versions
 
     # tokens
 
@@ -326,8 +349,8 @@ class GatewayStore:
         row = (token.name, token.digest, token.audience, token.role, token.client, token.created_at, token.expires_at)
         try:
             with self.transaction():
-                self._db.execute("INSERT INTO tokens VALUES (?,?,?,?,?,?,?)", row)
-        except sqlite3.IntegrityError:
+                self._database.execute("INSERT INTO tokens VALUES (?,?,?,?,?,?,?)", *row)
+        except DuplicateRowError:
             return False
         self._token_changes += 1
         return True
@@ -335,7 +358,7 @@ class GatewayStore:
     def remove_token(self, name: str) -> TokenRecord | None:
         with self.transaction():
             row = self._fetch_row("SELECT * FROM tokens WHERE name = ?", name)
-            self._db.execute("DELETE FROM tokens WHERE name = ?", (name,))
+            self._database.execute("DELETE FROM tokens WHERE name = ?", name)
             self._token_changes += 1
         return TokenRecord(**dict(row)) if row else None
 
@@ -348,23 +371,17 @@ class GatewayStore:
 
         Every request calls it, so it never waits for a running write; with `fresh` it waits and is up to date.
         """
-        moment = time.monotonic()
-        if (fresh or moment - self._checked_at > TOKEN_CHECK_INTERVAL_S) and self._lock.acquire(blocking=fresh):
-            try:
-                self._data_version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
-                self._checked_at = moment
-            finally:
-                self._lock.release()
-        # data_version counts the commits of other connections only; our own changes are counted here. The factor keeps
-        # the two counts apart.
-        return self._data_version * 1_000_003 + self._token_changes
+        # The factor keeps the changes of others and our own apart.
+        return self._database.changes_elsewhere(fresh=fresh) * 1_000_003 + self._token_changes
 
     # audit
 
     def add_audit_entry(self, entry: AuditEntry) -> None:
+        """Store an entry, in the transaction that is open if there is one."""
         row = (entry.at, entry.who, entry.action, entry.target, entry.outcome, entry.detail)
         with self.transaction():
-            self._db.execute("INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?,?,?,?,?,?)", row)
+            added = "INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?,?,?,?,?,?)"
+            self._database.execute(added, *row)
 
     def audit_entries(
         self, *, since: str = "", until: str = "", author: str = "", outcome: str = "", limit: int, before: int = 0
@@ -388,10 +405,10 @@ class GatewayStore:
             )
             for decision in decisions
         ]  # fmt: skip
-        with self.transaction():
-            self._db.executemany("INSERT INTO decisions VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)", rows)
+        with self._database.transaction(is_exclusive=False):
+            self._database.execute_many(_ADD_DECISION, rows)
             oldest = "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?"
-            self._db.execute(oldest, (MAX_DECISIONS,))
+            self._database.execute(oldest, MAX_DECISIONS)
 
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
         """Return the last record of a request, or None."""
@@ -414,16 +431,14 @@ class GatewayStore:
         for column, value in (equal or {}).items():
             conditions.add(f"{_DECISION_COLUMNS[column]} = ?", value)
         if failed is not None:
-            conditions.add("failed = ?", str(int(failed)))
+            conditions.add("failed = ?", int(failed))
         return self._page("decisions", "id", conditions, limit, before, body_from_row)
 
     def llm_spending(self, since: str) -> dict[str, tuple[int, float]]:
         """Return the tokens and dollars of LLMs that each client spent since a time, by the recorded decisions."""
-        usage = "json_extract(body, '$.usage.input_tokens') + json_extract(body, '$.usage.output_tokens')"
-        query = (
-            f"SELECT client, sum({usage}) AS tokens, sum(json_extract(body, '$.usage.cost_usd')) AS dollars "  # noqa: S608
-            "FROM decisions WHERE at >= ? AND json_extract(body, '$.usage') IS NOT NULL GROUP BY client"
-        )
+        query = """
+            SELECT client, sum({input_tokens} + {output_tokens}) AS tokens, sum({dollars}) AS dollars
+            FROM decisions WHERE at >= ? AND {dollars} IS NOT NULL GROUP BY client"""
         rows = self._fetch_all(query, since)
         return {row["client"]: (int(row["tokens"]), float(row["dollars"])) for row in rows}
 
@@ -436,38 +451,36 @@ class GatewayStore:
         conditions: SqlFilter,
         limit: int,
         before: int,
-        build: Callable[[sqlite3.Row], Any],
+        build: Callable[[Row], Any],
     ) -> RowPage:
         # Only names and conditions that are written in this file get into the text; values are bound.
         count_row = self._fetch_row(f"SELECT count(*) AS total FROM {table}{conditions.sql()}", *conditions.values)  # noqa: S608
         total = int(count_row["total"]) if count_row else 0
         if before:
-            conditions.add(f"{key} < ?", str(before))
+            conditions.add(f"{key} < ?", before)
         query = f"SELECT * FROM {table}{conditions.sql()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
         rows = self._fetch_all(query, *conditions.values, limit + 1)
         next_key = int(rows[limit - 1][key]) if len(rows) > limit else 0
         return RowPage(rows=tuple(build(row) for row in rows[:limit]), next=next_key, total=total)
 
-    def _fetch_row(self, query: str, *values: Any) -> sqlite3.Row | None:
-        with self._lock:
-            row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
-        return row
+    def _fetch_row(self, query: str, *values: Value) -> Row | None:
+        return next(iter(self._fetch_all(query, *values)), None)
 
-    def _fetch_all(self, query: str, *values: Any) -> Sequence[sqlite3.Row]:
-        with self._lock:
-            return self._db.execute(query, values).fetchall()
+    def _fetch_all(self, query: str, *values: Value) -> Sequence[Row]:
+        return self._database.rows(self._database.dialect.statement(query), *values)
 
 
-_ITEMS_OF_REVISION = "SELECT kind, body FROM items WHERE first <= ?1 AND (last IS NULL OR last >= ?1)"
-_ITEMS_OF_ONE_REVISION = f"{_ITEMS_OF_REVISION} AND NOT (first <= ?2 AND (last IS NULL OR last >= ?2))"
+_ADD_DECISION = """
+INSERT INTO decisions
+  (request_id, at, objective, model, version, "user", client, experiment, canary, failed, body)
+VALUES (?,?,?,?,?,?,?,?,?,?,?)
+"""
+_ITEMS_OF_REVISION = "SELECT kind, body FROM items WHERE first <= ? AND (last IS NULL OR last >= ?)"
+_ITEMS_OF_ONE_REVISION = f"{_ITEMS_OF_REVISION} AND NOT (first <= ? AND (last IS NULL OR last >= ?))"
 
-
-def _create_private_file(path: Path) -> None:
-    """Create the file with mode 0600 if it does not exist, as it holds what people asked."""
-    # SQLite gives the files beside it (-wal, -shm) the same mode. When this fails, SQLite reports the error.
-    with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-
-# Column names cannot be bound as parameters: only these get into the text of a query (SQL injection).
-_DECISION_COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
+# Column names cannot be bound as parameters: only these get into the text of a query (SQL injection). USER is a word
+# of SQL.
+_DECISION_COLUMNS = {
+    **{name: name for name in ("objective", "model", "version", "client", "experiment", "canary")},
+    "user": '"user"',
+}

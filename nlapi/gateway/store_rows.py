@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from nlapi.gateway.store_database import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,14 @@ class Revision:
     # An undo skips revisions that restore others by this number, and so goes further back (find_undo_path).
     restores: int = 0
     document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionHead:
+    """The number and the time of the newest revision, which tell apart two of one number after a restored backup."""
+
+    number: int = 0
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,22 +93,22 @@ class RowPage:
     total: int
 
 
-def revision_from_row(row: sqlite3.Row, document: Mapping[str, Any] | None = None) -> Revision:
+def revision_from_row(row: Row, document: Mapping[str, Any] | None = None) -> Revision:
     """Return the Revision of a row."""
     return Revision(**dict(row) | {"objectives": tuple(json.loads(row["objectives"]))}, document=document or {})
 
 
-def change_from_row(row: sqlite3.Row) -> ChangeRecord:
+def change_from_row(row: Row) -> ChangeRecord:
     """Return the ChangeRecord of a row."""
     return ChangeRecord(number=row["number"], who=row["who"], restores=row["restores"], pruned=bool(row["pruned"]))
 
 
-def entry_from_row(row: sqlite3.Row) -> AuditEntry:
+def entry_from_row(row: Row) -> AuditEntry:
     """Return the AuditEntry of a row."""
     return AuditEntry(**{key: value for key, value in dict(row).items() if key != "id"})
 
 
-def body_from_row(row: sqlite3.Row) -> Mapping[str, Any]:
+def body_from_row(row: Row) -> Mapping[str, Any]:
     """Return the JSON object in the column `body`."""
     body: Mapping[str, Any] = json.loads(row["body"])
     return body

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass
+from typing import Any
+
+from nlapi.gateway.store_database import StoreDatabase
 
 _CREATE = """
 CREATE TABLE version_digests (
-  model TEXT NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL,
+  model {text} NOT NULL, version {text} NOT NULL, source {text} NOT NULL, digest {text} NOT NULL,
   PRIMARY KEY (model, version, source))
 """
 # A version of a revision that was committed before there were digests: it is copied at the next start. What a remote
@@ -26,7 +28,7 @@ WHERE json_extract(item.value, '$.source') <> '' AND NOT EXISTS (
 # A digest that is stored stays: only the empty one of an older database is replaced.
 _WRITE = """
 INSERT INTO version_digests VALUES (?,?,?,?)
-ON CONFLICT (model, version, source) DO UPDATE SET digest = excluded.digest WHERE digest = ''
+ON CONFLICT (model, version, source) DO UPDATE SET digest = excluded.digest WHERE version_digests.digest = ''
 """
 
 
@@ -42,28 +44,35 @@ class VersionDigest:
     digest: str
 
 
-def create_table(database: sqlite3.Connection) -> None:
+def item_key(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return model, version and source of a version in a stored document."""
+    return item.get("model", ""), item.get("version", ""), item.get("source", "")
+
+
+def create_table(database: StoreDatabase) -> None:
     """Create the table, with an empty digest for each version that a stored revision names."""
-    database.execute(_CREATE)
-    database.execute(_FIND_VERSIONS)
+    database.execute(database.dialect.statement(_CREATE))
+    # Only SQLite had databases before there were digests, and only its dialect can look into their documents.
+    if database.rows("SELECT number FROM revisions LIMIT 1"):
+        database.execute(_FIND_VERSIONS)
 
 
-def read_digests(database: sqlite3.Connection) -> tuple[VersionDigest, ...]:
+def read_digests(database: StoreDatabase) -> tuple[VersionDigest, ...]:
     """Return all rows."""
-    rows = database.execute("SELECT model, version, source, digest FROM version_digests").fetchall()
+    rows = database.rows("SELECT model, version, source, digest FROM version_digests")
     return tuple(
         VersionDigest(model=row["model"], version=row["version"], source=row["source"], digest=row["digest"])
         for row in rows
     )
 
 
-def write_digests(database: sqlite3.Connection, digests: Iterable[VersionDigest]) -> None:
+def write_digests(database: StoreDatabase, digests: Iterable[VersionDigest]) -> None:
     """Add rows in the transaction of the caller."""
-    database.executemany(_WRITE, [astuple(item) for item in digests])
+    database.execute_many(_WRITE, [astuple(item) for item in digests])
 
 
-def delete_unused(database: sqlite3.Connection, used: Collection[tuple[str, str, str]]) -> None:
+def delete_unused(database: StoreDatabase, used: Collection[tuple[str, str, str]]) -> None:
     """Delete the rows whose model, version and source are not in `used`, in the transaction of the caller."""
-    rows = database.execute("SELECT model, version, source FROM version_digests WHERE digest <> ''").fetchall()
+    rows = database.rows("SELECT model, version, source FROM version_digests WHERE digest <> ''")
     unused = [key for row in rows if (key := (row["model"], row["version"], row["source"])) not in used]
-    database.executemany("DELETE FROM version_digests WHERE model = ? AND version = ? AND source = ?", unused)
+    database.execute_many("DELETE FROM version_digests WHERE model = ? AND version = ? AND source = ?", unused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,11 @@ from nlapi.errors import DescriptionError
 from nlapi.gateway.archives import split_url
 from nlapi.gateway.artifacts import ArtifactError, ArtifactStore, short_digest
 from nlapi.gateway.codec import Json
-from nlapi.gateway.content_digest import content_files, hash_folder
+from nlapi.gateway.content_digest import content_files, hash_folder, remove_tree
 from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.store import GatewayStore
-from nlapi.gateway.version_digests import VersionDigest
+from nlapi.gateway.version_digests import VersionDigest, item_key
 from nlapi.gateway.version_sources import SHA256_FIELD, SourceFinder, is_archive, is_remote, is_url, stored_source
 from nlapi.issue import Issue
 from nlapi.routing.model import CONTENT_PROTOCOLS, Configuration, Version, VersionRef
@@ -49,6 +50,7 @@ class VersionLibrary:
         self.artifacts = artifacts
         self._store = store
         self._finder = finder
+        self._shared = store.artifacts
         self._digests: dict[tuple[str, str, str], str] = {}
         """model, version and source -> digest; "" for a version of an older database that is not copied yet"""
         self._folder_digests: dict[Signature, str] = {}
@@ -56,6 +58,8 @@ class VersionLibrary:
         """fragment of an archive's URL, which has its sha256 -> digest of its content"""
         self._pins: dict[int, ContentPins] = {}
         """the pins of requests that are not answered yet, by id"""
+        self._pin_lock = threading.Lock()
+        """held while content is pinned, and while what is not pinned is deleted"""
         self.executor = ThreadPoolExecutor(CONTENT_THREADS, "version-content")
 
     def close(self) -> None:
@@ -93,21 +97,24 @@ class VersionLibrary:
                     raise DescriptionError(f"its copy cannot be loaded: {fault.message}", hint=_WHOLE_FOLDER_HINT)
         return digest
 
+    def refresh(self) -> None:
+        """Note the digests that other gateways have bound."""
+        self._read_digests()
+
     def used_digests(self) -> frozenset[str]:
         """Return the digests of the versions of all stored revisions."""
         return frozenset(self._digests.values()) - {""}
 
-    def prune(self, items: Iterable[Json]) -> frozenset[str]:
-        """Free the names and delete the artifacts of all versions but those of stored documents.
+    def prune(self) -> frozenset[str]:
+        """Free the names and delete the artifacts of all versions but those of stored revisions.
 
-        `items` are the versions of all revisions that stay. Return the deleted digests. Safe under a kill: a name is
-        free before its content is deleted.
+        Return the deleted digests. Safe under a kill: a name is free before its content is deleted.
         """
-        used = [self._complete_item(item) for item in items]
+        used = [self._complete_item(item) for item in self._store.prune_version_digests()]
         digests = {item.get("digest", "") for item in used} - {""}
-        self._store.prune_version_digests({_item_key(item) for item in used})
         self._read_digests()
-        return self.artifacts.prune({*digests, *self.used_digests(), *self._pinned_digests()})
+        with self._pin_lock:
+            return self.artifacts.prune({*digests, *self.used_digests(), *self._pinned_digests()})
 
     def pin(self) -> ContentPins:
         """Return pins for one request, to `release` when it is answered."""
@@ -119,7 +126,8 @@ class VersionLibrary:
         """Delete the pinned content that no revision has."""
         del self._pins[id(pins)]
         try:
-            self.artifacts.delete(frozenset(pins.values()) - self.used_digests() - self._pinned_digests())
+            with self._pin_lock:
+                self.artifacts.delete(frozenset(pins.values()) - self.used_digests() - self._pinned_digests())
         except OSError:  # the next start deletes it
             _log.exception("the content of a refused version was not deleted")
 
@@ -143,7 +151,7 @@ class VersionLibrary:
         return {**document, "versions": [self._complete_item(item) for item in versions]}
 
     def _complete_item(self, item: Json) -> Json:
-        digest = "" if "digest" in item else self._digests.get(_item_key(item), "")
+        digest = "" if "digest" in item else self._digests.get(item_key(item), "")
         return {**item, "digest": digest} if digest else item
 
     def register(
@@ -211,9 +219,27 @@ class VersionLibrary:
         try:
             return self.artifacts.verify(version.digest)
         except ArtifactError:
-            if not self._restore(version):
+            if not self._fetch(version.digest) and not self._restore(version):
                 raise
         return self.artifacts.verify(version.digest)
+
+    def _fetch(self, digest: str) -> bool:
+        """Store an artifact that a shared database has; return whether it has it, with the content of its digest."""
+        if self._shared is None:
+            return False
+        incoming = self.artifacts.create_incoming()
+        try:
+            return self._shared.fetch(digest, incoming) and self.artifacts.add(incoming) == digest
+        finally:
+            remove_tree(incoming)
+
+    def _share(self, digest: str) -> None:
+        """Store an artifact in a shared database, where the other gateways get it."""
+        if self._shared is not None and self.artifacts.has(digest) and not self._shared.has(digest):
+            self._shared.add(digest, self.artifacts.verify(digest))
+
+    def _is_stored(self, digest: str) -> bool:
+        return self.artifacts.has(digest) or (self._shared is not None and bool(digest) and self._shared.has(digest))
 
     def reclaim(self, version: Version) -> Version:
         """Store the content of a version again from its source, when it is missing or damaged, and return the version.
@@ -226,7 +252,7 @@ class VersionLibrary:
                 return self._copy(version, pins)
             finally:
                 self.release(pins)
-        if not self.artifacts.is_sound(version.digest):
+        if not self.artifacts.is_sound(version.digest) and not self._fetch(version.digest):
             digest = self._import_version(version, verify=True)
             if digest != version.digest:
                 raise _changed_problem(version, digest, {version.digest})
@@ -273,24 +299,36 @@ class VersionLibrary:
         ref, source = version.ref, stored_source(version.source)
         bound = {digest for key, digest in self._digests.items() if digest and key[:2] == (ref.model, ref.version)}
         # Bound content is loaded or refused by the engine: a rollback may bring back what nothing routes to.
-        if version.digest in bound or (version.digest and self.artifacts.has(version.digest)):
+        if version.digest in bound or (version.digest and self._is_stored(version.digest)):
             digest = version.digest
         elif self.artifacts.has(pinned := pins.get((ref, version.source), "")):
             digest = pinned
         else:
             try:
-                digest = self._import_version(version, stores=stores)
+                digest = self._import_pinned(version, pins, stores=stores)
             except GatewayProblem:
                 # A document names its versions by their sources again and again, and a source may be gone by then.
                 digest = self._digests.get((ref.model, ref.version, source), "")
-                if not digest or not self.artifacts.has(digest):
+                if not digest or not self._is_stored(digest):
                     raise
-        pins[ref, version.source] = digest
+        with self._pin_lock:
+            pins[ref, version.source] = digest
         if version.digest and version.digest != digest:
             raise _changed_problem(version, digest, {version.digest})
         if bound and digest not in bound:
             raise _changed_problem(version, digest, bound)
+        if stores:
+            self._share(digest)
         return replace(version, source=source, digest=digest)
+
+    def _import_pinned(self, version: Version, pins: ContentPins, *, stores: bool) -> str:
+        """Import the content of a version and pin it. What is pruned between the two is imported once more."""
+        while True:
+            digest = self._import_version(version, stores=stores)
+            with self._pin_lock:
+                pins[version.ref, version.source] = digest
+            if not stores or self.artifacts.has(digest):
+                return digest
 
     def _import_version(self, version: Version, *, stores: bool = True, verify: bool = False) -> str:
         try:
@@ -363,10 +401,6 @@ class VersionLibrary:
             fragment = split_url(source).fragment if is_archive(source) else ""
             if digest and fragment.startswith(SHA256_FIELD):
                 self._archive_digests[fragment] = digest
-
-
-def _item_key(item: Json) -> tuple[str, str, str]:
-    return item.get("model", ""), item.get("version", ""), item.get("source", "")
 
 
 def _has_content(configuration: Configuration, version: Version) -> bool:

@@ -104,6 +104,17 @@ def remove_entity(configuration: Configuration, kind: str, name: str | VersionRe
     )
 
 
+def replace_entities(configuration: Configuration, removed: Configuration, added: Configuration) -> Configuration:
+    """Return a configuration without the entities of `removed`, by name, and with those of `added`."""
+    changed: dict[str, Mapping[Any, Entity]] = {}
+    for kind in ENTITY_KINDS.values():
+        old, new = _entities_of_kind(removed, kind), _entities_of_kind(added, kind)
+        if old or new:
+            entities = _entities_of_kind(configuration, kind).items()
+            changed[kind] = {key: entity for key, entity in entities if key not in old or key in new} | dict(new)
+    return replace(configuration, **changed)  # type: ignore[arg-type]
+
+
 def entity_key(entity: Entity) -> str | VersionRef:
     """Return the key of an entity in its mapping: its name, or a version's model and name."""
     return entity.ref if isinstance(entity, Version) else entity.name

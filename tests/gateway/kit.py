@@ -66,6 +66,14 @@ def write_models(folder: Path) -> None:
             (place / "stages.py").write_text(STAGES.format(name=version), encoding="utf-8")
 
 
+STORES: list[Callable[[Path], GatewayStore]] = [lambda folder: GatewayStore(folder / "gateway.db")]
+"""The last one opens the store of a folder; tests/scale/test_postgres_suite.py runs the same tests with another."""
+
+
+def open_store(folder: Path) -> GatewayStore:
+    return STORES[-1](folder)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer: `json()` is its body."""
@@ -176,7 +184,7 @@ def gateway(
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
         write_models(folder / "models")
-    store = GatewayStore(folder / "gateway.db")
+    store = open_store(folder)
     engine = Engine(models=folder / "models", record=decision_sink(store))
     app = Gateway(store, engine, hosts=hosts, sources=sources, wall_clock=wall_clock)
     tokens = _tokens(app)

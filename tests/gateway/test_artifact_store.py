@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.errors import DescriptionError
+from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.artifacts import ArtifactError, ArtifactStore
 from nlapi.gateway.content_digest import FolderLimits, hash_folder
 
@@ -236,3 +236,13 @@ def test_a_kill_at_any_moment_leaves_whole_artifacts(tmp_path: Path, seed: int) 
         assert {path.name for path in store.folder.iterdir()} == {
             item.removeprefix("sha256:") for item in store.digests()
         }
+
+
+def test_a_folder_is_for_one_gateway_at_a_time(tmp_path: Path) -> None:
+    first, second = ArtifactStore(tmp_path / "artifacts"), ArtifactStore(tmp_path / "artifacts")
+    first.claim()
+    with pytest.raises(NlapiError, match="another gateway keeps versions"):
+        second.claim()
+    first.close()
+    second.claim()
+    second.close()

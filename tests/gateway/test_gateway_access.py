@@ -13,7 +13,7 @@ import pytest
 from nlapi.gateway.access import Access, Audience, Role
 from nlapi.gateway.description import load_description
 from nlapi.gateway.store import AuditEntry, GatewayStore
-from tests.gateway.kit import Talk, gateway
+from tests.gateway.kit import Talk, gateway, open_store
 
 RANK = {"viewer": 0, "operator": 1, "admin": 2}
 
@@ -166,7 +166,7 @@ def test_an_expired_token_is_no_good(tmp_path: Path) -> None:
 
 def test_a_token_that_another_process_makes_works_at_once(tmp_path: Path) -> None:
     with gateway(tmp_path) as talk:
-        other = GatewayStore(tmp_path / "gateway.db")
+        other = open_store(tmp_path)
         _, secret = Access(other).create_token("cli", Audience.ADMIN)
         other.close()
         assert talk.as_(secret).ok("GET", "/v1/objectives")["page"]["total"] == 3

@@ -5,14 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from nlapi.gateway.server import ServerTimeouts
+from nlapi.gateway.starting_probes import StartingProbes
+from nlapi.serving import open_listener
 from tests.gateway.kit import Talk, document, gateway, write_models
 from tests.gateway.processes import NLAPI, ROOT, free_port, serve_process
 from tests.gateway.versions import write
@@ -99,6 +104,56 @@ def test_a_gateway_that_starts_is_alive_and_not_ready(tmp_path: Path) -> None:
         assert get(probes, "/readyz") == (503, b'{"status":"starting"}')
         flag.touch()
         until(lambda: get(probes, "/readyz")[0] == 200)
+
+
+def test_probes_are_answered_while_an_old_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    database, port = tmp_path / "gateway.db", free_port()
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.executescript(Path(__file__).with_name("store_version_1.sql").read_text(encoding="utf-8"))
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")  # which the migration waits for
+        command = [*NLAPI, "gateway", "serve", "--port", "0", "--probe-port", str(port), "--database", str(database)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            probes = f"127.0.0.1:{port}"
+
+            def is_up() -> bool:
+                try:
+                    return get(probes, "/livez") == (200, b'{"status":"ok"}')
+                except ConnectionError:
+                    return False
+
+            until(is_up)
+            assert get(probes, "/readyz") == (503, b'{"status":"starting"}')
+            assert get(probes, "/readyz", method="HEAD") == (503, b"")
+            assert get(probes, "/v1/objectives")[0] == 404
+            other.execute("ROLLBACK")
+            until(lambda: get(probes, "/readyz")[0] == 200)
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def test_no_probe_is_lost_when_the_port_is_taken_over() -> None:
+    answers: list[tuple[int, bytes]] = []
+    stopping = threading.Event()
+    with open_listener("127.0.0.1", 0) as (listener, url):
+        listener.listen()
+        probes = StartingProbes(listener)
+
+        def ask() -> None:
+            while not stopping.is_set():
+                answers.append(get(url.removeprefix("http://"), "/livez"))
+
+        with ThreadPoolExecutor(3) as pool:
+            tasks = [pool.submit(ask) for _ in range(3)]
+            for _ in range(30):
+                before = len(answers)
+                until(lambda before=before: len(answers) > before)  # type: ignore[misc]
+                probes = StartingProbes(probes.take())
+            stopping.set()
+        probes.stop()
+    for task in tasks:
+        task.result()
+    assert set(answers) == {(200, b'{"status":"ok"}')}
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from nlapi.gateway.server import run_in_thread
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.change import remove_entity, upsert_entity
 from nlapi.routing.model import Configuration
-from tests.gateway.kit import Talk, document, write_models
+from tests.gateway.kit import Talk, document, open_store, write_models
 from tests.gateway.test_gateway_kill import LoadedEngine
 from tests.gateway.versions import PATIENCE_S
 
@@ -62,8 +62,8 @@ def rule(objective: str, number: int, percent: int) -> Callable[[Configuration],
     return put("rule", data)
 
 
-async def opened(path: Path, clock: Callable[[], datetime] | None = None) -> tuple[GatewayStore, Publisher]:
-    store = GatewayStore(path)
+async def opened(folder: Path, clock: Callable[[], datetime] | None = None) -> tuple[GatewayStore, Publisher]:
+    store = open_store(folder)
     publisher = Publisher(store, LoadedEngine(), clock or Minutes())
     await publisher.start()
     if not publisher.revision:
@@ -101,18 +101,19 @@ def documents(store: GatewayStore) -> dict[int, Any]:
 def test_what_is_pruned_changes_no_undo_and_no_revision_that_stays(tmp_path: Path, seed: int) -> None:
     async def run() -> None:
         random = Random(seed)
-        store, publisher = await opened(tmp_path / "gateway.db")
+        store, publisher = await opened(tmp_path)
         await changed_at_random(publisher, random, 40)
         await publisher.prune(RetentionPolicy(revisions=random.randint(10, 20), days=0))
         await changed_at_random(publisher, random, 20)
         before, last = documents(store), publisher.revision
         store.close()
-        shutil.copy(tmp_path / "gateway.db", tmp_path / "whole.db")
         for objective in OBJECTIVES:
-            shutil.copy(tmp_path / "whole.db", tmp_path / "pruned.db")
-            shutil.copy(tmp_path / "whole.db", tmp_path / "other.db")
-            pruned_store, pruned = await opened(tmp_path / "pruned.db", Minutes(day=2))
-            whole_store, whole = await opened(tmp_path / "other.db", Minutes(day=2))
+            copies = [tmp_path / f"{objective}-{name}" for name in ("pruned", "whole")]
+            for folder in copies:
+                folder.mkdir()
+                shutil.copy(tmp_path / "gateway.db", folder)
+            pruned_store, pruned = await opened(copies[0], Minutes(day=2))
+            whole_store, whole = await opened(copies[1], Minutes(day=2))
             assert await pruned.prune(ALL_GONE) > 10
             remaining = documents(pruned_store)
             assert last in remaining
@@ -133,7 +134,7 @@ def test_what_is_pruned_changes_no_undo_and_no_revision_that_stays(tmp_path: Pat
 def test_revisions_stay_by_number_and_by_age(tmp_path: Path) -> None:
     async def run() -> None:
         clock = Minutes()
-        store, publisher = await opened(tmp_path / "gateway.db", clock)
+        store, publisher = await opened(tmp_path, clock)
         for percent in range(1, 31):
             await publisher.change(rule("continue-watching", 1, percent), author="ana")
         minute = 1 / 24 / 60
@@ -155,7 +156,7 @@ def test_revisions_stay_by_number_and_by_age(tmp_path: Path) -> None:
 
 def test_an_undo_never_skips_a_change_that_is_gone(tmp_path: Path) -> None:
     async def run() -> None:
-        store, publisher = await opened(tmp_path / "gateway.db")
+        store, publisher = await opened(tmp_path)
         for percent in range(1, 11):
             await publisher.change(rule("continue-watching", 1, percent), author="ana")
         await publisher.prune(ALL_GONE)
@@ -171,7 +172,7 @@ def test_an_undo_never_skips_a_change_that_is_gone(tmp_path: Path) -> None:
 
 def test_the_revision_before_a_running_canary_stays(tmp_path: Path) -> None:
     async def run() -> None:
-        store, publisher = await opened(tmp_path / "gateway.db")
+        store, publisher = await opened(tmp_path)
         canary = {"name": "c1", "objective": "continue-watching", "model": "ranker", "version": "v8", "percent": 5}
         started = await publisher.change(put("canary", canary), author="ana")
         for percent in range(6, 30):
@@ -190,7 +191,7 @@ def test_the_revision_before_a_running_canary_stays(tmp_path: Path) -> None:
 
 def test_what_hangs_on_revisions_is_told_which_are_left(tmp_path: Path) -> None:
     async def run() -> None:
-        store, publisher = await opened(tmp_path / "gateway.db")
+        store, publisher = await opened(tmp_path)
         remaining: list[frozenset[int]] = []
         store.on_pruned(remaining.append)
         version = {"model": "ranker", "version": "v10", "source": "ranker-v8"}
@@ -211,7 +212,7 @@ def test_what_hangs_on_revisions_is_told_which_are_left(tmp_path: Path) -> None:
 
 def test_a_large_change_and_its_way_back_are_stored_whole(tmp_path: Path) -> None:
     async def run() -> None:
-        store, publisher = await opened(tmp_path / "gateway.db")
+        store, publisher = await opened(tmp_path)
         configuration = publisher.current.configuration
         for number in range(60):
             configuration = rule("continue-watching", number, 40)(configuration)
@@ -234,14 +235,14 @@ def test_a_large_change_and_its_way_back_are_stored_whole(tmp_path: Path) -> Non
 
 def test_a_gateway_prunes_by_itself(tmp_path: Path) -> None:
     async def fill() -> None:
-        store, publisher = await opened(tmp_path / "gateway.db")
+        store, publisher = await opened(tmp_path)
         for percent in range(1, 31):
             await publisher.change(rule("continue-watching", 1, percent), author="ana")
         store.close()
 
     asyncio.run(fill())
     write_models(tmp_path / "models")
-    store = GatewayStore(tmp_path / "gateway.db")
+    store = open_store(tmp_path)
     pruned = threading.Event()
     store.on_pruned(lambda _: pruned.set())
     app = Gateway(store, Engine(models=tmp_path / "models"), retention=RetentionPolicy(revisions=5, days=0))

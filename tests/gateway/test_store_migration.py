@@ -10,6 +10,7 @@ import pytest
 
 from nlapi.errors import NlapiError
 from nlapi.gateway import store_schema
+from nlapi.gateway.sqlite_database import SqliteDatabase
 from nlapi.gateway.store import GatewayStore
 
 # Written by the gateway before revisions were differences: nine revisions with a canary, a rollback and an undo.
@@ -76,10 +77,11 @@ def documents_of_store(store: GatewayStore, number: int) -> dict[str, list[objec
 
 def test_a_migration_that_does_not_end_changes_nothing(database: Path) -> None:
     documents = documents_of(database)
-    connection = sqlite3.connect(database, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    store_schema.migrate(connection)
-    connection.close()  # as a kill would, before the commit
+    opened = SqliteDatabase(database)
+    with pytest.raises(KeyboardInterrupt), opened.transaction():
+        store_schema.migrate(opened)
+        raise KeyboardInterrupt
+    opened.close()
     assert version_of(database) == 1
     assert documents_of(database) == documents
     GatewayStore(database).close()

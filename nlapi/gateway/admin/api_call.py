@@ -11,10 +11,14 @@ from msgspec import Struct, field
 from nlapi.gateway.access import Caller, Role, format_time, utc_now
 from nlapi.gateway.client_connection import AsgiConnection
 from nlapi.gateway.codec import slug
-from nlapi.gateway.store import RowPage
+from nlapi.gateway.store import AuditEntry, RowPage
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
+
+
+MAX_AUDIT_TARGET = 300
+"""characters of a path that the audit log keeps"""
 
 
 class ApiCall(Struct, frozen=True, kw_only=True):
@@ -32,6 +36,19 @@ class ApiCall(Struct, frozen=True, kw_only=True):
     accept: str = ""
     connection: AsgiConnection | None = None
     """the connection of a client of the serve audience, for answers that are streamed"""
+    target: str = ""
+    """the path as it was sent, for the audit log"""
+
+    @property
+    def audit_entry(self) -> AuditEntry:
+        """The entry of the audit log for a revision that this call publishes."""
+        return AuditEntry(
+            at=format_time(utc_now()),
+            who=self.caller.name,
+            action=self.operation,
+            target=self.target[:MAX_AUDIT_TARGET],
+            outcome="done",
+        )
 
     def stored_name(self, parameter: str) -> str:
         """Return a name in the path in its stored spelling."""
@@ -62,7 +79,7 @@ class ApiResponse(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     revision: int = 0
-    """the revision that the operation published, for the audit log"""
+    """the revision that the operation published; its entry of the audit log was committed with it"""
     audit_detail: str = ""
     """the text for the audit log when there is no revision"""
     is_live: bool = False

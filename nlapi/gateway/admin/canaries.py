@@ -110,7 +110,7 @@ async def _change_canary(
         edited.append(canary)
         return upsert_entity(configuration, step(canary))
 
-    return await crud.publish_change(KIND, call, edit, lambda: edited[0].name)
+    return await crud.publish_change(KIND, call, edit, lambda: edited[-1].name)
 
 
 async def update_canary(call: ApiCall) -> ApiResponse:
@@ -131,9 +131,13 @@ async def promote_canary(call: ApiCall) -> ApiResponse:
 
     publisher = call.gateway.publisher
     revision = await publisher.change(
-        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision
+        edit,
+        author=call.caller.name,
+        reason=call.reason,
+        expected=call.expected_revision,
+        audit=call.audit_entry,
     )
-    result = replace(edited[0], state=CanaryState.DONE, percent=100.0, reason="promoted")
+    result = replace(edited[-1], state=CanaryState.DONE, percent=100.0, reason="promoted")
     return ApiResponse(
         body=crud.object_json(KIND, result, revision.number),
         headers=etag_header(revision.number),

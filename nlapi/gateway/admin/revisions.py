@@ -97,6 +97,7 @@ async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
         reason=call.reason,
         expected=call.expected_revision,
         is_admin=call.is_admin,
+        audit=call.audit_entry,
     )
     return revision_response(call, revision)
 
@@ -104,7 +105,13 @@ async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
 async def roll_back_objective(call: ApiCall) -> ApiResponse:
     publisher = call.gateway.publisher
     name = call.stored_name("objective")
-    revision = await publisher.undo(name, author=call.caller.name, reason=call.reason, expected=call.expected_revision)
+    revision = await publisher.undo(
+        name,
+        author=call.caller.name,
+        reason=call.reason,
+        expected=call.expected_revision,
+        audit=call.audit_entry,
+    )
     return revision_response(call, revision)
 
 
@@ -134,6 +141,7 @@ async def replace_configuration(call: ApiCall) -> ApiResponse:
         reason=call.reason,
         expected=expected,
         is_admin=call.is_admin,
+        audit=call.audit_entry,
     )
     return revision_response(call, revision)
 

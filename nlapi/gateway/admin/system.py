@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from nlapi.gateway.access import Audience, Role, describe_token
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, list_page, page_response, page_start
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.description import load_description
+from nlapi.gateway.exposition import header_lines
 from nlapi.gateway.metrics import CONTENT_TYPE
 from nlapi.gateway.probes import LIVE_PATH, READY_PATH, probe_response, readiness
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.process_metrics import process_lines
-from nlapi.gateway.store import TokenRecord
+from nlapi.gateway.store import GatewayStore, TokenRecord
 from nlapi.issue import Issue
 
 
@@ -133,8 +135,17 @@ async def get_metrics(call: ApiCall) -> ApiResponse:
     """Return the metrics as Prometheus text."""
     gateway = call.gateway
     text = gateway.engine.metrics.prometheus_text()
-    process_text = "\n".join([*gateway.loop_lag.lines(), *process_lines(), ""])
+    lines = [*_database_lines(gateway.store), *gateway.loop_lag.lines(), *process_lines(), ""]
+    process_text = "\n".join(lines)
     return ApiResponse(body=text + process_text, media_type=CONTENT_TYPE)
+
+
+def _database_lines(store: GatewayStore) -> Iterator[str]:
+    """Yield the gauges of the gateway's database in the Prometheus text format."""
+    yield from header_lines("nlapi_database_reachable", "gauge", "Whether the database can be reached.")
+    yield f"nlapi_database_reachable {int(store.is_reachable)}"
+    yield from header_lines("nlapi_canary_leader", "gauge", "Whether this gateway takes the steps of canaries.")
+    yield f"nlapi_canary_leader {int(store.is_leader)}"
 
 
 async def get_description(call: ApiCall) -> ApiResponse:
