@@ -1,0 +1,159 @@
+"""One delta stream of xDS as a state machine without I/O: requests in, the next response out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from nlapi.gateway.envoy.messages import EncodedResource
+from nlapi.gateway.envoy.resources import CLUSTER, LISTENERS, RESOURCE_TYPES, SCOPE
+
+EncodedResources: TypeAlias = Mapping[str, Mapping[str, EncodedResource]]
+"""type URL -> name -> resource"""
+
+# xDS: a first request for these types that names nothing is for all of them.
+_WILDCARD_TYPES = frozenset((CLUSTER, LISTENERS, SCOPE))
+_WILDCARD = "*"
+_ABSENT = ""
+"""the version of a resource that Envoy knows not to be there"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaRequest:
+    """What a DeltaDiscoveryRequest holds. `error` is the reason of a NACK."""
+
+    type_url: str
+    subscribe: Sequence[str] = ()
+    unsubscribe: Sequence[str] = ()
+    known_versions: Mapping[str, str] = field(default_factory=dict)
+    nonce: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaResponse:
+    """What a DeltaDiscoveryResponse holds."""
+
+    type_url: str
+    nonce: str
+    resources: tuple[EncodedResource, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A response that an Envoy refused (NACK): the resources in it, and the reason in Envoy's words."""
+
+    type_url: str
+    names: tuple[str, ...]
+    reason: str
+
+
+@dataclass(slots=True)
+class _Subscription:
+    """What an Envoy asked for of one type, and the versions that it has."""
+
+    names: set[str] = field(default_factory=set)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def selected(self, resources: Mapping[str, EncodedResource]) -> Iterable[str]:
+        """Return the names that it gets."""
+        if _WILDCARD in self.names:
+            return [*resources, *(name for name in self.names if name != _WILDCARD and name not in resources)]
+        return self.names
+
+
+class DeltaStream:
+    """The state of one Envoy: what it asked for, what it has, and what it refused."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, _Subscription] = {}
+        self._outstanding: dict[str, DeltaResponse] = {}
+        """type URL -> the response that Envoy has not answered yet"""
+        self._nonces = 0
+        self.rejections: dict[str, Rejection] = {}
+        """type URL -> the last response of that type if it was refused"""
+        self.rejection_count = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether Envoy has answered everything that was sent."""
+        return not self._outstanding
+
+    def receive(self, request: DeltaRequest) -> Rejection | None:
+        """Take a request in, and return the rejection if it is one."""
+        subscription = self._subscriptions.get(request.type_url)
+        if subscription is None:
+            subscription = self._subscriptions[request.type_url] = _Subscription(
+                versions=dict(request.known_versions)
+            )
+            if request.type_url in _WILDCARD_TYPES and not request.subscribe:
+                subscription.names.add(_WILDCARD)
+        for name in request.subscribe:
+            subscription.names.add(name)
+            # A name that is subscribed again is sent again: Envoy has dropped it meanwhile.
+            if name not in request.known_versions:
+                subscription.versions.pop(name, None)
+        for name in request.unsubscribe:
+            subscription.names.discard(name)
+            subscription.versions.pop(name, None)
+        return self._settle(request)
+
+    def _settle(self, request: DeltaRequest) -> Rejection | None:
+        response = self._outstanding.get(request.type_url)
+        if response is None or response.nonce != request.nonce:
+            return None
+        del self._outstanding[request.type_url]
+        if not request.error:
+            self.rejections.pop(request.type_url, None)
+            return None
+        # What was refused counts as sent: Envoy keeps what it had, and the same content would be refused again.
+        names = (*(resource.name for resource in response.resources), *response.removed)
+        rejection = Rejection(type_url=request.type_url, names=names, reason=request.error)
+        self.rejections[request.type_url] = rejection
+        self.rejection_count += 1
+        return rejection
+
+    def next_response(self, current: EncodedResources) -> DeltaResponse | None:
+        """Return what Envoy has to get next of the current resources, or None while it has all or has to answer first.
+
+        A type is sent when Envoy has answered for the types before it, and clusters are removed last: no route ever
+        names a cluster that is not there.
+        """
+        for type_url in RESOURCE_TYPES:
+            if type_url in self._outstanding:
+                return None
+            if type_url in self._subscriptions:
+                response = self._difference(type_url, current, removes=type_url != CLUSTER)
+                if response is not None:
+                    return response
+        return self._difference(CLUSTER, current, removes=True) if CLUSTER in self._subscriptions else None
+
+    def _difference(self, type_url: str, current: EncodedResources, *, removes: bool) -> DeltaResponse | None:
+        subscription, resources = self._subscriptions[type_url], current.get(type_url, {})
+        changed = tuple(
+            resources[name]
+            for name in subscription.selected(resources)
+            if name in resources and subscription.versions.get(name) != resources[name].version
+        )
+        removed: tuple[str, ...] = ()
+        if removes:
+            missing = [name for name in subscription.selected(resources) if name not in resources]
+            gone = {name for name, version in subscription.versions.items() if version and name not in resources}
+            removed = tuple(
+                sorted({*gone, *(name for name in missing if name != _WILDCARD and name not in subscription.versions)})
+            )
+        if not changed and not removed:
+            return None
+        self._nonces += 1
+        response = DeltaResponse(type_url=type_url, nonce=str(self._nonces), resources=changed, removed=removed)
+        subscription.versions |= {resource.name: resource.version for resource in changed}
+        # Said once that it is not there; for wildcards it is forgotten.
+        for name in removed:
+            if name in subscription.names:
+                subscription.versions[name] = _ABSENT
+            else:
+                subscription.versions.pop(name, None)
+        self._outstanding[type_url] = response
+        return response

@@ -1,0 +1,203 @@
+"""Envoy's routes: a scope for each objective, and in it an exact map from the cell of a key to its routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from nlapi.gateway.envoy.clusters import GATEWAY_CLUSTER, cluster_name, shadow_cluster_name
+from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, header, typed
+from nlapi.gateway.envoy.shard_addresses import ShardAddress
+from nlapi.gateway.shards import MAX_ATTEMPTS
+from nlapi.routing.model import Objective, Shadow, Shard, ShardProtocol, Version
+
+KEY_HEADER = "x-routing-key"
+OBJECTIVE_HEADER = "x-nlapi-objective"
+CELL_HEADER = "x-nlapi-cell"
+VERSION_HEADER = "x-nlapi-version"
+"""the header of an answer with the version that gave it"""
+
+# Bytes of a body that Envoy keeps to send it again; a longer one is sent once.
+RETRY_BODY_BYTES = 4 * 2**20
+
+# What certainly was not carried out: safe to send elsewhere, whatever the objective does.
+_RETRY_UNSENT = "connect-failure,refused-stream,reset-before-request"
+_RETRY_IDEMPOTENT = "5xx,reset,connect-failure,refused-stream,retriable-status-codes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedVersion:
+    """A version on a shard that Envoy reaches by itself."""
+
+    version: Version
+    shard: Shard
+    address: ShardAddress
+
+    @property
+    def path(self) -> str:
+        """The path of its calls at the shard."""
+        if self.shard.protocol is not ShardProtocol.OPEN_INFERENCE:
+            return self.address.path or "/"
+        model, name = quote(self.version.model, safe=""), quote(self.version.name, safe="")
+        return f"{self.address.path}/v2/models/{model}/versions/{name}/infer"
+
+    @property
+    def headers(self) -> list[Json]:
+        """The headers that name the version to the shard, as the embedded engine sends them."""
+        model, name = quote(self.version.model, safe=""), quote(self.version.name, safe="")
+        return [header("nlapi-model", model), header("nlapi-version", name)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedShadow:
+    """A shadow whose copies Envoy sends."""
+
+    shadow: Shadow
+    target: CarriedVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRoute:
+    """A cell of routing keys with its version. `carried` is None when the gateway itself runs it."""
+
+    cell: str
+    version: str
+    carried: CarriedVersion | None = None
+    shadows: tuple[CarriedShadow, ...] = ()
+
+
+def infer_path(objective: str) -> str:
+    """Return the path of payloads that go to a shard."""
+    return f"/v1/objectives/{objective}/infer"
+
+
+def serve_path(objective: str) -> str:
+    """Return the path of payloads that go to the gateway, where it is the same."""
+    return f"/v1/objectives/{objective}/serve"
+
+
+def scope(objective: str) -> JsonObject:
+    """Return the scope of an objective: its routes are looked at when the key was signed for it."""
+    return {
+        "name": objective,
+        "route_configuration_name": objective,
+        "key": {"fragments": [{"string_key": objective}]},
+    }
+
+
+def route_configuration(objective: Objective, cells: Iterable[CellRoute]) -> JsonObject:
+    """Return the routes of one objective."""
+    entries: dict[str, Json] = {entry.cell: _cell_action(objective, entry) for entry in cells}
+    tree: JsonObject = {
+        "input": extension(
+            "cell", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": CELL_HEADER}
+        ),
+        "exact_match_map": {"map": entries},
+    }
+    host: JsonObject = {"name": objective.name, "domains": ["*"]}
+    # A map without an entry is refused; without a matcher every request is a 404.
+    if entries:
+        host["matcher"] = {"matcher_tree": tree}
+    return {"name": objective.name, "validate_clusters": True, "virtual_hosts": [host]}
+
+
+def _cell_action(objective: Objective, entry: CellRoute) -> JsonObject:
+    routes: list[Json] = [_gateway_route(objective, entry)]
+    if entry.carried is not None:
+        routes.insert(0, _shard_route(objective, entry, entry.carried))
+    return {"action": extension("routes", "envoy.config.route.v3.RouteList", {"routes": routes})}
+
+
+def _match(path: str) -> JsonObject:
+    return {"path": path, "headers": [{"name": ":method", "string_match": {"exact": "POST"}}]}
+
+
+def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion) -> JsonObject:
+    action: JsonObject = {
+        "cluster": cluster_name(objective.name, target.shard.name),
+        "timeout": duration(objective.timeout_ms / 1000),
+        "prefix_rewrite": target.path,
+        "auto_host_rewrite": True,
+        "retry_policy": _retry_policy(objective),
+    }
+    if entry.shadows:
+        action["request_mirror_policies"] = [_mirror(objective, copied) for copied in entry.shadows]
+    return {
+        "name": f"{objective.name}/{entry.cell}",
+        "match": _match(infer_path(objective.name)),
+        "route": action,
+        "request_headers_to_add": target.headers,
+        # Model servers must see no credential: neither the key nor a token that a client sends by mistake.
+        "request_headers_to_remove": [KEY_HEADER, "authorization", OBJECTIVE_HEADER, CELL_HEADER],
+        "response_headers_to_add": [header(VERSION_HEADER, entry.version)],
+        "request_body_buffer_limit": str(RETRY_BODY_BYTES if objective.idempotent else 0),
+    }
+
+
+def _gateway_route(objective: Objective, entry: CellRoute) -> JsonObject:
+    return {
+        "name": f"{objective.name}/{entry.cell}/gateway",
+        "match": _match(serve_path(objective.name)),
+        # No time-out: the gateway has those of the objective, and an LLM streams for longer.
+        "route": {
+            "cluster": GATEWAY_CLUSTER,
+            "timeout": "0s",
+            "idle_timeout": "600s",
+            "auto_host_rewrite": True,
+            "retry_policy": {"retry_on": _RETRY_UNSENT, "num_retries": 2},
+        },
+        "request_headers_to_remove": [OBJECTIVE_HEADER, CELL_HEADER],
+    }
+
+
+def _retry_policy(objective: Objective) -> JsonObject:
+    policy: JsonObject = {
+        "retry_on": _RETRY_IDEMPOTENT if objective.idempotent else _RETRY_UNSENT,
+        "num_retries": MAX_ATTEMPTS - 1,
+        "retry_host_predicate": [
+            extension(
+                "envoy.retry_host_predicates.previous_hosts",
+                "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+                {},
+            )
+        ],
+        "host_selection_retry_max_attempts": "5",
+        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+    }
+    if objective.idempotent:
+        # A replica that has too much to do did not run the call.
+        policy["retriable_status_codes"] = [429]
+    return policy
+
+
+def _mirror(objective: Objective, copied: CarriedShadow) -> JsonObject:
+    shadow = copied.shadow
+    fraction: JsonObject = {"numerator": round(shadow.percent * 100), "denominator": "TEN_THOUSAND"}
+    path: JsonObject = {
+        "append": {
+            "header": {"key": ":path", "value": copied.target.path.replace("%", "%%")},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    }
+    names: list[Json] = [{"append": item} for item in copied.target.headers]
+    return {
+        "cluster": shadow_cluster_name(objective.name, shadow.name),
+        "runtime_fraction": {"default_value": fraction},
+        "disable_shadow_host_suffix_append": True,
+        "request_headers_mutations": [path, *names],
+    }
+
+
+def scoped_routes() -> JsonObject:
+    """Return how the listener finds the routes: by the objective that the key was signed for."""
+    return {
+        "name": "objectives",
+        "scope_key_builder": {
+            "fragments": [{"header_value_extractor": {"name": OBJECTIVE_HEADER, "index": 0}}]
+        },
+        "rds_config_source": ADS_SOURCE,
+        "scoped_rds": {"scoped_rds_config_source": ADS_SOURCE},
+    }
+
+
