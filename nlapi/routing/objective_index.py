@@ -38,6 +38,7 @@ class ObjectiveIndex:
 
     __slots__ = (
         "_bits",
+        "_context_fields",
         "_units",
         "code",
         "code_count",
@@ -75,6 +76,7 @@ class ObjectiveIndex:
         everything: int,
     ) -> None:
         self.parts = parts
+        self._context_fields: tuple[str, ...] | None = None
         self.entities = entities
         """the entity of each bit; None where the bit is free"""
         self.starts = starts
@@ -94,6 +96,21 @@ class ObjectiveIndex:
         # A user id has values without end, and a range suggests numbers: such fields would fill the plain keys.
         unbounded_fields = {*units, *(override.field for override in parts.overrides)}
         self.has_few_values = bool(fields) and not any(field.cuts or field.name in unbounded_fields for field in fields)
+
+    @property
+    def context_fields(self) -> tuple[str, ...]:
+        """The fields of a context that decide, by name; two contexts that are equal in them get the same decision."""
+        # On demand: it looks at every rule, and most indexes are never asked. A rule with one share reads no unit, and
+        # naming its unit would make every user another decision to a client that caches by these fields.
+        if self._context_fields is None:
+            splits = (
+                *(rule for rule in self.parts.rules if len(rule.shares) > 1),
+                *self.parts.experiments,
+                *self.parts.canaries,
+            )
+            names = {*self.names, *(split.unit for split in splits)} - {CLIENT_NAME_FIELD}
+            self._context_fields = tuple(sorted(names))
+        return self._context_fields
 
     def select(self, mask: int) -> list[Any]:
         """Return the entities of the bits of a mask, in their order."""

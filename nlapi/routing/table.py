@@ -251,19 +251,33 @@ class Table:
 
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
         """Return the same decision, with each step on the way to it."""
-        parts = self._parts_of(objective)
+        parts = self.parts_of(objective)
         return explain(parts, self._decision_builder(objective), _with_client(context, client))
+
+    def context_fields(self, objective: str) -> tuple[str, ...]:
+        """Return the fields of a context that decide for an objective, by name. UnknownObjectiveError.
+
+        For one client, contexts that are equal in these fields get the same version.
+        """
+        self.parts_of(objective)
+        if objective not in self._indexes:
+            self._entry(objective)
+        return self._indexes[objective].context_fields
 
     def _entry(self, objective: str) -> Entry:
         """Return the entry of an objective, which is compiled on first use."""
-        parts = self._parts_of(objective)
+        parts = self.parts_of(objective)
         index = self._indexes.get(objective)
         if index is None:
             index = self._indexes[objective] = ObjectiveIndex(parts)
         ObjectiveProgram(index, self._decision_builder(objective), self._entries)
         return self._entries[objective]
 
-    def _parts_of(self, objective: str) -> ObjectiveParts:
+    def parts_of(self, objective: str) -> ObjectiveParts:
+        """Return the entities that decide for an objective. UnknownObjectiveError.
+
+        Revisions in which none of them differs have the very same object.
+        """
         parts = self._grouped.get(objective)
         if parts is None:
             raise UnknownObjectiveError(objective, tuple(self._grouped))

@@ -1,0 +1,193 @@
+"""The routing keys of a running gateway: read from their source, and read again when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from nlapi.errors import UsageError
+from nlapi.gateway.routing_keys.key_set import (
+    KeySet,
+    PublicSet,
+    RoutingKey,
+    decode_set,
+    encode_set,
+    generate_set,
+    rotate,
+)
+
+# Seconds between two looks at the file; a rotation waits several of them (`ACTIVATION_S`).
+CHECK_INTERVAL_S = 1.0
+MAX_FILE_BYTES = 16_384
+FILE_SUFFIX = "-routing-keys.json"
+
+_log = logging.getLogger(__name__)
+
+
+class KeyRing:
+    """The routing keys at one source, and what they are good for at the present time.
+
+    `source` is `file:PATH`, `env:NAME`, or "" for keys that end with the process. A file that is missing is made when
+    `creates`. `wall_clock` returns seconds since 1970. UsageError when the keys cannot be read.
+    """
+
+    def __init__(
+        self,
+        source: str = "",
+        *,
+        environment: Mapping[str, str] | None = None,
+        creates: bool = False,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.source = source
+        self._environment = environment or {}
+        self._wall_clock = wall_clock
+        self._callbacks: list[Callable[[], None]] = []
+        self._path: Path | None = Path(source.removeprefix("file:")) if source.startswith("file:") else None
+        if source and self._path is None and not source.startswith("env:"):
+            hint = "write file:PATH, or env:NAME for a variable with the JWK set"
+            raise UsageError("the routing keys are no reference", hint=hint)
+        if self._path is not None and creates and not self._path.exists():
+            write_keys(self._path, generate_set(self._wall_clock()), replaces=False)
+        self._file_state = _file_state(self._path)
+        self._keys = self._read()
+        self._public = self.public_set()
+
+    @classmethod
+    def beside(cls, database: str, *, wall_clock: Callable[[], float] = time.time) -> KeyRing:
+        """Return the keys of a database, `gateway.db-routing-keys.json` beside `gateway.db`, made when missing."""
+        if database == ":memory:":
+            return cls(wall_clock=wall_clock)
+        return cls(default_source(database), creates=True, wall_clock=wall_clock)
+
+    @property
+    def keys(self) -> KeySet:
+        """The keys as they were last read."""
+        return self._keys
+
+    def signing_key(self) -> RoutingKey:
+        """Return the key that signs now."""
+        return self._keys.signing_key(self._wall_clock())
+
+    def verifying_keys(self) -> dict[str, ec.EllipticCurvePublicKey]:
+        """Return the public keys that are good now, by kid."""
+        return self._keys.verifying_keys(self._wall_clock())
+
+    def public_set(self) -> PublicSet:
+        """Return the public keys that are good now as a JWK set."""
+        return self._keys.public_set(self._wall_clock())
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever the public set has changed, after a rotation or when a key retires."""
+        self._callbacks.append(callback)
+
+    def rotate(self, overlap_s: float) -> None:
+        """Add a new key, and let the one before verify for `overlap_s` seconds more; 0 refuses it at once.
+
+        UsageError for keys of a variable, and when the file cannot be written.
+        """
+        if self.source.startswith("env:"):
+            hint = "`nlapi gateway keys rotate --routing-keys file:PATH` makes a set; put its text into the variable"
+            raise UsageError(f"keys in {self.source} cannot be rotated from here", hint=hint)
+        keys = rotate(self._keys, self._wall_clock(), overlap_s)
+        if self._path is not None:
+            write_keys(self._path, keys, replaces=True)
+            self._file_state = _file_state(self._path)
+        self._keys = keys
+        self._report()
+
+    def refresh(self) -> None:
+        """Read the file again when it has changed; a file that is no good leaves the keys as they were."""
+        state = _file_state(self._path)
+        if state != self._file_state:
+            self._file_state = state
+            try:
+                self._keys = self._read()
+            except UsageError as error:
+                _log.error("the routing keys were not read again, those before stay in use: %s", error)
+        self._report()
+
+    async def watch(self) -> None:
+        """Look at the file and the time once a second, for ever."""
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            self.refresh()
+
+    def _report(self) -> None:
+        public = self.public_set()
+        if public != self._public:
+            self._public = public
+            for callback in self._callbacks:
+                callback()
+
+    def _read(self) -> KeySet:
+        if not self.source:
+            return generate_set(self._wall_clock())
+        if self._path is None:
+            name = self.source.removeprefix("env:")
+            if not (text := self._environment.get(name, "")):
+                raise UsageError(f"the variable {name} is not set", hint="set it to a JWK set of private keys")
+            return decode_set(text.encode("utf-8", "surrogateescape"), self.source)
+        return decode_set(_read_private_file(self._path), str(self._path))
+
+
+def default_source(database: str) -> str:
+    """Return the source of the keys of a database."""
+    return f"file:{database}{FILE_SUFFIX}"
+
+
+def write_keys(path: Path, keys: KeySet, *, replaces: bool) -> None:
+    """Write a set for the user alone, whole or not at all. UsageError when that fails.
+
+    A file that is there already stays, unless `replaces`.
+    """
+    try:
+        # mkstemp makes it with mode 0600.
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(encode_set(keys))
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            if replaces:
+                Path(name).replace(path)
+            else:
+                # A link fails where another gateway was faster, whose keys are then read.
+                with suppress(FileExistsError):
+                    path.hardlink_to(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        hint = "name a file in a folder that the gateway's user may write, with --routing-keys file:PATH"
+        raise UsageError(f"the routing keys cannot be written to {path}: {error.strerror}", hint=hint) from None
+
+
+def _read_private_file(path: Path) -> bytes:
+    """Return the content of a file. UsageError when it cannot be read, or everybody may read it."""
+    try:
+        with path.open("rb") as stream:
+            # The mode of what is open: the name may be exchanged meanwhile.
+            if os.name == "posix" and stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & stat.S_IRWXO:
+                raise UsageError(f"everybody may use the private keys in {path}", hint=f"chmod 600 {path}")
+            return stream.read(MAX_FILE_BYTES)
+    except OSError as error:
+        hint = "make the file readable for the gateway's user alone"
+        raise UsageError(f"the routing keys cannot be read from {path}: {error.strerror}", hint=hint) from None
+
+
+def _file_state(path: Path | None) -> tuple[int, int, int] | None:
+    """Return a value that differs when a file was written or replaced; None without a file."""
+    try:
+        status = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ino, status.st_size) if status else None

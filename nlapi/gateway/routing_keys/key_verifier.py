@@ -1,0 +1,132 @@
+"""Verifies routing keys: who signed, for whom, for which objective, and for how long (RFC 8725)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from nlapi.errors import NlapiError
+from nlapi.gateway.routing_keys.key_set import ALGORITHM, MAX_LIFETIME_S
+from nlapi.routing.model import BUCKETS, VersionRef
+
+ISSUER = "nlapi-gateway"
+TOKEN_TYPE = "rk+jwt"  # noqa: S105 - the `typ` of a header, so that no JWT of another purpose passes for a key
+DEFAULT_AUDIENCE = "nlapi"
+# Seconds that the clocks of a gateway and a data plane may differ; chrony keeps machines within milliseconds.
+CLOCK_SKEW_S = 5.0
+# A key of the longest names is about 1,200 characters; longer ones are refused before they are parsed.
+MAX_KEY_CHARS = 2048
+
+_TEXTS = ("objective", "client", "cell", "version", "rule")
+_NUMBERS = ("bucket", "revision", "iat", "exp")
+
+
+class KeyRefusedError(NlapiError):
+    """A routing key is not accepted. Its message says why, and repeats nothing of the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyClaims:
+    """The content of a routing key; times are in seconds since 1970."""
+
+    objective: str
+    client: str
+    cell: str
+    bucket: int
+    version: VersionRef
+    rule: str
+    revision: int
+    issued_at: int
+    expires_at: int
+
+
+class KeyVerifier:
+    """Verifies routing keys of one audience by public keys.
+
+    `public_keys` returns those that are good at present, by kid; `wall_clock` returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        public_keys: Callable[[], Mapping[str, ec.EllipticCurvePublicKey]],
+        *,
+        audience: str = DEFAULT_AUDIENCE,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._public_keys = public_keys
+        self._audience = audience
+        self._wall_clock = wall_clock
+
+    def verify(self, token: str, *, objective: str = "", client: str = "") -> KeyClaims:
+        """Return the claims of a key; "" accepts any objective, or any client. KeyRefusedError when it is not good."""
+        claims = self._read(token)
+        self.check_time(claims)
+        if objective and claims.objective != objective:
+            raise KeyRefusedError("the routing key is of another objective")
+        if client and claims.client != client:
+            raise KeyRefusedError("the routing key is of another client")
+        return claims
+
+    def check_time(self, claims: KeyClaims) -> None:
+        """KeyRefusedError when a key whose signature was verified before is not good at present."""
+        now = self._wall_clock()
+        if now >= claims.expires_at + CLOCK_SKEW_S:
+            raise KeyRefusedError("the routing key has expired", hint="resolve the objective again")
+        if now < claims.issued_at - CLOCK_SKEW_S:
+            hint = "compare the clocks of the gateway and of this machine"
+            raise KeyRefusedError("the routing key was issued in the future", hint=hint)
+
+    def _read(self, token: str) -> KeyClaims:
+        if len(token) > MAX_KEY_CHARS:
+            raise KeyRefusedError("the routing key is too long")
+        try:
+            header = jwt.get_unverified_header(token)
+            public_key = self._public_keys().get(str(header.get("kid", "")))
+            if public_key is None or header.get("alg") != ALGORITHM or header.get("typ") != TOKEN_TYPE:
+                raise KeyRefusedError("the routing key is signed by no key that is good")
+            # One algorithm for one kind of key: what a header says is never followed (RFC 8725 §3.1). The times are
+            # checked by `check_time`, by this verifier's clock.
+            payload: dict[str, Any] = jwt.decode(
+                token,
+                public_key,
+                algorithms=[ALGORITHM],
+                audience=self._audience,
+                issuer=ISSUER,
+                options={"verify_exp": False, "verify_iat": False, "verify_nbf": False, "strict_aud": True},
+            )
+        except jwt.InvalidAudienceError:
+            raise KeyRefusedError("the routing key is for another audience") from None
+        except jwt.InvalidTokenError:
+            raise KeyRefusedError("the routing key is not genuine") from None
+        return _parse_claims(payload)
+
+
+def _parse_claims(payload: Mapping[str, Any]) -> KeyClaims:
+    texts = [payload.get(name) for name in _TEXTS]
+    numbers = [payload.get(name) for name in _NUMBERS]
+    # type() and not isinstance(): true is an int in Python.
+    if not all(type(text) is str for text in texts) or not all(type(number) is int for number in numbers):
+        raise KeyRefusedError("the routing key lacks a claim")
+    try:
+        version = VersionRef.parse(payload["version"])
+    except ValueError:
+        raise KeyRefusedError("the routing key names no version") from None
+    lifetime = payload["exp"] - payload["iat"]
+    if not 0 < lifetime <= MAX_LIFETIME_S or not 0 <= payload["bucket"] < BUCKETS:
+        raise KeyRefusedError("the routing key has a claim that is out of range")
+    return KeyClaims(
+        objective=payload["objective"],
+        client=payload["client"],
+        cell=payload["cell"],
+        bucket=payload["bucket"],
+        version=version,
+        rule=payload["rule"],
+        revision=payload["revision"],
+        issued_at=payload["iat"],
+        expires_at=payload["exp"],
+    )
