@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from nlapi.gateway.envoy.messages import EncodedResource
-from nlapi.gateway.envoy.resources import CLUSTER, LISTENERS, RESOURCE_TYPES, SCOPE
-
-EncodedResources: TypeAlias = Mapping[str, Mapping[str, EncodedResource]]
-"""type URL -> name -> resource"""
+from nlapi.gateway.envoy.resources import CLUSTER, LISTENERS, RESOURCE_TYPES, SCOPE, EncodedResources
 
 # xDS: a first request for these types that names nothing is for all of them.
 _WILDCARD_TYPES = frozenset((CLUSTER, LISTENERS, SCOPE))
@@ -56,6 +52,12 @@ class _Subscription:
 
     names: set[str] = field(default_factory=set)
     versions: dict[str, str] = field(default_factory=dict)
+    is_answered: bool = False
+
+    @property
+    def awaits_empty(self) -> bool:
+        """Whether an empty response has to say that there is nothing, as Envoy waits for the first one."""
+        return not self.is_answered and not self.versions and _WILDCARD in self.names
 
     def selected(self, resources: Mapping[str, EncodedResource]) -> Iterable[str]:
         """Return the names that it gets."""
@@ -144,8 +146,9 @@ class DeltaStream:
             removed = tuple(
                 sorted({*gone, *(name for name in missing if name != _WILDCARD and name not in subscription.versions)})
             )
-        if not changed and not removed:
+        if not changed and not removed and not subscription.awaits_empty:
             return None
+        subscription.is_answered = True
         self._nonces += 1
         response = DeltaResponse(type_url=type_url, nonce=str(self._nonces), resources=changed, removed=removed)
         subscription.versions |= {resource.name: resource.version for resource in changed}

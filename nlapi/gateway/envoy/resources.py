@@ -21,6 +21,7 @@ from nlapi.gateway.envoy.clusters import (
 from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
 from nlapi.gateway.envoy.key_filter import KEY_FILTER, key_filter
 from nlapi.gateway.envoy.listener import LISTENER, listener, listener_secrets
+from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.envoy.routes import CarriedVersion, route_configuration, scope
 from nlapi.routing.model import Client
@@ -38,6 +39,9 @@ RESOURCE_TYPES = (CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENERS, ROUTES, SCOP
 
 Resources: TypeAlias = dict[str, dict[str, JsonObject]]
 """type URL -> name -> resource"""
+
+EncodedResources: TypeAlias = Mapping[str, Mapping[str, EncodedResource]]
+"""type URL -> name -> resource as it is sent"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +99,13 @@ def objective_resources(carriage: ObjectiveCarriage, options: DataPlaneOptions) 
     }
 
 
-def merge_resources(parts: Iterable[Resources]) -> Resources:
+def merge_encoded(parts: Iterable[EncodedResources]) -> EncodedResources:
     """Return all resources together. ValueError when two different resources of a type have one name."""
-    merged: Resources = {type_url: {} for type_url in RESOURCE_TYPES}
+    merged: dict[str, dict[str, EncodedResource]] = {type_url: {} for type_url in RESOURCE_TYPES}
     for part in parts:
         for type_url, resources in part.items():
             for name, resource in resources.items():
-                if merged[type_url].setdefault(name, resource) != resource:
+                if merged[type_url].setdefault(name, resource).version != resource.version:
                     kind = type_url.rpartition(".")[2]
-                    raise ValueError(f"two resources {kind} have the name {name!r}")
+                    raise ValueError(f"two different {kind} have the name {name!r}")
     return merged

@@ -1,0 +1,140 @@
+"""Decides which calls Envoy carries to shards, and which the gateway serves itself, with the reasons as issues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nlapi.gateway.envoy.routes import CarriedShadow, CarriedVersion, CellRoute
+from nlapi.gateway.envoy.shard_addresses import shard_address
+from nlapi.gateway.routing_keys.cells import RoutingCell
+from nlapi.issue import Issue, Level
+from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Objective, ShardProtocol, VersionRef
+
+_HINT = "the gateway serves it behind Envoy, at /v1/objectives/{objective}/serve"
+
+
+class Plane(StrEnum):
+    """What carries the calls of an objective to its versions."""
+
+    ENVOY = "envoy"
+    GATEWAY = "gateway"
+    MIXED = "mixed"
+    """some versions by Envoy, others by the gateway"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveCarriage:
+    """An objective with the routes of its cells, and what Envoy cannot do of it."""
+
+    objective: Objective
+    cells: tuple[CellRoute, ...]
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def plane(self) -> Plane:
+        """What carries its calls."""
+        carried = {cell.carried is not None for cell in self.cells}
+        if carried == {True, False}:
+            return Plane.MIXED
+        return Plane.ENVOY if True in carried else Plane.GATEWAY
+
+
+def obstacle(configuration: Configuration, objective: Objective, ref: VersionRef) -> str:
+    """Return why Envoy cannot carry the calls of a version to its shard; "" when it can."""
+    version = configuration.versions.get(ref)
+    shard = configuration.shards.get(version.shard) if version else None
+    if shard is None or shard.protocol is ShardProtocol.LOCAL:
+        return f"{ref} runs in the gateway's own processes"
+    if shard.protocol in LLM_PROTOCOLS:
+        return f"{ref} is an LLM, whose key, tokens and streams the gateway looks after"
+    if objective.fallback is not None:
+        return f"its fallback {objective.fallback} answers where a version fails"
+    try:
+        shard_address(shard)
+    except ValueError as error:
+        return f"shard {shard.name}: {error}"
+    return ""
+
+
+def carriage(configuration: Configuration, objective: Objective, cells: tuple[RoutingCell, ...]) -> ObjectiveCarriage:
+    """Return the routes of an objective, with an Issue for everything that Envoy does not do of it."""
+    targets = {
+        cell.version: _carried_version(configuration, objective, cell.version) for cell in cells
+    }
+    shadows, shadow_issues = _carried_shadows(configuration, objective)
+    routes = tuple(
+        CellRoute(
+            cell=cell.name,
+            version=str(cell.version),
+            carried=targets[cell.version],
+            shadows=tuple(shadows[name] for name in cell.shadows if name in shadows)
+            if targets[cell.version] is not None
+            else (),
+        )
+        for cell in cells
+    )
+    reasons = sorted({reason for ref in targets if (reason := obstacle(configuration, objective, ref))})
+    issues: list[Issue] = []
+    if reasons:
+        more = f", and {len(reasons) - 1} more like it" if len(reasons) > 1 else ""
+        where, hint = f"objectives.{objective.name}", _HINT.format(objective=objective.name)
+        issues.append(Issue(level=Level.INFO, where=where, message=f"Envoy does not carry all of it to shards: {reasons[0]}{more}", hint=hint, rule="not-carried"))
+    if any(target is not None for target in targets.values()):
+        issues += shadow_issues
+        issues += _unchecked_issues(configuration, objective)
+    return ObjectiveCarriage(objective=objective, cells=routes, issues=tuple(issues))
+
+
+def client_issues(configuration: Configuration) -> list[Issue]:
+    """Return an Issue for each client with a limit that Envoy does not know."""
+    hint = "a rate holds in each Envoy; the concurrency holds for what the gateway serves"
+    return [
+        Issue.warning(f"clients.{client.name}", "Envoy does not limit its calls in flight", hint, "not-carried")
+        for client in configuration.clients.values()
+        if client.concurrency
+    ]
+
+
+def _carried_version(configuration: Configuration, objective: Objective, ref: VersionRef) -> CarriedVersion | None:
+    if obstacle(configuration, objective, ref):
+        return None
+    version = configuration.versions[ref]
+    shard = configuration.shards[version.shard]
+    return CarriedVersion(version=version, shard=shard, address=shard_address(shard))
+
+
+def _carried_shadows(
+    configuration: Configuration, objective: Objective
+) -> tuple[Mapping[str, CarriedShadow], list[Issue]]:
+    carried: dict[str, CarriedShadow] = {}
+    issues: list[Issue] = []
+    for shadow in configuration.shadows.values():
+        if shadow.objective != objective.name:
+            continue
+        target = _carried_version(configuration, objective, shadow.version)
+        if target is not None:
+            carried[shadow.name] = CarriedShadow(shadow=shadow, target=target)
+            continue
+        reason = obstacle(configuration, objective, shadow.version)
+        message = f"no copies of what Envoy carries: {reason}"
+        hint = "register the version on a shard that speaks json or oip-v2"
+        issues.append(Issue.warning(f"shadows.{shadow.name}", message, hint, "not-carried"))
+    return carried, issues
+
+
+def _unchecked_issues(configuration: Configuration, objective: Objective) -> list[Issue]:
+    """Return what the gateway does for an objective, and Envoy does not, as it looks into no body."""
+    issues = []
+    if objective.input or objective.output:
+        message = "Envoy looks into no body: the schemas are not checked on the way"
+        hint = "the version checks what it gets; nlapi.gateway.Client and versions on hosts can do it"
+        where = f"objectives.{objective.name}"
+        issues.append(Issue(level=Level.INFO, where=where, message=message, hint=hint, rule="not-checked"))
+    for canary in configuration.canaries.values():
+        if canary.objective == objective.name and canary.moves and (canary.guards or canary.steps):
+            message = "it does not go on, or back, by itself: requests that Envoy carries are not measured here"
+            hint = "look at Envoy's access log or metrics, and move it with PATCH /v1/canaries/{canary}"
+            issues.append(Issue.warning(f"canaries.{canary.name}", message, hint, "not-measured"))
+    return issues
