@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from nlapi.cli import console, gateway_state
+from nlapi.cli import console, gateway_keys, gateway_state
 from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
+from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
 from nlapi.cli.gateway_options import (
+    Database,
     DrainDelay,
     DrainTimeout,
     KeepAlive,
@@ -26,6 +28,8 @@ from nlapi.cli.gateway_options import (
     TlsCert,
     TlsClientCa,
     TlsKey,
+    add_audit_entry,
+    database_file,
     read_certificate,
 )
 from nlapi.cli.gateway_state import configured_references, read_configuration
@@ -33,7 +37,6 @@ from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
-from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,8 +52,6 @@ if TYPE_CHECKING:
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 # The name of the token of a gateway that has none.
 FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
-# The author in the audit log of tokens made here, where write access to the database is enough and no token is needed.
-COMMAND_LINE = "command-line"
 
 EXAMPLE = "examples/gateway"
 REFRESH_S = 1.0
@@ -77,12 +78,6 @@ class TokenKind(StrEnum):
     SERVE = "serve"
 
 
-Database = Annotated[
-    Path | None,
-    typer.Option(
-        "--database", metavar="FILE", help="Where revisions and tokens are kept, if not with the user's data."
-    ),
-]
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
@@ -95,7 +90,7 @@ def _make_first_token(access: Access, store: GatewayStore, file: Path | None) ->
 
     if not store.tokens():
         record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
-        add_audit_entry(store, "createToken", record)
+        _add_token_entry(store, "createToken", record)
         _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
 
 
@@ -132,7 +127,7 @@ def token(
     from nlapi.gateway.codec import slug
     from nlapi.gateway.store import GatewayStore
 
-    path = _database_file(database)
+    path = database_file(database)
     store = GatewayStore(path)
     try:
         access = Access(store)
@@ -142,7 +137,7 @@ def token(
                 raise UsageError(
                     f"there is no token {name!r} in {path}", hint="name another one, or another --database"
                 )
-            add_audit_entry(store, "revokeToken", revoked)
+            _add_token_entry(store, "revokeToken", revoked)
             console.note(f"{name} is revoked")
             return
         is_client = kind is TokenKind.SERVE
@@ -151,35 +146,17 @@ def token(
         audience = Audience.SERVE if is_client else Audience.ADMIN
         role = None if is_client else Role(kind)
         record, secret = access.create_token(slug(name), audience, role=role, client=slug(client or ""), days=days)
-        add_audit_entry(store, "createToken", record)
+        _add_token_entry(store, "createToken", record)
         description = f"a token for {name} ({kind}) of the gateway whose database is {path}; it is shown this once:"
         _deliver_secret(secret, token_file, description, SERVE_TOKEN if is_client else TOKEN)
     finally:
         store.close()
 
 
-def add_audit_entry(store: GatewayStore, action: str, token: TokenRecord) -> None:
-    """Add an entry to the gateway's audit log, as changes over HTTP do."""
-    from nlapi.gateway.access import describe_token, format_time, utc_now
-    from nlapi.gateway.store import AuditEntry
+def _add_token_entry(store: GatewayStore, action: str, token: TokenRecord) -> None:
+    from nlapi.gateway.access import describe_token
 
-    entry = AuditEntry(
-        at=format_time(utc_now()),
-        who=COMMAND_LINE,
-        action=action,
-        target="",
-        outcome="done",
-        detail=describe_token(token),
-    )
-    store.add_audit_entry(entry)
-
-
-def _database_file(path: Path | None) -> Path:
-    if path is not None:
-        return path
-    folder = user_folder("data")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / "gateway.db"
+    add_audit_entry(store, action, describe_token(token))
 
 
 @app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
@@ -219,6 +196,10 @@ def serve(
     read_timeout: ReadTimeout = 60,
     drain_timeout: DrainTimeout = 30,
     drain_delay: DrainDelay = 0,
+    routing_keys: RoutingKeys = None,
+    key_lifetime: KeyLifetime = 900,
+    key_audience: KeyAudience = "nlapi",
+    data_plane_url: DataPlaneUrl = None,
     log_format: LogFormatOption = LogFormat.TEXT,
     token_file: TokenFile = None,
     training_log: Annotated[
@@ -265,7 +246,7 @@ def serve(
     if port and probe_port == port:
         raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
-    store = GatewayStore(_database_file(database))
+    store = GatewayStore(database_file(database))
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
         store.claim()
@@ -284,6 +265,7 @@ def serve(
                 keys=allow_key or (),
                 events=events,
                 retention=retention,
+                key_options=KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or ""),
             )
             _make_first_token(gateway.access, store, token_file)
             _run(gateway, host, port, timeouts, probe_port, certificate, events)
@@ -303,6 +285,7 @@ def build_gateway(
     keys: Iterable[str] = (),
     events: EventLog | None = None,
     retention: RetentionPolicy | None = None,
+    key_options: KeyOptions | None = None,
 ) -> Gateway:
     """Return a gateway on a store.
 
@@ -351,6 +334,7 @@ def build_gateway(
         sources=sources,
         events=events,
         retention=retention,
+        **(key_options or KeyOptions()).gateway_arguments(store.path, os.environ),
     )
 
 
@@ -458,5 +442,6 @@ def traffic(
 
 
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
+app.add_typer(gateway_keys.app)
 app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
 app.command(epilog=gateway_state.EXPORT)(gateway_state.export)

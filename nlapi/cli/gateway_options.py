@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi.errors import UsageError
+from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
+    from nlapi.gateway.store import GatewayStore
     from nlapi.gateway.tls import ServerCertificate
+
+# The author in the audit log of what is done here, where write access to the database is enough and no token is needed.
+COMMAND_LINE = "command-line"
 
 
 class LogFormat(StrEnum):
@@ -21,6 +26,12 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+Database = Annotated[
+    Path | None,
+    typer.Option(
+        "--database", metavar="FILE", help="Where revisions and tokens are kept, if not with the user's data."
+    ),
+]
 LogFormatOption = Annotated[
     LogFormat,
     typer.Option(
@@ -93,3 +104,23 @@ def read_certificate(certificate: Path | None, key: Path | None, client_ca: Path
     from nlapi.gateway.tls import CertificateFiles, ServerCertificate
 
     return ServerCertificate(CertificateFiles(certificate=certificate, key=key, client_ca=client_ca))
+
+
+def database_file(path: Path | None) -> Path:
+    """Return the file of a gateway's database: `path`, or that in the user's data folder."""
+    if path is not None:
+        return path
+    folder = user_folder("data")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "gateway.db"
+
+
+def add_audit_entry(store: GatewayStore, action: str, detail: str) -> None:
+    """Add an entry to the gateway's audit log, as changes over HTTP do."""
+    from nlapi.gateway.access import format_time, utc_now
+    from nlapi.gateway.store import AuditEntry
+
+    entry = AuditEntry(
+        at=format_time(utc_now()), who=COMMAND_LINE, action=action, target="", outcome="done", detail=detail
+    )
+    store.add_audit_entry(entry)

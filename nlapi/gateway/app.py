@@ -7,7 +7,7 @@ import gc
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from nlapi.gateway.admin import (
     llm_fronts,
     objective_description,
     revisions,
+    routing,
     system,
     versions,
 )
@@ -42,6 +43,11 @@ from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
+from nlapi.gateway.routing_keys.key_admission import KeyAdmission
+from nlapi.gateway.routing_keys.key_ring import KeyRing
+from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
+from nlapi.gateway.routing_keys.key_verifier import DEFAULT_AUDIENCE, KeyVerifier
+from nlapi.gateway.routing_state import RoutingState
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
 from nlapi.gateway.version_library import VersionLibrary
 from nlapi.gateway.version_sources import SourceFinder
@@ -56,6 +62,7 @@ HANDLERS: Mapping[str, Handler] = {
     **llm_fronts.HANDLERS,
     **versions.HANDLERS,
     **objective_description.HANDLERS,
+    **routing.HANDLERS,
 }
 """operationId -> the function that carries it out."""
 
@@ -80,7 +87,8 @@ class Gateway:
     `hosts` are the host names that it accepts besides those of loopback, `retention` says which old revisions stay,
     `sources` are the prefixes of the URLs that versions may come from. Its lifespan publishes the last revision of the
     store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
-    store that has no revision yet.
+    store that has no revision yet. `keys` sign the routing keys of clients, which send their payloads to
+    `data_plane_url`, or to the gateway itself when it is empty.
     """
 
     def __init__(
@@ -93,6 +101,11 @@ class Gateway:
         sources: Iterable[str] = (),
         events: EventLog | None = None,
         retention: RetentionPolicy | None = None,
+        keys: KeyRing | None = None,
+        key_lifetime_s: int = DEFAULT_LIFETIME_S,
+        key_audience: str = DEFAULT_AUDIENCE,
+        data_plane_url: str = "",
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -101,6 +114,15 @@ class Gateway:
         engine.use_folders(self.library.folder)
         store.on_pruned(lambda remaining: self._prune_artifacts())
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
+        self.routing_state = RoutingState(lambda: self.publisher.current)
+        self.publisher.on_published(self.routing_state.notify)
+        self.data_plane_url = data_plane_url
+        self.keys = keys or KeyRing.beside(store.path, wall_clock=wall_clock)
+        self.key_signer = KeySigner(
+            self.keys, audience=key_audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock
+        )
+        verifier = KeyVerifier(self.keys.verifying_keys, audience=key_audience, wall_clock=wall_clock)
+        self.key_admission = KeyAdmission(self.keys, verifier)
         self.access = Access(store)
         self.traffic = TrafficHistory(engine.metrics.tallies)
         self.loop_lag = EventLoopLag()
@@ -139,6 +161,7 @@ class Gateway:
     def begin_drain(self) -> None:
         """Let the readiness probe fail from now on; requests are served as before."""
         self.is_draining = True
+        self.routing_state.notify()
 
     async def flush(self) -> None:
         """Write every decision so far to the store."""
@@ -179,6 +202,8 @@ class Gateway:
                 body_pending = True
                 abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
                 connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS), abort=abort)
+            elif operation.id in routing.WATCH_OPERATIONS:
+                connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS))
             content = await _read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
             call = ApiCall(
@@ -268,6 +293,7 @@ class Gateway:
                     self._watcher.watch(),
                     self.loop_lag.watch(),
                     self._prune_revisions(),
+                    self.keys.watch(),
                 )
                 tasks = [asyncio.create_task(work) for work in background]
                 await send({"type": "lifespan.startup.complete"})

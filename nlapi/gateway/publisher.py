@@ -113,12 +113,17 @@ class Publisher:
         self._lock = asyncio.Lock()
         self._recent: dict[int, Configuration] = {}
         """the configurations of the last committed revisions by number"""
+        self._published_callbacks: list[Callable[[], None]] = []
         self.current = _compile(INITIAL_CONFIGURATION, 0)
 
     @property
     def revision(self) -> int:
         """The number of the current revision; 0 before the first."""
         return self.current.table.revision
+
+    def on_published(self, callback: Callable[[], None]) -> None:
+        """Call `callback`, in the event loop, after each revision that decides from then on."""
+        self._published_callbacks.append(callback)
 
     async def start(self) -> None:
         """Publish the last committed revision, if there is one, with the versions that can be loaded."""
@@ -410,6 +415,8 @@ class Publisher:
         with self._as_problems():
             await self._engine.publish(table, table.configuration, commit, tolerates)
         self.current = revision
+        for callback in self._published_callbacks:
+            callback()
 
     @contextmanager
     def _as_problems(self) -> Iterator[None]:

@@ -148,10 +148,10 @@ def test_what_serves_an_objective_is_resolved_and_explained(talk: Talk) -> None:
     talk.ok("POST", "/v1/rules", {"name": "brazil", **V8, "when": {"country": ["BR"]}})
     asked = {"context": {"country": "BR"}}
     found = talk.ok("POST", "/v1/objectives/continue-watching/resolve", asked)
-    assert found["routing_key"] == "ranker@v8"
-    assert found["decision"]["rule"] == "brazil"
-    assert talk.as_("web").ok("POST", "/v1/objectives/continue-watching/resolve", asked) == found
-    assert talk.ok("POST", "/v1/objectives/continue-watching/resolve")["routing_key"] == "ranker@v7"
+    assert (found["decision"]["version"], found["decision"]["rule"]) == ("v8", "brazil")
+    web = talk.as_("web").ok("POST", "/v1/objectives/continue-watching/resolve", asked)
+    assert web["decision"] == found["decision"]
+    assert talk.ok("POST", "/v1/objectives/continue-watching/resolve")["decision"]["version"] == "v7"
     told = talk.ok("POST", "/v1/objectives/continue-watching/explain", asked)
     assert told["decision"] == found["decision"]
     assert ("rule", "brazil", "decided") in [(step["kind"], step["name"], step["fate"]) for step in told["steps"]]

@@ -64,9 +64,8 @@ def test_a_canary_is_paused_and_resumed(talk: Talk) -> None:
 
 def test_a_canary_that_is_rolled_back_serves_nobody_from_then_on(talk: Talk) -> None:
     start(talk, percent=100)
-    assert talk.ok("POST", "/v1/objectives/continue-watching/resolve", {"context": {"user": "u"}})[
-        "routing_key"
-    ].endswith("v8")
+    resolved = talk.ok("POST", "/v1/objectives/continue-watching/resolve", {"context": {"user": "u"}})
+    assert resolved["decision"]["version"] == "v8"
     assert talk.ok("POST", "/v1/canaries/ranker-v8/rollback", why="errors doubled")["state"] == "rolled_back"
     assert users(talk) == set()
     assert talk.ok("GET", "/v1/canaries/ranker-v8")["reason"] == "errors doubled"

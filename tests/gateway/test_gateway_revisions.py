@@ -16,8 +16,8 @@ LIMITS = "/v1/clients/web/limits"
 
 
 def served_by(talk: Talk, objective: str = "continue-watching") -> str:
-    key: str = talk.ok("POST", f"/v1/objectives/{objective}/resolve", {"context": {"user": "u1"}})["routing_key"]
-    return key
+    decision = talk.ok("POST", f"/v1/objectives/{objective}/resolve", {"context": {"user": "u1"}})["decision"]
+    return f"{decision['model']}@{decision['version']}"
 
 
 def split(*percents: float) -> list[dict[str, object]]:

@@ -55,6 +55,8 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     name = call.path["objective"]
     if name not in gateway.publisher.current.configuration.objectives:
         name = slug(name)
+    if routing_key := call.headers.get("x-routing-key"):
+        gateway.key_admission.check(routing_key, objective=name, client=call.caller.client)
     connection = call.connection
     body_asks = isinstance(body["input"], dict) and body["input"].get("stream") is True
     # A client that reads both, as one made from the description does, gets what is the same for all versions.
@@ -98,22 +100,6 @@ def _served_event(document: Json) -> bytes:
     except (TypeError, UnicodeEncodeError):
         raise GatewayProblem(502, "the output is not JSON", code="version_failed") from None
     return b"event: served\ndata: " + content + b"\n\n"
-
-
-async def resolve_objective(call: ApiCall) -> ApiResponse:
-    """Return the decision on a request without running a version."""
-    current = call.gateway.publisher.current
-    objective = find_objective(call)
-    decision = current.table.decide(objective.name, *request_context(call, objective))
-    shard = current.configuration.shards.get(decision.shard)
-    shard_location = {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)} if shard else {}
-    body = {
-        "decision": encode_decision(decision),
-        "routing_key": str(decision.version),
-        **shard_location,
-        "objective": KINDS["objective"].encode(objective, False),
-    }
-    return ApiResponse(body=body)
 
 
 async def explain_objective(call: ApiCall) -> ApiResponse:
@@ -239,7 +225,6 @@ def _movement_rows(simulation: Simulation) -> Iterator[Json]:
 
 HANDLERS: dict[str, Handler] = {
     "serveObjective": serve_objective,
-    "resolveObjective": resolve_objective,
     "explainObjective": explain_objective,
     "listDecisions": list_decisions,
     "getDecision": get_decision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +58,10 @@ class KeySigner:
         self._signed: dict[_Identity, SignedKey] = {}
         self.signatures = 0
         """the number of keys that were signed"""
+
+    def seconds_left(self, key: SignedKey) -> int:
+        """Return the whole seconds for which a key is still good."""
+        return max(0, key.expires_at - math.ceil(self._wall_clock()))
 
     def sign(self, decision: Decision, *, client: str, bucket: int, since: int) -> SignedKey:
         """Return a key for a decision. `since` differs for decisions that were made by different rules."""

@@ -1,0 +1,169 @@
+"""`nlapi gateway keys`: list and rotate the keys that sign the routing keys of clients."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, TypedDict
+from urllib.parse import urlsplit
+
+import typer
+
+from nlapi.cli import console
+from nlapi.cli.gateway_options import Database, add_audit_entry, database_file
+from nlapi.cli.options import ListOutput
+from nlapi.cli.table import is_json
+from nlapi.errors import UsageError
+from nlapi.extras import require_extra
+
+if TYPE_CHECKING:
+    from nlapi.gateway.routing_keys.key_ring import KeyRing
+
+app = typer.Typer(
+    name="keys",
+    help="List and rotate the private keys that sign what clients send to the data plane.",
+    no_args_is_help=True,
+    epilog="""nlapi gateway keys list
+nlapi gateway keys rotate
+nlapi gateway keys rotate --overlap 0""",
+)
+
+RoutingKeys = Annotated[
+    str | None,
+    typer.Option(
+        "--routing-keys",
+        metavar="REFERENCE",
+        help="Where the keys that sign routing keys are: file:PATH or env:NAME. If not given, a file beside the database.",
+    ),
+]
+KeyLifetime = Annotated[
+    int,
+    typer.Option(
+        "--key-lifetime",
+        metavar="SECONDS",
+        min=60,
+        max=3600,
+        help="How long a routing key is good, and how long clients go on while this gateway is gone.",
+    ),
+]
+KeyAudience = Annotated[
+    str,
+    typer.Option("--key-audience", metavar="NAME", help="The data plane that routing keys are for, such as production."),
+]
+DataPlaneUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--data-plane-url", metavar="URL", help="Where clients send requests; this gateway itself if not given."
+    ),
+]
+
+
+class GatewayKeyArguments(TypedDict):
+    """The arguments of Gateway that concern routing keys."""
+
+    keys: KeyRing
+    key_lifetime_s: int
+    key_audience: str
+    data_plane_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOptions:
+    """The options of `nlapi gateway serve` that concern routing keys."""
+
+    source: str | None = None
+    lifetime_s: int = 900
+    audience: str = "nlapi"
+    data_plane_url: str = ""
+
+    def gateway_arguments(self, database: str, environment: Mapping[str, str]) -> GatewayKeyArguments:
+        """Return the arguments of Gateway. UsageError when the keys or the URL cannot be used."""
+        parts = urlsplit(self.data_plane_url)
+        if self.data_plane_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+            raise UsageError(
+                f"--data-plane-url {self.data_plane_url} is no http or https URL", hint="such as http://127.0.0.1:10000"
+            )
+        if not self.audience.strip():
+            raise UsageError("--key-audience is empty", hint="name the data plane, such as production")
+        return {
+            "keys": open_ring(self.source, database, environment),
+            "key_lifetime_s": self.lifetime_s,
+            "key_audience": self.audience,
+            "data_plane_url": self.data_plane_url,
+        }
+
+
+def open_ring(source: str | None, database: str, environment: Mapping[str, str], *, creates: bool = True) -> KeyRing:
+    """Return the keys at a reference, or those of a database. UsageError when they cannot be read."""
+    from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
+
+    if source is None and creates:
+        return KeyRing.beside(database)
+    return KeyRing(source or default_source(database), environment=environment)
+
+
+@app.command("list", epilog="nlapi gateway keys list -o json")
+def list_keys(database: Database = None, routing_keys: RoutingKeys = None, output: ListOutput = None) -> None:
+    """List the keys by id, with what each is good for. No private key is shown."""
+    require_extra("gateway", "`nlapi gateway keys`")
+    ring = open_ring(routing_keys, str(database_file(database)), os.environ, creates=False)
+    rows = _key_rows(ring)
+    if is_json(output):
+        console.write(console.format_json(rows))
+        return
+    for row in rows:
+        until = f"  until {row['retires_at']}" if row["retires_at"] else ""
+        console.write(f"{row['kid']}  {row['state']}  from {row['signs_from']}{until}")
+
+
+@app.command(epilog="nlapi gateway keys rotate --overlap 0      # a key that leaked is refused at once")
+def rotate(
+    database: Database = None,
+    routing_keys: RoutingKeys = None,
+    overlap: Annotated[
+        int,
+        typer.Option(
+            "--overlap", min=0, max=86_400, metavar="SECONDS", help="How long the key before is still accepted."
+        ),
+    ] = 3600,
+) -> None:
+    """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it over."""
+    from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
+    from nlapi.gateway.store import GatewayStore
+
+    require_extra("gateway", "`nlapi gateway keys`")
+    path = database_file(database)
+    ring = KeyRing(routing_keys or default_source(str(path)), environment=os.environ, creates=True)
+    ring.rotate(overlap)
+    kid = ring.keys.keys[-1].kid
+    detail = f"routing key {kid}" + (f"; the one before is accepted for {overlap} s" if overlap else "; no other is accepted")
+    # Where only the file of keys is on this machine, there is no log to write to.
+    if path.exists():
+        store = GatewayStore(path)
+        try:
+            add_audit_entry(store, "rotateKeys", detail)
+        finally:
+            store.close()
+    console.note(f"{ring.source}: {detail}")
+
+
+def _key_rows(ring: KeyRing) -> list[dict[str, str]]:
+    from nlapi.gateway.routing_keys.key_set import describe_keys
+
+    states = dict(describe_keys(ring.keys, time.time()))
+    return [
+        {
+            "kid": key.kid,
+            "state": states[key.kid],
+            "signs_from": _format_time(key.signs_from),
+            "retires_at": "" if key.retires_at is None else _format_time(key.retires_at),
+        }
+        for key in ring.keys.keys
+    ]
+
+
+def _format_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,112 @@
+"""The operations for clients that resolve by themselves: resolve, watch the routing, and the public keys."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from xxhash import xxh3_64_hexdigest
+
+from nlapi.gateway.access import Audience
+from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.admin.decisions import find_objective, request_context
+from nlapi.gateway.client_connection import run_while_connected
+from nlapi.gateway.codec import KINDS, Json, encode_decision, slug
+from nlapi.gateway.conditional import is_current, not_modified
+from nlapi.gateway.inference import UpstreamError
+from nlapi.routing.deciding_bucket import deciding_bucket
+from nlapi.routing.model import Configuration, Decision, ShardProtocol
+
+if TYPE_CHECKING:
+    from nlapi.gateway.app import Gateway
+
+# Protocols of shards that a data plane can pass a client's body to. LLMs need the upstream's key, which the gateway has.
+_DIRECT_PROTOCOLS = (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE)
+GATEWAY_PROTOCOL = "gateway"
+"""The protocol of the gateway's own serving: `{"input", "context"}`, answered with output and decision"""
+
+
+async def resolve_objective(call: ApiCall) -> ApiResponse:
+    """Return the decision on a request without running a version, and for a client the key to send it with."""
+    gateway, current = call.gateway, call.gateway.publisher.current
+    objective = find_objective(call)
+    context, client = request_context(call, objective)
+    decision = current.table.decide(objective.name, context, client)
+    since = gateway.routing_state.since(objective.name)
+    body: Json = {
+        "decision": encode_decision(decision),
+        "destination": _destination(gateway, decision, current.configuration),
+        "fields": list(current.table.context_fields(objective.name)),
+        "since": since,
+        "objective": KINDS["objective"].encode(objective, False),
+    }
+    if call.caller.audience is Audience.SERVE:
+        bucket = deciding_bucket(current.configuration, decision, context, client)
+        key = gateway.key_signer.sign(decision, client=client, bucket=bucket, since=since)
+        body |= {"routing_key": key.token, "expires_in": gateway.key_signer.seconds_left(key)}
+    # The addresses of replicas are for operators: a client that goes there by itself passes by its limits.
+    elif shard := current.configuration.shards.get(decision.shard):
+        body |= {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)}
+    return ApiResponse(body=body)
+
+
+def _destination(gateway: Gateway, decision: Decision, configuration: Configuration) -> Json:
+    """Return where a client sends the payload, and in which form; a URL that begins with "/" is the gateway's own."""
+    base, path = gateway.data_plane_url.rstrip("/"), f"/v1/objectives/{decision.objective}"
+    shard = configuration.shards.get(decision.shard)
+    if not base or shard is None or shard.protocol not in _DIRECT_PROTOCOLS:
+        return {"url": f"{base}{path}/serve", "protocol": GATEWAY_PROTOCOL}
+    # A tensor of one element is a number or an array of one, as the version's schema says.
+    version = configuration.versions[decision.version]
+    output = {"output": version.output} if version.output else {}
+    return {"url": f"{base}{path}/infer", "protocol": str(shard.protocol), **output}
+
+
+async def watch_routing(call: ApiCall) -> ApiResponse:
+    """Return the numbers of the objectives' states, or wait until they are others than those of the reader's tag."""
+    wait_s, if_none_match = call.query["wait"], call.headers.get("if-none-match", "")
+    if not wait_s or not if_none_match or call.connection is None:
+        return _routing_response(call, if_none_match)
+    try:
+        return await run_while_connected(call.connection, _changed_routing(call, if_none_match, wait_s))
+    except UpstreamError:  # the client has gone away, and nobody reads the answer
+        return _routing_response(call, if_none_match)
+
+
+async def _changed_routing(call: ApiCall, if_none_match: str, wait_s: float) -> ApiResponse:
+    """Return the first answer that is not the reader's, or a 304 after `wait_s` seconds."""
+    gateway, loop = call.gateway, asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    response = _routing_response(call, if_none_match)
+    while response.status == 304 and not gateway.is_draining:
+        if not await gateway.routing_state.wait(deadline - loop.time()):
+            break
+        response = _routing_response(call, if_none_match)
+    return response
+
+
+def _routing_response(call: ApiCall, if_none_match: str) -> ApiResponse:
+    gateway = call.gateway
+    query = call.query.get("objectives", "")
+    names = [slug(name) for name in query.split(",")] if query else gateway.publisher.current.configuration.objectives
+    numbers = gateway.routing_state.numbers(names)
+    # Of the numbers alone: a revision that changes none of these objectives is no change to this reader.
+    digest = xxh3_64_hexdigest(";".join(f"{name}={number}" for name, number in sorted(numbers.items())))
+    etag = f'"{digest}"'
+    if if_none_match and is_current(if_none_match, etag):
+        return not_modified(etag)
+    return ApiResponse(body={"revision": gateway.publisher.revision, "objectives": numbers}, headers={"ETag": etag})
+
+
+async def get_key_set(call: ApiCall) -> ApiResponse:
+    """Return the public keys that routing keys are verified by."""
+    return ApiResponse(body=call.gateway.keys.public_set())
+
+
+HANDLERS: dict[str, Handler] = {
+    "resolveObjective": resolve_objective,
+    "watchRouting": watch_routing,
+    "getKeySet": get_key_set,
+}
+WATCH_OPERATIONS = frozenset(("watchRouting",))
+"""The operations that may wait for long, and end when their client goes away"""
