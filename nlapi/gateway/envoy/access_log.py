@@ -22,7 +22,7 @@ def access_log(file: str) -> list[Json]:
         **fields,
         "method": "%REQ(:METHOD)%",
         # Without the query, which may hold what belongs in no log.
-        "path": "%PATH(NQ:ORIG)%",
+        "path": "%PATH(NQ:ORIG_OR_PATH)%",
         "status": "%RESPONSE_CODE%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "flags": "%RESPONSE_FLAGS%",

@@ -25,7 +25,7 @@ class ControlPlaneAddress:
 
 
 def bootstrap(node: str, control_plane: ControlPlaneAddress, *, admin_socket: str = "") -> JsonObject:
-    """Return the bootstrap of an Envoy named `node`. `admin_socket` is the path of the socket of its admin interface."""
+    """Return the bootstrap of an Envoy named `node`. `admin_socket` is the path of its admin interface, "" for none."""
     document: JsonObject = {
         "node": {"id": node, "cluster": "nlapi"},
         "dynamic_resources": {

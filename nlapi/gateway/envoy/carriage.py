@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nlapi.gateway.envoy.routes import CarriedShadow, CarriedVersion, CellRoute
+from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
+from nlapi.gateway.envoy.routes import CellRoute
 from nlapi.gateway.envoy.shard_addresses import shard_address
 from nlapi.gateway.routing_keys.cells import RoutingCell
 from nlapi.issue import Issue, Level
@@ -60,9 +61,7 @@ def obstacle(configuration: Configuration, objective: Objective, ref: VersionRef
 
 def carriage(configuration: Configuration, objective: Objective, cells: tuple[RoutingCell, ...]) -> ObjectiveCarriage:
     """Return the routes of an objective, with an Issue for everything that Envoy does not do of it."""
-    targets = {
-        cell.version: _carried_version(configuration, objective, cell.version) for cell in cells
-    }
+    targets = {cell.version: _carried_version(configuration, objective, cell.version) for cell in cells}
     shadows, shadow_issues = _carried_shadows(configuration, objective)
     routes = tuple(
         CellRoute(
@@ -80,7 +79,8 @@ def carriage(configuration: Configuration, objective: Objective, cells: tuple[Ro
     if reasons:
         more = f", and {len(reasons) - 1} more like it" if len(reasons) > 1 else ""
         where, hint = f"objectives.{objective.name}", _HINT.format(objective=objective.name)
-        issues.append(Issue(level=Level.INFO, where=where, message=f"Envoy does not carry all of it to shards: {reasons[0]}{more}", hint=hint, rule="not-carried"))
+        message = f"Envoy does not carry all of it to shards: {reasons[0]}{more}"
+        issues.append(Issue(level=Level.INFO, where=where, message=message, hint=hint, rule="not-carried"))
     if any(target is not None for target in targets.values()):
         issues += shadow_issues
         issues += _unchecked_issues(configuration, objective)

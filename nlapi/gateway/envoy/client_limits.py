@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, typed
+from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, header, typed
 from nlapi.gateway.envoy.key_filter import CLAIMS, METADATA_NAMESPACE
 from nlapi.routing.model import Client
 
 LIMITS_MESSAGE = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 LIMITS_FILTER = "client-limits"
 
-# Requests a second from which on tokens come ten times a second and not one by one: Envoy refuses intervals below 50 ms.
+# Requests a second above which tokens come ten times a second, and not one by one: Envoy takes 50 ms and more.
 _BATCH_RATE = 20.0
 
 
@@ -33,7 +33,7 @@ def limits_filter(clients: Iterable[Client]) -> JsonObject:
         "stat_prefix": "client_limits",
         "filter_enabled": {"default_value": full},
         "filter_enforced": {"default_value": full},
-        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+        "response_headers_to_add": [header("retry-after", "1")],
         # The bucket of requests without a descriptor: so large that it limits nobody.
         "token_bucket": {"max_tokens": 2**31, "tokens_per_fill": 2**31, "fill_interval": "1s"},
         "rate_limits": [{"actions": [_client_action()]}],

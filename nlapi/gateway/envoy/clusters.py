@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from nlapi.gateway.bulkhead import share_limit
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address, typed
+from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
+from nlapi.gateway.envoy.documents import (
+    ADS_SOURCE,
+    Json,
+    JsonObject,
+    duration,
+    extension,
+    socket_address,
+    typed,
+)
 from nlapi.gateway.envoy.options import DataPlaneOptions, ShardCertificates
 from nlapi.gateway.envoy.shard_addresses import Endpoint, ShardAddress
 from nlapi.gateway.shard_client import IDLE_S
@@ -43,7 +52,9 @@ def endpoints_name(shard: str) -> str:
     return f"shard/{shard}"
 
 
-def objective_cluster(objective: Objective, shard: Shard, address: ShardAddress, options: DataPlaneOptions) -> JsonObject:
+def objective_cluster(
+    objective: Objective, shard: Shard, address: ShardAddress, options: DataPlaneOptions
+) -> JsonObject:
     """Return the cluster with which an objective calls a shard."""
     # One for each objective, and not one for the shard: breakers and ejections are those of the cluster, and what one
     # objective causes must not be felt by another (docs/design/040-envoy-data-plane.md).
@@ -56,15 +67,30 @@ def objective_cluster(objective: Objective, shard: Shard, address: ShardAddress,
     }
 
 
-def shadow_cluster(
-    objective: Objective, shadow: str, shard: Shard, address: ShardAddress, options: DataPlaneOptions
-) -> JsonObject:
+def shadow_cluster(objective: Objective, copied: CarriedShadow, options: DataPlaneOptions) -> JsonObject:
     """Return the cluster of the copies of one shadow, which may have few calls in flight."""
-    name = shadow_cluster_name(objective.name, shadow)
+    target = copied.target
+    name = shadow_cluster_name(objective.name, copied.shadow.name)
     return {
-        **_shard_cluster(name, shard, address, options, objective.timeout_ms / 1000),
+        **_shard_cluster(name, target.shard, target.address, options, objective.timeout_ms / 1000),
         "circuit_breakers": _breakers(SHADOW_CALLS, 0),
+        "typed_extension_protocol_options": _http_options(IDLE_S, _copy_filters(target)),
     }
+
+
+def _copy_filters(target: CarriedVersion) -> list[Json]:
+    """Return the filters that make a copy a call of the shadow's version: it comes with the path of the served one."""
+    # No policy of a mirror and no filter for headers may change a path; Lua may. All texts are percent-encoded, and so
+    # have no quote.
+    changes = {":path": target.path, "nlapi-model": target.model, "nlapi-version": target.name}
+    lines = "".join(f'  handle:headers():replace("{name}", "{value}")\n' for name, value in changes.items())
+    code = f"function envoy_on_request(handle)\n{lines}end\n"
+    lua = "envoy.extensions.filters.http.lua.v3.Lua"
+    codec = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+    return [
+        extension("shadow-version", lua, {"default_source_code": {"inline_string": code}}),
+        extension("envoy.filters.http.upstream_codec", codec, {}),
+    ]
 
 
 def gateway_cluster(options: DataPlaneOptions) -> JsonObject:
@@ -172,11 +198,13 @@ def _breakers(calls: int, retries: int) -> JsonObject:
     return {"thresholds": [threshold]}
 
 
-def _http_options(idle_s: float) -> JsonObject:
+def _http_options(idle_s: float, filters: list[Json] | None = None) -> JsonObject:
     options: JsonObject = {
         "common_http_protocol_options": {"idle_timeout": duration(idle_s)},
         "explicit_http_config": {"http_protocol_options": {}},
     }
+    if filters:
+        options["http_filters"] = filters
     name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {name: typed(name, options)}
 
@@ -187,7 +215,10 @@ def _transport_socket(endpoints: tuple[Endpoint, ...], certificates: ShardCertif
         {"san_type": "IP_ADDRESS" if endpoint.is_ip else "DNS", "matcher": {"exact": endpoint.host}}
         for endpoint in endpoints
     ]
-    validation: JsonObject = {"trusted_ca": {"filename": certificates.authorities}, "match_typed_subject_alt_names": names}
+    validation: JsonObject = {
+        "trusted_ca": {"filename": certificates.authorities},
+        "match_typed_subject_alt_names": names,
+    }
     common: JsonObject = {"validation_context": validation, "alpn_protocols": ["http/1.1"]}
     if certificates.certificate and certificates.key:
         common["tls_certificates"] = [

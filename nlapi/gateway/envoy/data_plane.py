@@ -1,4 +1,4 @@
-"""Envoy as the data plane of a gateway: every published revision becomes resources, and what Envoy says becomes issues."""
+"""Envoy as the data plane of a gateway: revisions become resources, and what Envoys refuse becomes issues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nlapi.gateway.envoy.resources import (
 from nlapi.gateway.exposition import escape_label, header_lines
 from nlapi.gateway.routing_keys.cells import list_cells
 from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S, PublicSet
-from nlapi.gateway.routing_keys.key_signer import ISSUER
+from nlapi.gateway.routing_keys.key_verifier import ISSUER
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import DECIDING_KINDS, ConfigurationChanges
 from nlapi.routing.model import Configuration
@@ -136,9 +136,7 @@ class EnvoyDataPlane:
 
     def _encode_extensions(self) -> None:
         settings = KeySettings(public_keys=self._keys.public_set(), issuer=ISSUER, max_lifetime_s=MAX_LIFETIME_S)
-        self._extensions = _encode(
-            extension_resources(settings, self._configuration.clients.values(), self.options)
-        )
+        self._extensions = _encode(extension_resources(settings, self._configuration.clients.values(), self.options))
 
     def _send(self) -> None:
         merged = merge_encoded([self._fixed, self._extensions, *(part.encoded for part in self._parts.values())])
@@ -148,7 +146,7 @@ class EnvoyDataPlane:
         """Wait until this machine's Envoy accepts connections. UsageError when it refuses, or does not in time."""
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while not await self._is_listening():
+                while not await self._is_listening():  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             message = f"Envoy did not serve on {self.url} within {START_TIMEOUT_S:g} s"
@@ -199,7 +197,13 @@ class EnvoyDataPlane:
         objectives: list[Json] = [
             {"name": name, "plane": str(part.carriage.plane)} for name, part in sorted(self._parts.items())
         ]
-        return {"kind": "envoy", "url": self.url, "revision": self._revision, "envoys": envoys, "objectives": objectives}
+        return {
+            "kind": "envoy",
+            "url": self.url,
+            "revision": self._revision,
+            "envoys": envoys,
+            "objectives": objectives,
+        }
 
     def metric_lines(self) -> Iterator[str]:
         """Yield the metrics of the data plane in the Prometheus text format."""
@@ -209,7 +213,7 @@ class EnvoyDataPlane:
         yield from header_lines("nlapi_envoy_revision", "gauge", "The revision that an Envoy has.")
         for envoy in envoys:
             yield f'nlapi_envoy_revision{{node="{escape_label(envoy.node)}"}} {envoy.revision}'
-        yield from header_lines("nlapi_envoy_refused", "gauge", "Kinds of resources of which an Envoy refused the last.")
+        yield from header_lines("nlapi_envoy_refused", "gauge", "Types of which an Envoy refused the last resource.")
         for envoy in envoys:
             yield f'nlapi_envoy_refused{{node="{escape_label(envoy.node)}"}} {len(envoy.rejections)}'
         yield from header_lines("nlapi_envoy_refusals_total", "counter", "Responses that Envoys refused.")

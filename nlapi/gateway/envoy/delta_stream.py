@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nlapi.gateway.envoy.messages import EncodedResource
-from nlapi.gateway.envoy.resources import CLUSTER, LISTENERS, RESOURCE_TYPES, SCOPE, EncodedResources
+from nlapi.gateway.envoy.resources import CLUSTER, ENDPOINTS, LISTENERS, RESOURCE_TYPES, SCOPE, EncodedResources
 
 # xDS: a first request for these types that names nothing is for all of them.
 _WILDCARD_TYPES = frozenset((CLUSTER, LISTENERS, SCOPE))
+# Sent together, so that 1,000 clusters take no 1,000 round trips; Envoy names those that it refuses. Of the others it
+# refuses a whole response without a name, so each has a response of its own.
+_BATCHED_TYPES = frozenset((CLUSTER, ENDPOINTS, SCOPE))
 _WILDCARD = "*"
 _ABSENT = ""
 """the version of a resource that Envoy knows not to be there"""
@@ -87,9 +90,7 @@ class DeltaStream:
         """Take a request in, and return the rejection if it is one."""
         subscription = self._subscriptions.get(request.type_url)
         if subscription is None:
-            subscription = self._subscriptions[request.type_url] = _Subscription(
-                versions=dict(request.known_versions)
-            )
+            subscription = self._subscriptions[request.type_url] = _Subscription(versions=dict(request.known_versions))
             if request.type_url in _WILDCARD_TYPES and not request.subscribe:
                 subscription.names.add(_WILDCARD)
         for name in request.subscribe:
@@ -149,6 +150,8 @@ class DeltaStream:
         if not changed and not removed and not subscription.awaits_empty:
             return None
         subscription.is_answered = True
+        if type_url not in _BATCHED_TYPES:
+            changed, removed = (changed[:1], ()) if changed else ((), removed)
         self._nonces += 1
         response = DeltaResponse(type_url=type_url, nonce=str(self._nonces), resources=changed, removed=removed)
         subscription.versions |= {resource.name: resource.version for resource in changed}

@@ -72,8 +72,8 @@ async def check_envoy(program: Path) -> EnvoyVersion:
 class EnvoyProcess:
     """An Envoy that runs until it is stopped; one that ends by itself is started again.
 
-    Create and stop it in one event loop, whose thread has to live as long: this build of Envoy dies with the thread that
-    started it.
+    Create and stop it in one event loop, whose thread has to live as long: this build of Envoy dies with the thread
+    that started it.
     """
 
     def __init__(

@@ -35,4 +35,8 @@ def parse_version(text: str) -> EnvoyVersion:
 
 def age_problem(version: EnvoyVersion) -> str:
     """Return why a version cannot be used, or "" when it can."""
-    return f"Envoy {version} is too old: {OLDEST_VERSION} is the oldest that can be used" if version < OLDEST_VERSION else ""
+    return (
+        f"Envoy {version} is too old: {OLDEST_VERSION} is the oldest that can be used"
+        if version < OLDEST_VERSION
+        else ""
+    )

@@ -90,9 +90,5 @@ def repeated_key_filter() -> JsonObject:
 def _header_contains(name: str, text: str) -> JsonObject:
     """Return the expression `request.headers[name].contains(text)`, parsed: Envoy takes no text of CEL here."""
     headers: JsonObject = {"select_expr": {"operand": {"ident_expr": {"name": "request"}}, "field": "headers"}}
-    value: JsonObject = {
-        "call_expr": {"function": "_[_]", "args": [headers, {"const_expr": {"string_value": name}}]}
-    }
-    return {
-        "call_expr": {"target": value, "function": "contains", "args": [{"const_expr": {"string_value": text}}]}
-    }
+    value: JsonObject = {"call_expr": {"function": "_[_]", "args": [headers, {"const_expr": {"string_value": name}}]}}
+    return {"call_expr": {"target": value, "function": "contains", "args": [{"const_expr": {"string_value": text}}]}}

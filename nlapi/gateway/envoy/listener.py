@@ -7,6 +7,7 @@ from nlapi.gateway.envoy.client_limits import limits_filter_reference
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address
 from nlapi.gateway.envoy.health import readiness_filter
 from nlapi.gateway.envoy.key_filter import key_filter_reference, repeated_key_filter
+from nlapi.gateway.envoy.local_replies import local_replies
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
 from nlapi.gateway.envoy.routes import CELL_HEADER, OBJECTIVE_HEADER, scoped_routes
 
@@ -42,7 +43,12 @@ def listener(options: DataPlaneOptions) -> JsonObject:
 
 
 def _connection_manager(options: DataPlaneOptions) -> JsonObject:
-    router = extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", {})
+    # Without Envoy's own headers: they would show shards the clients' paths, and clients the shards' times.
+    router = extension(
+        "envoy.filters.http.router",
+        "envoy.extensions.filters.http.router.v3.Router",
+        {"suppress_envoy_headers": True},
+    )
     filters: list[Json] = [
         readiness_filter(),
         repeated_key_filter(),
@@ -72,7 +78,7 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
         "server_header_transformation": "PASS_THROUGH",
         "drain_timeout": "1s",
         "access_log": access_log(options.access_log),
-        "local_reply_config": _local_replies(),
+        "local_reply_config": local_replies(),
     }
 
 
@@ -81,17 +87,6 @@ def _stripped_headers() -> JsonObject:
     mutations: list[Json] = [{"remove": name} for name in (OBJECTIVE_HEADER, CELL_HEADER)]
     message = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
     return extension("stripped-headers", message, {"mutations": mutations})
-
-
-def _local_replies() -> JsonObject:
-    """Return Envoy's own refusals as problem details (RFC 9457), as those of the gateway are."""
-    body: dict[str, Json] = {
-        "type": "about:blank",
-        "status": "%RESPONSE_CODE%",
-        "title": "%RESPONSE_CODE_DETAILS%",
-        "detail": "%LOCAL_REPLY_BODY%",
-    }
-    return {"body_format": {"json_format": body, "content_type": "application/problem+json"}}
 
 
 def _transport_socket(certificate: ListenerCertificate) -> JsonObject:
@@ -122,9 +117,7 @@ def listener_secrets(certificate: ListenerCertificate | None) -> dict[str, JsonO
         "private_key": {"filename": certificate.key},
         "watched_directory": {"path": _folder(certificate.certificate)},
     }
-    secrets: dict[str, JsonObject] = {
-        CERTIFICATE_SECRET: {"name": CERTIFICATE_SECRET, "tls_certificate": files}
-    }
+    secrets: dict[str, JsonObject] = {CERTIFICATE_SECRET: {"name": CERTIFICATE_SECRET, "tls_certificate": files}}
     if certificate.client_authorities:
         validation: JsonObject = {
             "trusted_ca": {"filename": certificate.client_authorities},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from nlapi.gateway.envoy.carriage import ObjectiveCarriage
+from nlapi.gateway.envoy.carried import CarriedVersion
 from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, limits_filter
 from nlapi.gateway.envoy.clusters import (
     GATEWAY_CLUSTER,
@@ -23,7 +24,7 @@ from nlapi.gateway.envoy.key_filter import KEY_FILTER, key_filter
 from nlapi.gateway.envoy.listener import LISTENER, listener, listener_secrets
 from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.options import DataPlaneOptions
-from nlapi.gateway.envoy.routes import CarriedVersion, route_configuration, scope
+from nlapi.gateway.envoy.routes import route_configuration, scope
 from nlapi.routing.model import Client
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
@@ -87,9 +88,9 @@ def objective_resources(carriage: ObjectiveCarriage, options: DataPlaneOptions) 
             clusters[name] = objective_cluster(objective, shard, cell.carried.address, options)
             add_endpoints(cell.carried)
         for copied in cell.shadows:
-            shard = copied.target.shard
-            name = shadow_cluster_name(objective.name, copied.shadow.name)
-            clusters[name] = shadow_cluster(objective, copied.shadow.name, shard, copied.target.address, options)
+            clusters[shadow_cluster_name(objective.name, copied.shadow.name)] = shadow_cluster(
+                objective, copied, options
+            )
             add_endpoints(copied.target)
     return {
         CLUSTER: clusters,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote
 
+from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
 from nlapi.gateway.envoy.clusters import GATEWAY_CLUSTER, cluster_name, shadow_cluster_name
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, header, typed
-from nlapi.gateway.envoy.shard_addresses import ShardAddress
+from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, header
 from nlapi.gateway.shards import MAX_ATTEMPTS
-from nlapi.routing.model import Objective, Shadow, Shard, ShardProtocol, Version
+from nlapi.routing.model import Objective, Shadow
 
 KEY_HEADER = "x-routing-key"
 OBJECTIVE_HEADER = "x-nlapi-objective"
@@ -24,37 +23,6 @@ RETRY_BODY_BYTES = 4 * 2**20
 # What certainly was not carried out: safe to send elsewhere, whatever the objective does.
 _RETRY_UNSENT = "connect-failure,refused-stream,reset-before-request"
 _RETRY_IDEMPOTENT = "5xx,reset,connect-failure,refused-stream,retriable-status-codes"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarriedVersion:
-    """A version on a shard that Envoy reaches by itself."""
-
-    version: Version
-    shard: Shard
-    address: ShardAddress
-
-    @property
-    def path(self) -> str:
-        """The path of its calls at the shard."""
-        if self.shard.protocol is not ShardProtocol.OPEN_INFERENCE:
-            return self.address.path or "/"
-        model, name = quote(self.version.model, safe=""), quote(self.version.name, safe="")
-        return f"{self.address.path}/v2/models/{model}/versions/{name}/infer"
-
-    @property
-    def headers(self) -> list[Json]:
-        """The headers that name the version to the shard, as the embedded engine sends them."""
-        model, name = quote(self.version.model, safe=""), quote(self.version.name, safe="")
-        return [header("nlapi-model", model), header("nlapi-version", name)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarriedShadow:
-    """A shadow whose copies Envoy sends."""
-
-    shadow: Shadow
-    target: CarriedVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +58,7 @@ def route_configuration(objective: Objective, cells: Iterable[CellRoute]) -> Jso
     """Return the routes of one objective."""
     entries: dict[str, Json] = {entry.cell: _cell_action(objective, entry) for entry in cells}
     tree: JsonObject = {
-        "input": extension(
-            "cell", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": CELL_HEADER}
-        ),
+        "input": extension("cell", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": CELL_HEADER}),
         "exact_match_map": {"map": entries},
     }
     host: JsonObject = {"name": objective.name, "domains": ["*"]}
@@ -122,7 +88,7 @@ def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion)
         "retry_policy": _retry_policy(objective),
     }
     if entry.shadows:
-        action["request_mirror_policies"] = [_mirror(objective, copied) for copied in entry.shadows]
+        action["request_mirror_policies"] = [_mirror(objective, copied.shadow) for copied in entry.shadows]
     return {
         "name": f"{objective.name}/{entry.cell}",
         "match": _match(infer_path(objective.name)),
@@ -171,21 +137,12 @@ def _retry_policy(objective: Objective) -> JsonObject:
     return policy
 
 
-def _mirror(objective: Objective, copied: CarriedShadow) -> JsonObject:
-    shadow = copied.shadow
+def _mirror(objective: Objective, shadow: Shadow) -> JsonObject:
     fraction: JsonObject = {"numerator": round(shadow.percent * 100), "denominator": "TEN_THOUSAND"}
-    path: JsonObject = {
-        "append": {
-            "header": {"key": ":path", "value": copied.target.path.replace("%", "%%")},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }
-    }
-    names: list[Json] = [{"append": item} for item in copied.target.headers]
     return {
         "cluster": shadow_cluster_name(objective.name, shadow.name),
         "runtime_fraction": {"default_value": fraction},
         "disable_shadow_host_suffix_append": True,
-        "request_headers_mutations": [path, *names],
     }
 
 
@@ -193,11 +150,7 @@ def scoped_routes() -> JsonObject:
     """Return how the listener finds the routes: by the objective that the key was signed for."""
     return {
         "name": "objectives",
-        "scope_key_builder": {
-            "fragments": [{"header_value_extractor": {"name": OBJECTIVE_HEADER, "index": 0}}]
-        },
+        "scope_key_builder": {"fragments": [{"header_value_extractor": {"name": OBJECTIVE_HEADER, "index": 0}}]},
         "rds_config_source": ADS_SOURCE,
         "scoped_rds": {"scoped_rds_config_source": ADS_SOURCE},
     }
-
-
