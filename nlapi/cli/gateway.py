@@ -32,6 +32,22 @@ from nlapi.cli.gateway_options import (
     database_file,
     read_certificate,
 )
+from nlapi.cli.gateway_planes import (
+    ENVOY_PORT,
+    AccessLog,
+    DataPlaneKind,
+    DataPlaneOption,
+    EnvoyHost,
+    EnvoyLog,
+    EnvoyPort,
+    EnvoyProgram,
+    EnvoyWorkers,
+    PlaneOptions,
+    ShardCa,
+    ShardCert,
+    ShardKey,
+    serve_plane,
+)
 from nlapi.cli.gateway_state import configured_references, read_configuration
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
@@ -200,6 +216,16 @@ def serve(
     key_lifetime: KeyLifetime = 900,
     key_audience: KeyAudience = "nlapi",
     data_plane_url: DataPlaneUrl = None,
+    data_plane: DataPlaneOption = DataPlaneKind.EMBEDDED,
+    envoy: EnvoyProgram = None,
+    envoy_host: EnvoyHost = "127.0.0.1",
+    envoy_port: EnvoyPort = ENVOY_PORT,
+    envoy_workers: EnvoyWorkers = 0,
+    envoy_log: EnvoyLog = None,
+    envoy_access_log: AccessLog = None,
+    shard_ca: ShardCa = None,
+    shard_cert: ShardCert = None,
+    shard_key: ShardKey = None,
     log_format: LogFormatOption = LogFormat.TEXT,
     token_file: TokenFile = None,
     training_log: Annotated[
@@ -246,6 +272,17 @@ def serve(
     if port and probe_port == port:
         raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
+    plane = serve_plane(
+        data_plane,
+        tls=(tls_cert, tls_key, tls_client_ca),
+        shard_files=(shard_ca, shard_cert, shard_key),
+        host=envoy_host,
+        port=envoy_port,
+        program=envoy,
+        workers=envoy_workers,
+        log=envoy_log,
+        access_log=envoy_access_log,
+    )
     store = GatewayStore(database_file(database))
     try:
         # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
@@ -268,7 +305,7 @@ def serve(
                 key_options=KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or ""),
             )
             _make_first_token(gateway.access, store, token_file)
-            _run(gateway, host, port, timeouts, probe_port, certificate, events)
+            _run(gateway, host, port, timeouts, probe_port, certificate, events, plane, key_audience)
     finally:
         store.close()
 
@@ -346,6 +383,8 @@ def _run(
     probe_port: int | None,
     certificate: ServerCertificate | None,
     events: EventLog | None,
+    plane: PlaneOptions | None = None,
+    audience: str = "",
 ) -> None:
     """Serve until it is stopped, or raise the error that prevented the start."""
     from nlapi.gateway.server import serve as run
@@ -370,6 +409,8 @@ def _run(
             probe_port=probe_port,
             on_drain=on_drain,
             certificate=certificate,
+            on_bound=lambda url: plane.attach(gateway, url, audience, timeouts) if plane else None,
+            before_close=gateway.close_data_plane,
         )
     except SystemExit:
         # uvicorn exits by itself when start-up fails, without the cause.

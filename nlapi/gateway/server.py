@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -173,10 +173,13 @@ def serve(
     probe_port: int | None = None,
     on_drain: Callable[[], None] = lambda: None,
     certificate: ServerCertificate | None = None,
+    on_bound: Callable[[str], None] = lambda url: None,
+    before_close: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and end the application's lifespan.
 
-    `ready` is called with the base URL when the server accepts requests, `on_drain` when it begins to stop.
+    `on_bound` is called with the base URL before the application starts, `ready` when the server accepts requests,
+    `on_drain` when it begins to stop, and `before_close` is awaited while it still accepts.
     `probe_port` is a second port that answers probes alone, from before the start of the application until its end.
     Port 0 is any free port. A server with a `certificate` speaks TLS, and SIGHUP reloads it. UsageError when a port is
     in use.
@@ -189,6 +192,7 @@ def serve(
         _open_probe_listener(host, probe_port) as probe_listener,
     ):
         listener.listen(BACKLOG)
+        on_bound(url)
         server = _GatewayServer(
             _build_config(draining_app, timeouts, certificate=certificate),
             on_ready=lambda: ready(url) if ready else None,
@@ -196,6 +200,7 @@ def serve(
             on_drain=on_drain,
             timeouts=timeouts,
             certificate=certificate,
+            before_close=before_close,
             probes=ProbeServer(app, probe_listener, timeouts) if probe_listener else None,
         )
         server.run(sockets=[listener])
@@ -303,8 +308,10 @@ class _GatewayServer(uvicorn.Server):
         on_drain: Callable[[], None] = lambda: None,
         certificate: ServerCertificate | None = None,
         probes: ProbeServer | None = None,
+        before_close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(config)
+        self._before_close = before_close
         self._on_ready = on_ready
         self._draining_app = draining_app
         self._on_drain = on_drain
@@ -318,6 +325,8 @@ class _GatewayServer(uvicorn.Server):
         if self._draining_app:
             self._on_drain()
             await self._wait(self._drain_delay_s, lambda: True)
+            if self._before_close is not None:
+                await self._before_close()
             self._draining_app.is_closing = True
             # The listener closes first: going on to accept meanwhile lost seven requests.
             for listener in (*self.servers, *(sockets or ())):

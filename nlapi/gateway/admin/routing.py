@@ -54,7 +54,11 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
     """Return where a client sends the payload, and in which form; a URL that begins with "/" is the gateway's own."""
     base, path = gateway.data_plane_url.rstrip("/"), f"/v1/objectives/{decision.objective}"
     shard = configuration.shards.get(decision.shard)
-    if not base or shard is None or shard.protocol not in _DIRECT_PROTOCOLS:
+    plane, objective = gateway.data_plane, configuration.objectives[decision.objective]
+    is_carried = shard is not None and shard.protocol in _DIRECT_PROTOCOLS
+    if plane is not None:
+        is_carried = plane.carries(configuration, objective, decision.version)
+    if not base or shard is None or not is_carried:
         return {"url": f"{base}{path}/serve", "protocol": GATEWAY_PROTOCOL}
     # A tensor of one element is a number or an array of one, as the version's schema says.
     version = configuration.versions[decision.version]

@@ -134,7 +134,19 @@ async def get_metrics(call: ApiCall) -> ApiResponse:
     gateway = call.gateway
     text = gateway.engine.metrics.prometheus_text()
     process_text = "\n".join([*gateway.loop_lag.lines(), *process_lines(), ""])
-    return ApiResponse(body=text + process_text, media_type=CONTENT_TYPE)
+    plane_text = "\n".join([*gateway.data_plane.metric_lines(), ""]) if gateway.data_plane is not None else ""
+    return ApiResponse(body=text + process_text + plane_text, media_type=CONTENT_TYPE)
+
+
+async def get_data_plane(call: ApiCall) -> ApiResponse:
+    """Return what carries the payloads, and which objectives it carries."""
+    gateway = call.gateway
+    if gateway.data_plane is not None:
+        return ApiResponse(body=gateway.data_plane.status())
+    names = sorted(gateway.publisher.current.configuration.objectives)
+    objectives = [{"name": name, "plane": "gateway"} for name in names]
+    state = {"kind": "embedded", "revision": gateway.publisher.revision}
+    return ApiResponse(body={**state, "envoys": [], "objectives": objectives})
 
 
 async def get_description(call: ApiCall) -> ApiResponse:
@@ -154,5 +166,6 @@ HANDLERS: dict[str, Handler] = {
     "probeLiveness": get_probe,
     "probeReadiness": get_probe,
     "getMetrics": get_metrics,
+    "getDataPlane": get_data_plane,
     "getDescription": get_description,
 }

@@ -215,10 +215,9 @@ def _transport_socket(endpoints: tuple[Endpoint, ...], certificates: ShardCertif
         {"san_type": "IP_ADDRESS" if endpoint.is_ip else "DNS", "matcher": {"exact": endpoint.host}}
         for endpoint in endpoints
     ]
-    validation: JsonObject = {
-        "trusted_ca": {"filename": certificates.authorities},
-        "match_typed_subject_alt_names": names,
-    }
+    validation: JsonObject = {"trusted_ca": {"filename": certificates.authorities}}
+    if not certificates.is_pinned:
+        validation["match_typed_subject_alt_names"] = names
     common: JsonObject = {"validation_context": validation, "alpn_protocols": ["http/1.1"]}
     if certificates.certificate and certificates.key:
         common["tls_certificates"] = [

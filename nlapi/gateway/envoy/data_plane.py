@@ -10,7 +10,7 @@ from typing import Protocol
 
 from nlapi.errors import UsageError
 from nlapi.gateway.envoy.ads_server import AdsServer, ConnectedEnvoy
-from nlapi.gateway.envoy.carriage import ObjectiveCarriage, Plane, carriage, client_issues
+from nlapi.gateway.envoy.carriage import ObjectiveCarriage, Plane, carriage, client_issues, obstacle
 from nlapi.gateway.envoy.delta_stream import Rejection
 from nlapi.gateway.envoy.documents import Json, JsonObject
 from nlapi.gateway.envoy.envoy_process import EnvoyProcess
@@ -31,7 +31,8 @@ from nlapi.gateway.routing_keys.key_set import MAX_LIFETIME_S, PublicSet
 from nlapi.gateway.routing_keys.key_verifier import ISSUER
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import DECIDING_KINDS, ConfigurationChanges
-from nlapi.routing.model import Configuration
+from nlapi.routing.model import Configuration, Objective, VersionRef
+from nlapi.serving import open_listener
 
 # Seconds that an Envoy of this machine has to start and take its first configuration; 0.1 to 0.5 s on an idle one.
 START_TIMEOUT_S = 30.0
@@ -89,6 +90,10 @@ class EnvoyDataPlane:
 
         UsageError when a port is in use, or Envoy refuses its first configuration.
         """
+        if self._process is not None:
+            # Envoy would say so too, but only in its log and after its start.
+            with open_listener(self.options.host, self.options.port):
+                pass
         self._fixed = _encode(fixed_resources(self.options))
         self.renew_keys()
         await self.control.start()
@@ -166,6 +171,10 @@ class EnvoyDataPlane:
             return False
         writer.close()
         return True
+
+    def carries(self, configuration: Configuration, objective: Objective, version: VersionRef) -> bool:
+        """Return whether Envoy calls the shard of a version; if not, it passes the calls to the gateway."""
+        return not obstacle(configuration, objective, version)
 
     def issues(self) -> list[Issue]:
         """Return what is wrong between this gateway and its Envoys, and what Envoy does not do of the configuration."""

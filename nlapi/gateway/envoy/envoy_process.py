@@ -106,7 +106,8 @@ class EnvoyProcess:
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
     async def start(self) -> None:
-        """Start it, and watch it from now on."""
+        """Start it, and watch it from now on. UsageError when the program is no Envoy, or one that is too old."""
+        await check_envoy(self._program)
         # Short: the path of a socket may have 107 bytes. Mode 0700.
         self._folder = tempfile.TemporaryDirectory(prefix="nlapi-envoy-")
         file = self._file("bootstrap.json")

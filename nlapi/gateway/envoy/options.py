@@ -19,6 +19,8 @@ class ShardCertificates:
     authorities: str = field(default_factory=system_authorities)
     certificate: str = ""
     key: str = ""
+    is_pinned: bool = False
+    """whether `authorities` is the very certificate of the other side, whatever names are in it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
