@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from nlapi.cli import console, gateway_keys, gateway_state
+from nlapi.cli import console, control_plane, gateway_keys, gateway_state
 from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
 from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
 from nlapi.cli.gateway_options import (
@@ -42,12 +42,12 @@ from nlapi.cli.gateway_planes import (
     EnvoyPort,
     EnvoyProgram,
     EnvoyWorkers,
-    PlaneOptions,
     ShardCa,
     ShardCert,
     ShardKey,
     serve_plane,
 )
+from nlapi.cli.gateway_run import run_gateway
 from nlapi.cli.gateway_state import configured_references, read_configuration
 from nlapi.cli.options import FLAG, Auth, ListOutput
 from nlapi.cli.table import is_json
@@ -61,9 +61,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.revision_history import RetentionPolicy
-    from nlapi.gateway.server import ServerTimeouts
     from nlapi.gateway.store import GatewayStore, TokenRecord
-    from nlapi.gateway.tls import ServerCertificate
 
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 # The name of the token of a gateway that has none.
@@ -100,7 +98,7 @@ TokenFile = Annotated[
 ]
 
 
-def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
+def make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
     """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
 
@@ -304,8 +302,8 @@ def serve(
                 retention=retention,
                 key_options=KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or ""),
             )
-            _make_first_token(gateway.access, store, token_file)
-            _run(gateway, host, port, timeouts, probe_port, certificate, events, plane, key_audience)
+            make_first_token(gateway.access, store, token_file)
+            run_gateway(gateway, host, port, timeouts, probe_port, certificate, events, plane, key_audience)
     finally:
         store.close()
 
@@ -375,62 +373,6 @@ def build_gateway(
     )
 
 
-def _run(
-    gateway: Gateway,
-    host: str,
-    port: int,
-    timeouts: ServerTimeouts,
-    probe_port: int | None,
-    certificate: ServerCertificate | None,
-    events: EventLog | None,
-    plane: PlaneOptions | None = None,
-    audience: str = "",
-) -> None:
-    """Serve until it is stopped, or raise the error that prevented the start."""
-    from nlapi.gateway.server import serve as run
-
-    def on_ready(url: str) -> None:
-        _ready(url, notes=events is None)
-        if events:
-            events.write("ready", {"url": url, "revision": gateway.publisher.revision})
-
-    def on_drain() -> None:
-        gateway.begin_drain()
-        if events:
-            events.write("draining", {"requests_in_flight": gateway.engine.in_flight})
-
-    try:
-        run(
-            gateway,
-            host=host,
-            port=port,
-            ready=on_ready,
-            timeouts=timeouts,
-            probe_port=probe_port,
-            on_drain=on_drain,
-            certificate=certificate,
-            on_bound=lambda url: plane.attach(gateway, url, audience, timeouts) if plane else None,
-            before_close=gateway.close_data_plane,
-        )
-    except SystemExit:
-        # uvicorn exits by itself when start-up fails, without the cause.
-        if gateway.failure is None:
-            raise
-    if gateway.failure is not None:
-        raise gateway.failure
-
-
-def _ready(url: str, *, notes: bool) -> None:
-    # The URL alone on standard output, for a script that waits for it.
-    console.write(url)
-    sys.stdout.flush()
-    if not notes:
-        return
-    console.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
-    console.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
-    console.note(f"  nlapi gateway status --base-url {url}")
-
-
 app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
 
 
@@ -484,5 +426,6 @@ def traffic(
 
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
 app.add_typer(gateway_keys.app)
+app.command("control-plane", epilog=control_plane.EXAMPLE)(control_plane.control_plane)
 app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
 app.command(epilog=gateway_state.EXPORT)(gateway_state.export)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -58,7 +58,9 @@ EnvoyLog = Annotated[
 AccessLog = Annotated[
     str | None,
     typer.Option(
-        "--envoy-access-log", metavar="FILE", help="Where Envoy writes a line of JSON for each request, with its decision."
+        "--envoy-access-log",
+        metavar="FILE",
+        help="Where Envoy writes a line of JSON for each request, with its decision.",
     ),
 ]
 ShardCa = Annotated[
@@ -114,11 +116,14 @@ class PlaneOptions:
     gateway_authorities: str = ""
     """the file with the certificate of the gateway where it speaks TLS"""
     bootstrap_file: Path | None = None
-    envoy_files: dict[str, str] = field(default_factory=dict)
-    """the files of mTLS with the control plane at Envoy: authorities, certificate, key"""
+    envoy_folder: str = ""
+    """the folder at Envoy with ca.crt, tls.crt and tls.key for mTLS with the control plane"""
 
     def attach(self, gateway: Gateway, url: str, audience: str, timeouts: ServerTimeouts) -> None:
         """Give a gateway, which listens at `url`, its data plane. UsageError when an option cannot be used."""
+        if self.runs_envoy:
+            # Read when grpc is imported; else it writes a line for each process that is started.
+            os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
         from nlapi.gateway.envoy.ads_server import AdsServer
         from nlapi.gateway.envoy.bootstrap import ControlPlaneAddress, bootstrap
         from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
@@ -128,8 +133,6 @@ class PlaneOptions:
         control = AdsServer(self.control_host, self.control_port, credentials=credentials)
         process = None
         if self.runs_envoy:
-            # Else gRPC writes a line for each process that is started.
-            os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
             process = EnvoyProcess(
                 find_envoy(self.program),
                 lambda admin: bootstrap(
@@ -142,7 +145,14 @@ class PlaneOptions:
         options = self._plane_options(url, audience, timeouts)
         gateway.use_data_plane(EnvoyDataPlane(options, control, gateway.keys, process))
         if self.bootstrap_file is not None:
-            address = ControlPlaneAddress(host=self.control_host, port=self.control_port, **self.envoy_files)
+            folder = self.envoy_folder
+            address = ControlPlaneAddress(
+                host=self.control_host,
+                port=self.control_port,
+                authorities=f"{folder}/ca.crt" if folder else "",
+                certificate=f"{folder}/tls.crt" if folder else "",
+                key=f"{folder}/tls.key" if folder else "",
+            )
             _write_bootstrap(self.bootstrap_file, json.dumps(bootstrap("envoy-1", address), indent=2))
 
     def _plane_options(self, url: str, audience: str, timeouts: ServerTimeouts) -> DataPlaneOptions:

@@ -120,9 +120,7 @@ class Gateway:
         self.data_plane: DataPlane | None = None
         self.data_plane_url = data_plane_url
         self.keys = keys or KeyRing.beside(store.path, wall_clock=wall_clock)
-        self.key_signer = KeySigner(
-            self.keys, audience=key_audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock
-        )
+        self.key_signer = KeySigner(self.keys, audience=key_audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock)
         verifier = KeyVerifier(self.keys.verifying_keys, audience=key_audience, wall_clock=wall_clock)
         self.key_admission = KeyAdmission(self.keys, verifier)
         self.access = Access(store)
