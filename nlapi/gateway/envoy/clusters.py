@@ -47,11 +47,6 @@ def shadow_cluster_name(objective: str, shadow: str) -> str:
     return f"{objective}/{shadow}/shadow"
 
 
-def endpoints_name(shard: str) -> str:
-    """Return the name of the EDS resource of a shard, which all of its clusters share."""
-    return f"shard/{shard}"
-
-
 def objective_cluster(
     objective: Objective, shard: Shard, address: ShardAddress, options: DataPlaneOptions
 ) -> JsonObject:
@@ -111,9 +106,11 @@ def gateway_cluster(options: DataPlaneOptions) -> JsonObject:
     }
 
 
-def endpoint_assignment(shard: Shard, address: ShardAddress) -> JsonObject:
-    """Return the EDS resource of a shard."""
-    return _load_assignment(endpoints_name(shard.name), address.endpoints)
+def endpoint_assignment(cluster: str, address: ShardAddress) -> JsonObject:
+    """Return the EDS resource of a cluster."""
+    # One for each cluster, and none for the shard: a second cluster of a resource that Envoy has already waits 15 s for
+    # it and gets nothing.
+    return _load_assignment(cluster, address.endpoints)
 
 
 def _shard_cluster(
@@ -122,7 +119,7 @@ def _shard_cluster(
     transport = _transport_socket(address.endpoints, options.shard_certificates) if address.is_tls else {}
     return {
         "name": name,
-        **_discovery(shard, address),
+        **_discovery(name, address),
         "connect_timeout": duration(timeout_s * CONNECT_TIME_SHARE),
         "lb_policy": "LEAST_REQUEST",
         # Fewer than half healthy would be a "panic" in which failed replicas get requests again: 234 of 322 failed for
@@ -135,12 +132,11 @@ def _shard_cluster(
     }
 
 
-def _discovery(shard: Shard, address: ShardAddress) -> JsonObject:
+def _discovery(cluster: str, address: ShardAddress) -> JsonObject:
     if not address.needs_dns:
-        config: JsonObject = {"eds_config": ADS_SOURCE, "service_name": endpoints_name(shard.name)}
-        return {"type": "EDS", "eds_cluster_config": config}
+        return {"type": "EDS", "eds_cluster_config": {"eds_config": ADS_SOURCE}}
     # EDS takes addresses alone; names are looked up by Envoy.
-    return {"type": "STRICT_DNS", "load_assignment": _load_assignment(endpoints_name(shard.name), address.endpoints)}
+    return {"type": "STRICT_DNS", "load_assignment": _load_assignment(cluster, address.endpoints)}
 
 
 def _load_assignment(name: str, endpoints: tuple[Endpoint, ...]) -> JsonObject:

@@ -13,7 +13,6 @@ from nlapi.gateway.envoy.clusters import (
     GATEWAY_CLUSTER,
     cluster_name,
     endpoint_assignment,
-    endpoints_name,
     gateway_cluster,
     objective_cluster,
     shadow_cluster,
@@ -77,21 +76,20 @@ def objective_resources(carriage: ObjectiveCarriage, options: DataPlaneOptions) 
     clusters: dict[str, JsonObject] = {}
     endpoints: dict[str, JsonObject] = {}
 
-    def add_endpoints(target: CarriedVersion) -> None:
+    def add_endpoints(cluster: str, target: CarriedVersion) -> None:
         if not target.address.needs_dns:
-            endpoints[endpoints_name(target.shard.name)] = endpoint_assignment(target.shard, target.address)
+            endpoints[cluster] = endpoint_assignment(cluster, target.address)
 
     for cell in carriage.cells:
         if cell.carried is not None:
             shard = cell.carried.shard
             name = cluster_name(objective.name, shard.name)
             clusters[name] = objective_cluster(objective, shard, cell.carried.address, options)
-            add_endpoints(cell.carried)
+            add_endpoints(name, cell.carried)
         for copied in cell.shadows:
-            clusters[shadow_cluster_name(objective.name, copied.shadow.name)] = shadow_cluster(
-                objective, copied, options
-            )
-            add_endpoints(copied.target)
+            name = shadow_cluster_name(objective.name, copied.shadow.name)
+            clusters[name] = shadow_cluster(objective, copied, options)
+            add_endpoints(name, copied.target)
     return {
         CLUSTER: clusters,
         ENDPOINTS: endpoints,
