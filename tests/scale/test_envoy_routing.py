@@ -127,7 +127,7 @@ def test_a_refusal_of_envoy_is_named_and_the_last_good_state_serves(running: Pla
     text = next(issue["message"] for issue in issues if "rank/a" in issue["message"])
     assert "no/such/authorities.pem" in text
     assert issues[0]["where"] == "data_plane.local"
-    assert "nlapi_envoy_refused{node=\"local\"} 1" in running.call("GET", "/metrics")
+    assert 'nlapi_envoy_refused{node="local"} 1' in running.call("GET", "/metrics")
     (envoy,) = running.call("GET", "/v1/data-plane")["envoys"]
     assert "rank/a" in envoy["refused"][0]
     assert running.infer("rank", key).status == 200

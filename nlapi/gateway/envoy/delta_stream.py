@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nlapi.gateway.envoy.messages import EncodedResource
-from nlapi.gateway.envoy.resources import CLUSTER, ENDPOINTS, LISTENERS, RESOURCE_TYPES, SCOPE, EncodedResources
+from nlapi.gateway.envoy.resources import CLUSTER, ENDPOINTS, LISTENERS, RESOURCE_TYPES, SCOPE, SECRET, EncodedResources
 
 # xDS: a first request for these types that names nothing is for all of them.
 _WILDCARD_TYPES = frozenset((CLUSTER, LISTENERS, SCOPE))
 # Sent together, so that 1,000 clusters take no 1,000 round trips; Envoy names those that it refuses. Of the others it
 # refuses a whole response without a name, so each has a response of its own.
 _BATCHED_TYPES = frozenset((CLUSTER, ENDPOINTS, SCOPE))
+# Envoy answers for a cluster only when it has its endpoints and certificates.
+_WARMING_TYPES = frozenset((ENDPOINTS, SECRET))
+_LAST_REMOVED = (CLUSTER, ENDPOINTS)
 _WILDCARD = "*"
 _ABSENT = ""
 """the version of a resource that Envoy knows not to be there"""
@@ -121,20 +124,26 @@ class DeltaStream:
     def next_response(self, current: EncodedResources) -> DeltaResponse | None:
         """Return what Envoy has to get next of the current resources, or None while it has all or has to answer first.
 
-        A type is sent when Envoy has answered for the types before it, and clusters are removed last: no route ever
-        names a cluster that is not there.
+        A type is sent when Envoy has answered for the types before it, and clusters with their endpoints are removed
+        last: no route ever names a cluster that is not there.
         """
         for type_url in RESOURCE_TYPES:
             if type_url in self._outstanding:
+                continue
+            if self._outstanding and type_url not in _WARMING_TYPES:
                 return None
-            if type_url in self._subscriptions:
-                response = self._difference(type_url, current, removes=type_url != CLUSTER)
-                if response is not None:
-                    return response
-        return self._difference(CLUSTER, current, removes=True) if CLUSTER in self._subscriptions else None
+            response = self._difference(type_url, current, removes=type_url not in _LAST_REMOVED)
+            if response is not None:
+                return response
+        if self._outstanding:
+            return None
+        removals = (self._difference(type_url, current, removes=True) for type_url in _LAST_REMOVED)
+        return next((response for response in removals if response is not None), None)
 
     def _difference(self, type_url: str, current: EncodedResources, *, removes: bool) -> DeltaResponse | None:
-        subscription, resources = self._subscriptions[type_url], current.get(type_url, {})
+        subscription, resources = self._subscriptions.get(type_url), current.get(type_url, {})
+        if subscription is None:
+            return None
         changed = tuple(
             resources[name]
             for name in subscription.selected(resources)
