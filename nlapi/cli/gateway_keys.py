@@ -36,7 +36,7 @@ RoutingKeys = Annotated[
     typer.Option(
         "--routing-keys",
         metavar="REFERENCE",
-        help="Where the keys that sign routing keys are: file:PATH or env:NAME. If not given, a file beside the database.",
+        help="The keys that sign routing keys: file:PATH or env:NAME; by default a file beside the database.",
     ),
 ]
 KeyLifetime = Annotated[
@@ -51,7 +51,9 @@ KeyLifetime = Annotated[
 ]
 KeyAudience = Annotated[
     str,
-    typer.Option("--key-audience", metavar="NAME", help="The data plane that routing keys are for, such as production."),
+    typer.Option(
+        "--key-audience", metavar="NAME", help="The data plane that routing keys are for, such as production."
+    ),
 ]
 DataPlaneUrl = Annotated[
     str | None,
@@ -130,7 +132,7 @@ def rotate(
         ),
     ] = 3600,
 ) -> None:
-    """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it over."""
+    """Add a key that signs from now on; the one before is accepted for an hour more. A running gateway takes it."""
     from nlapi.gateway.routing_keys.key_ring import KeyRing, default_source
     from nlapi.gateway.store import GatewayStore
 
@@ -139,7 +141,9 @@ def rotate(
     ring = KeyRing(routing_keys or default_source(str(path)), environment=os.environ, creates=True)
     ring.rotate(overlap)
     kid = ring.keys.keys[-1].kid
-    detail = f"routing key {kid}" + (f"; the one before is accepted for {overlap} s" if overlap else "; no other is accepted")
+    detail = f"routing key {kid}" + (
+        f"; the one before is accepted for {overlap} s" if overlap else "; no other is accepted"
+    )
     # Where only the file of keys is on this machine, there is no log to write to.
     if path.exists():
         store = GatewayStore(path)

@@ -1,1 +1,27 @@
-"""The serving gateway: routing in front of model workflows, operated over HTTP as specs/gateway.yaml describes."""
+"""The serving gateway: routing in front of model workflows, operated over HTTP as specs/gateway.yaml describes.
+
+`Client` and `AsyncClient` resolve an objective once, and send payloads straight to where it is served.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nlapi.gateway.client.async_client import AsyncClient as AsyncClient
+    from nlapi.gateway.client.blocking_client import BlockingClient as Client
+
+__all__ = ["AsyncClient", "Client"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a client when it is first used, as the gateway itself needs none. AttributeError for any other name."""
+    if name == "AsyncClient":
+        from nlapi.gateway.client.async_client import AsyncClient
+
+        return AsyncClient
+    if name == "Client":
+        from nlapi.gateway.client.blocking_client import BlockingClient
+
+        return BlockingClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

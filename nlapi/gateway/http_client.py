@@ -55,7 +55,12 @@ class EndpointClient:
         request that has no answer is sent once more (RFC 9112 §9.3.1).
         """
         session = self._session or self._open_session()
-        return await session.post(url, headers, body, connect_s=connect_s, repeatable=repeatable)
+        return await session.send("POST", url, headers, body, connect_s=connect_s, repeatable=repeatable)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, connect_s: float) -> HttpAnswer:
+        """Send a GET and return the head of its answer, as `post` does for a repeatable request."""
+        session = self._session or self._open_session()
+        return await session.send("GET", url, headers, b"", connect_s=connect_s, repeatable=True)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -103,17 +103,17 @@ class HttpSession:
             trust_env=False,
         )
 
-    async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, connect_s: float, repeatable: bool
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, connect_s: float, repeatable: bool
     ) -> HttpAnswer:
         timeout = ClientTimeout(total=None, connect=connect_s)
         target = URL(url, encoded=True)  # the path is sent as it is
         stale_count = 0
         while True:
-            data = BytesIO(body) if len(body) > MAX_BYTES_AT_ONCE else body
+            data = BytesIO(body) if len(body) > MAX_BYTES_AT_ONCE else body or None
             try:
-                response = await self._session.post(
-                    target, data=data, headers=headers, timeout=timeout, allow_redirects=False
+                response = await self._session.request(
+                    method, target, data=data, headers=headers, timeout=timeout, allow_redirects=False
                 )
             except StaleConnectionError as error:
                 stale_count += 1

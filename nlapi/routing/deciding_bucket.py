@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from nlapi.routing.decisions import canary_salt, experiment_salt, rule_salt, with_buckets
+from nlapi.routing.decisions import experiment_salt, rule_salt, with_buckets
 from nlapi.routing.model import CLIENT_NAME_FIELD, Configuration, Context, Decision, Scalar
 from nlapi.routing.split import Ranges, bucket, layout
 

@@ -103,12 +103,13 @@ class ObjectiveIndex:
         # On demand: it looks at every rule, and most indexes are never asked. A rule with one share reads no unit, and
         # naming its unit would make every user another decision to a client that caches by these fields.
         if self._context_fields is None:
-            splits = (
-                *(rule for rule in self.parts.rules if len(rule.shares) > 1),
-                *self.parts.experiments,
-                *self.parts.canaries,
+            parts = self.parts
+            units = (
+                *(rule.unit for rule in parts.rules if len(rule.shares) > 1),
+                *(experiment.unit for experiment in parts.experiments),
+                *(canary.unit for canary in parts.canaries),
             )
-            names = {*self.names, *(split.unit for split in splits)} - {CLIENT_NAME_FIELD}
+            names = {*self.names, *units} - {CLIENT_NAME_FIELD}
             self._context_fields = tuple(sorted(names))
         return self._context_fields
 

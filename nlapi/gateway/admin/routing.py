@@ -20,7 +20,7 @@ from nlapi.routing.model import Configuration, Decision, ShardProtocol
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
 
-# Protocols of shards that a data plane can pass a client's body to. LLMs need the upstream's key, which the gateway has.
+# Protocols of shards that a data plane can pass a client's body to. LLMs need a key that the gateway alone has.
 _DIRECT_PROTOCOLS = (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE)
 GATEWAY_PROTOCOL = "gateway"
 """The protocol of the gateway's own serving: `{"input", "context"}`, answered with output and decision"""
@@ -95,8 +95,8 @@ def _routing_response(call: ApiCall, if_none_match: str) -> ApiResponse:
     names = [slug(name) for name in query.split(",")] if query else gateway.publisher.current.configuration.objectives
     numbers = gateway.routing_state.numbers(names)
     # Of the numbers alone: a revision that changes none of these objectives is no change to this reader.
-    digest = xxh3_64_hexdigest(";".join(f"{name}={number}" for name, number in sorted(numbers.items())))
-    etag = f'"{digest}"'
+    text = ";".join(f"{name}={number}" for name, number in sorted(numbers.items()))
+    etag = f'"{xxh3_64_hexdigest(text.encode())}"'
     if if_none_match and is_current(if_none_match, etag):
         return not_modified(etag)
     return ApiResponse(body={"revision": gateway.publisher.revision, "objectives": numbers}, headers={"ETag": etag})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TypeAlias
 
-from nlapi.routing.model import Canary, Configuration, Decision, Objective, VersionRef
+from nlapi.routing.model import Canary, Configuration, Decision, Experiment, Objective, Override, Rule, VersionRef
 from nlapi.routing.references import target_versions
 
 # A cell stands for each combination of shadows, so their number is bounded: 16 combinations of four. No objective of
@@ -75,8 +75,12 @@ def _targets(configuration: Configuration) -> Iterator[tuple[str, _Target]]:
     for objective in objectives.values():
         if objective.default is not None:
             yield objective.name, (objective.default, objective.default, "")
-    deciding = chain(configuration.rules.values(), configuration.experiments.values(), configuration.overrides.values())
-    for entity in deciding:
+    deciding: tuple[Mapping[str, Rule | Experiment | Override], ...] = (
+        configuration.rules,
+        configuration.experiments,
+        configuration.overrides,
+    )
+    for entity in chain.from_iterable(entities.values() for entities in deciding):
         if entity.objective in objectives:
             for version in target_versions(entity):
                 yield entity.objective, (version, version, "")

@@ -1,0 +1,283 @@
+"""The client of a gateway in an event loop: a cached decision, and the payload sent once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from nlapi.errors import NlapiError, OutcomeUnknownError, SendError
+from nlapi.gateway.client.decision_cache import DEFAULT_MAX_AGE_S, DEFAULT_MAX_ENTRIES, DecisionCache, ResolvedDecision
+from nlapi.gateway.client.messages import (
+    RawAnswer,
+    ServeAnswer,
+    ServingFailedError,
+    ServingRefusedError,
+    answer_error,
+    is_key_refusal,
+    parse_output,
+    parse_resolution,
+    payload_body,
+    payload_headers,
+)
+from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient, NoAnswerError, NotSentError
+from nlapi.gateway.shard_client import parse_endpoint
+from nlapi.routing.model import Context
+
+# Seconds that an idle connection stays open: less than the 75 s of a gateway, and the 3,600 s of Envoy.
+IDLE_S = 60.0
+CONNECT_S = 2.0
+# Seconds of a resolve; it takes about 1 ms where the gateway is well.
+RESOLVE_TIMEOUT_S = 2.0
+# Seconds that the gateway holds a question about the routing, and from one to the next when it does not.
+WATCH_WAIT_S = 30.0
+WATCH_PAUSE_S = 1.0
+# Seconds beyond the objective's own time, in which the gateway says that its version was too slow.
+GRACE_S = 1.0
+DEFAULT_TIMEOUT_MS = 1000
+MAX_ANSWER_BYTES = 64 * 2**20
+_NO_CONTEXT: Context = {}
+
+
+class AsyncClient:
+    """A client of a gateway. Use it in one event loop, and close it.
+
+    `url` is the gateway's address and `token` a token of the serve audience. `data_plane_url` is where payloads go, if
+    not where the gateway says. A decision is cached for `max_age_s` seconds, or until the gateway reports a change;
+    while the gateway cannot be asked the last one serves, with `stale`, as long as its key is good. UsageError for an
+    address that is no URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        data_plane_url: str = "",
+        max_age_s: float = DEFAULT_MAX_AGE_S,
+        max_entries: int = DEFAULT_MAX_ENTRIES,
+        resolve_timeout_s: float = RESOLVE_TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = parse_endpoint(url)
+        self._data_plane_url = parse_endpoint(data_plane_url) if data_plane_url else ""
+        self._token = token
+        self._resolve_timeout_s = resolve_timeout_s
+        self._http = EndpointClient(IDLE_S)
+        self._cache = DecisionCache(max_age_s=max_age_s, max_entries=max_entries, clock=clock)
+        self._pending: dict[tuple[object, ...], asyncio.Task[ResolvedDecision]] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self._watched: tuple[str, ...] = ()
+        self.revision = 0
+        """the newest revision of the gateway that is known here"""
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close its connections."""
+        tasks = [task for task in (self._watch, *self._pending.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._watch = None
+        await self._http.close()
+
+    def cached(self, objective: str, context: Context = _NO_CONTEXT) -> ResolvedDecision | None:
+        """Return the decision for a context if it is known here and fresh, or None. Safe in any thread."""
+        try:
+            return self._cache.fresh(objective, context)
+        except TypeError:  # a value that is no scalar, which the gateway refuses with the reason
+            return None
+
+    async def resolve(self, objective: str, context: Context = _NO_CONTEXT) -> ResolvedDecision:
+        """Return the decision for a context, from the cache if it is fresh.
+
+        ServingRefusedError when the gateway refuses it, SendError or ServingFailedError when it cannot be asked and no
+        decision is left from before.
+        """
+        return self.cached(objective, context) or await self._resolve_shared(objective, context)
+
+    async def serve(
+        self,
+        objective: str,
+        content: Any,
+        context: Context = _NO_CONTEXT,
+        *,
+        request_id: str = "",
+        timeout_s: float | None = None,
+    ) -> ServeAnswer:
+        """Send an input to the version that is decided on, and return its output.
+
+        It is sent once; again with a new key where the first was refused before anything was run. ServingRefusedError
+        for a 4xx, ServingFailedError for a 5xx, SendError without an answer, OutcomeUnknownError when the objective is
+        not idempotent and may have been served.
+        """
+        decision = await self.resolve(objective, context)
+        answer = await self._send_payload(decision, content, context, request_id, timeout_s)
+        if is_key_refusal(answer):
+            self._cache.drop(decision)
+            renewed = await self._resolve_shared(objective, context)
+            if renewed.routing_key != decision.routing_key or renewed.url != decision.url:
+                decision = renewed
+                answer = await self._send_payload(decision, content, context, request_id, timeout_s)
+        if not 200 <= answer.status < 300:
+            raise answer_error(answer)
+        served = parse_output(decision, answer, request_id)
+        if served.decision.version != decision.version:
+            self._cache.drop(decision)
+        return served
+
+    async def _send_payload(
+        self, decision: ResolvedDecision, content: Any, context: Context, request_id: str, timeout_s: float | None
+    ) -> RawAnswer:
+        configuration = decision.objective_configuration
+        if timeout_s is None:
+            timeout_s = _number(configuration.get("timeout_ms"), DEFAULT_TIMEOUT_MS) / 1000 + GRACE_S
+        repeatable = configuration.get("idempotent") is not False
+        headers = payload_headers(decision, context, self._token, request_id)
+        body = payload_body(decision, content, context, request_id)
+        return await self._post(decision.url, headers, body, timeout_s, repeatable=repeatable)
+
+    async def _post(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float, *, repeatable: bool
+    ) -> RawAnswer:
+        unanswered = SendError if repeatable else OutcomeUnknownError
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._http.post(url, headers, body, connect_s=CONNECT_S, repeatable=repeatable)
+                try:
+                    content = await answer.read_all(MAX_ANSWER_BYTES)
+                finally:
+                    answer.close()
+        except NotSentError as error:
+            raise SendError(f"{_origin(url)} does not answer: {error}", hint="nothing was sent; try again") from None
+        except NoAnswerError as error:
+            raise unanswered(f"{_origin(url)} gave no answer: {error}") from None
+        except AnswerBrokenError as error:
+            raise unanswered(f"{_origin(url)} gave an answer that is not whole: {error}") from None
+        except TimeoutError:
+            raise unanswered(f"{_origin(url)} gave no answer within {timeout_s:g} s") from None
+        return RawAnswer(status=answer.status, media_type=answer.media_type, body=content)
+
+    async def _resolve_shared(self, objective: str, context: Context) -> ResolvedDecision:
+        """Return the gateway's decision; calls with the same context at the same time share one question."""
+        try:
+            key: tuple[object, ...] = (
+                objective,
+                *sorted((name, type(value), value) for name, value in context.items()),
+            )
+            task = self._pending.get(key)
+        except TypeError:
+            return await self._resolve_now(objective, context)
+        if task is None:
+            task = self._pending[key] = asyncio.create_task(self._resolve_now(objective, context))
+            task.add_done_callback(lambda done: self._forget(key, done))
+        return await asyncio.shield(task)
+
+    def _forget(self, key: tuple[object, ...], task: asyncio.Task[ResolvedDecision]) -> None:
+        self._pending.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # looked at here, as every caller may have given up
+
+    async def _resolve_now(self, objective: str, context: Context) -> ResolvedDecision:
+        try:
+            return await self._ask(objective, context)
+        except (SendError, ServingFailedError) as error:
+            return self._stale_decision(objective, context, error)
+        except ServingRefusedError as error:
+            if error.status not in (408, 429):
+                raise
+            return self._stale_decision(objective, context, error)
+
+    def _stale_decision(self, objective: str, context: Context, error: NlapiError) -> ResolvedDecision:
+        try:
+            stale = self._cache.stale(objective, context)
+        except TypeError:
+            stale = None
+        if stale is None:
+            raise error
+        return stale
+
+    async def _ask(self, objective: str, context: Context) -> ResolvedDecision:
+        asked_at = self._cache.now()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        url = f"{self._url}/v1/objectives/{quote(objective, safe='')}/resolve"
+        body = orjson.dumps({"context": dict(context)})
+        answer = await self._post(url, headers, body, self._resolve_timeout_s, repeatable=True)
+        if answer.status != 200:
+            raise answer_error(answer)
+        resolution = parse_resolution(answer.body, self._url, self._data_plane_url)
+        decision = resolution.decision
+        # The name as it was asked for: `Payment Fraud` is payment-fraud to the gateway.
+        if decision.objective == objective and resolution.expires_in_s:
+            self._cache.store(
+                decision,
+                context,
+                fields=resolution.fields,
+                declared=resolution.declared,
+                asked_at=asked_at,
+                expires_in_s=resolution.expires_in_s,
+            )
+            self._watch_objectives()
+        self.revision = max(self.revision, decision.revision)
+        return decision
+
+    def _watch_objectives(self) -> None:
+        """Watch the routing of all cached objectives; the question is asked anew when there is another objective."""
+        objectives = self._cache.objectives
+        if objectives != self._watched or self._watch is None or self._watch.done():
+            if self._watch is not None:
+                self._watch.cancel()
+            self._watched = objectives
+            self._watch = asyncio.create_task(self._watch_routing(objectives))
+
+    async def _watch_routing(self, objectives: tuple[str, ...]) -> None:
+        etag, pause_s = "", WATCH_PAUSE_S
+        while True:
+            started_at = time.monotonic()
+            with suppress(
+                NotSentError, NoAnswerError, AnswerBrokenError, TimeoutError, ValueError, KeyError, TypeError
+            ):
+                answer = await self._ask_routing(objectives, etag)
+                if answer.status == 200:
+                    document = orjson.loads(answer.body)
+                    self._cache.update(document["objectives"])
+                    self.revision = max(self.revision, int(document["revision"]))
+                    etag, pause_s = answer.etag, WATCH_PAUSE_S
+                    continue
+                if answer.status == 304 and time.monotonic() - started_at > WATCH_PAUSE_S:
+                    continue
+            # A gateway that is gone, or that stops, is not asked without pause.
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, WATCH_WAIT_S)
+
+    async def _ask_routing(self, objectives: tuple[str, ...], etag: str) -> RawAnswer:
+        headers = {"Authorization": f"Bearer {self._token}", **({"If-None-Match": etag} if etag else {})}
+        url = f"{self._url}/v1/routing?{urlencode({'objectives': ','.join(objectives), 'wait': WATCH_WAIT_S})}"
+        async with asyncio.timeout(WATCH_WAIT_S + self._resolve_timeout_s):
+            answer = await self._http.get(url, headers, connect_s=CONNECT_S)
+            try:
+                body = await answer.read_all(MAX_ANSWER_BYTES)
+            finally:
+                answer.close()
+        return RawAnswer(status=answer.status, media_type=answer.media_type, body=body, etag=answer.header("ETag"))
+
+
+def _number(value: object, default: float) -> float:
+    return value if isinstance(value, int | float) else default
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
