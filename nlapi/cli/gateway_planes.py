@@ -184,6 +184,7 @@ class PlaneOptions:
             audience=audience,
             keep_alive_s=timeouts.keep_alive_s,
             read_s=timeouts.read_s,
+            drain_delay_s=timeouts.drain_delay_s,
         )
 
 

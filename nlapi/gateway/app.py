@@ -182,6 +182,8 @@ class Gateway:
     def begin_drain(self) -> None:
         """Let the readiness probe fail from now on; requests are served as before."""
         self.is_draining = True
+        if self.data_plane is not None:
+            self.data_plane.begin_drain()
         self.routing_state.notify()
 
     async def flush(self) -> None:

@@ -20,11 +20,17 @@ class DataPlane(Protocol):
     async def start(self) -> None:
         """Begin to serve. UsageError when it cannot."""
 
+    def begin_drain(self) -> None:
+        """Let its readiness probe fail from now on; requests are served as before."""
+
     async def stop(self) -> None:
         """Finish the requests in flight, and end."""
 
     def publish(self, configuration: Configuration, revision: int) -> None:
         """Serve by a revision from now on."""
+
+    async def wait_published(self) -> None:
+        """Wait, for a second at most, until it serves by the last revision."""
 
     def renew_keys(self) -> None:
         """Verify keys by the public keys as they are now."""

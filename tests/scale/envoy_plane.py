@@ -124,7 +124,7 @@ def upstream(name: str, port: int = 0, certificate: ServerCertificate | None = N
         def do_POST(self) -> None:
             state.answer(self)
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - the name of http.server
 
         def log_message(self, format: str, *args: object) -> None:
             pass

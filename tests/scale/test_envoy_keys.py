@@ -146,8 +146,11 @@ def test_a_rotation_keeps_keys_and_a_leaked_one_is_refused_at_once(running: Plan
     ring = running.gateway.keys
     before = sign(running)
     ring.rotate(3600)
-    until(lambda: running.infer("rank", sign(running, key=ring.keys.keys[-1].private, kid=ring.keys.keys[-1].kid)).status
-          == 200, "the new key at Envoy")  # fmt: skip
+    newest = ring.keys.keys[-1]
+    until(
+        lambda: running.infer("rank", sign(running, key=newest.private, kid=newest.kid)).status == 200,
+        "the new key at Envoy",
+    )
     assert running.infer("rank", before).status == 200
     ring.rotate(0)
     until(lambda: running.infer("rank", sign(running)).status == 200, "the only key at Envoy")

@@ -41,6 +41,9 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
         "objective": KINDS["objective"].encode(objective, False),
     }
     if call.caller.audience is Audience.SERVE:
+        # A key for a route that the data plane does not have yet would be a 404 there.
+        if gateway.data_plane is not None:
+            await gateway.data_plane.wait_published()
         bucket = deciding_bucket(current.configuration, decision, context, client)
         key = gateway.key_signer.sign(decision, client=client, bucket=bucket, since=since)
         body |= {"routing_key": key.token, "expires_in": gateway.key_signer.seconds_left(key)}

@@ -76,6 +76,8 @@ class AdsServer:
         self.too_old: dict[str, str] = {}
         """node -> why the Envoy of that name is not served"""
         self.rejection_count = 0
+        self._progress = asyncio.Event()
+        self._overdue_revision = -1
 
     @property
     def port(self) -> int:
@@ -122,6 +124,24 @@ class AdsServer:
         for _, changed in self._connected.values():
             changed.set()
 
+    async def wait_taken(self, timeout_s: float) -> bool:
+        """Wait until every connected Envoy has taken or refused the current revision; return whether it is so."""
+        revision = self._revision
+        if revision == self._overdue_revision:  # waited for in vain already: an Envoy hangs, and nobody waits again
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any(envoy.revision < revision for envoy, _ in self._connected.values()):
+                    await self._progress.wait()
+        except TimeoutError:
+            self._overdue_revision = revision
+            return False
+        return True
+
+    def _report_progress(self) -> None:
+        progress, self._progress = self._progress, asyncio.Event()
+        progress.set()
+
     async def _serve_stream(self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> None:
         first = await anext(requests, None)
         if first is None:
@@ -143,6 +163,7 @@ class AdsServer:
                 await changed.wait()
         finally:
             del self._connected[id(envoy)]
+            self._report_progress()
             reader.cancel()
             with suppress(asyncio.CancelledError, grpc.RpcError):
                 await reader
@@ -168,6 +189,7 @@ class AdsServer:
             await context.write(_encode_response(response, revision))
         if envoy.stream.is_settled:
             envoy.revision = revision
+            self._report_progress()
 
 
 def _connected_envoy(message: Any) -> ConnectedEnvoy:

@@ -37,6 +37,8 @@ from nlapi.serving import open_listener
 # Seconds that an Envoy of this machine has to start and take its first configuration; 0.1 to 0.5 s on an idle one.
 START_TIMEOUT_S = 30.0
 POLL_S = 0.02
+# Seconds that a client waits for its key while a revision is on its way to Envoy, which takes some milliseconds.
+PUBLISH_TIMEOUT_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ class EnvoyDataPlane:
         self._parts: dict[str, _ObjectivePart] = {}
         self._fixed: _EncodedPart = {}
         self._extensions: _EncodedPart = {}
-        self._key_fault = ""
+        self._drain_task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -105,6 +107,11 @@ class EnvoyDataPlane:
                 await self.stop()
                 raise
 
+    def begin_drain(self) -> None:
+        """Let Envoy's readiness probe fail, where load balancers get time to notice."""
+        if self._process is not None and self.options.drain_delay_s:
+            self._drain_task = asyncio.create_task(self._process.fail_readiness())
+
     async def stop(self) -> None:
         """Drain and end Envoy, then close the control plane."""
         if self._process is not None:
@@ -125,6 +132,10 @@ class EnvoyDataPlane:
         if any(True for _ in changes.entities("clients")):
             self._encode_extensions()
         self._send()
+
+    async def wait_published(self) -> None:
+        """Wait until every Envoy has answered for the last revision, for a second at most."""
+        await self.control.wait_taken(PUBLISH_TIMEOUT_S)
 
     def renew_keys(self) -> None:
         """Send the public keys as they are now."""

@@ -128,6 +128,13 @@ class EnvoyProcess:
             self._folder.cleanup()
             self._folder = None
 
+    async def fail_readiness(self) -> None:
+        """Let the readiness probe fail from now on; connections are accepted as before."""
+        try:
+            await self.admin("/healthcheck/fail", method="POST")
+        except (OSError, TimeoutError) as error:
+            _log.warning("Envoy's readiness probe does not fail: %s", error)
+
     async def admin(self, path: str, *, method: str = "GET") -> str:
         """Return the answer of Envoy's admin interface. OSError, ValueError or TimeoutError without one."""
         import aiohttp
@@ -185,9 +192,10 @@ class EnvoyProcess:
     async def _drain(self) -> None:
         """Take no new connections, close open ones with their next answer, and wait for the requests that are left."""
         try:
-            # A failed health check makes every answer close its connection, and the readiness probe a 503.
-            await self.admin("/healthcheck/fail", method="POST")
+            # The listener first: clients whose connections close connect again at once, and a connection that Envoy has
+            # not accepted yet would be reset (2 of 4 clients). Then a failed health check closes them with an answer.
             await self.admin("/drain_listeners", method="POST")
+            await self.admin("/healthcheck/fail", method="POST")
             await self._wait_for("downstream_cx_active", CLOSE_NOTICE_S)
             if not await self._wait_for("downstream_rq_active", self._drain_s):
                 _log.warning("requests were not finished by Envoy in %g s", self._drain_s)

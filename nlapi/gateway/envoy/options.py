@@ -50,3 +50,5 @@ class DataPlaneOptions:
     """the audience that routing keys have to be for"""
     keep_alive_s: float = 75.0
     read_s: float = 60.0
+    drain_delay_s: float = 0.0
+    """how long Envoy still accepts connections while its readiness probe fails"""
