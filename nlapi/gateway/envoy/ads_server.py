@@ -45,9 +45,9 @@ class ConnectedEnvoy:
     stream: DeltaStream = field(default_factory=DeltaStream)
 
     @property
-    def rejections(self) -> list[Rejection]:
+    def rejections(self) -> tuple[Rejection, ...]:
         """What it refused and still refuses."""
-        return list(self.stream.rejections.values())
+        return self.stream.rejections
 
 
 class AdsServer:

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nlapi.gateway.envoy.messages import EncodedResource
-from nlapi.gateway.envoy.resources import CLUSTER, ENDPOINTS, LISTENERS, RESOURCE_TYPES, SCOPE, SECRET, EncodedResources
+from nlapi.gateway.envoy.resources import (
+    CLUSTER,
+    ENDPOINTS,
+    LISTENERS,
+    RESOURCE_TYPES,
+    ROUTES,
+    SCOPE,
+    SECRET,
+    EncodedResources,
+)
 
 # xDS: a first request for these types that names nothing is for all of them.
 _WILDCARD_TYPES = frozenset((CLUSTER, LISTENERS, SCOPE))
@@ -80,9 +89,13 @@ class DeltaStream:
         self._outstanding: dict[str, DeltaResponse] = {}
         """type URL -> the response that Envoy has not answered yet"""
         self._nonces = 0
-        self.rejections: dict[str, Rejection] = {}
-        """type URL -> the last response of that type if it was refused"""
-        self.rejection_count = 0
+        self._rejected: dict[tuple[str, str], Rejection] = {}
+        """type URL and name of each resource whose present content was refused"""
+
+    @property
+    def rejections(self) -> tuple[Rejection, ...]:
+        """What Envoy refused and still refuses."""
+        return tuple(dict.fromkeys(self._rejected.values()))
 
     @property
     def is_settled(self) -> bool:
@@ -111,15 +124,25 @@ class DeltaStream:
         if response is None or response.nonce != request.nonce:
             return None
         del self._outstanding[request.type_url]
-        if not request.error:
-            self.rejections.pop(request.type_url, None)
-            return None
-        # What was refused counts as sent: Envoy keeps what it had, and the same content would be refused again.
         names = (*(resource.name for resource in response.resources), *response.removed)
-        rejection = Rejection(type_url=request.type_url, names=names, reason=request.error)
-        self.rejections[request.type_url] = rejection
-        self.rejection_count += 1
+        for name in names:
+            self._rejected.pop((request.type_url, name), None)
+        if not request.error:
+            if request.type_url == CLUSTER:
+                self._retry_routes()
+            return None
+        # What was refused counts as sent: Envoy keeps what it had, and the same content would be refused again. Of
+        # several clusters it takes the good ones, and names the others.
+        refused = tuple(name for name in names if f"{name}:" in request.error) or names
+        rejection = Rejection(type_url=request.type_url, names=refused, reason=request.error)
+        self._rejected |= {(request.type_url, name): rejection for name in refused}
         return rejection
+
+    def _retry_routes(self) -> None:
+        """Let refused routes be sent again: what they lacked may be one of the clusters that Envoy has now."""
+        for type_url, name in self._rejected:
+            if type_url == ROUTES:
+                self._subscriptions[type_url].versions.pop(name, None)
 
     def next_response(self, current: EncodedResources) -> DeltaResponse | None:
         """Return what Envoy has to get next of the current resources, or None while it has all or has to answer first.
