@@ -20,9 +20,9 @@ class EnvoyVersion:
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
-# An older one does not know fields of the routes and of the key filter, and ignores what it does not know: copies would
-# go to the path of another version. Tried with 1.38.3, 1.39.3 and 1.40.0.
-OLDEST_VERSION = EnvoyVersion(1, 38, 0)
+# Fields that an Envoy does not know are ignored, and its routes would not be what was meant. Tried with 1.36.4, 1.37.0,
+# 1.38.2 and 1.40.0; an older one is not on PyPI.
+OLDEST_VERSION = EnvoyVersion(1, 36, 0)
 
 
 def parse_version(text: str) -> EnvoyVersion:
