@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -170,13 +171,14 @@ def gateway(
     hosts: tuple[str, ...] = (),
     timeouts: ServerTimeouts = DEFAULT_TIMEOUTS,
     sources: tuple[str, ...] = (),
+    wall_clock: Callable[[], float] = time.time,
 ) -> Iterator[Talk]:
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
         write_models(folder / "models")
     store = GatewayStore(folder / "gateway.db")
     engine = Engine(models=folder / "models", record=decision_sink(store))
-    app = Gateway(store, engine, hosts=hosts, sources=sources)
+    app = Gateway(store, engine, hosts=hosts, sources=sources, wall_clock=wall_clock)
     tokens = _tokens(app)
     with run_in_thread(app, timeouts=timeouts) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
