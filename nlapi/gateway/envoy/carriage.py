@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
 from nlapi.gateway.envoy.routes import CellRoute
-from nlapi.gateway.envoy.shard_addresses import shard_address
+from nlapi.gateway.envoy.shard_addresses import ShardAddress, shard_address
 from nlapi.gateway.routing_keys.cells import RoutingCell
 from nlapi.issue import Issue, Level
-from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Objective, ShardProtocol, VersionRef
+from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Objective, Shard, ShardProtocol, VersionRef
 
 _HINT = "the gateway serves it behind Envoy, at /v1/objectives/{objective}/serve"
 
@@ -32,6 +32,10 @@ class ObjectiveCarriage:
     objective: Objective
     cells: tuple[CellRoute, ...]
     issues: tuple[Issue, ...] = ()
+    versions: frozenset[str] = frozenset()
+    """the versions of its cells and shadows"""
+    shards: frozenset[str] = frozenset()
+    """the shards that they are on"""
 
     @property
     def plane(self) -> Plane:
@@ -42,49 +46,77 @@ class ObjectiveCarriage:
         return Plane.ENVOY if True in carried else Plane.GATEWAY
 
 
-def obstacle(configuration: Configuration, objective: Objective, ref: VersionRef) -> str:
-    """Return why Envoy cannot carry the calls of a version to its shard; "" when it can."""
-    version = configuration.versions.get(ref)
-    shard = configuration.shards.get(version.shard) if version else None
-    if shard is None or shard.protocol is ShardProtocol.LOCAL:
-        return f"{ref} runs in the gateway's own processes"
-    if shard.protocol in LLM_PROTOCOLS:
-        return f"{ref} is an LLM, whose key, tokens and streams the gateway looks after"
-    if objective.fallback is not None:
-        return f"its fallback {objective.fallback} answers where a version fails"
+class CarriedVersions:
+    """The versions of one objective as Envoy calls them, each looked up once."""
+
+    def __init__(self, configuration: Configuration, objective: Objective) -> None:
+        self._configuration = configuration
+        self._objective = objective
+        self._addresses: dict[str, ShardAddress | str] = {}
+
+    def find(self, ref: VersionRef) -> CarriedVersion | str:
+        """Return a version with its shard, or the reason why Envoy cannot carry its calls there."""
+        version = self._configuration.versions.get(ref)
+        shard = self._configuration.shards.get(version.shard) if version else None
+        if version is None or shard is None or shard.protocol is ShardProtocol.LOCAL:
+            return f"{ref} runs in the gateway's own processes"
+        if shard.protocol in LLM_PROTOCOLS:
+            return f"{ref} is an LLM, whose key, tokens and streams the gateway looks after"
+        if self._objective.fallback is not None:
+            return f"its fallback {self._objective.fallback} answers where a version fails"
+        address = self._addresses.get(shard.name)
+        if address is None:
+            address = self._addresses[shard.name] = _address(shard)
+        return (
+            CarriedVersion(version=version, shard=shard, address=address)
+            if isinstance(address, ShardAddress)
+            else address
+        )
+
+
+def _address(shard: Shard) -> ShardAddress | str:
     try:
-        shard_address(shard)
+        return shard_address(shard)
     except ValueError as error:
         return f"shard {shard.name}: {error}"
-    return ""
 
 
 def carriage(configuration: Configuration, objective: Objective, cells: tuple[RoutingCell, ...]) -> ObjectiveCarriage:
     """Return the routes of an objective, with an Issue for everything that Envoy does not do of it."""
-    targets = {cell.version: _carried_version(configuration, objective, cell.version) for cell in cells}
-    shadows, shadow_issues = _carried_shadows(configuration, objective)
+    versions = CarriedVersions(configuration, objective)
+    lookups = {cell.version: versions.find(cell.version) for cell in cells}
+    targets = {ref: target for ref, target in lookups.items() if isinstance(target, CarriedVersion)}
+    shadows, shadow_issues = _carried_shadows(configuration, objective, versions)
     routes = tuple(
         CellRoute(
             cell=cell.name,
             version=str(cell.version),
-            carried=targets[cell.version],
-            shadows=tuple(shadows[name] for name in cell.shadows if name in shadows)
-            if targets[cell.version] is not None
-            else (),
+            carried=targets.get(cell.version),
+            shadows=tuple(shadows[name] for name in cell.shadows if name in shadows) if cell.version in targets else (),
         )
         for cell in cells
     )
-    reasons = sorted({reason for ref in targets if (reason := obstacle(configuration, objective, ref))})
+    reasons = sorted({target for target in lookups.values() if isinstance(target, str)})
     issues: list[Issue] = []
     if reasons:
         more = f", and {len(reasons) - 1} more like it" if len(reasons) > 1 else ""
         where, hint = f"objectives.{objective.name}", _HINT.format(objective=objective.name)
         message = f"Envoy does not carry all of it to shards: {reasons[0]}{more}"
         issues.append(Issue(level=Level.INFO, where=where, message=message, hint=hint, rule="not-carried"))
-    if any(target is not None for target in targets.values()):
+    if targets:
         issues += shadow_issues
         issues += _unchecked_issues(configuration, objective)
-    return ObjectiveCarriage(objective=objective, cells=routes, issues=tuple(issues))
+    refs = {
+        *targets,
+        *(shadow.version for shadow in configuration.shadows.values() if shadow.objective == objective.name),
+    }
+    return ObjectiveCarriage(
+        objective=objective,
+        cells=routes,
+        issues=tuple(issues),
+        versions=frozenset(map(str, refs)),
+        shards=frozenset(entry.shard for ref in refs if (entry := configuration.versions.get(ref))),
+    )
 
 
 def client_issues(configuration: Configuration) -> list[Issue]:
@@ -97,28 +129,19 @@ def client_issues(configuration: Configuration) -> list[Issue]:
     ]
 
 
-def _carried_version(configuration: Configuration, objective: Objective, ref: VersionRef) -> CarriedVersion | None:
-    if obstacle(configuration, objective, ref):
-        return None
-    version = configuration.versions[ref]
-    shard = configuration.shards[version.shard]
-    return CarriedVersion(version=version, shard=shard, address=shard_address(shard))
-
-
 def _carried_shadows(
-    configuration: Configuration, objective: Objective
+    configuration: Configuration, objective: Objective, versions: CarriedVersions
 ) -> tuple[Mapping[str, CarriedShadow], list[Issue]]:
     carried: dict[str, CarriedShadow] = {}
     issues: list[Issue] = []
     for shadow in configuration.shadows.values():
         if shadow.objective != objective.name:
             continue
-        target = _carried_version(configuration, objective, shadow.version)
-        if target is not None:
+        target = versions.find(shadow.version)
+        if isinstance(target, CarriedVersion):
             carried[shadow.name] = CarriedShadow(shadow=shadow, target=target)
             continue
-        reason = obstacle(configuration, objective, shadow.version)
-        message = f"no copies of what Envoy carries: {reason}"
+        message = f"no copies of what Envoy carries: {target}"
         hint = "register the version on a shard that speaks json or oip-v2"
         issues.append(Issue.warning(f"shadows.{shadow.name}", message, hint, "not-carried"))
     return carried, issues

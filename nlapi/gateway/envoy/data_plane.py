@@ -10,14 +10,16 @@ from typing import Protocol
 
 from nlapi.errors import UsageError
 from nlapi.gateway.envoy.ads_server import AdsServer, ConnectedEnvoy
-from nlapi.gateway.envoy.carriage import ObjectiveCarriage, Plane, carriage, client_issues, obstacle
+from nlapi.gateway.envoy.carriage import CarriedVersions, ObjectiveCarriage, Plane, carriage, client_issues
+from nlapi.gateway.envoy.carried import CarriedVersion
 from nlapi.gateway.envoy.delta_stream import Rejection
 from nlapi.gateway.envoy.documents import Json, JsonObject
 from nlapi.gateway.envoy.envoy_process import EnvoyProcess
-from nlapi.gateway.envoy.messages import EncodedResource, InvalidResourceError, encode_resource
+from nlapi.gateway.envoy.messages import EncodedResource, InvalidResourceError, encode_resource, encode_routes
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.envoy.resources import (
     LISTENERS,
+    ROUTES,
     KeySettings,
     Resources,
     extension_resources,
@@ -185,7 +187,7 @@ class EnvoyDataPlane:
 
     def carries(self, configuration: Configuration, objective: Objective, version: VersionRef) -> bool:
         """Return whether Envoy calls the shard of a version; if not, it passes the calls to the gateway."""
-        return not obstacle(configuration, objective, version)
+        return isinstance(CarriedVersions(configuration, objective).find(version), CarriedVersion)
 
     def issues(self) -> list[Issue]:
         """Return what is wrong between this gateway and its Envoys, and what Envoy does not do of the configuration."""
@@ -265,7 +267,10 @@ def _envoy_json(envoy: ConnectedEnvoy) -> JsonObject:
 def _encode(resources: Resources) -> _EncodedPart:
     """Return resources as they are sent. InvalidResourceError when one is not of Envoy's form."""
     return {
-        type_url: {name: encode_resource(type_url, name, document) for name, document in documents.items()}
+        type_url: {
+            name: encode_routes(type_url, document) if type_url == ROUTES else encode_resource(type_url, name, document)
+            for name, document in documents.items()
+        }
         for type_url, documents in resources.items()
     }
 
@@ -276,16 +281,12 @@ def _affected_objectives(changes: ConfigurationChanges, parts: Mapping[str, _Obj
     for kind in DECIDING_KINDS:
         for _, old, new in changes.entities(kind):
             affected |= {entity.objective for entity in (old, new) if entity is not None}
-    versions = {key for key, _, _ in changes.entities("versions")}
-    shards = {key for key, _, _ in changes.entities("shards")}
+    versions = {str(key) for key, _, _ in changes.entities("versions")}
+    shards = {str(key) for key, _, _ in changes.entities("shards")}
     if versions or shards:
-        before, after = changes.before.versions, changes.after.versions
-        versions |= {ref for ref, version in (*before.items(), *after.items()) if version.shard in shards}
-        texts = {str(ref) for ref in versions}
         affected |= {
             name
             for name, part in parts.items()
-            if any(cell.version in texts for cell in part.carriage.cells)
-            or any(copied.shadow.version in versions for cell in part.carriage.cells for copied in cell.shadows)
+            if not (part.carriage.versions.isdisjoint(versions) and part.carriage.shards.isdisjoint(shards))
         }
     return affected

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeAlias
 
+import orjson
 from google.protobuf import json_format
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -21,6 +22,9 @@ MessageClass: TypeAlias = Any  # a class that protobuf makes at run time has no 
 
 # Made by training/envoy_api.py from xds-protos 1.85.0.
 _DESCRIPTIONS = "api.binpb.gz"
+
+# Routes that are kept encoded, about 2 KiB each: those of 100 objectives with 100 cells, and of the revision before.
+MAX_CACHED_ROUTES = 20_000
 
 
 class InvalidResourceError(ValueError):
@@ -66,6 +70,42 @@ def parse_message(message: str, document: JsonObject) -> Message:
 def encode_resource(type_url: str, name: str, document: JsonObject) -> EncodedResource:
     """Return a resource as it is sent. InvalidResourceError when it is not in the form of its type."""
     message = parse_message(type_url.removeprefix(TYPE_PREFIX), document)
+    return _sealed(type_url, name, message)
+
+
+def encode_routes(type_url: str, document: JsonObject) -> EncodedResource:
+    """Return a RouteConfiguration as it is sent, without encoding again the routes of cells that have not changed.
+
+    InvalidResourceError when it is not of that form.
+    """
+    # Reading JSON takes 0.3 ms for each route; a publication changes few of 100.
+    skeleton, routes = _without_cells(document)
+    message: Any = parse_message(type_url.removeprefix(TYPE_PREFIX), skeleton)
+    if routes:
+        tree = message.virtual_hosts[0].matcher.on_no_match.matcher.matcher_tree
+        for cell, entry in routes.items():
+            tree.exact_match_map.map[cell].CopyFrom(_matched_action(orjson.dumps(entry)))
+    return _sealed(type_url, str(document["name"]), message)
+
+
+@lru_cache(maxsize=MAX_CACHED_ROUTES)
+def _matched_action(text: bytes) -> Message:
+    return parse_message("xds.type.matcher.v3.Matcher.OnMatch", orjson.loads(text))
+
+
+def _without_cells(document: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """Return a RouteConfiguration with an empty map of cells, and the map."""
+    host: Any = document["virtual_hosts"][0]  # type: ignore[index, call-overload]
+    inner = host["matcher"].get("on_no_match")
+    if inner is None:
+        return document, {}
+    tree = inner["matcher"]["matcher_tree"]
+    bare = {"matcher": {"matcher_tree": {**tree, "exact_match_map": {}}}}
+    skeleton = {**document, "virtual_hosts": [{**host, "matcher": {**host["matcher"], "on_no_match": bare}}]}
+    return skeleton, tree["exact_match_map"]["map"]
+
+
+def _sealed(type_url: str, name: str, message: Message) -> EncodedResource:
     content = message.SerializeToString(deterministic=True)
     # 128 bits: a reconnected Envoy tells its versions, and only what differs is sent again.
     version = hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -11,6 +11,7 @@ from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration
 from nlapi.gateway.shards import MAX_ATTEMPTS
 from nlapi.routing.model import Objective, Shadow
 
+ROUTE_MESSAGE = "envoy.config.route.v3.Route"
 KEY_HEADER = "x-routing-key"
 OBJECTIVE_HEADER = "x-nlapi-objective"
 CELL_HEADER = "x-nlapi-cell"
@@ -55,24 +56,37 @@ def scope(objective: str) -> JsonObject:
 
 
 def route_configuration(objective: Objective, cells: Iterable[CellRoute]) -> JsonObject:
-    """Return the routes of one objective."""
-    entries: dict[str, Json] = {entry.cell: _cell_action(objective, entry) for entry in cells}
-    tree: JsonObject = {
-        "input": extension("cell", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": CELL_HEADER}),
-        "exact_match_map": {"map": entries},
+    """Return the routes of one objective.
+
+    The path of the gateway's own serving has one route for all cells: the gateway verifies the key again, and its cell.
+    The path of payloads has an exact map from the cell to the route of its version.
+    """
+    entries: dict[str, Json] = {
+        entry.cell: {"action": extension("route", ROUTE_MESSAGE, _shard_route(objective, entry, entry.carried))}
+        for entry in cells
+        if entry.carried is not None
     }
-    host: JsonObject = {"name": objective.name, "domains": ["*"]}
-    # A map without an entry is refused; without a matcher every request is a 404.
-    if entries:
-        host["matcher"] = {"matcher_tree": tree}
+    path: JsonObject = {"input": _header_input(":path"), "value_match": {"prefix": serve_path(objective.name)}}
+    gateway: JsonObject = {
+        "predicate": {"single_predicate": path},
+        "on_match": {"action": extension("route", ROUTE_MESSAGE, _gateway_route(objective))},
+    }
+    matcher: JsonObject = {"matcher_list": {"matchers": [gateway]}}
+    if entries:  # a map without an entry is refused
+        tree: JsonObject = {"input": _header_input(CELL_HEADER), "exact_match_map": {"map": entries}}
+        matcher["on_no_match"] = {"matcher": {"matcher_tree": tree}}
+    host: JsonObject = {
+        "name": objective.name,
+        "domains": ["*"],
+        "matcher": matcher,
+        "retry_policy": _retry_policy(objective),
+        "request_body_buffer_limit": str(RETRY_BODY_BYTES if objective.idempotent else 0),
+    }
     return {"name": objective.name, "validate_clusters": True, "virtual_hosts": [host]}
 
 
-def _cell_action(objective: Objective, entry: CellRoute) -> JsonObject:
-    routes: list[Json] = [_gateway_route(objective, entry)]
-    if entry.carried is not None:
-        routes.insert(0, _shard_route(objective, entry, entry.carried))
-    return {"action": extension("routes", "envoy.config.route.v3.RouteList", {"routes": routes})}
+def _header_input(name: str) -> JsonObject:
+    return extension("header", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": name})
 
 
 def _match(path: str) -> JsonObject:
@@ -85,7 +99,6 @@ def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion)
         "timeout": duration(objective.timeout_ms / 1000),
         "prefix_rewrite": target.path,
         "auto_host_rewrite": True,
-        "retry_policy": _retry_policy(objective),
     }
     if entry.shadows:
         action["request_mirror_policies"] = [_mirror(objective, copied.shadow) for copied in entry.shadows]
@@ -97,13 +110,12 @@ def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion)
         # Model servers must see no credential: neither the key nor a token that a client sends by mistake.
         "request_headers_to_remove": [KEY_HEADER, "authorization", OBJECTIVE_HEADER, CELL_HEADER],
         "response_headers_to_add": [header(VERSION_HEADER, entry.version)],
-        "request_body_buffer_limit": str(RETRY_BODY_BYTES if objective.idempotent else 0),
     }
 
 
-def _gateway_route(objective: Objective, entry: CellRoute) -> JsonObject:
+def _gateway_route(objective: Objective) -> JsonObject:
     return {
-        "name": f"{objective.name}/{entry.cell}/gateway",
+        "name": f"{objective.name}/gateway",
         "match": _match(serve_path(objective.name)),
         # No time-out: the gateway has those of the objective, and an LLM streams for longer.
         "route": {
