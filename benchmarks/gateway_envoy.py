@@ -1,11 +1,11 @@
-"""What Envoy as the data plane costs: CPU and latency of a request beside others, and the time until a revision is served.
+"""What Envoy as the data plane costs: CPU and latency of a request, and the time until a revision is served.
 
     python -m benchmarks.gateway_envoy [--rounds N] [--envoy PATH] [--only costs|publish]
 
 Rounds take turns between the upstream itself, a plain Envoy with one static route, Envoy as nlapi configures it (signed
-keys, limits, a log in JSON) with 10 and with 10,000 routes, and the embedded engine; each round of a variant is compared with
-that of the plain Envoy. CPU is that of the proxy alone, in user and system time. Everything is on loopback, Envoys have
-one worker. It takes about a minute.
+keys, limits, a log in JSON) with 10 and with 10,000 routes, and the embedded engine; each round of a variant is
+compared with that of the plain Envoy. CPU is that of the proxy alone, in user and system time. Everything is on
+loopback, Envoys have one worker. It takes about a minute.
 """
 
 from __future__ import annotations
@@ -213,9 +213,9 @@ class PlaneThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def key(self, objective: str, version: VersionRef) -> str:
-        decision = Decision(objective=objective, version=version, shard="json", revision=self.revision)
-        return self.signer.sign(decision, client="web", bucket=0, since=1).token
+    def key(self, objective: str, version: VersionRef, client: str = "web", *, shadows: tuple[str, ...] = ()) -> str:
+        decision = Decision(objective=objective, version=version, shard="json", revision=self.revision, shadows=shadows)
+        return self.signer.sign(decision, client=client, bucket=0, since=1).token
 
     def requests(self, body: bytes, keys: int) -> list[bytes]:
         """Requests with so many keys in turn."""

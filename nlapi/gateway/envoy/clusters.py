@@ -179,7 +179,6 @@ def _outlier_detection() -> JsonObject:
         "base_ejection_time": "1s",
         "max_ejection_time": "30s",
         "max_ejection_percent": 50,
-        "always_eject_one_host": True,
     }
 
 

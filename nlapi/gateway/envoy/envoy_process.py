@@ -27,7 +27,7 @@ STEADY_S = 30.0
 # Seconds that Envoy has to end after SIGTERM, and for an answer of its admin interface.
 STOP_TIMEOUT_S = 5.0
 ADMIN_TIMEOUT_S = 5.0
-POLL_S = 0.05
+POLL_S = 0.02
 # Seconds in which open connections are told to close with their next answer (nlapi/gateway/server.py).
 CLOSE_NOTICE_S = 1.0
 
@@ -193,26 +193,30 @@ class EnvoyProcess:
         """Take no new connections, close open ones with their next answer, and wait for the requests that are left."""
         try:
             # The listener first: clients whose connections close connect again at once, and a connection that Envoy has
-            # not accepted yet would be reset (2 of 4 clients). Then a failed health check closes them with an answer.
+            # not accepted yet would be reset (up to 6 of 4 clients that never pause). Then a failed health check closes
+            # connections with their next answer.
             await self.admin("/drain_listeners", method="POST")
+            await self._wait_for("listener_manager\\.listener_stopped", lambda count: count > 0, CLOSE_NOTICE_S)
             await self.admin("/healthcheck/fail", method="POST")
-            await self._wait_for("downstream_cx_active", CLOSE_NOTICE_S)
-            if not await self._wait_for("downstream_rq_active", self._drain_s):
+            await self._wait_for("http\\.payloads\\.downstream_cx_active", lambda count: not count, CLOSE_NOTICE_S)
+            requests = "http\\.payloads\\.downstream_rq_active"
+            if not await self._wait_for(requests, lambda count: not count, self._drain_s):
                 _log.warning("requests were not finished by Envoy in %g s", self._drain_s)
         except (OSError, ValueError, TimeoutError) as error:
             _log.warning("Envoy was not drained: %s", error or "its admin interface does not answer")
 
-    async def _wait_for(self, gauge: str, seconds: float) -> bool:
-        """Wait until a gauge of the listener is 0, for some seconds at most; return whether it is."""
+    async def _wait_for(self, name: str, is_reached: Callable[[int], bool], seconds: float) -> bool:
+        """Wait until a figure of Envoy's is as it has to be, for some seconds at most; return whether it is."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while count := await self._gauge(gauge):
+        while not is_reached(await self._figure(name)):
             if asyncio.get_running_loop().time() > deadline:
-                break
+                return False
             await asyncio.sleep(POLL_S)
-        return not count
+        return True
 
-    async def _gauge(self, name: str) -> int:
-        text = await self.admin(f"/stats?filter=^http\\.payloads\\.{name}$&format=json")
+    async def _figure(self, name: str) -> int:
+        """Return a counter or a gauge by the pattern of its name."""
+        text = await self.admin(f"/stats?filter=^{name}$&format=json")
         return sum(int(entry["value"]) for entry in json.loads(text)["stats"] if "value" in entry)
 
     async def _end(self, process: Process) -> None:

@@ -93,9 +93,9 @@ def _matched_action(text: bytes) -> Message:
     return parse_message("xds.type.matcher.v3.Matcher.OnMatch", orjson.loads(text))
 
 
-def _without_cells(document: JsonObject) -> tuple[JsonObject, JsonObject]:
+def _without_cells(document: JsonObject) -> tuple[JsonObject, dict[str, object]]:
     """Return a RouteConfiguration with an empty map of cells, and the map."""
-    host: Any = document["virtual_hosts"][0]  # type: ignore[index, call-overload]
+    host: Any = document["virtual_hosts"][0]  # type: ignore[index]
     inner = host["matcher"].get("on_no_match")
     if inner is None:
         return document, {}
