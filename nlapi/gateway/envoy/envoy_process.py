@@ -28,6 +28,8 @@ STEADY_S = 30.0
 STOP_TIMEOUT_S = 5.0
 ADMIN_TIMEOUT_S = 5.0
 POLL_S = 0.02
+# Seconds over which Envoy by itself would close its connections one by one.
+DRAIN_TIME_S = 3600
 # Seconds in which open connections are told to close with their next answer (nlapi/gateway/server.py).
 CLOSE_NOTICE_S = 1.0
 
@@ -160,10 +162,9 @@ class EnvoyProcess:
             "--reject-unknown-dynamic-fields",
             # No shared memory for a hot restart: several Envoys may run on one machine.
             "--disable-hot-restart",
-            "--drain-strategy",
-            "immediate",
+            # Gradual over so long that no connection is closed before the listener is (`_drain`).
             "--drain-time-s",
-            str(max(1, round(self._drain_s))),
+            str(DRAIN_TIME_S),
             "--log-level",
             "warning",
             # Its access log is written twice a second, and not every ten seconds.
