@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from nlapi.gateway.codec import KINDS
 from nlapi.gateway.publisher import CurrentRevision
 from nlapi.routing.model import Configuration, Objective, ObjectiveParts, Shard, Version, VersionRef
 from nlapi.routing.references import target_versions
@@ -35,7 +38,16 @@ class RoutingState:
     def __init__(self, current: Callable[[], CurrentRevision]) -> None:
         self._current = current
         self._states: dict[str, _ObjectiveState] = {}
+        self._documents: dict[str, tuple[Objective, orjson.Fragment]] = {}
         self._changed = asyncio.Event()
+
+    def document(self, objective: Objective) -> orjson.Fragment:
+        """Return an objective as answers have it, encoded once: that takes 30 us, and the rest of a resolve 60."""
+        known = self._documents.get(objective.name)
+        if known is None or known[0] is not objective:
+            document = orjson.Fragment(orjson.dumps(KINDS["objective"].encode(objective, False)))
+            known = self._documents[objective.name] = (objective, document)
+        return known[1]
 
     def notify(self) -> None:
         """Wake all that wait for a change: a revision was published, or the gateway stops."""

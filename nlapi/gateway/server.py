@@ -223,13 +223,16 @@ def run_in_thread(
     port: int = 0,
     timeouts: ServerTimeouts = DEFAULT_TIMEOUTS,
     certificate: ServerCertificate | None = None,
+    on_drain: Callable[[], None] = lambda: None,
 ) -> Iterator[str]:
-    """Run a server on loopback in a thread while the block lasts, and give its base URL."""
+    """Run a server on loopback in a thread while the block lasts, and give its base URL; `on_drain` as for `serve`."""
     is_ready = threading.Event()
     with open_listener(HOST, port, scheme="https" if certificate else "http") as (listener, url):
         listener.listen(BACKLOG)
         config = _build_config(app, timeouts, certificate=certificate)
-        server = _GatewayServer(config, on_ready=is_ready.set, timeouts=timeouts, certificate=certificate)
+        server = _GatewayServer(
+            config, on_ready=is_ready.set, timeouts=timeouts, certificate=certificate, on_drain=on_drain
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway", daemon=True)
         thread.start()
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -322,8 +325,8 @@ class _GatewayServer(uvicorn.Server):
         self._watch_tasks: list[asyncio.Task[None]] = []
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_drain()
         if self._draining_app:
-            self._on_drain()
             await self._wait(self._drain_delay_s, lambda: True)
             if self._before_close is not None:
                 await self._before_close()

@@ -97,7 +97,7 @@ def gateway(folder: Path, configuration: Configuration) -> Iterator[Served]:
     """A gateway whose versions are in `folder`, for as long as the block lasts; the configuration is revision 1."""
     store = GatewayStore()
     served = Served(Gateway(store, Engine(models=folder, record=decision_sink(store))))
-    with run_in_thread(served) as url:
+    with run_in_thread(served, on_drain=served.app.begin_drain) as url:
         served.url = url
         served.publish(configuration)
         yield served

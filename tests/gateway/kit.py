@@ -180,7 +180,7 @@ def gateway(
     engine = Engine(models=folder / "models", record=decision_sink(store))
     app = Gateway(store, engine, hosts=hosts, sources=sources, wall_clock=wall_clock)
     tokens = _tokens(app)
-    with run_in_thread(app, timeouts=timeouts) as url:
+    with run_in_thread(app, timeouts=timeouts, on_drain=app.begin_drain) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
         if publish and not app.publisher.revision:
             talk.ok("PUT", "/v1/configuration", document(), why="the first")

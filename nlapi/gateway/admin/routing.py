@@ -11,7 +11,7 @@ from nlapi.gateway.access import Audience
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
 from nlapi.gateway.admin.decisions import find_objective, request_context
 from nlapi.gateway.client_connection import run_while_connected
-from nlapi.gateway.codec import KINDS, Json, encode_decision, slug
+from nlapi.gateway.codec import Json, encode_decision, slug
 from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.inference import UpstreamError
 from nlapi.routing.deciding_bucket import deciding_bucket
@@ -28,28 +28,30 @@ GATEWAY_PROTOCOL = "gateway"
 
 async def resolve_objective(call: ApiCall) -> ApiResponse:
     """Return the decision on a request without running a version, and for a client the key to send it with."""
-    gateway, current = call.gateway, call.gateway.publisher.current
+    gateway = call.gateway
+    # A key for a route that the data plane does not have yet would be a 404 there.
+    if call.caller.audience is Audience.SERVE and gateway.data_plane is not None:
+        await gateway.data_plane.wait_published()
+    current = gateway.publisher.current
     objective = find_objective(call)
     context, client = request_context(call, objective)
     decision = current.table.decide(objective.name, context, client)
-    since = gateway.routing_state.since(objective.name)
-    body: Json = {
-        "decision": encode_decision(decision),
-        "destination": _destination(gateway, decision, current.configuration),
-        "fields": list(current.table.context_fields(objective.name)),
-        "since": since,
-        "objective": KINDS["objective"].encode(objective, False),
-    }
+    body: Json = {"decision": encode_decision(decision)}
     if call.caller.audience is Audience.SERVE:
-        # A key for a route that the data plane does not have yet would be a 404 there.
-        if gateway.data_plane is not None:
-            await gateway.data_plane.wait_published()
+        since = gateway.routing_state.since(objective.name)
         bucket = deciding_bucket(current.configuration, decision, context, client)
         key = gateway.key_signer.sign(decision, client=client, bucket=bucket, since=since)
-        body |= {"routing_key": key.token, "expires_in": gateway.key_signer.seconds_left(key)}
+        body |= {
+            "destination": _destination(gateway, decision, current.configuration),
+            "routing_key": key.token,
+            "expires_in": gateway.key_signer.seconds_left(key),
+            "fields": current.table.context_fields(objective.name),
+            "since": since,
+        }
     # The addresses of replicas are for operators: a client that goes there by itself passes by its limits.
     elif shard := current.configuration.shards.get(decision.shard):
         body |= {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)}
+    body["objective"] = gateway.routing_state.document(objective)
     return ApiResponse(body=body)
 
 
