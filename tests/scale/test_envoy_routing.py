@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nlapi.cli.gateway_planes import PlaneOptions
+from nlapi.gateway import Client
 from tests.scale.envoy_plane import Plane, Upstream, document, plane, post, until, upstream
 
 # Contexts that are decided by Python and by Envoy.
@@ -144,3 +145,16 @@ def test_a_shard_that_goes_takes_no_request_with_it(running: Plane, basic: Any) 
     running.publish(basic)
     assert running.infer("other", key).status == 404
     assert running.issues("envoy-refused") == []
+
+
+def test_a_client_sends_payloads_to_envoy_and_follows_revisions(running: Plane, basic: Any) -> None:
+    running.publish(basic)
+    with Client(running.url, running.token()) as client:
+        first = client.serve("rank", {"x": 1}, {"user": "u1"})
+        assert (first.output["upstream"], str(first.decision.version)) == ("a", "ranker@v1")
+        changed = deepcopy(basic)
+        changed["objectives"][0]["version"] = "v2"
+        running.publish(changed)
+        # Its key names a route that is gone: nothing is run, and it asks again.
+        second = client.serve("rank", {"x": 1}, {"user": "u1"})
+        assert str(second.decision.version) == "ranker@v2"
