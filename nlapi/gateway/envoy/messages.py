@@ -100,8 +100,11 @@ def _without_cells(document: JsonObject) -> tuple[JsonObject, dict[str, object]]
     if inner is None:
         return document, {}
     tree = inner["matcher"]["matcher_tree"]
-    bare = {"matcher": {"matcher_tree": {**tree, "exact_match_map": {}}}}
-    skeleton = {**document, "virtual_hosts": [{**host, "matcher": {**host["matcher"], "on_no_match": bare}}]}
+    bare: JsonObject = {"matcher": {"matcher_tree": {**tree, "exact_match_map": {}}}}
+    skeleton: JsonObject = {
+        **document,
+        "virtual_hosts": [{**host, "matcher": {**host["matcher"], "on_no_match": bare}}],
+    }
     return skeleton, tree["exact_match_map"]["map"]
 
 

@@ -18,8 +18,9 @@ CELL_HEADER = "x-nlapi-cell"
 VERSION_HEADER = "x-nlapi-version"
 """the header of an answer with the version that gave it"""
 
-# Bytes of a body that Envoy keeps to send it again; a longer one is sent once.
-RETRY_BODY_BYTES = 4 * 2**20
+# Bytes of a body that Envoy keeps to send it again; a longer one is sent once. Of 1.3 MB, keeping 1 MiB took 71 % of CPU
+# more than a plain Envoy, 16 KiB 17 %, and no retries 11 %.
+RETRY_BODY_BYTES = 256 * 2**10
 
 # What certainly was not carried out: safe to send elsewhere, whatever the objective does.
 _RETRY_UNSENT = "connect-failure,refused-stream,reset-before-request"
