@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.errors import ArgumentError, UsageError
-from nlapi.tools.arguments import coerce_arguments
+from nlapi.tools.nested_arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.tool import Tool
 
 
@@ -17,8 +17,22 @@ def parse_arguments(
     tool: Tool, *, known_values: Mapping[str, str], json_text: str | None, pairs: Iterable[str]
 ) -> dict[str, object]:
     """Return the arguments of one call: registered values, overridden by `--args`, overridden by the pairs."""
-    from_profile = {name: value for name, value in known_values.items() if name in tool.places}
-    return {**coerce_arguments(from_profile, tool), **_from_json(json_text, tool), **_from_pairs(pairs, tool)}
+    registered: dict[tuple[str, ...], object] = {
+        nested.path: nested.coerce(text)
+        for name, text in known_values.items()
+        if (nested := find_argument(tool, name)) is not None
+    }
+    arguments = _with_values({}, registered)
+    return _with_values({**arguments, **_from_json(json_text, tool)}, _from_pairs(pairs, tool))
+
+
+def _with_values(arguments: Mapping[str, object], values: Mapping[tuple[str, ...], object]) -> dict[str, object]:
+    """Return the arguments with whole ones replaced, then those inside them set. UsageError inside what is no object"""
+    whole = {path[0]: value for path, value in values.items() if len(path) == 1}
+    try:
+        return with_nested({**arguments, **whole}, {path: value for path, value in values.items() if len(path) > 1})
+    except ValueError as error:
+        raise UsageError(f"{error} is no object", hint=f"give {error} as JSON, or only values inside it") from None
 
 
 def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
@@ -39,39 +53,51 @@ def _from_json(text: str | None, tool: Tool) -> dict[str, object]:
     return {_argument_name(name, tool): argument for name, argument in value.items()}
 
 
-def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, object]:
-    """Return the arguments in `KEY=VALUE` pairs; repeated lists are joined. UsageError for another repeated key."""
-    values: dict[str, Any] = {}
+def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[tuple[str, ...], object]:
+    """Return the values in `KEY=VALUE` pairs by path; repeated lists are joined. UsageError for another repetition."""
+    values: dict[tuple[str, ...], Any] = {}
     for text in texts:
-        name, value = _pair(text, tool)
-        earlier = values.get(name, [])
+        path, value = _pair(text, tool)
+        earlier = values.get(path, [])
         if isinstance(earlier, list) and isinstance(value, list):
             value = [*earlier, *value]
-        elif name in values:
-            raise UsageError(f"{name} is given twice", hint="it takes one value")
-        values[name] = value
+        elif path in values:
+            raise UsageError(f"{'.'.join(path)} is given twice", hint="it takes one value")
+        values[path] = value
     return values
 
 
-def _pair(text: str, tool: Tool) -> tuple[str, object]:
-    """Return name and value of `key=value` (typed by the schema), `key:=JSON` (literal) or `key=@path` (a file)."""
+def _pair(text: str, tool: Tool) -> tuple[tuple[str, ...], object]:
+    """Return path and value of `key=value` (typed by the schema), `key:=JSON` (literal) or `key=@path` (a file)."""
     key, mark, value = text.partition("=")
     if not mark or not key:
         example = next(iter(tool.required or tool.input_schema["properties"]), "limit")
         raise UsageError(f"{text!r} is not KEY=VALUE", hint=f"such as {example}=...")
-    if key.endswith(":"):
-        name = _argument_name(key[:-1], tool)
+    is_literal = key.endswith(":")
+    key = key.removesuffix(":")
+    nested = _find_typed(key, tool)
+    if nested is None and "." in key and (near := nearest_names(tool, key)):
+        raise ArgumentError(f"{tool.operation.id}: there is no argument {key!r}", hint=f"did you mean {near[0]!r}?")
+    path = nested.path if nested is not None else (_argument_name(key, tool),)
+    if is_literal:
         try:
-            return name, json.loads(value)
+            return path, json.loads(value)
         except (ValueError, RecursionError):
-            raise ArgumentError(f"{name}: {value!r} is not JSON", hint=f"{name}=... takes it as text") from None
-    name = _argument_name(key, tool)
+            raise ArgumentError(f"{key}: {value!r} is not JSON", hint=f"{key}=... takes it as text") from None
     # "@home" is text where the operation takes no file: an API may have names that begin with @.
-    file_form = _file_form(tool, name) if value.startswith("@") else ""
+    file_form = _file_form(tool, path[0]) if value.startswith("@") and len(path) == 1 else ""
     if file_form:
         file = _file(value[1:])
-        return name, [file] if file_form == "files" else file
-    return name, coerce_arguments({name: value}, tool)[name]
+        return path, [file] if file_form == "files" else file
+    return path, nested.coerce(value) if nested is not None else value
+
+
+def _find_typed(key: str, tool: Tool) -> NestedArgument | None:
+    """Return the value that a typed key means; its first part may be the name of an argument on the wire."""
+    if (nested := find_argument(tool, _argument_name(key, tool))) is not None:
+        return nested
+    first, dot, rest = key.partition(".")
+    return find_argument(tool, f"{_argument_name(first, tool)}{dot}{rest}")
 
 
 def _argument_name(typed: str, tool: Tool) -> str:

@@ -53,7 +53,8 @@ def call(
         str, typer.Argument(metavar="OPERATION", help="Its operationId; `nlapi find` finds the one you mean.")
     ],
     pairs: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The arguments of the operation.")
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="The arguments; input.currency=EUR is one inside an object."),
     ] = None,
     args: Annotated[
         str | None, typer.Option("--args", metavar="JSON|@FILE|-", help="Arguments as one JSON object.")

@@ -137,7 +137,7 @@ def control_plane(
 
     It is a gateway as `serve` starts it, and serves what Envoy cannot carry. `--bootstrap` writes what an Envoy needs.
     """
-    from nlapi.cli.gateway import build_gateway, make_first_token
+    from nlapi.cli.gateway import build_gateway, check_token_file, make_first_token
     from nlapi.gateway.envoy.options import ListenerCertificate
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.server import ServerTimeouts
@@ -181,8 +181,19 @@ def control_plane(
         with EventLog(sys.stderr) if log_format is LogFormat.JSON else nullcontext() as events:
             keys = KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or "")
             gateway = build_gateway(store, config, models, hosts, events=events, key_options=keys)
-            make_first_token(gateway.access, store, token_file)
-            run_gateway(gateway, host, port, timeouts, probe_port, certificate, events, plane, key_audience)
+            check_token_file(store, token_file)
+            run_gateway(
+                gateway,
+                host,
+                port,
+                timeouts,
+                probe_port,
+                certificate,
+                events,
+                on_ready=lambda: make_first_token(gateway.access, store, token_file),
+                plane=plane,
+                audience=key_audience,
+            )
     finally:
         store.close()
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from nlapi.cli import console, control_plane, gateway_keys, gateway_state
-from nlapi.cli.gateway_client import TOKEN, GatewayClient, Url
+from nlapi.cli import console, control_plane, gateway_keys, gateway_state, gateway_traffic
+from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
 from nlapi.cli.gateway_options import (
     Database,
@@ -49,14 +49,11 @@ from nlapi.cli.gateway_planes import (
 )
 from nlapi.cli.gateway_run import run_gateway
 from nlapi.cli.gateway_state import configured_references, read_configuration
-from nlapi.cli.options import FLAG, Auth, ListOutput
-from nlapi.cli.table import is_json
+from nlapi.cli.options import FLAG
 from nlapi.errors import NlapiError, UsageError
 from nlapi.extras import require_extra
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
@@ -68,7 +65,6 @@ SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the ad
 FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 
 EXAMPLE = "examples/gateway"
-REFRESH_S = 1.0
 
 app = typer.Typer(
     name="gateway",
@@ -78,9 +74,6 @@ app = typer.Typer(
 nlapi gateway status
 nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
 )
-
-Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
-Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
 
 class TokenKind(StrEnum):
@@ -99,13 +92,20 @@ TokenFile = Annotated[
 
 
 def make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
-    """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
+    """Make the admin's token of a gateway that serves and has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
         record, secret = access.create_token(FIRST_TOKEN_NAME, Audience.ADMIN, role=Role.ADMIN)
         _add_token_entry(store, "createToken", record)
         _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
+
+
+def check_token_file(store: GatewayStore, file: Path | None) -> None:
+    """Raise NlapiError when the first token could not be written, before the gateway starts."""
+    if file is not None and not store.tokens() and (file.exists() or not file.parent.is_dir()):
+        reason = "it is there already" if file.exists() else f"there is no folder {file.parent}"
+        raise NlapiError(f"{file} cannot be written: {reason}", hint="name a file that is not there")
 
 
 def _deliver_secret(secret: str, file: Path | None, description: str, variable: str = TOKEN) -> None:
@@ -302,8 +302,20 @@ def serve(
                 retention=retention,
                 key_options=KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or ""),
             )
-            make_first_token(gateway.access, store, token_file)
-            run_gateway(gateway, host, port, timeouts, probe_port, certificate, events, plane, key_audience)
+            check_token_file(store, token_file)
+            run_gateway(
+                gateway,
+                host,
+                port,
+                timeouts,
+                probe_port,
+                certificate,
+                events,
+                # Not before: a start that fails would show a token that nothing takes.
+                on_ready=lambda: make_first_token(gateway.access, store, token_file),
+                plane=plane,
+                audience=key_audience,
+            )
     finally:
         store.close()
 
@@ -376,55 +388,8 @@ def build_gateway(
 app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
 
 
-@app.command(epilog="nlapi gateway status continue-watching --once")
-def status(
-    objective: Objective = None,
-    url: Url = None,
-    auth: Auth = None,
-    minutes: Minutes = 5,
-    once: Annotated[bool, typer.Option("--once", metavar=FLAG, help="Show it once, not again each second.")] = False,
-    output: ListOutput = None,
-) -> None:
-    """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
-    from nlapi.cli import gateway_view as view
-
-    # Five reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
-    client = GatewayClient(url, auth)
-    filters = {"objective": objective} if objective else {}
-
-    def traffic() -> Any:
-        return client("getTraffic", {"minutes": minutes, **filters})
-
-    def render() -> RenderableType:
-        objective_row = client("getObjective", filters) if filters else None
-        objectives = [objective_row] if objective_row else client("listObjectives", {"limit": 200})["data"]
-        canaries = client("listCanaries", {"limit": 200, **filters})["data"]
-        issues, plane = client("listIssues", {})["issues"], client("getDataPlane", {})
-        return view.status(traffic(), objectives, canaries, issues, plane)
-
-    if is_json(output):
-        console.write(console.format_json(traffic()))
-    elif once:
-        view.draw(render())
-    else:
-        view.live(render, REFRESH_S)
-
-
-@app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")
-def traffic(
-    objective: Objective = None, url: Url = None, auth: Auth = None, minutes: Minutes = 15, output: ListOutput = None
-) -> None:
-    """Plot the shares of the traffic by version over time."""
-    from nlapi.cli.gateway_view import draw, history_plot
-
-    query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
-    history = GatewayClient(url, auth)("getTrafficHistory", query)
-    if is_json(output):
-        console.write(console.format_json(history))
-    else:
-        draw(history_plot(history["data"], minutes))
-
-
+app.command(epilog=gateway_traffic.STATUS)(gateway_traffic.status)
+app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
 app.add_typer(gateway_keys.app)
 app.command("control-plane", epilog=control_plane.EXAMPLE)(control_plane.control_plane)

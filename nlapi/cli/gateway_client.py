@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nlapi.cli import target
-from nlapi.errors import CredentialError, NlapiError
+from nlapi.cli.options import Auth, options_of
+from nlapi.client.tls_files import TlsFiles
+from nlapi.errors import CredentialError, NlapiError, SendError
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 
 Url = Annotated[
     str | None,
     typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option("--ca", metavar="FILE", help=f"Trust these authorities alone; ${target.GATEWAY_CA} if not given."),
+]
+ClientCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--client-cert",
+        metavar="FILE",
+        help=f"Your certificate, for --tls-client-ca; ${target.GATEWAY_CLIENT_CERT} if not given.",
+    ),
+]
+ClientKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--client-key",
+        metavar="FILE",
+        help=f"Its key, where the same file has none; ${target.GATEWAY_CLIENT_KEY} if not given.",
+    ),
 ]
 
 
@@ -31,30 +55,67 @@ class FailedCallError(NlapiError):
     exit_code = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConnection:
+    """The options that say where the gateway is, and how to reach it."""
+
+    # A field's type carries its option, as in `Setup`.
+    url: Url = None
+    auth: Auth = field(default=None, repr=False)
+    ca: Ca = None
+    client_cert: ClientCert = None
+    client_key: ClientKey = None
+
+
+connection_options = options_of(GatewayConnection, "connection")
+"""Replaces the parameter `connection` of a command by the options of a GatewayConnection."""
+
+
 class GatewayClient:
     """A caller of the gateway's operations, through the same pipeline as every other API."""
 
-    def __init__(self, url: str | None, auth: list[str] | None, overlays: Sequence[str] = ()) -> None:
-        auth_options = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
-        self._target, _ = target.open_target("gateway", url, auth_options, overlays)
+    def __init__(self, connection: GatewayConnection, overlays: Sequence[str] = ()) -> None:
+        auth = connection.auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
+        opened, _ = target.open_target("gateway", connection.url, auth, overlays)
+        if connection.ca or connection.client_cert or connection.client_key:
+            before = opened.tls or TlsFiles()
+            tls = TlsFiles(
+                authorities=connection.ca or before.authorities,
+                certificate=connection.client_cert or before.certificate,
+                # A key belongs to its certificate: that of the variable is none of the option's.
+                key=connection.client_key or (None if connection.client_cert else before.key),
+            )
+            opened = replace(opened, tls=tls)
+        self._target = opened
 
     def __call__(self, operation: str, arguments: Mapping[str, object], *, yes: bool = False) -> Any:
         """Return the data of an answer; `yes` consents to a change. RefusedCallError or FailedCallError otherwise."""
-        import nlapi
+        from nlapi.tools.compile import compile_tool
+        from nlapi.tools.run import Prepared, run
+        from nlapi.tools.tool import Call
+        from nlapi.wait import wait
 
-        credentials = self._target.credentials
-        if not credentials:
+        if not self._target.credentials:
             raise CredentialError(
                 f"the gateway wants a token, and the environment has no {TOKEN}",
                 hint=f"export {TOKEN}=..., which `nlapi gateway serve` shows once, or `nlapi gateway token NAME` makes",
             )
-        result = nlapi.call(
-            self._target.spec, operation, arguments, base_url=self._target.base_url, auth=dict(credentials), yes=yes
-        )
+
+        async def consent(prepared: Prepared) -> bool:
+            return yes and not prepared.requires_question
+
+        tool = compile_tool(self._target.spec.operation(operation))
+        try:
+            result = wait(run(Call(tool=tool, arguments=dict(arguments)), self._target, consent))
+        except SendError as error:
+            # TLS 1.3 refuses a missing certificate after the handshake, which looks like a connection that breaks.
+            if "https://" in error.message and not error.hint:
+                error.hint = "if it asks for a certificate (--tls-client-ca), give yours: --client-cert, --client-key"
+            raise
         if not result.ok:
             problem = result.data if isinstance(result.data, dict) else {}
-            error = FailedCallError if result.status >= 500 else RefusedCallError
-            raise error(
+            error_type = FailedCallError if result.status >= 500 else RefusedCallError
+            raise error_type(
                 f"the gateway answered {result.status}: {problem.get('detail', '')}", hint=str(problem.get("hint", ""))
             )
         return result.data

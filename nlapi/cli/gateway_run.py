@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nlapi.cli import console
@@ -24,13 +25,17 @@ def run_gateway(
     probe_port: int | None,
     certificate: ServerCertificate | None,
     events: EventLog | None,
+    *,
+    on_ready: Callable[[], None],
     plane: PlaneOptions | None = None,
     audience: str = "",
 ) -> None:
-    """Serve until it is stopped, or raise the error that prevented the start."""
+    """Serve until it is stopped, or raise the error that prevented the start. `on_ready` is called once it serves."""
+    from nlapi.gateway.problems import GatewayProblem
     from nlapi.gateway.server import serve as run
 
-    def on_ready(url: str) -> None:
+    def report_ready(url: str) -> None:
+        on_ready()
         _show_address(url, notes=events is None)
         if events:
             events.write("ready", {"url": url, "revision": gateway.publisher.revision})
@@ -45,7 +50,7 @@ def run_gateway(
             gateway,
             host=host,
             port=port,
-            ready=on_ready,
+            ready=report_ready,
             timeouts=timeouts,
             probe_port=probe_port,
             on_drain=on_drain,
@@ -58,6 +63,9 @@ def run_gateway(
         if gateway.failure is None:
             raise
     if gateway.failure is not None:
+        issues = gateway.failure.issues if isinstance(gateway.failure, GatewayProblem) else ()
+        for issue in issues if len(issues) > 1 else ():
+            console.note(str(issue))
         raise gateway.failure
 
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.gateway_client import GatewayClient, RefusedCallError, Url
-from nlapi.cli.options import FLAG, Auth, ListOutput, is_interactive
+from nlapi.cli.gateway_client import GatewayClient, GatewayConnection, RefusedCallError, connection_options
+from nlapi.cli.gateway_staleness import find_staleness, write_revision
+from nlapi.cli.options import FLAG, ListOutput, is_interactive
 from nlapi.cli.prompts import YES, read_line
 from nlapi.cli.table import is_json
 from nlapi.errors import ConsentError, NlapiError, UsageError
@@ -32,23 +33,30 @@ StateFile = Annotated[
 ]
 
 
+@connection_options
 def apply(
+    connection: GatewayConnection,
     file: StateFile,
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to the plan in advance.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the plan; change nothing.")] = False,
     why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason, for the revisions.")] = None,
-    url: Url = None,
-    auth: Auth = None,
+    force: Annotated[
+        bool, typer.Option("--force", metavar=FLAG, help="Undo what changed since the revision that the file is of.")
+    ] = False,
 ) -> None:
     """Make a file the configuration of a gateway, as one revision: shows the plan, and asks first.
 
-    It is refused, and nothing is changed, when somebody else makes a revision between the plan and the change.
+    It is refused, and nothing is changed, when the file would undo what somebody changed since the `revision` in it,
+    and when somebody makes a revision between the plan and the change. The file then has the new `revision`.
     """
-    client, document = _state_client(url, auth), read_configuration(file)
-    plan = _compare(client, document, file)
-    for line in _plan_lines(plan, MAX_PLAN_LINES):
+    client, document = _state_client(connection), read_configuration(file)
+    plan = _compare(client, document)
+    staleness = find_staleness(client, document, plan)
+    for line in [*(staleness.lines(file) if staleness else ()), *_plan_lines(plan, MAX_PLAN_LINES)]:
         console.note(line)
     _check_issues(plan, file)
+    if staleness and plan["differences"] and not force:
+        staleness.check(file)
     if dry_run or not plan["differences"]:
         return
     if not yes:
@@ -58,41 +66,43 @@ def apply(
     reason = {"why": why} if why else {}
     revision = client("replaceConfiguration", {**document, **base, **reason}, yes=True)
     console.note(f"revision {revision['revision']} is current")
+    write_revision(file, document, revision["revision"])
     console.write(console.format_json(revision))
 
 
+@connection_options
 def diff_file(
+    connection: GatewayConnection,
     file: StateFile,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", metavar=FLAG, help="End with 1 when there is a difference, as git diff does.")
     ] = False,
-    url: Url = None,
-    auth: Auth = None,
     output: ListOutput = None,
 ) -> None:
-    """Show what `apply` would change, and what is wrong with the file."""
-    plan = _compare(_state_client(url, auth), read_configuration(file), file)
+    """Show what `apply` would change, what changed since the `revision` in the file, and what is wrong with it."""
+    client, document = _state_client(connection), read_configuration(file)
+    plan = _compare(client, document)
+    staleness = find_staleness(client, document, plan)
     if is_json(output):
-        console.write(console.format_json(plan))
+        console.write(console.format_json({**plan, **(staleness.as_dict() if staleness else {})}))
     else:
-        for line in _plan_lines(plan):
+        for line in [*(staleness.lines(file) if staleness else ()), *_plan_lines(plan)]:
             console.write(line)
     _check_issues(plan, file)
     if exit_code and plan["differences"]:
         raise typer.Exit(1)
 
 
+@connection_options
 def export(
+    connection: GatewayConnection,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A .json, .yaml or .yml file; else standard output.")
     ] = None,
-    url: Url = None,
-    auth: Auth = None,
 ) -> None:
     """Write the whole configuration of a gateway, which `apply` takes back."""
-    document = _state_client(url, auth)("getConfiguration", {})
-    # A file with a number could be applied once only, as each change makes another revision.
-    revision = document.pop("revision", 0)
+    document = _state_client(connection)("getConfiguration", {})
+    revision = document.get("revision", 0)
     is_yaml = file is not None and file.suffix.lower() in _YAML_SUFFIXES
     text = _yaml_text(document) if is_yaml else console.format_json(document) + "\n"
     if file is None:
@@ -139,18 +149,15 @@ def configured_references(path: Path | None, document: Mapping[str, Any] | None)
     return list(document_references(document or {}))
 
 
-def _state_client(url: str | None, auth: list[str] | None) -> GatewayClient:
+def _state_client(connection: GatewayConnection) -> GatewayClient:
     from nlapi import bundled
 
-    return GatewayClient(url, auth, [str(bundled.folder("specs/overlays") / "gateway-state.yaml")])
+    return GatewayClient(connection, [str(bundled.folder("specs/overlays") / "gateway-state.yaml")])
 
 
-def _compare(client: GatewayClient, document: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """Return the plan of a document. RefusedCallError when it names a revision that is not current."""
+def _compare(client: GatewayClient, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan of a document: what it would change, and what is wrong with it."""
     plan: dict[str, Any] = client("checkConfiguration", dict(document))
-    if document.get("revision", plan["revision"]) != plan["revision"]:
-        message = f"{file} is of revision {document['revision']}, and revision {plan['revision']} is current"
-        raise RefusedCallError(message, hint="export again, or leave `revision` out of the file")
     return plan
 
 

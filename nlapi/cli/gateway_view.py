@@ -81,12 +81,14 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
     is_wide = shutil.get_terminal_size().columns >= WIDE_COLUMNS
     if is_wide:
         table.add_column("digest", no_wrap=True)
-    for name in ("share", "req/s", "p50 ms", "p99 ms", "errors"):
+    # The column has no room in 80 columns beside the others, and hardly ever anything to show.
+    has_fallbacks = any(row["fallback_percent"] for row in traffic["data"])
+    for name in ("share", "req/s", "p50 ms", "p99 ms", "errors", *(("fallback",) if has_fallbacks else ())):
         table.add_column(name, justify="right", no_wrap=True)
     previous = ""
     for row in traffic["data"]:
         is_first, previous = row["objective"] != previous, row["objective"]
-        errors = f"{row['error_percent']:.2f} %"
+        errors, fallbacks = (f"{row[name]:.2f} %" for name in ("error_percent", "fallback_percent"))
         table.add_row(
             Text(strip_control(row["objective"]) if is_first else ""),
             Text(strip_control(f"{row['model']}@{row['version']}")),
@@ -96,6 +98,11 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
             _ms(row["p50_ms"]),
             _ms(row["p99_ms"]),
             Text(errors, style="red" if row["error_percent"] >= RED_FROM else ""),
+            *(
+                [Text(fallbacks, style="yellow" if row["fallback_percent"] >= RED_FROM else "")]
+                if has_fallbacks
+                else ()
+            ),
         )
     with_traffic = {row["objective"] for row in traffic["data"]}
     for objective in objectives:
@@ -104,7 +111,7 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
             table.add_row(
                 Text(strip_control(objective["name"])),
                 Text(strip_control(default)),
-                *("-" * (6 if is_wide else 5)),
+                *("-" * (5 + is_wide + has_fallbacks)),
                 style="dim",
             )
     return table

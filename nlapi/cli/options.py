@@ -141,7 +141,10 @@ Routing = Annotated[
     typer.Option("--routing", metavar="FILE", help="Which planner plans what, and what it may cost; see the guide."),
 ]
 KnownValues = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the argument of that name.")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="A value for an argument, or for one inside it: input.currency=EUR."
+    ),
 ]
 Across = Annotated[
     bool, typer.Option("--across", metavar=FLAG, help="Consent also to passing data of one API to another.")
@@ -207,23 +210,30 @@ class Setup:
 
 def conversation_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that replaces a command's `setup` by options, one for each field of Setup not in `without`."""
-    types = get_type_hints(Setup, include_extras=True)
-    chosen = [item for item in fields(Setup) if item.name not in without]
+    return options_of(Setup, "setup", without)
+
+
+def options_of(
+    kind: type[Any], parameter: str, without: Sequence[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that replaces a command's `parameter`, of a dataclass, by an option for each of its fields."""
+    types = get_type_hints(kind, include_extras=True)
+    chosen = [item for item in fields(kind) if item.name not in without]
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(command, include_extras=True)
         parameters = [
             item.replace(annotation=hints[item.name]) for item in inspect.signature(command).parameters.values()
         ]
-        plain_parameters = [item for item in parameters if item.name != "setup"]
+        plain_parameters = [item for item in parameters if item.name != parameter]
         keyword = inspect.Parameter.KEYWORD_ONLY
         added = [
             inspect.Parameter(item.name, keyword, default=item.default, annotation=types[item.name]) for item in chosen
         ]
 
         def run(**values: Any) -> None:
-            setup = Setup(**{item.name: values.pop(item.name) for item in chosen})
-            command(**values, setup=setup)
+            values[parameter] = kind(**{item.name: values.pop(item.name) for item in chosen})
+            command(**values)
 
         # typer reads a command's options from its signature and annotations.
         run.__name__, run.__doc__ = command.__name__, command.__doc__

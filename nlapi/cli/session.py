@@ -224,22 +224,22 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object]]:
 
 
 def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
-    import difflib
-
     import nlapi
+    from nlapi.tools.nested_arguments import nearest_names
 
-    argument_names = {argument for target, _ in opened for tool in nlapi.tools(target.spec) for argument in tool.places}
-    suggestions = difflib.get_close_matches(name, argument_names, n=3)
+    names = [near for target, _ in opened for tool in nlapi.tools(target.spec) for near in nearest_names(tool, name)]
+    suggestions = list(dict.fromkeys(names))[:3]
     return (
         f"did you mean {', '.join(suggestions)}?" if suggestions else "`nlapi tools SOURCE` shows the arguments of each"
     )
 
 
 def _has_argument(spec: Spec, name: str) -> bool:
-    """Return whether an operation of an API takes an argument of that name."""
+    """Return whether an operation of an API takes an argument of that name, or a property inside one."""
     import nlapi
+    from nlapi.tools.nested_arguments import find_argument
 
-    return any(name in tool.places for tool in nlapi.tools(spec))
+    return any(find_argument(tool, name) is not None for tool in nlapi.tools(spec))
 
 
 def _registered_names() -> list[str]:

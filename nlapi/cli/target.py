@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlapi import registry
@@ -14,9 +16,17 @@ from nlapi.registry import Registration
 
 if TYPE_CHECKING:
     from nlapi.client.limits import Limits
+    from nlapi.client.tls_files import TlsFiles
     from nlapi.openapi.spec import Operation, Spec
     from nlapi.tools.rules import PolicyRule
     from nlapi.tools.run import Target
+
+
+GATEWAY = "gateway"
+"""the bundled description of the gateway"""
+GATEWAY_CA = "NLAPI_GATEWAY_CA"
+GATEWAY_CLIENT_CERT = "NLAPI_GATEWAY_CLIENT_CERT"
+GATEWAY_CLIENT_KEY = "NLAPI_GATEWAY_CLIENT_KEY"
 
 
 def load(source: str, overlays: Sequence[str] | None = None, root: str | None = None) -> Spec:
@@ -80,8 +90,19 @@ def open_target(
         variables=registry.variables_of(references),
         no_auth=no_auth,
         rules=_rules(spec, source),
+        # For this API alone: what identifies the caller goes to nobody else.
+        tls=_gateway_tls() if registered.source == GATEWAY else None,
     )
     return target, dict(registered.known)
+
+
+def _gateway_tls() -> TlsFiles | None:
+    """Return the files that the environment names for connections to the gateway; None without any."""
+    from nlapi.client.tls_files import TlsFiles
+
+    paths = [os.environ.get(name) for name in (GATEWAY_CA, GATEWAY_CLIENT_CERT, GATEWAY_CLIENT_KEY)]
+    authorities, certificate, key = (Path(path) if path else None for path in paths)
+    return TlsFiles(authorities=authorities, certificate=certificate, key=key) if any(paths) else None
 
 
 def _rules(spec: Spec, source: str) -> tuple[PolicyRule, ...]:

@@ -22,6 +22,7 @@ from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi import urls
 
 if TYPE_CHECKING:
+    from nlapi.client.tls_files import TlsFiles
     from nlapi.client.transport import HttpClient, RawResponse, SendProgress, TransportError
 
 # The safe methods of RFC 9110 §9.2.1 without TRACE.
@@ -54,6 +55,7 @@ async def send(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     expected: Expectation = UNKNOWN,
     watch: PieceListener | None = None,
+    tls: TlsFiles | None = None,
 ) -> Result:
     """Return the answer to `request`, whatever its status.
 
@@ -63,7 +65,8 @@ async def send(
     are masked in the Result.
 
     The Result of a streaming answer (`expected` says what is known of that) is what has come when the limits end it.
-    `watch` is called with each Piece as it comes; nothing is sent again after that.
+    `watch` is called with each Piece as it comes; nothing is sent again after that. `tls` is for the origin of
+    `request`, and for none that it redirects to.
 
     Raises SendError when no complete answer came within the limits, OutcomeUnknownError when a write may have been
     carried out, UsageError when HTTP cannot carry the request.
@@ -77,6 +80,7 @@ async def send(
         first_request=request,
         expected=expected,
         watch=watch,
+        tls=tls,
     )
     if client is not None:
         return await call.run(client)
@@ -95,6 +99,7 @@ class _SendCall:
     first_request: Request
     expected: Expectation
     watch: PieceListener | None
+    tls: TlsFiles | None
     body: BodyReader | None = None
     timer: asyncio.Timeout = field(init=False)
     start_time: float = field(default_factory=time.monotonic)
@@ -159,7 +164,8 @@ class _SendCall:
         # such as a cloud's metadata server.
         is_foreign = target.origin != urls.origin(self.first_request.url)
         public_only = is_foreign and not self.limits.private_redirects
-        async with client.exchange(request, target, self.progress, public_only=public_only) as answer:
+        tls = None if is_foreign else self.tls
+        async with client.exchange(request, target, self.progress, public_only=public_only, tls=tls) as answer:
             head = Result(
                 status=answer.status,
                 headers=answer.headers,

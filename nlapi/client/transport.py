@@ -19,6 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore2
 
 from nlapi.client.message import Request
+from nlapi.client.tls_files import TlsFiles
 from nlapi.errors import SendError, UsageError
 from nlapi.openapi.connection_errors import error_causes, explain_connection_error
 from nlapi.openapi.model import CONNECTION_HEADERS, TOKEN
@@ -155,7 +156,7 @@ class HttpClient:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
-        self._pools: dict[str, httpcore2.AsyncConnectionPool] = {}
+        self._pools: dict[tuple[str, TlsFiles | None], httpcore2.AsyncConnectionPool] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -165,11 +166,18 @@ class HttpClient:
 
     @asynccontextmanager
     async def exchange(
-        self, request: Request, address: HttpUrl, progress: SendProgress, *, public_only: bool = False
+        self,
+        request: Request,
+        address: HttpUrl,
+        progress: SendProgress,
+        *,
+        public_only: bool = False,
+        tls: TlsFiles | None = None,
     ) -> AsyncIterator[RawResponse]:
         """Send `request` once and yield its RawResponse. TransportError when none comes; `progress` is kept up to date.
 
-        With `public_only`, SendError when the address is not on the public Internet.
+        With `public_only`, SendError when the address is not on the public Internet. UsageError for unusable files of
+        `tls`.
         """
         proxy = _proxy_url(address)
         host = address.host
@@ -185,7 +193,7 @@ class HttpClient:
             content=request.content or b"",
             extensions=extensions,
         )
-        pool = await self._pool(proxy)
+        pool = await self._pool(proxy, tls)
         with _convert_errors():
             response = await pool.handle_async_request(wire_request)
         try:
@@ -197,23 +205,28 @@ class HttpClient:
         finally:
             await response.aclose()
 
-    async def _pool(self, proxy: str) -> httpcore2.AsyncConnectionPool:
-        if proxy not in self._pools:
-            self._pools[proxy] = await self._stack.enter_async_context(_open_pool(proxy))
-        return self._pools[proxy]
+    async def _pool(self, proxy: str, tls: TlsFiles | None) -> httpcore2.AsyncConnectionPool:
+        if (proxy, tls) not in self._pools:
+            self._pools[proxy, tls] = await self._stack.enter_async_context(_open_pool(proxy, tls))
+        return self._pools[proxy, tls]
 
 
-def _open_pool(proxy: str) -> httpcore2.AsyncConnectionPool:
+def _open_pool(proxy: str, tls: TlsFiles | None) -> httpcore2.AsyncConnectionPool:
     backend = NetworkBackend()
+    context = tls.context() if tls else None
     if not proxy:
-        return httpcore2.AsyncConnectionPool(keepalive_expiry=5.0, network_backend=backend)
+        return httpcore2.AsyncConnectionPool(ssl_context=context, keepalive_expiry=5.0, network_backend=backend)
     parts = urlsplit(proxy)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SendError(f"a {parts.scheme} proxy is set, and nlapi only goes through http proxies", hint="see NO_PROXY")
     user = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
     url = httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
     return httpcore2.AsyncHTTPProxy(
-        url, proxy_auth=user if parts.username else None, keepalive_expiry=5.0, network_backend=backend
+        url,
+        proxy_auth=user if parts.username else None,
+        ssl_context=context,
+        keepalive_expiry=5.0,
+        network_backend=backend,
     )
 
 

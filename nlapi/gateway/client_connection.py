@@ -12,6 +12,9 @@ from nlapi.serving import Receive, Send
 
 T = TypeVar("T")
 
+VERSION_HEADER = "Nlapi-Version"
+"""the header with the version that answered, which is not the decided one when the fallback did"""
+
 EVENT_STREAM = "text/event-stream"
 ABORT_EXTENSION = "nlapi.abort"
 """the ASGI extension whose `abort` closes a connection without sending what is buffered"""
@@ -48,7 +51,7 @@ class AsgiConnection:
             *self._headers,
             (b"x-accel-buffering", b"no"),  # proxies such as nginx would collect events
             (b"x-request-id", self.request_id.encode("latin-1")),
-            (b"nlapi-version", str(version).encode("latin-1", "replace")),
+            (VERSION_HEADER.lower().encode(), str(version).encode("latin-1", "replace")),
         ]
         self.started = True
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})

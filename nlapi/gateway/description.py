@@ -14,7 +14,7 @@ import yaml
 
 from nlapi import bundled
 from nlapi.gateway.json_schema import SchemaValidator, compile_schema
-from nlapi.gateway.problems import GatewayProblem, unprocessable
+from nlapi.gateway.problems import GatewayProblem, nearest_or_all, unprocessable
 from nlapi.gateway.request_guard import load_json
 from nlapi.issue import Issue
 
@@ -97,7 +97,7 @@ class GatewayOperation:
             parameter = self.query_parameters.get(name)
             location = f"query.{name[:80]}"
             if parameter is None:
-                hint = f"it takes {', '.join(self.query_parameters)}" if self.query_parameters else "it takes none"
+                hint = nearest_or_all(name, self.query_parameters)
                 issues.append(_schema_issue(location, f"{self.id} has no such parameter", hint))
             elif name in values:
                 issues.append(_schema_issue(location, "it is given more than once"))
@@ -260,8 +260,8 @@ def _schema_issues(validator: SchemaValidator, value: Any, location: str) -> lis
     for error in validator.iter_errors(value):
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
         is_secret = not _SECRET_PROPERTIES.isdisjoint(error.instance_path)
-        message = "it does not fit its schema" if is_secret else error.message[:300]
-        issues.append(_schema_issue(f"{location}{steps}"[:300], message))
+        message, hint = ("it does not fit its schema", "") if is_secret else (error.message[:300], error.hint)
+        issues.append(_schema_issue(f"{location}{steps}"[:300], message, hint))
         if len(issues) == MAX_ISSUES:
             break
     return issues

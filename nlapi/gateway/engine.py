@@ -364,7 +364,7 @@ async def _run_with_fallback(exchange: Exchange) -> InferenceResponse:
         if fallback is None or (failure.executed and not repeatable):
             raise
         _log.info("%s: %s; serving %s", plan.decision.version, failure, plan.fallback_version)
-        attempts, spent = failure.attempts, failure.usage
+        attempts, spent, reason = failure.attempts, failure.usage, str(failure)
     try:
         result = await fallback.run(request, route.timeout_s - plan.primary_timeout_s, repeatable=repeatable)
         if not result.streamed:
@@ -373,7 +373,7 @@ async def _run_with_fallback(exchange: Exchange) -> InferenceResponse:
         failure.usage = add_usage(failure.usage, spent)
         raise
     response = _build_response(exchange, plan.fallback_version, result, attempts=attempts, fallback=True)
-    return replace(response, failed_usage=spent) if spent is not None else response
+    return replace(response, failed_usage=spent, fallback_reason=reason)
 
 
 def _usable_fallback(plan: ServingPlan, request: InferenceRequest, failure: InferenceError) -> Runner | None:

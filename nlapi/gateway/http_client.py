@@ -25,6 +25,10 @@ class AnswerBrokenError(Exception):
     """An answer began, and is malformed, too large or not whole."""
 
 
+class AnswerTooLargeError(AnswerBrokenError):
+    """An answer is larger than is read."""
+
+
 class EndpointClient:
     """Sends requests to any address; no request shares a connection with another at the same time.
 

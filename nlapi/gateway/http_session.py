@@ -21,7 +21,7 @@ from aiohttp import (
 from aiohttp.connector import Connection
 from yarl import URL
 
-from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
+from nlapi.gateway.http_client import AnswerBrokenError, AnswerTooLargeError, NoAnswerError, NotSentError
 
 # Stale connections that one request finds before it gives up. They are rare, unless a server always speaks first.
 MAX_STALE_CONNECTIONS = 8
@@ -67,17 +67,26 @@ class HttpAnswer:
             raise AnswerBrokenError("the connection closed before its end") from error
 
     async def read_all(self, limit: int) -> bytes:
-        """Return the rest of the body. AnswerBrokenError when it is not whole, or larger than `limit` bytes."""
+        """Return the rest of the body. AnswerBrokenError when not whole, AnswerTooLargeError above `limit` bytes."""
         if (self._response.content_length or 0) > limit:
-            raise AnswerBrokenError(f"it is larger than {limit:,} bytes")
+            raise AnswerTooLargeError(f"it is larger than {limit:,} bytes")
         parts = []
         size = 0
         while part := await self.read():
             size += len(part)
             if size > limit:
-                raise AnswerBrokenError(f"it is larger than {limit:,} bytes")
+                raise AnswerTooLargeError(f"it is larger than {limit:,} bytes")
             parts.append(part)
         return b"".join(parts)
+
+    def check_codings(self) -> None:
+        """AnswerBrokenError when the body is not what its sender meant, or its end is uncertain."""
+        # llhttp reads a body of an unknown transfer coding until the connection closes.
+        if self.header("Transfer-Encoding").strip().lower() not in ("", "chunked"):
+            raise AnswerBrokenError("its transfer coding is unknown")
+        # Unpacked, 2 MiB may be 2 GiB.
+        if self.header("Content-Encoding").strip().lower() not in ("", "identity"):
+            raise AnswerBrokenError("it is compressed, which was not asked for")
 
     def close(self) -> None:
         """Leave the connection to other calls when the answer was read whole, or close it."""

@@ -84,6 +84,8 @@ class InferenceResponse:
     attempts: int = 1
     """number of calls, over replicas and versions"""
     fallback: bool = False
+    fallback_reason: str = ""
+    """the reason that the decided version did not answer, for operators alone; \"\" when it did"""
     usage: TokenUsage | None = None
     failed_usage: TokenUsage | None = None
     """what the decided version took before it failed and the fallback answered"""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 PATTERN_S = 0.5
 """Seconds that one text may take to match a pattern."""
+
+MAX_NAMES = 20
+"""Properties that a hint lists."""
 
 # `$` is the end of a text in ECMA-262, by which patterns go (JSON Schema 2020-12 Validation §6.3.3); Python's `$` also
 # stands before a final line break, and a name may not end in one.
@@ -23,6 +27,9 @@ class Violation(Protocol):
 
     @property
     def message(self) -> str: ...
+
+    @property
+    def hint(self) -> str: ...
 
 
 class SchemaValidator(Protocol):
@@ -42,8 +49,7 @@ def compile_schema(schema: Mapping[str, Any], *, formats: bool = False) -> Schem
         from jsonschema_rs import validator_for
     except ImportError:
         return _PurePython(schema, formats)
-    compiled: SchemaValidator = validator_for(dict(schema), retriever=_refuse, validate_formats=formats or None)
-    return compiled
+    return _Compiled(schema, validator_for(dict(schema), retriever=_refuse, validate_formats=formats or None))
 
 
 def _refuse(uri: str) -> Any:
@@ -54,6 +60,49 @@ def _refuse(uri: str) -> Any:
 class _Violation:
     instance_path: list[str | int]
     message: str
+    hint: str = ""
+
+
+def _unknown_properties(
+    instance_path: list[str | int], unknown: Iterable[str], schema: Mapping[str, Any]
+) -> Iterator[Violation]:
+    """Yield a violation for each property that a schema does not take, with the nearest that it takes."""
+    known = list(schema.get("properties", ()))
+    for name in unknown:
+        near = get_close_matches(name[:80], known, n=1, cutoff=0.6)
+        hint = f"the nearest is {near[0]}" if near else f"it takes {', '.join(known[:MAX_NAMES])}" if known else ""
+        yield _Violation(instance_path=instance_path, message=f"there is no property {name[:80]!r}", hint=hint)
+
+
+class _Compiled:
+    """A schema that jsonschema-rs compiled."""
+
+    __slots__ = ("_schema", "_validator", "is_valid")
+
+    def __init__(self, schema: Mapping[str, Any], validator: Any) -> None:
+        self._schema = schema
+        self._validator = validator
+        # The function itself: each request goes through it, and most values are valid.
+        self.is_valid: Callable[[Any], bool] = validator.is_valid
+
+    def iter_errors(self, value: Any, /) -> Iterator[Violation]:
+        for error in self._validator.iter_errors(value):
+            if error.kind.name == "additionalProperties":
+                yield from _unknown_properties(
+                    error.instance_path, error.kind.unexpected, self._schema_at(error.schema_path[:-1])
+                )
+            else:
+                yield _Violation(instance_path=error.instance_path, message=error.message)
+
+    def _schema_at(self, path: Iterable[str | int]) -> Mapping[str, Any]:
+        """Return the part of the schema at a path; {} for a path through an `$id`, which is none of the document."""
+        node: Any = self._schema
+        for step in path:
+            try:
+                node = node[step]
+            except (KeyError, IndexError, TypeError):
+                return {}
+        return node if isinstance(node, Mapping) else {}
 
 
 class _PurePython:
@@ -77,7 +126,20 @@ class _PurePython:
 
     def iter_errors(self, value: Any, /) -> Iterator[Violation]:
         for error in self._validator.iter_errors(value):
-            yield _Violation(instance_path=list(error.absolute_path), message=error.message)
+            path = list(error.absolute_path)
+            if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+                patterns = error.schema.get("patternProperties", {})
+                declared = error.schema.get("properties", {})
+                unknown = [name for name in error.instance if name not in declared and not _matches_any(name, patterns)]
+                yield from _unknown_properties(path, unknown, error.schema)
+            else:
+                yield _Violation(instance_path=path, message=error.message)
+
+
+def _matches_any(name: str, patterns: Iterable[str]) -> bool:
+    import regex
+
+    return any(regex.search(pattern, name, timeout=PATTERN_S) for pattern in patterns)
 
 
 def _resolve_references(schema: Mapping[str, Any]) -> None:

@@ -40,6 +40,9 @@ class Tally:
 
     requests: int = 0
     errors: int = 0
+    """requests that the version failed, also those that the fallback answered"""
+    fallbacks: int = 0
+    """errors whose client got the answer of the fallback"""
     canceled: int = 0
     """requests whose client went away before anything was sent; they are no errors, and their time counts"""
     buckets: tuple[int, ...] = (0,) * (len(BUCKET_BOUNDS_MS) + 1)
@@ -63,6 +66,7 @@ class Tally:
         return Tally(
             requests=self.requests + sign * operand.requests,
             errors=self.errors + sign * operand.errors,
+            fallbacks=self.fallbacks + sign * operand.fallbacks,
             canceled=self.canceled + sign * operand.canceled,
             buckets=tuple(bucket + sign * more for bucket, more in zip(self.buckets, operand.buckets, strict=True)),
             outputs=outputs,
@@ -96,11 +100,12 @@ class Tally:
 class Series:
     """The running counts of one objective, version and canary."""
 
-    __slots__ = ("_buckets", "_canceled", "_errors", "_outputs", "_requests", "sum_ms")
+    __slots__ = ("_buckets", "_canceled", "_errors", "_fallbacks", "_outputs", "_requests", "sum_ms")
 
     def __init__(self) -> None:
         self._requests = 0
         self._errors = 0
+        self._fallbacks = 0
         self._canceled = 0
         self.sum_ms = 0.0
         self._buckets = [0] * (len(BUCKET_BOUNDS_MS) + 1)
@@ -114,6 +119,11 @@ class Series:
         self._buckets[bisect_left(BUCKET_BOUNDS_MS, ms)] += 1
         if failed:
             self._errors += 1
+
+    def observe_fallback(self, ms: float) -> None:
+        """Count a request that the version failed and the fallback answered."""
+        self.observe(ms, failed=True)
+        self._fallbacks += 1
 
     def observe_canceled(self, ms: float) -> None:
         """Count a request whose client went away before anything was sent."""
@@ -136,6 +146,7 @@ class Series:
         return Tally(
             requests=self._requests,
             errors=self._errors,
+            fallbacks=self._fallbacks,
             canceled=self._canceled,
             buckets=tuple(self._buckets),
             outputs=outputs,
@@ -180,7 +191,8 @@ class Metrics:
         self._series: dict[SeriesKey, Series] = {}
         self.refused: Counter[tuple[str, int]] = Counter()
         """(objective, status) of requests that reached no version"""
-        self.fallbacks: Counter[str] = Counter()
+        self.fallbacks: Counter[tuple[str, VersionRef]] = Counter()
+        """(objective, the version that answered) of requests that the decided version failed"""
         self.shadow_outcomes: Counter[tuple[str, str]] = Counter()
         """(shadow, "ok" | "error" | "dropped") -> number of copies"""
         self.shadow_comparisons: dict[str, ShadowComparison] = {}
@@ -212,7 +224,9 @@ class Metrics:
         for key, tally in self.tallies().items():
             labels = _format_labels(key)
             yield f'nlapi_requests_total{{{labels},outcome="ok"}} {tally.requests - tally.errors - tally.canceled}'
-            yield f'nlapi_requests_total{{{labels},outcome="error"}} {tally.errors}'
+            yield f'nlapi_requests_total{{{labels},outcome="error"}} {tally.errors - tally.fallbacks}'
+            if tally.fallbacks:
+                yield f'nlapi_requests_total{{{labels},outcome="fallback"}} {tally.fallbacks}'
             if tally.canceled:
                 yield f'nlapi_requests_total{{{labels},outcome="canceled"}} {tally.canceled}'
 
@@ -233,8 +247,8 @@ class Metrics:
         for (objective, status), count in self.refused.items():
             yield f'nlapi_refused_total{{objective="{escape_label(objective)}",status="{status}"}} {count}'
         yield from header_lines("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
-        for objective, count in self.fallbacks.items():
-            yield f'nlapi_fallbacks_total{{objective="{escape_label(objective)}"}} {count}'
+        for (objective, version), count in self.fallbacks.items():
+            yield f"nlapi_fallbacks_total{{{_version_labels(objective, version)}}} {count}"
         yield from header_lines("nlapi_shadow_copies_total", "counter", "Copies of requests, by what became of them.")
         for (shadow, outcome), count in self.shadow_outcomes.items():
             yield f'nlapi_shadow_copies_total{{shadow="{escape_label(shadow)}",outcome="{outcome}"}} {count}'
@@ -261,9 +275,13 @@ _GAUGE_HELP = {
 
 def _format_labels(key: SeriesKey) -> str:
     objective, version, canary = key
+    return f'{_version_labels(objective, version)},canary="{escape_label(canary)}"'
+
+
+def _version_labels(objective: str, version: VersionRef) -> str:
     return (
         f'objective="{escape_label(objective)}",model="{escape_label(version.model)}",'
-        f'version="{escape_label(version.version)}",canary="{escape_label(canary)}"'
+        f'version="{escape_label(version.version)}"'
     )
 
 
@@ -285,6 +303,8 @@ class TrafficRow:
     p50_ms: float
     p99_ms: float
     error_percent: float
+    """without those that the fallback answered"""
+    fallback_percent: float
 
     @property
     def ref(self) -> VersionRef:
@@ -391,7 +411,8 @@ def _build_row(objective: str, ref: VersionRef, tally: Tally, total: int, second
         requests_per_second=round(tally.requests / seconds, 3),
         p50_ms=round(tally.percentile(0.5), 3),
         p99_ms=round(tally.percentile(0.99), 3),
-        error_percent=round(100 * tally.errors / tally.requests, 3),
+        error_percent=round(100 * (tally.errors - tally.fallbacks) / tally.requests, 3),
+        fallback_percent=round(100 * tally.fallbacks / tally.requests, 3),
     )
 
 

@@ -188,8 +188,8 @@ class Postprocessor:
             elif outcome.kind is FailureKind.CANCELED and not has_started:
                 plan.series.observe_canceled(ms)
         elif outcome.fallback:
-            plan.series.observe(ms, failed=True)
-            self._metrics.fallbacks[plan.decision.objective] += 1
+            plan.series.observe_fallback(ms)
+            self._metrics.fallbacks[plan.decision.objective, outcome.version] += 1
         else:
             plan.series.observe(ms, failed=False)
             if plan.guarded_fields:
@@ -260,6 +260,7 @@ def _build_record(
         stages=answer.stages if answer else {},
         attempts=outcome.attempts,
         fallback=isinstance(outcome, InferenceResponse) and outcome.fallback,
+        fallback_reason=outcome.fallback_reason if isinstance(outcome, InferenceResponse) else "",
         synthetic=exchange.request.synthetic,
         shadow=shadow,
         served_output=served_output,

@@ -175,10 +175,10 @@ def unpublished_problem() -> GatewayProblem:
     return GatewayProblem(503, "nothing is published yet", code="unpublished", hint="publish a configuration")
 
 
-def declared_fields_hint(name: str, fields: Iterable[str]) -> str:
-    """Return a hint that names the context field nearest to `name`, or all declared fields."""
-    names = sorted(fields)
-    return _nearest_hint(name, names) or (f"it declares {', '.join(names)}" if names else "it declares none")
+def nearest_or_all(name: str, names: Iterable[str], verb: str = "takes") -> str:
+    """Return a hint that names the nearest of the names to `name`, or all of them."""
+    ordered = sorted(names)
+    return _nearest_hint(name, ordered) or (f"it {verb} {', '.join(ordered)}" if ordered else f"it {verb} none")
 
 
 def _nearest_hint(name: str, names: Sequence[str]) -> str:

@@ -60,6 +60,8 @@ class Record:
     stages: Mapping[str, float]
     attempts: int
     fallback: bool
+    fallback_reason: str = ""
+    """the failure of the decided version, when the fallback answered"""
     synthetic: bool
     shadow: str = ""
     served_output: Any = None
@@ -360,6 +362,7 @@ def decision_json(record: Record) -> Json:
         "stages_ms": {name: round(ms, 3) for name, ms in record.stages.items()},
         "attempts": record.attempts,
         "fallback": record.fallback,
+        **({"answered_by": str(record.version), "fallback_reason": record.fallback_reason} if record.fallback else {}),
         "synthetic": record.synthetic,
         "error": record.error,
         **llm,

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
-from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient
-
-if TYPE_CHECKING:
-    from nlapi.gateway.http_session import HttpAnswer
+from nlapi.gateway.http_client import EndpointClient
 
 # Seconds that an idle connection stays open. uvicorn, and so MLServer, BentoML and Ray Serve, closes one after 5 s: a
 # request that is sent at that moment is lost, and one that is not idempotent may not be sent again.
@@ -65,17 +61,7 @@ class ShardClient:
         """Send a POST with a JSON body and return the answer. NotSentError, NoAnswerError or AnswerBrokenError."""
         answer = await self._http.post(url, headers, body, connect_s=connect_s, repeatable=repeatable)
         try:
-            _check_codings(answer)
+            answer.check_codings()
             return ShardResponse(status=answer.status, body=await answer.read_all(self._max_body))
         finally:
             answer.close()
-
-
-def _check_codings(answer: HttpAnswer) -> None:
-    """AnswerBrokenError when the body is not what its sender meant, or its end is uncertain."""
-    # llhttp reads a body of an unknown transfer coding until the connection closes.
-    if answer.header("Transfer-Encoding").strip().lower() not in ("", "chunked"):
-        raise AnswerBrokenError("its transfer coding is unknown")
-    # Unpacked, 2 MiB may be 2 GiB.
-    if answer.header("Content-Encoding").strip().lower() not in ("", "identity"):
-        raise AnswerBrokenError("it is compressed, which was not asked for")

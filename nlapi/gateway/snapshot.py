@@ -133,7 +133,7 @@ class ObjectiveSchemas:
         for name, value in context.items():
             field = self._fields.get(name)
             if field is None:
-                hint = problems.declared_fields_hint(name, self._fields)
+                hint = problems.nearest_or_all(name[:80], self._fields, "declares")
                 raise problems.invalid_request(
                     "the objective declares no such field", f"body.context.{name[:80]}", hint
                 )
@@ -147,8 +147,8 @@ class ObjectiveSchemas:
         # `is_valid` builds no error message; the message is built for refused inputs only.
         if self._input is None or self._input.is_valid(value):
             return
-        path, message = _schema_error(self._input, value, "body.input")
-        raise problems.invalid_request(message, path, "see the objective's input schema")
+        path, message, hint = _schema_error(self._input, value, "body.input")
+        raise problems.invalid_request(message, path, hint or "see the objective's input schema")
 
     def check_output(self, value: Any) -> None:
         """Check an output of a version. Failed when it breaks the objective's output schema."""
@@ -157,7 +157,7 @@ class ObjectiveSchemas:
         try:
             if self._output.is_valid(value):
                 return
-            path, _ = _schema_error(self._output, value, "output")
+            path, _, _ = _schema_error(self._output, value, "output")
         except (TypeError, ValueError):  # an output that is not JSON, such as a set: jsonschema_rs raises
             path = "output"
         raise InferenceError(FailureKind.INVALID, f"its output breaks the objective's schema at {path}", executed=True)
@@ -167,10 +167,11 @@ def _compile_schema(schema: Mapping[str, Any]) -> SchemaValidator | None:
     return compile_schema(schema) if schema else None
 
 
-def _schema_error(validator: SchemaValidator, value: Any, root: str) -> tuple[str, str]:
+def _schema_error(validator: SchemaValidator, value: Any, root: str) -> tuple[str, str, str]:
+    """Return the path, the message and the hint of the first violation."""
     error = next(validator.iter_errors(value))
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
-    return root + "".join(steps), error.message[:300]
+    return root + "".join(steps), error.message[:300], error.hint
 
 
 def _accepts(field: Field, value: Any) -> bool:

@@ -55,7 +55,7 @@ from nlapi.planner.operations.sentence_coverage import explains_all_words, other
 from nlapi.planner.operations.vetoes import unused_values
 from nlapi.planner.operations.wire_forms import in_wire_form
 from nlapi.planner.slots.live_names import LiveNames
-from nlapi.planner.slots.preset_values import Values, complete_values, pending_lookup
+from nlapi.planner.slots.preset_values import Values, complete_arguments, pending_lookup
 from nlapi.planner.slots.slot import Slot
 from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
@@ -256,7 +256,7 @@ class _Clause:
         best, catalogue, is_change = choice.best, self.catalogue, self.catalogue.index.is_change(choice.best.operation)
         settled = without_answer_filters(best)
         values: Values = {option.slot.path: option.value for option in best.assignment.candidates}
-        _, missing = complete_values(values, best.context.slots, self.known_values)
+        _, missing = complete_arguments(best.tool, values, best.context.slots, self.known_values)
         probability = confidence(confidence_features(settled, choice.rivals, len(missing)))
         # The forest is trained on one API at a time, so it cannot know that another has an operation just like this.
         sure = min(probability, best.chance) if catalogue.several else probability

@@ -271,7 +271,7 @@ def columns(items: Sequence[Item], noun: Sequence[str] = ()) -> list[str]:
     paths = dict.fromkeys(path for row in rows for path in row)
     filled = [path for path in paths if any(not is_empty(row.get(path)) for row in rows)]
     name = _most_frequent([name_path(item, noun) for item in items])
-    id = _most_frequent([id_path(item, "", noun) for item in items])
+    id = _most_frequent([id_path(item, "", noun) for item in items]) or _number_path(rows, noun)
     label = name if name in paths else name.rpartition(".")[0]
 
     def order(path: str) -> tuple[FieldRank, int, int]:
@@ -283,6 +283,13 @@ def columns(items: Sequence[Item], noun: Sequence[str] = ()) -> list[str]:
         return _rank(path, values, noun)
 
     return _without_repetition(sorted(filled, key=order), rows)
+
+
+def _number_path(rows: Sequence[Item], noun: Sequence[str]) -> str:
+    """Return the field with the numbers of items that have no other id: `revision` of revisions; "" without one."""
+    name = noun[-1] if noun else ""
+    numbers = [row.get(name) for row in rows]
+    return name if all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers) else ""
 
 
 def _without_repetition(paths: Sequence[str], rows: Sequence[Item]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import compress
@@ -235,13 +235,12 @@ def _difference(kind: str, name: str, before: Entity | None, after: Entity | Non
     if before is None or after is None:
         text = f"{label} {name} {'added' if before is None else 'removed'}"
     else:
-        changed = tuple(
-            field.name for field in fields(before) if getattr(before, field.name) != getattr(after, field.name)
-        )
+        changes = list(_changed_fields(before, after))
+        changed = tuple(field_name for field_name, _, _ in changes)
         field_changes = [
-            _field_change(name, getattr(before, name), getattr(after, name))
-            for name in changed
-            if name not in UNREPORTED_FIELDS
+            _field_change(field_name, old, new)
+            for field_name, old, new in changes
+            if field_name not in UNREPORTED_FIELDS
         ]
         fallback_text = "its buckets moved" if "buckets" in changed else "reason changed"
         text = f"{label} {name}: {'; '.join(field_changes) or fallback_text}"
@@ -250,6 +249,27 @@ def _difference(kind: str, name: str, before: Entity | None, after: Entity | Non
 
 # Fields that change as a consequence of others; a canary's reason is the cause of the revision itself.
 UNREPORTED_FIELDS = ("buckets", "reason")
+
+# The names that people write, where attributes have others.
+_FIELD_NAMES = {
+    "default": "version",
+    "fallback": "fallback_version",
+    "base": "base_version",
+    "rate": "requests_per_second",
+}
+
+
+def _changed_fields(before: Entity, after: Entity) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name that people write of each field that differs, and its values; a match has three of them."""
+    for field in fields(before):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if isinstance(old, Match) and isinstance(new, Match):
+            for part in fields(Match):
+                old_part, new_part = (Match(**{part.name: getattr(match, part.name)}) for match in (old, new))
+                if old_part != new_part:
+                    yield part.name, old_part, new_part
+        elif old != new:
+            yield _FIELD_NAMES.get(field.name, field.name), old, new
 
 
 def _field_change(name: str, before: Any, after: Any) -> str:

@@ -24,6 +24,6 @@ SECTIONS: tuple[Section, ...] = (
 def check(configuration: Configuration) -> list[Issue]:
     """Return every fault, in the order of the configuration. An ERROR refuses publication; `Issue.rule` names its kind.
 
-    `where` is a path such as "rules.tv-brazil.match.when.country".
+    `where` is a path such as "rules.tv-brazil.when.country", with the names of a configuration document.
     """
     return CheckedConfiguration.check(SECTIONS, configuration).issues()

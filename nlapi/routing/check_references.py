@@ -115,10 +115,9 @@ def _check_objective(scope: CheckScope, key: object, objective: Objective) -> It
     if objective.default is None:
         hint = "name the version that serves it when no rule matches"
         yield Issue.error(
-            f"{location}.default", f"objective {objective.name!r} has no default", hint, "missing-default"
+            f"{location}.version", f"objective {objective.name!r} has no default", hint, "missing-default"
         )
-    for name in ("default", "fallback"):
-        ref = getattr(objective, name)
+    for name, ref in (("version", objective.default), ("fallback_version", objective.fallback)):
         if ref is not None:
             yield from _check_version_ref(f"{location}.{name}", scope.configuration, ref)
 
@@ -162,10 +161,10 @@ def _check_references(kind: str, scope: CheckScope, key: object, entity: Any) ->
     for share in (*getattr(entity, "shares", ()), *getattr(entity, "cells", ())):
         if share.version not in configuration.versions:
             yield from _check_version_ref(f"{location}.{share.version}", configuration, share.version)
-    for name in ("version", "base"):
+    for name, field in (("version", "version"), ("base", "base_version")):
         ref = getattr(entity, name, None)
         if ref is not None:
-            yield from _check_version_ref(f"{location}.{name}", configuration, ref)
+            yield from _check_version_ref(f"{location}.{field}", configuration, ref)
     layer = getattr(entity, "layer", "")
     if layer and layer not in configuration.layers:
         message = f"there is no layer {layer!r}"
@@ -181,9 +180,9 @@ def _check_references(kind: str, scope: CheckScope, key: object, entity: Any) ->
 
 def _check_fields(location: str, entity: Any, objective: Objective, declared: Mapping[str, Field]) -> Iterator[Issue]:
     match: Match = getattr(entity, "match", MATCH_ALL)
-    yield from _check_values(f"{location}.match.when", match.when, objective, declared)
-    yield from _check_values(f"{location}.match.unless", match.unless, objective, declared)
-    yield from _check_ranges(f"{location}.match.between", match.between, objective, declared)
+    yield from _check_values(f"{location}.when", match.when, objective, declared)
+    yield from _check_values(f"{location}.unless", match.unless, objective, declared)
+    yield from _check_ranges(f"{location}.between", match.between, objective, declared)
     unit = getattr(entity, "unit", None)
     if unit is not None and unit not in declared and _splits_units(entity):
         yield _unknown_field_issue(f"{location}.unit", unit, objective, declared)

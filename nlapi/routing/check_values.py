@@ -247,4 +247,6 @@ def _check_canary(scope: CheckScope, key: object, canary: Canary) -> Iterator[Is
             yield Issue.error(f"{location}.guards[{number}]", message, "give one of them", "bad-guard")
     if canary.base == canary.version:
         message = f"{canary.version} is both its base and its version"
-        yield Issue.error(f"{location}.base", message, "name the version that it takes from, or none", "same-version")
+        yield Issue.error(
+            f"{location}.base_version", message, "name the version that it takes from, or none", "same-version"
+        )

@@ -52,8 +52,8 @@ def coerce(text: str, schema: Mapping[str, object], definitions: Mapping[str, ob
     the other types is converted.
     """
     definitions = definitions or {}
-    schema = _resolve(schema, definitions)
-    kinds = _allowed_types(schema, definitions)
+    schema = resolve_definition(schema, definitions)
+    kinds = allowed_types(schema, definitions)
     if not kinds:
         return _parse_json(text, text)
     if text == "null" and "null" in kinds:
@@ -77,7 +77,8 @@ def coerce_arguments(texts: Mapping[str, object], tool: Tool) -> dict[str, objec
     }
 
 
-def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, object]:
+def resolve_definition(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the target of a schema's `$ref` among the definitions of a tool, or the schema itself without one."""
     steps = 0
     while isinstance(schema.get("$ref"), str) and steps < MAX_TYPE_DEPTH:
         schema = as_map(definitions.get(schema["$ref"].rpartition("/")[2]))
@@ -85,16 +86,16 @@ def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappi
     return schema
 
 
-def _allowed_types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
+def allowed_types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
     """Return the types that a schema allows; an empty set where it restricts none."""
     if depth > MAX_TYPE_DEPTH or not isinstance(schema, Mapping):
         return frozenset()
-    schema = _resolve(schema, definitions)
+    schema = resolve_definition(schema, definitions)
     declared = schema.get("type") or ()
     types = {declared} if isinstance(declared, str) else set(declared)
     for combiner in ("oneOf", "anyOf", "allOf"):
         for part in schema.get(combiner, ()) if not declared else ():
-            types |= _allowed_types(part, definitions, depth + 1)
+            types |= allowed_types(part, definitions, depth + 1)
     return frozenset(types or {json_type(value) for value in schema.get("enum", ())})
 
 
@@ -112,7 +113,7 @@ def _convert(text: str, kind: str, schema: Mapping[str, object], definitions: Ma
         if isinstance(value, list):
             return value
         items = schema.get("items", {})
-        if "array" in _allowed_types(items, definitions):  # commas cannot say where an inner list ends
+        if "array" in allowed_types(items, definitions):  # commas cannot say where an inner list ends
             return None
         # Commas are the separator that people know from URLs (OpenAPI's style `form` without `explode`).
         pieces = text.split(",") if text else []
@@ -332,6 +333,14 @@ def _body_faults(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, st
     return list(dict.fromkeys(faults))
 
 
+def _unknown_property_hint(error: Any) -> str:
+    """Return a hint with the property nearest to the unknown one of an error, or with all that the object takes."""
+    names = list(error.schema.get("properties", ()))
+    unknown = next((name for name in error.instance if error.message.startswith(f"{name!r} ")), "")
+    similar = difflib.get_close_matches(unknown, names, n=1)
+    return f"did you mean {similar[0]!r}?" if similar else f"it takes {', '.join(names[:20]) or 'none'}"
+
+
 def _fault(error: Any) -> tuple[str, str]:
     """Return a jsonschema error as (message, hint); of a union, that of the branch which comes nearest."""
     while error.context:
@@ -347,6 +356,8 @@ def _fault(error: Any) -> tuple[str, str]:
         hint = next((f"did you mean {choice!r}?" for choice in choices if similar and choice.upper() == similar[0]), "")
         hint = hint or f"one of {', '.join(choices[:12])}"
         message = f"{error.instance!r} is not one of its choices"[:MAX_MESSAGE]
+    if error.validator == "additionalProperties":
+        hint = _unknown_property_hint(error)
     if error.validator == "pattern" and len({"string", "integer", "number"} & set(error.schema.get("type", ()))) > 1:
         message = f"{error.instance!r} is neither a number nor an amount with its unit"[:MAX_MESSAGE]
         hint = str(error.schema.get("description", ""))[-MAX_MESSAGE:].partition(". ")[2]

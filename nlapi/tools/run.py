@@ -24,6 +24,7 @@ from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
     from nlapi.client.streaming.body import PieceListener
+    from nlapi.client.tls_files import TlsFiles
     from nlapi.client.transport import HttpClient
 
 
@@ -32,8 +33,9 @@ class Target:
     """An API to call: its Spec, its base URL where that is not the Spec's, and credentials by scheme id.
 
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
-    every call to the API's own servers and are not shown in previews. With `no_auth` nothing is sent for the security
-    that operations describe. `rules` are those of the user's policy that apply to the API.
+    every call to the API's own servers and are not shown in previews, and `tls` has the files for those servers. With
+    `no_auth` nothing is sent for the security that operations describe. `rules` are those of the user's policy that
+    apply to the API.
     """
 
     spec: Spec
@@ -45,6 +47,7 @@ class Target:
     # not).
     no_auth: bool = False
     rules: tuple[PolicyRule, ...] = ()
+    tls: TlsFiles | None = None
 
 
 Auth = Mapping[str, str] | Literal[False] | None
@@ -201,6 +204,7 @@ async def perform(
             call.tool.operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested
         ),
         watch=watch,
+        tls=target.tls if is_same_api(call.tool.operation, authorized.request.url, target.base_url) else None,
     )
 
 

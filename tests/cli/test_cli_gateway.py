@@ -107,6 +107,36 @@ def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str])
     assert re.search(r"15 minutes ago +now", plot.stdout)
 
 
+@pytest.mark.parametrize("command", ["traffic", "status"])
+@pytest.mark.parametrize("form", ["json", "table"])
+def test_an_objective_that_is_not_there_is_an_error(running: tuple[Path, str, str], command: str, form: str) -> None:
+    folder, url, token = running
+    once = ("--once",) if command == "status" else ()
+    shown = nlapi(folder, "gateway", command, "payment-frau", "--url", url, "-o", form, *once, token=token)
+    assert (shown.returncode, shown.stdout) == (4, ""), shown.stdout
+    assert "the nearest is payment-fraud" in shown.stderr
+
+
+def test_a_start_that_fails_shows_no_token_and_makes_none(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text('{"objectives": []}')
+    words = ("gateway", "serve", "--config", str(tmp_path / "bad.json"), "--port", "0")
+    refused = nlapi(tmp_path, *words, "--token-file", str(tmp_path / "token"))
+    assert refused.returncode == 1
+    assert "configuration" in refused.stderr
+    assert "token" not in refused.stderr
+    assert not (tmp_path / "token").exists()
+    assert "NLAPI_GATEWAY_TOKEN=nlg_" not in nlapi(tmp_path, *words).stderr
+
+
+def test_a_token_file_that_is_there_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("mine")
+    words = ("gateway", "serve", "--example", "--port", "0", "--token-file", str(tmp_path / "token"))
+    refused = nlapi(tmp_path, *words)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "it is there already" in refused.stderr
+    assert (tmp_path / "token").read_text() == "mine"
+
+
 def test_status_shows_versions_that_are_not_loaded() -> None:
     issue = {"level": "error", "where": "versions.ranker@v1", "message": "it is not loaded: its artifact is missing"}
     stream = StringIO()

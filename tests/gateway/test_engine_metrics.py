@@ -29,10 +29,11 @@ def test_metrics_count_what_was_served_refused_and_failed(tmp_path: Path) -> Non
         text = engine.metrics.prometheus_text()
         labels = 'objective="greet",model="echo",version="v1",canary=""'
         assert f'nlapi_requests_total{{{labels},outcome="ok"}} 2' in text
-        assert f'nlapi_requests_total{{{labels},outcome="error"}} 1' in text
+        assert f'nlapi_requests_total{{{labels},outcome="error"}} 0' in text
+        assert f'nlapi_requests_total{{{labels},outcome="fallback"}} 1' in text
         assert f"nlapi_request_seconds_count{{{labels}}} 3" in text
         assert f'nlapi_request_seconds_bucket{{{labels},le="+Inf"}} 3' in text
-        assert 'nlapi_fallbacks_total{objective="greet"} 1' in text
+        assert 'nlapi_fallbacks_total{objective="greet",model="echo",version="v2"} 1' in text
         assert 'nlapi_refused_total{objective="greet",status="422"} 1' in text
         assert 'nlapi_refused_total{objective="",status="404"} 1' in text
         assert "nlapi_revision 1" in text.splitlines()

@@ -55,7 +55,7 @@ def test_what_is_exported_changes_nothing_when_it_is_applied(
     assert "nothing differs from revision 3" in done.err
     assert revision(talk) == 3
     assert run("gateway", "diff", str(file), "--exit-code", *options).code == 0
-    assert json.loads(run("gateway", "export", *options).out) == live(talk)
+    assert json.loads(run("gateway", "export", *options).out) == {"revision": 3, **live(talk)}
 
 
 def test_a_plan_is_shown_and_made_as_one_revision(talk: Talk, options: tuple[str, str], tmp_path: Path) -> None:

@@ -87,3 +87,21 @@ def test_the_description_takes_a_whole_configuration(engine: str) -> None:
         load_description().check("Configuration", document())
     finally:
         load_description.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("value", "messages"),
+    [
+        ({"titel": 1, "owner": "x"}, [("there is no property 'titel'", "the nearest is title")]),
+        ({"zzz": 1}, [("there is no property 'zzz'", "it takes title, owner, parts")]),
+        ({"parts": [{"nmae": 1}], "y-1": 2}, [("there is no property 'nmae'", "the nearest is name")]),
+    ],
+)
+def test_an_unknown_property_is_named_with_the_nearest(
+    engine: str, value: Any, messages: list[tuple[str, str]]
+) -> None:
+    part = {"type": "object", "additionalProperties": False, "properties": {"name": {"type": "string"}}}
+    properties = {"title": {}, "owner": {}, "parts": {"items": {"$ref": "#/$defs/part"}}}
+    schema = {"additionalProperties": False, "properties": properties, "patternProperties": {"^y-": {}},
+              "$defs": {"part": part}}  # fmt: skip
+    assert [(error.message, error.hint) for error in compile_schema(schema).iter_errors(value)] == messages

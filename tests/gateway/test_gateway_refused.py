@@ -78,7 +78,8 @@ def test_overlapping_experiments_and_unreachable_rules_are_refused(talk: Talk) -
 
 def test_what_is_still_used_is_not_removed(talk: Talk) -> None:
     problem = talk.refused(422, "DELETE", "/v1/models/ranker/versions/v7")
-    assert problem["errors"][0]["where"] == "objectives.continue-watching.default"
+    assert "'ranker@v7' is still used, in objectives.continue-watching.version" in problem["detail"]
+    assert problem["errors"][0]["where"] == "objectives.continue-watching.version"
     talk.ok("DELETE", "/v1/models/ranker/versions/v9")
 
 

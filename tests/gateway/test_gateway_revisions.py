@@ -152,7 +152,7 @@ def test_a_whole_configuration_is_checked(talk: Talk, what: str) -> None:
     faulty["objectives"][0]["version"] = "v99"
     if what.endswith("check"):
         (issue,) = [one for one in talk.ok("POST", what, faulty)["issues"] if one["level"] == "error"]
-        assert (issue["rule"], issue["where"]) == ("unknown-version", "objectives.continue-watching.default")
+        assert (issue["rule"], issue["where"]) == ("unknown-version", "objectives.continue-watching.version")
         assert talk.ok("POST", what, document())["issues"] == []
     else:
         assert talk.refused(422, "PUT", what, faulty)["type"].endswith("invalid_configuration")

@@ -15,7 +15,9 @@ from prometheus_client.samples import Sample
 
 from nlapi.gateway.exposition import MAX_CLIENT_LABELS, OTHER_CLIENTS
 from nlapi.gateway.process_metrics import ClientMetrics
+from tests.gateway import llm_gateway
 from tests.gateway.kit import Talk, gateway, write_models
+from tests.gateway.llm_upstream import upstream
 from tests.gateway.versions import write
 
 FOLDER = Path(__file__).parents[2] / "examples" / "gateway" / "monitoring"
@@ -47,10 +49,27 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
 
 @pytest.fixture(scope="module")
 def samples(served: Talk) -> list[Sample]:
-    answer = served("GET", "/metrics")
+    return exported_samples(served)
+
+
+@pytest.fixture(scope="module")
+def llm_samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    """What a gateway exports that has streamed an answer of an LLM."""
+    with (
+        upstream() as llm,
+        llm_gateway.gateway(tmp_path_factory.mktemp("llm"), llm_gateway.document(llm.url, "writer")) as talk,
+    ):
+        body = {"input": {"messages": [{"role": "user", "content": "hello"}], "stream": True}}
+        assert talk.as_("web")("POST", "/v1/objectives/writer/serve", body).status == 200
+        return exported_samples(talk)
+
+
+def exported_samples(talk: Talk) -> list[Sample]:
+    answer = talk("GET", "/metrics")
     families = list(text_string_to_metric_families(answer.content.decode()))
     assert len({family.name for family in families}) == len(families)
-    assert all(family.documentation and family.type in ("counter", "gauge", "histogram") for family in families)
+    kinds = ("counter", "gauge", "histogram", "summary")
+    assert all(family.documentation and family.type in kinds for family in families)
     return [sample for family in families for sample in family.samples]
 
 
@@ -111,9 +130,11 @@ def files() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", ["dashboard", "alerts"])
-def test_every_metric_and_label_that_a_file_names_is_exported(samples: list[Sample], name: str) -> None:
+def test_every_metric_and_label_that_a_file_names_is_exported(
+    samples: list[Sample], llm_samples: list[Sample], name: str
+) -> None:
     labels_of: dict[str, set[str]] = {}
-    for sample in samples:
+    for sample in (*samples, *llm_samples):
         labels_of.setdefault(sample.name, set()).update(sample.labels)
     queries = [query for query in files()[name] if query != "prometheus"]
     assert len(queries) > 10
@@ -125,6 +146,20 @@ def test_every_metric_and_label_that_a_file_names_is_exported(samples: list[Samp
         used = {label for group in re.findall(r"\{([^{}]*)\}", query) for label in re.findall(r"(\w+)=", group)}
         used |= {label for group in re.findall(r"by \(([^)]*)\)", query) for label in re.split(r",\s*", group)}
         assert used <= exported | ADDED_LABELS, query
+
+
+def test_an_llm_s_tokens_dollars_and_first_token_are_shown_by_client_and_version() -> None:
+    queries = files()["dashboard"]
+    for metric in ("nlapi_llm_tokens_total", "nlapi_llm_cost_dollars_total", "nlapi_llm_[a-z_]*first_token_seconds"):
+        groups = {match for query in queries for match in re.findall(rf"by \(([^)]*)\) \(rate\({metric}", query)}
+        assert any("client" in group for group in groups), metric
+        assert any("version" in group for group in groups), metric
+
+
+def test_a_client_s_first_tokens_are_counted(llm_samples: list[Sample]) -> None:
+    labels = {"objective": "writer", "version": "v1", "client": "web"}
+    assert value(llm_samples, "nlapi_llm_client_first_token_seconds_count", **labels) == 1
+    assert value(llm_samples, "nlapi_llm_client_first_token_seconds_sum", **labels) > 0
 
 
 def test_the_dashboard_can_be_imported() -> None:

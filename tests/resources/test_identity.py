@@ -87,3 +87,9 @@ def test_an_object_may_stand_for_a_text(value: Any, text: str) -> None:
 
 def test_what_is_in_labels_is_of_the_thing_around_it() -> None:
     assert text_of({"name": "web", "kind": "x"}, "labels") == ""
+
+
+def test_items_that_only_a_number_identifies_have_it_first() -> None:
+    rows = [{"revision": number, "at": f"2026-01-0{number}T00:00:00Z", "who": "ana", "why": ""} for number in (3, 2, 1)]
+    assert columns(rows, ("revision",))[0] == "revision"
+    assert columns([{**row, "revision": 1} for row in rows], ("revision",))[0] != "revision"

@@ -88,7 +88,7 @@ def test_differences_are_sentences() -> None:
     after = remove_entity(upsert_entity(after, Layer(name="new")), "overrides", "lab")
     assert [str(one) for one in diff(before, after)] == [
         "objective home: input changed",
-        "rule lusophone: match from country is BR or PT to country is BR, PT or AO; position from 30 to 35",
+        "rule lusophone: when from country is BR or PT to country is BR, PT or AO; position from 30 to 35",
         "rule tv-brazil: shares from ranker@v7 90 %, ranker@v8 10 % to ranker@v7 70 %, ranker@v8 30 %",
         "layer new added",
         "canary wallets: percent from 20 to 50",

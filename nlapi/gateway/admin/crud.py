@@ -17,7 +17,7 @@ from nlapi.gateway.admin.api_call import (
 from nlapi.gateway.admin.revisions import revision_response
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
-from nlapi.issue import Issue
+from nlapi.issue import Issue, Level
 from nlapi.routing.change import remove_entity, upsert_entity
 from nlapi.routing.model import Configuration, Rule, Shadow, Shard, Version, VersionRef
 from nlapi.routing.references import target_versions
@@ -26,6 +26,8 @@ LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
 """The fields that a list omits: schemas are long, and `get` returns them."""
 # The distance between the positions of two rules, so that another rule fits between them later.
 POSITION_STEP = 10
+MAX_PLACES = 5
+"""the places that a message lists of what still uses an object"""
 
 
 def object_key(kind: Kind, call: ApiCall) -> str | VersionRef:
@@ -169,10 +171,24 @@ async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
         return remove_entity(configuration, kind.plural, object_key(kind, call))
 
     publisher = call.gateway.publisher
-    revision = await publisher.change(
-        edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision, is_admin=call.is_admin
-    )
+    try:
+        revision = await publisher.change(
+            edit, author=call.caller.name, reason=call.reason, expected=call.expected_revision, is_admin=call.is_admin
+        )
+    except GatewayProblem as problem:
+        raise _still_used(kind, object_key(kind, call), problem) from None
     return revision_response(call, revision)
+
+
+def _still_used(kind: Kind, key: object, problem: GatewayProblem) -> GatewayProblem:
+    """Return the problem of a deletion; one that leaves references to nothing says what still uses the object."""
+    faults = [issue for issue in problem.issues if issue.level is Level.ERROR]
+    if problem.status != 422 or not faults or any(issue.rule != f"unknown-{kind.name}" for issue in faults):
+        return problem
+    places = ", ".join(issue.where for issue in faults[:MAX_PLACES]) + (", ..." if len(faults) > MAX_PLACES else "")
+    message = f"the {kind.name} {str(key)!r} is still used, in {places}"
+    hint = f"change or delete these first; {problem.hint}" if problem.hint else "change or delete these first"
+    return GatewayProblem(422, message, code=problem.code, hint=hint, path=problem.path, issues=problem.issues)
 
 
 async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, status: int = 200) -> ApiResponse:

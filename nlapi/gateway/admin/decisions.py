@@ -11,7 +11,7 @@ import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, page_response, page_start
 from nlapi.gateway.admin.revisions import keep_buckets
-from nlapi.gateway.client_connection import EVENT_STREAM, accepts
+from nlapi.gateway.client_connection import EVENT_STREAM, VERSION_HEADER, accepts
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable
@@ -82,9 +82,11 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
         "attempts": response.attempts,
         "fallback": response.fallback,
     }
+    if response.fallback:
+        document["answered_by"] = str(response.version)
     if response.usage is not None:
         document["usage"] = usage_json(response.usage)
-    headers = {"X-Request-Id": response.request_id}
+    headers = {"X-Request-Id": response.request_id, VERSION_HEADER: str(response.version)}
     if response.streamed and connection is not None:
         await connection.finish(_served_event(document))
         return ApiResponse(body=None, headers=headers, streamed=True)

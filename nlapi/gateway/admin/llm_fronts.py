@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
+from nlapi.gateway.client_connection import VERSION_HEADER
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem, invalid_request, unknown_object
@@ -57,7 +58,7 @@ async def _serve(call: ApiCall, protocol: ShardProtocol, user: object) -> ApiRes
         call.connection.wants_stream = call.body.get("stream") is True
         call.connection.request_id = request.request_id
     response = await call.gateway.engine.serve(objective.name, request)
-    headers = {"X-Request-Id": response.request_id, "Nlapi-Version": str(response.version)}
+    headers = {"X-Request-Id": response.request_id, VERSION_HEADER: str(response.version)}
     if response.streamed:
         return ApiResponse(body=None, headers=headers, streamed=True)
     return ApiResponse(body=response.output, headers=headers)

@@ -23,6 +23,8 @@ class LlmMetrics:
         self._dollars: dict[tuple[str, VersionRef, str], float] = {}
         self._first_token: dict[tuple[str, VersionRef], list[int]] = {}
         self._first_token_s: dict[tuple[str, VersionRef], float] = {}
+        self._client_streams: Counter[tuple[str, VersionRef, str]] = Counter()
+        self._client_first_token_s: dict[tuple[str, VersionRef, str], float] = {}
 
     def observe(self, objective: str, version: VersionRef, client: str, usage: TokenUsage) -> None:
         """Count one answer."""
@@ -37,6 +39,8 @@ class LlmMetrics:
             buckets = self._first_token.setdefault(served, [0] * (len(FIRST_TOKEN_BOUNDS_S) + 1))
             buckets[bisect_left(FIRST_TOKEN_BOUNDS_S, seconds)] += 1
             self._first_token_s[served] = self._first_token_s.get(served, 0.0) + seconds
+            self._client_streams[key] += 1
+            self._client_first_token_s[key] = self._client_first_token_s.get(key, 0.0) + seconds
 
     def prometheus_lines(self) -> Iterator[str]:
         """Yield the lines of the Prometheus text format; none before the first answer of an LLM."""
@@ -61,6 +65,14 @@ class LlmMetrics:
             yield f'nlapi_llm_first_token_seconds_bucket{{{labels},le="+Inf"}} {cumulative[-1]}'
             yield f"nlapi_llm_first_token_seconds_sum{{{labels}}} {self._first_token_s[objective, version]:.6f}"
             yield f"nlapi_llm_first_token_seconds_count{{{labels}}} {cumulative[-1]}"
+        # Without buckets: with 200 clients they would be twelve times as many series.
+        help_text = "Time from a client's request to the first token of a stream."
+        yield from header_lines("nlapi_llm_client_first_token_seconds", "summary", help_text)
+        for key, count in self._client_streams.items():
+            labels = f'{_labels(*key[:2])},client="{escape_label(key[2])}"'
+            seconds = self._client_first_token_s[key]
+            yield f"nlapi_llm_client_first_token_seconds_sum{{{labels}}} {seconds:.6f}"
+            yield f"nlapi_llm_client_first_token_seconds_count{{{labels}}} {count}"
 
 
 def _labels(objective: str, version: VersionRef) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from nlapi.errors import NlapiError
-from nlapi.gateway.http_client import AnswerBrokenError
+from nlapi.gateway.http_client import AnswerBrokenError, AnswerTooLargeError
 from nlapi.gateway.inference import (
     ClientConnection,
     FailureKind,
@@ -116,6 +116,8 @@ class LlmRunner:
             silence = connection is not None and connection.started
             text = "its stream was silent for too long" if silence else f"no answer within {timeout_s * 1000:.0f} ms"
             raise self._failure(call, FailureKind.TIMEOUT, text) from None
+        except AnswerTooLargeError as error:
+            raise self._failure(call, FailureKind.INVALID, f"its answer is too large ({error})") from error
         except AnswerBrokenError as error:
             raise self._failure(call, FailureKind.ERROR, f"its answer broke off ({error})") from error
         except EventTooLargeError as error:
@@ -185,6 +187,7 @@ class LlmRunner:
                 post = self.upstream.post(endpoint, path, call.headers, call.body, repeatable=repeatable)
                 async with post as answer:
                     if answer.status == 200:
+                        answer.check_codings()
                         endpoint.answered += 1
                         call.answered = True
                         yield answer

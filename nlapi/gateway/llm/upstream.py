@@ -136,9 +136,13 @@ class LlmUpstream:
             endpoint.unreachable_until = time.monotonic() + UNREACHABLE_PAUSE_S
             text = f"shard {self.shard.name} cannot be reached"
             raise UpstreamError(FailureKind.UNAVAILABLE, text, executed=False) from error
-        except (NoAnswerError, AnswerBrokenError) as error:
+        except NoAnswerError as error:
             endpoint.failed += 1
             text = f"shard {self.shard.name} closed the connection without an answer"
             raise UpstreamError(FailureKind.ERROR, text, executed=True) from error
+        except AnswerBrokenError as error:
+            endpoint.failed += 1
+            text = f"shard {self.shard.name} gave an answer that is no HTTP"
+            raise UpstreamError(FailureKind.ERROR, text, executed=True, operator_text=str(error)) from error
         endpoint.unreachable_until = 0.0
         return answer

@@ -62,8 +62,8 @@ def _objective_cells(targets: set[_Target], shadows: Iterable[str]) -> tuple[Rou
     names = sorted(shadows)
     subsets = [subset for size in range(MAX_CELL_SHADOWS + 1) for subset in combinations(names, size)]
     cells = (
-        RoutingCell(name=cell_name(named, subset, canary), version=served, shadows=subset, canary=canary)
-        for named, served, canary in targets
+        RoutingCell(name=cell_name(decided, subset, canary), version=serving, shadows=subset, canary=canary)
+        for decided, serving, canary in targets
         for subset in subsets
     )
     return tuple(sorted(cells, key=lambda cell: cell.name))
@@ -86,8 +86,8 @@ def _targets(configuration: Configuration) -> Iterator[tuple[str, _Target]]:
                 yield entity.objective, (version, version, "")
     for canary in configuration.canaries.values():
         if canary.objective in objectives:
-            served = _serving_version(canary, objectives[canary.objective])
-            yield canary.objective, (canary.version, served, canary.name)
+            serving = _serving_version(canary, objectives[canary.objective])
+            yield canary.objective, (canary.version, serving, canary.name)
 
 
 def _serving_version(canary: Canary, objective: Objective) -> VersionRef:

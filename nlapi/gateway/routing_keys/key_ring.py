@@ -127,7 +127,10 @@ class KeyRing:
         if public != self._public:
             self._public = public
             for callback in self._callbacks:
-                callback()
+                try:
+                    callback()
+                except Exception:  # the watch goes on, or a later rotation would reach nobody
+                    _log.exception("a change of the routing keys was not taken over")
 
     def _read(self) -> KeySet:
         if not self.source:

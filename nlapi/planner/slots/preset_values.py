@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from nlapi.planner.language.numbers import NumberKind, find_numbers
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.slot import Family, Slot, schema_type
+from nlapi.tools.nested_arguments import find_argument
 from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.units import to_wire
 
@@ -29,15 +31,19 @@ def complete_values(
 
     A property that its object requires is required as soon as the object has any value.
     """
-    completed, missing, slots = dict(values), [], tuple(slots)
+    slots = tuple(slots)
+    objects = _preset_objects(slots, preset)
+    # No word of a sentence overrides a value that the user set.
+    completed: Values = {path: value for path, value in values.items() if path[0] not in objects}
+    completed |= {(name,): value for name, value in objects.items()}
+    begun = {*values, *(slot.path for slot in slots if len(slot.path) > 1 and argument_name(slot) in preset)}
+    missing = []
     for slot in slots:
-        if slot.path in completed or slot.path[:1] in completed:
-            continue
-        if argument_name(slot) in preset:
+        if argument_name(slot) in preset and slot.path not in completed and _takes_properties(slot, completed):
             completed[slot.path] = coerce(preset[argument_name(slot)], slot)
-        elif slot.path[0] in preset and len(slot.path) > 1:
-            completed[slot.path[:1]] = preset[slot.path[0]]
-        elif slot.required or (slot.required_by_object and _is_begun(slot, slots, values)):
+        elif slot.path in completed or slot.path[:1] in completed or _has_properties(slot, completed):
+            continue
+        elif slot.required or (slot.required_by_object and _is_begun(slot, slots, begun)):
             if slot.has_default:
                 completed[slot.path] = slot.schema["default"]
             elif "const" in slot.schema or len(slot.choices) == 1:
@@ -48,12 +54,50 @@ def complete_values(
     return completed, tuple(missing)
 
 
-def _is_begun(slot: Slot, slots: Sequence[Slot], values: Values) -> bool:
+def complete_arguments(
+    tool: Tool, values: Values, slots: Iterable[Slot], preset: Mapping[str, object]
+) -> tuple[Values, tuple[Slot, ...]]:
+    """Return what `complete_values` does, with the preset properties of maps and deep objects, which have no slots."""
+    slots = tuple(slots)
+    names = {argument_name(slot) for slot in slots}
+    properties: Values = {}
+    for name, value in preset.items():
+        nested = find_argument(tool, name) if "." in name and name not in names else None
+        if nested is not None:
+            properties[nested.path] = nested.coerce(value) if isinstance(value, str) else value
+    holders = {path[:length] for path in properties for length in range(1, len(path))}
+    others = {path: value for path, value in values.items() if path not in holders or isinstance(value, Mapping)}
+    return complete_values({**others, **properties}, slots, preset)
+
+
+def _preset_objects(slots: Iterable[Slot], preset: Mapping[str, object]) -> dict[str, object]:
+    """Return the arguments with properties that the user set as a whole, by their names; a text is read as JSON."""
+    objects = {}
+    for name in dict.fromkeys(slot.path[0] for slot in slots if len(slot.path) > 1 and slot.path[0] in preset):
+        value = preset[name]
+        try:
+            objects[name] = json.loads(value) if isinstance(value, str) else copy.deepcopy(value)
+        except (ValueError, RecursionError):
+            objects[name] = value
+    return objects
+
+
+def _takes_properties(slot: Slot, completed: Values) -> bool:
+    """Return whether the argument of a slot is not set as a whole, or to an object."""
+    return isinstance(completed.get(slot.path[:1], {}), dict)
+
+
+def _has_properties(slot: Slot, completed: Values) -> bool:
+    """Return whether a property inside a slot has a value."""
+    return any(len(path) > len(slot.path) and path[: len(slot.path)] == slot.path for path in completed)
+
+
+def _is_begun(slot: Slot, slots: Sequence[Slot], begun: Collection[tuple[str, ...]]) -> bool:
     """Return whether the object of a slot has a value; the object of a slot without a parent is the body."""
     if len(slot.path) == 1:
-        return slot.location == "body" and any(field.path in values for field in slots if field.location == "body")
+        return slot.location == "body" and any(field.path in begun for field in slots if field.location == "body")
     inside = slot.path[:-1]
-    return any(path[: len(inside)] == inside for path in values)
+    return any(path[: len(inside)] == inside for path in begun)
 
 
 def coerce(value: object, slot: Slot) -> object:

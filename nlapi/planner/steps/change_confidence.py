@@ -9,7 +9,7 @@ from nlapi.changes.checks import reasons_against
 from nlapi.planner.operations.accounts import with_completed
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
-from nlapi.planner.slots.preset_values import complete_values
+from nlapi.planner.slots.preset_values import complete_arguments
 from nlapi.planner.steps.state import Goal
 from nlapi.tools.tool import Call
 
@@ -24,7 +24,7 @@ _DOUBTED = 0.35
 def rate_change(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, probability: float) -> Goal:
     """Return the goal with the confidence in its change; `probability` is that of the forest."""
     slots = catalogue.slots(goal.tool)
-    values, missing = complete_values(goal.values, slots, known_values)
+    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
     account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known_values))
     call = Call(tool=goal.tool, arguments=nest_values(values))
     # The policy asks for consent to a deletion later on, so that a deletion alone is no reason against it here.

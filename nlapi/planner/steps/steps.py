@@ -16,7 +16,7 @@ from nlapi.planner.operations.accounts import with_completed, with_moved_argumen
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import DESCRIBED_RESOURCE, ONLY_RESOURCE, accepts_name, is_subject, takes_name_or_id
-from nlapi.planner.slots.preset_values import argument_name, coerce, complete_values, pending_lookup
+from nlapi.planner.slots.preset_values import argument_name, coerce, complete_arguments, complete_values, pending_lookup
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.steps.described import filter_described
 from nlapi.planner.steps.goal import call_plan, describe_call
@@ -54,7 +54,7 @@ _READ = re.compile(
 def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, object], *, filtered: bool = True) -> Plan:
     """Return the next plan on the way to a goal: a look-up while a name is left in it, then the call itself."""
     slots = catalogue.slots(goal.tool)
-    values, missing = complete_values(goal.values, slots, known_values)
+    values, missing = complete_arguments(goal.tool, goal.values, slots, known_values)
     goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known_values))
     for slot in slots:
         if (target := pending_lookup(values.get(slot.path))) is not None:
