@@ -57,7 +57,7 @@ test-pythons: setup
 # Real programs beside the gateway (model servers, proxies, databases), each in an environment of its own under .venvs/; what
 # cannot be installed is left out, with the reason. Minutes, so `make test` leaves these out (norecursedirs).
 test-scale: setup
-	$(BIN)/pytest -rs tests/scale
+	$(BIN)/pytest -rs -o faulthandler_timeout=900 tests/scale
 
 bench: setup
 	$(BIN)/python -m benchmarks

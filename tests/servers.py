@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -79,6 +80,11 @@ class _Loopback:
         self.stopping = threading.Event()
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on; called before the server begins."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
 
     def talk(self, connection: socketserver.StreamRequestHandler) -> None:
         raise NotImplementedError

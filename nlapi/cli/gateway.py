@@ -194,7 +194,7 @@ def serve(
         typer.Option(
             "--allow-key",
             metavar="REFERENCE",
-            help="A key that LLMs may use: env:NAME, file:PATH, or file:FOLDER/; those in --config always.",
+            help="A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
         ),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
@@ -341,9 +341,9 @@ def build_gateway(
     request and each decision is a line of `events`, if there is such a log.
     UsageError when one of them cannot be used.
     """
+    from nlapi.gateway.allowed_references import AllowedReferences
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
-    from nlapi.gateway.llm.allowed_references import AllowedReferences
     from nlapi.gateway.logs import decision_log
     from nlapi.gateway.records import combine_sinks, decision_sink, shadow_log, tracer_from_environment, training_log
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nlapi.gateway import problems
+from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.circuit_breaker import BreakerState
 from nlapi.gateway.client_connection import run_while_connected
 from nlapi.gateway.inference import (
@@ -25,7 +26,6 @@ from nlapi.gateway.inference import (
     Runner,
     TokenUsage,
 )
-from nlapi.gateway.llm.allowed_references import AllowedReferences
 from nlapi.gateway.llm.budgets import BudgetLedger
 from nlapi.gateway.llm.usage import add_usage, estimate_tokens
 from nlapi.gateway.metrics import Metrics

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from ssl import SSLContext
 from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
 from nlapi.extras import install_hint
+from nlapi.gateway.client_tls import ClientTls
 
 if TYPE_CHECKING:
     from nlapi.gateway.http_session import HttpAnswer, HttpSession
@@ -35,19 +37,21 @@ class EndpointClient:
     Idle connections close after `idle_s` seconds. Use it in one event loop.
     """
 
-    def __init__(self, idle_s: float) -> None:
+    def __init__(self, idle_s: float, tls: ClientTls | None = None) -> None:
         self._idle_s = idle_s
+        self._tls = tls or ClientTls()
+        self._context: SSLContext | None = None
         self._session: HttpSession | None = None
 
-    @staticmethod
-    def prepare() -> None:
-        """Import aiohttp. UsageError when it is not installed."""
+    def prepare(self) -> None:
+        """Import aiohttp and read the files of TLS. UsageError when one is missing or faulty."""
         # Before the first request: importing it takes 0.4 s, and the event loop would stand still for it.
         try:
             import_module("nlapi.gateway.http_session")
         except ImportError as error:
             hint = install_hint("gateway")
             raise UsageError("calls of shards need aiohttp, which is not installed", hint=hint) from error
+        self._context = self._context or self._tls.build_context()
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, connect_s: float, repeatable: bool
@@ -62,7 +66,7 @@ class EndpointClient:
         return await session.send("POST", url, headers, body, connect_s=connect_s, repeatable=repeatable)
 
     async def get(self, url: str, headers: Mapping[str, str], *, connect_s: float) -> HttpAnswer:
-        """Send a GET and return the head of its answer, as `post` does for a repeatable request."""
+        """Send a GET and return the head of its answer. Errors as `post`."""
         session = self._session or self._open_session()
         return await session.send("GET", url, headers, b"", connect_s=connect_s, repeatable=True)
 
@@ -75,5 +79,5 @@ class EndpointClient:
     def _open_session(self) -> HttpSession:
         from nlapi.gateway.http_session import HttpSession
 
-        self._session = HttpSession(self._idle_s)
+        self._session = HttpSession(self._idle_s, self._context or self._tls.build_context())
         return self._session

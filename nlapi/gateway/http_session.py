@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -96,14 +97,14 @@ class HttpAnswer:
 class HttpSession:
     """The connections of one EndpointClient, opened in the event loop that uses them.
 
-    Certificates are checked by the authorities of the system, or of SSL_CERT_FILE.
+    Certificates are checked by `context`, or by the authorities of the system or of SSL_CERT_FILE.
     """
 
-    def __init__(self, idle_s: float) -> None:
+    def __init__(self, idle_s: float, context: ssl.SSLContext | None = None) -> None:
         # The engine bounds the calls in flight and their time. Nothing that an answer could use to reach others
         # (cookies, proxies) or to grow (encodings).
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=idle_s),
+            connector=TCPConnector(limit=0, keepalive_timeout=idle_s, ssl=True if context is None else context),
             timeout=ClientTimeout(total=None),
             cookie_jar=DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": "nlapi-gateway"},

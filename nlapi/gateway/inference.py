@@ -169,7 +169,7 @@ def _rebuild_error(kind: FailureKind, message: str, executed: bool, attempts: in
 
 
 class UpstreamError(InferenceError):
-    """An LLM returned no output. Its message is made for the caller: it has no address, no file and no key."""
+    """A remote server returned no output. Its message is made for the caller: it has no address, no file and no key."""
 
     is_public = True
 

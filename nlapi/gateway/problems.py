@@ -137,15 +137,17 @@ def version_failed(version: VersionRef, failure: InferenceError, request_id: str
     The reason is for operators alone: it names addresses, files and lines of code. The recorded decision has it.
     """
     status, code = _FAILURE_STATUS[failure.kind]
+    headers = {"X-Request-Id": request_id} if request_id else {}
     if failure.is_public:
-        status, hint = failure.status or status, failure.hint or "send it again later, or give it a fallback version"
-        headers = {"Retry-After": "1"} if status == 503 else {}
+        if failure.status:
+            status, code = failure.status, "refused_by_model"
+        hint = failure.hint or "send it again later, or give it a fallback version"
+        headers |= {"Retry-After": "1"} if status == 503 else {}
         return GatewayProblem(status, f"{version} failed: {failure.message}", code=code, hint=hint, headers=headers)
     cause = f"; GET /v1/decisions/{request_id} has the reason, for operators" if request_id else ""
     hint = f"send it again later, or give the objective a fallback version{cause}"
     if failure.kind is FailureKind.OVER_SHARE:
         hint = "have fewer requests in flight, or raise the shard's concurrency or its share"
-    headers = {"X-Request-Id": request_id} if request_id else {}
     if status == 503:
         headers["Retry-After"] = "1"
     message, detail = f"{version} failed: {failure.message}", f"{version} {_FAILURE_TEXT[failure.kind]}"

@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import format_time, utc_now
+from nlapi.gateway.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.change_parts import affected_objectives, restore_objective, summarize
 from nlapi.gateway.codec import KINDS, decode_configuration
 from nlapi.gateway.configuration_checks import SECTIONS, validate_configuration
-from nlapi.gateway.llm.allowed_references import AllowedReferences, check_key_changes
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
 from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions

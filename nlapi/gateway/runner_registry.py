@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlapi.errors import NlapiError
+from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.inference import (
     FailureKind,
     InferenceError,
@@ -18,12 +19,13 @@ from nlapi.gateway.inference import (
     LoadError,
     Runner,
 )
-from nlapi.gateway.llm.allowed_references import AllowedReferences
 from nlapi.gateway.llm.runner import LlmRunner
 from nlapi.gateway.llm.upstream import LlmUpstream
 from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.local_runners import open_runner
-from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.gateway.remote_runner import RemoteRunner
+from nlapi.gateway.shard_access import ShardAccess
+from nlapi.gateway.shards import Cluster
 from nlapi.gateway.snapshot import Snapshot
 from nlapi.gateway.workflow import find_folder
 from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Shard, ShardProtocol, Version, VersionRef
@@ -79,11 +81,13 @@ class OpenRunner:
         """Return whether the runner can also serve `version` on `shard`."""
         opened = self.version
         has_same_content = (opened.digest or opened.source) == (version.digest or version.source)
-        # Descriptions and input schemas are not the runner's; the content has been compared.
+        # Descriptions are not the runner's, and input schemas only where they declare tensors; the content has been
+        # compared.
+        has_tensors = self.shard.protocol is ShardProtocol.OPEN_INFERENCE
         comparable = replace(
             opened,
             description=version.description,
-            input=version.input,
+            input=opened.input if has_tensors else version.input,
             source=version.source,
             digest=version.digest,
         )
@@ -282,7 +286,7 @@ class RunnerRegistry:
             return cluster
         if shard.protocol in LLM_PROTOCOLS:
             return LlmUpstream(shard, self._environment, self._allowed)
-        return Cluster(shard)
+        return Cluster(shard, access=ShardAccess(shard, self._environment, self._allowed))
 
     async def _open_entry(
         self,
@@ -305,12 +309,12 @@ class RunnerRegistry:
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
         elif cluster := clusters.get(shard.name):
-            try:
-                await asyncio.to_thread(cluster.prepare)
-            except NlapiError as error:
-                raise LoadError(version.ref, f"shard {shard.name}: {error.message}", hint=error.hint) from error
             # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
             resource = cluster.separate_copy() if shadow else cluster
+            try:
+                await asyncio.to_thread(resource.prepare)
+            except NlapiError as error:
+                raise LoadError(version.ref, f"shard {shard.name}: {error.message}", hint=error.hint) from error
             if isinstance(resource, LlmUpstream):
                 runner = LlmRunner(version, resource, owns_upstream=shadow)
             else:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from time import perf_counter
-from urllib.parse import quote
 
-import orjson
-
-from nlapi.gateway import open_inference
+from nlapi.errors import NlapiError
+from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
+from nlapi.gateway.grpc_client import GrpcClient
 from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
-from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.replica_health import ReplicaHealth, UsualLatency
-from nlapi.gateway.shard_client import ShardClient, ShardResponse, parse_endpoint
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult, UpstreamError
+from nlapi.gateway.replica_health import ReplicaHealth
+from nlapi.gateway.server_errors import clean_text, error_text
+from nlapi.gateway.shard_access import ShardAccess, secret_texts
+from nlapi.gateway.shard_checks import is_grpc
+from nlapi.gateway.shard_client import ShardCall, ShardClient, ShardResponse, ShardTransport, parse_endpoint
 from nlapi.gateway.snapshot import Clock
-from nlapi.routing.model import Shard, ShardProtocol, Version
+from nlapi.routing.model import Shard
 
 MAX_ATTEMPTS = 3
 
@@ -30,19 +29,10 @@ CONNECT_TIME_SHARE = 0.25
 # The part of the timeout for a replica that has failed before: another one may have to answer in the rest.
 TRIAL_TIME_SHARE = 0.5
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardCall:
-    """One call of a version on a shard. A `repeatable` call may be sent again when it may have been executed."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    timeout_s: float
-    repeatable: bool
-    objective: str
-    usual: UsualLatency
-    """of the version that is called"""
+# Statuses for an input that the server refuses, whose reason the caller has to see: invalid, too large, unsupported,
+# not processable. 401, 403 and 404 are mistakes in the configuration of the shard or the version.
+_INPUT_STATUSES = (400, 413, 415, 422)
+_ACCESS_STATUSES = (401, 403)
 
 
 class Replica:
@@ -60,17 +50,18 @@ class Replica:
 class Cluster:
     """The replicas of a shard. UsageError when an endpoint is not a URL."""
 
-    def __init__(self, shard: Shard, clock: Clock = time.monotonic) -> None:
+    def __init__(self, shard: Shard, clock: Clock = time.monotonic, access: ShardAccess | None = None) -> None:
         self.shard = shard
+        self.access = access or ShardAccess(shard, {}, AllowedReferences())
         self._clock = clock
-        self._client = ShardClient(shard.max_answer_mb * 2**20)
+        self._client = _open_transport(shard, self.access)
         self._replicas = [Replica(url, clock) for url in shard.endpoints]
         self._next_index = 0
         self.bulkhead = Bulkhead.of_shard(shard)
 
     def separate_copy(self) -> Cluster:
         """Return a Cluster of the same shard with separate connections, counts and breakers."""
-        return Cluster(self.shard, self._clock)
+        return Cluster(self.shard, self._clock, self.access)
 
     def replica_health(self) -> list[dict[str, object]]:
         """Return endpoint, breaker, the objectives that alone do not call it, and counts of calls of each replica.
@@ -91,7 +82,8 @@ class Cluster:
         ]
 
     def prepare(self) -> None:
-        """Import the HTTP client. UsageError when it is not installed."""
+        """Import the client, and read keys and certificates once. UsageError for what is missing."""
+        self.access.prepare()
         self._client.prepare()
 
     async def close(self) -> None:
@@ -124,10 +116,11 @@ class Cluster:
                         if error.executed and not call.repeatable:
                             break
                     else:
-                        return _accept_response(answer, replica, len(attempted))
+                        return self._accept_response(answer, replica, len(attempted))
         except TimeoutError:
             failure = self._count_slow(attempted[-1], call, perf_counter() - sent_at)
-        raise InferenceError(failure.kind, failure.message, executed=failure.executed, attempts=len(attempted))
+        failure.attempts = len(attempted)
+        raise failure
 
     def _next_replica(self, attempted: list[Replica], objective: str) -> Replica | None:
         """Return the ready replica with the fewest calls in flight, or None; equal ones take turns.
@@ -152,7 +145,10 @@ class Cluster:
         return opened[: max(unreachable_count, len(self._replicas) // 2)]
 
     async def _send_trial(self, replica: Replica, call: ShardCall, decided: list[CircuitBreaker]) -> ShardResponse:
-        """Send the one call that decides on breakers, with part of the timeout when another replica may answer it."""
+        """Send the one call that decides on breakers, with part of the timeout when another replica may answer it.
+
+        Where the protocol can say it, a replica that does not call itself ready gets no call.
+        """
         # It is somebody's request. One that is not repeatable goes nowhere else, and has all of its time here.
         has_another = call.repeatable and len(self._replicas) > 1
         for breaker in decided:
@@ -160,6 +156,8 @@ class Cluster:
         sent_at = perf_counter()
         try:
             async with asyncio.timeout(call.timeout_s * TRIAL_TIME_SHARE if has_another else None):
+                if call.ready_path:
+                    await self._check_ready(replica, call)
                 return await self._send(replica, call)
         except TimeoutError:
             raise self._count_slow(replica, call, perf_counter() - sent_at) from None
@@ -167,17 +165,25 @@ class Cluster:
             for breaker in decided:
                 breaker.is_tried = False
 
+    async def _check_ready(self, replica: Replica, call: ShardCall) -> None:
+        """InferenceError when a replica cannot be asked whether it is ready, or is not."""
+        connect_s = call.timeout_s * CONNECT_TIME_SHARE
+        try:
+            reason = "" if await self._client.is_ready(replica.url, call, connect_s) else "it is not ready"
+            if reason:
+                replica.health.record_error(call.objective)
+        except (NotSentError, NoAnswerError, AnswerBrokenError) as error:
+            replica.health.record_lost(is_reachable=not isinstance(error, NotSentError))
+            reason = str(error)
+        if reason:
+            text = f"{replica.endpoint}: {reason}"
+            raise self._failure(replica, call, FailureKind.UNAVAILABLE, text, executed=False)
+
     async def _send(self, replica: Replica, call: ShardCall) -> ShardResponse:
         replica.in_flight += 1
         sent_at = perf_counter()
         try:
-            answer = await self._client.post(
-                f"{replica.url}{call.path}",
-                call.headers,
-                call.body,
-                connect_s=call.timeout_s * CONNECT_TIME_SHARE,
-                repeatable=call.repeatable,
-            )
+            answer = await self._client.infer(replica.url, call, call.timeout_s * CONNECT_TIME_SHARE)
         except NotSentError as error:
             replica.health.record_lost(is_reachable=False)
             raise self._failure(
@@ -198,7 +204,9 @@ class Cluster:
         if answer.status >= 500:
             replica.health.record_error(call.objective)
             text = f"{replica.endpoint} answered {answer.status}"
-            raise self._failure(replica, call, FailureKind.ERROR, text, executed=True)
+            failure = self._failure(replica, call, FailureKind.ERROR, text, executed=True)
+            failure.operator_text = self._reason(answer, hides_addresses=False)
+            raise failure
         replica.health.record_answer(call.objective)
         if answer.status == 429:
             text = f"{replica.endpoint} has too much to do"
@@ -229,85 +237,45 @@ class Cluster:
                 health.eject_outlier(objective)
         return InferenceError(kind, message, executed=executed)
 
+    def _accept_response(self, answer: ShardResponse, replica: Replica, attempts: int) -> InferenceResult:
+        """Return the result of an answer below 500. InferenceError unless its status is one of success."""
+        status = answer.status
+        if 200 <= status < 300:
+            return InferenceResult(output=answer.body, stages={}, attempts=attempts, endpoint=replica.endpoint)
+        # None of these is repeated: another replica would refuse the request as well.
+        if status in _INPUT_STATUSES:
+            reason = self._reason(answer, hides_addresses=True)
+            text = f"its model server refused the input ({status})" + (f": {reason}" if reason else "")
+            hint = "change the input: sent again as it is, it is refused again"
+            raise UpstreamError(
+                FailureKind.INVALID, text, executed=True, attempts=attempts, status=422, hint=hint,
+                operator_text=f"it was {replica.endpoint}",
+            )  # fmt: skip
+        reason, name = self._reason(answer, hides_addresses=False), self.shard.name
+        hints = dict.fromkeys(_ACCESS_STATUSES, f"check the key and the headers of shard {name}")
+        hints[404] = f"check the endpoints of shard {name}, and the names of the model and the version at its servers"
+        raise InferenceError(
+            FailureKind.ERROR if status in hints else FailureKind.INVALID,
+            f"{replica.endpoint} answered {status}",
+            executed=status not in hints,
+            attempts=attempts,
+            operator_text="; ".join(filter(None, (reason, hints.get(status, "")))),
+        )
+
+    def _reason(self, answer: ShardResponse, *, hides_addresses: bool) -> str:
+        """Return the reason that a server gives for an error, without any value of the shard's headers."""
+        try:
+            secrets = secret_texts(self.access.request_headers())
+        except NlapiError:
+            return ""  # what must not be shown cannot be known
+        return clean_text(error_text(answer.body), secrets, hides_addresses=hides_addresses)
+
 
 def _shown_state(replica: Replica, *, is_ejected: bool) -> BreakerState:
     state = replica.health.breaker.state
     return BreakerState.HALF_OPEN if state is BreakerState.OPEN and not is_ejected else state
 
 
-def _accept_response(answer: ShardResponse, replica: Replica, attempts: int) -> InferenceResult:
-    """Return the result of an answer below 500. InferenceError with INVALID unless its status is 2xx."""
-    # INVALID is not repeated: another replica would refuse the request as well.
-    if not 200 <= answer.status < 300:
-        text = f"{replica.endpoint} answered {answer.status}"
-        raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=attempts)
-    return InferenceResult(output=answer.body, stages={}, attempts=attempts, endpoint=replica.endpoint)
-
-
-class RemoteRunner:
-    """The runner of one version on a shard."""
-
-    def __init__(self, version: Version, cluster: Cluster, *, owns_cluster: bool = False) -> None:
-        self.cluster = cluster
-        self._owns_cluster = owns_cluster
-        self._version = version
-        self._open_inference = cluster.shard.protocol is ShardProtocol.OPEN_INFERENCE
-        model, name = quote(version.model, safe=""), quote(version.name, safe="")
-        self._path = f"/v2/models/{model}/versions/{name}/infer" if self._open_inference else ""
-        self._headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Nlapi-Model": model,
-            "Nlapi-Version": name,
-        }
-        self._usual = UsualLatency()
-
-    async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
-        """Return the version's output, with the single stage "remote"."""
-        before = perf_counter()
-        body = (
-            open_inference.encode_request(request.input, request.request_id)
-            if self._open_inference
-            else orjson.dumps(request.input)
-        )
-        call = ShardCall(
-            path=self._path,
-            headers=self._request_headers(request),
-            body=body,
-            timeout_s=timeout_s,
-            repeatable=repeatable,
-            objective=request.objective,
-            usual=self._usual,
-        )
-        self.cluster.bulkhead.enter(request)
-        try:
-            result = await self.cluster.call(call)
-        finally:
-            self.cluster.bulkhead.leave(request)
-        try:
-            output = (
-                open_inference.decode_response(result.output, self._version.output)
-                if self._open_inference
-                else orjson.loads(result.output)
-            )
-        except (ValueError, TypeError) as error:
-            text = f"{result.endpoint} gave an answer that is not of its protocol"
-            raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=result.attempts) from error
-        stages = {"remote": (perf_counter() - before) * 1000}
-        return InferenceResult(output=output, stages=stages, attempts=result.attempts, endpoint=result.endpoint)
-
-    async def close(self) -> None:
-        if self._owns_cluster:
-            await self.cluster.close()
-
-    def _request_headers(self, request: InferenceRequest) -> Mapping[str, str]:
-        headers = self._headers.copy()
-        if request.context:
-            # json and not orjson, which writes UTF-8: a header has to be ASCII, and has no DEL (RFC 9110 §5.5).
-            headers["Nlapi-Context"] = json.dumps(dict(request.context)).replace("\x7f", "\\u007f")
-        # A client chooses its request id, which may be no text of a header.
-        if request.request_id.isalnum() and request.request_id.isascii():
-            headers["X-Request-Id"] = request.request_id
-        if request.traceparent:
-            headers["traceparent"] = quote(request.traceparent, safe="")
-        return headers
+def _open_transport(shard: Shard, access: ShardAccess) -> ShardTransport:
+    max_body = shard.max_answer_mb * 2**20
+    return GrpcClient(max_body, access.tls) if any(map(is_grpc, shard.endpoints)) else ShardClient(max_body, access.tls)

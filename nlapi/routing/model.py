@@ -92,6 +92,15 @@ class Model:
     owner: str = ""
 
 
+class InputForm(StrEnum):
+    """The form of a version's input in the Open Inference Protocol."""
+
+    # Each member of the input is a tensor.
+    TENSORS = "tensors"
+    # The input is a row, rows, or columns; each column is a tensor of [rows, 1], a DataFrame for MLServer.
+    COLUMNS = "columns"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One workflow of a model: pre-processing, features, an optional trained part, post-processing, on a shard."""
@@ -107,7 +116,11 @@ class Version:
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
     upstream_model: str = ""
-    """For an LLM: the name of the model at the upstream; the version's name when empty."""
+    """The name of the model at its server: the version's name for an LLM, else the model's, when empty."""
+    upstream_version: str = ""
+    """For a server of the Open Inference Protocol: the version's name there; the version's name when empty."""
+    form: InputForm | None = None
+    """For a server of the Open Inference Protocol: the form of its input; None is TENSORS."""
     input_price: float | None = None
     """For an LLM: dollars per million input tokens."""
     output_price: float | None = None
@@ -154,9 +167,15 @@ class Shard:
     max_answer_mb: int = 2
     """The maximum size of an answer, in MiB."""
     key: str = ""
-    """For an LLM: the reference of the upstream's key, `env:NAME` or `file:PATH`; never the key."""
+    """The reference of the servers' key, `env:NAME` or `file:PATH`; never the key."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """For an LLM: extra headers; a value may be a reference like `key`."""
+    """Extra headers; a value may be a reference like `key`."""
+    ca: str = ""
+    """`file:PATH` of the only authorities that are trusted; those of the system when empty."""
+    certificate: str = ""
+    """`file:PATH` of the client certificate with its key."""
+    versioned_paths: bool = True
+    """For the Open Inference Protocol: whether calls name the version, as in `/v2/models/M/versions/V/infer`."""
     description: str = ""
 
 

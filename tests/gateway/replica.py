@@ -42,6 +42,9 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if head.startswith(b"get "):  # whether it is ready
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                continue
             length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
             given = json.loads(await reader.readexactly(length))
             await asyncio.sleep(0.002)

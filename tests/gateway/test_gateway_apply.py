@@ -47,15 +47,19 @@ def test_what_is_exported_changes_nothing_when_it_is_applied(
 ) -> None:
     talk.ok("POST", "/v1/rules", SPLIT)
     talk.ok("POST", "/v1/canaries", {"objective": "payment-fraud", "model": "fraud", "version": "v2", "percent": 5})
+    server = {"protocol": "oip-v2", "endpoints": ["grpc://127.0.0.1:9"], "versioned_paths": False}
+    talk.ok("POST", "/v1/shards", {"name": "far", "headers": {"X-Tenant": "acme"}, **server})
+    names = {"upstream_model": "shop", "upstream_version": "3", "form": "columns"}
+    talk.ok("POST", "/v1/models/fraud/versions", {"version": "v9", "shard": "far", **names})
     file = tmp_path / name
     exported = run("gateway", "export", str(file), *options)
     assert (exported.code, exported.out) == (0, "")
     done = apply(str(file), options, "--yes")
     assert done.code == 0, done.err
-    assert "nothing differs from revision 3" in done.err
-    assert revision(talk) == 3
+    assert "nothing differs from revision 5" in done.err
+    assert revision(talk) == 5
     assert run("gateway", "diff", str(file), "--exit-code", *options).code == 0
-    assert json.loads(run("gateway", "export", *options).out) == {"revision": 3, **live(talk)}
+    assert json.loads(run("gateway", "export", *options).out) == {"revision": 5, **live(talk)}
 
 
 def test_a_plan_is_shown_and_made_as_one_revision(talk: Talk, options: tuple[str, str], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from nlapi.cli.gateway_state import configured_references
 from nlapi.errors import UsageError
-from nlapi.gateway.llm.allowed_references import AllowedReferences
+from nlapi.gateway.allowed_references import AllowedReferences
 from tests.gateway.llm_gateway import document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
 
@@ -32,6 +32,8 @@ def llm() -> Iterator[Upstream]:
         {"key": "env:ORGANIZATION_TOKEN"},
         {"key": ""},
         {"headers": {"X-Token": "env:ORGANIZATION_TOKEN"}},
+        {"ca": "file:/run/secrets/ca.pem"},
+        {"certificate": "file:/run/secrets/gateway.pem"},
         {"protocol": "anthropic"},
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nlapi.errors import UsageError
-from nlapi.gateway.llm.secret_references import SecretReference
+from nlapi.gateway.secret_references import SecretReference
 from tests.gateway.llm_gateway import ENVIRONMENT, KEY, document, gateway
 from tests.gateway.llm_upstream import Upstream, upstream
 
@@ -103,7 +103,7 @@ def test_settings_of_llms_are_refused_elsewhere(llm: Upstream, tmp_path: Path) -
     with gateway(tmp_path, document(llm.url, "writer")) as talk:
         problem = talk.refused(422, "PATCH", "/v1/models/rules/versions/v1", {"input_price": 1})
         assert "is no LLM" in problem["detail"]
-        shard = {"name": "plain", "protocol": "json", "endpoints": ["http://127.0.0.1:1"], "key": "env:LLM_KEY"}
+        shard = {"name": "plain", "key": "env:LLM_KEY"}
         assert "takes no key" in talk.refused(422, "POST", "/v1/shards", shard)["detail"]
 
 

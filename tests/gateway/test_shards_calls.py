@@ -20,7 +20,8 @@ import pytest
 
 from nlapi.errors import UsageError
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.gateway.remote_runner import RemoteRunner
+from nlapi.gateway.shards import Cluster
 from nlapi.routing.model import Shard, ShardProtocol, Version
 from tests.gateway.certificates import Authority
 from tests.gateway.clock import Clock
@@ -293,7 +294,7 @@ def test_a_refused_request_is_not_sent_again() -> None:
         (failure,) = asked([one.url, other.url], InferenceRequest(input={}))
         assert len(one.received) + len(other.received) == 1
     assert isinstance(failure, InferenceError)
-    assert "answered 400" in failure.message
+    assert failure.message == "its model server refused the input (400): no"
 
 
 def test_an_answer_that_is_not_of_the_protocol_is_a_failure() -> None:
@@ -440,7 +441,8 @@ TLS_CALL = """
 import asyncio, sys
 
 from nlapi.gateway.inference import InferenceError, InferenceRequest
-from nlapi.gateway.shards import Cluster, RemoteRunner
+from nlapi.gateway.remote_runner import RemoteRunner
+from nlapi.gateway.shards import Cluster
 from nlapi.routing.model import Shard, ShardProtocol, Version
 
 async def call(url):

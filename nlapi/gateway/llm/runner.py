@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -27,7 +26,9 @@ from nlapi.gateway.inference import (
 from nlapi.gateway.llm.event_stream import EventScanner, EventTooLargeError
 from nlapi.gateway.llm.protocols import PROTOCOLS
 from nlapi.gateway.llm.upstream import LlmUpstream
-from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, build_usage, member
+from nlapi.gateway.llm.usage import BYTES_PER_TOKEN, Prices, build_usage
+from nlapi.gateway.server_errors import clean_text, error_text
+from nlapi.gateway.shard_access import secret_texts
 from nlapi.routing.model import Version
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ MAX_ANSWER_BYTES = 64 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
 # Seconds between two renewals of the limit on silence: a renewal for each event would cost 1 us each.
 RENEWAL_INTERVAL_S = 1.0
-MAX_ERROR_CHARS = 500
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,6 @@ _log = logging.getLogger(__name__)
 # processable. 401, 403 and 404 are mistakes in the configuration of the version.
 _CALLER_STATUSES = (400, 413, 415, 422)
 _KEY_STATUSES = (401, 403)
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+")
 
 
 @dataclass(slots=True)
@@ -152,7 +151,7 @@ class LlmRunner:
         else:
             body.pop("stream_options", None)
         try:
-            key, extra = self.upstream.read_key(), self.upstream.read_headers()
+            key, extra = self.upstream.access.read_key(), self.upstream.access.read_headers()
         except NlapiError as error:
             # The client sees neither the path of a file nor the name of a variable.
             _log.warning("%s: %s", self._version.ref, error.message)
@@ -169,7 +168,7 @@ class LlmRunner:
         return _Call(
             headers=headers,
             body=orjson.dumps(body),
-            secrets=tuple(secret for secret in (key, *extra.values()) if len(secret) >= 8),
+            secrets=secret_texts({"key": key, **extra}),
             scanner=EventScanner(self.llm, hides_usage=hides_usage),
             streams=streams,
             started_at=perf_counter(),
@@ -264,7 +263,7 @@ class LlmRunner:
             content = await answer.read_all(MAX_ERROR_BYTES)
         except AnswerBrokenError:
             content = b""
-        detail = _error_text(content, call.secrets)
+        detail = clean_text(error_text(content), call.secrets, hides_addresses=False)
         text = f"the upstream answered {status}"
         if status in _CALLER_STATUSES:
             text += f": {detail}" if detail else ""
@@ -298,17 +297,3 @@ class LlmRunner:
             output_tokens_estimate=call.answer_bytes // BYTES_PER_TOKEN or call.scanner.event_count,
             first_token_ms=first_token_ms,
         )
-
-
-def _error_text(content: bytes, secrets: tuple[str, ...]) -> str:
-    """Return the message in an upstream's error, cut, on one line and without any secret."""
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return ""  # a page of HTML helps nobody
-    error: Mapping[str, object] = member(document, "error")
-    message = error.get("message") or (document.get("message") if isinstance(document, dict) else "")
-    text = message if isinstance(message, str) else ""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return _UNPRINTABLE.sub(" ", text)[:MAX_ERROR_CHARS]

@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nlapi.errors import UsageError
+from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.http_client import AnswerBrokenError, EndpointClient, NoAnswerError, NotSentError
 from nlapi.gateway.inference import FailureKind, UpstreamError
-from nlapi.gateway.llm.allowed_references import AllowedReferences, refusal_hint
-from nlapi.gateway.llm.secret_references import SecretReference, is_reference
+from nlapi.gateway.shard_access import ShardAccess
 from nlapi.routing.model import Shard
 
 if TYPE_CHECKING:
@@ -45,23 +44,17 @@ class LlmUpstream:
     def __init__(self, shard: Shard, environment: Mapping[str, str], allowed: AllowedReferences) -> None:
         self.shard = shard
         self._allowed = allowed
-        self._refused = allowed.refused(shard)
         self._environment = environment
-        self._key = SecretReference(shard.key, environment) if shard.key else None
-        self._headers = {
-            name.lower(): SecretReference(value, environment) if is_reference(value) else value
-            for name, value in shard.headers.items()
-        }
+        self.access = ShardAccess(shard, environment, allowed)
         self._endpoints = [UpstreamEndpoint(url) for url in shard.endpoints]
-        self._http = EndpointClient(IDLE_CONNECTION_S)
+        self._http = EndpointClient(IDLE_CONNECTION_S, self.access.tls)
         self.bulkhead = Bulkhead.of_shard(shard)
         self._turn = 0
 
     def prepare(self) -> None:
         """Import the HTTP client and read every key once. UsageError for what is missing."""
         self._http.prepare()
-        self.read_key()
-        self.read_headers()
+        self.access.prepare()
 
     def separate_copy(self) -> LlmUpstream:
         """Return the same upstream with separate connections and counts."""
@@ -80,18 +73,6 @@ class LlmUpstream:
             }
             for endpoint in self._endpoints
         ]
-
-    def read_key(self) -> str:
-        """Return the key, or "" without one. UsageError, also when one of the shard's references is not allowed."""
-        if self._refused:
-            raise UsageError(f"{self._refused} is not allowed", hint=refusal_hint(self._refused))
-        return self._key.read() if self._key else ""
-
-    def read_headers(self) -> dict[str, str]:
-        """Return the shard's extra headers. UsageError when a reference leads to no value."""
-        return {
-            name: value.read() if isinstance(value, SecretReference) else value for name, value in self._headers.items()
-        }
 
     def endpoints(self) -> Iterator[UpstreamEndpoint]:
         """Yield the endpoints with room for a call, the least loaded first; equal ones take turns."""

@@ -1,4 +1,4 @@
-"""Limits the references that the keys of LLMs may name, and who may change where a key is sent."""
+"""Limits the references that shards may name, and who may change where a key is sent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from nlapi.errors import UsageError
-from nlapi.gateway.llm.secret_references import is_reference
 from nlapi.gateway.problems import GatewayProblem, unprocessable
+from nlapi.gateway.secret_references import is_reference
 from nlapi.issue import Issue
 from nlapi.routing.model import Configuration, Shard
 
@@ -44,9 +44,8 @@ def refusal_hint(reference: str) -> str:
 
 
 def shard_references(shard: Shard) -> Iterator[str]:
-    """Yield the references of a shard: its key, and those among its headers."""
-    if shard.key:
-        yield shard.key
+    """Yield the references of a shard: its key, its certificates, and those among its headers."""
+    yield from filter(None, (shard.key, shard.ca, shard.certificate))
     yield from filter(is_reference, shard.headers.values())
 
 
@@ -57,7 +56,10 @@ def document_references(document: Mapping[str, object]) -> Iterator[str]:
         if not isinstance(shard, dict):
             continue
         headers = shard.get("headers")
-        values = [shard.get("key"), *(headers.values() if isinstance(headers, dict) else ())]
+        values = [
+            *map(shard.get, ("key", "ca", "certificate")),
+            *(headers.values() if isinstance(headers, dict) else ()),
+        ]
         yield from (value for value in values if isinstance(value, str) and is_reference(value))
 
 
@@ -75,7 +77,8 @@ def check_key_changes(
         location = f"shards.{name}"
         has_reference = any(shard_references(shard)) or (old is not None and any(shard_references(old)))
         if has_reference and not is_admin:
-            message = f"{location} has a key: only an admin changes its protocol, endpoints, key and headers"
+            parts = "protocol, endpoints, key, headers and certificates"
+            message = f"{location} has keys or files: only an admin changes its {parts}"
             raise GatewayProblem(403, message, code="wrong_role", hint="ask for a token of the role admin")
         if reference := allowed.refused(shard):
             issue = Issue.error(location, f"{reference} is not allowed", refusal_hint(reference), "key-not-allowed")
@@ -84,4 +87,4 @@ def check_key_changes(
 
 def _destination(shard: Shard) -> tuple[object, ...]:
     """Return what decides which keys are sent, and where to."""
-    return shard.protocol, shard.endpoints, shard.key, shard.headers
+    return shard.protocol, shard.endpoints, shard.key, shard.headers, shard.ca, shard.certificate

@@ -1,4 +1,4 @@
-"""Reads the keys of upstreams from where references point: `env:NAME` or `file:PATH`. A key is never stored."""
+"""Reads the keys of remote servers from where references point: `env:NAME` or `file:PATH`. A key is never stored."""
 
 from __future__ import annotations
 

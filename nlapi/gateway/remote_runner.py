@@ -1,0 +1,149 @@
+"""Runs a version on a remote shard: its input in the shard's protocol, a call, and the output."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import orjson
+
+from nlapi.errors import NlapiError
+from nlapi.gateway.inference import (
+    FailureKind,
+    InferenceError,
+    InferenceRequest,
+    InferenceResult,
+    UpstreamError,
+)
+from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall
+from nlapi.gateway.open_inference_grpc import OpenInferenceGrpcCodec
+from nlapi.gateway.replica_health import UsualLatency
+from nlapi.gateway.shard_checks import is_grpc
+from nlapi.gateway.shard_client import ShardCall
+from nlapi.gateway.shards import Cluster
+from nlapi.routing.model import Shard, ShardProtocol, Version
+
+_log = logging.getLogger(__name__)
+
+
+class CallCodec(Protocol):
+    """The bytes of one version's calls in a shard's protocol, and the paths that they go to."""
+
+    path: str
+    ready_path: str
+    ready_body: bytes
+
+    def encode(self, value: object, request_id: str) -> tuple[bytes, TensorCall]:
+        """Return the body for an input, and what `decode` needs of it. ValueError when the input has no such form."""
+
+    def decode(self, body: bytes, call: TensorCall) -> Any:
+        """Return the output in an answer. ValueError when it is not of the protocol."""
+
+
+class JsonCodec:
+    """The input and the output as JSON, at the address of the endpoint."""
+
+    path = ready_path = ""
+    ready_body = b""
+
+    def encode(self, value: object, request_id: str) -> tuple[bytes, TensorCall]:
+        """Return the input as JSON."""
+        return orjson.dumps(value), _NO_TENSORS
+
+    def decode(self, body: bytes, call: TensorCall) -> Any:
+        """Return an answer's JSON. ValueError."""
+        return orjson.loads(body)
+
+
+_NO_TENSORS = TensorCall(inputs=[])
+
+
+class RemoteRunner:
+    """The runner of one version on a shard."""
+
+    def __init__(self, version: Version, cluster: Cluster, *, owns_cluster: bool = False) -> None:
+        self.cluster = cluster
+        self._owns_cluster = owns_cluster
+        self._ref = version.ref
+        self._codec = _open_codec(version, cluster.shard)
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Nlapi-Model": quote(version.model, safe=""),
+            "Nlapi-Version": quote(version.name, safe=""),
+        }
+        self._usual = UsualLatency()
+
+    async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
+        """Return the version's output, with the single stage "remote"."""
+        before = perf_counter()
+        codec = self._codec
+        try:
+            body, tensors = codec.encode(request.input, request.request_id)
+        except ValueError as error:
+            text = f"its model server takes tensors: {error}"
+            raise UpstreamError(FailureKind.INVALID, text, executed=False, status=422, hint=_INPUT_HINT) from error
+        call = ShardCall(
+            path=codec.path,
+            headers=self._request_headers(request),
+            body=body,
+            timeout_s=timeout_s,
+            repeatable=repeatable,
+            objective=request.objective,
+            usual=self._usual,
+            ready_path=codec.ready_path,
+            ready_body=codec.ready_body,
+        )
+        self.cluster.bulkhead.enter(request)
+        try:
+            result = await self.cluster.call(call)
+        finally:
+            self.cluster.bulkhead.leave(request)
+        try:
+            output = codec.decode(result.output, tensors)
+        except (ValueError, TypeError) as error:
+            text = f"{result.endpoint} gave an answer that is not of its protocol"
+            reason = "" if isinstance(error, orjson.JSONDecodeError | TypeError) else str(error)
+            raise InferenceError(
+                FailureKind.INVALID, text, executed=True, attempts=result.attempts, operator_text=reason
+            ) from error
+        stages = {"remote": (perf_counter() - before) * 1000}
+        return InferenceResult(output=output, stages=stages, attempts=result.attempts, endpoint=result.endpoint)
+
+    async def close(self) -> None:
+        if self._owns_cluster:
+            await self.cluster.close()
+
+    def _request_headers(self, request: InferenceRequest) -> Mapping[str, str]:
+        headers = self._headers.copy()
+        if request.context:
+            # json and not orjson, which writes UTF-8: a header has to be ASCII, and has no DEL (RFC 9110 §5.5).
+            headers["Nlapi-Context"] = json.dumps(dict(request.context)).replace("\x7f", "\\u007f")
+        # A client chooses its request id, which may be no text of a header.
+        if request.request_id.isalnum() and request.request_id.isascii():
+            headers["X-Request-Id"] = request.request_id
+        if request.traceparent:
+            headers["traceparent"] = quote(request.traceparent, safe="")
+        try:
+            return headers | self.cluster.access.request_headers()
+        except NlapiError as error:
+            # The client sees neither the path of a file nor the name of a variable.
+            _log.warning("%s: %s", self._ref, error.message)
+            hint = f"check the key and the headers of shard {self.cluster.shard.name}"
+            text = "its key cannot be read"
+            raise UpstreamError(FailureKind.ERROR, text, executed=False, operator_text=hint) from None
+
+
+_INPUT_HINT = "change the input: sent again as it is, it is refused again"
+
+
+def _open_codec(version: Version, shard: Shard) -> CallCodec:
+    if shard.protocol is not ShardProtocol.OPEN_INFERENCE:
+        return JsonCodec()
+    if any(map(is_grpc, shard.endpoints)):
+        return OpenInferenceGrpcCodec(version, shard)
+    return OpenInferenceCodec(version, shard)

@@ -1,0 +1,114 @@
+"""Checks the shards of a configuration: addresses, and keys, headers and certificates by reference."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from nlapi.gateway.secret_references import is_reference
+from nlapi.issue import Issue
+from nlapi.routing.check_sections import CheckScope
+from nlapi.routing.model import LLM_PROTOCOLS, Shard, ShardProtocol
+
+# Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
+_METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
+_HTTP_SCHEMES = ("http", "https")
+_GRPC_SCHEMES = ("grpc", "grpcs")
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}", re.ASCII)
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,2000}", re.ASCII)
+# A header with one of these words in its name holds a credential, which must not stand in a revision.
+_SECRET_WORDS = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
+# The headers that frame a request, or that the gateway sets itself.
+_RESERVED_HEADERS = frozenset(
+    (
+        *("host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "accept-encoding"),
+        *("te", "traceparent", "x-request-id", "nlapi-model", "nlapi-version", "nlapi-context"),
+    )
+)
+
+
+def check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
+    """Yield the faults of a shard; no message holds the value of a key or a header."""
+    location = f"shards.{shard.name}"
+    if shard.protocol is ShardProtocol.LOCAL:
+        yield from _check_local(location, shard)
+    elif not shard.endpoints:
+        yield Issue.error(f"{location}.endpoints", "a remote shard needs an address", rule="no-endpoint")
+    for index, endpoint in enumerate(shard.endpoints):
+        if fault := _endpoint_fault(endpoint, shard.protocol):
+            yield Issue.error(f"{location}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
+    if len({is_grpc(endpoint) for endpoint in shard.endpoints}) > 1:
+        hint = "declare a shard for each"
+        yield Issue.error(f"{location}.endpoints", "they mix grpc with http", hint, "endpoint")
+    yield from _check_access(location, shard)
+    if not shard.versioned_paths and shard.protocol is not ShardProtocol.OPEN_INFERENCE:
+        message = f"a shard of {shard.protocol} has no paths with a version"
+        yield Issue.error(f"{location}.versioned_paths", message, "leave it out", "no-model-server")
+
+
+def is_grpc(endpoint: str) -> bool:
+    """Return whether an endpoint is spoken to over gRPC."""
+    return endpoint.partition("://")[0].lower() in _GRPC_SCHEMES
+
+
+def _check_local(location: str, shard: Shard) -> Iterator[Issue]:
+    for name in ("key", "headers", "ca", "certificate"):
+        if getattr(shard, name):
+            hint = "leave it out, or set another protocol"
+            yield Issue.error(f"{location}.{name}", f"a shard of this process takes no {name}", hint, "local-shard")
+
+
+def _check_access(location: str, shard: Shard) -> Iterator[Issue]:
+    if shard.key and not is_reference(shard.key):
+        hint = "give env:NAME for a variable of the gateway's environment, or file:PATH"
+        yield Issue.error(f"{location}.key", "it is no reference; a key is never stored", hint, "stored-secret")
+    for name, reference in (("ca", shard.ca), ("certificate", shard.certificate)):
+        if reference and not (reference.startswith("file:") and is_reference(reference)):
+            yield Issue.error(f"{location}.{name}", "it is no file:PATH", "give file:PATH of a file in PEM", "no-file")
+    for name, value in shard.headers.items():
+        yield from _check_header(f"{location}.headers.{name[:80]}", name, value)
+
+
+def _check_header(location: str, name: str, value: str) -> Iterator[Issue]:
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        yield Issue.error(location, "it is no header", "use visible ASCII characters", "bad-header")
+    elif name.lower() in _RESERVED_HEADERS or name.lower().startswith("grpc-"):
+        yield Issue.error(location, "the gateway sets this header itself", "leave it out", "bad-header")
+    elif _SECRET_WORDS.search(name) and not is_reference(value):
+        hint = "give its value as env:NAME or file:PATH"
+        yield Issue.error(location, "it holds a credential; credentials are never stored", hint, "stored-secret")
+
+
+def _endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
+    """Return the reason to refuse an endpoint, or "" when it is allowed."""
+    # Private addresses are allowed, as shards are on private networks.
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is no address"
+    if protocol in LLM_PROTOCOLS and ("?" in endpoint or "#" in endpoint):
+        return "has a query or a fragment"
+    if is_grpc(endpoint) and protocol is ShardProtocol.OPEN_INFERENCE:
+        if not parts.port or parts.path.strip("/"):
+            return "is no grpc://host:port"
+    elif parts.scheme not in _HTTP_SCHEMES:
+        return "is no http or https address"
+    if not host:
+        return "is no http or https address"
+    if parts.username is not None or parts.password is not None:
+        return "holds a credential, which would end up in revisions and logs"
+    if host.rstrip(".").lower() in _METADATA_HOSTS:
+        return "is the address of a cloud's metadata"
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        # 0x7f000001 and 2130706433 are 127.0.0.1 for many resolvers, but not for `ipaddress`.
+        return "is a number in disguise" if host.replace(".", "").replace("0x", "").isdigit() else ""
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    if mapped.is_link_local:
+        return "is a link-local address, where clouds keep their metadata"
+    return "is no address of a replica" if mapped.is_unspecified or mapped.is_multicast else ""
