@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from nlapi.errors import NlapiError, SendError
-from nlapi.gateway import open_inference
+from nlapi.errors import ArgumentError, NlapiError, SendError
 from nlapi.gateway.client.decision_cache import ResolvedDecision
-from nlapi.routing.model import Context, VersionRef
+from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall
+from nlapi.routing.model import Context, Shard, Version, VersionRef
 
 GATEWAY_PROTOCOL = "gateway"
 OPEN_INFERENCE_PROTOCOL = "oip-v2"
@@ -139,8 +139,17 @@ def payload_body(decision: ResolvedDecision, content: Any, context: Context, req
     if decision.protocol == GATEWAY_PROTOCOL:
         return orjson.dumps({"input": content, "context": context})
     if decision.protocol == OPEN_INFERENCE_PROTOCOL:
-        return open_inference.encode_request(content, request_id)
+        try:
+            return _codec(decision).encode(content, request_id)[0]
+        except ValueError as error:
+            raise ArgumentError(f"the model server takes tensors: {error}") from None
     return orjson.dumps(content)
+
+
+def _codec(decision: ResolvedDecision) -> OpenInferenceCodec:
+    """Return the codec of a version, as far as a client needs it: versions with tables are served by the gateway."""
+    version = Version(model=decision.version.model, name=decision.version.version, output=decision.output_schema)
+    return OpenInferenceCodec(version, Shard(name=""))
 
 
 def parse_output(decision: ResolvedDecision, answer: RawAnswer, request_id: str) -> ServeAnswer:
@@ -154,7 +163,7 @@ def parse_output(decision: ResolvedDecision, answer: RawAnswer, request_id: str)
                 request_id=document["request_id"],
             )
         if decision.protocol == OPEN_INFERENCE_PROTOCOL:
-            output = open_inference.decode_response(answer.body, decision.output_schema)
+            output = _codec(decision).decode(answer.body, TensorCall(inputs=[]))
         else:
             output = orjson.loads(answer.body)
     except (ValueError, KeyError, TypeError):

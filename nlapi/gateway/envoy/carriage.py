@@ -9,9 +9,11 @@ from enum import StrEnum
 from nlapi.gateway.envoy.carried import CarriedShadow, CarriedVersion
 from nlapi.gateway.envoy.routes import CellRoute
 from nlapi.gateway.envoy.shard_addresses import ShardAddress, shard_address
+from nlapi.gateway.open_inference import declared_datatypes
 from nlapi.gateway.routing_keys.cells import RoutingCell
+from nlapi.gateway.shard_checks import is_grpc
 from nlapi.issue import Issue, Level
-from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Objective, Shard, ShardProtocol, VersionRef
+from nlapi.routing.model import LLM_PROTOCOLS, Configuration, InputForm, Objective, Shard, ShardProtocol, VersionRef
 
 _HINT = "the gateway serves it behind Envoy, at /v1/objectives/{objective}/serve"
 
@@ -64,6 +66,8 @@ class CarriedVersions:
             return f"{ref} is an LLM, whose key, tokens and streams the gateway looks after"
         if self._objective.fallback is not None:
             return f"its fallback {self._objective.fallback} answers where a version fails"
+        if version.form is InputForm.COLUMNS or declared_datatypes(version.input):
+            return f"{ref} takes tables or tensors of datatypes that the gateway writes"
         address = self._addresses.get(shard.name)
         if address is None:
             address = self._addresses[shard.name] = _address(shard)
@@ -75,6 +79,10 @@ class CarriedVersions:
 
 
 def _address(shard: Shard) -> ShardAddress | str:
+    if any(map(is_grpc, shard.endpoints)):
+        return f"shard {shard.name} speaks gRPC"
+    if shard.key or shard.headers:
+        return f"shard {shard.name} needs a key or headers, which the gateway alone has"
     try:
         return shard_address(shard)
     except ValueError as error:

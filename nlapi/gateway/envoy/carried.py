@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from nlapi.gateway.envoy.documents import Json, header
 from nlapi.gateway.envoy.shard_addresses import ShardAddress
+from nlapi.gateway.open_inference import OpenInferenceCodec
 from nlapi.routing.model import Shadow, Shard, ShardProtocol, Version
 
 
@@ -33,7 +34,7 @@ class CarriedVersion:
         """The path of its calls at the shard."""
         if self.shard.protocol is not ShardProtocol.OPEN_INFERENCE:
             return self.address.path or "/"
-        return f"{self.address.path}/v2/models/{self.model}/versions/{self.name}/infer"
+        return self.address.path + OpenInferenceCodec(self.version, self.shard).path
 
     @property
     def headers(self) -> list[Json]:

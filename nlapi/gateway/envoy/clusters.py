@@ -116,7 +116,8 @@ def endpoint_assignment(cluster: str, address: ShardAddress) -> JsonObject:
 def _shard_cluster(
     name: str, shard: Shard, address: ShardAddress, options: DataPlaneOptions, timeout_s: float
 ) -> JsonObject:
-    transport = _transport_socket(address.endpoints, options.shard_certificates) if address.is_tls else {}
+    certificates = _shard_certificates(shard, options.shard_certificates)
+    transport = _transport_socket(address.endpoints, certificates) if address.is_tls else {}
     return {
         "name": name,
         **_discovery(name, address),
@@ -130,6 +131,17 @@ def _shard_cluster(
         "typed_extension_protocol_options": _http_options(IDLE_S),
         **transport,
     }
+
+
+def _shard_certificates(shard: Shard, usual: ShardCertificates) -> ShardCertificates:
+    """Return the files of TLS to a shard: its own references, or what the options say for all."""
+    own = shard.certificate.removeprefix("file:")
+    return ShardCertificates(
+        authorities=shard.ca.removeprefix("file:") or usual.authorities,
+        certificate=own or usual.certificate,
+        # The configuration names one file with the certificate and its key.
+        key=own or usual.key,
+    )
 
 
 def _discovery(cluster: str, address: ShardAddress) -> JsonObject:

@@ -145,6 +145,24 @@ def test_endpoints_that_differ_in_their_path_are_left_to_the_gateway() -> None:
 
 
 @pytest.mark.parametrize(
+    ("shard", "reason"),
+    [
+        ({"key": "env:MODELS_KEY"}, "needs a key or headers"),
+        ({"headers": {"X-Team": "ranking"}}, "needs a key or headers"),
+        ({"endpoints": ["grpc://10.0.0.3:8001"]}, "speaks gRPC"),
+    ],
+)
+def test_what_a_shard_needs_of_the_gateway_is_left_to_it(shard: dict[str, Any], reason: str) -> None:
+    tensors = {"name": "tensors", "protocol": "oip-v2", "endpoints": ["http://10.0.0.3"], **shard}
+    llm = {"name": "llm", "protocol": "openai", "endpoints": ["https://llm.internal/v1"]}
+    json_shard = {"name": "json", "protocol": "json", "endpoints": ["http://10.0.0.1"]}
+    current = configuration(shards=[tensors, llm, json_shard])
+    entry = carriage(current, current.objectives["rank"], list_cells(current)["rank"])
+    assert entry.plane is Plane.MIXED
+    assert reason in entry.issues[0].message
+
+
+@pytest.mark.parametrize(
     ("rate", "burst", "expected"),
     [
         (0.01, 3, {"max_tokens": 3, "tokens_per_fill": 1, "fill_interval": "100s"}),
