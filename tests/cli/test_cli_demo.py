@@ -37,7 +37,7 @@ def demo() -> str:
         "The sandbox is stopped.",
         "continue-watching, payment-fraud, recommendations",
         '"country": "BR"',
-        "decision.version        v1",
+        "ranker@v1",
         "startCanary needs consent; the demo says yes",
         "Created the canary ranker-v2",
         "status.canary.error_percent         0.0",

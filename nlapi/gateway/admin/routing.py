@@ -36,7 +36,7 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
     objective = find_objective(call)
     context, client = request_context(call, objective)
     decision = current.table.decide(objective.name, context, client)
-    body: Json = {"decision": encode_decision(decision)}
+    body: Json = {"decision": encode_decision(decision), "version": str(decision.version)}
     if call.caller.audience is Audience.SERVE:
         since = gateway.routing_state.since(objective.name)
         bucket = deciding_bucket(current.configuration, decision, context, client)
@@ -47,11 +47,11 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
             "expires_in": gateway.key_signer.seconds_left(key),
             "fields": current.table.context_fields(objective.name),
             "since": since,
+            "objective": gateway.routing_state.document(objective),
         }
     # The addresses of replicas are for operators: a client that goes there by itself passes by its limits.
     elif shard := current.configuration.shards.get(decision.shard):
         body |= {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)}
-    body["objective"] = gateway.routing_state.document(objective)
     return ApiResponse(body=body)
 
 
