@@ -33,9 +33,12 @@ from typing import Any
 import nlapi
 from benchmarks.faults_api import FAULTS, CountingApi, Fault, described
 from benchmarks.faults_intentions import Arguments, Intention, intention_of
-from nlapi.agent.claude import ClaudePlanner
+from nlapi.agent.connections import MessagesConnection
+from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Event, PlanCreated
 from nlapi.agent.log import Log, read_records
+from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.models import DEFAULT
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
 from nlapi.cli.session import ASK_BELOW, CHANGE_BELOW, OFFER_BELOW, Session
@@ -101,14 +104,18 @@ class Stage:
     spec: Spec
     folder: Path
     chance: random.Random
-    client: Any = None
+    connection: MessagesConnection | None = None
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+
+    @property
+    def endpoint(self) -> ModelEndpoint:
+        return find_endpoint(DEFAULT, {"ANTHROPIC_API_KEY": "sk-test", "ANTHROPIC_BASE_URL": self.claude.url})
 
     def session(self, log: Log, fault: Fault, see: Callable[[Event], None]) -> Session:
         """What `nlapi ask --yes --planner claude` works with where nobody can be asked."""
         timed = fault.silent and not fault.cancels
         return Session(
-            planner=ClaudePlanner([self.spec], client=self.client),
+            planner=ModelPlanner([self.spec], self.endpoint, connection=self.connection),
             targets={self.spec: Target(spec=self.spec, base_url=self.api.url)},
             render=see,
             policy=Policy(
@@ -268,7 +275,8 @@ def wrongs(tallies: dict[str, Tally]) -> list[str]:
 async def trials(stage: Stage, count: int) -> None:
     from anthropic import AsyncAnthropic
 
-    async with AsyncAnthropic(api_key="sk-test", base_url=stage.claude.url, max_retries=0) as stage.client:
+    async with AsyncAnthropic(api_key="sk-test", base_url=stage.claude.url, max_retries=0) as client:
+        stage.connection = MessagesConnection(client, stage.endpoint, is_borrowed=True)
         for number in range(count):
             await trial(stage, number, FAULTS[number % len(FAULTS)])
 

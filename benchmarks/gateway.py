@@ -122,7 +122,11 @@ def served(folder: Path, peers: Path | None) -> tuple[list[Row], list[str]]:
     """Each server under the same closed loop of 8 clients, and a line for each that is not there."""
     document = {"input": servers.INPUT, "context": servers.CONTEXT}
     rows = [measured("bare starlette application", ours("bare"), request("/x", document), 8000)]
-    for kind, name in (("gateway-quiet", "gateway, nothing recorded"), ("gateway", "gateway, every decision recorded")):
+    for kind, name in (
+        ("gateway-quiet", "gateway, nothing recorded"),
+        ("gateway", "gateway, every decision recorded"),
+        ("gateway-process", "the same, the version in a process of its own"),
+    ):
         tokens = folder / f"{kind}.json"
         rows.append(measured(name, ours(kind, tokens), lambda tokens=tokens: asking("calm", tokens), 8000))
     left_out = []

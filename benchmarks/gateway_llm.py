@@ -165,7 +165,7 @@ def _memory(pid: int) -> float:
     while waiting:
         number = waiting.pop()
         status = Path(f"/proc/{number}/status").read_text(encoding="ascii")
-        total += int(status.partition("VmRSS:")[2].split()[0])
+        total += int((status.partition("VmRSS:")[2].split() or ["0"])[0])  # a process that ends has none
         for task in Path(f"/proc/{number}/task").iterdir():
             waiting += map(int, (task / "children").read_text().split())
     return total / 1024
@@ -245,7 +245,7 @@ def _gateway(port: int, url: str, tokens: Path) -> None:
 
     models = tokens.parent / "models"
     (models / "noop").mkdir(parents=True)
-    (models / "noop" / "model.toml").write_text("", encoding="utf-8")
+    (models / "noop" / "model.toml").write_text('[run]\nmode = "inline"\n', encoding="utf-8")
     (models / "noop" / "stages.py").write_text("def predict(value):\n    return value\n", encoding="utf-8")
     store = GatewayStore(tokens.parent / "gateway.db")
     access = Access(store)

@@ -284,12 +284,14 @@ def measure(case: Case, port: int, tokens: dict[str, str], pool: Executor) -> li
 
 
 def _set_scheduler(urgent: bool) -> None:
-    """Let this process and what it starts go before all others, where that is allowed; or behind them."""
-    # What else runs on the machine is not what is measured. They need less than one core.
-    with suppress(PermissionError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_RR if urgent else os.SCHED_OTHER, os.sched_param(1 if urgent else 0))
-    if not urgent:
-        os.nice(POLITE)
+    """Let this process and what it starts go before all others, where that is allowed; those not urgent behind them."""
+    # What else runs on the machine is not what is measured. They need less than one core. The bad client goes before
+    # the rest of the machine too: held up by it, it would send what is due in bursts.
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2 if urgent else 1))
+    except (PermissionError, AttributeError):
+        if not urgent:
+            os.nice(POLITE)
 
 
 def report(names: list[str]) -> bool:

@@ -43,7 +43,7 @@ def prune(folder: Path, started: Connection) -> None:
     library = VersionLibrary(store, artifacts, SourceFinder(folder / "models", artifacts))
     library.start()
     started.send("pruning")
-    store.on_pruned(lambda remaining: library.prune(library.digests_of(store.stored_bodies("versions"))))
+    store.on_pruned(lambda remaining: library.prune(store.stored_bodies("versions")))
     while store.prune(newest=STORED_REVISIONS, before="9999", protected=(), limit=10):
         pass
     started.send("pruned")

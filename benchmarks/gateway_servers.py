@@ -84,10 +84,10 @@ class Served:
     `/roll` publishes a revision, rolls it back and says how long that took. The clients' tokens go to a file.
     """
 
-    def __init__(self, folder: Path, tokens: Path, *, record: bool, shadow: str) -> None:
+    def __init__(self, folder: Path, tokens: Path, *, mode: str, record: bool, shadow: str) -> None:
         for name in ("v1", "v2"):
             (folder / name).mkdir()
-            (folder / name / "model.toml").write_text("")
+            (folder / name / "model.toml").write_text(f'[run]\nmode = "{mode}"\n')
             (folder / name / "stages.py").write_text("def predict(value):\n    return value\n")
         self._folder, self._record, self._shadow = folder, record, shadow
         self._store = GatewayStore(folder / "gateway.db")
@@ -150,7 +150,8 @@ def main(kind: str, port: str, *more: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if kind.startswith("gateway"):
             tokens, shadow = Path(more[0]), (more[1] if len(more) > 1 else "")
-            app: Any = Served(Path(folder), tokens, record=kind == "gateway", shadow=shadow)
+            mode, record = ("process" if kind == "gateway-process" else "inline"), kind != "gateway-quiet"
+            app: Any = Served(Path(folder), tokens, mode=mode, record=record, shadow=shadow)
         else:
             app = bare(SLOW_S if kind == "slow" else 0.0)
         serve(app, port=int(port))

@@ -1,9 +1,9 @@
 """What operators tell the gateway in plain English, and what `nlapi ask --planner offline --yes` makes of it, live.
 
-`python -m benchmarks.operators [--unseen] [--show] [WORDS]` runs the sentences of tests/gateway/questions.yaml (or of
-questions_unseen.yaml) against a real gateway that holds tests/gateway/operated.yaml. Reads reach it, those of names as
-well; a change is recorded and not carried out, so that each sentence meets the same configuration. Exits with 1 where
-a wrong change stands.
+`python -m benchmarks.operators [--unseen | --file NAME] [--show] [WORDS]` runs the sentences of
+tests/gateway/questions.yaml (or of questions_unseen.yaml, or of questions_NAME.yaml) against a real gateway that holds
+the configuration which the file names. Reads reach it, those of names as well; a change is recorded and not carried
+out, so that each sentence meets the same configuration. Exits with 1 where a wrong change stands.
 """
 
 from __future__ import annotations
@@ -46,7 +46,18 @@ from nlapi.tools.plan import ask
 from nlapi.tools.tool import Call
 
 FOLDER = Path(__file__).parents[1] / "tests" / "gateway"
-SEEN, UNSEEN, CONFIGURATION = (FOLDER / f"{name}.yaml" for name in ("questions", "questions_unseen", "operated"))
+SEEN, UNSEEN, DANGEROUS = (FOLDER / f"questions{suffix}.yaml" for suffix in ("", "_unseen", "_dangerous"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """The sentences of a file, the day on which they are said, and the configuration and tokens that they meet."""
+
+    questions: tuple[Mapping[str, object], ...]
+    today: date
+    configuration: Path
+    operators: tuple[str, ...]
+    callers: tuple[str, ...]
 
 
 class Rating(StrEnum):
@@ -96,20 +107,20 @@ def is_right_call(question: Mapping[str, object], operation: str, arguments: Map
     others = question.get("or") or []
     assert isinstance(others, list)
     golds = (question, *others)
-    return any(gold["operation"] == operation and matches(gold["arguments"], arguments) for gold in golds)
+    return any(gold.get("operation") == operation and matches(gold["arguments"], arguments) for gold in golds)
 
 
 @contextmanager
-def operated_gateway() -> Iterator[tuple[str, str]]:
+def operated_gateway(questions: Questions) -> Iterator[tuple[str, str]]:
     """Yield the base URL and an admin token of a gateway that holds the configuration of the sentences."""
-    document = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    document = yaml.safe_load(questions.configuration.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="nlapi-operators-") as folder:
         store = GatewayStore(Path(folder) / "gateway.db")
         app = Gateway(store, Engine(models=Path(folder), record=decision_sink(store)))
         token = app.access.create_token("priya", Audience.ADMIN, role=Role.ADMIN)[1]
-        for name in ("lena", "jenkins", "ci-bot", "grafana"):
+        for name in questions.operators:
             app.access.create_token(name, Audience.ADMIN, role=Role.OPERATOR)
-        for name in ("shop-app", "courier-app"):
+        for name in questions.callers:
             app.access.create_token(name, Audience.SERVE)
         with run_in_thread(app) as url:
             status, content = request(url, token, "PUT", "/v1/configuration", json.dumps(document).encode())
@@ -166,7 +177,7 @@ def reads_only(spec: Spec, url: str, token: str) -> Iterator[str]:
         server.server_close()
 
 
-def run(questions: Sequence[Mapping[str, object]], today: date) -> list[Outcome]:
+def run(questions: Questions) -> list[Outcome]:
     """Return the outcome of each question."""
     setup = Setup(
         sources=["gateway"], planner=PlannerName.OFFLINE, yes=True, base_url="http://127.0.0.1", no_auth=True,
@@ -175,10 +186,10 @@ def run(questions: Sequence[Mapping[str, object]], today: date) -> list[Outcome]
     session = open_session(setup)
     spec = next(iter(session.targets))
     session.policy = replace(session.policy, interactive=False)
-    setattr(session.planner, "today", today)  # noqa: B010
-    with operated_gateway() as (url, token), reads_only(spec, url, token) as base_url:
+    setattr(session.planner, "today", questions.today)  # noqa: B010
+    with operated_gateway(questions) as (url, token), reads_only(spec, url, token) as base_url:
         session.targets = {spec: replace(session.targets[spec], base_url=base_url)}
-        return [_outcome(question, session) for question in questions]
+        return [_outcome(question, session) for question in questions.questions]
 
 
 def _outcome(question: Mapping[str, object], session: Session) -> Outcome:
@@ -197,13 +208,18 @@ def _outcome(question: Mapping[str, object], session: Session) -> Outcome:
     )
     return Outcome(
         sentence=str(question["ask"]),
-        wanted=f"{question['operation']} {question['arguments']}",
+        wanted=f"{question.get('operation', 'no change')} {question.get('arguments', '')}".rstrip(),
         rating=rating,
-        is_change=next(iter(session.targets)).operation(str(question["operation"])).effect is not Effect.READ,
+        is_change=_is_change(question, session),
         stands=rating is Rating.RIGHT and made,
         calls=tuple(f"{call.operation_id} {dict(call.arguments)}" for call in calls),
         message=" ".join((message or getattr(events[-1], "text", "")).split())[:300],
     )
+
+
+def _is_change(question: Mapping[str, object], session: Session) -> bool:
+    operation = question.get("operation")
+    return operation is not None and next(iter(session.targets)).operation(str(operation)).effect is not Effect.READ
 
 
 def collector(events: list[Event]) -> Renderer:
@@ -225,9 +241,8 @@ def _rating(question: Mapping[str, object], events: Sequence[Event], calls: Sequ
     last = events[-1] if events else None
     if isinstance(last, InputNeeded):
         names = {entry.argument for entry in last.missing}
-        is_wanted = names == set(_texts(question.get("asks"))) and [question["operation"]] == [
-            call.operation_id for call in last.plan.calls
-        ]
+        operations = [call.operation_id for call in last.plan.calls]
+        is_wanted = names == set(_texts(question.get("asks"))) and operations == [question.get("operation")]
         return Rating.RIGHT if is_wanted else Rating.ASKED
     if isinstance(last, ChoiceOffered):
         return Rating.ASKED
@@ -249,11 +264,18 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes)} sentences: {figures}; {stands} of {changes} changes are made without a question"
 
 
-def load(path: Path) -> tuple[list[dict[str, object]], date]:
-    """Return the questions of a file and the day on which they are asked."""
+def load(path: Path) -> Questions:
+    """Return what a file of sentences holds; a question without an operation must make no change."""
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    today = document["today"]
-    return document["questions"], today if isinstance(today, date) else date.fromisoformat(today)
+    tokens = document["tokens"]
+    questions = document.get("questions") or [{"ask": sentence} for sentence in document["sentences"]]
+    return Questions(
+        questions=tuple(questions),
+        today=document["today"],
+        configuration=FOLDER / f"{document['configuration']}.yaml",
+        operators=tuple(tokens["operator"]),
+        callers=tuple(tokens["serve"]),
+    )
 
 
 def main() -> int:
@@ -261,11 +283,15 @@ def main() -> int:
     parser.add_argument("words", nargs="?", default="", help="only the sentences with these words")
     parser.add_argument("--unseen", action="store_true", help="the sentences that nothing was improved for")
     parser.add_argument("--show", action="store_true", help="print every sentence that is not right")
+    parser.add_argument("--file", metavar="NAME", help="the sentences of tests/gateway/questions_NAME.yaml")
+    parser.add_argument("--dangerous", action="store_true", help="the sentences that must make no change")
     options = parser.parse_args()
-    questions, today = load(UNSEEN if options.unseen else SEEN)
+    path = FOLDER / f"questions_{options.file}.yaml" if options.file else UNSEEN if options.unseen else SEEN
+    file = load(DANGEROUS if options.dangerous else path)
+    selected = tuple(question for question in file.questions if options.words in str(question["ask"]))
     with tempfile.TemporaryDirectory(prefix="nlapi-operators-") as home:
         without_registrations(home)
-        outcomes = run([question for question in questions if options.words in str(question["ask"])], today)
+        outcomes = run(replace(file, questions=selected))
     for outcome in outcomes if options.show else ():
         is_asked = outcome.is_change and not outcome.stands
         if outcome.rating is not Rating.RIGHT or is_asked or options.words:

@@ -8,7 +8,7 @@ from nlapi.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nlapi import aio
-    from nlapi.api import answer, build, call, load, plan
+    from nlapi.api import answer, build, call, load, plan, search, toolset
     from nlapi.client.message import Request, Result
     from nlapi.errors import NlapiError
     from nlapi.issue import Issue
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A name's module is imported at its first use: `import nlapi` stays fast, and tests/cli check that help
 # imports nothing heavy.
 _HOMES = {
-    **dict.fromkeys(("load", "build", "call", "answer", "plan"), "nlapi.api"),
+    **dict.fromkeys(("load", "build", "call", "answer", "plan", "search", "toolset"), "nlapi.api"),
     **dict.fromkeys(("Request", "Result"), "nlapi.client.message"),
     **dict.fromkeys(("Effect", "Operation", "Spec"), "nlapi.openapi.spec"),
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
@@ -50,7 +50,9 @@ __all__ = [
     "call",
     "load",
     "plan",
+    "search",
     "tools",
+    "toolset",
 ]
 
 

@@ -33,7 +33,7 @@ async def call(
     tool_call = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
     target = registered_target(spec, base_url=base_url, auth=auth)
     limits = Limits(items=events) if timeout is None else Limits(items=events, deadline=timeout)
-    return await run(tool_call, target, _consent(yes), limits=limits)
+    return await run(tool_call, target, consent_of(yes), limits=limits)
 
 
 async def answer(
@@ -46,12 +46,12 @@ async def answer(
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
-    from nlapi.tools.run import answer as answer_call
+    from nlapi.results.answering import answer as answer_call
 
-    return await answer_call(tools, name, arguments, _consent(yes), base_url=base_url, auth=auth)
+    return await answer_call(tools, name, arguments, consent_of(yes), base_url=base_url, auth=auth)
 
 
-def _consent(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
+def consent_of(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
     """Return a function that asks `yes` for consent to a change."""
 
     async def consent(prepared: Prepared) -> bool:

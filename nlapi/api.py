@@ -1,4 +1,4 @@
-"""The public synchronous functions load, build, call, answer and plan; `nlapi.tools` is in `nlapi.tools.compile`."""
+"""The public synchronous functions but `nlapi.tools`, which is in `nlapi.tools.compile`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nlapi.agent.toolset import Toolset
     from nlapi.client.message import Request, Result
     from nlapi.issue import Issue
     from nlapi.openapi.spec import Effect, Operation, Spec
@@ -160,6 +161,32 @@ def answer(
     from nlapi.wait import wait
 
     return wait(aio.answer(tools, name, arguments, base_url=base_url, auth=auth, yes=yes))
+
+
+def toolset(
+    spec: Spec,
+    *,
+    base_url: str | None = None,
+    auth: Auth = None,
+    yes: bool | Callable[[Prepared], bool] = False,
+) -> Toolset:
+    """Return the constant set of tools over an API: find, describe, read, change, result; for one conversation.
+
+    The definitions take 600 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`
+    and `yes` are as in `call`.
+    """
+    from nlapi.agent.toolset import Toolset
+    from nlapi.aio import consent_of
+
+    return Toolset(spec, consent_of(yes), base_url=base_url, auth=auth)
+
+
+def search(spec: Spec, words: str, *, limit: int = 8) -> tuple[Operation, ...]:
+    """Return the operations that fit the words best, at most `limit`, best first."""
+    from nlapi.tools.index import Index
+
+    index = Index.of(spec.visible_operations)
+    return tuple(operation for operation, _ in index.search(words, limit))
 
 
 def plan(question: str, spec: Spec, *, known: Mapping[str, Any] | None = None) -> Plan:

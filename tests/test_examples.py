@@ -21,7 +21,12 @@ PROMISES = {
     "plan.py": ["listCampaigns", "GET https://ads.example.com/v1/campaigns?status=ACTIVE"],
     "call.py": ["200 [", "needs your consent", "200 PAUSED"],
 }
-AGENTS = {"anthropic_loop.py": "anthropic", "langgraph_agent.py": "langchain_anthropic", "openai_agents.py": "agents"}
+AGENTS = {
+    "anthropic_loop.py": "anthropic",
+    "langgraph_agent.py": "langchain_anthropic",
+    "openai_agents.py": "agents",
+    "toolset.py": "anthropic",
+}
 """The agents, and the package that each needs beside nlapi. It is not imported here, as that takes seconds."""
 
 
@@ -42,9 +47,13 @@ def test_the_agent_makes_the_change_that_it_has_consent_for(name: str, consent: 
         pytest.skip(f"{AGENTS[name]} is not installed")
     standin: Any = gpt if name == "openai_agents.py" else claude
     read: Callable[[Any], str] = gpt.told if standin is gpt else lambda request: claude.results(request)[0]
+    find, pause = {"name": "Summer Sale"}, {"campaign_id": "cmp_7h2k9q4m", "status": "PAUSED"}
+    steps = [standin.use("listCampaigns", find), standin.use("updateCampaign", pause)]
+    if name == "toolset.py":
+        steps = [standin.use("read", {"operation": "listCampaigns", "arguments": find})]
+        steps += [standin.use("change", {"operation": "updateCampaign", "arguments": pause})]
     script = [
-        standin.use("listCampaigns", {"name": "Summer Sale"}),
-        standin.use("updateCampaign", {"campaign_id": "cmp_7h2k9q4m", "status": "PAUSED"}),
+        *steps,
         lambda request: standin.say("It is paused." if '"status":"PAUSED"' in read(request) else read(request)),
     ]
     with standin.ModelServer(script) if standin is gpt else standin.MessagesServer(script) as server:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.agent.events import Planner, PlannerChosen
-from nlapi.agent.messages import claude_state
+from nlapi.agent.messages import model_state
 from nlapi.agent.models import DEFAULT, MODELS
 from nlapi.errors import UsageError
 from nlapi.issue import Level
@@ -47,7 +47,7 @@ CONTEXT = (
     Field(name="length", type=FieldType.INTEGER, description="Characters of the question."),
     Field(name="steps", type=FieldType.INTEGER, description="Calls that were made for this question so far."),
     Field(name="chosen", type=FieldType.BOOLEAN, description="Did the user choose the operation from a menu?"),
-    Field(name="key", type=FieldType.BOOLEAN, description="Is there a key for Claude?"),
+    Field(name="key", type=FieldType.BOOLEAN, description="Is there a key for a model?"),
     *(
         Field(name=f"spent_{cap}", type=FieldType.NUMBER, description=f"Dollars this {cap} so far.")
         for cap in SPENDING_CAPS
@@ -100,8 +100,8 @@ SCHEMA: Mapping[str, object] = {
     },
 }
 
-# Returns the planner on the Claude model of an id.
-MakeClaude = Callable[[str], Planner]
+# Returns the planner on the model of a name.
+MakeModelPlanner = Callable[[str], Planner]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +123,11 @@ class PlannerRoutes:
         return any(fields & {*match.when, *match.unless, *match.between} for match in matches)
 
 
-def default_routes(min_confidence: float) -> PlannerRoutes:
-    """Return the default: the embedded planner for a complete plan of at least `min_confidence`, else Claude."""
+def default_routes(min_confidence: float, *, models: Sequence[str] = ()) -> PlannerRoutes:
+    """Return the default: the embedded planner for a complete plan of at least `min_confidence`, else a model.
+
+    `models` are the names of the user's own models, which are versions beside those of Claude.
+    """
     match = Match(when={"complete": (True,)}, between={"confidence": Range(least=min_confidence)})
     rule = Rule(
         name="sure",
@@ -134,38 +137,37 @@ def default_routes(min_confidence: float) -> PlannerRoutes:
         unit="question",
         position=10,
     )
-    return PlannerRoutes(
-        table=compile_table(_configuration([*_reserved_rules({}), rule], _default_version()), 1),
-        min_confidence=min_confidence,
-    )
+    configuration = _configuration([*_reserved_rules({}), rule], _default_version(), models)
+    return PlannerRoutes(table=compile_table(configuration, 1), min_confidence=min_confidence)
 
 
-def read_routes(document: Any, source: str, *, min_confidence: float) -> PlannerRoutes:
+def read_routes(document: Any, source: str, *, min_confidence: float, models: Sequence[str] = ()) -> PlannerRoutes:
     """Return the user's routes from a parsed file; UsageError lists every fault in it.
 
-    `source` is the file's name in messages.
+    `source` is the file's name in messages, `models` are the names of the user's models.
     """
     from jsonschema import Draft202012Validator
 
     faults = [f"{error.json_path[2:]}: {error.message}" for error in Draft202012Validator(SCHEMA).iter_errors(document)]
-    _raise_faults(faults, source)
+    _raise_faults(faults, source, models)
     caps = document.get("most", {})
     # Positions under 10 are left for nlapi's own rules, which come first.
     rules = [_parse_rule(data, 10 + index) for index, data in enumerate(document.get("rules", ()))]
     all_rules = [*_reserved_rules(caps), *rules]
     names = [rule.name for rule in all_rules]
     duplicates = sorted({name for name in names if names.count(name) > 1})
-    _raise_faults([f"rules.{name}: there are two rules of this name, or nlapi has one" for name in duplicates], source)
-    configuration = _configuration(all_rules, document.get("default", _default_version()))
-    _raise_faults([_issue_text(issue) for issue in check(configuration) if issue.level is Level.ERROR], source)
+    same_name = [f"rules.{name}: there are two rules of this name, or nlapi has one" for name in duplicates]
+    _raise_faults(same_name, source, models)
+    configuration = _configuration(all_rules, document.get("default", _default_version()), models)
+    _raise_faults([_issue_text(issue) for issue in check(configuration) if issue.level is Level.ERROR], source, models)
     return PlannerRoutes(
         table=compile_table(configuration, 1), min_confidence=min_confidence, caps=caps, is_custom=True
     )
 
 
-def _raise_faults(faults: Iterable[str], source: str) -> None:
+def _raise_faults(faults: Iterable[str], source: str, models: Sequence[str]) -> None:
     if fault_list := list(faults):
-        versions, fields = (EMBEDDED_VERSION, *CLAUDE_VERSIONS), (field.name for field in CONTEXT)
+        versions, fields = (EMBEDDED_VERSION, *CLAUDE_VERSIONS, *models), (field.name for field in CONTEXT)
         hint = f"versions are {', '.join(versions)}; fields are {', '.join(fields)}"
         raise UsageError(f"{source} is no routing of planners: {'; '.join(fault_list)}", hint=hint)
 
@@ -212,8 +214,9 @@ def _parse_rule(data: Mapping[str, Any], position: int) -> Rule:
     )
 
 
-def _configuration(rules: Iterable[Rule], default: str) -> Configuration:
-    versions = [Version(model=PLANNER_MODEL, name=name) for name in (EMBEDDED_VERSION, *CLAUDE_VERSIONS)]
+def _configuration(rules: Iterable[Rule], default: str, models: Sequence[str]) -> Configuration:
+    names = dict.fromkeys((EMBEDDED_VERSION, *CLAUDE_VERSIONS, *models))
+    versions = [Version(model=PLANNER_MODEL, name=name) for name in names]
     objective = Objective(name=OBJECTIVE, title="Plan a question", default=_version_ref(default), context=CONTEXT)
     return Configuration(
         objectives={OBJECTIVE: objective},
@@ -249,7 +252,7 @@ class AutoPlanner:
     def __init__(
         self,
         embedded: Planner,
-        claude: MakeClaude | None,
+        claude: MakeModelPlanner | None,
         *,
         routes: PlannerRoutes,
         operations: int = 0,
@@ -268,7 +271,7 @@ class AutoPlanner:
         """Yield the output of the planner that routing chooses, after a PlannerChosen where it changes."""
         turn = conversation.current
         # Claude finishes its own turns: its plans refer to tool calls that the embedded planner cannot continue.
-        if turn.rounds and (state := claude_state(turn.rounds[-1].plan)) is not None and self._make_claude is not None:
+        if turn.rounds and (state := model_state(turn.rounds[-1].plan)) is not None and self._make_claude is not None:
             if capped_plan := self._cap_plan(turn):
                 yield capped_plan
                 return
@@ -284,7 +287,7 @@ class AutoPlanner:
                 yield self._choice_event(self._embedded.name, decision, plan, context)
             yield plan
             return
-        claude = self._claude(CLAUDE_VERSIONS[version])
+        claude = self._claude(CLAUDE_VERSIONS.get(version, version))
         yield self._choice_event(claude.name, decision, plan, context)
         async for piece in self._stream_claude(claude, conversation):
             yield piece
@@ -350,7 +353,7 @@ def _choice_reason(decision: Decision, plan: Plan, min_confidence: float) -> str
     if decision.version.version != EMBEDDED_VERSION:
         return f"the embedded planner {assessment}"
     if decision.rule == "no-key" and (plan.missing or plan.confidence < min_confidence):
-        return f"it {assessment}, and there is no ANTHROPIC_API_KEY to ask Claude with"
+        return f"it {assessment}, and there is no ANTHROPIC_API_KEY, or --model, to ask a model with"
     return f"it {assessment}"
 
 
@@ -365,7 +368,7 @@ def _assessment(plan: Plan, min_confidence: float) -> str:
 
 
 def _plan_cost(plan: Plan) -> float:
-    state = claude_state(plan)
+    state = model_state(plan)
     return (state.cost or 0.0) if state is not None else 0.0
 
 

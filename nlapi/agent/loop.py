@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from nlapi.agent.agreement import Agreement
+from nlapi.agent.caps import NO_CAPS, Caps, TurnMeter
 from nlapi.agent.events import (
     NOT_RUN,
     CallProposed,
@@ -27,7 +28,7 @@ from nlapi.agent.events import (
     TextReceived,
     TurnAnswered,
 )
-from nlapi.agent.messages import claude_state
+from nlapi.agent.messages import model_state
 from nlapi.agent.policy import Policy
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.limits import Limits
@@ -46,6 +47,9 @@ PlanRunEvent = CallProposed | ItemsReceived | StepFinished | ChangesReported
 # Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
 # (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
 MAX_CHOICES = 3
+
+# Plans of one question, before it is ended: a model that turns in circles stops here where no cap does before.
+MAX_ROUNDS = 60
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,7 +130,7 @@ class PlanRun:
 
     async def _send(self, group: Sequence[int]) -> AsyncGenerator[ItemsReceived | StepFinished, None]:
         ready = [self._ready(index) for index in group]
-        sending = partial(self.terms.perform, for_model=claude_state(self.plan) is not None)
+        sending = partial(self.terms.perform, for_model=model_state(self.plan) is not None)
         async with aclosing(send_all(ready, sending)) as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome, Step):
@@ -192,7 +196,8 @@ async def converse(
     policy: Policy,
     consent: Consent,
     dry_run: bool = False,
-    max_rounds: int = 12,
+    max_rounds: int = MAX_ROUNDS,
+    caps: Caps = NO_CAPS,
     limits: Limits | None = None,
 ) -> AsyncIterator[Event]:
     """Answer the question of `conversation`, one event at a time.
@@ -204,7 +209,7 @@ async def converse(
     ChangesReported has the outcome of several. Consent is to the plan: where one of its changes cannot be built, or no
     one is there to be asked about one that asks, none of them is sent. A call that cannot be built or sent is a FAILED
     step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
-    nothing is sent.
+    nothing is sent. A turn that reaches one of the `caps` ends before the next request.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
@@ -216,19 +221,19 @@ async def converse(
             targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client
         )
         # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
-        async with aclosing(_rounds(planner, conversation, terms, max_rounds)) as events:
+        async with aclosing(_rounds(planner, conversation, terms, max_rounds, TurnMeter(caps))) as events:
             async for event in events:
                 yield event
 
 
 async def _rounds(
-    planner: Planner, conversation: Conversation, terms: CallTerms, max_rounds: int
+    planner: Planner, conversation: Conversation, terms: CallTerms, max_rounds: int, meter: TurnMeter
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of rounds until one ends the turn."""
     name = planner.name
     for _ in range(max_rounds):
-        plan = None
-        async for piece in planner.next(conversation):
+        plan = meter.late_plan()
+        async for piece in planner.next(conversation) if plan is None else _no_pieces():
             if isinstance(piece, Plan):
                 plan = piece
             elif isinstance(piece, PlannerChosen):
@@ -238,6 +243,7 @@ async def _rounds(
                 yield TextReceived(text=piece)
         if plan is None:
             raise PlannerError(f"the planner {planner.name} ended without a plan")
+        plan = meter.count_calls(len(plan.calls)) or plan
         yield PlanCreated(plan=plan, planner=name)
         if stop_event := _stop_event(plan, conversation, terms):
             yield stop_event
@@ -255,6 +261,13 @@ async def _rounds(
             yield TurnAnswered(text=_dry_run_text(previewed, plan.goal), conversation=conversation)
             return
     yield TurnAnswered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
+
+
+async def _no_pieces() -> AsyncIterator[str | PlannerChosen | Plan]:
+    """Yield nothing, in place of a planner that is not asked."""
+    nothing: tuple[Plan, ...] = ()
+    for piece in nothing:
+        yield piece
 
 
 def _dry_run_text(previewed: int, goal: Call | None) -> str:

@@ -1,4 +1,4 @@
-"""Converts between a Conversation and the Messages API: its `messages`, its streamed answers and its errors."""
+"""The Messages API: its blocks, its streamed answers, its errors, and the state of a plan made by it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.models import MODELS
-from nlapi.client.truncate import truncate
+from nlapi.agent.endpoints import ModelEndpoint
+from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
-from nlapi.tools.plan import Conversation, JsonObject, Outcome, Plan, Step
+from nlapi.tools.plan import JsonObject, Plan
 
 if TYPE_CHECKING:
     import anthropic
@@ -20,11 +20,9 @@ Message = dict[str, Any]
 
 PLANNER = "claude"
 
-KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaudeState:
+class ModelState:
     """The state of a plan of Claude's: the messages of its round, unchanged, so that the next round can send them back.
 
     `results` has the tool results that the planner made itself, by tool_use id. `usage` is in tokens, and `cost` in
@@ -48,7 +46,7 @@ class ClaudeState:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ClaudeState:
+    def from_json(cls, data: Mapping[str, Any]) -> ModelState:
         """Return the state that `to_json` wrote; keys that a transcript does not have are empty."""
         return cls(
             model=str(data.get("model") or ""),
@@ -57,29 +55,6 @@ class ClaudeState:
             usage=data.get("usage") or {},
             cost=data.get("cost"),
         )
-
-
-def history(conversation: Conversation) -> list[Message]:
-    """Return the conversation as messages: user and assistant in turn, every tool_use answered directly after it.
-
-    A plan of Claude's is sent back unchanged, thinking included; a plan of any other planner becomes tool_use blocks.
-    """
-    messages: list[Message] = []
-    for number, turn in enumerate(conversation.turns):
-        append_content(messages, "user", [{"type": "text", "text": turn.question}])
-        for count, round in enumerate(turn.rounds):
-            state = claude_state(round.plan)
-            if state is None:
-                state = _as_claude_state(round.plan, f"call_{number}_{count}")
-                steps = dict(zip(_tool_use_ids(state), round.steps, strict=False))
-            else:
-                steps = {step.call.id: step for step in round.steps}
-            for message in state.messages:
-                append_content(messages, message["role"], message["content"])
-            # The API refuses a conversation in which a tool_use has no tool_result in the next message.
-            results = (state.results.get(id) or _step_result(id, steps.get(id)) for id in _tool_use_ids(state))
-            append_content(messages, "user", list(results))
-    return messages
 
 
 def append_content(messages: list[Message], role: str, content: list[Block]) -> None:
@@ -93,33 +68,9 @@ def append_content(messages: list[Message], role: str, content: list[Block]) -> 
         messages.append({"role": role, "content": list(content)})
 
 
-def claude_state(plan: Plan) -> ClaudeState | None:
+def model_state(plan: Plan) -> ModelState | None:
     """Return the state in a plan of Claude's; None for a plan of any other planner."""
-    return plan.raw if isinstance(plan.raw, ClaudeState) else None
-
-
-def _as_claude_state(plan: Plan, name: str) -> ClaudeState:
-    """Return the state that Claude's plan would have with the text and the calls of another planner's plan."""
-    content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
-    for number, call in enumerate(plan.calls):
-        arguments = dict(call.arguments)
-        content.append({"type": "tool_use", "id": f"{name}_{number}", "name": call.tool.name, "input": arguments})
-    return ClaudeState(model="", messages=({"role": "assistant", "content": content},))
-
-
-def _tool_use_ids(state: ClaudeState) -> list[str]:
-    """Return the ids of the tool_uses in the last message, which are still to be answered."""
-    return [
-        block["id"] for message in state.messages[-1:] for block in message["content"] if block["type"] == "tool_use"
-    ]
-
-
-def _step_result(id: str, step: Step | None) -> Block:
-    if step is None:
-        return tool_result(id, "not run", is_error=True)
-    if step.result is None:
-        return tool_result(id, f"{step.outcome}: {step.message}", is_error=step.outcome is not Outcome.PREVIEWED)
-    return tool_result(id, truncate(step.result), is_error=not step.result.ok)
+    return plan.raw if isinstance(plan.raw, ModelState) else None
 
 
 def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
@@ -137,6 +88,8 @@ class StreamedAnswer:
     usage: dict[str, object] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """tool_use id -> what is wrong with its input"""
+    number: int = 0
+    """the number of messages before it, for ids of calls that the server gives none"""
 
     @property
     def content(self) -> list[Block]:
@@ -161,6 +114,10 @@ class StreamedAnswer:
                     yield text
             elif event.type == "message_delta":
                 self._read_end(event)
+        self.finish()
+
+    def finish(self) -> None:
+        """Parse the inputs of the tool_uses once the stream has ended."""
         for index, text in self.inputs.items():
             self._read_input(self.blocks[index], text)
 
@@ -200,39 +157,46 @@ class StreamedAnswer:
             self.faults[block["id"]] = fault
 
 
-def explain_error(error: Exception, *, model: str, base_url: str, key: str) -> PlannerError:
+class PromptTooLongError(UnfinishedError):
+    """The conversation does not fit into the window of the model."""
+
+
+def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
     """Return a PlannerError with the cause and the next step; no part of it has the key."""
     import anthropic
 
     # An error may come in the middle of a stream, after a status of 200; its type is then in its body.
     if isinstance(error, anthropic.APIStatusError):
-        return _status_error(error, model, key)
+        return _status_error(error, endpoint)
     if isinstance(error, anthropic.APITimeoutError):
-        return PlannerError(f"{base_url} did not answer in time", hint="try again, or use --planner offline")
-    if isinstance(error, ValueError):
-        return PlannerError(f"{base_url} sent what is not JSON; nothing of it was run", hint="ask again")
-    hint = "check the network and ANTHROPIC_BASE_URL, or use --planner offline"
-    return PlannerError(f"the connection to {base_url} failed or broke off", hint=hint)
+        return PlannerError(f"{endpoint.base_url} did not answer in time", hint="try again, or use --planner offline")
+    if isinstance(error, ValueError | AttributeError | KeyError):
+        reason = f"{endpoint.base_url} sent what is not JSON of the Messages API; nothing of it was run"
+        return PlannerError(reason, hint="ask again")
+    hint = f"check the network and {endpoint.address_setting}, or use --planner offline"
+    return PlannerError(f"the connection to {endpoint.base_url} failed or broke off", hint=hint)
 
 
-def _status_error(error: anthropic.APIStatusError, model: str, key: str) -> PlannerError:
-    status, kind = error.status_code, error.type
-    reason = error.api_message or kind or "no reason given"
-    if key:
-        reason = reason.replace(key, "***")
+def _status_error(error: anthropic.APIStatusError, endpoint: ModelEndpoint) -> PlannerError:
+    status, kind, server = error.status_code, error.type, endpoint.server_name
+    reason = single_line(error.api_message or kind or "no reason given")[:300]
+    if endpoint.secret:
+        reason = reason.replace(endpoint.secret, "***")
     if status == 401 or kind == "authentication_error":
-        return PlannerError("the Anthropic API does not accept the key", hint=KEY_HINT)
-    if status == 404 or kind == "not_found_error":
-        return PlannerError(f"the Anthropic API has no model {model!r}", hint=f"--model takes {', '.join(MODELS)}")
+        return PlannerError(f"{server} does not accept the key", hint=endpoint.key_hint)
+    if status in (404, 405) or kind == "not_found_error":
+        return PlannerError(f"{server} has no model {endpoint.model!r}", hint=endpoint.model_hint)
     if status == 429 or kind == "rate_limit_error":
         wait = error.response.headers.get("retry-after", "")
         hint = f"try again in {wait} s" if wait.isdecimal() and wait != "0" else "try again in a minute"
-        return PlannerError(f"the rate limit of the Anthropic API is reached: {reason}", hint=hint)
+        return PlannerError(f"the rate limit of {server} is reached: {reason}", hint=hint)
     if status == 529 or kind == "overloaded_error":
-        return PlannerError("the Anthropic API is overloaded", hint="try again in a minute, or use --planner offline")
+        return PlannerError(f"{server} is overloaded", hint="try again in a minute, or use --planner offline")
     if status == 413 or (status == 400 and "too long" in reason):
-        return UnfinishedError(f"the conversation is too long for {model}: {reason}", hint="start a new one")
+        return PromptTooLongError(
+            f"the conversation is too long for {endpoint.model}: {reason}", hint="start a new one"
+        )
     if status in (402, 403):
-        return PlannerError(f"the Anthropic API refused: {reason}", hint="check the rights and the credit of the key")
+        return PlannerError(f"{server} refused: {reason}", hint="check the rights and the credit of the key")
     outcome = "failed" if status == 200 else f"answered {status}"
-    return PlannerError(f"the Anthropic API {outcome}: {reason}", hint="try again, or use --planner offline")
+    return PlannerError(f"{server} {outcome}: {reason}", hint="try again, or use --planner offline")

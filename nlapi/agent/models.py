@@ -1,4 +1,4 @@
-"""The Claude models that nlapi knows by name, with their prices at one date."""
+"""The prices of models: of the Claude models that nlapi knows by name, at one date."""
 
 from __future__ import annotations
 
@@ -16,41 +16,37 @@ CACHE_READ = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaudeModel:
-    """A model with its prices in dollars per million tokens; `long` are those of prompts over 100,000 tokens."""
+class ModelPrices:
+    """The prices of a model in dollars per million tokens; `long` are those of prompts over 100,000 tokens."""
 
-    id: str
     input: float
     output: float
     long: tuple[float, float] | None = None
 
 
-MODELS: Mapping[str, ClaudeModel] = {
-    model.id: model
-    for model in (
-        ClaudeModel(id="claude-fable-5-2", input=8, output=40),
-        ClaudeModel(id="claude-opus-5-5", input=4, output=20),
-        ClaudeModel(id="claude-sonnet-5-5", input=2, output=10),
-        ClaudeModel(id="claude-haiku-5-5", input=0.10, output=0.50, long=(0.50, 2.50)),
-    )
+MODELS: Mapping[str, ModelPrices] = {
+    "claude-fable-5-2": ModelPrices(input=8, output=40),
+    "claude-opus-5-5": ModelPrices(input=4, output=20),
+    "claude-sonnet-5-5": ModelPrices(input=2, output=10),
+    "claude-haiku-5-5": ModelPrices(input=0.10, output=0.50, long=(0.50, 2.50)),
 }
+"""The Claude models that nlapi knows by name."""
 
 
-def cost(model: str, usage: Mapping[str, Any]) -> float | None:
-    """Return the approximate price of one answer in dollars; None for a model that is not in the table.
+def cost(prices: ModelPrices | None, usage: Mapping[str, Any]) -> float | None:
+    """Return the approximate price of one answer in dollars; None without prices.
 
     `usage` is the Messages API's: input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens.
     """
-    claude_model = MODELS.get(model)
-    if claude_model is None:
+    if prices is None:
         return None
     uncached, cache_written, cache_read, output_tokens = (
         int(usage.get(key) or 0)
         for key in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     )
-    price_in, price_out = claude_model.input, claude_model.output
-    if claude_model.long and uncached + cache_written + cache_read > 100_000:
-        price_in, price_out = claude_model.long
+    price_in, price_out = prices.input, prices.output
+    if prices.long and uncached + cache_written + cache_read > 100_000:
+        price_in, price_out = prices.long
     return (
         price_in * (uncached + CACHE_WRITE * cache_written + CACHE_READ * cache_read) + price_out * output_tokens
     ) / 1_000_000

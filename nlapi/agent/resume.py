@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.log import Record, record_body
-from nlapi.agent.messages import ClaudeState
+from nlapi.agent.messages import ModelState
 from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.errors import UsageError
@@ -127,7 +127,7 @@ def _state(data: Mapping[str, object], tool: FindTool) -> PlanState | None:
     """Return the state of a plan. UsageError where its planner cannot continue from it."""
     match data.get("planner"):
         case "claude":
-            return ClaudeState.from_json(data)
+            return ModelState.from_json(data)
         case "offline":
             # The embedded planner takes long to import, and a conversation with Claude does without it.
             from nlapi.planner.steps.state import decode_state

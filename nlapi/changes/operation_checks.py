@@ -35,7 +35,7 @@ _NAME_STEMS = frozenset(map(stem, ("name", "title", "label", "subject", "summary
 _CLEAR_VERBS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
 # Verbs for a deletion or for another state of the item: `--yes=destroy` covers both.
 _POSSIBLE_DELETE_VERBS = frozenset(
-    map(stem, "cancel close stop end terminate disable revoke withdraw dismiss kick".split())
+    map(stem, "cancel close stop end terminate kill disable revoke withdraw dismiss kick".split())
 )
 _ON_WORDS, _OFF_WORDS = (
     frozenset(("on", "enabled", "active", "true")),

@@ -16,6 +16,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import ACTION_KINDS, STOPWORDS, VERBS, Intent, singular, split_words, stem
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
+from nlapi.tools.units import RATES
 from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS
 
 # Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
@@ -65,6 +66,7 @@ _LEADING_WORDS = frozenset("in for on with at to from of as a an the my our".spl
 _QUANTITY_WORDS = frozenset(
     "all every everything everyone everybody each both any several rest others other entire".split()
 )
+_MOST = re.compile(r"\b(?:most|max\w*|limit)\b", re.IGNORECASE)
 # Words that change nothing in the meaning of a command.
 _FILLER = frozenset(
     """
@@ -323,12 +325,33 @@ def _is_explained(case: Case, word: CommandWord, explained: frozenset[str]) -> b
         return True
     if all(entry in explained or not SYNONYMS.get(entry, frozenset()).isdisjoint(explained) for entry in stems):
         return True
-    source_before = next(
-        (entry for entry in case.account.sources if 0 < entry.end <= word.start <= entry.end + 1), None
+    numbers = (source for source in case.account.sources if isinstance(source.value, int | float))
+    amounts = (source for source in numbers if not isinstance(source.value, bool) and 0 <= source.start < source.end)
+    return any(_is_counted(case, word, source) or _is_bound(case, word, source) for source in amounts)
+
+
+def _is_counted(case: Case, word: CommandWord, source: ValueSource) -> bool:
+    """Return whether a word is one of those right behind a number that its argument is described with: 8 [calls] in
+    [flight].
+    """
+    described = set(map(stem, split_words(description_of(case.call, source.argument))))
+    for entry in case.words:
+        if entry.start < source.end or entry.lower in _FILLER:
+            continue
+        if described.isdisjoint(RATES.get(entry.lower, entry.stems)):
+            return False
+        if entry is word:
+            return True
+    return False
+
+
+def _is_bound(case: Case, word: CommandWord, source: ValueSource) -> bool:
+    """Return whether a word says that a number is the most, and its argument takes that: at [most] 8."""
+    return (
+        word.lower == "most"
+        and case.text[word.end : source.start].strip() == ""
+        and _MOST.search(description_of(case.call, source.argument)) is not None
     )
-    if source_before is None or not isinstance(source_before.value, int | float):
-        return False
-    return not set(stems).isdisjoint(map(stem, split_words(description_of(case.call, source_before.argument))))
 
 
 def description_of(call: Call, argument: str) -> str:

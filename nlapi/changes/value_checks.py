@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from nlapi.changes.lexicon import CREATE_VERBS, are_synonyms, is_root_of, leading_verbs
+from nlapi.changes.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_root_of, leading_verbs
 from nlapi.changes.mentions import QUOTED, Mention, UserSentence
 from nlapi.changes.sentences import Case, description_of, has_closed_values, schema_of, shorten
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
@@ -310,6 +310,10 @@ def _mentions_flag(case: Case, source: ValueSource) -> bool:
             case.stems
         )
     flag_words = name_stems - _FLAG_WORDS or name_stems
+    # To stop it sets `running: false`, though nobody says running.
+    if len(flag_words) == 1 and source.origin is Origin.WORDS and case.is_command_word(source):
+        sets = are_synonyms if source.value in (True, "true") else are_opposites
+        return sets(case.command, next(iter(flag_words)))
     return flag_words <= case.stems or (source.value in (False, "false") and bool(flag_words & case.stems))
 
 

@@ -155,11 +155,11 @@ class _DemoSession:
 
     def __init__(self, source: str, target: Target) -> None:
         from nlapi.cli.options import PlannerName
-        from nlapi.cli.session import can_ask_claude, make_planner
+        from nlapi.cli.session import can_ask_model, make_planner
 
         self.source = source
         self.target = target
-        name = PlannerName.CLAUDE if can_ask_claude() else PlannerName.OFFLINE
+        name = PlannerName.CLAUDE if can_ask_model() else PlannerName.OFFLINE
         self.planner: Planner = make_planner(name, {target.spec: target}, None)
         self.worst_code, self.count, self.seconds = 0, 0, 0.0
         console.note(f"The planner is {self.planner.name}.")

@@ -189,7 +189,7 @@ class TextRenderer:
 
     def _show_answer(self, event: TurnAnswered) -> None:
         if self.planner == "claude":
-            from nlapi.agent.claude import turn_usage
+            from nlapi.agent.model_planner import turn_usage
 
             if cost := turn_usage(event.conversation.current):
                 console.dim(cost)

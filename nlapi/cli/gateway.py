@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from nlapi.cli import console, control_plane, gateway_keys, gateway_state, gateway_traffic
+from nlapi.cli import gateway_host as hosting
 from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
 from nlapi.cli.gateway_options import (
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.store import GatewayStore, TokenRecord
 
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
+HOST_TOKEN = "NLAPI_HOST_TOKEN"  # noqa: S105 - the name of a variable
 # The name of the token of a gateway that has none.
 FIRST_TOKEN_NAME = "first-admin"  # noqa: S105 - a name
 
@@ -77,13 +79,16 @@ nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env
 
 
 class TokenKind(StrEnum):
-    """The role of a new token, or `serve` for a client's token."""
+    """The role of a new token, `serve` for a client's token, or `host` for that of a serving host."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
     SERVE = "serve"
+    HOST = "host"
 
+
+_TOKEN_VARIABLES = {TokenKind.SERVE: SERVE_TOKEN, TokenKind.HOST: HOST_TOKEN}
 
 TokenFile = Annotated[
     Path | None,
@@ -126,7 +131,7 @@ def _deliver_secret(secret: str, file: Path | None, description: str, variable: 
 def token(
     name: Annotated[str, typer.Argument(help="Whose it is; it stands as who in revisions.")],
     kind: Annotated[
-        TokenKind, typer.Option("--for", help="A role, or serve for a client that calls.")
+        TokenKind, typer.Option("--for", help="A role, serve for a client that calls, or host.")
     ] = TokenKind.VIEWER,
     client: Annotated[
         str | None, typer.Option("--client", help="The client of a serve token, if not its name.")
@@ -157,12 +162,13 @@ def token(
         is_client = kind is TokenKind.SERVE
         if client and not is_client:
             raise UsageError("only a serve token has a client", hint="give --for serve")
-        audience = Audience.SERVE if is_client else Audience.ADMIN
-        role = None if is_client else Role(kind)
+        is_operator = kind not in (TokenKind.SERVE, TokenKind.HOST)
+        audience = Audience.ADMIN if is_operator else Audience(kind)
+        role = Role(kind) if is_operator else None
         record, secret = access.create_token(slug(name), audience, role=role, client=slug(client or ""), days=days)
         _add_token_entry(store, "createToken", record)
         description = f"a token for {name} ({kind}) of the gateway whose database is {path}; it is shown this once:"
-        _deliver_secret(secret, token_file, description, SERVE_TOKEN if is_client else TOKEN)
+        _deliver_secret(secret, token_file, description, _TOKEN_VARIABLES.get(kind, TOKEN))
     finally:
         store.close()
 
@@ -390,6 +396,7 @@ app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
 
 app.command(epilog=gateway_traffic.STATUS)(gateway_traffic.status)
 app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
+app.command(epilog=hosting.EPILOG)(hosting.host)
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
 app.add_typer(gateway_keys.app)
 app.command("control-plane", epilog=control_plane.EXAMPLE)(control_plane.control_plane)

@@ -185,10 +185,10 @@ def record_line(record: Mapping[str, Any]) -> str:
 
 def _usage_line(raw: object) -> str:
     """Return the tokens and the cost of a plan of Claude, or ""."""
-    from nlapi.agent.claude import plans_usage
-    from nlapi.agent.messages import ClaudeState
+    from nlapi.agent.messages import ModelState
+    from nlapi.agent.model_planner import plans_usage
 
-    return plans_usage([ClaudeState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
+    return plans_usage([ModelState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 
 def _outcome(record: Mapping[str, object]) -> str:

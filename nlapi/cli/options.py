@@ -133,9 +133,12 @@ Sources = Annotated[
 ]
 Planner = Annotated[
     PlannerName,
-    typer.Option("--planner", help="auto is offline where that is sure; else claude, when ANTHROPIC_API_KEY is set."),
+    typer.Option("--planner", help="auto is offline where that is sure; else a model, when there is a key for it."),
 ]
-Model = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The Claude model to plan with.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="NAME", help="The model to plan with: claude-..., local:..., openai:..."),
+]
 Routing = Annotated[
     Path | None,
     typer.Option("--routing", metavar="FILE", help="Which planner plans what, and what it may cost; see the guide."),
@@ -148,6 +151,16 @@ KnownValues = Annotated[
 ]
 Across = Annotated[
     bool, typer.Option("--across", metavar=FLAG, help="Consent also to passing data of one API to another.")
+]
+MaxUsd = Annotated[
+    float | None,
+    typer.Option("--max-usd", min=0, metavar="N", help="Ask no model once this many dollars would be spent."),
+]
+MaxSteps = Annotated[
+    int | None, typer.Option("--max-steps", min=0, metavar="N", help="Make no more calls than this for a question.")
+]
+MaxSeconds = Annotated[
+    float | None, typer.Option("--max-seconds", min=0, metavar="N", help="Begin nothing after this time on a question.")
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
 ConversationOutput = Annotated[
@@ -197,6 +210,9 @@ class Setup:
     no_auth: NoAuth = False
     timeout: Deadline = None
     events: Events = None
+    max_usd: MaxUsd = None
+    max_steps: MaxSteps = None
+    max_seconds: MaxSeconds = None
     no_log: NoLog = False
 
     @property

@@ -26,6 +26,7 @@ from nlapi.cli.options import (
     Source,
 )
 from nlapi.cli.plugin_hook import consent
+from nlapi.cli.session import model_endpoint
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.extras import require_extra
@@ -96,7 +97,7 @@ def build(
 
     # Checked first: the build takes seconds, and the proposal comes after it.
     if with_claude:
-        _check_proposal(folder)
+        _check_proposal(folder, model)
     registered = registry.find_registration(source)
     registration = registered or Registration(source=source)
     if registration.source == "-":
@@ -138,14 +139,14 @@ def build(
         _propose(folder, [entry for entry in operations if entry.usable], model)
 
 
-def _check_proposal(folder: Path) -> None:
-    """Raise an error without a key for Claude, or when a proposal that somebody may be reading would be overwritten."""
+def _check_proposal(folder: Path, model: str | None) -> None:
+    """Raise an error without a key for a model, or when a proposal that may be read would be overwritten."""
     from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY
 
-    require_extra("claude", "--with-claude")
-    if not os.environ.get("ANTHROPIC_API_KEY"):
+    if not model_endpoint(model).secret:
         hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
-        raise PlannerError("there is no key to ask Claude with", hint=hint)
+        raise PlannerError("there is no key to ask a model with", hint=hint)
+    require_extra("claude", "--with-claude")
     if (folder / PROPOSED_OVERLAY).exists():
         raise UsageError(
             f"{folder / PROPOSED_OVERLAY} is there already", hint="rename it to overlay.yaml, or remove it"
@@ -155,14 +156,13 @@ def _check_proposal(folder: Path) -> None:
 def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
     import asyncio
 
-    from nlapi.agent.models import DEFAULT
     from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY, propose_overlay
 
-    key, base_url = os.environ["ANTHROPIC_API_KEY"], os.environ.get("ANTHROPIC_BASE_URL") or None
-    with console.show_progress("asking Claude", as_line=True):
-        text = asyncio.run(propose_overlay(operations, api_key=key, base_url=base_url, model=model or DEFAULT))
+    endpoint = model_endpoint(model)
+    with console.show_progress(f"asking {endpoint.name}", as_line=True):
+        text = asyncio.run(propose_overlay(operations, endpoint))
     if not text:
-        console.note("Claude would change nothing")
+        console.note(f"{endpoint.name} would change nothing")
         return
     (folder / PROPOSED_OVERLAY).write_text(text, encoding="utf-8")
     console.note(f"{folder / PROPOSED_OVERLAY}: read it, rename it to overlay.yaml, and build again")

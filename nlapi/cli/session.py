@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
+from nlapi.agent.caps import NO_CAPS, Caps, SpendingMeter
 from nlapi.agent.events import (
     ChoiceOffered,
     Consent,
@@ -39,6 +40,7 @@ from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
     from nlapi.agent.auto import PlannerRoutes
+    from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
     from nlapi.agent.log import Log
     from nlapi.tools.run import Target
 
@@ -93,6 +95,7 @@ class Session:
     consent: Consent
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
+    caps: Caps = NO_CAPS
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
     log_fields: Mapping[str, object] = field(default_factory=dict)
@@ -135,6 +138,7 @@ class Session:
             consent=self.consent,
             dry_run=self.dry_run,
             limits=self.limits,
+            caps=self.caps,
         )
         last: Event | None = None
         rounds: list[Round] = []
@@ -175,7 +179,7 @@ def open_session(setup: Setup) -> Session:
     setup = setup if setup.sources else replace(setup, sources=_registered_names())
     with console.show_progress("reading the description"):
         targets, values = _open_targets(setup)
-        planner = make_planner(setup.planner, targets, setup.model, setup.routing)
+        planner = make_planner(setup.planner, targets, setup.model, setup.routing, max_usd=setup.max_usd)
     as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
     return Session(
@@ -195,6 +199,7 @@ def open_session(setup: Setup) -> Session:
         consent=ConsentPrompt(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
+        caps=Caps(steps=setup.max_steps, seconds=setup.max_seconds),
         known_values=values,
         log_fields=setup.log_fields,
     )
@@ -252,43 +257,70 @@ def _registered_names() -> list[str]:
     return names
 
 
-def can_ask_claude() -> bool:
-    """Return whether there is a key for Claude and the client to use it with."""
-    return bool(os.environ.get("ANTHROPIC_API_KEY")) and has_extra("claude")
+def model_settings() -> ModelSettings:
+    """Return the models that the user named. UsageError when their file is damaged."""
+    from nlapi.agent.endpoints import read_model_settings
+
+    return read_model_settings(registry.user_folder("config") / "models.toml", os.environ)
 
 
-def make_planner(name: PlannerName, targets: Targets, model: str | None, routing: Path | None = None) -> Planner:
-    """Return the planner of a name; `auto` routes each question. `model` is used in place of every Claude model."""
-    key = os.environ.get("ANTHROPIC_API_KEY", "")
+def model_endpoint(model: str | None) -> ModelEndpoint:
+    """Return the endpoint of a model; for None and the default Claude model, that of the default of models.toml."""
+    from nlapi.agent.endpoints import find_endpoint
+    from nlapi.agent.models import DEFAULT
 
-    def claude(chosen: str) -> Planner:
-        from nlapi.agent.claude import ClaudePlanner
+    settings = model_settings()
+    name = model if model not in (None, DEFAULT) else settings.default
+    return find_endpoint(name or DEFAULT, os.environ, settings.named)
 
-        base_url = os.environ.get("ANTHROPIC_BASE_URL") or None
-        return ClaudePlanner(tuple(targets), api_key=key, base_url=base_url, model=model or chosen)
 
+def can_ask_model(model: str | None = None) -> bool:
+    """Return whether there is a key for a model and the client to use it with."""
+    from nlapi.agent.endpoints import ModelProtocol
+
+    endpoint = model_endpoint(model)
+    return bool(endpoint.secret) and (endpoint.protocol is ModelProtocol.CHAT or has_extra("claude"))
+
+
+def make_planner(
+    name: PlannerName,
+    targets: Targets,
+    model: str | None,
+    routing: Path | None = None,
+    *,
+    max_usd: float | None = None,
+) -> Planner:
+    """Return the planner of a name; `auto` routes each question. `model` is used in place of every other model."""
     if routing is not None and name is not PlannerName.AUTO:
         raise UsageError(f"--routing decides between planners, and --planner {name} is one", hint="give one of the two")
-    if name is PlannerName.CLAUDE:
-        from nlapi.agent.models import DEFAULT
+    # The embedded planner needs none of what is read here, also where models.toml is damaged.
+    if name is PlannerName.OFFLINE:
+        from nlapi.planner.planner import OfflinePlanner
 
-        return claude(DEFAULT)
+        return OfflinePlanner(tuple(targets))
+
+    from nlapi.agent.models import DEFAULT
+
+    spending = SpendingMeter(max_usd)
+
+    def on_model(version_model: str) -> Planner:
+        from nlapi.agent.model_planner import ModelPlanner
+
+        return ModelPlanner(tuple(targets), model_endpoint(model or version_model), spending=spending)
+
+    if name is PlannerName.CLAUDE:
+        return on_model(DEFAULT)
+    from nlapi.agent.auto import AutoPlanner
     from nlapi.planner.planner import OfflinePlanner
 
-    embedded = OfflinePlanner(tuple(targets))
-    if name is PlannerName.OFFLINE:
-        return embedded
-    from nlapi.agent.auto import AutoPlanner
-
-    if key and not has_extra("claude"):
+    if os.environ.get("ANTHROPIC_API_KEY") and not has_extra("claude"):
         console.note(f"ANTHROPIC_API_KEY is set; to plan with Claude where it helps: {install_hint('claude')}")
     operations = sum(len(spec.operations) for spec in targets)
-    # By default the embedded planner plans, and Claude where that is not sure and there is a key.
-    routes = _routes(routing)
+    # By default the embedded planner plans, and a model where that is not sure and there is one.
     return AutoPlanner(
-        embedded,
-        claude if can_ask_claude() else None,
-        routes=routes,
+        OfflinePlanner(tuple(targets)),
+        on_model if can_ask_model(model) else None,
+        routes=_routes(routing),
         operations=operations,
         spent=_current_costs,
     )
@@ -301,16 +333,17 @@ def _routes(path: Path | None) -> PlannerRoutes:
     from nlapi.agent.auto import default_routes, read_routes
 
     hint = "the guide shows one, under Routing"
+    settings = model_settings()
     file = path or registry.user_folder("config") / "routing.json"
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if path is None:
-            return default_routes(ASK_BELOW)
+            return default_routes(ASK_BELOW, models=tuple(settings.named))
         raise UsageError(f"there is no file {path}", hint=hint) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
-    return read_routes(document, str(file), min_confidence=ASK_BELOW)
+    return read_routes(document, str(file), min_confidence=ASK_BELOW, models=tuple(settings.named))
 
 
 def _current_costs() -> tuple[float, float]:

@@ -6,6 +6,8 @@ import json
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -34,6 +36,20 @@ def truncate(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ())
     type and size. Always strict JSON: NaN and Infinity become null. The data of a streaming answer are its items; where
     it was cut, `stream` says after how much, and that it went on.
     """
+    frame = answer_frame(result)
+    tree = body_tree(result)
+    data: object = tree.as_dict() if isinstance(tree, PlainText) else tree
+    missing: list[str] = []
+    with suppress(RecursionError):
+        data, missing = _project(data, fields)
+    if missing:
+        frame[NOTE_KEY] = strip_control(f"nothing here is called {', '.join(missing)}")[:300]
+    room = max(limit - len(dump_json({**frame, "data": 0})), 0)
+    return dump_json({**frame, "data": fit_data(data, room, len(result.content))})
+
+
+def answer_frame(result: Result) -> dict[str, object]:
+    """Return what a model is told of every answer beside its data: status, origin, headers, end and reason."""
     frame: dict[str, object] = {"status": result.status, "note": UNTRUSTED}
     headers = {name: strip_control(value)[:200] for name in _HEADERS if (value := result.header(name))}
     if headers and (result.status >= 300 or "link" in headers):
@@ -42,18 +58,11 @@ def truncate(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ())
         frame["stream"] = end
     if result.status >= 400 and (reason := error_reason(result.data if result.data is not None else result.text)):
         frame["reason"] = strip_control(reason)
-    try:
-        data, missing = _project(_body_tree(result), fields)
-    except RecursionError:
-        data, missing = _wrapped_text(result, "this is nested too deep to read"), []
-    if missing:
-        frame[NOTE_KEY] = strip_control(f"nothing here is called {', '.join(missing)}")[:300]
-    room = max(limit - len(_dump({**frame, "data": 0})), 0)
-    return _dump({**frame, "data": _fit(data, room, len(result.content))})
+    return frame
 
 
-def _body_tree(result: Result) -> object:
-    """Return the body as a tree: its items, its JSON, its text under `text`, or a note on its type."""
+def body_tree(result: Result) -> object:
+    """Return the body: its items, its JSON, a PlainText, or a note on its type."""
     if result.items is not None:
         return list(result.items)
     if not result.content:
@@ -65,16 +74,30 @@ def _body_tree(result: Result) -> object:
         try:
             return _parse_json(result)
         except ValueError:
-            return _wrapped_text(result, "this is not JSON that can be read" if is_json(kind) else "")
+            return _plain_text(result, "this is not JSON that can be read" if is_json(kind) else "")
+        except RecursionError:
+            return _plain_text(result, "this is nested too deep to read")
     if kind.startswith(_BINARY) or b"\0" in result.content[:4096]:
         size = len(result.content)
         return {"content_type": strip_control(kind)[:100], "bytes": size, NOTE_KEY: "binary data, not shown"}
-    return _wrapped_text(result, "")
+    return _plain_text(result)
 
 
-def _wrapped_text(result: Result, note: str) -> dict[str, object]:
-    wrapped: dict[str, object] = {"content_type": strip_control(result.content_type)[:100], "text": result.text}
-    return {**wrapped, NOTE_KEY: note} if note else wrapped
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainText:
+    """A body that is not JSON, or JSON that cannot be read, which `note` then says."""
+
+    content_type: str
+    text: str
+    note: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        tree: dict[str, object] = {"content_type": self.content_type, "text": self.text}
+        return {**tree, NOTE_KEY: self.note} if self.note else tree
+
+
+def _plain_text(result: Result, note: str = "") -> PlainText:
+    return PlainText(content_type=strip_control(result.content_type)[:100], text=result.text, note=note)
 
 
 def _parse_json(result: Result) -> object:
@@ -89,7 +112,7 @@ def _parse_integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= _MAX_DIGITS else f"{digits[:_MAX_DIGITS]}… [{len(digits):,} digits]"
 
 
-def _fit(data: object, room: int, size: int) -> object:
+def fit_data(data: object, room: int, size: int) -> object:
     """Return as much of `data` as fits into `room` characters of JSON; `size` is the size of its body in bytes.
 
     Long strings are cut first, then the number of items (to a few), then depth.
@@ -140,7 +163,7 @@ class _Truncation:
             truncated = self._value(data, 0)
         except _NoRoomError:
             return _TOO_LARGE
-        return truncated if len(_dump(truncated)) <= self._room else _TOO_LARGE
+        return truncated if len(dump_json(truncated)) <= self._room else _TOO_LARGE
 
     def _value(self, value: object, depth: int) -> object:
         self._spend(1)
@@ -232,5 +255,5 @@ def _select(data: object, paths: Iterable[Sequence[str]]) -> object:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _dump(data: object) -> str:
+def dump_json(data: object) -> str:
     return _ENCODER.encode(data)

@@ -21,10 +21,13 @@ RESERVED_NAMES = frozenset(("gateway", "command-line"))
 
 
 class Audience(StrEnum):
-    """The audience of a token: operators of the gateway (admin), or clients that send requests (serve)."""
+    """The audience of a token: operators of the gateway (admin), clients that send requests (serve), or serving hosts
+    that register (host).
+    """
 
     ADMIN = "admin"
     SERVE = "serve"
+    HOST = "host"
 
 
 class Role(StrEnum):
@@ -36,6 +39,9 @@ class Role(StrEnum):
 
 
 ROLES = tuple(Role)
+
+# Callers by the header with their token. Few tokens exist, but a header may have any number of spaces in it.
+MAX_KNOWN_CALLERS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,8 @@ class Access:
         self._clock = clock
         self._token_version = -1
         self._tokens_by_digest: dict[str, TokenRecord] = {}
+        self._callers: dict[str, tuple[Caller, str | None]] = {}
+        """Authorization header of a valid token -> its caller, and when the token expires"""
 
     def create_token(
         self, name: str, audience: Audience, *, role: Role | None = None, client: str = "", days: int = 0
@@ -112,6 +120,15 @@ class Access:
         """
         if authorization is None:
             return ANONYMOUS
+        known = self._callers.get(authorization)
+        if known is None or self._store.token_version() != self._token_version:
+            known = await self._find_caller(authorization)
+        caller, expires_at = known
+        if expires_at is not None and format_time(self._clock()) >= expires_at:
+            raise unauthorized_problem("the token has expired")
+        return caller
+
+    async def _find_caller(self, authorization: str) -> tuple[Caller, str | None]:
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise unauthorized_problem("only bearer tokens are taken")
@@ -122,19 +139,23 @@ class Access:
             if version != self._token_version:
                 tokens = await asyncio.to_thread(self._store.tokens)
                 self._tokens_by_digest, self._token_version = {record.digest: record for record in tokens}, version
+                self._callers = {}
         token = self._tokens_by_digest.get(digest_key)
         if token is None:
             raise unauthorized_problem("the token is not known")
-        if token.expires_at is not None and format_time(self._clock()) >= token.expires_at:
-            raise unauthorized_problem("the token has expired")
         role = Role(token.role) if token.role else None
-        return Caller(name=token.name, audience=Audience(token.audience), role=role, client=token.client)
+        caller = Caller(name=token.name, audience=Audience(token.audience), role=role, client=token.client)
+        if len(self._callers) >= MAX_KNOWN_CALLERS:
+            self._callers.clear()
+        self._callers[authorization] = known = caller, token.expires_at
+        return known
 
 
 def describe_token(token: TokenRecord) -> str:
     """Return the description of a token for the audit log."""
     days = f" until {token.expires_at[:10]}" if token.expires_at else ""
-    return f"token {token.name} ({token.role or f'serve, client {token.client}'}){days}"
+    client = f", client {token.client}" if token.client else ""
+    return f"token {token.name} ({token.role or token.audience}{client}){days}"
 
 
 def hash_secret(secret: str) -> str:

@@ -19,6 +19,7 @@ from nlapi.gateway.admin import (
     canaries,
     crud,
     decisions,
+    hosts,
     llm_fronts,
     objective_description,
     revisions,
@@ -42,6 +43,7 @@ from nlapi.gateway.probes import PROBE_PATHS, probe_response
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.process_metrics import EventLoopLag
 from nlapi.gateway.publisher import GATEWAY_AUTHOR, Publisher
+from nlapi.gateway.request_body import read_body
 from nlapi.gateway.request_guard import RequestGuard
 from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.routing_keys.key_admission import KeyAdmission
@@ -64,6 +66,7 @@ HANDLERS: Mapping[str, Handler] = {
     **versions.HANDLERS,
     **objective_description.HANDLERS,
     **routing.HANDLERS,
+    **hosts.HANDLERS,
 }
 """operationId -> the function that carries it out."""
 
@@ -73,8 +76,6 @@ SERVE_OPERATIONS = frozenset(("serveObjective", *llm_fronts.SERVE_OPERATIONS))
 DENIAL_LOG_INTERVAL_S = 1.0
 # Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
 THREADED_BODY_BYTES = 128 * 1024
-# A body that is too large is read up to this multiple of the limit before the connection closes; see `_read_body`.
-DISCARD_FACTOR = 4
 # Seconds between two looks for revisions to delete, and looks without a new revision after which their age counts.
 PRUNE_INTERVAL_S = 5.0
 PRUNE_CHECKS = 720
@@ -215,25 +216,26 @@ class Gateway:
             headers = self._guard.check(scope["headers"])
             authorization = llm_fronts.authorization(headers) if front else headers.get("authorization")
             caller = await self.access.authenticate(authorization)
-            operation, values = self._router.match(scope["method"], path)
+            match = self._router.match(scope["method"], path)
+            operation = match.operation
             if entry is not None:
                 entry.operation, entry.caller, entry.client = operation.id, caller.name, caller.client
             check_permission(caller, operation.audiences, operation.role)
             # The limit comes before the body: a client over its limits must not cost the time to read and parse it.
             if operation.id in SERVE_OPERATIONS:
-                self.engine.check_limit(values.get("objective", ""), caller.client)
+                self.engine.check_limit(match.texts.get("objective", ""), caller.client)
                 body_pending = True
                 abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
-                connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS), abort=abort)
+                connection = AsgiConnection(receive, send, _RESPONSE_HEADERS, abort=abort)
             elif operation.id in routing.WATCH_OPERATIONS:
-                connection = AsgiConnection(receive, send, list(_RESPONSE_HEADERS))
-            content = await _read_body(receive, headers, operation.max_body_bytes)
+                connection = AsgiConnection(receive, send, _RESPONSE_HEADERS)
+            content = await read_body(receive, headers, operation.max_body_bytes)
             media_type = headers.get("content-type", "")
             call = ApiCall(
                 gateway=self,
                 operation=operation.id,
                 caller=caller,
-                path=operation.check_path(values),
+                path=match.values,
                 query=operation.check_query(_parse_query(scope["query_string"])),
                 headers=operation.check_headers(headers),
                 body=operation.check_body(content, media_type)
@@ -319,6 +321,7 @@ class Gateway:
                     self.keys.watch(),
                 )
                 tasks = [asyncio.create_task(work) for work in background]
+                self.engine.hosts.open()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 for task in tasks:
@@ -392,37 +395,6 @@ def _parse_query(query: bytes) -> list[tuple[str, str]]:
     ]
 
 
-async def _read_body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
-    """Return the whole body. GatewayProblem 413 when it is larger than `largest` bytes, 415 for a content encoding."""
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise GatewayProblem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
-    content_length = headers.get("content-length", "0")
-    chunks: list[bytes] = []
-    size, is_oversized = 0, content_length.isdigit() and int(content_length) > largest
-    if (
-        is_oversized and "expect" in headers
-    ):  # RFC 9110 §10.1.1: the client waits for an answer before it sends the body
-        raise _too_large_problem(largest)
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise GatewayProblem(400, "the client went away before the body was complete", code="incomplete")
-        size += len(message.get("body", b""))
-        is_oversized = is_oversized or size > largest
-        if not is_oversized:
-            chunks.append(message.get("body", b""))
-        # Closing at once would reset the connection, and a client that still sends would never see the 413.
-        if not message.get("more_body", False) or size > DISCARD_FACTOR * largest:
-            break
-    if is_oversized:
-        raise _too_large_problem(largest)
-    return b"".join(chunks)
-
-
-def _too_large_problem(largest: int) -> GatewayProblem:
-    return GatewayProblem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
-
-
 def _as_problem(error: Exception, operation: GatewayOperation | None) -> GatewayProblem:
     """Return the problem that answers an error; an unexpected error is logged, and its text is not sent."""
     if isinstance(error, GatewayProblem):
@@ -457,15 +429,13 @@ async def _send_response(send: Send, answer: ApiResponse, *, head: bool) -> None
     except (TypeError, UnicodeEncodeError):
         answer = _problem_response(GatewayProblem(502, "the output is not JSON", code="version_failed"))
         content = orjson.dumps(answer.body)
-    content_headers = [
-        (b"content-type", answer.media_type.encode("latin-1")),
-        (b"content-length", str(len(content)).encode()),
-    ]
-    headers = [
-        *(content_headers if answer.status != 304 else ()),
-        *(_RESPONSE_HEADERS if "Cache-Control" not in answer.headers else _RESPONSE_HEADERS[:1]),
-        *((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in answer.headers.items()),
-    ]
+    headers: list[tuple[bytes, bytes]] = []
+    if answer.status != 304:
+        headers.append((b"content-type", answer.media_type.encode("latin-1")))
+        headers.append((b"content-length", b"%d" % len(content)))
+    headers += _RESPONSE_HEADERS if "Cache-Control" not in answer.headers else _RESPONSE_HEADERS[:1]
+    for name, value in answer.headers.items():
+        headers.append((name.lower().encode("latin-1"), str(value).encode("latin-1")))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
 

@@ -63,7 +63,7 @@ class ArtifactStore:
         incoming = self.create_incoming()
         try:
             digest = copy_folder(source, incoming, self.limits)
-            target = self._path(digest)
+            target = self.path(digest)
             with self._lock:
                 if target.exists():
                     if self.is_sound(digest):
@@ -85,9 +85,13 @@ class ArtifactStore:
         except OSError as error:
             raise DescriptionError(f"{self.folder} cannot be written: {error.strerror or error}") from None
 
+    def path(self, digest: str) -> Path:
+        """Return the folder of an artifact, whether it is there or not."""
+        return self.folder / digest.removeprefix(DIGEST_PREFIX)
+
     def has(self, digest: str) -> bool:
         """Return whether an artifact is there; only `verify` says whether it is sound."""
-        return _DIGEST.fullmatch(digest) is not None and self._path(digest).is_dir()
+        return _DIGEST.fullmatch(digest) is not None and self.path(digest).is_dir()
 
     def is_sound(self, digest: str) -> bool:
         """Return whether an artifact is there with exactly the content that its digest names."""
@@ -103,7 +107,7 @@ class ArtifactStore:
             raise ArtifactError(
                 f"its artifact {short_digest(digest)} is missing", hint="restore its source, then reload the version"
             )
-        path = self._path(digest)
+        path = self.path(digest)
         if hash_stored(path) != digest:
             raise ArtifactError(
                 f"its artifact {short_digest(digest)} is damaged", hint="restore its source, then reload the version"
@@ -129,7 +133,7 @@ class ArtifactStore:
         with self._lock:
             for digest in sorted(digests):
                 if self.has(digest):
-                    self._discard(self._path(digest))
+                    self._discard(self.path(digest))
 
     def sweep(self) -> None:
         """Delete what a killed process left. Call it before anything is added, by the only process that writes."""
@@ -141,9 +145,6 @@ class ArtifactStore:
         """Delete the artifacts of a temporary folder."""
         if self._cleanup is not None:
             self._cleanup()
-
-    def _path(self, digest: str) -> Path:
-        return self.folder / digest.removeprefix(DIGEST_PREFIX)
 
     def _discard(self, path: Path) -> None:
         # Renamed first: an artifact that is half deleted must not have the name of a whole one.

@@ -32,12 +32,15 @@ class Bulkhead:
     @classmethod
     def of_shard(cls, shard: Shard) -> Bulkhead:
         """Return the bulkhead of all slots of a shard."""
-        slots = shard.concurrency * len(shard.endpoints)
-        return cls(
-            f"shard {shard.name}",
-            share_limit(slots, shard.objective_percent),
-            share_limit(slots, shard.client_percent),
-        )
+        bulkhead = cls(f"shard {shard.name}", 1, 1)
+        bulkhead.resize(shard, len(shard.endpoints))
+        return bulkhead
+
+    def resize(self, shard: Shard, replicas: int) -> None:
+        """Take the limits of a shard that has this number of replicas now."""
+        slots = shard.concurrency * max(1, replicas)
+        self._objective_limit = share_limit(slots, shard.objective_percent)
+        self._client_limit = share_limit(slots, shard.client_percent)
 
     def enter(self, request: InferenceRequest) -> None:
         """Count a call that begins. InferenceError OVER_SHARE, with nothing counted, when its objective or client has

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from nlapi.gateway.inference import ClientConnection, FailureKind, UpstreamError
@@ -29,7 +30,7 @@ class AsgiConnection:
         self,
         receive: Receive,
         send: Send,
-        headers: list[tuple[bytes, bytes]],
+        headers: Sequence[tuple[bytes, bytes]],
         *,
         abort: Callable[[], None] | None = None,
         last_send_timeout_s: float = LAST_SEND_TIMEOUT_S,
@@ -99,6 +100,7 @@ async def run_while_connected(connection: ClientConnection, work: Coroutine[obje
         await asyncio.gather(watcher, task, return_exceptions=True)
 
 
+@lru_cache(maxsize=256)
 def accepts(accept: str, media_type: str) -> bool:
     """Return whether an Accept header takes a media type (RFC 9110 §12.5.1); one with a quality of 0 is not taken."""
     ranges = ("*/*", f"{media_type.partition('/')[0]}/*", media_type)

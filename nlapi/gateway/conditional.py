@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 from xxhash import xxh3_128_hexdigest
 
 from nlapi.gateway.admin.api_call import ApiResponse

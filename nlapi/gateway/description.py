@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,12 +28,17 @@ _LARGE_BODIES = ("/Configuration", "/SimulateRequest", "/ChatRequest", "/Message
 # The properties whose values no message repeats: a key in place of a reference would end up in the audit log.
 _SECRET_PROPERTIES = frozenset(("key", "headers"))
 
+# Matches of paths that are remembered, and characters of such a path: anybody may send any path.
+MAX_STORED_MATCHES = 4096
+MAX_STORED_PATH_CHARS = 300
+
 # A double is exact up to 15 digits; a longer number stays text, and its schema refuses it.
 _INTEGER = re.compile(r"-?\d{1,15}")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Validators are compiled when they are first asked: all of them take 0.15 s and 6 MiB, and few operations are called.
+@dataclass(frozen=True, kw_only=True)
 class GatewayParameter:
     """A parameter of an operation; `location` is its `in`: path, query or header."""
 
@@ -42,8 +47,12 @@ class GatewayParameter:
     required: bool
     json_type: str
     """the JSON type of its value"""
-    validator: SchemaValidator
+    compile_validator: Callable[[], SchemaValidator]
     default: Any = None
+
+    @cached_property
+    def validator(self) -> SchemaValidator:
+        return self.compile_validator()
 
     def read(self, text: str) -> Any:
         """Convert a text to the parameter's type; return the text itself when that fails."""
@@ -59,7 +68,10 @@ class GatewayParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayOperation:
-    """An operation of the gateway: `audiences` may call it (none: anybody); `changes` is false for a read."""
+    """An operation of the gateway: `audiences` may call it (none: anybody).
+
+    `changes` is false for a read, and for what is not for the audit log.
+    """
 
     id: str
     method: str
@@ -68,12 +80,28 @@ class GatewayOperation:
     audiences: frozenset[str]
     role: str
     changes: bool
-    body: SchemaValidator | None = None
-    """the validator of its body; None when it has no body"""
+    compile_body: Callable[[], SchemaValidator] | None = None
+    """compiles the validator of its body; None when it has no body"""
     body_required: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
     is_conditional: bool = False
     """whether its answer has a tag, and is a 304 for a reader that sends it"""
+
+    @cached_property
+    def body(self) -> SchemaValidator | None:
+        """The validator of its body; None when it has no body."""
+        return self.compile_body() if self.compile_body else None
+
+    @cached_property
+    def header_parameters(self) -> tuple[tuple[str, GatewayParameter], ...]:
+        """The lower-case names of its header parameters with the parameters."""
+        headers = (parameter for parameter in self.parameters if parameter.location == "header")
+        return tuple((parameter.name.lower(), parameter) for parameter in headers)
+
+    @cached_property
+    def query_defaults(self) -> dict[str, Any]:
+        """The values of query parameters that are not in a query."""
+        return {name: item.default for name, item in self.query_parameters.items() if item.default is not None}
 
     @cached_property
     def query_parameters(self) -> dict[str, GatewayParameter]:
@@ -106,25 +134,16 @@ class GatewayOperation:
                 issues += _schema_issues(parameter.validator, values[name], location)
         if issues:
             raise unprocessable(issues[:MAX_ISSUES])
-        return {
-            **{
-                with_default.name: with_default.default
-                for with_default in self.query_parameters.values()
-                if with_default.default is not None
-            },
-            **values,
-        }
+        return self.query_defaults | values
 
     def check_headers(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """Return the values of its header parameters by lower-case names. GatewayProblem 422 for an invalid one."""
         values, issues = {}, []
-        for parameter in self.parameters:
-            text = headers.get(parameter.name.lower())
-            if parameter.location == "header" and text is not None:
-                values[parameter.name.lower()] = parameter.read(text)
-                issues += _schema_issues(
-                    parameter.validator, values[parameter.name.lower()], f"header.{parameter.name}"
-                )
+        for name, parameter in self.header_parameters:
+            text = headers.get(name)
+            if text is not None:
+                values[name] = parameter.read(text)
+                issues += _schema_issues(parameter.validator, values[name], f"header.{parameter.name}")
         if issues:
             raise unprocessable(issues)
         return values
@@ -139,7 +158,7 @@ class GatewayOperation:
             raise unprocessable(
                 [_schema_issue("body", f"{self.id} takes no body", "what it needs is in the path and query")]
             )
-        if media_type.partition(";")[0].strip().lower() != "application/json":
+        if media_type != "application/json" and media_type.partition(";")[0].strip().lower() != "application/json":
             message = f"the body is {media_type[:80] or 'of no type'}"
             raise GatewayProblem(415, message, code="media_type", hint="send it with Content-Type: application/json")
         value = load_json(content)
@@ -189,7 +208,9 @@ def _build_operation(
     ]
     security = node.get("security", tree["security"])
     # A POST may be a read too (simulate, explain): the description says so with an extension.
-    changes = method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
+    # Heartbeats come each second, and are not for the audit log (x-audit).
+    is_audited = node.get("x-audit", True)
+    changes = is_audited and method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
     body = node.get("requestBody")
     schema = body["content"]["application/json"]["schema"] if body else None
     is_large = schema is not None and schema.get("$ref", "").endswith(_LARGE_BODIES)
@@ -201,7 +222,7 @@ def _build_operation(
         audiences=frozenset(scheme for requirement in security for scheme in requirement),
         role=node.get("x-role", "operator" if changes else "viewer"),
         changes=changes,
-        body=_build_validator(schema, tree) if schema is not None else None,
+        compile_body=partial(_build_validator, schema, tree) if schema is not None else None,
         body_required=bool(body and body.get("required")),
         max_body_bytes=MAX_DOCUMENT_BYTES if is_large else MAX_BODY_BYTES,
         is_conditional="304" in node["responses"],
@@ -215,7 +236,7 @@ def _build_parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Gatewa
         location=node["in"],
         required=bool(node.get("required")),
         json_type=schema.get("type", ""),
-        validator=_build_validator(node["schema"], tree),
+        compile_validator=partial(_build_validator, node["schema"], tree),
         default=schema.get("default"),
     )
 
@@ -271,10 +292,25 @@ def _schema_issue(location: str, message: str, hint: str = "") -> Issue:
     return Issue.error(location, message, hint, "schema")
 
 
+class PathMatch:
+    """An operation with the texts that stand for its parameters in a path."""
+
+    def __init__(self, operation: GatewayOperation, texts: Mapping[str, str]) -> None:
+        self.operation = operation
+        self.texts = texts
+
+    @cached_property
+    def values(self) -> Mapping[str, Any]:
+        """The checked values of the path. GatewayProblem 404 when one of them cannot be a name."""
+        return self.operation.check_path(self.texts)
+
+
 class PathRouter:
     """The operations of the gateway by path and method."""
 
     def __init__(self, operations: Iterable[GatewayOperation]) -> None:
+        self._matches: dict[tuple[str, str], PathMatch] = {}
+        """the last matches: the same objectives are served again and again"""
         self._fixed_paths: dict[str, dict[str, GatewayOperation]] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], dict[str, GatewayOperation]]] = {}
         for operation in operations:
@@ -287,9 +323,19 @@ class PathRouter:
                 pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", literal))
                 self._patterns.setdefault(operation.path, (pattern, {}))[1][operation.method] = operation
 
-    def match(self, method: str, path: str) -> tuple[GatewayOperation, dict[str, str]]:
-        """Return the operation and the values in the path. GatewayProblem 404 or 405."""
-        by_method, values = self._match_path(path)
+    def match(self, method: str, path: str) -> PathMatch:
+        """Return the operation and the texts in the path. GatewayProblem 404 or 405."""
+        match = self._matches.get((method, path))
+        if match is None:
+            match = self._find_match(method, path)
+            if len(path) <= MAX_STORED_PATH_CHARS:
+                if len(self._matches) >= MAX_STORED_MATCHES:
+                    self._matches.clear()
+                self._matches[method, path] = match
+        return match
+
+    def _find_match(self, method: str, path: str) -> PathMatch:
+        by_method, texts = self._match_path(path)
         method = "GET" if method == "HEAD" else method  # RFC 9110 §9.3.2; the server drops the body
         if by_method is None:
             hint = self._nearest_hint(method, path)
@@ -300,7 +346,7 @@ class PathRouter:
             message = f"{path[:200]} takes {allowed}, not {method[:20]}"
             hint = self._nearest_hint(method, path)
             raise GatewayProblem(405, message, code="method", hint=hint, headers={"Allow": allowed})
-        return operation, values
+        return PathMatch(operation, texts)
 
     def _nearest_hint(self, method: str, path: str) -> str:
         """Return a hint with the nearest path that has the method; "" when there is none."""

@@ -8,13 +8,15 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from nlapi.gateway import problems
 from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.circuit_breaker import BreakerState
 from nlapi.gateway.client_connection import run_while_connected
+from nlapi.gateway.hosts.registry import HostRegistry
 from nlapi.gateway.inference import (
     DecisionTable,
     FailureKind,
@@ -71,7 +73,8 @@ class Engine:
         self._clock = clock
         self._snapshot: Snapshot | None = None
         self._replaced_snapshots: list[Snapshot] = []
-        self._runners = RunnerRegistry(models, environment or {}, self.allowed_keys)
+        self.hosts = HostRegistry(clock)
+        self._runners = RunnerRegistry(models, environment or {}, self.allowed_keys, self.hosts)
         self.budgets = BudgetLedger(wall_clock)
         self._tracer = tracer
         self._shadows = ShadowQueue(self.metrics.shadow_outcomes)
@@ -321,6 +324,7 @@ class Engine:
             "nlapi_versions_not_loaded": len(self.load_errors()),
             "nlapi_requests_in_flight": self._request_count,
             "nlapi_records_dropped_total": self.recorder.dropped,
+            "nlapi_hosts": len(self.hosts.hosts()),
             "nlapi_replicas": len(replicas),
             "nlapi_replicas_ejected": sum(1 for replica in replicas if replica["breaker"] != BreakerState.CLOSED),
         }
@@ -393,6 +397,7 @@ def _build_response(
     return InferenceResponse(
         output=result.output,
         decision=exchange.plan.decision,
+        decision_document=exchange.plan.decision_document,
         request_id=exchange.request.request_id,
         version=version,
         stages=result.stages,

@@ -19,6 +19,10 @@ class NotSentError(Exception):
     """There was no connection, so that nothing was sent."""
 
 
+class ConnectTimeoutError(NotSentError):
+    """There was no connection in time, which may be the caller's own short time."""
+
+
 class NoAnswerError(Exception):
     """A request may have been sent, and its connection was lost before an answer began."""
 
@@ -28,7 +32,7 @@ class AnswerBrokenError(Exception):
 
 
 class AnswerTooLargeError(AnswerBrokenError):
-    """An answer is larger than is read."""
+    """An answer is larger than it may be; what was left of it was not read."""
 
 
 class EndpointClient:

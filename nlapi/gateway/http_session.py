@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +20,16 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
-from aiohttp.connector import Connection
+from aiohttp.connector import AddrInfoType, Connection
 from yarl import URL
 
-from nlapi.gateway.http_client import AnswerBrokenError, AnswerTooLargeError, NoAnswerError, NotSentError
+from nlapi.gateway.http_client import (
+    AnswerBrokenError,
+    AnswerTooLargeError,
+    ConnectTimeoutError,
+    NoAnswerError,
+    NotSentError,
+)
 
 # Stale connections that one request finds before it gives up. They are rare, unless a server always speaks first.
 MAX_STALE_CONNECTIONS = 8
@@ -31,6 +38,11 @@ MAX_STALE_CONNECTIONS = 8
 MAX_BYTES_AT_ONCE = 2**20
 
 MAX_REASON_CHARS = 200
+
+
+# Bytes that the kernel takes of an answer before they are read. By default it takes 6 MiB, and to throw them away, when
+# an endless answer is cut, holds the event loop up for 2 ms.
+RECEIVE_BUFFER_BYTES = 128 * 2**10
 
 
 class StaleConnectionError(ClientError):
@@ -104,7 +116,12 @@ class HttpSession:
         # The engine bounds the calls in flight and their time. Nothing that an answer could use to reach others
         # (cookies, proxies) or to grow (encodings).
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=idle_s, ssl=True if context is None else context),
+            connector=TCPConnector(
+                limit=0,
+                keepalive_timeout=idle_s,
+                ssl=True if context is None else context,
+                socket_factory=_open_socket,
+            ),
             timeout=ClientTimeout(total=None),
             cookie_jar=DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": "nlapi-gateway"},
@@ -130,7 +147,7 @@ class HttpSession:
                 if stale_count == MAX_STALE_CONNECTIONS:
                     raise NotSentError("no connection: the server speaks first") from error
             except ConnectionTimeoutError as error:
-                raise NotSentError(f"no connection within {connect_s * 1000:.0f} ms") from error
+                raise ConnectTimeoutError(f"no connection within {connect_s * 1000:.0f} ms") from error
             except ClientConnectorError as error:
                 raise NotSentError(f"no connection: {_reason(error)}") from error
             except (ServerDisconnectedError, OSError) as error:
@@ -145,6 +162,14 @@ class HttpSession:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _open_socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol = address[:3]
+    connection = socket.socket(family, kind, protocol)
+    # Before it connects: the other side is told of it then.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return connection
 
 
 def _reason(error: Exception) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct, field
 
 from nlapi.errors import NlapiError
 from nlapi.routing.model import Context, Decision, VersionRef
@@ -47,8 +49,8 @@ class TokenUsage:
     """whether the upstream reported no usage, and lengths were counted instead"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferenceRequest:
+# Structs, as each request creates them: a frozen dataclass of eleven fields takes 2.8 us to create, and a struct 0.2.
+class InferenceRequest(Struct, frozen=True, kw_only=True):
     """One request for an objective."""
 
     input: Any
@@ -70,12 +72,13 @@ class InferenceRequest:
     """the connection to stream to, and whose end cancels a call of an LLM"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferenceResponse:
+class InferenceResponse(Struct, frozen=True, kw_only=True):
     """The answer to a request, with its decision and its cost."""
 
     output: Any
     decision: Decision
+    decision_document: Mapping[str, object]
+    """the decision as answers have it, one object for all requests of its kind"""
     request_id: str
     version: VersionRef
     """the version that answered: the decision's, or the objective's fallback"""
@@ -93,8 +96,7 @@ class InferenceResponse:
     """whether the output went to the client as events; `output` is None then"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferenceResult:
+class InferenceResult(Struct, frozen=True, kw_only=True):
     """The result of one run of a version."""
 
     output: Any

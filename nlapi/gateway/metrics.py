@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any
 
+import orjson
+
 from nlapi.gateway.access import format_time
 from nlapi.gateway.exposition import escape_label, header_lines
 from nlapi.gateway.inference import InferenceError, InferenceResponse, InferenceResult
@@ -178,8 +180,15 @@ class ShadowComparison:
 
 def _is_equal(left: Any, right: Any) -> bool:
     try:
-        return bool(left == right)
+        if left == right:
+            return True
     except ValueError:  # numpy compares arrays element by element, and the result has no truth value
+        pass
+    # An output from a worker process is JSON already; one of an inline version may be a tuple, or of numpy.
+    try:
+        option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_SORT_KEYS
+        return orjson.dumps(left, option=option) == orjson.dumps(right, option=option)
+    except (TypeError, UnicodeEncodeError):
         return False
 
 
@@ -264,6 +273,7 @@ class Metrics:
 
 _GAUGE_HELP = {
     "nlapi_revision": "The number of the current revision.",
+    "nlapi_hosts": "Serving hosts whose heartbeats are heard.",
     "nlapi_versions": "Versions of the current revision.",
     "nlapi_versions_not_loaded": "Versions of the current revision that could not be loaded.",
     "nlapi_requests_in_flight": "Requests that are being served.",

@@ -6,8 +6,11 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nlapi.gateway.inference import (
     FailureKind,
@@ -115,8 +118,7 @@ class ShadowQueue:
 
 
 # One object in place of five arguments that every step after the answer needs.
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(Struct, frozen=True, kw_only=True):
     """One request that is being served, with its revision and the plan that it is served by."""
 
     snapshot: Snapshot
@@ -249,6 +251,7 @@ def _build_record(
         at=exchange.started_at,
         request_id=exchange.request.request_id,
         decision=exchange.plan.decision,
+        decision_document=exchange.plan.decision_document,
         version=version,
         digest=entry.digest if entry else "",
         client=exchange.request.client,

@@ -20,10 +20,11 @@ from nlapi.gateway.configuration_checks import SECTIONS, validate_configuration
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.gateway.revision_history import GATEWAY_AUTHOR as GATEWAY_AUTHOR
 from nlapi.gateway.revision_history import RetentionPolicy, UndoPath, find_undo_path, prune_revisions
-from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, tolerate_none
+from nlapi.gateway.runner_registry import PreparedRunners, Tolerance, has_local_versions, tolerate_none
 from nlapi.gateway.store import GatewayStore, ItemChange, Revision
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_library import ContentPins, VersionLibrary
+from nlapi.gateway.worker_factory import shared_factory
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import ConfigurationChanges, Difference, diff, differences_of, share_equal
 from nlapi.routing.check_sections import CheckedConfiguration
@@ -131,6 +132,8 @@ class Publisher:
             number = self._store.last_number()
             if number:
                 configuration = await asyncio.to_thread(self._old_configuration, number)
+                if has_local_versions(configuration):  # the helper starts while the configuration is compiled
+                    await asyncio.to_thread(shared_factory.warm_up)
                 # Nothing is served yet. Compiled and checked now, the first request and the first change do not wait.
                 revision = await asyncio.to_thread(_compile, configuration, number)
                 # Without the API nobody could mend what keeps a version from loading.

@@ -7,18 +7,17 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
+from msgspec import Struct
 
 from nlapi.errors import UsageError
 from nlapi.extras import install_hint
 from nlapi.gateway.access import format_time
-from nlapi.gateway.codec import Json, encode_decision
+from nlapi.gateway.codec import Json
 from nlapi.gateway.inference import TokenUsage
 from nlapi.gateway.store import GatewayStore
 from nlapi.routing.model import Context, Decision, VersionRef
@@ -37,14 +36,15 @@ NS_PER_MS = 1_000_000
 FLUSH_TIMEOUT_MS = 5000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """One request that reached a version, or one copy that the shadow `shadow` answered."""
 
     at: float
     """seconds since 1970"""
     request_id: str
     decision: Decision
+    decision_document: Mapping[str, object]
+    """the decision as answers have it, one object for all requests of its kind"""
     version: VersionRef
     """the version that answered"""
     digest: str = ""
@@ -293,6 +293,8 @@ SERVICE_NAME = "nlapi-gateway"
 def _create_provider(exporter: str, environment: Mapping[str, str]) -> Any:
     """Return an SDK provider that sends batches to an exporter."""
     # The SDK reads its other variables itself (sampler, endpoint, ...); its exporters register as entry points.
+    from importlib.metadata import entry_points
+
     try:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
@@ -348,8 +350,7 @@ def decision_sink(store: GatewayStore) -> Sink:
 
 def decision_json(record: Record) -> Json:
     """Return a record as `Recorded` in specs/gateway.yaml describes it."""
-    decision = encode_decision(record.decision)
-    decision.pop("shadows", None)
+    decision = {name: value for name, value in record.decision_document.items() if name != "shadows"}
     llm = {"streamed": record.streamed, "usage": usage_json(record.usage)} if record.usage else {}
     return {
         "request_id": record.request_id,

@@ -41,16 +41,11 @@ class RequestGuard:
         by_name: dict[str, str] = {}
         for raw_name, value in headers:
             name = raw_name.decode("latin-1")
-            short_name = name[:80]
             # A proxy may use the first of two equal headers and a server the last (request smuggling).
             if name in by_name and name not in REPEATABLE_HEADERS:
-                raise GatewayProblem(
-                    400, f"the header {short_name} is there twice", code="doubled_header", path=f"header.{short_name}"
-                )
+                raise _header_problem(400, name, "is there twice", "doubled_header")
             if len(value) > MAX_HEADER_BYTES:
-                raise GatewayProblem(
-                    431, f"the header {short_name} is too long", code="long_header", path=f"header.{short_name}"
-                )
+                raise _header_problem(431, name, "is too long", "long_header")
             by_name[name] = value.decode("latin-1")
         if "transfer-encoding" in by_name and "content-length" in by_name:
             # RFC 9112 §6.1: one server ends the body by the length, another by the chunks; the rest is a new request.
@@ -78,6 +73,11 @@ class RequestGuard:
             raise GatewayProblem(
                 403, f"requests from {origin[:80]!r} are not taken", code="foreign_origin", path="header.origin"
             )
+
+
+def _header_problem(status: int, name: str, fault: str, code: str) -> GatewayProblem:
+    short_name = name[:80]
+    return GatewayProblem(status, f"the header {short_name} {fault}", code=code, path=f"header.{short_name}")
 
 
 def load_json(content: bytes) -> Any:

@@ -11,6 +11,9 @@ from typing import TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.allowed_references import AllowedReferences
+from nlapi.gateway.hosts.messages import HostedContent
+from nlapi.gateway.hosts.registry import ContentDemand, HostRegistry
+from nlapi.gateway.hosts.runner import HostRunner
 from nlapi.gateway.inference import (
     FailureKind,
     InferenceError,
@@ -27,8 +30,17 @@ from nlapi.gateway.remote_runner import RemoteRunner
 from nlapi.gateway.shard_access import ShardAccess
 from nlapi.gateway.shards import Cluster
 from nlapi.gateway.snapshot import Snapshot
-from nlapi.gateway.workflow import find_folder
-from nlapi.routing.model import LLM_PROTOCOLS, Configuration, Shard, ShardProtocol, Version, VersionRef
+from nlapi.gateway.worker_processes import ProcessRunner
+from nlapi.gateway.workflow import Mode, find_folder, read_manifest
+from nlapi.routing.model import (
+    CONTENT_PROTOCOLS,
+    LLM_PROTOCOLS,
+    Configuration,
+    Shard,
+    ShardProtocol,
+    Version,
+    VersionRef,
+)
 
 LOCAL_SHARD = Shard(name="local")
 """the shard of this process, which a configuration need not declare"""
@@ -43,6 +55,22 @@ Tolerance: TypeAlias = Callable[[VersionRef], bool]
 """Returns whether a revision is published although a version cannot be loaded."""
 
 _log = logging.getLogger(__name__)
+
+
+def has_local_versions(configuration: Configuration) -> bool:
+    """Return whether a version of a configuration runs on this machine, so that processes have to be started."""
+    shards = configuration.shards
+    return any(
+        shards.get(version.shard, LOCAL_SHARD).protocol is ShardProtocol.LOCAL
+        for version in configuration.versions.values()
+    )
+
+
+def _runs_in_process(folder: Path) -> bool:
+    try:
+        return read_manifest(folder).mode is Mode.PROCESS
+    except NlapiError:  # the trial says why
+        return False
 
 
 def tolerate_none(version: VersionRef) -> bool:
@@ -101,6 +129,8 @@ class PreparedRunners:
     clusters: dict[str, Cluster | LlmUpstream]
     entries: dict[RunnerKey, OpenRunner] = field(default_factory=dict)
     new_runners: list[Runner] = field(default_factory=list)
+    demands: list[ContentDemand] = field(default_factory=list)
+    """what hosts were asked to load before it is known whether a revision takes it"""
 
     def runners(self, *, shadow: bool) -> dict[VersionRef, Runner]:
         """Return the runner of each version, for requests or for the copies of shadows."""
@@ -110,10 +140,13 @@ class PreparedRunners:
 class RunnerRegistry:
     """All open runners."""
 
-    def __init__(self, models: Path, environment: Mapping[str, str], allowed: AllowedReferences) -> None:
+    def __init__(
+        self, models: Path, environment: Mapping[str, str], allowed: AllowedReferences, hosts: HostRegistry
+    ) -> None:
         self._find_folder: FolderFinder = lambda version: find_folder(version.source, models)
         self._environment = environment
         self._allowed = allowed
+        self._hosts = hosts
         self._current: dict[RunnerKey, OpenRunner] = {}
         self._clusters: dict[str, Cluster | LlmUpstream] = {}
         self._open_resources: list[Runner | Cluster | LlmUpstream] = []
@@ -134,7 +167,11 @@ class RunnerRegistry:
         targets = [(version, False) for version in configuration.versions.values()]
         shadowed = {shadow.version for shadow in configuration.shadows.values()}
         targets += [(configuration.versions[ref], True) for ref in sorted(shadowed) if ref in configuration.versions]
-        clusters = {name: self._reuse_cluster(shard) for name, shard in configuration.shards.items() if shard.endpoints}
+        clusters = {
+            name: self._reuse_cluster(shard)
+            for name, shard in configuration.shards.items()
+            if shard.endpoints or shard.protocol is ShardProtocol.HOST
+        }
         prepared = PreparedRunners(clusters=clusters)
         new_targets = []
         for version, shadow in targets:
@@ -157,20 +194,23 @@ class RunnerRegistry:
     async def preload(self, configuration: Configuration, refs: Collection[VersionRef]) -> PreparedRunners:
         """Open the runners of local versions, and of their shadows, that no open runner can serve.
 
-        `prepare` takes them, and `release` closes the others. LoadError, with nothing new left open, when one cannot be
-        opened.
+        `prepare` takes them, and `release` closes the others. Versions on hosts are loaded there meanwhile. LoadError,
+        with nothing new left open, when one cannot be loaded.
         """
         shadowed = {shadow.version for shadow in configuration.shadows.values()}
-        targets = []
+        targets: list[tuple[Version, Shard, bool]] = []
+        hosted: list[tuple[Version, Shard, bool]] = []
         for version in map(configuration.versions.__getitem__, refs):
             shard = configuration.shards.get(version.shard, LOCAL_SHARD)
-            if shard.protocol is ShardProtocol.LOCAL:
+            if shard.protocol in CONTENT_PROTOCOLS:
                 for shadow in (False, True) if version.ref in shadowed else (False,):
                     entry = self._current.get((version.ref, shadow))
                     if entry is None or not entry.is_loaded or not entry.can_serve(version, shard):
-                        targets.append((version, shard, shadow))
+                        (hosted if shard.protocol is ShardProtocol.HOST else targets).append((version, shard, shadow))
         preloaded = PreparedRunners(clusters={})
         try:
+            for version, shard, shadow in hosted:
+                preloaded.demands.append(await self._demand_content(version, shard, shadow=shadow))
             await self._open_entries(targets, preloaded, tolerate_none)
         except BaseException:
             await self.discard(preloaded)
@@ -202,7 +242,13 @@ class RunnerRegistry:
         folders = await asyncio.to_thread(self._find_folders, list(local_versions.values())) if local_versions else {}
         for version, shard, shadow in targets:
             try:
-                entry = await self._open_entry(version, shard, prepared.clusters, folders, shadow=shadow)
+                if shard.protocol is ShardProtocol.HOST:
+                    runner = await self._open_hosted(
+                        version, shard, prepared.clusters, shadow=shadow, waits=not tolerates(version.ref)
+                    )
+                    entry = OpenRunner(version=version, shard=shard, runner=runner)
+                else:
+                    entry = await self._open_entry(version, shard, prepared.clusters, folders, shadow=shadow)
             except LoadError as error:
                 if not tolerates(version.ref):
                     raise
@@ -221,10 +267,11 @@ class RunnerRegistry:
                 folders[version.ref] = LoadError(version.ref, error.message, hint=error.hint)
         digests = {version.ref: version.digest for version in versions}
         # Content that was loaded before needs no trial: a rollback must not wait for the trial of a slow new version.
+        # One that runs in a process of its own is loaded there first anyway.
         tried = {
             ref: folder
             for ref, folder in folders.items()
-            if isinstance(folder, Path) and digests[ref] not in self._loadable
+            if isinstance(folder, Path) and digests[ref] not in self._loadable and not _runs_in_process(folder)
         }
         for ref, fault in zip(tried, try_loading(list(tried.values())) if tried else (), strict=True):
             if fault is not None:
@@ -235,14 +282,20 @@ class RunnerRegistry:
 
     def load_errors(self) -> dict[VersionRef, LoadError]:
         """Return the versions that are not loaded, with the reasons."""
-        return {
-            ref: entry.runner.error
-            for (ref, _), entry in self._current.items()
-            if isinstance(entry.runner, UnloadedRunner)
-        }
+        errors = {}
+        for (ref, shadow), entry in self._current.items():
+            if isinstance(entry.runner, UnloadedRunner):
+                errors[ref] = entry.runner.error
+            elif isinstance(entry.runner, HostRunner) and not shadow:
+                demand = entry.runner.demand
+                if reason := self._hosts.problem(demand.shard, demand.content):
+                    errors[ref] = LoadError(ref, reason, hint=_host_hint(demand.shard))
+        return errors
 
     async def discard(self, prepared: PreparedRunners) -> None:
         """Close the runners that were opened for a revision that is not published."""
+        for demand in prepared.demands:
+            demand.withdraw()
         await asyncio.gather(*(runner.close() for runner in prepared.new_runners))
 
     def adopt(self, prepared: PreparedRunners) -> None:
@@ -260,7 +313,7 @@ class RunnerRegistry:
         for snapshot in used:
             for runner in (*snapshot.runners.values(), *snapshot.shadow_runners.values()):
                 used_ids.add(id(runner))
-                if isinstance(runner, RemoteRunner):
+                if isinstance(runner, RemoteRunner | HostRunner):
                     used_ids.add(id(runner.cluster))
                 elif isinstance(runner, LlmRunner):
                     used_ids.add(id(runner.upstream))
@@ -286,7 +339,49 @@ class RunnerRegistry:
             return cluster
         if shard.protocol in LLM_PROTOCOLS:
             return LlmUpstream(shard, self._environment, self._allowed)
-        return Cluster(shard, access=ShardAccess(shard, self._environment, self._allowed))
+        source = self._hosts if shard.protocol is ShardProtocol.HOST else None
+        return Cluster(shard, access=ShardAccess(shard, self._environment, self._allowed), source=source)
+
+    async def _demand_content(
+        self, version: Version, shard: Shard, *, shadow: bool, waits: bool = True
+    ) -> ContentDemand:
+        """Ask the hosts of a shard to load a version, and wait for them. LoadError when they cannot."""
+        if not version.digest:
+            hint = "reload the version, or register it under another name"
+            raise LoadError(version.ref, "it is not copied, and hosts get copies alone", hint=hint)
+        content = HostedContent(digest=version.digest, shadow=shadow)
+        try:
+            # Hosts read it here: what is missing is stored again from its source, or from the shared database.
+            await asyncio.to_thread(self._find_folder, version)
+        except NlapiError as error:
+            _log.warning("hosts cannot read the content of %s here: %s", version.ref, error.message)
+        demand = self._hosts.demand(shard.name, content, version.ref)
+        try:
+            if waits:
+                await demand.wait_loaded()
+        except NlapiError as error:
+            demand.withdraw()
+            raise LoadError(version.ref, error.message, hint=error.hint) from error
+        except BaseException:
+            demand.withdraw()
+            raise
+        return demand
+
+    async def _open_hosted(
+        self,
+        version: Version,
+        shard: Shard,
+        clusters: Mapping[str, Cluster | LlmUpstream],
+        *,
+        shadow: bool,
+        waits: bool,
+    ) -> HostRunner:
+        cluster = clusters[shard.name]
+        if not isinstance(cluster, Cluster):
+            raise TypeError(f"shard {shard.name} is no shard of hosts")
+        await asyncio.to_thread(cluster.prepare)
+        demand = await self._demand_content(version, shard, shadow=shadow, waits=waits)
+        return HostRunner(demand, cluster.separate_copy() if shadow else cluster, owns_cluster=shadow)
 
     async def _open_entry(
         self,
@@ -308,6 +403,10 @@ class RunnerRegistry:
                 )
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
+            except OSError as error:
+                raise LoadError(version.ref, f"no worker process can be started: {error}") from error
+            if isinstance(runner, ProcessRunner):
+                await runner.connect()
         elif cluster := clusters.get(shard.name):
             # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
             resource = cluster.separate_copy() if shadow else cluster
@@ -322,3 +421,7 @@ class RunnerRegistry:
         else:
             raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
         return OpenRunner(version=version, shard=shard, runner=runner)
+
+
+def _host_hint(shard: str) -> str:
+    return f"start a host with `nlapi gateway host --shard {shard}`; GET /v1/hosts shows those that are alive"

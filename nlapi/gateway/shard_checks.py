@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from nlapi.gateway.secret_references import is_reference
 from nlapi.issue import Issue
 from nlapi.routing.check_sections import CheckScope
-from nlapi.routing.model import LLM_PROTOCOLS, Shard, ShardProtocol
+from nlapi.routing.model import CONTENT_PROTOCOLS, LLM_PROTOCOLS, Shard, ShardProtocol
 
 # Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
 _METADATA_HOSTS = frozenset(("metadata.google.internal", "metadata", "instance-data"))
@@ -35,10 +35,10 @@ def check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]
     location = f"shards.{shard.name}"
     if shard.protocol is ShardProtocol.LOCAL:
         yield from _check_local(location, shard)
-    elif not shard.endpoints:
+    elif not shard.endpoints and shard.protocol not in CONTENT_PROTOCOLS:
         yield Issue.error(f"{location}.endpoints", "a remote shard needs an address", rule="no-endpoint")
     for index, endpoint in enumerate(shard.endpoints):
-        if fault := _endpoint_fault(endpoint, shard.protocol):
+        if fault := endpoint_fault(endpoint, shard.protocol):
             yield Issue.error(f"{location}.endpoints[{index}]", f"{endpoint[:200]!r} {fault}", rule="endpoint")
     if len({is_grpc(endpoint) for endpoint in shard.endpoints}) > 1:
         hint = "declare a shard for each"
@@ -82,7 +82,7 @@ def _check_header(location: str, name: str, value: str) -> Iterator[Issue]:
         yield Issue.error(location, "it holds a credential; credentials are never stored", hint, "stored-secret")
 
 
-def _endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
+def endpoint_fault(endpoint: str, protocol: ShardProtocol) -> str:
     """Return the reason to refuse an endpoint, or "" when it is allowed."""
     # Private addresses are allowed, as shards are on private networks.
     try:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
 from nlapi.gateway.client_tls import ClientTls
+from nlapi.gateway.hosts.messages import HostedContent
 from nlapi.gateway.http_client import EndpointClient
 from nlapi.gateway.replica_health import UsualLatency
 
@@ -36,6 +37,8 @@ class ShardCall:
     ready_path: str = ""
     """the path that says whether the version is ready; "" where the protocol has none"""
     ready_body: bytes = b""
+    content: HostedContent | None = None
+    """the content that a replica has to have loaded; None where every replica of the shard serves the version"""
     started_at: float = field(default_factory=perf_counter)
 
     @property
@@ -50,6 +53,8 @@ class ShardResponse:
 
     status: int
     body: bytes
+    server_timing: str = ""
+    """its Server-Timing header"""
 
 
 class ShardTransport(Protocol):
@@ -116,7 +121,8 @@ class ShardClient:
     async def _read(self, answer: HttpAnswer) -> ShardResponse:
         try:
             answer.check_codings()
-            return ShardResponse(status=answer.status, body=await answer.read_all(self._max_body))
+            body = await answer.read_all(self._max_body)
+            return ShardResponse(status=answer.status, body=body, server_timing=answer.header("Server-Timing"))
         finally:
             answer.close()
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from time import perf_counter
+from typing import Protocol
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.allowed_references import AllowedReferences
 from nlapi.gateway.bulkhead import Bulkhead
 from nlapi.gateway.circuit_breaker import BreakerState, CircuitBreaker
 from nlapi.gateway.grpc_client import GrpcClient
-from nlapi.gateway.http_client import AnswerBrokenError, NoAnswerError, NotSentError
+from nlapi.gateway.hosts.messages import HostedContent, decode_server_timing
+from nlapi.gateway.http_client import (
+    AnswerBrokenError,
+    AnswerTooLargeError,
+    ConnectTimeoutError,
+    NoAnswerError,
+    NotSentError,
+)
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceResult, UpstreamError
 from nlapi.gateway.replica_health import ReplicaHealth
 from nlapi.gateway.server_errors import clean_text, error_text
@@ -23,8 +32,15 @@ from nlapi.routing.model import Shard
 
 MAX_ATTEMPTS = 3
 
+# RFC 6585 §4 and RFC 9110 §15.5.20: such a request was not executed, and may be sent elsewhere.
+NOT_EXECUTED = {429: "has too much to do", 421: "has not loaded the version"}
+
 # The part of the timeout for opening a connection: an address that does not answer leaves time for another replica.
 CONNECT_TIME_SHARE = 0.25
+
+# Seconds for a connection below which the caller's own deadline is to blame, and not the replica: with 12 ms for it, an
+# objective on a busy machine took the replicas from all others.
+PATIENT_CONNECT_S = 0.25
 
 # The part of the timeout for a replica that has failed before: another one may have to answer in the rest.
 TRIAL_TIME_SHARE = 0.5
@@ -42,32 +58,57 @@ class Replica:
         self.endpoint = url
         self.url = parse_endpoint(url)
         self.health = ReplicaHealth(clock)
+        self.contents: frozenset[HostedContent] = frozenset()
+        """what a serving host has loaded"""
         self.in_flight = 0
         self.answered = 0
         self.failed = 0
 
 
-class Cluster:
-    """The replicas of a shard. UsageError when an endpoint is not a URL."""
+class ReplicaSource(Protocol):
+    """The replicas of shards whose hosts register themselves."""
 
-    def __init__(self, shard: Shard, clock: Clock = time.monotonic, access: ShardAccess | None = None) -> None:
+    @property
+    def generation(self) -> int:
+        """A number that is another one when a replica has come, changed or gone."""
+
+    def replicas(self, shard: str) -> Mapping[str, frozenset[HostedContent]]:
+        """Return the addresses that take calls, with what each has loaded."""
+
+    async def wait_replica(self, shard: str, content: HostedContent) -> None:
+        """Wait for a replica as long as some may not be heard yet."""
+
+
+class Cluster:
+    """The replicas of a shard: its endpoints, or the hosts of a source. UsageError when an endpoint is not a URL."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        clock: Clock = time.monotonic,
+        access: ShardAccess | None = None,
+        source: ReplicaSource | None = None,
+    ) -> None:
         self.shard = shard
         self.access = access or ShardAccess(shard, {}, AllowedReferences())
         self._clock = clock
         self._client = _open_transport(shard, self.access)
         self._replicas = [Replica(url, clock) for url in shard.endpoints]
+        self._source = source
+        self._generation = -1
         self._next_index = 0
         self.bulkhead = Bulkhead.of_shard(shard)
 
     def separate_copy(self) -> Cluster:
         """Return a Cluster of the same shard with separate connections, counts and breakers."""
-        return Cluster(self.shard, self._clock, self.access)
+        return Cluster(self.shard, self._clock, self.access, self._source)
 
     def replica_health(self) -> list[dict[str, object]]:
         """Return endpoint, breaker, the objectives that alone do not call it, and counts of calls of each replica.
 
         At most half of the replicas are open while they take connections; the others are called last (half open).
         """
+        self._refresh()
         ejected = self._ejected()
         return [
             {
@@ -103,7 +144,9 @@ class Cluster:
         sent_at = perf_counter()
         try:
             async with asyncio.timeout(call.timeout_s):
-                while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted, call.objective)):
+                if self._source is not None and call.content is not None:
+                    await self._source.wait_replica(self.shard.name, call.content)
+                while len(attempted) < MAX_ATTEMPTS and (replica := self._next_replica(attempted, call)):
                     attempted.append(replica)
                     sent_at = perf_counter()
                     decided = replica.health.half_open(call.objective)
@@ -113,24 +156,47 @@ class Cluster:
                         )
                     except InferenceError as error:
                         failure = error
-                        if error.executed and not call.repeatable:
+                        # What is invalid here is invalid at every replica.
+                        if error.kind is FailureKind.INVALID or (error.executed and not call.repeatable):
                             break
                     else:
                         return self._accept_response(answer, replica, len(attempted))
         except TimeoutError:
+            if not attempted:
+                raise failure from None
             failure = self._count_slow(attempted[-1], call, perf_counter() - sent_at)
         failure.attempts = len(attempted)
         raise failure
 
-    def _next_replica(self, attempted: list[Replica], objective: str) -> Replica | None:
+    def _refresh(self) -> None:
+        """Take the hosts that are registered now; those that stay have their health and their counts."""
+        if self._source is None or (generation := self._source.generation) == self._generation:
+            return
+        self._generation = generation
+        known = {replica.endpoint: replica for replica in self._replicas}
+        self._replicas = []
+        for url, contents in self._source.replicas(self.shard.name).items():
+            replica = known.get(url) or Replica(url, self._clock)
+            replica.contents = contents
+            self._replicas.append(replica)
+        self.bulkhead.resize(self.shard, len(self._replicas))
+
+    def _next_replica(self, attempted: list[Replica], call: ShardCall) -> Replica | None:
         """Return the ready replica with the fewest calls in flight, or None; equal ones take turns.
 
         When none is ready, a call that no replica has had goes to the least bad of those that take connections.
         """
-        count = len(self._replicas)
+        self._refresh()
+        objective, count = call.objective, len(self._replicas)
         rotated = (self._replicas[(self._next_index + step) % count] for step in range(count))
         capacity = self.shard.concurrency
-        free = [replica for replica in rotated if replica not in attempted and replica.in_flight < capacity]
+        free = [
+            replica
+            for replica in rotated
+            if replica not in attempted
+            and replica.in_flight < capacity
+            and (call.content is None or call.content in replica.contents)
+        ]
         ready = [replica for replica in free if replica.health.allows_call(objective)]
         if ready or attempted:
             return min(ready, key=lambda replica: replica.in_flight, default=None)
@@ -182,10 +248,14 @@ class Cluster:
     async def _send(self, replica: Replica, call: ShardCall) -> ShardResponse:
         replica.in_flight += 1
         sent_at = perf_counter()
+        connect_s = call.timeout_s * CONNECT_TIME_SHARE
         try:
-            answer = await self._client.infer(replica.url, call, call.timeout_s * CONNECT_TIME_SHARE)
+            answer = await self._client.infer(replica.url, call, connect_s)
         except NotSentError as error:
-            replica.health.record_lost(is_reachable=False)
+            if isinstance(error, ConnectTimeoutError) and connect_s < PATIENT_CONNECT_S:
+                replica.health.record_error(call.objective)
+            else:
+                replica.health.record_lost(is_reachable=False)
             raise self._failure(
                 replica, call, FailureKind.UNAVAILABLE, f"{replica.endpoint}: {error}", executed=False
             ) from error
@@ -196,9 +266,9 @@ class Cluster:
             ) from error
         except AnswerBrokenError as error:
             replica.health.record_error(call.objective)
-            raise self._failure(
-                replica, call, FailureKind.ERROR, f"{replica.endpoint}: {error}", executed=True
-            ) from error
+            # Three replicas would send as much each, for one answer that is refused all the same.
+            kind = FailureKind.INVALID if isinstance(error, AnswerTooLargeError) else FailureKind.ERROR
+            raise self._failure(replica, call, kind, f"{replica.endpoint}: {error}", executed=True) from error
         finally:
             replica.in_flight -= 1
         if answer.status >= 500:
@@ -208,8 +278,8 @@ class Cluster:
             failure.operator_text = self._reason(answer, hides_addresses=False)
             raise failure
         replica.health.record_answer(call.objective)
-        if answer.status == 429:
-            text = f"{replica.endpoint} has too much to do"
+        if answer.status in NOT_EXECUTED:
+            text = f"{replica.endpoint} {NOT_EXECUTED[answer.status]}"
             raise InferenceError(FailureKind.UNAVAILABLE, text, executed=False)
         call.usual.record(perf_counter() - sent_at)
         replica.answered += 1
@@ -241,7 +311,8 @@ class Cluster:
         """Return the result of an answer below 500. InferenceError unless its status is one of success."""
         status = answer.status
         if 200 <= status < 300:
-            return InferenceResult(output=answer.body, stages={}, attempts=attempts, endpoint=replica.endpoint)
+            stages = decode_server_timing(answer.server_timing) if answer.server_timing else {}
+            return InferenceResult(output=answer.body, stages=stages, attempts=attempts, endpoint=replica.endpoint)
         # None of these is repeated: another replica would refuse the request as well.
         if status in _INPUT_STATUSES:
             reason = self._reason(answer, hides_addresses=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.gateway import problems
+from nlapi.gateway.codec import encode_decision
 from nlapi.gateway.inference import DecisionTable, FailureKind, InferenceError, Runner
 from nlapi.gateway.json_schema import SchemaValidator, compile_schema
 from nlapi.gateway.llm.runner import LlmRunner
@@ -202,6 +203,7 @@ class ServingPlan:
     """The runners, metrics and shadows of a Decision, looked up once for all requests with that Decision."""
 
     decision: Decision
+    decision_document: Mapping[str, object]
     runner: Runner
     fallback: Runner | None
     fallback_version: VersionRef
@@ -270,6 +272,7 @@ class Snapshot:
         # (docs/design/012-serving-engine.md).
         return ServingPlan(
             decision=decision,
+            decision_document=encode_decision(decision),
             runner=self.runners[decision.version],
             protocol=_llm_protocol(self.runners[decision.version]),
             fallback=runner,

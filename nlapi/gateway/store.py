@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from nlapi.errors import NlapiError
 from nlapi.gateway import store_schema, version_digests
 from nlapi.gateway.store_rows import (
@@ -64,6 +66,14 @@ class SqlFilter:
 def _column_text(value: Any) -> str | None:
     """Return a value as the text of a column; None stays NULL."""
     return None if value is None else str(value)
+
+
+def _encode_decision(decision: Mapping[str, Any]) -> str:
+    # orjson takes 0.6 us where json takes 8, but refuses integers beyond 64 bits and half a surrogate pair.
+    try:
+        return orjson.dumps(decision).decode()
+    except TypeError:
+        return json.dumps(decision, separators=(",", ":"))
 
 
 try:
@@ -374,7 +384,7 @@ class GatewayStore:
                 decision["request_id"], decision["at"], decision["objective"], decision["model"], decision["version"],
                 _column_text(decision.get("context", {}).get("user")), decision.get("client", ""),
                 decision.get("experiment", ""), decision.get("canary", ""), int(bool(decision.get("error"))),
-                json.dumps(decision, separators=(",", ":")),
+                _encode_decision(decision),
             )
             for decision in decisions
         ]  # fmt: skip

@@ -21,7 +21,7 @@ from nlapi.gateway.store import GatewayStore
 from nlapi.gateway.version_digests import VersionDigest
 from nlapi.gateway.version_sources import SHA256_FIELD, SourceFinder, is_archive, is_remote, is_url, stored_source
 from nlapi.issue import Issue
-from nlapi.routing.model import Configuration, ShardProtocol, Version, VersionRef
+from nlapi.routing.model import CONTENT_PROTOCOLS, Configuration, Version, VersionRef
 
 Signature: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
 """name, size, times of change and inode of each file of a folder"""
@@ -162,10 +162,10 @@ class VersionLibrary:
         pins = {} if pins is None else pins
         registered: dict[VersionRef, Version] = {}
         for ref, version in configuration.versions.items():
-            local = _is_local(configuration, version)
-            if version == before.versions.get(ref) and local == _is_local(before, version):
+            has_content = _has_content(configuration, version)
+            if version == before.versions.get(ref) and has_content == _has_content(before, version):
                 continue
-            if not local:
+            if not has_content:
                 registered[ref] = replace(version, digest="")
             elif not version.digest and self._digests.get((ref.model, ref.version, version.source)) == "":
                 registered[ref] = version  # only a reload copies what could not be copied when it was adopted
@@ -195,7 +195,7 @@ class VersionLibrary:
             version.source
             for ref, version in configuration.versions.items()
             if version != before.versions.get(ref)
-            and _is_local(configuration, version)
+            and _has_content(configuration, version)
             and not self.artifacts.has(version.digest)
         ]
 
@@ -248,7 +248,7 @@ class VersionLibrary:
         """Return a WARNING for each source that has changed since its version was registered, or was not copied."""
         issues = []
         for ref, version in configuration.versions.items():
-            if not _is_local(configuration, version) or (version.digest and is_archive(version.source)):
+            if not _has_content(configuration, version) or (version.digest and is_archive(version.source)):
                 continue
             where = f"versions.{ref}.source"
             try:
@@ -369,9 +369,10 @@ def _item_key(item: Json) -> tuple[str, str, str]:
     return item.get("model", ""), item.get("version", ""), item.get("source", "")
 
 
-def _is_local(configuration: Configuration, version: Version) -> bool:
+def _has_content(configuration: Configuration, version: Version) -> bool:
+    """Return whether a version is content of this gateway, run here or on hosts."""
     shard = configuration.shards.get(version.shard)
-    return shard.protocol is ShardProtocol.LOCAL if shard else version.shard == "local"
+    return shard.protocol in CONTENT_PROTOCOLS if shard else version.shard == "local"
 
 
 def _signature(folder: Path) -> Signature | None:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
+import select
 import signal
-import sys
-import threading
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
-from multiprocessing.process import BaseProcess
-from pathlib import Path
 from pickle import PicklingError
-from types import FrameType
-from typing import Any, TypeAlias
+from typing import Any, cast
+
+import msgspec
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.bulkhead import Bulkhead, share_limit
 from nlapi.gateway.circuit_breaker import CircuitBreaker
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
-from nlapi.gateway.workflow import ModelManifest, load_workflow, run_pipeline
+from nlapi.gateway.worker_factory import shared_factory
+from nlapi.gateway.worker_main import FRAME_HEAD, MAX_FRAME_BYTES, Answer, LoadOutcome, encode_call
+from nlapi.gateway.workflow import ModelManifest
 from nlapi.routing.model import Context
 
 _log = logging.getLogger(__name__)
@@ -32,13 +31,16 @@ _log = logging.getLogger(__name__)
 HANG_GRACE_S = 1.0
 """seconds after its deadline until the process of a call is killed, and from the end of a runner until its processes"""
 
+LOAD_TIMEOUT_S = 120.0
+"""seconds that the code and the trained model of one version may take to load"""
+
 MAX_START_PAUSE_S = 30.0
 """seconds between two starts of a worker that ends while it loads its version, at most"""
 
 DESTROYER_S = 60.0
 """seconds within which the second worker that ends in a caller's call is held against the caller"""
 
-# Seconds for which such a caller is refused the first time. A new worker is there after 1 to 3 s.
+# Seconds for which such a caller is refused the first time. A new worker is there once the version is loaded again.
 DESTROYER_PAUSE_S = 5.0
 
 # The part of the waiting calls, and of the calls in flight, that one objective and one client may have.
@@ -47,43 +49,159 @@ LOCAL_SHARE_PERCENT = 80.0
 # A worker is replaced when it has grown by half of what its calls may take: before they begin to fail.
 REPLACE_AT = 0.5
 
-Answer: TypeAlias = tuple[InferenceResult | InferenceError, int]
-"""the outcome of a call and the resident memory of its worker after it, in bytes"""
+_IMPORT_HINT = "see what it does when it is imported"
 
 
-class Worker:
-    """One process that loads a version and runs one call at a time."""
+class WorkerEndedError(Exception):
+    """The process of a worker ended, and the calls in it are lost."""
 
-    # A pool of one process each: in a pool of several, the end of one fails the calls of all.
-    def __init__(self, manifest: ModelManifest, nice: int) -> None:
-        # spawn: a fork of a process with threads copies locks that no thread of the child releases.
-        self._executor = ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(nice,)
-        )
-        self.loaded: Future[int] = self._executor.submit(_load_version, manifest)
-        """its resident memory once the version is loaded, in bytes; DescriptionError when it cannot be loaded"""
+
+class Worker(asyncio.Protocol):
+    """One process that loads a version. `start` it in a thread, then `connect` it to the event loop.
+
+    DescriptionError when the version cannot be loaded.
+    """
+
+    def __init__(self, connection: socket.socket, process: int, loaded: LoadOutcome) -> None:
+        self.loaded = loaded
         self.is_retired = False
         """whether it gets no more calls"""
+        self.on_end: Callable[[Worker], None] = lambda worker: None
+        """called when its process has ended"""
+        self._connection = connection
+        self._process = process
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._calls: dict[int, asyncio.Future[Answer]] = {}
+        self._call_count = 0
+        self._ended = asyncio.Event()
 
-    def submit(self, value: object, context: Context, deadline: float) -> Future[Answer]:
-        """Run the version until `deadline` on the monotonic clock, which all processes of a machine share."""
-        return self._executor.submit(_run_in_worker, value, context, deadline)
+    @classmethod
+    def start(
+        cls, manifest: ModelManifest, *, nice: int = 0, is_trial: bool = False, timeout_s: float = LOAD_TIMEOUT_S
+    ) -> Worker:
+        """Start a process and wait until it has loaded the version. OSError when no process can be started."""
+        connection, process = shared_factory.start(manifest, nice=nice, is_trial=is_trial)
+        try:
+            loaded = _read_outcome(connection, timeout_s)
+            if loaded is None:
+                os.kill(process, signal.SIGKILL)
+                loaded = LoadOutcome(fault=f"it is not loaded within {timeout_s:g} s", hint=_IMPORT_HINT)
+            elif loaded.exit_code is not None:
+                text = f"it ended its process while it was loaded (exit code {loaded.exit_code})"
+                loaded = LoadOutcome(fault=text, hint=_IMPORT_HINT)
+            if loaded.fault:
+                raise DescriptionError(loaded.fault, hint=loaded.hint)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, process, loaded)
+
+    @property
+    def in_flight(self) -> int:
+        """The number of its calls that have not ended."""
+        return len(self._calls)
+
+    async def connect(self) -> None:
+        """Take its answers in this event loop from now on."""
+        self._connection.setblocking(False)
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=self._connection)
+
+    def submit(self, value: object, context: Context, deadline: float) -> asyncio.Future[Answer]:
+        """Run the version until `deadline` on the monotonic clock. WorkerEndedError when its process ends."""
+        if self._transport is None:
+            raise WorkerEndedError
+        self._call_count += 1
+        frame = encode_call((self._call_count, value, context, deadline))
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._calls[self._call_count] = answer
+        self._transport.write(frame)
+        return answer
 
     def kill(self) -> None:
-        """Kill the process; its call fails with BrokenExecutor."""
-        # Python 3.14 has ProcessPoolExecutor.kill_workers(); before, the processes are only in a private attribute.
-        processes: list[BaseProcess] = list((getattr(self._executor, "_processes", None) or {}).values())
-        for process in processes:
-            with suppress(ValueError):  # the process has ended meanwhile, and its handle is closed
-                process.kill()
+        """Kill the process; its calls fail with WorkerEndedError."""
+        # While its connection is open the process is there, or has ended this moment: its number stands for no other.
+        if not self._ended.is_set():
+            with suppress(ProcessLookupError):
+                os.kill(self._process, signal.SIGKILL)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Let the process end, kill it when it has not ended within HANG_GRACE_S, and wait for it."""
-        timer = threading.Timer(HANG_GRACE_S, self.kill)
-        timer.daemon = True
-        timer.start()
-        self._executor.shutdown(wait=True)
-        timer.cancel()
+        if self._transport is None:
+            self.discard()
+            return
+        if not self._ended.is_set():
+            self._transport.write_eof()
+        try:
+            async with asyncio.timeout(HANG_GRACE_S):
+                await self._ended.wait()
+        except TimeoutError:
+            self.kill()
+            await self._ended.wait()
+
+    def discard(self) -> None:
+        """Close a worker that was never connected; its process ends by itself."""
+        self._connection.close()
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast: the transports of uvloop do not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received
+        received += data
+        while len(received) >= FRAME_HEAD.size:
+            (size,) = FRAME_HEAD.unpack_from(received)
+            end = FRAME_HEAD.size + size
+            if size > MAX_FRAME_BYTES:
+                self.kill()
+                return
+            if len(received) < end:
+                return
+            with memoryview(received) as view:
+                frame = bytes(view[FRAME_HEAD.size : end])
+            del received[:end]
+            self._take_answer(frame)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended.set()
+        calls, self._calls = self._calls, {}
+        for answer in calls.values():
+            if not answer.done():
+                answer.set_exception(WorkerEndedError())
+        self.on_end(self)
+
+    def _take_answer(self, frame: bytes) -> None:
+        try:
+            answer = _ANSWERS.decode(frame)
+        except msgspec.MsgspecError:  # the last words of a process that ends
+            return
+        waiting = self._calls.pop(answer.call, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+
+_ANSWERS = msgspec.json.Decoder(Answer)
+
+
+def _read_outcome(connection: socket.socket, timeout_s: float) -> LoadOutcome | None:
+    """Return the first frame of a worker; None when it does not come in time."""
+    deadline = time.monotonic() + timeout_s
+    data, end = b"", FRAME_HEAD.size
+    while len(data) < end or end == FRAME_HEAD.size:
+        ready, _, _ = select.select([connection], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return None
+        part = connection.recv(2**16)
+        if not part:
+            return LoadOutcome(fault="it ended its process while it was loaded", hint=_IMPORT_HINT)
+        data += part
+        if len(data) >= FRAME_HEAD.size:
+            end = FRAME_HEAD.size + FRAME_HEAD.unpack_from(data)[0]
+    # A trial that has ended since may have sent a second frame.
+    return msgspec.json.decode(data[FRAME_HEAD.size : end], type=LoadOutcome)
 
 
 class WaitingCalls:
@@ -109,32 +227,41 @@ class WaitingCalls:
 
 
 class ProcessRunner:
-    """A runner of a version in worker processes. DescriptionError when they cannot load it."""
+    """A runner of a version in worker processes. `connect` it to the event loop before it runs anything.
+
+    DescriptionError when they cannot load the version. It blocks until they have: create it in a thread.
+    """
 
     def __init__(self, manifest: ModelManifest, *, nice: int = 0) -> None:
         self._manifest = manifest
         self._nice = nice
-        self._workers = {self._start_worker() for _ in range(manifest.workers)}
-        self._idle: deque[Worker] = deque(self._workers)
+        self._workers: set[Worker] = set()
+        self._idle: deque[Worker] = deque()
+        """the free places of the workers: one of each, and more of one that runs several calls at once"""
         self._waiting = WaitingCalls()
         self._waiting_count = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        slots = manifest.workers + manifest.max_waiting
-        limit = share_limit(slots, LOCAL_SHARE_PERCENT)
-        self._bulkhead = Bulkhead("this version", limit, limit)
+        self._is_closing = False
         self._destroyers: dict[tuple[str, str], CircuitBreaker] = {}
         """(objective, client) -> a breaker, for those whose calls ended a second worker within DESTROYER_S"""
         self._ended_at: dict[tuple[str, str], float] = {}
         try:
-            # Loading takes longer than the timeout of many a request.
-            self._memory_limit = max(worker.loaded.result() for worker in self._workers)
-        except BrokenExecutor as error:
-            self._stop_all()
-            raise DescriptionError("its worker processes end while they load it") from error
+            for _ in range(manifest.workers):
+                self._workers.add(self._start_worker())
         except BaseException:
-            self._stop_all()
+            for worker in self._workers:
+                worker.discard()
             raise
-        self._memory_limit += int(manifest.memory_mb * 2**20 * REPLACE_AT)
+        loaded = [worker.loaded for worker in self._workers]
+        slots = manifest.workers * loaded[0].calls + manifest.max_waiting
+        limit = share_limit(slots, LOCAL_SHARE_PERCENT)
+        self._bulkhead = Bulkhead("this version", limit, limit)
+        self._memory_limit = max(outcome.memory for outcome in loaded) + int(manifest.memory_mb * 2**20 * REPLACE_AT)
+
+    async def connect(self) -> None:
+        """Take the workers' answers in this event loop."""
+        for worker in self._workers:
+            await self._add_worker(worker)
 
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
         """Return the version's output; the worker is interrupted at the deadline. InferenceError when there is none."""
@@ -146,35 +273,39 @@ class ProcessRunner:
 
     async def close(self) -> None:
         """Stop the workers, including those that hang."""
+        self._is_closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in self._workers))
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     async def _run(self, request: InferenceRequest, timeout_s: float) -> InferenceResult:
         deadline = time.monotonic() + timeout_s
-        job: Future[Answer] | None = None
+        job: asyncio.Future[Answer] | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 worker = await self._take_worker(request)
-                job = worker.submit(request.input, dict(request.context), deadline)
-                answer = asyncio.wrap_future(job)
-                answer.add_done_callback(self._finish_call(worker, request))
+                try:
+                    job = worker.submit(request.input, request.context, deadline)
+                except BaseException:
+                    self._release_worker(worker)
+                    raise
+                job.add_done_callback(self._finish_call(worker, request))
                 # Shielded: the worker is busy until its call has ended, whoever waits for it.
-                outcome, _ = await asyncio.shield(answer)
+                answer = await asyncio.shield(job)
         except TimeoutError:
             if job is not None:
                 asyncio.get_running_loop().call_later(HANG_GRACE_S, self._kill_hanging, worker, job)
             text = f"no answer within {timeout_s * 1000:.0f} ms"
             raise InferenceError(FailureKind.TIMEOUT, text, executed=job is not None) from None
-        except BrokenExecutor as error:
+        except WorkerEndedError as error:
             raise InferenceError(FailureKind.ERROR, "its worker process died", executed=True) from error
         except (PicklingError, TypeError, ValueError, AttributeError) as error:  # what pickle raises
-            text = f"its output cannot leave its process: {type(error).__name__}"
-            raise InferenceError(FailureKind.ERROR, text, executed=True) from error
-        if isinstance(outcome, InferenceError):
-            raise outcome
-        return outcome
+            text = f"its input cannot get to its process: {type(error).__name__}"
+            raise InferenceError(FailureKind.ERROR, text, executed=False) from error
+        if answer.failure is not None:
+            raise InferenceError(answer.failure, answer.message, executed=answer.executed)
+        return InferenceResult(output=answer.output, stages=answer.stages)
 
     async def _take_worker(self, request: InferenceRequest) -> Worker:
         """Return a free worker. InferenceError UNAVAILABLE when too many calls wait, or the caller ends workers."""
@@ -215,140 +346,76 @@ class ProcessRunner:
         self._ended_at[key] = now
 
     def _release_worker(self, worker: Worker) -> None:
-        """Give the worker to the next call that waits."""
+        """Give a place of the worker to the next call that waits."""
+        if worker not in self._workers:  # its process has ended
+            return
         if worker.is_retired:
-            self._create_task(self._stop(worker))
+            if not worker.in_flight:
+                self._create_task(self._stop(worker))
         elif call := self._waiting.next():
             call.set_result(worker)
         else:
             self._idle.append(worker)
 
     def _finish_call(self, worker: Worker, request: InferenceRequest) -> Callable[[asyncio.Future[Answer]], None]:
-        def finish(answer: asyncio.Future[Answer]) -> None:
-            error = None if answer.cancelled() else answer.exception()
-            if isinstance(error, BrokenExecutor):
-                _log.warning("a worker of %s died; starting another", self._manifest.folder.name)
+        def finish(job: asyncio.Future[Answer]) -> None:
+            error = None if job.cancelled() else job.exception()
+            if isinstance(error, WorkerEndedError):
                 self._record_destroyer(request)
-                self._create_task(self._replace(worker))
                 return
-            memory = 0 if answer.cancelled() or error else answer.result()[1]
+            memory = 0 if job.cancelled() or error else job.result().memory
             if memory > self._memory_limit and not worker.is_retired:
                 _log.warning("a worker of %s has grown to %d MiB", self._manifest.folder.name, memory // 2**20)
                 worker.is_retired = True
-                self._create_task(self._replace(worker, is_alive=True))
+                self._idle = deque(idle for idle in self._idle if idle is not worker)
+                self._create_task(self._replace())
             self._release_worker(worker)
 
         return finish
 
-    def _kill_hanging(self, worker: Worker, job: Future[Answer]) -> None:
+    def _end_worker(self, worker: Worker) -> None:
+        """Start another worker in place of one that has ended."""
+        self._workers.discard(worker)
+        self._idle = deque(idle for idle in self._idle if idle is not worker)
+        if not worker.is_retired and not self._is_closing:
+            _log.warning("a worker of %s died; starting another", self._manifest.folder.name)
+            self._create_task(self._replace())
+
+    def _kill_hanging(self, worker: Worker, job: asyncio.Future[Answer]) -> None:
         # A late call is not started, and a running one is interrupted by a timer: one that still runs ignores both.
         if not job.done():
             _log.warning("a call of %s hangs; its worker is killed", self._manifest.folder.name)
             worker.kill()
 
-    async def _replace(self, worker: Worker, *, is_alive: bool = False) -> None:
-        """Start a worker in place of one, however often that takes; one that is alive is stopped after its call."""
-        if not is_alive:
-            await self._stop(worker)
+    async def _replace(self) -> None:
+        """Start a worker, however often that takes."""
         pause_s = 1.0
         while True:
-            started = self._start_worker()
-            self._workers.add(started)
             try:
-                await asyncio.wrap_future(started.loaded)
-            except (BrokenExecutor, DescriptionError) as error:
+                worker = await asyncio.to_thread(self._start_worker)
+            except (OSError, DescriptionError) as error:
                 _log.warning("a worker of %s cannot start: %s", self._manifest.folder.name, error)
-                await self._stop(started)
                 await asyncio.sleep(pause_s)
                 pause_s = min(MAX_START_PAUSE_S, 2 * pause_s)
             else:
-                self._release_worker(started)
+                self._workers.add(worker)
+                await self._add_worker(worker)
                 return
 
     def _start_worker(self) -> Worker:
-        return Worker(self._manifest, self._nice)
+        return Worker.start(self._manifest, nice=self._nice)
+
+    async def _add_worker(self, worker: Worker) -> None:
+        worker.on_end = self._end_worker
+        await worker.connect()
+        for _ in range(worker.loaded.calls):
+            self._release_worker(worker)
 
     async def _stop(self, worker: Worker) -> None:
-        await asyncio.to_thread(worker.stop)
+        await worker.stop()
         self._workers.discard(worker)
-
-    def _stop_all(self) -> None:
-        for worker in self._workers:
-            worker.stop()
 
     def _create_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-# The version of this worker process: a ProcessPoolExecutor has no other place for what it loads.
-_run_version: Callable[[object, Context], InferenceResult] | None = None
-
-
-def _start_worker(nice: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which stops its workers
-    if nice and hasattr(os, "nice"):
-        os.nice(nice)
-    threading.Thread(target=_end_with_gateway, name="end-with-gateway", daemon=True).start()
-
-
-def _end_with_gateway() -> None:
-    # A worker holds both ends of its queue, and would wait for ever for a gateway that was killed.
-    gateway = multiprocessing.parent_process()
-    if gateway is not None:
-        gateway.join()
-        os._exit(1)
-
-
-def _load_version(manifest: ModelManifest) -> int:
-    """Load the version, limit the memory that its calls may take, and return the resident memory in bytes."""
-    global _run_version
-    pipeline = load_workflow(manifest).pipeline
-    _run_version = lambda value, context: run_pipeline(pipeline, value, context)  # noqa: E731
-    _limit_memory(manifest.memory_mb * 2**20)
-    return _resident_memory()
-
-
-def _run_in_worker(value: object, context: Context, deadline: float) -> Answer:
-    remaining_s = deadline - time.monotonic()
-    if _run_version is None or remaining_s <= 0:
-        late = InferenceError(FailureKind.UNAVAILABLE, "the worker was not ready in time", executed=False)
-        return late, _resident_memory()
-    has_timer = hasattr(signal, "setitimer")
-    if has_timer:
-        signal.signal(signal.SIGALRM, _raise_timeout)
-        signal.setitimer(signal.ITIMER_REAL, remaining_s)
-    outcome: InferenceResult | InferenceError
-    try:
-        outcome = _run_version(value, context)
-    except InferenceError as failure:
-        outcome = failure
-    finally:
-        if has_timer:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    return outcome, _resident_memory()
-
-
-def _raise_timeout(number: int, frame: FrameType | None) -> None:
-    raise TimeoutError
-
-
-def _limit_memory(size: int) -> None:
-    """Let this process take `size` bytes more than it has; allocations beyond raise MemoryError. Linux only."""
-    # RLIMIT_DATA and not RLIMIT_AS: numpy and onnxruntime reserve far more addresses than they use.
-    if sys.platform == "linux":
-        import resource
-
-        fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-        limit = int(fields["VmData"].split()[0]) * 1024 + size
-        hard_limit = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        if hard_limit == resource.RLIM_INFINITY or limit < hard_limit:
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard_limit))
-
-
-def _resident_memory() -> int:
-    """Return the resident memory of this process in bytes; 0 where the system does not say."""
-    if sys.platform != "linux":
-        return 0
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -215,7 +215,7 @@ class ModelManifest:
     """The content of a `model.toml`."""
 
     folder: Path
-    mode: Mode = Mode.INLINE
+    mode: Mode = Mode.PROCESS
     workers: int = 1
     memory_mb: int = 2048
     """MiB that the calls in a worker process may take beyond what it has after loading (Linux)"""
@@ -279,8 +279,9 @@ def read_manifest(folder: Path) -> ModelManifest:
     _check_keys(stages, {"module"}, "stages.")
     _check_keys(trained, {"file", "columns", "labels"}, "trained.")
     trained_file = _get_text(trained, "file", "")
-    # A trained part computes and runs native code: in the gateway's process it would hold up, or end, everybody.
-    mode = run.get("mode", Mode.PROCESS if trained_file else Mode.INLINE)
+    # The code of a version may compute for long, run native code or end its process: in the gateway's own it would
+    # hold up, or end, everybody.
+    mode = run.get("mode", Mode.PROCESS)
     if mode not in tuple(Mode):
         raise DescriptionError(f"{MANIFEST_NAME}: run.mode is {mode!r}", hint=f"one of {', '.join(Mode)}")
     return ModelManifest(

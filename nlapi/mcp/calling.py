@@ -26,12 +26,11 @@ from nlapi.mcp.tool_listing import (
     MAX_RESULTS,
     READ,
     SEARCH_TOOLS,
-    describe_operation,
     registered_arguments,
-    summarize_operation,
 )
 from nlapi.openapi.spec import Effect
 from nlapi.tools.answer_view import next_arguments, page_arguments
+from nlapi.tools.describe import describe_operation, summarize_operation
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, Target, authorize_call, perform, prepare

@@ -21,10 +21,10 @@ from nlapi.mcp.tool_listing import (
     READ,
     ToolCatalogue,
     describe_area,
-    describe_operation,
     operation_line,
 )
 from nlapi.tools.areas import Area
+from nlapi.tools.describe import describe_operation
 
 # Areas with a prompt of their own, as many as a plugin has skills.
 MAX_PROMPTS = 20

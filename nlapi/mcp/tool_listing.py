@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
-from nlapi.agent.tool_selection import MAX_TOOLS
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.tools.answer_view import answer_fields
 from nlapi.tools.areas import Area, areas
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.index import Index
-from nlapi.tools.manifest import compact
+from nlapi.tools.describe import answer_field_names, summarize_operation
+from nlapi.tools.index import MAX_LISTED_TOOLS, Index
 from nlapi.tools.names import tool_names
 from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Tool
@@ -32,11 +28,7 @@ SEARCH_TOOLS = (FIND, DESCRIBE, READ, CALL)
 # 2.2 MB.
 MAX_SAMPLE_TOOLS = 12
 
-# In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
-MAX_SCHEMA = 60_000
-
 MAX_LISTED_OPERATIONS = 400
-MAX_SUMMARY = 120
 
 # Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
 MAX_RESULTS = 25
@@ -74,7 +66,7 @@ class ToolCatalogue:
     def uses_search(self) -> bool:
         """Whether the API is so large that a client gets a search in place of every tool."""
         # Models choose worse from more than 30 to 50 tools.
-        return len(self.operations) > MAX_TOOLS and not self.settings.all_tools
+        return len(self.operations) > MAX_LISTED_TOOLS and not self.settings.all_tools
 
     @cached_property
     def areas(self) -> tuple[Area, ...]:
@@ -145,28 +137,6 @@ def registered_arguments(tool: Tool, settings: Settings) -> dict[str, object]:
     return coerce_arguments({name: value for name, value in settings.registered.items() if name in tool.places}, tool)
 
 
-def describe_operation(tool: Tool) -> dict[str, object]:
-    """Return an operation in full, for a model that is about to call it."""
-    operation = tool.operation
-    description: dict[str, Any] = {
-        "operation": operation.id,
-        "effect": operation.effect.value,
-        "description": tool.description,
-        "arguments": _bound_schema(compact(tool)),
-    }
-    if field_names := _safe_answer_fields(operation):
-        description["answers"] = field_names
-    linked_ids = dict.fromkeys(link.operation_id for link in operation.links)
-    return {**description, "leads_to": list(linked_ids)[:6]} if linked_ids else description
-
-
-def summarize_operation(operation: Operation) -> str:
-    """Return the summary of an operation, on one line."""
-    text = single_line(plain_text(operation.summary.strip() or operation.description.strip().partition("\n\n")[0]))
-    text = text or f"{operation.method} {single_line(operation.path)}"
-    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
-
-
 def describe_area(group: Area, catalogue: ToolCatalogue) -> str:
     """Return an area of operations as Markdown, one operation a line."""
     lines = [f"# {single_line(group.label)[:80]}", ""]
@@ -182,23 +152,6 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
     return f"- {catalogue.name(operation)} ({operation.effect.value}): {summarize_operation(operation)}"
 
 
-def _safe_answer_fields(operation: Operation) -> str:
-    return answer_fields(operation, lambda name: single_line(name)[:64])
-
-
-def _bound_schema(schema: dict[str, Any]) -> dict[str, object]:
-    if len(json.dumps(schema, default=str)) <= MAX_SCHEMA:
-        return schema
-    properties = {name: _schema_outline(value) for name, value in schema.get("properties", {}).items()}
-    return {**{key: value for key, value in schema.items() if key != "$defs"}, "properties": properties}
-
-
-def _schema_outline(schema: object) -> dict[str, object]:
-    # Keywords that need no definition elsewhere: `$defs` are left out with the nested schemas.
-    keywords = ("type", "description", "enum", "format", "default")
-    return {key: schema[key] for key in keywords if key in schema} if isinstance(schema, Mapping) else {}
-
-
 def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
     search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
     return [*search_tools, *(_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
@@ -212,7 +165,7 @@ def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
     if registered and set(tool.required) & registered.keys():
         required = [name for name in tool.required if name not in registered]
         definition["inputSchema"] = {**tool.input_schema, "required": required}
-    return {**definition, "outputSchema": answer_schema(_safe_answer_fields(tool.operation))}
+    return {**definition, "outputSchema": answer_schema(answer_field_names(tool.operation))}
 
 
 def answer_schema(field_names: str = "") -> dict[str, object]:

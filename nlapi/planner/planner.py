@@ -13,14 +13,14 @@ from typing import Any
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import normalize_command
 from nlapi.planner.language.english import foreign_language
-from nlapi.planner.language.names import with_nouns_of_slugs
+from nlapi.planner.language.names import with_nouns_of_slugs, with_whole_nouns
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.accounts import sources_of
 from nlapi.planner.operations.api_selection import named_api
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.operations.change_questions import missing_values
+from nlapi.planner.operations.change_questions import lacks_every_value, missing_values
 from nlapi.planner.operations.confidence import (
     FEW_OPERATIONS,
     confidence,
@@ -37,6 +37,7 @@ from nlapi.planner.operations.fallbacks import (
     unmatched_plan,
     unread_language_plan,
     unsupported_plan,
+    valueless_plan,
 )
 from nlapi.planner.operations.fan_out import with_fan_out
 from nlapi.planner.operations.field_question import read_of_field
@@ -166,6 +167,7 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """Return a question as a Sentence, with its spelling corrected and its command in words of the API."""
     text = correct_spelling(question[:_MAX_LENGTH], catalogue.index)
     is_choice = partial(catalogue.is_choice, text)
+    text = with_whole_nouns(text, catalogue.index.has_word)
     text = with_nouns_of_slugs(text, catalogue.item_nouns)
     text = normalize_command(text, lambda: catalogue.command_verbs, catalogue.index.has_word, is_choice)
     text = rewrite_as_command(text, catalogue.index.is_entity, catalogue.operations)
@@ -220,7 +222,8 @@ class _Clause:
             return _Choice(best=field, explicit=True)
         candidates = choose_candidates(sentence, catalogue, self.known_values, self.chosen)
         language = foreign_language(sentence)
-        if not candidates or not (is_in_domain(candidates) or is_certain(candidates[0])):
+        is_known = any(mention.form == "name" for mention in sentence.mentions)
+        if not candidates or not (is_known or is_in_domain(candidates) or is_certain(candidates[0])):
             return unmatched_plan(catalogue, candidates, language)
         if operations := separate_operations(sentence, catalogue):
             return several_requests_plan(operations, candidates)
@@ -231,7 +234,8 @@ class _Clause:
             return unmatched_plan(catalogue, (), "")
         if (refused := refusal_plan(best, candidates, catalogue)) is not None:
             return refused
-        doubtful = is_free and not language and not is_certain(best) and is_domain_doubtful(candidates)
+        is_plain = is_known or bool(language) or is_certain(best)
+        doubtful = is_free and not is_plain and is_domain_doubtful(candidates)
         return _Choice(
             best=best,
             rivals=rivals,
@@ -301,6 +305,8 @@ class _Clause:
         if unsaid := missing_values(best, known_values):
             resolved = {path: value for path, value in goal.values.items() if pending_lookup(value) is None}
             return call_plan(replace(goal, values=resolved), tuple(dict.fromkeys((*missing, *unsaid))))
+        if lacks_every_value(best, known_values):
+            return valueless_plan(best, choice.rivals)
         plan = plan_goal(goal, self.catalogue, known_values)
         if best.tool.effect is Effect.READ and isinstance(plan.raw, CallState):
             plan = with_fan_out(plan, best)

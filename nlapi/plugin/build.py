@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from nlapi.agent.tool_selection import MAX_TOOLS
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.selection import subset
@@ -31,6 +30,7 @@ from nlapi.plugin.user_files import LICENSE, read_notes
 from nlapi.plugin.user_files import select_user_files as owned
 from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
+from nlapi.tools.index import MAX_LISTED_TOOLS
 from nlapi.version import __version__
 
 MANIFEST = "nlapi-plugin.json"
@@ -170,7 +170,7 @@ def _tools_sentence(name: str, count: int) -> str:
     prefix = f"`{tool_prefix(name)}*`"
     subject = (
         f"The tools {prefix} are"
-        if count <= MAX_TOOLS
+        if count <= MAX_LISTED_TOOLS
         else f"The tools `find`, `describe`, `read` and `call` of {prefix} reach"
     )
     return f"{subject} the same operations with the same rules, where they are offered."

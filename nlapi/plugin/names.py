@@ -58,11 +58,19 @@ def credential_variables(
 ) -> dict[str, str]:
     """Return security scheme -> the environment variable for its credential; `chosen` overrides generated names.
 
-    Schemes that are one credential for some of `operations` have one variable.
+    Schemes that are one credential for some of `operations` have one variable. Those that none of them requires are
+    left out, unless none requires any.
     """
     prefix = variable_form(name)
+    operations = tuple(operations)
+    required = {id for operation in operations for requirement in operation.security for id in requirement}
     usable = [
-        id for id, scheme in spec.security_schemes.items() if not scheme.fault and id.isprintable() and "=" not in id
+        id
+        for id, scheme in spec.security_schemes.items()
+        if not scheme.fault
+        and id.isprintable()
+        and "=" not in id
+        and (id in required or id in chosen or required.isdisjoint(spec.security_schemes))
     ]
     for id, variable in chosen.items():
         if id not in usable:

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from nlapi import bundled
-from nlapi.agent.claude import BASE_URL
-from nlapi.agent.messages import StreamedAnswer, explain_error
-from nlapi.agent.models import DEFAULT
+from nlapi.agent.connections import ModelConnection, Prompt, connect
+from nlapi.agent.endpoints import ModelEndpoint
+from nlapi.agent.messages import StreamedAnswer
 from nlapi.errors import ArgumentError, PlannerError
 from nlapi.openapi.model import as_list
 from nlapi.openapi.overlay import operation_jsonpath
@@ -25,6 +25,7 @@ PROPOSED_OVERLAY = "overlay.proposed.yaml"
 
 # Operations in one request: some 500 characters each are 25,000 tokens, and the proposals for them fit into MAX_TOKENS.
 BATCH_SIZE = 200
+MAX_RETRIES = 2
 MAX_TOKENS = 16_000
 _TEXT = {"type": "string"}
 _LIST = {"type": "array", "items": _TEXT}
@@ -49,18 +50,14 @@ TOOL: dict[str, object] = {
 }
 
 
-async def propose_overlay(
-    operations: Sequence[Operation], *, api_key: str, base_url: str | None = None, model: str = DEFAULT
-) -> str:
-    """Return the overlay as YAML; "" when Claude would change nothing.
+async def propose_overlay(operations: Sequence[Operation], endpoint: ModelEndpoint) -> str:
+    """Return the overlay as YAML; "" when the model would change nothing.
 
     Proposals for operations, arguments and values that do not exist, or that do not fit, are left out. PlannerError
     when the API cannot be reached or refuses.
     """
-    from anthropic import AsyncAnthropic
-
     proposals: list[dict[str, Any]] = []
-    async with AsyncAnthropic(api_key=api_key, base_url=base_url or BASE_URL) as client:
+    async with connect(endpoint, max_retries=MAX_RETRIES) as connection:
         for start in range(0, len(operations), BATCH_SIZE):
             labels = [
                 group["label"]
@@ -68,7 +65,7 @@ async def propose_overlay(
                 for group in _mappings(proposal.get("groups"))
                 if "label" in group
             ]
-            proposals.append(await _request_proposal(client, operations[start : start + BATCH_SIZE], labels, model))
+            proposals.append(await _request_proposal(connection, operations[start : start + BATCH_SIZE], labels))
     actions = [action for proposal in proposals for action in _overlay_actions(proposal, operations)]
     if not actions:
         return ""
@@ -79,31 +76,23 @@ async def propose_overlay(
 
 
 async def _request_proposal(
-    client: Any, operations: Sequence[Operation], labels: Sequence[str], model: str
+    connection: ModelConnection, operations: Sequence[Operation], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what Claude proposes for some of the operations; `labels` are groups that it made of others."""
-    import httpx2
-    from anthropic import AnthropicError
-
+    """Return what the model proposes for some of the operations; `labels` are groups that it made of others."""
     operations_json = json.dumps([_operation_summary(block) for block in operations], ensure_ascii=False)
     groups_note = (
         f"Groups that you made of other operations: {json.dumps(list(dict.fromkeys(labels)))}\n\n" if labels else ""
     )
-    body: dict[str, Any] = {
-        "model": model,
-        "max_tokens": MAX_TOKENS,
-        "system": bundled.text("prompts/skills/propose.md"),
-        "messages": [{"role": "user", "content": f"{groups_note}{operations_json}"}],
-        "tools": [TOOL],
-        "tool_choice": {"type": "auto"},
-    }
+    content = [{"type": "text", "text": f"{groups_note}{operations_json}"}]
+    prompt = Prompt(
+        system=[{"type": "text", "text": bundled.text("prompts/skills/propose.md")}],
+        messages=[{"role": "user", "content": content}],
+        tools=[TOOL],
+        max_tokens=MAX_TOKENS,
+    )
     answer = StreamedAnswer()
-    try:
-        async with await client.messages.create(stream=True, **body) as stream:
-            async for _ in answer.read(stream):
-                pass
-    except (AnthropicError, httpx2.HTTPError, ValueError) as error:
-        raise explain_error(error, model=model, base_url=str(client.base_url), key=client.api_key or "") from error
+    async for _ in connection.stream(prompt, answer):
+        pass
     # "auto", as the newest models refuse a forced tool; so an answer may be text alone.
     uses = [block for block in answer.content if block["type"] == "tool_use" and block["id"] not in answer.faults]
     if answer.stop != "tool_use" or not uses:

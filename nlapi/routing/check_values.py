@@ -18,6 +18,7 @@ from nlapi.routing.describe import format_percent
 from nlapi.routing.model import (
     BUCKETS,
     CLIENT_NAME_FIELD,
+    CONTENT_PROTOCOLS,
     Canary,
     Client,
     Configuration,
@@ -91,7 +92,10 @@ def _check_field(location: str, field: Field, field_names: set[str]) -> Iterator
 
 def _check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
     location = f"shards.{shard.name}.endpoints"
-    if shard.protocol is not ShardProtocol.LOCAL and not shard.endpoints:
+    if shard.protocol is ShardProtocol.HOST and shard.endpoints:
+        message = f"shard {shard.name!r} has endpoints, and its hosts register themselves"
+        yield Issue.error(location, message, "leave them out", "host-endpoints")
+    elif shard.protocol not in CONTENT_PROTOCOLS and not shard.endpoints:
         message = f"shard {shard.name!r} speaks {shard.protocol} and has no endpoints"
         yield Issue.error(location, message, "give the address of at least one replica", "no-endpoints")
     for endpoint in shard.endpoints:

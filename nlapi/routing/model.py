@@ -109,9 +109,9 @@ class Version:
     name: str
     shard: str = "local"
     source: str = ""
-    """For a local version: the folder or package with its model.toml, or the URL of an archive of it."""
+    """For a version here or on hosts: the folder or package with its model.toml, or the URL of an archive of it."""
     digest: str = ""
-    """For a local version: "sha256:..." of the content that its source had when it was registered."""
+    """For a version here or on hosts: "sha256:..." of the content that its source had when it was registered."""
     description: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
@@ -140,10 +140,15 @@ class ShardProtocol(StrEnum):
     # Open Inference Protocol v2, as MLServer and Triton speak it.
     OPEN_INFERENCE = "oip-v2"
     JSON = "json"
+    # Serving hosts of our own (`nlapi gateway host`), which register by heartbeats and get the content of versions.
+    HOST = "host"
     # Chat Completions of OpenAI and of the many servers that speak it, and the Messages API of Anthropic.
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
 
+
+CONTENT_PROTOCOLS = (ShardProtocol.LOCAL, ShardProtocol.HOST)
+"""The protocols whose versions are content that the gateway has: the others are served by somebody else's software."""
 
 LLM_PROTOCOLS = (ShardProtocol.OPENAI, ShardProtocol.ANTHROPIC)
 """The protocols of language models, whose answers have tokens and can be streamed."""
@@ -155,7 +160,7 @@ class Shard:
 
     name: str
     protocol: ShardProtocol = ShardProtocol.LOCAL
-    # Empty for LOCAL only.
+    # Empty for LOCAL and HOST only: hosts register themselves.
     endpoints: tuple[str, ...] = ()
     concurrency: int = 64
     """The maximum of simultaneous calls to one endpoint."""

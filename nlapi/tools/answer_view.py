@@ -113,8 +113,8 @@ def raw_text(result: Result) -> str:
     return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
 
 
-def next_arguments(call: Call, result: Result) -> dict[str, object] | None:
-    """Return the arguments for the page after `result`.
+def next_arguments(call: Call, result: Result, data: object = None) -> dict[str, object] | None:
+    """Return the arguments for the page after `result`; `data` is its body where that has been parsed already.
 
     {} where there is another page and no argument asks for it; None where the answer reports no further page.
     """
@@ -128,7 +128,8 @@ def next_arguments(call: Call, result: Result) -> dict[str, object] | None:
             values |= {("body", inner): field for inner, field in value.items()}
         elif name in places:
             values[places[name]] = value
-    changed = next_page(call.tool.operation, values, result.data, lowercase_headers(result))
+    parsed = result.data if data is None else data
+    changed = next_page(call.tool.operation, values, parsed, lowercase_headers(result))
     if not changed:
         return None if changed is None else {}
     arguments = dict(call.arguments)

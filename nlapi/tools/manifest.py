@@ -227,29 +227,49 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
             if strict_form is None
             else {**common, "strict": True, "input_schema": strict_form.schema}
         )
-    if format in ("openai", "openai-responses"):
-        function: dict[str, object] = {**common, "parameters": tool.input_schema}
+    if format in ("openai", "openai-responses") and strict_form is not None and not strict_form.optional:
         # OpenAI's strict mode requires every argument.
-        if strict_form is not None and not strict_form.optional:
-            function |= {"strict": True, "parameters": strict_form.schema}
-        if format == "openai":
-            return {"type": "function", "function": function}
-        # The Responses API takes a tool for strict unless told otherwise (docs/design/017-answers-to-a-model.md).
-        return {"type": "function", "strict": False, **function}
+        return _render_form({**common, "strict": True}, strict_form.schema, format)
+    form = _render_form(common, tool.input_schema, format)
     if format == "mcp":
-        return {
-            **common,
-            "inputSchema": tool.input_schema,
-            "annotations": {
-                "readOnlyHint": tool.effect is Effect.READ,
-                "destructiveHint": tool.effect is Effect.DESTROY,
-                "idempotentHint": tool.operation.method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"),
-                "openWorldHint": True,
-            },
+        form["annotations"] = {
+            "readOnlyHint": tool.effect is Effect.READ,
+            "destructiveHint": tool.effect is Effect.DESTROY,
+            "idempotentHint": tool.operation.method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"),
+            "openWorldHint": True,
         }
+    return form
+
+
+def render_definition(definition: Mapping[str, Any], format: str) -> dict[str, Any]:
+    """Return a tool that is no operation's, from its form for the Messages API, in another manifest form."""
+    common = {"name": definition["name"], "description": definition["description"]}
+    return _render_form(common, definition["input_schema"], format)
+
+
+def _render_form(common: Mapping[str, object], schema: Mapping[str, Any], format: str) -> dict[str, Any]:
+    if format == "anthropic":
+        return {**common, "input_schema": schema}
+    if format == "openai":
+        return {"type": "function", "function": {**_with_parameters(common, schema)}}
+    if format == "openai-responses":
+        # The Responses API takes a tool for strict unless told otherwise (docs/design/017-answers-to-a-model.md).
+        return {"type": "function", "strict": False, **_with_parameters(common, schema)}
+    if format == "mcp":
+        return {**common, "inputSchema": schema}
     if format == "gemini":
-        return {**common, "parametersJsonSchema": tool.input_schema}
+        return {**common, "parametersJsonSchema": schema}
     raise UsageError(f"no manifest format {format!r}", hint=f"one of {', '.join(FORMATS)}")
+
+
+def _with_parameters(common: Mapping[str, object], schema: Mapping[str, Any]) -> dict[str, object]:
+    """Return a function of OpenAI's, with `strict` behind the parameters."""
+    return {
+        "name": common["name"],
+        "description": common["description"],
+        "parameters": schema,
+        **{key: value for key, value in common.items() if key == "strict"},
+    }
 
 
 def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> list[dict[str, object]]:

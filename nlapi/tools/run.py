@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlapi.client.auth import AuthorizedRequest, alternatives, authorize, header_secrets, is_same_api
+from nlapi.client.auth import AuthorizedRequest, authorize, header_secrets, is_same_api
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
-from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, OutcomeUnknownError, SendError, UsageError
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
+from nlapi.errors import ArgumentError, ConsentError
+from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.arguments import check, to_wire_units, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
@@ -244,79 +242,3 @@ async def run(
     if needs_consent and not await consent(prepared):
         raise _consent_error(prepared)
     return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
-
-
-async def answer(
-    tools: Iterable[Tool],
-    name: str,
-    arguments: Mapping[str, Any] | str | None,
-    consent: Consent,
-    *,
-    base_url: str | None = None,
-    auth: Auth = None,
-) -> str:
-    """Make the call that a model asked for and return its result, or the reason for its failure, as text for the model.
-
-    `nlapi.answer` documents which errors are returned as text and which are raised.
-    """
-    from nlapi.client.truncate import truncate
-
-    tools = tuple(tools)
-    # The same scheme id may stand in two descriptions, so a credential given for one API could be sent to another.
-    if (base_url or auth) and len({tool.operation.spec for tool in tools}) > 1:
-        raise UsageError(
-            "these tools are of several APIs, and a base URL or a credential is for one of them",
-            hint="give the tools of one API",
-        )
-    try:
-        call = Call(tool=_find_tool(tools, name), arguments=_parse_arguments(arguments))
-        target = registered_target(call.tool.operation.spec, base_url=base_url, auth=auth)
-        return truncate(await run(call, target, consent, for_model=True))
-    except ConsentError as error:
-        if is_denied(deciding_rule(target.rules, call.tool.operation)):
-            return f"not sent: {error.message}"
-        return f"not sent: {name} would {call.tool.effect} something, and the user has not agreed to that"
-    except ArgumentError as error:
-        return f"not sent: {error}"
-    except MissingCredentialError as error:
-        return f"not sent: {error.message}. {_credential_hint(call.tool.operation)}"
-    except OutcomeUnknownError as error:
-        return f"failed: {error}"
-    # The hint of a SendError is about the base URL, which the model cannot change, so the text leaves it out.
-    except SendError as error:
-        return f"failed: {error.message}"
-
-
-def _credential_hint(operation: Operation) -> str:
-    """Return the sentence that tells the user how to pass a credential to the program."""
-    # A secret in the conversation would reach the model's provider and every later request, so the text forbids it.
-    first = next(iter(alternatives(operation)), ())
-    auth = ", ".join(f"{credential.id!r}: ..." for credential in first)
-    return (
-        "The user has not given it. It is given to the program that makes this call, as "
-        f"auth={{{auth}}} or with `nlapi api add`, and never in this conversation; auth=False calls without."
-    )
-
-
-def _find_tool(tools: Iterable[Tool], name: str) -> Tool:
-    """Return the tool of a name; ArgumentError for an unknown one, UsageError where two tools of the name differ."""
-    tools_by_name: dict[str, Tool] = {}
-    for tool in tools:
-        if tools_by_name.setdefault(tool.name, tool).operation is not tool.operation and tool.name == name:
-            hint = "give one of them another name: dataclasses.replace(tool, name=...)"
-            raise UsageError(f"two of these tools are called {name}, and which one is meant cannot be told", hint=hint)
-    if name not in tools_by_name:
-        similar = difflib.get_close_matches(name, tools_by_name, n=1)
-        raise ArgumentError(f"there is no tool {name[:64]!r}", hint=f"did you mean {similar[0]!r}?" if similar else "")
-    return tools_by_name[name]
-
-
-def _parse_arguments(arguments: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
-    """Return the arguments as a mapping; some models pass JSON text, which may be cut off or not be an object."""
-    try:
-        parsed = json.loads(arguments or "{}") if arguments is None or isinstance(arguments, str) else arguments
-    except (ValueError, RecursionError) as error:
-        raise ArgumentError("the arguments are not JSON", hint=str(error)) from None
-    if not isinstance(parsed, Mapping):
-        raise ArgumentError("the arguments are not a JSON object")
-    return parsed

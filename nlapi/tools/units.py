@@ -14,6 +14,7 @@ from typing import Any
 from nlapi.errors import ArgumentError
 from nlapi.openapi.hints import SCALES as SCALES
 from nlapi.openapi.hints import read_hints
+from nlapi.resources.naming import stem
 from nlapi.resources.schemas import schema_types
 
 CURRENCY_PATTERN = r"[$€£¥]|[A-Z]{3}"
@@ -101,3 +102,16 @@ def _amount_pattern(unit: str) -> str:
     unit_pattern = UNIT_PATTERNS.get(unit, CURRENCY_PATTERN)
     after = rf"{NUMBER_PATTERN}\s*(?:{unit_pattern})"
     return rf"^(?:{after})$" if unit in UNIT_PATTERNS else rf"^(?:(?:{unit_pattern})\s*{NUMBER_PATTERN}|{after})$"
+
+
+RATES: Mapping[str, frozenset[str]] = {
+    short: frozenset(map(stem, words.split()))
+    for short, words in {
+        "rps": "request second",
+        "qps": "query request second",
+        "rpm": "request minute",
+        "tps": "transaction second",
+        "tpm": "token minute",
+    }.items()
+}
+"""Abbreviations of rates, with the stems of what they count and in what time."""

@@ -9,7 +9,7 @@ import pytest
 
 from nlapi.agent.auto import AutoPlanner, default_routes
 from nlapi.agent.events import CallProposed, ChoiceOffered, InputNeeded, PlanCreated, PlannerChosen, TurnAnswered
-from nlapi.agent.messages import ClaudeState
+from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import Policy
 from nlapi.planner.steps.state import CallState
 from nlapi.tools.plan import Conversation, Plan
@@ -32,7 +32,7 @@ class Named(Scripted):
 def _raw(plan: Plan, name: str) -> Plan:
     from dataclasses import replace
 
-    return replace(plan, raw=ClaudeState(model="") if name == "claude" else CallState())
+    return replace(plan, raw=ModelState(model="") if name == "claude" else CallState())
 
 
 def test_the_embedded_planner_goes_on_where_it_is_sure_and_claude_is_not_made(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_without_a_key_the_embedded_planners_question_is_asked_and_the_stream_sa
     cards = call(spec, "listCards")
     plan = Plan(calls=(cards,), confidence=0.9, missing=(Missing(tool=cards.tool, argument="board"),))
     chosen, planned, needed = events(AutoPlanner(Named("offline", plan), None, routes=default_routes(0.4)), [spec])
-    assert chosen.why == "it lacks board, and there is no ANTHROPIC_API_KEY to ask Claude with"
+    assert chosen.why == "it lacks board, and there is no ANTHROPIC_API_KEY, or --model, to ask a model with"
     assert planned.planner == "offline"
     assert isinstance(needed, InputNeeded)
 

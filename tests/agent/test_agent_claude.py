@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nlapi.agent.claude import ClaudePlanner, turn_usage
+from nlapi.agent.connections import MessagesConnection
+from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Planner, StepFinished, TextReceived, TurnAnswered
+from nlapi.agent.model_planner import ModelPlanner, turn_usage
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
 from nlapi.errors import PlannerError, UnfinishedError
@@ -64,8 +67,12 @@ def many(tmp_path: Path) -> Spec:
     return boards(tmp_path, "Many", paths=paths)
 
 
-def planner(server: MessagesServer, *specs: Spec, **more: Any) -> ClaudePlanner:
-    return ClaudePlanner(specs, api_key=KEY, base_url=server.url, today=lambda: date(2026, 11, 24), **more)
+def endpoint(url: str, model: str = "claude-sonnet-5-5", key: str = KEY) -> ModelEndpoint:
+    return find_endpoint(model, {"ANTHROPIC_API_KEY": key, "ANTHROPIC_BASE_URL": url})
+
+
+def planner(server: MessagesServer, *specs: Spec, model: str = "claude-sonnet-5-5", **more: Any) -> ModelPlanner:
+    return ModelPlanner(specs, endpoint(server.url, model), today=lambda: date(2026, 11, 24), **more)
 
 
 def plan(planner: Planner, conversation: Conversation) -> tuple[list[str], Plan]:
@@ -88,8 +95,10 @@ def test_text_is_streamed(spec: Spec) -> None:
     assert made.calls == ()
     (request,) = server.requests
     assert request["stream"] is True
-    assert request["messages"] == [{"role": "user", "content": [text_block("how many boards?")]}]
-    assert [tool["name"] for tool in request["tools"]] == ["listBoards", "listCards", "createCard", "deleteCard"]
+    (question,) = request["messages"]
+    assert question["content"][0] == text_block("how many boards?")
+    assert "listBoards (read): List boards | limit?: integer" in question["content"][1]["text"]
+    assert [tool["name"] for tool in request["tools"]] == ["find", "describe", "read", "change", "result"]
     assert "2026-11-24" in request["system"][0]["text"]
     assert "Boards" in request["system"][0]["text"]
     assert request["system"][0]["cache_control"] == {"type": "ephemeral"}
@@ -221,7 +230,7 @@ def test_an_unknown_tool_goes_back_to_the_model_beside_a_good_one(spec: Spec) ->
     with MessagesServer(script, key=KEY) as server, boards_api() as api:
         events(planner(server, spec), [spec], api.url)
     unknown, known = results(server.requests[1])
-    assert "no tool called dropTables" in unknown
+    assert "no operation 'dropTables'" in unknown
     assert "Roadmap" in known
     assert server.refused == []
 
@@ -235,43 +244,71 @@ def test_a_model_that_only_calls_what_is_not_there_is_given_up(spec: Spec) -> No
     assert len(server.requests) < 10
 
 
-def test_of_many_operations_the_likely_ones_are_sent_and_others_can_be_found(many: Spec) -> None:
-    script = [use("find_operations", {"query": "lock vehicle"}), use("lock_vehicle", {}), say("Locked.")]
+def test_of_many_operations_the_likely_ones_stand_beside_the_question_and_others_can_be_found(many: Spec) -> None:
+    call = {"operation": "lock_vehicle", "arguments": {}}
+    script = [use("find", {"words": "lock vehicle"}), use("read", call), say("Locked.")]
     with MessagesServer(script, key=KEY) as server, boards_api() as api:
         seen = events(planner(server, many), [many], api.url, conversation=ask("approve the invoice"))
-    sent = [[tool["name"] for tool in request["tools"]] for request in server.requests]
-    assert "approve_invoice" in sent[0] and "lock_vehicle" not in sent[0]
-    assert len(sent[0]) <= 21
-    assert "lock_vehicle" in sent[1] and "lock_vehicle" in sent[2]
-    assert sent[1][: len(sent[0])] == sent[0]  # what was sent before keeps its place, for the prompt cache
-    assert "lock_vehicle" in results(server.requests[1])[0]
+    offer = server.requests[0]["messages"][0]["content"][1]["text"]
+    assert "approve_invoice" in offer and "lock_vehicle" not in offer
+    assert len(offer) < 4_000
+    # What was sent before keeps its place, for the prompt cache.
+    for earlier, later in pairwise(server.requests):
+        assert later["tools"] == earlier["tools"] and later["system"] == earlier["system"]
+        assert later["messages"][: len(earlier["messages"])] == earlier["messages"]
+    assert "lock_vehicle (read)" in results(server.requests[1])[0]
     assert api.only.path == "/vehicles/lock"
-    assert "find_operations" in server.requests[0]["system"][0]["text"]
+    assert "invoice 5" in server.requests[0]["system"][0]["text"]
     assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == "Locked."
     assert server.refused == []
 
 
-def test_what_was_used_stays_at_hand_in_later_turns(many: Spec) -> None:
-    script = [use("find_operations", {"query": "lock vehicle"}), use("lock_vehicle", {}), say("Locked."), say("Yes.")]
-    with MessagesServer(script, key=KEY) as server, boards_api() as api:
-        claude = planner(server, many)
-        seen = events(claude, [many], api.url, conversation=ask("approve the invoice"))
-        plan(
-            claude,
-            seen[-1]
-            .conversation.with_question("again")
-            .with_question("and again")
-            .with_question("and once more")
-            .with_question("please"),
-        )
-    assert "lock_vehicle" in [tool["name"] for tool in server.requests[-1]["tools"]]
+def test_a_read_changes_nothing_and_says_which_tool_does(spec: Spec) -> None:
+    call = {"operation": "deleteCard", "arguments": {"card": "c1"}}
+    with MessagesServer([use("read", call), say("Sorry.")], key=KEY) as server, boards_api() as api:
+        events(planner(server, spec), [spec], api.url, consent=yes)
+    assert api.received == []
+    assert "deleteCard would destroy something (the tool `change` calls it)" in results(server.requests[1])[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({}, "needs the name of an operation"),
+        ({"operation": "listBoard"}, "did you mean listBoards"),
+        ({"operation": "listBoards", "arguments": "{"}, "arguments is not JSON"),
+        ({"operation": "listBoards", "arguments": [1]}, "arguments is not an object"),
+    ],
+)
+def test_a_call_that_is_none_goes_back_to_the_model(spec: Spec, arguments: dict[str, Any], complaint: str) -> None:
+    with MessagesServer([use("read", arguments), say("Sorry.")], key=KEY) as server:
+        plan(planner(server, spec), ask("?"))
+    assert complaint in results(server.requests[1])[0]
+
+
+def test_arguments_beside_the_operation_or_as_json_text_are_understood(spec: Spec) -> None:
+    flat = tool_use("read", {"operation": "listBoards", "limit": 5})
+    text = tool_use("read", {"operation": "listBoards", "arguments": '{"limit": 6}'})
+    with MessagesServer([message(flat, text), say("Done.")], key=KEY) as server, boards_api() as api:
+        events(planner(server, spec), [spec], api.url)
+    assert sorted(request.target for request in api.received) == ["/boards?limit=5", "/boards?limit=6"]
+
+
+def test_an_operation_is_described_and_its_inside_opened(spec: Spec) -> None:
+    script = [use("describe", {"operation": "createCard"}), use("describe", {"operation": "x"}), say("Fine.")]
+    with MessagesServer(script, key=KEY) as server:
+        plan(planner(server, spec), ask("?"))
+    assert json.loads(results(server.requests[1])[0])["arguments"]["required"] == ["board", "title"]
+    assert "no operation 'x'" in results(server.requests[2])[0]
 
 
 def test_with_two_apis_the_tools_say_which_is_which(tmp_path: Path) -> None:
     alpha, beta = boards(tmp_path, "Alpha"), boards(tmp_path, "Beta")
-    with MessagesServer([use("beta_listBoards", {}), say("Done.")], key=KEY) as server, boards_api() as api:
+    script = [use("read", {"operation": "beta_listBoards"}), say("Done.")]
+    with MessagesServer(script, key=KEY) as server, boards_api() as api:
         seen = events(planner(server, alpha, beta), [alpha, beta], api.url)
-    assert {"alpha_listBoards", "beta_listBoards"} <= {tool["name"] for tool in server.requests[0]["tools"]}
+    offer = server.requests[0]["messages"][0]["content"][1]["text"]
+    assert "alpha_listBoards" in offer and "beta_listBoards" in offer
     assert of(CallProposed, seen)[0].call.tool.operation.spec is beta
 
 
@@ -294,11 +331,12 @@ def test_rounds_of_another_planner_are_retold(spec: Spec) -> None:
         plan(planner(server, spec), conversation)
     assert server.refused == []
     user, assistant, answers, said, question = server.requests[0]["messages"]
-    assert [block["input"] for block in assistant["content"]] == [{"limit": 1}] * 2
+    inputs = [block["input"] for block in assistant["content"]]
+    assert inputs == [{"operation": "listBoards", "arguments": {"limit": 1}}] * 2
     assert [block["is_error"] for block in answers["content"]] == [True, True]
     assert "not run" in answers["content"][1]["content"]
     assert said["content"] == [text_block("There are some.")]
-    assert (user["content"], question["content"]) == ([text_block("boards?")], [text_block("more?")])
+    assert (user["content"][0], question["content"]) == (text_block("boards?"), [text_block("more?")])
 
 
 @pytest.mark.parametrize(
@@ -337,7 +375,7 @@ def test_a_wrong_key_is_an_error_without_the_key(spec: Spec) -> None:
 @pytest.mark.parametrize(("key", "says"), [(None, "missing"), ("  ", "missing"), ("sk-ké", "characters")])
 def test_a_key_that_cannot_be_one_is_an_error_at_once(spec: Spec, key: str | None, says: str) -> None:
     with pytest.raises(PlannerError, match=says) as raised:
-        ClaudePlanner([spec], api_key=key)
+        ModelPlanner([spec], endpoint("http://127.0.0.1:9", key=key or ""))
     assert "ké" not in str(raised.value)
 
 
@@ -349,7 +387,7 @@ def test_an_unknown_model_is_named_with_those_that_there_are(spec: Spec) -> None
 
 def test_a_refused_connection_names_the_address(spec: Spec) -> None:
     with closed_port() as url, pytest.raises(PlannerError, match=url):
-        plan(ClaudePlanner([spec], api_key=KEY, base_url=url, max_retries=0), ask("?"))
+        plan(ModelPlanner([spec], endpoint(url), max_retries=0), ask("?"))
 
 
 @pytest.mark.parametrize(
@@ -367,7 +405,9 @@ def test_a_client_of_the_callers_own_is_used_and_left_open(spec: Spec) -> None:
 
     async def run(url: str) -> list[str | Plan]:
         async with AsyncAnthropic(api_key=KEY, base_url=url) as client:
-            claude = ClaudePlanner([spec], client=client)
+            there = endpoint(url)
+            connection = MessagesConnection(client, there, is_borrowed=True)
+            claude = ModelPlanner([spec], there, connection=connection)
             first = [piece async for piece in claude.next(ask("?"))]
             return first + [piece async for piece in claude.next(ask("?"))]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nlapi.agent.events import StepFinished, TurnAnswered
 from nlapi.agent.log import MAX_BODY, Log, encode_event, list_transcripts, read_records, record_body
-from nlapi.agent.messages import ClaudeState
+from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
 from nlapi.agent.resume import resume
 from nlapi.api import load
@@ -59,7 +59,7 @@ def tools(spec: Spec) -> Callable[[str, str], Tool]:
 
 
 def plans(spec: Spec) -> tuple[Plan | str, ...]:
-    read = Plan(calls=(call(spec, "listBoards", "t1"),), text="Looking.", raw=ClaudeState(model="m"))
+    read = Plan(calls=(call(spec, "listBoards", "t1"),), text="Looking.", raw=ModelState(model="m"))
     write = Plan(calls=(call(spec, "createCard", "t2", board="b7", title="Ä"),), confidence=0.5)
     return read, write, "Added."
 
@@ -113,7 +113,7 @@ def test_secrets_are_masked_wherever_they_turn_up(spec: Spec, path: Path) -> Non
         return Reply(200, escaped.encode(), {"Set-Cookie": "session=c00kie", "Content-Type": "application/json"})
 
     with Echo(leak) as api, Log.open(path, secrets=[SECRET, "1"]) as log:
-        read_it = Plan(calls=(call(spec, "listCards", board=SECRET),), text=SECRET, raw=ClaudeState(model=SECRET))
+        read_it = Plan(calls=(call(spec, "listCards", board=SECRET),), text=SECRET, raw=ModelState(model=SECRET))
         logged(log, spec, read_it, f"It is {SECRET}.", url=api.url, question=f"use {SECRET}, 1 time")
     text = path.read_text()
     for form in (SECRET, json.dumps(SECRET)[1:-1], "w%C3%B6rd-5e55", base64.b64encode(SECRET.encode()).decode()):

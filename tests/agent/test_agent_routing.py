@@ -12,7 +12,7 @@ import pytest
 from nlapi.agent.auto import OBJECTIVE, AutoPlanner, default_routes, read_routes
 from nlapi.agent.events import PlanCreated, Planner, PlannerChosen, TurnAnswered
 from nlapi.agent.log import encode_event, spent_by_period
-from nlapi.agent.messages import ClaudeState
+from nlapi.agent.messages import ModelState
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Plan
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
@@ -114,7 +114,7 @@ class Paid(Scripted):
 
 def _paid(one: str | Plan, model: str, cost: float) -> Plan:
     plan = Plan(text=one) if isinstance(one, str) else one
-    raw = ClaudeState(model=model, cost=cost)
+    raw = ModelState(model=model, cost=cost)
     return Plan(calls=plan.calls, text=plan.text, raw=raw)
 
 

@@ -12,7 +12,7 @@ import pytest
 from nlapi.agent.events import Event, ItemsReceived, StepFinished
 from nlapi.agent.log import Log, read_records
 from nlapi.agent.loop import converse
-from nlapi.agent.messages import ClaudeState
+from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
 from nlapi.client.limits import Limits
@@ -79,7 +79,7 @@ def test_what_follows_a_change_that_did_not_end_is_not_run(spec: Spec) -> None:
 
 
 def test_a_plan_of_a_model_reads_a_bounded_number_of_items(spec: Spec) -> None:
-    raw = ClaudeState(model="m")
+    raw = ModelState(model="m")
     many = chunk(b"data: 1\n\n" * 150)
     for plan_raw, count in ((raw, 100), (None, 150)):
         plan = Plan(calls=(call(spec, "listBoards"),), raw=plan_raw)
@@ -92,7 +92,7 @@ def test_a_plan_of_a_model_reads_a_bounded_number_of_items(spec: Spec) -> None:
 
 
 def test_a_change_of_a_models_plan_is_read_to_its_end(spec: Spec) -> None:
-    raw = ClaudeState(model="m")
+    raw = ModelState(model="m")
     plan = Plan(calls=(call(spec, "createCard", board="b7", title="x"),), raw=raw)
     with Script(head(SSE), chunk(b"data: 1\n\n" * 150), END) as server:
         (event,) = of(StepFinished, events(Scripted(plan, "so"), [spec], server.url, consent=yes))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nlapi.agent.history import HISTORY_ROOMS
 from tests.cli.kit import NLAPI, NOTES, PATIENCE, notes, notes_api, run
 from tests.messages_server import MessagesServer, broken, error, say, use
 from tests.servers import Echo, Reply, Script
@@ -36,7 +37,7 @@ def test_an_answer_that_is_not_whole_has_an_exit_code_of_its_own(
 def test_a_conversation_that_is_too_long_for_the_model_has_the_same(
     api: Echo, claude: MessagesServer, tmp_path: Path
 ) -> None:
-    claude.script[:] = [error(400, "prompt is too long: 1234567 tokens > 1000000 maximum")]
+    claude.script[:] = [error(400, "prompt is too long: 1234567 tokens > 1000000 maximum")] * len(HISTORY_ROOMS)
     ran = run(*asked(api.url, tmp_path))
     assert ran.code == 8
     assert "start a new one" in ran.err

@@ -74,6 +74,7 @@ def test_a_version_that_is_removed_finishes_what_it_has(tmp_path: Path) -> None:
             import json  # its module still is what it was
             return [__name__, json.dumps(value)]
         """,
+        '[run]\nmode = "inline"\n',
     )
     write_echo(tmp_path, "v2")
 

@@ -311,7 +311,7 @@ def test_json_is_sent_to_whom_accepts_it(llm: Upstream, tmp_path: Path, accept: 
 
 
 def test_an_output_that_is_not_json_is_a_502_as_an_event_too(llm: Upstream, tmp_path: Path) -> None:
-    write(tmp_path / "models" / "odd", "def predict(value):\n    return {1, 2}\n")
+    write(tmp_path / "models" / "odd", "def predict(value):\n    return {1, 2}\n", '[run]\nmode = "inline"\n')
     odd = {"model": "odd", "version": "v1"}
     objectives, versions = [{"name": "odd", **odd}], [{**odd, "source": "odd"}]
     configuration = document(llm.url, objectives=objectives, models=[{"name": "odd"}], versions=versions)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from nlapi.gateway.load_trial import LoadTrial
+from nlapi.gateway.load_trial import try_loading
 from tests.gateway.versions import write
 
 SOUND = "def predict(value):\n    return value\n"
@@ -27,19 +25,13 @@ HARMLESS = [
 ]
 
 
-@pytest.fixture
-def trial() -> LoadTrial:
-    return LoadTrial()
-
-
-def test_each_version_has_its_own_fault(tmp_path: Path, trial: LoadTrial) -> None:
+def test_each_version_has_its_own_fault(tmp_path: Path) -> None:
     codes = [code for fault in FAULTS for code in (fault, "")]
     folders = [write(tmp_path / str(number), f"{code}\n") for number, code in enumerate(codes)]
     for folder, code in zip(folders, codes, strict=True):
         if not code:
             write(folder, SOUND)
-    outcomes = trial.run(folders, timeout_s=60)
-    trial.close()
+    outcomes = try_loading(folders, timeout_s=60)
     for code, outcome in zip(codes, outcomes, strict=True):
         if code:
             assert outcome is not None, code
@@ -49,17 +41,14 @@ def test_each_version_has_its_own_fault(tmp_path: Path, trial: LoadTrial) -> Non
             assert outcome is None
 
 
-def test_code_that_goes_on_for_ever_is_ended(tmp_path: Path, trial: LoadTrial) -> None:
-    (outcome,) = trial.run([write(tmp_path / "v1", "while True:\n    pass\n")], timeout_s=0.5)
-    trial.close()
+def test_code_that_goes_on_for_ever_is_ended(tmp_path: Path) -> None:
+    (outcome,) = try_loading([write(tmp_path / "v1", "while True:\n    pass\n")], timeout_s=0.5)
     assert outcome is not None
     assert outcome.message == "it is not loaded within 0.5 s"
 
 
-def test_what_a_version_does_at_import_disturbs_no_other(tmp_path: Path, trial: LoadTrial) -> None:
+def test_what_a_version_does_at_import_disturbs_no_other(tmp_path: Path) -> None:
     folders = [write(tmp_path / str(number), f"{code}\n{SOUND}") for number, code in enumerate(HARMLESS)]
     for _ in range(2):
-        outcomes = trial.run([folder for folder in folders for _ in range(2)], timeout_s=60)
+        outcomes = try_loading([folder for folder in folders for _ in range(2)], timeout_s=60)
         assert [outcome for index, outcome in enumerate(outcomes) if index // 2 != 2] == [None] * 8
-    trial.close()
-    trial.close()

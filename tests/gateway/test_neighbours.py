@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import socketserver
 import threading
 from collections.abc import Callable
@@ -107,6 +108,24 @@ def test_a_deadline_that_is_too_short_for_the_model_takes_no_answer_from_another
     with ExitStack() as stack:
         replicas = [stack.enter_context(Model()) for _ in range(count)]
         asyncio.run(whole())
+
+
+def test_a_deadline_that_is_too_short_for_a_connection_takes_no_replica_from_another_objective() -> None:
+    async def whole(url: str) -> None:
+        async with Calls(url) as call:
+            for _ in range(5):
+                assert await call(BAD, 0.2) == "unavailable"
+            (replica,) = call.cluster.replica_health()
+            assert (replica["breaker"], replica["ejected_for"]) == ("closed", ["bad"])
+
+    # Nobody accepts: once its queue is full, the kernel lets further connections wait.
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        asyncio.run(whole(f"http://127.0.0.1:{listener.getsockname()[1]}"))
 
 
 def test_a_replica_that_answers_nobody_is_left_by_all_objectives() -> None:
@@ -250,8 +269,20 @@ def outcome(server: Callable[[], Any], request: InferenceRequest = CALM, **shard
 def test_an_answer_that_is_too_large_is_left_unread(script: list[Any]) -> None:
     failure, _ = outcome(lambda: Script(*script), max_answer_mb=1)
     assert isinstance(failure, InferenceError)
-    assert (failure.kind, failure.executed) == (FailureKind.ERROR, True)
+    assert (failure.kind, failure.executed) == (FailureKind.INVALID, True)
     assert "larger than 1,048,576 bytes" in failure.message
+
+
+def test_an_answer_that_is_too_large_is_asked_of_no_other_replica() -> None:
+    async def whole() -> str:
+        async with Calls(*(replica.url for replica in replicas), max_answer_mb=1) as call:
+            return await call(CALM, repeatable=True)
+
+    with ExitStack() as stack:
+        large = [head("application/json"), [chunk(b" " * 2**18)] * 9, Script.SILENCE]
+        replicas = [stack.enter_context(Script(*large)) for _ in range(3)]
+        assert asyncio.run(whole()) == "invalid"
+        assert sum(len(replica.received) for replica in replicas) == 1
 
 
 def test_an_answer_sends_the_gateway_nowhere() -> None:

@@ -11,10 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
-from typer.main import get_command
 
-from nlapi.cli import gateway as gateway_cli
 from nlapi.gateway.server import ServerTimeouts
 from tests.gateway.kit import Talk, document, gateway, write_models
 from tests.gateway.processes import NLAPI, ROOT, free_port, serve_process
@@ -130,19 +127,3 @@ def test_the_times_are_options_with_defaults_that_suit_proxies() -> None:
         (line,) = (line for line in text.splitlines() if f"--{option}" in line)
         assert f"[default: {default}" in line or f"[default: {default}" in text, line
     assert ServerTimeouts().keep_alive_s > 60
-
-
-def test_the_example_for_kubernetes_says_what_the_command_takes() -> None:
-    deployment, service = yaml.safe_load_all((ROOT / "examples/gateway/kubernetes.yaml").read_text(encoding="utf-8"))
-    pod = deployment["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    options = dict(text.removeprefix("--").split("=") for text in container["args"])
-    (command,) = (one for one in get_command(gateway_cli.app).commands.values() if one.name == "serve")  # type: ignore[attr-defined]
-    assert {f"--{name}" for name in options} <= {name for parameter in command.params for name in parameter.opts}
-    ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
-    assert (ports["https"], ports["probes"]) == (options["port"], options["probe-port"])
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[probe]["httpGet"]["path"] in PROBES
-    seconds = float(options["drain-delay"]) + float(options["drain-timeout"])
-    assert pod["terminationGracePeriodSeconds"] > seconds
-    assert service["spec"]["ports"][0]["port"] == int(options["port"])

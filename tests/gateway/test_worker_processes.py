@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.routing.model import Configuration
 from tests.gateway.gateway_app import gateway
-from tests.gateway.versions import configuration, publish, run, write, write_echo
+from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 
 STAGES = """
 import os, pathlib, sys
@@ -36,6 +37,23 @@ def predict(value):
             pass
     with (folder / "order").open("a") as file:
         file.write(f"{value}\\n")
+    return os.getpid()
+"""
+
+
+DESTRUCTIVE = """
+import ctypes, os, signal
+
+def predict(value):
+    if value == "exit":
+        os._exit(3)
+    if value == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    while value == "hold":
+        try:
+            ctypes.PyDLL(None).sleep(60)  # without giving the interpreter's lock away
+        except TimeoutError:
+            pass
     return os.getpid()
 """
 
@@ -75,6 +93,50 @@ def test_a_stage_that_ends_its_process_fails_its_own_call_only(tmp_path: Path) -
         assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "1")
         (tmp_path / "v1" / "go").touch()
         assert await busy
+
+    run(tmp_path, body)
+
+
+@pytest.mark.parametrize("deed", ["exit", "crash", "hold"])
+def test_the_gateway_serves_on_whatever_a_stage_does_to_its_process(tmp_path: Path, deed: str) -> None:
+    write(tmp_path / "v1", DESTRUCTIVE)
+    write_echo(tmp_path, "v2")
+    whole = configuration("v1", "v2", timeout_ms=300 if deed == "hold" else 20_000)
+    calm = replace(whole.objectives["greet"], name="calm", default=ref("v2"), timeout_ms=20_000)
+    with gateway(tmp_path, replace(whole, objectives={**whole.objectives, "calm": calm})) as served:
+        before = served.ask({"input": "live"}).body["output"]
+        with ThreadPoolExecutor() as pool:
+            failed = pool.submit(served.ask, {"input": deed})
+            answers = [served.ask({"input": 1}, client="neighbour", objective="calm").status]
+            while not failed.done():
+                answers.append(served.ask({"input": 1}, client="neighbour", objective="calm").status)
+        assert set(answers) == {200}
+        assert failed.result().status == (504 if deed == "hold" else 502)
+        answer = served.ask({"input": "live"})
+        while answer.status == 504:  # the process is killed a second after the deadline
+            answer = served.ask({"input": "live"})
+        assert answer.status == 200
+        assert answer.body["output"] != before
+
+
+def test_an_asynchronous_version_runs_several_calls_at_once_in_its_process(tmp_path: Path) -> None:
+    stages = """
+        import asyncio, os
+        arrived = []
+        both = asyncio.Event()
+        async def predict(value):
+            arrived.append(value)
+            if len(arrived) == 2:
+                both.set()
+            await both.wait()
+            return os.getpid()
+        """
+    write(tmp_path / "v1", stages)
+
+    async def body(engine: Engine) -> None:
+        await publish(engine, configuration("v1", timeout_ms=20_000))
+        first, second = await asyncio.gather(process_of(engine, 1), process_of(engine, 2))
+        assert first == second != os.getpid()
 
     run(tmp_path, body)
 
@@ -132,12 +194,13 @@ def test_a_version_that_ends_its_process_while_it_loads_publishes_nothing(tmp_pa
 
 
 @pytest.mark.parametrize(("mode", "is_own"), [("", True), ('[run]\nmode = "inline"\n', False)])
-def test_a_version_with_a_trained_part_runs_in_its_own_process_unless_it_says_otherwise(
-    tmp_path: Path, mode: str, is_own: bool
+@pytest.mark.parametrize("trained", ["", '[trained]\nfile = "model.json"\n'])
+def test_a_version_runs_in_its_own_process_unless_it_says_otherwise(
+    tmp_path: Path, trained: str, mode: str, is_own: bool
 ) -> None:
     model = '{"kind": "logistic", "weights": [1.0], "bias": 0.0}'
-    manifest = f'{mode}[trained]\nfile = "model.json"\n'
-    write(tmp_path / "v1", "import os\ndef postprocess(v):\n    return os.getpid()\n", manifest, {"model.json": model})
+    stages = "import os\ndef postprocess(v):\n    return os.getpid()\n"
+    write(tmp_path / "v1", stages, f"{mode}{trained}", {"model.json": model})
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", timeout_ms=20_000))

@@ -52,7 +52,8 @@ def test_what_fits_is_written_down_and_nothing_is_applied(source: Path, tmp_path
     assert ran.code == 0, ran.err
     assert "overlay.proposed.yaml: read it" in ran.err
     (request,) = server.requests
-    assert [one["operation"] for one in json.loads(request["messages"][0]["content"])][:2] == ["listBooks", "addBook"]
+    sent = json.loads(request["messages"][0]["content"][0]["text"])
+    assert [one["operation"] for one in sent][:2] == ["listBooks", "addBook"]
     text = (made / "overlay.proposed.yaml").read_text()
     assert text.startswith("# Proposed by Claude")
     actions = yaml.safe_load(text)["actions"]
@@ -120,5 +121,5 @@ def test_a_large_api_is_told_in_pieces(tmp_path: Path, claude: Any) -> None:
     second = {"groups": [{"label": "things", "about": "All.", "operations": ["get229"]}]}
     with claude(use("propose", first), use("propose", second)) as server:
         assert build(tmp_path / "big.json", tmp_path / "made").code == 0
-    assert "things" in server.requests[1]["messages"][0]["content"].partition("\n")[0]
+    assert "things" in server.requests[1]["messages"][0]["content"][0]["text"].partition("\n")[0]
     assert "/t229" in (tmp_path / "made" / "overlay.proposed.yaml").read_text()

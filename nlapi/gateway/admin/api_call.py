@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct, field
 
 from nlapi.gateway.access import Caller, Role, format_time, utc_now
 from nlapi.gateway.client_connection import AsgiConnection
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiCall:
+class ApiCall(Struct, frozen=True, kw_only=True):
     """A request whose values fit the description and whose caller is authorized."""
 
     gateway: Gateway
@@ -54,8 +54,7 @@ class ApiCall:
         return int(if_match.strip('"')) if if_match else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiResponse:
+class ApiResponse(Struct, frozen=True, kw_only=True):
     """The answer to an ApiCall; `body` is sent as JSON unless it is text or bytes."""
 
     body: Any

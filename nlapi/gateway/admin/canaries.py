@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from msgspec import structs
+
 from nlapi.gateway.admin import crud
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, etag_header
 from nlapi.gateway.codec import KINDS, Json
@@ -195,7 +197,7 @@ async def delete_canary(call: ApiCall) -> ApiResponse:
     if canary.moves:
         message = f"{canary.name} still moves a share"
         raise GatewayProblem(409, message, code="wrong_state", hint="roll it back or promote it")
-    return await crud.delete_object(KIND, replace(call, path={"canary": canary.name}))
+    return await crud.delete_object(KIND, structs.replace(call, path={"canary": canary.name}))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from nlapi.gateway.admin.api_call import (
     ApiCall,
@@ -19,7 +20,7 @@ from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problems import GatewayProblem, unknown_object, unprocessable
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import remove_entity, upsert_entity
-from nlapi.routing.model import Configuration, Rule, Shadow, Shard, Version, VersionRef
+from nlapi.routing.model import Configuration, Rule, Shadow, Shard, ShardProtocol, Version, VersionRef
 from nlapi.routing.references import target_versions
 
 LIST_OMITTED_FIELDS = frozenset(("input", "output", "context"))
@@ -62,7 +63,7 @@ def object_json(kind: Kind, item: Any, revision: int) -> Json:
 
 def runtime_status(call: ApiCall, item: Any) -> Json:
     """Return the runtime status of an object: a shard's replicas, or a shadow's copies."""
-    if isinstance(item, Shard) and item.endpoints:
+    if isinstance(item, Shard) and (item.endpoints or item.protocol is ShardProtocol.HOST):
         return {"replicas": call.gateway.engine.replicas().get(item.name, [])}
     if isinstance(item, Shadow):
         return {"status": _shadow_status(call, item)}

@@ -60,7 +60,8 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     connection = call.connection
     body_asks = isinstance(body["input"], dict) and body["input"].get("stream") is True
     # A client that reads both, as one made from the description does, gets what is the same for all versions.
-    accepts_events = accepts(call.accept, EVENT_STREAM) and not accepts(call.accept, "application/json")
+    accept = call.accept
+    accepts_events = bool(accept) and accepts(accept, EVENT_STREAM) and not accepts(accept, "application/json")
     request = InferenceRequest(
         input=body["input"],
         context=body.get("context", {}),
@@ -74,11 +75,11 @@ async def serve_objective(call: ApiCall) -> ApiResponse:
     if connection is not None:
         connection.wants_stream, connection.request_id = body_asks or accepts_events, request.request_id
     response = await gateway.engine.serve(name, request)
-    document = {
+    document: Json = {
         "output": response.output,
         "request_id": response.request_id,
-        "decision": encode_decision(response.decision),
-        "stages_ms": dict(response.stages),
+        "decision": response.decision_document,
+        "stages_ms": response.stages,
         "attempts": response.attempts,
         "fallback": response.fallback,
     }

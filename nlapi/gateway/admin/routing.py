@@ -51,7 +51,9 @@ async def resolve_objective(call: ApiCall) -> ApiResponse:
         }
     # The addresses of replicas are for operators: a client that goes there by itself passes by its limits.
     elif shard := current.configuration.shards.get(decision.shard):
-        body |= {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)}
+        is_hosted = shard.protocol is ShardProtocol.HOST
+        endpoints = gateway.engine.hosts.replicas(shard.name) if is_hosted else shard.endpoints
+        body |= {"protocol": str(shard.protocol), "endpoints": list(endpoints)}
     return ApiResponse(body=body)
 
 

@@ -37,8 +37,8 @@ async def list_tokens(call: ApiCall) -> ApiResponse:
 async def create_token(call: ApiCall) -> ApiResponse:
     """Create a token; the answer is the only place that has its secret."""
     body, audience = call.body, Audience(call.body["audience"])
-    foreign_field = "client" if audience is Audience.ADMIN else "role"
-    if foreign_field in body:
+    own_field = {Audience.ADMIN: "role", Audience.SERVE: "client"}.get(audience, "")
+    for foreign_field in {"role", "client"}.intersection(body) - {own_field}:
         message = f"a token of the {audience} audience has no {foreign_field}"
         raise unprocessable([Issue.error(f"body.{foreign_field}", message, rule="token")])
     role = Role(body["role"]) if "role" in body else None

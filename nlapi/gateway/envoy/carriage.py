@@ -64,6 +64,8 @@ class CarriedVersions:
             return f"{ref} runs in the gateway's own processes"
         if shard.protocol in LLM_PROTOCOLS:
             return f"{ref} is an LLM, whose key, tokens and streams the gateway looks after"
+        if shard.protocol not in (ShardProtocol.JSON, ShardProtocol.OPEN_INFERENCE):
+            return f"{ref} is on shard {shard.name}, whose servers the gateway knows"
         if self._objective.fallback is not None:
             return f"its fallback {self._objective.fallback} answers where a version fails"
         if version.form is InputForm.COLUMNS or declared_datatypes(version.input):

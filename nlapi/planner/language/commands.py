@@ -18,6 +18,12 @@ _US = words("language", "request_objects")
 _QUESTION_WORDS = stems("language", "question_words")
 
 
+def command_verb(sentence: Sentence) -> str:
+    """Return the stem of the first word behind the opening of a sentence; "" without one."""
+    start = opening_length(sentence.text)
+    return next((token.stem for token in sentence.tokens if token.start >= start and token.word), "")
+
+
 def only_reads(sentence: Sentence, operation: Operation) -> bool:
     """Return whether a sentence begins with a verb that reads, or has no verb that could command `operation`.
 
@@ -72,10 +78,44 @@ _VERBS_OF = {
 }
 _PHRASE = re.compile(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
 _PARTED = re.compile(
-    r"(?P<verb>turn|switch|shut|power|bring|take|call|roll)\s+(?P<what>(?:(?!\b(?:to|into)\b)[^,;.?])+?)\s+"
-    r"(?P<particle>on|off|down|up|back|offline|online)\b(?!\s+(?:the|a|an|my|our)\b)",
+    r"(?P<verb>turn|switch|shut|power|bring|take|call|roll|dial|ramp|scale|put|hand|pass)\s+"
+    r"(?P<what>(?:(?!\b(?:to|into)\b)[^,;.?])+?)\s+"
+    r"(?P<particle>on hold|on ice|on|off|down|up|back|out|over|offline|online|live)\b(?!\s+(?:the|a|an|my|our)\b)",
     re.IGNORECASE,
 )
+# Another amount: bring X down to 5.
+_TO_LEVEL = re.compile(
+    r"(?:bring|take|get|put|move|push|pull|turn|crank|go|drop|cut|bump|nudge|step|ramp|scale|dial)\s+"
+    r"(?P<what>[^,;.?]+?)\s+(?P<way>up|down|back)\s+to\s+(?=[$€£]?\d)",
+    re.IGNORECASE,
+)
+# Let X go on: the command is at the end.
+_LET = re.compile(
+    r"let (?P<what>(?!me\b|us\b|it\b|there\b)[^,;.?]+?) (?P<verb>[a-z]+(?: (?:on|off|up|down|going))?)\W*$",
+    re.IGNORECASE,
+)
+# Let 5 % of X go to Y.
+_LET_GO = re.compile(r"let (?P<what>[^,;.?]+?) (?:go|flow|move) to (?=\S)", re.IGNORECASE)
+# X needs to stop, X needs 20 of them.
+_NEEDS = re.compile(
+    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether|so|it|there)\b)[^?,;.]{1,60}?)\s+"
+    r"(?:(?:needs?|has|have|ought) to|must)\s+(?P<verb>[a-z]+)\W*$",
+    re.IGNORECASE,
+)
+_NEEDS_AMOUNT = re.compile(
+    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|it|there)\b)[^?,;.]{1,60}?) (?:needs|gets) (?=[$€£]?\d)", re.IGNORECASE
+)
+# A limit that is stated: no more than 4 calls for X, X may only use 5 a day.
+_AT_MOST = re.compile(r"(?:(?:no|not) more than|at most|a maximum of|max(?:imum)?\.?) (?=[$€£]?\d)", re.IGNORECASE)
+_MAY_ONLY = re.compile(
+    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether|so)\b)[^?,;.]{1,60}?)\s+"
+    r"(?:may|can|must|should|shall|is allowed to)\s+"
+    r"(?:only \w+(?: up to| at most)?|\w+ (?:at most|up to|no more than|only)|not (?:exceed|\w+ more than)) "
+    r"(?P<how>[$€£]?\d[^?]*)$",
+    re.IGNORECASE,
+)
+_ARTICLE = re.compile(r"^(?:the|our|my)\s+", re.IGNORECASE)
+_NOW_BELONGS = re.compile(r"^\W*(?P<what>[^?,;.]{1,60}?) now belongs to (?P<how>[^?,;.]+)\W*$", re.IGNORECASE)
 _SHOULD = re.compile(
     r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether)\b)[^?,;.]{3,80}?)\s+"
     r"(?:should|must|has to|needs to|ought to)\s+(?:be|read|say|become)\s+(?:set\s+to\s+)?(?P<how>[^?]+)$",
@@ -112,11 +152,12 @@ def normalize_command(
     should = _SHOULD.match(question)
     if should is not None and stem(should["what"].split()[0].lower()) not in VERBS:
         return f"set {should['what']} to {should['how']}"
+    question = _stated_as_command(question, commanded, knows)
     start = opening_length(question)
     if (make := _MAKE.match(question, start)) is not None:
         question = f"{question[:start]}set {make['what']} to {make['how']}"
     if (parted := _PARTED.match(question, start)) is not None:
-        together = f"{parted['verb']} {parted['particle']}".lower()
+        together = " ".join(f"{parted['verb']} {parted['particle']}".lower().split())
         if together in _VERBS_OF:
             question = f"{question[:start]}{together} {parted['what']}{question[parted.end() :]}"
     match = _PHRASE.match(question, start)
@@ -131,3 +172,33 @@ def normalize_command(
         return question
     verb = next((verb for verb in verbs if stem(verb) in api_verbs), verbs[0] if deletes else phrase)
     return f"{question[:start]}{verb}{question[match.end() :]}"
+
+
+def _stated_as_command(question: str, commanded: Callable[[], Collection[str]], knows: Callable[[str], bool]) -> str:
+    """Return a sentence that states what shall be so as the command that makes it so; any other as it is.
+
+    `let X go on` is `go on X`, `X may only use 5 a day` is `limit X to 5 a day`, `X now belongs to Y` sets its owner,
+    `X needs to stop` is `stop X`, `bring X down to 5` is `lower X to 5`.
+    """
+    start = opening_length(question)
+    if (let := _LET.match(question, start)) is not None:
+        verb = let["verb"].lower()
+        if verb in _VERBS_OF or stem(verb) in commanded():
+            return f"{question[:start]}{verb} {let['what']}"
+    if (limit := _AT_MOST.match(question, start)) is not None and stem("limit") in commanded():
+        return f"{question[:start]}limit to {question[limit.end() :]}"
+    if (may := _MAY_ONLY.match(question)) is not None and stem("limit") in commanded():
+        return f"limit {may['what']} to {may['how']}"
+    if (belongs := _NOW_BELONGS.match(question)) is not None and knows(stem("owner")):
+        return f"set the owner of {belongs['what']} to {_ARTICLE.sub('', belongs['how'])}"
+    if (let := _LET_GO.match(question, start)) is not None and stem("send") in commanded():
+        return f"{question[:start]}send {let['what']} to {question[let.end() :]}"
+    if (needs := _NEEDS.match(question)) is not None and stem(needs["verb"].lower()) in commanded():
+        return f"{needs['verb']} {needs['what']}"
+    if (needs := _NEEDS_AMOUNT.match(question)) is not None and stem("give") in commanded():
+        return f"give {needs['what']} {question[needs.end() :]}"
+    if (level := _TO_LEVEL.match(question, start)) is not None:
+        verbs = ("increase", "raise") if level["way"].lower() == "up" else ("decrease", "lower", "reduce")
+        if verb := next((verb for verb in verbs if stem(verb) in commanded()), ""):
+            return f"{question[:start]}{verb} {level['what']} to {question[level.end() :]}"
+    return question

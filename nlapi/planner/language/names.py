@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from nlapi.planner.language.ordinals import ORDINALS
 from nlapi.planner.language.text import MentionKind, Sentence, Token
-from nlapi.planner.language.words import words
+from nlapi.planner.language.words import table, words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.tools.word_similarity import has_vector
 
@@ -19,6 +19,10 @@ _DEFINITE = words("language", "definite")
 _ARTICLES = _DEFINITE | {"a", "an"}
 NO_NAMES = words("language", "no_names")
 _COMPOUND_PARTS = words("language", "compound_parts")
+_SHORT_NOUNS = table("language", "short_nouns")
+_SHORT_NOUN = re.compile(rf"\b(?P<short>{'|'.join(_SHORT_NOUNS)})\.?\s+(?=#?\d)", re.IGNORECASE)
+# Verbs before a gerund.
+_ASPECTS = words("language", "aspects")
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 
@@ -54,10 +58,17 @@ def names_behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[Plain
     for at in range(len(noun), len(stems)):
         if not noun or stems[at - len(noun) : at] != tuple(noun) or not _can_be_name(sentence, at):
             continue
+        if _is_gerund(sentence, at - 1):
+            continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
             before = tokens[at - len(noun) - 1] if at > len(noun) else None
             led = before is not None and (before.lower in _DEFINITE or at - len(noun) == 1)
             yield PlainName(at=at, is_certain=led or is_slug(tokens[at].lower))
+
+
+def _is_gerund(sentence: Sentence, at: int) -> bool:
+    """Return whether a token is a verb behind the command to end or begin what it says: stop [shadowing] search."""
+    return at > 0 and sentence.tokens[at].lower.endswith("ing") and sentence.tokens[at - 1].lower in _ASPECTS
 
 
 def names_behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
@@ -127,6 +138,16 @@ def _occupied(sentence: Sentence) -> frozenset[int]:
         or (mention.kind is MentionKind.NAME)
     )
     return frozenset(at for mention in mentions for at in range(mention.first, mention.last))
+
+
+def with_whole_nouns(text: str, is_api_word: Callable[[str], bool]) -> str:
+    """Return a sentence with the nouns before numbers that are cut short written out: revision 9 for rev 9."""
+
+    def write_out(match: re.Match[str]) -> str:
+        noun = _SHORT_NOUNS[match["short"].lower()]
+        return f"{noun} " if is_api_word(stem(noun)) else match.group()
+
+    return _SHORT_NOUN.sub(write_out, text)
 
 
 def with_nouns_of_slugs(text: str, nouns: Collection[tuple[str, ...]]) -> str:

@@ -33,8 +33,8 @@ _COMPASS = re.compile(r"\s?°?\s?([NSEW])\b")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
 # Half of the traffic is 50 per cent of it.
-_PARTS = {"half": 50, "a quarter": 25, "three quarters": 75}
-_PART = re.compile(r"\b(?:half|(?:a|three) quarters?)(?=\s+of\b)", re.IGNORECASE)
+_PARTS = {"half": 50, "a quarter": 25, "three quarters": 75, "a fifth": 20, "a tenth": 10}
+_PART = re.compile(r"\b(?:half|(?:a|three) quarters?|a (?:fif|ten)th)(?=\s+of\b)", re.IGNORECASE)
 # Half an hour: the word behind is the unit.
 _HALF = re.compile(r"\bhalf(?: an?)?(?=[\s-]+(?:hour|minute|day)\b)", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(

@@ -80,6 +80,8 @@ _LABELS = words("language", "labels")
 _BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
 # One minute or hour; days and weeks are dates.
 _ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
+# All of a thing with a name is 100 per cent of it.
+_ALL_OF = re.compile(r"\b(?P<all>all)\s+of\s+(?:the\s+)?$", re.IGNORECASE)
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
 _AFTER_NAME = words("language", "after_title")
 _BREAKS = words("language", "phrase_breaks")
@@ -121,6 +123,7 @@ class _MentionFinder:
 
     def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date, names: Collection[str] = ()) -> None:
         self.text, self.tokens, self.today, self.names = text, tokens, today, names
+        self._lower_names = frozenset(name.lower() for name in names)
         self.mentions: list[ValueMention] = []
         self._claimed = bytearray(len(text) + 1)
 
@@ -169,11 +172,21 @@ class _MentionFinder:
             parts = [part for part in re.split(r"[\W_]+", name) if part]
             pattern = r"[\s_-]".join(map(re.escape, parts))
             for match in re.finditer(rf"(?<![\w.-]){pattern}(?![\w-])", self.text, re.IGNORECASE):
+                if self._is_in_path(match):
+                    continue
                 # The canary ranker-v8 may be meant by `ranker v8`, and so may the version v8 of the model ranker.
                 take = match.group().lower() == name.lower()
                 self._add(
                     MentionKind.LITERAL, match.start(), match.end(), take=take, form="name", text=name, value=name
                 )
+                if (whole := _ALL_OF.search(self.text[: match.start()])) is not None:
+                    self._add(MentionKind.NUMBER, whole.start(), whole.end("all"), value=100, form="percent")
+
+    def _is_in_path(self, match: re.Match[str]) -> bool:
+        """Return whether a name is a part of a path with other parts as well: v7 of ./models/v7, not of ranker/v7."""
+        start = self.text.rfind(" ", 0, match.start()) + 1
+        token = self.text[start:].split(" ", 1)[0].rstrip(".,;:?!")
+        return "/" in token and not all(part.lower() in self._lower_names for part in token.split("/"))
 
     def _literals(self) -> None:
         days = [(mention.start, mention.end) for mention in find_dates(self.text, self.today)]

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.commands import only_reads
+from nlapi.planner.language.commands import command_verb, only_reads
 from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.features import AssignedOperation, FeatureRow, QuestionTerms, feature_rows, question_terms
+from nlapi.planner.operations.purposes import is_hypothetical
 from nlapi.planner.operations.ranking import chances, scores
 from nlapi.planner.slots.assignment import Assignment, assign_slots
 from nlapi.planner.slots.context import SlotContext
@@ -106,8 +107,9 @@ def _search(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operatio
     matches = index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
     scores = dict(matches)
     # Without the names in it a sentence may have no word of the operation that it is about: how is tone-test set up.
-    item_reads = (operation for operation in catalogue.item_reads if operation not in scores)
-    return [*matches, *((operation, 0.0) for operation in item_reads)]
+    supposed = catalogue.simulations if is_hypothetical(sentence.text) else ()
+    further = dict.fromkeys((*catalogue.item_reads, *catalogue.named_changes(command_verb(sentence)), *supposed))
+    return [*matches, *((operation, 0.0) for operation in further if operation not in scores)]
 
 
 def _assign_operation(

@@ -9,15 +9,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.operations.features import OperationProfile, operation_profile
+from nlapi.planner.operations.purposes import simulates
 from nlapi.planner.slots.entities import OPAQUE, location_of, takes_id, takes_name
 from nlapi.planner.slots.live_names import LiveNames
 from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
 from nlapi.resources.collection_index import collection_index
 from nlapi.resources.id_sources import IdSource, id_sources
-from nlapi.resources.naming import STOPWORDS, VERBS, split_words, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, split_words, stem
 from nlapi.resources.nouns import is_single, singular_noun
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 # Operations that a question may be about, as in candidates.CONSIDERED.
 MAX_LIKELY = 12
+_BEFORE_NAME = r"\b(?:of|for|on|in|to|from|does|do|did|is|give|let|owns|changed|touched) (?:the )?"
+_BEHIND_NAME = (
+    r"\b(?=\W*$|[,;:?!]|(?:'s)?\s+(?:of|for|on|in|to|from|at|by|with|since|over|during|between|before|after|and|today|yesterday"
+    r"|this|last|right|now|get|gets|use|uses|used|have|has|had|is|was|be|do|serve|\d)\b)"
+)
 # The description of an operation that the server does not have yet.
 _UNIMPLEMENTED = re.compile(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
 
@@ -111,28 +117,44 @@ class Catalogue:
 
     @property
     def item_reads(self) -> tuple[Operation, ...]:
-        """The reads of single items that the API has a name of, of those in the sentence."""
+        """The reads of single items, and of what belongs to them, that the API has a name of in the sentence."""
         if not self._names.all:
             return ()
         if self._item_reads is None:
-            reads = (entry for entry in self.operations if entry.method == "GET" and is_single(entry))
+            reads = (entry for entry in self.operations if "{" in entry.path and entry.effect is Effect.READ)
             tools = (tool for tool in map(self.tool, reads) if tool is not None)
             self._item_reads = tuple(tool.operation for tool in tools if self._has_item_name(tool))
         return self._item_reads
+
+    @cached_property
+    def simulations(self) -> tuple[Operation, ...]:
+        """The operations that tell what a change would do."""
+        return tuple(filter(simulates, self.operations))
+
+    def named_changes(self, verb: str) -> tuple[Operation, ...]:
+        """Return the changes that a verb commands and that take a name of those in the sentence; () without names."""
+        if not self._names.all:
+            return ()
+        changes = (entry for entry in self.operations if self.index.is_change(entry) and verb in operation_verbs(entry))
+        tools = (tool for tool in map(self.tool, changes) if tool is not None)
+        return tuple(tool.operation for tool in tools if any(slot.names for slot in self.slots(tool)))
 
     def _has_item_name(self, tool: Tool) -> bool:
         path = [slot for slot in self.slots(tool) if slot.location == "path"]
         return bool(path) and all(slot.names for slot in path)
 
     def names_in(self, text: str) -> frozenset[str]:
-        """Return the names of the APIs that a text has, without those that are nothing but words of the description."""
+        """Return the names of the APIs that a text has. One that is also a word of the description needs its place."""
         words = set(split_words(text))
         return frozenset(
             name
             for name in self._names.all
             if (parts := set(split_words(name))) <= words
-            and (len(parts) > 1 or not (name in STOPWORDS or stem(name) in VERBS or self.index.is_entity(stem(name))))
+            and (len(parts) > 1 or not self._is_plain_word(name) or _has_place_of_name(name, text))
         )
+
+    def _is_plain_word(self, name: str) -> bool:
+        return name in STOPWORDS or stem(name) in VERBS or self.index.is_entity(stem(name))
 
     def hidden_tool(self, spec: Spec, id: str) -> Tool | None:
         """Return the Tool of any operation of one of the APIs, hidden ones too; None where there is none."""
@@ -219,6 +241,16 @@ class Catalogue:
     def spec(self, source: str) -> Spec | None:
         """Return the API whose description came from `source`; None where there is none."""
         return next((spec for spec in self.specs if spec.source == source), None)
+
+
+def _has_place_of_name(name: str, text: str) -> bool:
+    """Return whether a name that is a plain word stands where no verb and no kind of item does: the rules of [search].
+
+    Nothing but a preposition, a mark or the end may follow it.
+    """
+    if name in STOPWORDS or singular(name) != name:
+        return False
+    return re.search(rf"{_BEFORE_NAME}{re.escape(name)}{_BEHIND_NAME}", text, re.IGNORECASE) is not None
 
 
 def _visible_catalogue(spec: Spec) -> Catalogue:

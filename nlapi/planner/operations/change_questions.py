@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import RENAMES, operation_noun_stems
-from nlapi.planner.slots.features import NAMELIKE
+from nlapi.planner.slots.features import MONEYLIKE, NAMELIKE
 from nlapi.planner.slots.overrides import naming_slot
 from nlapi.planner.slots.slot import Slot
-from nlapi.resources.naming import METHODS, Intent, singular, split_words, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, split_words, stem
 
 _OPTIONAL = re.compile(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
 )
+_MONEY = frozenset(map(stem, ("dollar", "euro", "usd", "eur", "currency", "cents", "micros")))
 _NEW = frozenset(map(stem, ("new", "body")))
 _VALUE = (stem("value"),)
 
@@ -43,8 +44,45 @@ def missing_values(best: OperationCandidate, known_values: Mapping[str, object])
     fields = [slot for slot in best.context.slots if slot.location == "body" and len(slot.path) == 1 and slot.words]
     if not RENAMES.isdisjoint(stems):
         return tuple(slot for slot in fields if set(slot.words) <= NAMELIKE | _NEW)[:1]
-    mentioned = [slot for slot in fields if (stems - set(operation_noun_stems(best.operation))).issuperset(slot.words)]
+    free = stems - set(operation_noun_stems(best.operation))
+    mentioned = [slot for slot in fields if free.issuperset(slot.words)] or _nearest_field(best, fields)
     return tuple(mentioned or (slot for slot in fields if slot.words == _VALUE))
+
+
+def _nearest_field(best: OperationCandidate, fields: Sequence[Slot]) -> list[Slot]:
+    """Return the field that most words of the sentence describe which are in no value: the daily budget of X.
+
+    The words are those of its name without the unit, or of its description.
+    """
+    sentence, options = best.context.sentence, best.assignment.candidates
+    spoken = {
+        token.stem
+        for token in sentence.tokens
+        if token.word
+        and token.lower not in STOPWORDS
+        and token.stem not in VERBS
+        and not any(option.start <= token.start < option.end for option in options)
+    } - set(operation_noun_stems(best.operation))
+    if not spoken:
+        return []
+    described = [slot for slot in fields if spoken <= {*slot.words, *slot.prose}]
+    # Of two fields that are described so, the name of one says more of it, or its description speaks of little else.
+    # A budget is of money where nothing else is said.
+    is_money = not spoken.isdisjoint(MONEYLIKE)
+
+    def rank(slot: Slot) -> tuple[int, bool, int]:
+        said = len(spoken.intersection(slot.words))
+        return -said, is_money and _MONEY.isdisjoint({*slot.words, *slot.prose}), len(slot.prose - spoken)
+
+    return sorted(described, key=rank)[:1]
+
+
+def lacks_every_value(best: OperationCandidate, known_values: Mapping[str, object]) -> bool:
+    """Return whether a change has a body that may not be empty, and no value for it."""
+    assigned = _assigned_slots(best, known_values)
+    rules = best.tool.body_rules
+    is_refused = best.operation.body is not None and best.operation.body.required and bool(rules.get("minProperties"))
+    return is_refused and best.tool.effect is not Effect.READ and all(slot.location != "body" for slot in assigned)
 
 
 def lacks_new_value(best: OperationCandidate) -> bool:

@@ -41,6 +41,13 @@ def several_requests_plan(operation_ids: Sequence[str], candidates: Sequence[Ope
     return empty_plan(text, candidates, 0.05)
 
 
+def valueless_plan(best: OperationCandidate, rivals: Sequence[OperationCandidate]) -> Plan:
+    """Return the plan of an update of which the sentence does not say what it sets."""
+    fields = [name for name, place in best.tool.places.items() if place[0] == "body"]
+    text = f"{best.operation.id} needs a value, and the sentence does not say what is set: {', '.join(fields[:8])}"
+    return empty_plan(text, rivals, 0.05)
+
+
 def unmatched_plan(catalogue: Catalogue, candidates: Sequence[OperationCandidate], language: str) -> Plan:
     """Return the plan of a sentence that is not about the API, or not legible, with examples of what the API does."""
     title = ", ".join(spec.title for spec in catalogue.specs)

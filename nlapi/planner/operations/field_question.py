@@ -89,6 +89,10 @@ def _reads_with_field(catalogue: Catalogue, words: tuple[str, ...]) -> Iterator[
             yield operation, 2
 
 
+def _has_other_names(sentence: Sentence, name: ValueMention) -> bool:
+    return any(mention.kind is MentionKind.NAME and mention is not name for mention in sentence.mentions)
+
+
 def _read_item(
     operation: Operation,
     sentence: Sentence,
@@ -104,7 +108,10 @@ def _read_item(
     slot = next((slot for slot in candidate.context.slots if is_subject(operation, slot)), None)
     if operation.path.rstrip("/").endswith("}"):
         listing = candidate.context.list_operations.get(slot) if slot is not None else None
+        # The other names in the sentence ask for more than a field: the version of search for a Spanish user.
+        is_known = slot is not None and name.text in slot.own_names and not _has_other_names(sentence, name)
         value = PendingLookup(name=name.text, list_operation=listing.id) if listing is not None else None
+        value = name.text if is_known else value
     else:
         slot = next((slot for slot in candidate.context.slots if slot.required and QUERYLIKE & set(slot.words)), None)
     if slot is None or value is None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from nlapi.changes.lexicon import is_verb, leading_verbs, parse_command
+from nlapi.changes.lexicon import are_opposites, is_verb, leading_verbs, parse_command
 from nlapi.changes.operation_checks import commands_deletion
 from nlapi.changes.sentences import opening_length
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.language.commands import is_imperative, operation_verbs
+from nlapi.planner.language.commands import command_verb, is_imperative, operation_verbs
 from nlapi.planner.language.ordinals import LAST_ORDINAL, ORDINALS
 from nlapi.planner.language.question_intent import IntentKind, read_intent
 from nlapi.planner.language.text import Sentence
@@ -19,10 +19,11 @@ from nlapi.planner.language.words import stems
 from nlapi.planner.operations.candidates import OperationCandidate, build_candidate, rank_candidates
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import with_lookups
+from nlapi.planner.operations.purposes import asks_why, explains, is_hypothetical, simulates
 from nlapi.planner.slots.entities import is_subject, operation_noun_stems
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.planner.slots.slot import Slot, SlotCandidate
-from nlapi.resources.naming import VERBS, Intent, name_words, singular
+from nlapi.resources.naming import VERBS, Intent, name_words, singular, stem
 
 # The index score from which a part of a sentence names an operation by itself; an operation that the user has chosen
 # has it too.
@@ -37,8 +38,11 @@ _WHO_AM_I = re.compile(
 _IS_UP = re.compile(
     r"^\W*(?:is|are) (?:(?:(?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|instance)|it)"
     r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
+    r"|(?:everything|all|things)(?: (?:still|currently|now))? (?:ok|okay|fine|good|well|all ?right|in order)"
     r"|\w+(?: (?:still|currently|now))? (?:healthy|alive|up|online|reachable|responding))"
-    r"(?: and running)?(?: right now| now)?\W*$",
+    r"(?: and running)?(?: (?:with|on|in|at) (?:the |this |our |my )?\w+)?"
+    r"(?: to (?:serve|take|accept|receive|handle) (?:\w+ )?(?:traffic|requests?|calls?|load))?"
+    r"(?: right now| now)?\W*$",
     re.IGNORECASE,
 )
 # Last segments of the paths of health checks, the most specific first.
@@ -54,6 +58,9 @@ _AWAY = re.compile(r"\b(?:out of|off|away)\b", re.IGNORECASE)
 _STATE_SLOTS = stems("operations", "state_slots")
 # The probability of a state that is read from the verb.
 _STATE_PROBABILITY = 0.9
+# How much less likely an operation may be that takes all names of the sentence: of who owns checkout-fraud the list
+# has a score of 4.7, and the read of the objective one of 1.3.
+_NAMES_MARGIN = 4.0
 # Letters of a verb that the name of a state begins with: paus of PAUSED.
 _MIN_VERB = 4
 
@@ -102,7 +109,61 @@ def choose_operation(
 ) -> tuple[OperationCandidate, list[OperationCandidate]]:
     """Return the candidate to plan and its rivals."""
     allowed = _without_reads(_without_changes(candidates, sentence, catalogue), sentence, catalogue)
+    allowed = _with_purpose(_with_all_names(_without_opposite(allowed, sentence), catalogue), sentence)
     return rerank(allowed[0], allowed[1:], catalogue, known_values)
+
+
+def _without_opposite(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
+    """Return the candidates without a first one that undoes the command, where another one is what it says."""
+    command, leading = command_verb(sentence), leading_verbs(candidates[0].operation)
+    if command in leading or not any(are_opposites(command, verb) for verb in leading):
+        return candidates
+    if any(command in leading_verbs(candidate.operation) for candidate in candidates[1:]):
+        return candidates[1:]
+    return candidates
+
+
+def _with_purpose(candidates: Sequence[OperationCandidate], sentence: Sentence) -> Sequence[OperationCandidate]:
+    """Return the operations first that are made for a kind of question: what would be if, and why.
+
+    Only those that take a value of the sentence, and lack none.
+    """
+    if is_hypothetical(sentence.text):
+        serves = simulates
+    elif asks_why(sentence.text):
+        serves = explains
+    else:
+        return candidates
+    first = [
+        candidate
+        for candidate in candidates
+        if candidate.assignment.candidates and not candidate.assignment.missing and serves(candidate.operation)
+    ]
+    return [*first, *(candidate for candidate in candidates if candidate not in first)] if first else candidates
+
+
+def _with_all_names(candidates: Sequence[OperationCandidate], catalogue: Catalogue) -> Sequence[OperationCandidate]:
+    """Return the candidates with one first that takes all names of the API in the sentence, where the first does not:
+    who owns [delivery-eta] is no list of all.
+
+    It is as much a read or a change, lacks nothing, and is not much less likely.
+    """
+    best = candidates[0]
+    if not _leaves_names(best):
+        return candidates
+    is_change = catalogue.index.is_change(best.operation)
+    for rival in candidates[1:]:
+        if rival.score < best.score - _NAMES_MARGIN:
+            break
+        is_same_kind = catalogue.index.is_change(rival.operation) is is_change and not rival.is_uncommanded
+        is_complete = set(rival.assignment.unused) < set(best.assignment.unused) and not _leaves_names(rival)
+        if is_same_kind and not rival.assignment.missing and is_complete:
+            return [rival, *(candidate for candidate in candidates if candidate is not rival)]
+    return candidates
+
+
+def _leaves_names(candidate: OperationCandidate) -> bool:
+    return any(mention.form == "name" for mention in candidate.assignment.unused)
 
 
 def _without_changes(
@@ -181,17 +242,21 @@ def _list_to_compare(
 
 
 def _lists_above(best: OperationCandidate, catalogue: Catalogue) -> list[Operation]:
-    """Return the list at the path above an item: /canaries of /canaries/{canary}."""
-    above = best.operation.route.rstrip("/").rpartition("/")[0]
+    """Return the list at the path above an item: /canaries of /canaries/{canary} and of /canaries/{canary}/status."""
+    above = best.operation.route.rpartition("/{")[0]
     operations = catalogue.operations_of(best.operation.spec)
     return [entry for entry in operations if entry.method == "GET" and entry.route.rstrip("/") == above]
 
 
 def _names_all(best: OperationCandidate) -> bool:
-    """Return whether a sentence has the noun of an operation in the plural behind `all`: status of all canaries."""
+    """Return whether a sentence has the noun of an operation in the plural behind `all`, or behind its first word where
+    that asks: status of all canaries, what objectives do we serve.
+    """
     tokens, noun = best.context.sentence.tokens, best.context.noun[-1:]
     return any(
-        first.lower == "all" and (second.stem,) == noun and singular(second.lower) != second.lower
+        (first.lower == "all" or (first is tokens[0] and first.lower in ("what", "which")))
+        and (second.stem,) == noun
+        and singular(second.lower) != second.lower
         for first, second in pairwise(token for token in tokens if token.lower not in ("the", "our", "my"))
     )
 
@@ -291,12 +356,17 @@ def _caller_or_health(sentence: Sentence, catalogue: Catalogue) -> Operation | N
     """Return the read that answers `who am I` or `is the server up`; None for other sentences, or without a read."""
     if is_about_caller(sentence.text):
         return next((read for read in map(catalogue.caller, catalogue.specs) if read is not None), None)
-    return _health_check(catalogue.operations) if is_about_health(sentence.text) else None
+    return _health_check(catalogue.operations, sentence) if is_about_health(sentence.text) else None
 
 
-def _health_check(operations: Sequence[Operation]) -> Operation | None:
-    """Return the operation that tells whether the server is up; None where there is none."""
+def _asks_ready(sentence: Sentence) -> bool:
+    return stem("ready") in sentence.stem_set
+
+
+def _health_check(operations: Sequence[Operation], sentence: Sentence) -> Operation | None:
+    """Return the operation that tells whether the server is up, or ready where that is asked; None without one."""
     reads = [read for read in operations if read.method == "GET" and "{" not in read.path]
     by_end = {"".join(name_words(read.path.rstrip("/").rpartition("/")[2])): read for read in reversed(reads)}
-    checks = (by_end[word] for word in _HEALTH if word in by_end)
+    ends = sorted(_HEALTH, key=lambda word: not word.startswith("read")) if _asks_ready(sentence) else _HEALTH
+    checks = (by_end[word] for word in ends if word in by_end)
     return next((check for check in checks if not any(entry.required for entry in check.parameters)), None)

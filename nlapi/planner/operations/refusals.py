@@ -14,8 +14,15 @@ from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.fallbacks import ALTERNATIVES, NEEDS_CLAUDE, candidate_call, unsupported_plan
 from nlapi.planner.operations.operation_choice import CLEAR_SCORE, is_about_caller, is_about_health
+from nlapi.planner.operations.purposes import is_hypothetical, simulates
 from nlapi.planner.operations.sentence_coverage import explains_all_words, explains_plainly
-from nlapi.planner.operations.vetoes import asks_about_change, commands_change, is_prohibition, refusal_reason
+from nlapi.planner.operations.vetoes import (
+    asks_about_change,
+    commands_change,
+    is_prohibition,
+    refusal_reason,
+    supposes_deletion,
+)
 from nlapi.planner.slots.preset_values import pending_lookup
 from nlapi.resources.naming import VERBS, Intent, stem
 from nlapi.tools.plan import Plan
@@ -57,6 +64,8 @@ def prohibition(best: OperationCandidate) -> str:
     sentence = best.context.sentence
     if is_prohibition(sentence) and (best.tool.effect is not Effect.READ or commands_change(sentence)):
         return "the sentence forbids what it names"
+    if is_hypothetical(sentence.text) and simulates(best.operation):
+        return "the sentence supposes a deletion" if supposes_deletion(sentence) else ""
     return "the sentence asks about a change rather than for it" if asks_about_change(sentence) else ""
 
 

@@ -12,7 +12,7 @@ from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import POSITION_WORDS, PendingLookup, takes_id
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
-from nlapi.resources.naming import VERBS, singular, split_words, stem
+from nlapi.resources.naming import VERBS, Intent, singular, split_words, stem
 
 _FORBIDDEN = re.compile(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"
@@ -52,6 +52,8 @@ _AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
 _WHOLES = frozenset("from to of in for on across with".split())
 _PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
+# Verbs by which a clause with a subject goes on.
+_FINITE = frozenset("is are was were has have had looks look seems seem does do did went goes keeps".split())
 _AND = frozenset((",", "and", "or", "&", "+", "plus"))
 # Words that join the ends of a range: loans 4 to 7.
 _UP_TO = frozenset(("through", "to", "-", "–"))
@@ -109,6 +111,11 @@ def commands_change(sentence: Sentence) -> bool:
 def asks_about_change(sentence: Sentence) -> bool:
     """Return whether a sentence asks what a change would do, or whether to make it."""
     return _SUPPOSES.search(_without_values(sentence)) is not None and commands_change(sentence)
+
+
+def supposes_deletion(sentence: Sentence) -> bool:
+    """Return whether a sentence has a verb that takes something away, in any of its forms: if I deleted v1."""
+    return any(VERBS.get(token.stem) is Intent.DELETE for token in sentence.tokens)
 
 
 def unexpressed_negations(candidate: OperationCandidate) -> Iterator[str]:
@@ -265,7 +272,7 @@ def _more_values(candidate: OperationCandidate, nouns: set[str]) -> Iterator[str
         words = set(sentence.stems[span.first : span.last])
         if span.kind is MentionKind.NAME and words <= candidate.context.operation_stems:
             continue
-        joined = before is not None and _joins(sentence, span.first - 1)
+        joined = before is not None and _joins(sentence, span.first - 1) and not _is_remark(sentence, span)
         if before is not None and before.stem in nouns and ids:
             yield span.text
         elif joined and any(_ends_at(option, sentence, span.first - 1) for option in options):
@@ -274,6 +281,12 @@ def _more_values(candidate: OperationCandidate, nouns: set[str]) -> Iterator[str
             _starts_at(option, sentence, span.last + 1) and _is_same_kind(option, span) for option in options
         ):
             yield f"{span.text} {sentence.tokens[span.last].text}"
+
+
+def _is_remark(sentence: Sentence, span: ValueMention) -> bool:
+    """Return whether a value behind a comma begins a clause of its own: kill the canary, [p99] is up."""
+    following = sentence.tokens[span.last].lower if span.last < len(sentence.tokens) else ""
+    return sentence.tokens[span.first - 1].text == "," and following in _FINITE
 
 
 def _joins(sentence: Sentence, at: int) -> bool:

@@ -45,7 +45,8 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
         if (slot.location == "header" and not _is_named_header(context, slot)) or is_encoded(slot):
             continue
         if slot.family is Family.CHOICE:
-            yield from choice_candidates(context, slot, choice_names(context.sentence, slot))
+            choices = choice_candidates(context, slot, choice_names(context.sentence, slot))
+            yield from (candidate for candidate in choices if not _is_in_live_name(context, candidate))
         elif slot.family is Family.BOOLEAN:
             yield from flag_candidates(context, slot)
         else:
@@ -62,13 +63,19 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
 
 
 def _splits_name(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a value is a piece of a longer name: `Sale`, which an example has too, of `Summer Sale`."""
+    """Return whether a value is a piece of a longer name or path: `Sale`, which is an example too, of `Summer Sale`."""
     return any(
-        mention.kind is MentionKind.NAME
+        (mention.kind is MentionKind.NAME or mention.form in ("path", "url", "name"))
         and mention.start <= candidate.start < candidate.end <= mention.end
         and candidate.end - candidate.start < mention.end - mention.start
         for mention in context.sentence.mentions
     )
+
+
+def _is_in_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a choice is a piece of a name that the API has, or of a path: the surface `home` of home-feed."""
+    mentions = (mention for mention in context.sentence.mentions if mention.form in ("name", "path", "url"))
+    return any(mention.start <= candidate.start < candidate.end <= mention.end for mention in mentions)
 
 
 def is_encoded(slot: Slot) -> bool:
@@ -160,6 +167,9 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         at -= 1
     if at + 1 < mention.first and tokens[at + 1].text == "#":
         return True
+    # The noun of `between revisions 14 and 19` is that of both.
+    if at > 1 and tokens[at].lower == "and" and tokens[at - 1].text.isdigit() and _says_between(context, at):
+        at -= 2
     nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *context.noun}
     if slot in context.list_operations:
         nouns |= set(operation_noun_stems(context.list_operations[slot]))
@@ -167,6 +177,10 @@ def _may_be_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
         return False
     several = at > 0 and tokens[at].stem in context.operation_stems and tokens[at - 1].stem in nouns  # pull request 7
     return tokens[at].stem in nouns or several
+
+
+def _says_between(context: SlotContext, at: int) -> bool:
+    return any(token.lower == "between" for token in context.sentence.tokens[max(0, at - 4) : at])
 
 
 def _is_id(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:

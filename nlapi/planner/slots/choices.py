@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from nlapi.changes.sentences import opening_length
+from nlapi.openapi.hints import stated_verbs
 from nlapi.planner.language.commands import operation_verbs
 from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
@@ -388,6 +389,17 @@ def _commanded(context: SlotContext, words: Sequence[str]) -> tuple[int, bool] |
     at = next((at for at, token in enumerate(context.sentence.tokens) if token.start >= start and token.word), 0)
     value = _STATE_COMMANDS[words[0]].get(context.sentence.stems[at])
     return None if value is None else (at, value)
+
+
+def sets_commanded_flag(context: SlotContext, candidate: SlotCandidate) -> bool:
+    """Return whether a flag is what the command of an update sets, by a verb that the description states for it."""
+    slot, mention = candidate.slot, candidate.mention
+    if mention is None or mention.kind is not MentionKind.FLAG or len(slot.words) != 1:
+        return False
+    command = _commanded(context, slot.words)
+    if command is None or mention.first != command[0] or candidate.value is not command[1]:
+        return False
+    return context.sentence.tokens[command[0]].lower in stated_verbs(context.operation.extensions)
 
 
 def _is_denied(context: SlotContext, slot: Slot, first: int) -> bool:

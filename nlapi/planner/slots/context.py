@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from nlapi.openapi.spec import Operation
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
@@ -85,6 +86,12 @@ class SlotContext:
         text = f"{operation.id} {operation.summary} {literal}"
         slot_words = {word for slot in self.slots for word in slot.words}
         return frozenset({stem(word) for word in split_words(text) if word not in STOPWORDS} | slot_words)
+
+    @cached_property
+    def joined_stems(self) -> frozenset[str]:
+        """The stems of two neighbouring words written as one: `fall back` for `fallback`."""
+        pairs = pairwise(token.lower for token in self.sentence.tokens if token.word)
+        return frozenset(stem(first + second) for first, second in pairs)
 
     @cached_property
     def description_stems(self) -> frozenset[str]:

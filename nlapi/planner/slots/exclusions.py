@@ -6,7 +6,7 @@ import re
 
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
-from nlapi.planner.language.measures import unit_of_mention
+from nlapi.planner.language.measures import find_unit, unit_of_mention
 from nlapi.planner.language.numbers import is_bound
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import stems as stem_set
@@ -14,8 +14,9 @@ from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import ID_WORDS, takes_id
 from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, is_item_count, page_number, page_size, page_token
 from nlapi.planner.slots.slot import Family, Slot
+from nlapi.planner.slots.value_forms import slot_unit
 from nlapi.resources.answers import answer_words
-from nlapi.resources.naming import stem
+from nlapi.resources.naming import split_words, stem
 from nlapi.resources.nouns import noun_of
 
 _UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
@@ -32,6 +33,9 @@ MAX_PAGE = 10_000
 _SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
 _SKIPS = stem_set("slots", "skips")
 _ORDERING = stem_set("slots", "orderings")
+_CURSOR = (stem("cursor"),)
+_WHY = frozenset(map(stem, ("why", "reason", "cause")))
+_BEFORE_REASON = frozenset("because since reason why cause due : - –".split())
 _CODED_FORMS = frozenset(("email", "url", "uuid", "host"))
 
 
@@ -41,8 +45,11 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     A date is no id, a sum of money or the number of a resource (task 771220) no length of a page, a name no cursor, a
     bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
     """
-    if _is_other_name(context, slot, mention) or _is_bound_or_too_small(context, slot, mention):
+    excluded = (_is_other_name, _is_bound_or_too_small, _is_share_of_time, _is_no_reason)
+    if any(is_excluded(context, slot, mention) for is_excluded in excluded):
         return True
+    if page_token(slot) and (mention.kind is not MentionKind.DATE or slot.words[-1:] == _CURSOR):
+        return not set(slot.words) & context.sentence.stem_set
     if mention.kind is MentionKind.DATE:
         return (
             takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.location == "path")
@@ -55,14 +62,12 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         return True
     if slot.family in (Family.DATE, Family.TIME) and mention.form in (*_CODED_FORMS, "path", "tag"):
         return True
-    if page_token(slot):
-        return not set(slot.words) & context.sentence.stem_set
     if slot.name.lower().startswith("page") and slot.location == "query" and mention.kind is not MentionKind.NUMBER:
         return True
     if slot.name.lower() in ("offset", "skip") and slot.location == "query":
         return not ({*slot.words, *_SKIPS} & context.sentence.stem_set)
     if mention.kind is not MentionKind.NUMBER or not (
-        page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)
+        page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES and not _is_rate(slot))
     ):
         return False
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
@@ -73,16 +78,42 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     return is_time or mention.form in ("money", "percent") or mention.value > MAX_PAGE
 
 
+def _is_share_of_time(_: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a mention is in per cent, and a slot takes a time."""
+    unit = slot_unit(slot) if mention.form == "percent" else None
+    return unit is not None and unit.dimension == "time"
+
+
+def _is_no_reason(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a slot takes a reason, and a mention is no quotation, and behind no word for a reason."""
+    if _WHY.isdisjoint(slot.words) or mention.kind is MentionKind.QUOTED:
+        return False
+    return not mention.first or context.sentence.tokens[mention.first - 1].lower not in _BEFORE_REASON
+
+
+def _is_rate(slot: Slot) -> bool:
+    """Return whether a slot takes how much of something there is in a time: tokens_per_day."""
+    return len(slot.words) > 1 and slot.words[-2] == "per" and find_unit(split_words(slot.name)[-1]) is not None
+
+
 def _is_other_name(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
     """Return whether a slot takes names that the API has, and a mention is none of them: the name of another kind of
     item, or mere words. A code may be a name that is misspelt, and the name of a new item is none of those that it has.
+
+    A filter by some text, or a kind of item that is not spoken of, takes no name of another kind: who owns [search].
     """
-    if slot.names is None or mention.text in slot.names or (slot.location == "body" and slot.name == "name"):
+    if slot.names is None:
+        is_filter = slot.location == "query" and slot.family is Family.TEXT and not slot.required
+        words = {*slot.words, *context.noun} if slot.location == "path" else {*slot.words}
+        is_text = is_filter or slot.location == "path"
+        return is_text and mention.form == "name" and words.isdisjoint(context.sentence.stem_set)
+    if mention.text in slot.names or (slot.location == "body" and slot.name == "name"):
         return False
-    if mention.form == "name":
+    if mention.form == "name" or mention.kind is MentionKind.DATE:
         return True
     # `home-feed` is written as names are: that there is none is for the API to say.
-    is_plain = all(word.isalpha() for word in mention.text.split())
+    parts = mention.text.split()
+    is_plain = len(parts) > 1 or all(word.isalpha() for word in parts)
     return is_plain and mention.kind in (MentionKind.PHRASE, MentionKind.NAME)
 
 

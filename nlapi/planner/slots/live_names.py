@@ -70,7 +70,8 @@ class LiveNames:
         if not any(place in self.by_place for place in places):
             return slot
         names = tuple(dict.fromkeys(name for place in places for name in self.by_place.get(place, ())))
-        with_names = replace(slot, names=frozenset(names))
+        own_names = frozenset(self.by_place.get(places[0], ()))
+        with_names = replace(slot, names=frozenset(names), own_names=own_names)
         return replace(with_names, samples=names, examples=frozenset(map(str.lower, names))) if names else with_names
 
 

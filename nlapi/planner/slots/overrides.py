@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
-from nlapi.planner.language.lexicon import DEMONYMS
+from nlapi.planner.language.lexicon import COUNTRIES, DEMONYMS
 from nlapi.planner.language.measures import unit_of_mention
 from nlapi.planner.language.names import find_item_name
 from nlapi.planner.language.text import MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import words as word_set
+from nlapi.planner.slots.amounts import is_stated_amount, is_stated_end
+from nlapi.planner.slots.choices import sets_commanded_flag
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, resource_stems
 from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.name_mentions import noun_positions
 from nlapi.planner.slots.slot import Family, Slot, SlotCandidate
 from nlapi.planner.slots.value_forms import slot_unit
-from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, singular, stem
 
 # Probability of such a candidate.
 OVERRIDE_PROBABILITY = 0.95
@@ -30,8 +32,11 @@ _VALUE = (stem("value"),)
 _CONVERSIONS = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 _ACTORS = frozenset(map(stem, ("author", "actor", "creator", "committer")))
-_AUXILIARIES = frozenset(("did", "has", "have", "had"))
+_DID = frozenset(("did", "does", "has", "had"))
+_ANYBODY = frozenset("anyone anybody someone somebody everyone everybody nobody people who it they we you".split())
+_AUXILIARIES = frozenset(("did", "has", "have", "had", "was", "were"))
 _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
+_FILES = frozenset(map(stem, ("folder", "directory", "file", "archive", "path")))
 _LOOKING_BACK = frozenset(("last", "past", "previous"))
 _DAYS = frozenset(("day", "date", "on"))
 _RANGE_ENDS = frozenset("since from after until till before by to through between and".split())
@@ -41,7 +46,9 @@ def apply_overrides(
     context: SlotContext, weighed: Iterable[SlotCandidate], offered: Iterable[SlotCandidate]
 ) -> Iterator[SlotCandidate]:
     """Return the weighed candidates, with the clear ones of all that are `offered` at the probability SURE."""
-    candidates = list(weighed)
+    offered = list(offered)
+    names = [(entry.start, entry.end) for entry in offered if _is_live_name(context, entry)]
+    candidates = [entry for entry in weighed if not _is_choice_in_name(context, entry, names)]
     naming = naming_slot(context)
     subject = next((slot for slot in context.slots if is_subject(context.operation, slot)), None)
     name = find_item_name(context.sentence, resource_stems(context.tool, subject)) if subject is not None else None
@@ -72,6 +79,9 @@ def apply_overrides(
             or _is_live_name(context, candidate)
             or _is_only_of_kind(context, candidate)
             or _is_actor(context, candidate)
+            or is_stated_amount(context, candidate)
+            or is_stated_end(context, candidate)
+            or sets_commanded_flag(context, candidate)
         )
         if plain and not (weighs and candidate.probability >= OVERRIDE_PROBABILITY):
             yield replace(candidate, probability=OVERRIDE_PROBABILITY)
@@ -80,16 +90,32 @@ def apply_overrides(
 
 
 def _is_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a value is a name that the API has, and no slot with fewer words in its name takes the same."""
+    """Return whether a value is a name that the API has, and no slot that fits as well takes the same."""
     slot = candidate.slot
     value = candidate.value
     if candidate.conversion not in ("", "sample") or not isinstance(value, str) or value not in (slot.names or ()):
         return False
-    return not any(
-        value in (rival.names or ()) and len(rival.words) < len(slot.words)
-        for rival in context.slots
-        if rival is not slot
-    )
+    rivals = (rival for rival in context.slots if rival is not slot and value in (rival.names or ()))
+    rank = _name_rank(context, slot, value)
+    return not any(_name_rank(context, rival, value) > rank for rival in rivals)
+
+
+def _is_choice_in_name(context: SlotContext, candidate: SlotCandidate, names: Sequence[tuple[int, int]]) -> bool:
+    """Return whether a choice is nothing but a name that another slot takes, and its own slot is not spoken of."""
+    slot = candidate.slot
+    if not names or slot.names or candidate.mention is None or candidate.mention.kind is not MentionKind.CHOICE:
+        return False
+    is_name = any(start <= candidate.start < candidate.end <= end for start, end in names)
+    return is_name and set(slot.words).isdisjoint(context.sentence.stem_set)
+
+
+def _name_rank(context: SlotContext, slot: Slot, name: str) -> tuple[bool, int]:
+    """Return how well a slot fits a name, to be compared: the slot of its kind before one that takes it as well, the
+    slot whose further words are said (as the [fallback]) before one that has none, and that before all others.
+    """
+    further = slot.words[:-1]
+    said = all(word in context.sentence.stem_set or word in context.joined_stems for word in further)
+    return name in slot.own_names, len(further) if said else -len(further)
 
 
 def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
@@ -110,10 +136,14 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
             other for other in sentence.mentions if other.kind is MentionKind.NUMBER and _looks_back(sentence, other)
         ]
         is_plain = candidate.conversion in ("", "measured") and unit_fits(sentence, mention, slot, candidate.conversion)
-    elif candidate.conversion == "code" and mention.kind is MentionKind.NAME and mention.text.lower() in DEMONYMS:
+    elif candidate.conversion == "code" and _is_country(mention):
         is_kind = _takes_country
-        same = [other for other in sentence.mentions if other.text.lower() in DEMONYMS]
+        same = [other for other in sentence.mentions if _is_country(other)]
         is_plain = mention.text[:1].isupper()
+    elif mention.form in ("path", "url"):
+        is_kind = _takes_path
+        same = [other for other in sentence.mentions if other.form in ("path", "url")]
+        is_plain = not candidate.conversion
     elif mention.kind is MentionKind.DATE and type(mention.value) is date:
         is_kind = _takes_day
         same = [other for other in sentence.mentions if other.kind is MentionKind.DATE]
@@ -124,13 +154,27 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
 
 
 def _is_actor(context: SlotContext, candidate: SlotCandidate) -> bool:
-    """Return whether a read asks what somebody did, and the slot takes who did it: what did [ana] change."""
+    """Return whether a read asks what somebody did, and the slot takes who: what did [ana] change, all [ana] did."""
     mention, slot, tokens = candidate.mention, candidate.slot, context.sentence.tokens
     if mention is None or candidate.conversion or slot.location != "query" or _ACTORS.isdisjoint(slot.words):
         return False
     if mention.last - mention.first != 1 or not mention.first or mention.last >= len(tokens):
         return False
-    return tokens[mention.first - 1].lower in _AUXILIARIES and tokens[mention.last].stem in VERBS
+    verb, actor = tokens[mention.last], tokens[mention.first]
+    if actor.lower in STOPWORDS or actor.lower in _ANYBODY:
+        return False
+    if verb.lower in _DID and verb.lower != "made" and tokens[mention.first - 1].stem not in VERBS:
+        return True  # everything [ana] did
+    return tokens[mention.first - 1].lower in _AUXILIARIES and (verb.stem in VERBS or verb.lower.endswith("ed"))
+
+
+def _is_country(mention: ValueMention) -> bool:
+    name = mention.text.lower()
+    return mention.kind is MentionKind.NAME and (name in DEMONYMS or name in COUNTRIES)
+
+
+def _takes_path(slot: Slot) -> bool:
+    return slot.family is Family.TEXT and slot.location == "body" and not _FILES.isdisjoint(slot.prose | {*slot.words})
 
 
 def _takes_country(slot: Slot) -> bool:
@@ -242,7 +286,9 @@ def naming_slot(context: SlotContext) -> Slot | None:
 
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
     words = tuple(word for word in slot.words if word not in noun and word != stem("new"))
-    return slot.family is Family.TEXT and len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))
+    # The version of /models/{model}/versions is the name of a new one.
+    is_noun = not words and slot.words == noun and slot.required_by_object
+    return slot.family is Family.TEXT and (is_noun or (len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))))
 
 
 def _is_new_name(context: SlotContext, candidate: SlotCandidate) -> bool:

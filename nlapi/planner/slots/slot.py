@@ -91,6 +91,8 @@ class Slot:
     required_by_object: bool = False
     names: frozenset[str] | None = None
     """the names that the API has for it at the moment, of those in the sentence; None where they are not known"""
+    own_names: frozenset[str] = frozenset()
+    """those of them that are of the first kind that it takes: a canary's, and not its objective's"""
 
     @property
     def name(self) -> str:

@@ -275,7 +275,8 @@ def _text(mention: ValueMention, slot: Slot) -> str | None:
         return mention.text if isinstance(mention.value, time) or slot.family is Family.TEXT else None
     if mention.kind not in _TEXTUAL:
         return None
-    text = mention.text.strip(" .,")
+    # ./models is a path.
+    text = mention.text.strip(" .,") if mention.form != "path" else mention.text.rstrip(" .,")
     if slot.family is Family.EMAIL and mention.form != "email":
         return text if "@" in text and _fits(text, slot) else None
     if slot.family is Family.URL and mention.form != "url":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.live_names import LiveNames, name_places
 from nlapi.planner.steps.state import NamesState, state_of
+from nlapi.tools.arguments import argument_schema
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Turn
 from nlapi.tools.tool import Call
 
@@ -40,7 +42,18 @@ def names_plan(plan: Plan, conversation: Conversation, catalogue: Catalogue) -> 
 def _is_settled(plan: Plan) -> bool:
     accounts = [call.account for call in plan.calls if call.account is not None]
     has_unused = any(account.unused for account in accounts)
-    return bool(plan.calls) and not plan.missing and plan.confidence >= SURE and not has_unused
+    is_sure = bool(plan.calls) and not plan.missing and plan.confidence >= SURE and not has_unused
+    return is_sure and not any(map(_changes_plain_word, plan.calls))
+
+
+def _changes_plain_word(call: Call) -> bool:
+    """Return whether a call changes what a plain word names, which only the names that there are tell from a verb or
+    another noun: stop shadowing [search].
+    """
+    if call.tool.effect is Effect.READ or call.account is None:
+        return False
+    words = (source for source in call.account.sources if source.words.isalpha())
+    return any(read_hints(argument_schema(call.tool, *source.argument.split("."))).names for source in words)
 
 
 def read_names(conversation: Conversation) -> LiveNames:

@@ -1,0 +1,345 @@
+"""What a model costs and is shown: the prefix, the first request, long answers, long runs, the prompt cache.
+
+`python -m benchmarks.agent` fails when a figure is over its limit. Tokens are bytes / 4. The model is a script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nlapi
+from benchmarks.__main__ import line
+from benchmarks.descriptions import directory, github, shared, stripe
+from benchmarks.measure import Figure
+from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
+from nlapi.agent.loop import converse
+from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.operation_tools import OperationTools
+from nlapi.agent.policy import Policy
+from nlapi.tools.plan import ask
+from nlapi.tools.run import Target
+from tests.messages_server import MessagesServer, results, say, use
+from tests.servers import Echo, Reply
+
+QUESTIONS = Path(__file__).with_name("agent_questions.jsonl")
+KEY = "sk-ant-benchmark-0123456789"
+
+DESCRIPTION = {
+    "openapi": "3.1.0",
+    "info": {"title": "Tracker", "version": "1"},
+    "paths": {
+        "/issues": {
+            "get": {
+                "operationId": "listIssues",
+                "summary": "List issues",
+                "parameters": [{"name": "page", "in": "query", "schema": {"type": "integer"}}],
+                "responses": {"200": {"description": "ok"}},
+            }
+        }
+    },
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.agent", description=__doc__)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(run_child(*options.child)))
+        return 0
+    figures: list[Figure] = []
+    for measure in (first_requests, long_list, long_run, large_answer, long_chat):
+        for figure in measure():
+            print(line(figure), flush=True)
+            figures.append(figure)
+    return 0 if all(figure.kept for figure in figures) else 1
+
+
+def endpoint(url: str) -> ModelEndpoint:
+    return find_endpoint("claude-sonnet-5-5", {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url})
+
+
+def tokens(value: object) -> float:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) / 4
+
+
+def descriptions() -> dict[str, Path | str]:
+    """The five APIs; those that cannot be had are left out, with a word."""
+    folder = directory()
+    files = {
+        "ads": "ads",
+        "spotify": shared("data/specs/spotify-ads.yaml"),
+        "github": github(),
+        "stripe": stripe(),
+        "kubernetes": None if folder is None else folder / "kubernetes.io.json",
+    }
+    for name in [name for name, file in files.items() if file is None]:
+        print(f"left out: {name}, as its description is not here", file=sys.stderr)
+    return {name: file for name, file in files.items() if file is not None}
+
+
+# ---- the first request -----------------------------------------------------------------------------------------------
+
+
+def first_requests() -> Iterator[Figure]:
+    questions = [json.loads(text) for text in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    prefixes, requests, within, total = [], [], 0, 0
+    for name, file in descriptions().items():
+        spec = nlapi.load(file)
+        operation_tools = OperationTools([spec])
+        ids = {operation_tools.tool(operation).name: operation.id for operation in spec.operations if operation.usable}
+        asked = [question for question in questions if question["api"] == name]
+        for question in asked:
+            body = first_request(spec, question["question"])
+            prefixes.append(tokens({key: body[key] for key in ("tools", "system")}))
+            requests.append(tokens(body))
+            offered = named(operation_tools.offer(question["question"]), ids)
+            searched = named(operation_tools.find(question["find"]), ids)
+            is_within = bool((offered | searched) & set(question["operations"]))
+            within += is_within
+            total += 1
+            if not is_within:
+                print(f"     not within reach: {name}: {question['question']}")
+    yield Figure(name="the constant prefix, at most", value=max(prefixes), unit="tokens", limit=1200)
+    yield Figure(name="the first request, at most", value=max(requests), unit="tokens", limit=2500)
+    missed = 100 * (total - within) / total
+    yield Figure(name=f"the operation is not within one `find`, of {total} questions", value=missed, unit="%", limit=5)
+
+
+def named(text: str, ids: dict[str, str]) -> set[str]:
+    return {ids.get(entry.partition(" (")[0], "") for entry in text.splitlines()}
+
+
+def first_request(spec: nlapi.Spec, question: str) -> dict[str, Any]:
+    with MessagesServer([say("Fine.")], key=KEY) as server:
+        planner = ModelPlanner([spec], endpoint(server.url))
+        asyncio.run(drain(planner.next(ask(question))))
+    return server.requests[0]
+
+
+async def drain(pieces: Any) -> None:
+    async for _ in pieces:
+        pass
+
+
+# ---- a long list -----------------------------------------------------------------------------------------------------
+
+
+def user(name: str) -> dict[str, Any]:
+    base = f"https://api.example.com/users/{name}"
+    links = {f"{link}_url": f"{base}/{link}" for link in "followers following gists starred repos events orgs".split()}
+    return {"login": name, "id": sum(map(ord, name)), "node_id": f"U_{name}", "url": base, **links, "type": "User"}
+
+
+def issue(number: int, text_words: int = 500) -> dict[str, Any]:
+    """An issue of the size and the fields of GitHub's: 28 of them, 7 KB."""
+    dice = random.Random(number)
+    names = ("octocat", "priya", "mona", "lee", "sam")
+    words = "fix crash when parsing large files with nested arrays support dark mode retry client leak upload".split()
+    url = f"https://api.example.com/repos/acme/app/issues/{number}"
+    links = {f"{link}_url": f"{url}/{link}" for link in ("labels", "comments", "events", "html", "timeline")}
+    label = {"id": 1, "node_id": "L", "url": url, "color": "d73a4a", "default": True, "description": "A kind of issue"}
+    people = [user(name) for name in dice.sample(names, dice.randint(0, 2))]
+    reactions = {"url": url, "total_count": 3, "+1": 1, "-1": 0, "laugh": 0, "heart": 2, "rocket": 0, "eyes": 0}
+    return {
+        **{"url": url, "repository_url": url, **links, "id": 10**9 + number, "node_id": f"I_{number}"},
+        **{"number": number, "title": " ".join(dice.choices(words, k=8)), "user": user(dice.choice(names))},
+        "labels": [{**label, "name": name} for name in dice.sample(("bug", "ui", "docs"), dice.randint(0, 3))],
+        **{"state": "open", "locked": False, "assignee": None, "assignees": people, "milestone": None},
+        **{"comments": dice.randint(0, 400), "created_at": f"2026-0{dice.randint(1, 9)}-1{number % 9}T10:00:00Z"},
+        **{"updated_at": f"2026-10-{dice.randint(10, 28)}T10:00:00Z", "closed_at": None},
+        **{"author_association": "CONTRIBUTOR", "active_lock_reason": None},
+        "body": " ".join(dice.choices(words, k=text_words)),
+        **{"reactions": reactions, "performed_via_github_app": None, "state_reason": None},
+    }
+
+
+def tracker() -> nlapi.Spec:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tracker.json"
+        file.write_text(json.dumps(DESCRIPTION))
+        return nlapi.load(file)
+
+
+READ = use("read", {"operation": "listIssues", "arguments": {}})
+
+
+def query(**arguments: object) -> dict[str, Any]:
+    return use("result", {"result": "r1", **arguments})
+
+
+def long_list() -> Iterator[Figure]:
+    """100 issues, and questions about them that need no further call."""
+    issues = [issue(number) for number in range(1, 101)]
+    steps = [
+        READ,
+        query(sort="-comments", select=["number", "title", "comments"]),
+        query(group="user.login"),
+        query(sort="-created_at", select=["number", "created_at"]),
+        query(select=["number", "body"], page=2),
+        say("Done."),
+    ]
+    with MessagesServer(steps, key=KEY) as server, Echo(Reply(200, issues)) as api:
+        run(tracker(), server.url, api.url)
+    texts = [results(request)[0] for request in server.requests[1:]]
+    for text in texts:
+        if not text.startswith("{"):
+            print(f"     {text}")
+    table, most, groups, newest, page = map(json.loads, texts)
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    shown = [(row.get("number"), row.get("title")) for row in rows] == [(i["number"], i["title"]) for i in issues]
+    authors = {name: sum(i["user"]["login"] == name for i in issues) for name in {i["user"]["login"] for i in issues}}
+    right = (
+        shown,
+        most["rows"][0][2] == max(i["comments"] for i in issues),
+        {row[0]: row[1] for row in groups["rows"]} == authors,
+        newest["rows"][0][1] == max(i["created_at"] for i in issues),
+        page["rows"][0][0] > 1,
+        len(api.received) == 1,
+    )
+    size = len(json.dumps(issues))
+    yield Figure(name=f"100 issues of {size:,} bytes", value=tokens(table), unit="tokens", limit=5000)
+    yield Figure(name="questions about them with a wrong answer or a call", value=right.count(False), unit="", limit=0)
+
+
+def run(spec: nlapi.Spec, model_url: str, api_url: str, *, max_rounds: int = 300) -> None:
+    planner = ModelPlanner([spec], endpoint(model_url))
+    target = {spec: Target(spec=spec, base_url=api_url)}
+
+    async def consent(_: object) -> Any:
+        raise AssertionError("nothing is changed here")
+
+    events = converse(planner, ask("what is open?"), target, policy=Policy(), consent=consent, max_rounds=max_rounds)
+    asyncio.run(drain(events))
+
+
+# ---- long runs and large answers -------------------------------------------------------------------------------------
+
+
+def run_child(model_url: str, api_url: str, folder: str, warm_up: str) -> dict[str, float]:
+    """A run in a process of its own: CPU seconds without the start, and the growth and peak of its memory in MB."""
+    spec = nlapi.load(Path(folder) / "tracker.json")
+    if warm_up:
+        run(spec, model_url, api_url, max_rounds=2)  # what is imported at the first use is no part of a step
+    started, before = time.process_time(), resident()
+    run(spec, model_url, api_url)
+    return {"cpu": time.process_time() - started, "growth": resident() - before, "peak": peak_memory()}
+
+
+def resident() -> float:
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize() / 2**20
+
+
+def peak_memory() -> float:
+    # `ru_maxrss` begins with the size of the process that this one was forked from.
+    entry = next(text for text in Path("/proc/self/status").read_text().splitlines() if text.startswith("VmHWM"))
+    return int(entry.split()[1]) / 1024
+
+
+def in_child(
+    steps: Sequence[dict[str, Any]], reply: Reply, *, is_warm: bool
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """The figures of a run of these steps in a child, and the requests that the model got."""
+    warm_up = [READ, say("Done.")] if is_warm else []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        MessagesServer([*warm_up, *steps], key=KEY) as server,
+        Echo(reply) as api,
+    ):
+        Path(folder, "tracker.json").write_text(json.dumps(DESCRIPTION))
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.agent",
+            "--child",
+            server.url,
+            api.url,
+            folder,
+            "warm" if is_warm else "",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    return json.loads(done.stdout), server.requests[len(warm_up) :]
+
+
+def long_run() -> Iterator[Figure]:
+    count = 200
+    issues = [issue(number, 80) for number in range(8)]
+    size = len(json.dumps(issues))
+    steps = [use("read", {"operation": "listIssues", "arguments": {"page": number + 1}}) for number in range(count)]
+    figures, requests = in_child([*steps, say("Done.")], Reply(200, issues), is_warm=True)
+    if len(requests) != count + 1:
+        print(f"     the run ended after {len(requests)} requests")
+    largest = max(tokens(request) for request in requests)
+    name = f"{count} steps with answers of {size:,} bytes"
+    yield Figure(name=f"{name}: the largest request", value=largest, unit="tokens", limit=60_000)
+    yield Figure(name=f"{name}: own CPU a step", value=1000 * figures["cpu"] / count, unit="ms", limit=15)
+    yield Figure(name=f"{name}: memory grows by", value=figures["growth"], unit="MB", limit=40)
+
+
+def large_answer() -> Iterator[Figure]:
+    body = json.dumps([issue(number) for number in range(1, 3731)]).encode()
+    reply = Reply(200, body, {"content-type": "application/json"})
+    figures, requests = in_child([READ, query(group="user.login"), say("Done.")], reply, is_warm=False)
+    name = f"an answer of {len(body) / 1e6:.0f} MB and a query of it: peak memory"
+    if '"matching":3730' not in results(requests[-1])[0]:
+        print(f"     the query answered {results(requests[-1])[0][:200]}")
+    yield Figure(name=name, value=figures["peak"], unit="MB", limit=250)
+
+
+# ---- the prompt cache ------------------------------------------------------------------------------------------------
+
+
+def long_chat() -> Iterator[Figure]:
+    """Ten questions in one chat over a large API: how much of each prefix was in the request before."""
+    file = github()
+    if file is None:
+        return
+    spec = nlapi.load(file)
+    questions = [json.loads(text)["question"] for text in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    questions = [question for question in questions if question][24:34]
+    with MessagesServer([say("Done.")] * len(questions), key=KEY) as server:
+        planner = ModelPlanner([spec], endpoint(server.url))
+        conversation = None
+        for question in questions:
+            conversation = ask(question) if conversation is None else conversation.with_question(question)
+            conversation = asyncio.run(last_conversation(planner, conversation, spec))
+    shares = []
+    for earlier, later in zip(server.requests, server.requests[1:], strict=False):
+        blocks, next_blocks = list(prompt_blocks(earlier)), list(prompt_blocks(later))
+        shared_blocks = [block for block, following in zip(blocks, next_blocks, strict=False) if block == following]
+        shares.append(sum(map(tokens, shared_blocks)) / sum(map(tokens, blocks)))
+    lost = 100 * (1 - min(shares))
+    yield Figure(name="ten questions in a chat over GitHub: not read from the cache", value=lost, unit="%", limit=10)
+
+
+async def last_conversation(planner: ModelPlanner, conversation: Any, spec: nlapi.Spec) -> Any:
+    targets = {spec: Target(spec=spec, base_url="http://127.0.0.1:9")}
+    events = converse(planner, conversation, targets, policy=Policy(), consent=drain)
+    last = None
+    async for event in events:
+        last = event
+    return last.conversation
+
+
+def prompt_blocks(request: dict[str, Any]) -> Iterator[object]:
+    """The blocks of a request in the order in which they are cached: tools, system, messages."""
+    yield from request["tools"]
+    yield from request["system"]
+    for message in request["messages"]:
+        yield from ({"role": message["role"], **block} for block in message["content"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

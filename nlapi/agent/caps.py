@@ -1,0 +1,78 @@
+"""Caps on what the answer to a question may take: dollars, calls, seconds. They are looked at before each request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nlapi.agent.models import ModelPrices, cost
+from nlapi.tools.plan import Plan
+
+# Bytes of JSON that a token stands for, at least: 3 for code and most languages written in Latin letters, so that the
+# estimate is rather too high than too low.
+BYTES_A_TOKEN = 3
+# Tokens that an answer has at most in most cases; the estimate reserves as many.
+EXPECTED_OUTPUT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The most calls and seconds that the answer to one question may take; None: no cap."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+
+NO_CAPS = Caps()
+
+
+@dataclass(slots=True)
+class TurnMeter:
+    """Compares the calls and the time of one question with the caps."""
+
+    caps: Caps
+    started: float = field(default_factory=time.monotonic)
+    steps: int = 0
+
+    def late_plan(self) -> Plan | None:
+        """Return the plan that ends the turn because its time is over; None before."""
+        if self.caps.seconds is None or time.monotonic() - self.started < self.caps.seconds:
+            return None
+        return capped_plan(f"the {self.caps.seconds:g} seconds of --max-seconds are over", "seconds")
+
+    def count_calls(self, count: int) -> Plan | None:
+        """Count the calls of a plan; return the plan that ends the turn in their place where they are too many."""
+        if self.caps.steps is not None and self.steps + count > self.caps.steps:
+            reason = f"{self.steps} calls were made, and {self.caps.steps} is the most by --max-steps"
+            return capped_plan(reason, "steps")
+        self.steps += count
+        return None
+
+
+@dataclass(slots=True)
+class SpendingMeter:
+    """Compares the cost of all requests of a run to models with the cap on dollars."""
+
+    max_usd: float | None = None
+    spent: float = 0.0
+
+    def add(self, prices: ModelPrices | None, usage: Mapping[str, object]) -> None:
+        """Count one answer."""
+        self.spent += cost(prices, usage) or 0.0
+
+    def refusal(self, prices: ModelPrices | None, size: int) -> Plan | None:
+        """Return the plan that ends the turn in place of a request of `size` bytes; None where it may be sent."""
+        if self.max_usd is None:
+            return None
+        usage = {"input_tokens": size // BYTES_A_TOKEN, "output_tokens": EXPECTED_OUTPUT}
+        estimate = cost(prices, usage) or 0.0
+        if self.spent + estimate <= self.max_usd:
+            return None
+        reason = f"${self.spent:.4f} are spent, the next request takes about ${estimate:.4f}"
+        return capped_plan(f"{reason}, and ${self.max_usd:g} is the most by --max-usd", "usd")
+
+
+def capped_plan(reason: str, cap: str) -> Plan:
+    """Return the plan that ends a turn at a cap."""
+    return Plan(text=f"Stopped: {reason}.", confidence=1.0, ended=cap)

@@ -1,0 +1,193 @@
+"""Finds the server, the protocol and the key of a language model by the name that the user gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from nlapi.agent.models import MODELS, ModelPrices
+from nlapi.errors import PlannerError, UsageError
+
+MESSAGES_URL = "https://api.anthropic.com"
+CHAT_URL = "https://api.openai.com/v1"
+# Ollama's port; its Messages API takes any token.
+LOCAL_URL = "http://127.0.0.1:11434"
+LOCAL_TOKEN = "local"  # noqa: S105 - no secret
+
+KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
+FILE_HINT = 'such as [small], model = "qwen3:8b", base_url = "http://127.0.0.1:11434", protocol = "messages"'
+_FIELDS = {"model": str, "protocol": str, "base_url": str, "key": str, "input": float, "output": float}
+
+
+class ModelProtocol(StrEnum):
+    """The API that a server of models speaks."""
+
+    MESSAGES = "messages"
+    """Anthropic's Messages API; Ollama, llama.cpp, LM Studio and vLLM have it too"""
+    CHAT = "chat"
+    """OpenAI's Chat Completions"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEndpoint:
+    """A model at a server. `token` goes as a bearer token, `key` as the server's own key; one of them is set.
+
+    `name` is what the user calls it, `model` what the server does. `variable` is where the user sets the key or token.
+    `prices` are None for a model whose cost is not known.
+    """
+
+    name: str
+    model: str
+    protocol: ModelProtocol
+    base_url: str
+    key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    variable: str = ""
+    prices: ModelPrices | None = None
+
+    @property
+    def secret(self) -> str:
+        return self.key or self.token
+
+    @property
+    def server_name(self) -> str:
+        return "the Anthropic API" if self.variable == "ANTHROPIC_API_KEY" else self.base_url
+
+    @property
+    def address_setting(self) -> str:
+        """The setting that has the address of the server."""
+        return {"ANTHROPIC_API_KEY": "ANTHROPIC_BASE_URL", "NLAPI_LOCAL_TOKEN": "NLAPI_LOCAL_URL"}.get(
+            self.variable, "base_url in models.toml"
+        )
+
+    @property
+    def key_hint(self) -> str:
+        if self.variable == "ANTHROPIC_API_KEY":
+            return KEY_HINT
+        return f"set {self.variable}" if self.variable else "models.toml names its key"
+
+    @property
+    def model_hint(self) -> str:
+        if self.variable == "ANTHROPIC_API_KEY":
+            return f"--model takes {', '.join(MODELS)}, local:NAME, openai:NAME"
+        return f"is the model there, and does the server speak the Messages API? {self.address_setting} has its address"
+
+    def check_key(self) -> None:
+        """Raise PlannerError when there is no key, or it holds characters that no header can."""
+        secret = self.secret
+        if secret and secret.isascii() and secret.isprintable() and not secret.isspace():
+            return
+        fault = "holds characters that no key has" if secret.strip() else "is missing"
+        raise PlannerError(f"the key for {self.model} {fault}", hint=self.key_hint)
+
+
+def find_endpoint(
+    name: str, environment: Mapping[str, str], named: Mapping[str, ModelEndpoint] | None = None
+) -> ModelEndpoint:
+    """Return the endpoint of a model: one of `named`, `local:NAME`, `openai:NAME`, or a model of Anthropic's.
+
+    UsageError for `local:` or `openai:` without a name.
+    """
+    if named and name in named:
+        return named[name]
+    kind, colon, model = name.partition(":")
+    if colon and kind in ("local", "openai") and not model.strip():
+        raise UsageError(f"--model {name} names no model", hint=f"such as {kind}:{_EXAMPLES[kind]}")
+    if colon and kind == "local":
+        base_url = environment.get("NLAPI_LOCAL_URL") or LOCAL_URL
+        token = environment.get("NLAPI_LOCAL_TOKEN") or LOCAL_TOKEN
+        protocol = ModelProtocol.MESSAGES
+        return ModelEndpoint(
+            name=name,
+            model=model,
+            protocol=protocol,
+            base_url=base_url,
+            token=token,
+            variable="NLAPI_LOCAL_TOKEN",
+            prices=FREE,
+        )
+    if colon and kind == "openai":
+        base_url = environment.get("OPENAI_BASE_URL") or CHAT_URL
+        return ModelEndpoint(
+            name=name,
+            model=model,
+            protocol=ModelProtocol.CHAT,
+            base_url=base_url,
+            key=environment.get("OPENAI_API_KEY", "").strip(),
+            variable="OPENAI_API_KEY",
+        )
+    return ModelEndpoint(
+        name=name,
+        model=name,
+        protocol=ModelProtocol.MESSAGES,
+        base_url=environment.get("ANTHROPIC_BASE_URL") or MESSAGES_URL,
+        key=environment.get("ANTHROPIC_API_KEY", "").strip(),
+        token="" if environment.get("ANTHROPIC_API_KEY") else environment.get("ANTHROPIC_AUTH_TOKEN", "").strip(),
+        variable="ANTHROPIC_API_KEY",
+        prices=MODELS.get(name),
+    )
+
+
+FREE = ModelPrices(input=0, output=0)
+_EXAMPLES = {"local": "qwen3:8b", "openai": "gpt-5.2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """The endpoints that the user named in models.toml, and the name of the one to use where none is asked for."""
+
+    named: Mapping[str, ModelEndpoint] = field(default_factory=dict)
+    default: str = ""
+
+
+def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSettings:
+    """Return the user's models.toml; empty settings without the file. UsageError names what is wrong in it."""
+    import tomllib
+
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ModelSettings()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{file} cannot be read: {reason}", hint=FILE_HINT) from None
+    default = document.pop("default", "")
+    named = {name: _parse_endpoint(name, data, file, environment) for name, data in document.items()}
+    if not isinstance(default, str) or (default and default not in named and ":" not in default):
+        raise UsageError(f"{file}: default names no model of the file", hint=f"there are {', '.join(named) or 'none'}")
+    return ModelSettings(named=named, default=default)
+
+
+def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, str]) -> ModelEndpoint:
+    if not isinstance(data, Mapping):
+        raise UsageError(f"{file}: {name} is no table", hint=FILE_HINT)
+    for key, value in data.items():
+        if key not in _FIELDS:
+            raise UsageError(f"{file}: {name}.{key} is unknown", hint=f"there are {', '.join(_FIELDS)}")
+        expected = (int, float) if _FIELDS[key] is float else str
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise UsageError(f"{file}: {name}.{key} is no {'number' if _FIELDS[key] is float else 'text'}")
+    for key in ("model", "base_url"):
+        if not data.get(key):
+            raise UsageError(f"{file}: {name}.{key} is missing", hint=FILE_HINT)
+    if (protocol := data.get("protocol", "messages")) not in tuple(ModelProtocol):
+        raise UsageError(f"{file}: {name}.protocol is {protocol!r}", hint="messages or chat")
+    reference = data.get("key", "")
+    if reference and not reference.startswith("env:"):
+        raise UsageError(f"{file}: {name}.key is no reference", hint="such as env:MY_KEY; the file holds no key itself")
+    variable = reference.removeprefix("env:")
+    secret = environment.get(variable, "").strip() if variable else LOCAL_TOKEN
+    has_prices = "input" in data and "output" in data
+    return ModelEndpoint(
+        name=name,
+        model=data["model"],
+        protocol=ModelProtocol(protocol),
+        base_url=data["base_url"],
+        key=secret if variable else "",
+        token="" if variable else secret,
+        variable=variable,
+        prices=ModelPrices(input=data["input"], output=data["output"]) if has_prices else None,
+    )

@@ -1,0 +1,297 @@
+"""The planner on a language model, by the Messages API or Chat Completions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import date
+from string import Template
+from typing import Any
+
+from nlapi import bundled
+from nlapi.agent.caps import SpendingMeter
+from nlapi.agent.connections import ModelConnection, Prompt, connect
+from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
+from nlapi.agent.history import HISTORY_ROOMS, history
+from nlapi.agent.messages import (
+    PLANNER,
+    Block,
+    Message,
+    ModelState,
+    PromptTooLongError,
+    StreamedAnswer,
+    append_content,
+    model_state,
+    tool_result,
+)
+from nlapi.agent.models import PRICE_MONTH, cost
+from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
+from nlapi.client.safe_text import single_line
+from nlapi.errors import PlannerError, UsageError
+from nlapi.extras import require_extra
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.results.query import QUERY_TOOL
+from nlapi.results.store import ConversationViews
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.plan import Conversation, Plan, Turn
+from nlapi.tools.tool import Call, Tool
+
+MAX_TOKENS = 16_000
+# Bytes of the description of an API in the system prompt.
+MAX_SUMMARY_BYTES = 100
+# Searches for operations and corrections of unusable calls within one plan, before it is abandoned.
+MAX_REQUESTS = 8
+
+# Stop reasons of an answer that is complete and makes no call.
+_COMPLETE_STOPS = ("end_turn", "stop_sequence")
+
+# Nothing of such an answer is run: the arguments of its calls may be cut as well.
+_INCOMPLETE_NOTES = {
+    "max_tokens": "The answer was cut at the model's limit of tokens; nothing of it was run. Ask for less at once.",
+    "model_context_window_exceeded": "The conversation is too long for the model; nothing was run. Start a new one.",
+    "refusal": "The model refused to answer; nothing was run.",
+}
+
+
+@dataclass(slots=True)
+class _PlanDraft:
+    """A plan in the making: the messages inside the planner, and their cost."""
+
+    messages: list[Message] = field(default_factory=list)
+    text: str = ""
+    """text before a pause"""
+    usage: dict[str, int] = field(default_factory=dict)
+
+    def count(self, usage: Mapping[str, object]) -> None:
+        for key, value in usage.items():
+            if isinstance(value, int):
+                self.usage[key] = self.usage.get(key, 0) + value
+
+
+class ModelPlanner:
+    """A planner that uses a language model over the operations of `specs`, at any endpoint.
+
+    The environment is not read. Text is streamed. The state in its plans is a ModelState. `spending` caps the dollars
+    of its requests. PlannerError for an endpoint without a usable key, or without prices where there is a cap.
+    """
+
+    name = PLANNER
+
+    def __init__(
+        self,
+        specs: Sequence[Spec],
+        endpoint: ModelEndpoint,
+        *,
+        connection: ModelConnection | None = None,
+        compile: Callable[[Operation], Tool] = compile_tool,
+        max_tokens: int = MAX_TOKENS,
+        max_retries: int = 2,
+        today: Callable[[], date] = date.today,
+        spending: SpendingMeter | None = None,
+    ) -> None:
+        self.operation_tools = OperationTools(specs, compile)
+        self.endpoint = endpoint
+        self.max_tokens = max_tokens
+        self._offers: dict[str, str] = {}
+        self._views = ConversationViews()
+        self._room = 0
+        """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
+        self._connection = connection
+        self._max_retries = max_retries
+        self._today = today
+        if connection is None:
+            if endpoint.protocol is ModelProtocol.MESSAGES:
+                require_extra("claude", "planning with a model that speaks the Messages API")
+            endpoint.check_key()
+        self._spending = spending or SpendingMeter()
+        if self._spending.max_usd is not None and endpoint.prices is None:
+            hint = "its `input` and `output` in models.toml are dollars per million tokens"
+            raise PlannerError(f"--max-usd needs the prices of {endpoint.name}", hint=hint)
+
+    async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
+        """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
+        self._views.update(conversation)
+        earlier = self._history(conversation)
+        draft = _PlanDraft()
+        async with self._connection or connect(self.endpoint, max_retries=self._max_retries) as connection:
+            for _ in range(MAX_REQUESTS):
+                messages = [*earlier, *draft.messages]
+                answer = StreamedAnswer(number=len(messages))
+                prompt = Prompt(
+                    system=self._system(conversation),
+                    messages=messages,
+                    tools=TOOL_DEFINITIONS,
+                    max_tokens=self.max_tokens,
+                )
+                if capped := self._spending.refusal(self.endpoint.prices, _size(prompt)):
+                    append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
+                    yield capped.text
+                    yield self._plan(draft, text=capped.text, ended=capped.ended)
+                    return
+                try:
+                    async with aclosing(connection.stream(prompt, answer)) as pieces:
+                        async for text in pieces:
+                            yield text
+                except PromptTooLongError:
+                    if self._room == len(HISTORY_ROOMS) - 1:
+                        raise
+                    self._room += 1
+                    earlier = self._history(conversation)
+                    continue
+                draft.count(answer.usage)
+                self._spending.add(self.endpoint.prices, answer.usage)
+                # The API paused a long turn; the same conversation sent again continues it.
+                if answer.stop == "pause_turn":
+                    append_content(draft.messages, "assistant", answer.content)
+                    draft.text += answer.text
+                    continue
+                if answer.stop != "tool_use":
+                    note = _incomplete_note(answer)
+                    if note:
+                        yield note
+                    yield self._final_plan(answer, note, draft)
+                    return
+                append_content(draft.messages, "assistant", answer.content)
+                calls, results = self._sort_calls(answer)
+                if calls:
+                    yield self._plan(draft, calls=calls, text=answer.text, results=results)
+                    return
+                if not results:
+                    yield self._plan(draft, text=answer.text)
+                    return
+                append_content(draft.messages, "user", list(results.values()))
+        raise PlannerError(
+            f"the model made no usable call in {MAX_REQUESTS} attempts",
+            hint="say it in other words, or name the operation",
+        )
+
+    def _system(self, conversation: Conversation) -> list[Block]:
+        """Return the system prompt."""
+        # Tools, system and messages are one cached prefix in this order, so the breakpoint here covers the tools too.
+        # The known values come behind it: they change between questions and would invalidate the prefix.
+        prompt = Template(bundled.text("prompts/agent.md")).substitute(
+            today=self._today().isoformat(),
+            apis="\n".join([*(_api_line(spec) for spec in self.operation_tools.specs), self._map_line()]),
+        )
+        system: list[Block] = [{"type": "text", "text": prompt.strip(), "cache_control": {"type": "ephemeral"}}]
+        if conversation.known_values:
+            value_lines = "\n".join(f"{name} = {value}" for name, value in conversation.known_values.items())
+            system.append({"type": "text", "text": f"Values the user gave; use them where they fit:\n{value_lines}"})
+        return system
+
+    def _history(self, conversation: Conversation) -> list[Message]:
+        return history(conversation, self._views, self._offer, HISTORY_ROOMS[self._room])
+
+    def _map_line(self) -> str:
+        return f"Areas, with their operations: {self.operation_tools.map_text}."
+
+    def _offer(self, question: str) -> str:
+        """Return the operations beside a question: the same text in every request that has the question."""
+        if question not in self._offers:
+            self._offers[question] = self.operation_tools.offer(question)
+        return self._offers[question]
+
+    def _sort_calls(self, answer: StreamedAnswer) -> tuple[tuple[Call, ...], dict[str, Block]]:
+        """Return the calls for the API, and the results of the calls that the planner answers itself."""
+        calls: list[Call] = []
+        results: dict[str, Block] = {}
+        for block in answer.content:
+            if block["type"] != "tool_use":
+                continue
+            id = block["id"]
+            try:
+                if id in answer.faults:
+                    raise UsageError(answer.faults[id])
+                outcome = self._use(block["name"], block["input"])
+            except UsageError as error:
+                results[id] = tool_result(id, str(error), is_error=True)
+                continue
+            if isinstance(outcome, str):
+                results[id] = tool_result(id, outcome)
+            else:
+                tool, arguments = outcome
+                calls.append(Call(tool=tool, arguments=arguments, id=id, reason=answer.text.strip()))
+        return tuple(calls), results
+
+    def _use(self, name: str, arguments: dict[str, Any]) -> str | tuple[Tool, dict[str, Any]]:
+        """Return the text that answers a tool_use here, or the operation that it calls with its arguments.
+
+        UsageError for a tool or an operation that there is not, and for arguments that do not fit.
+        """
+        if name == FIND:
+            return self.operation_tools.find(str(arguments.get("words", "")))
+        if name == DESCRIBE:
+            return self.operation_tools.describe(arguments)
+        if name == QUERY_TOOL:
+            return self._views.query(arguments)
+        if name in (READ, CHANGE):
+            return self.operation_tools.call(name, arguments)
+        # Some models call an operation as if it were a tool of its own.
+        return self.operation_tools.resolve(name), arguments
+
+    def _final_plan(self, answer: StreamedAnswer, note: str, draft: _PlanDraft) -> Plan:
+        """Return the plan without calls; of an answer that was cut or refused, only the text is stored."""
+        text = draft.text + answer.text + note
+        content = [{"type": "text", "text": text}] if note and text.strip() else answer.content
+        append_content(draft.messages, "assistant", content)
+        return self._plan(draft, text=text, ended=(answer.stop or "") if note else "")
+
+    def _plan(
+        self,
+        draft: _PlanDraft,
+        *,
+        text: str,
+        calls: tuple[Call, ...] = (),
+        results: Mapping[str, Block] | None = None,
+        ended: str = "",
+    ) -> Plan:
+        state = ModelState(
+            model=self.endpoint.name,
+            messages=tuple(draft.messages),
+            results=dict(results or {}),
+            usage=draft.usage,
+            cost=cost(self.endpoint.prices, draft.usage),
+        )
+        return Plan(calls=calls, text=text, ended=ended, raw=state)
+
+
+def _size(prompt: Prompt) -> int:
+    """Return the bytes of a prompt, about as it goes on the wire."""
+    return len(json.dumps([prompt.system, prompt.messages, prompt.tools], ensure_ascii=False))
+
+
+def _incomplete_note(answer: StreamedAnswer) -> str:
+    """Return the note on an answer that is incomplete; "" for a complete one."""
+    stop = single_line(answer.stop or "")[:80]
+    unknown = f"The model stopped for a reason that nlapi does not know ({stop}); nothing of its answer was run."
+    note = "" if stop in _COMPLETE_STOPS else _INCOMPLETE_NOTES.get(stop, unknown)
+    if note and answer.details:
+        note = f"{note} {answer.details}"
+    return f"\n\n{note}" if note and answer.text.strip() else note
+
+
+def _api_line(spec: Spec) -> str:
+    """Return what an API is, within some 200 bytes: the prefix is the same few hundred tokens for every API."""
+    title, version = single_line(spec.title)[:60], single_line(spec.version)[:20]
+    summary = single_line(spec.description).encode()[:MAX_SUMMARY_BYTES].decode("utf-8", "ignore")
+    is_cut = len(single_line(spec.description).encode()) > MAX_SUMMARY_BYTES
+    return f"- {title} {version}, {len(spec.operations)} operations. {summary}{'…' if is_cut else ''}".rstrip()
+
+
+def turn_usage(turn: Turn) -> str:
+    """Return the tokens and dollars of Claude's plans of a turn, for the user; "" without such plans."""
+    return plans_usage([state for round in turn.rounds if (state := model_state(round.plan)) is not None])
+
+
+def plans_usage(states: Sequence[ModelState]) -> str:
+    """Return the same for the states of Claude's plans."""
+    if not states:
+        return ""
+    input_keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    tokens = sum(state.usage.get(key, 0) for state in states for key in input_keys)
+    output_tokens = sum(state.usage.get("output_tokens", 0) for state in states)
+    costs = [state.cost for state in states if state.cost is not None]
+    dollars = f", about ${sum(costs):.4f} (prices of {PRICE_MONTH})" if len(costs) == len(states) else ""
+    return f"{tokens:,} tokens in, {output_tokens:,} out{dollars}"

@@ -1,0 +1,216 @@
+"""The constant set of tools by which a model operates any API: find, describe, read, change, result."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.truncate import dump_json
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.results.query import QUERY_SCHEMA, QUERY_TOOL
+from nlapi.tools.areas import groups
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.describe import describe_operation, signature
+from nlapi.tools.index import Index
+from nlapi.tools.names import tool_names
+from nlapi.tools.tool import Tool
+
+FIND, DESCRIBE, READ, CHANGE = "find", "describe", "read", "change"
+
+# Operations in the answer of `find`; a client's own search returns 5 by default (the API's tool search), which is too
+# few where several calls are needed.
+SEARCH_RESULTS = 8
+
+# Operations beside a question, and the bytes that they may take: 900 tokens. The right operation is among ten in 92 %
+# of the phrases of benchmarks/find.jsonl.
+OFFERED_OPERATIONS = 12
+OFFER_ROOM = 3_600
+MAX_SIGNATURE = 500
+
+# Bytes of the map of all APIs in the system prompt.
+MAP_ROOM = 320
+# Characters of the arguments of one operation in full: 3,000 tokens. Of a longer one `describe` opens the parts.
+MAX_DESCRIPTION = 12_000
+
+_TEXT = {"type": "string"}
+_CALL_PROPERTIES = {
+    "operation": {**_TEXT, "description": "its name"},
+    "arguments": {"type": "object", "description": "its arguments by name"},
+}
+
+
+def _definition(name: str, description: str, properties: Mapping[str, object], required: Sequence[str]) -> Any:
+    schema = {"type": "object", "properties": dict(properties), "required": list(required)}
+    return {"name": name, "description": description, "input_schema": schema}
+
+
+TOOL_DEFINITIONS: tuple[dict[str, Any], ...] = (
+    _definition(
+        FIND,
+        "Find operations by what they do.",
+        {"words": {**_TEXT, "description": "English: the action and the thing, `pause campaign`"}},
+        ["words"],
+    ),
+    _definition(
+        DESCRIBE,
+        "Read all arguments of an operation, or the inside of one.",
+        {"operation": _TEXT, "argument": {**_TEXT, "description": "to open one: spec.template"}},
+        ["operation"],
+    ),
+    _definition(READ, "Call an operation that only reads.", _CALL_PROPERTIES, ["operation"]),
+    _definition(CHANGE, "Call an operation that changes something.", _CALL_PROPERTIES, ["operation"]),
+    {
+        "name": QUERY_TOOL,
+        "description": "Filter, sort, count or page an earlier answer, or read lines of a text, without calling again.",
+        "input_schema": QUERY_SCHEMA,
+    },
+)
+"""The definitions of the tools in the form of the Messages API: the same for every API, in every request."""
+
+
+class OperationTools:
+    """The operations of one or more Specs behind the constant set of tools.
+
+    With several Specs, the name of an operation begins with that of its API.
+    """
+
+    def __init__(self, specs: Sequence[Spec], compile: Callable[[Operation], Tool] = compile_tool) -> None:
+        self.specs = tuple(specs)
+        self.operations = tuple(operation for spec in specs for operation in spec.visible_operations)
+        self._compile = compile
+        self._prefixes = _prefixes(self.specs)
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index.of(self.operations)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Operation]:
+        usable = [operation for operation in self.operations if operation.usable]
+        by_id = {} if self._prefixes else {operation.id: operation for operation in usable}
+        return {**by_id, **{self._names[operation]: operation for operation in usable}}
+
+    @cached_property
+    def _names(self) -> dict[Operation, str]:
+        names: dict[Operation, str] = {}
+        for spec in self.specs:
+            prefix = self._prefixes.get(spec, "")
+            for operation, name in zip(spec.operations, tool_names(spec.operations), strict=True):
+                names[operation] = _prefixed_name(prefix, name) if prefix else name
+        return names
+
+    def tool(self, operation: Operation) -> Tool:
+        """Return the tool of an operation, under its name in this set."""
+        tool = self._compile(operation)
+        return replace(tool, name=self._names[operation]) if self._prefixes else tool
+
+    def resolve(self, name: str) -> Tool:
+        """Return the tool of that name. UsageError suggests the nearest ones."""
+        operation = self._by_name.get(name) or self._by_name.get(name.strip())
+        if operation is None:
+            near = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else f"`{FIND}` finds operations by words"
+            raise UsageError(f"there is no operation {name[:64]!r}", hint=hint)
+        return self.tool(operation)
+
+    def call(self, tool_name: str, arguments: Mapping[str, Any]) -> tuple[Tool, dict[str, Any]]:
+        """Return the operation and its arguments that a call of `read` or `change` is for.
+
+        UsageError when there is no such operation, the arguments are no object, or `read` is to change something.
+        """
+        name = arguments.get("operation")
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError(f"{tool_name} needs the name of an operation", hint=f"`{FIND}` finds them by words")
+        tool = self.resolve(name)
+        inner = arguments.get("arguments")
+        # Some models write the arguments beside the operation, or as JSON text.
+        if inner is None:
+            inner = {key: value for key, value in arguments.items() if key not in ("operation", "arguments")}
+        elif isinstance(inner, str):
+            try:
+                inner = json.loads(inner or "{}")
+            except ValueError as error:
+                raise UsageError(f"{tool_name}: arguments is not JSON", hint=str(error)) from None
+        if not isinstance(inner, dict):
+            raise UsageError(f"{tool_name}: arguments is not an object", hint='such as {"name": "value"}')
+        if tool_name == READ and tool.effect is not Effect.READ:
+            raise UsageError(f"{tool.name} would {tool.effect} something", hint=f"the tool `{CHANGE}` calls it")
+        return tool, inner
+
+    def find(self, words: str) -> str:
+        """Return the operations that fit the words, for the model, as lines."""
+        tools = self._search(words, SEARCH_RESULTS)
+        if tools:
+            return "\n".join(_cut(signature(tool), 2 * MAX_SIGNATURE) for tool in tools)
+        return f"nothing is about that; the areas are {self.map_text}"
+
+    def describe(self, arguments: Mapping[str, Any]) -> str:
+        """Return an operation in full, or the inside of one of its arguments, for the model."""
+        tool = self.resolve(str(arguments.get("operation", "")))
+        argument = arguments.get("argument")
+        opened = argument.strip() if isinstance(argument, str) else ""
+        return strip_control(dump_json(describe_operation(tool, limit=MAX_DESCRIPTION, argument=opened)))
+
+    def offer(self, question: str) -> str:
+        """Return the operations that a question may need, as lines of at most OFFER_ROOM bytes; "" for none."""
+        lines: list[str] = []
+        room = OFFER_ROOM
+        for tool in self._search(question, OFFERED_OPERATIONS):
+            line = _cut(signature(tool), MAX_SIGNATURE if room > OFFER_ROOM // 3 else MAX_SIGNATURE // 3)
+            room -= len(line.encode()) + 1
+            if room < 0:
+                break
+            lines.append(line)
+        return "\n".join(lines)
+
+    @cached_property
+    def map_text(self) -> str:
+        """The areas of the APIs with the number of their operations, the largest first."""
+        room = MAP_ROOM // max(len(self.specs), 1)
+        return "; ".join(_areas_text(spec, self._prefixes.get(spec, ""), room) for spec in self.specs)
+
+    def _search(self, words: str, limit: int) -> list[Tool]:
+        found = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
+        return [self.tool(operation) for operation in found]
+
+
+def _areas_text(spec: Spec, prefix: str, room: int) -> str:
+    """Return the groups of operations with their counts: `repos 201, issues 55`."""
+    ranked = sorted(groups(spec, spec.visible_operations), key=lambda group: -len(group.operations))
+    text = f"{prefix}: " if prefix else ""
+    for index, group in enumerate(ranked):
+        entry = f"{single_line(group.label)[:40]} {len(group.operations)}"
+        if len(text.encode()) + len(entry.encode()) > room:
+            return f"{text}, and {len(ranked) - index} more areas"
+        text += f", {entry}" if index else entry
+    return text
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _prefixes(specs: tuple[Spec, ...]) -> dict[Spec, str]:
+    """Return a short name for each Spec, from its title; none when there is only one."""
+    prefixes: dict[Spec, str] = {}
+    for number, spec in enumerate(specs, 1):
+        word = re.sub(r"[^a-z0-9]+", "_", spec.title.lower()).strip("_")[:16].rstrip("_") or "api"
+        prefixes[spec] = word if word not in prefixes.values() else f"{word}{number}"
+    return prefixes if len(specs) > 1 else {}
+
+
+def _prefixed_name(prefix: str, name: str) -> str:
+    """Return `prefix_name` in at most 64 characters, with a hash where it had to be cut."""
+    full_name = f"{prefix}_{name}"
+    # 64 is the Messages API's limit; the hash distinguishes names that are equal up to the cut.
+    return (
+        full_name if len(full_name) <= 64 else f"{full_name[:55]}_{hashlib.sha256(full_name.encode()).hexdigest()[:8]}"
+    )

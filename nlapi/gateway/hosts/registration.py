@@ -1,0 +1,255 @@
+"""Keeps a host registered at its gateways: a heartbeat to each address that the names of the gateways have."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from nlapi.errors import NlapiError, UsageError
+from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.hosts.content import ContentReader
+from nlapi.gateway.hosts.hosted_versions import HostedVersions
+from nlapi.gateway.hosts.messages import INTERVAL_S, HostDemand, HostHeartbeat
+
+if TYPE_CHECKING:
+    import httpx2
+
+# Seconds until a heartbeat without an answer is repeated: a gateway that was restarted waits for its hosts.
+RETRY_S = 0.2
+# Seconds until one that was refused is, as for its token; each refusal is a line of the gateway's audit log.
+REFUSED_RETRY_S = 5.0
+RESOLVE_INTERVAL_S = 5.0
+"""seconds between two look-ups of the names of gateways"""
+REPLY_TIMEOUT_S = 5 * INTERVAL_S
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostIdentity:
+    """The name of a host, its shard, and the source of its token."""
+
+    name: str
+    shard: str
+    read_token: Callable[[], str]
+
+    def headers(self) -> dict[str, str]:
+        """Return the header with the token as it is now. UsageError when there is none."""
+        return {"Authorization": f"Bearer {self.read_token()}"}
+
+
+class HeartbeatRefusedError(NlapiError):
+    """A gateway answered to a heartbeat, and did not take it."""
+
+
+class GatewayRegistration:
+    """The registration of a host at one gateway."""
+
+    def __init__(
+        self,
+        gateway: str,
+        client: httpx2.AsyncClient,
+        identity: HostIdentity,
+        url: str,
+        versions: HostedVersions,
+        artifacts: ArtifactStore,
+    ) -> None:
+        self._gateway = gateway
+        self._client = client
+        self._identity = identity
+        self._url = url
+        self._versions = versions
+        self._artifacts = artifacts
+        self._reader = ContentReader(client, identity.headers)
+        self._known_demand = ""
+        self._changed = asyncio.Event()
+        self._failure = ""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def report(self) -> None:
+        """Send a heartbeat now, as something has changed."""
+        self._changed.set()
+
+    async def leave(self) -> None:
+        """Tell the gateway that the host drains: it gets no call after the answer."""
+        await self.stop()
+        with suppress(NlapiError):  # a gateway that is gone sends no calls either
+            await self._send(draining=True)
+        await self._client.aclose()
+
+    async def stop(self) -> None:
+        """Send no further heartbeat."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        # Two heartbeats at once: one whose answer is held until there is something to load, and reports meanwhile.
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._report())
+
+    async def _listen(self) -> None:
+        while True:
+            known = self._known_demand
+            try:
+                await self._beat(known)
+            except NlapiError as error:
+                # The gateway may have been restarted, and knows neither this host nor the tag.
+                self._known_demand = ""
+                self._log_failure(error.message)
+                await asyncio.sleep(REFUSED_RETRY_S if isinstance(error, HeartbeatRefusedError) else RETRY_S)
+            else:
+                if known == self._known_demand:  # a gateway that drains answers at once
+                    await asyncio.sleep(RETRY_S)
+
+    async def _report(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            with suppress(NlapiError):  # `_listen` repeats it, and logs why
+                await self._beat("")
+
+    async def _beat(self, known: str) -> None:
+        demand = await self._send(known=known)
+        if self._failure:
+            _log.warning("%s answers again", self._gateway)
+            self._failure = ""
+        if demand.tag != self._known_demand:
+            self._known_demand = demand.tag
+            self._versions.demand(self._gateway, demand, partial(self._reader.fetch, artifacts=self._artifacts))
+
+    async def _send(self, *, known: str = "", draining: bool = False) -> HostDemand:
+        """Send a heartbeat and return what is demanded. HeartbeatRefusedError when the gateway does not take it,
+        UsageError when it does not answer.
+        """
+        import httpx2
+
+        heartbeat = HostHeartbeat(
+            shard=self._identity.shard,
+            url=self._url,
+            draining=draining,
+            ready=self._versions.ready,
+            failed=dict(self._versions.failed),
+            demand=known,
+        )
+        path = f"/v1/hosts/{self._identity.name}/heartbeat"
+        try:
+            response = await self._client.post(path, json=heartbeat.as_json(), headers=self._identity.headers())
+        except httpx2.HTTPError as error:
+            raise UsageError(f"no answer: {type(error).__name__}") from error
+        if response.status_code != 200:
+            raise HeartbeatRefusedError(f"it answered {response.status_code}: {_detail(response)}")
+        try:
+            return HostDemand.from_json(response.json())
+        except (ValueError, KeyError, TypeError) as error:
+            raise HeartbeatRefusedError("it gave no list of versions", hint="give the address of a gateway") from error
+
+    def _log_failure(self, reason: str) -> None:
+        if reason != self._failure:  # once, and not five times a second
+            _log.warning("the heartbeat to %s failed: %s", self._gateway, reason)
+            self._failure = reason
+
+
+class HostRegistrations:
+    """The registrations of a host at all addresses of its gateways."""
+
+    def __init__(
+        self, gateways: tuple[str, ...], identity: HostIdentity, versions: HostedVersions, artifacts: ArtifactStore
+    ) -> None:
+        self._gateways = gateways
+        self._identity = identity
+        self._versions = versions
+        self._artifacts = artifacts
+        self._registrations: dict[str, GatewayRegistration] = {}
+
+    async def run(self, url: str) -> None:
+        """Keep the host registered as callable at `url`, for ever."""
+        while True:
+            resolved = [await resolve_gateway(gateway) for gateway in self._gateways]
+            addresses = [address for known in resolved for address in known or ()]
+            for address in addresses:
+                if address.key not in self._registrations:
+                    self._registrations[address.key] = GatewayRegistration(
+                        address.key, address.open(), self._identity, url, self._versions, self._artifacts
+                    )
+            # A name that cannot be looked up now says nothing: without its gateways all versions would be unloaded.
+            if all(resolved):
+                for key in self._registrations.keys() - {address.key for address in addresses}:
+                    await self._registrations.pop(key).stop()
+                    self._versions.withdraw(key)
+            await asyncio.sleep(RESOLVE_INTERVAL_S)
+
+    def report(self) -> None:
+        """Tell all gateways that something has changed."""
+        for registration in self._registrations.values():
+            registration.report()
+
+    async def leave(self) -> None:
+        """Tell all gateways that the host drains."""
+        registrations, self._registrations = self._registrations, {}
+        await asyncio.gather(*(registration.leave() for registration in registrations.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayAddress:
+    """One address of a gateway: its URL, and the address that the name of the URL stands for."""
+
+    url: str
+    ip: str
+
+    @property
+    def key(self) -> str:
+        """Its name in messages, and the same for the same gateway."""
+        return self.url if self.ip in self.url else f"{self.url} ({self.ip})"
+
+    def open(self) -> httpx2.AsyncClient:
+        """Return a client that connects to the address by the name of the URL."""
+        import httpcore2
+        import httpx2
+
+        parts = urlsplit(self.url)
+        ip = f"[{self.ip}]" if ":" in self.ip else self.ip
+        port = f":{parts.port}" if parts.port else ""
+        verify: ssl.SSLContext = httpcore2.default_ssl_context()
+
+        async def set_server_name(request: httpx2.Request) -> None:
+            request.extensions["sni_hostname"] = parts.hostname or ""
+
+        return httpx2.AsyncClient(
+            base_url=f"{parts.scheme}://{ip}{port}{parts.path.rstrip('/')}",
+            headers={"Host": parts.netloc, "User-Agent": "nlapi-host"},
+            timeout=httpx2.Timeout(REPLY_TIMEOUT_S),
+            trust_env=False,
+            verify=verify,
+            event_hooks={"request": [set_server_name]} if parts.scheme == "https" else {},
+        )
+
+
+async def resolve_gateway(url: str) -> list[GatewayAddress] | None:
+    """Return all addresses of the name in a URL, IPv4 where it has any; None when it cannot be looked up now."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    try:
+        rows = await loop.getaddrinfo(parts.hostname, parts.port or 0, type=socket.SOCK_STREAM)
+    except OSError as error:
+        _log.warning("%s has no address: %s", parts.hostname, error)
+        return None
+    families = {family for family, *_ in rows}
+    preferred = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
+    ips = sorted({str(address[0]) for family, *_, address in rows if family == preferred})
+    return [GatewayAddress(url=url, ip=ip) for ip in ips]
+
+
+def _detail(response: httpx2.Response) -> str:
+    try:
+        return str(response.json()["detail"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,94 @@
+"""Runs a version on the serving hosts of a shard."""
+
+from __future__ import annotations
+
+import json
+from time import perf_counter
+from urllib.parse import quote
+
+import orjson
+
+from nlapi.gateway.hosts.messages import (
+    CLIENT_HEADER,
+    CONTEXT_HEADER,
+    DIGEST_HEADER,
+    MODEL_HEADER,
+    OBJECTIVE_HEADER,
+    SHADOW_HEADER,
+    TIMEOUT_HEADER,
+    VERSION_HEADER,
+)
+from nlapi.gateway.hosts.registry import ContentDemand
+from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
+from nlapi.gateway.replica_health import UsualLatency
+from nlapi.gateway.shard_client import ShardCall
+from nlapi.gateway.shards import Cluster
+
+
+class HostRunner:
+    """The runner of one version on the hosts of a shard; they have it loaded until `close`."""
+
+    def __init__(self, demand: ContentDemand, cluster: Cluster, *, owns_cluster: bool = False) -> None:
+        self.cluster = cluster
+        self.demand = demand
+        self._owns_cluster = owns_cluster
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            DIGEST_HEADER: demand.content.digest,
+            MODEL_HEADER: quote(demand.version.model, safe=""),
+            VERSION_HEADER: quote(demand.version.version, safe=""),
+        } | ({SHADOW_HEADER: "true"} if demand.content.shadow else {})
+        self._usual = UsualLatency()
+
+    async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
+        """Return the version's output, with its stages and, as "remote", the time until the answer."""
+        before = perf_counter()
+        try:
+            body = orjson.dumps(request.input)
+        except TypeError as error:
+            text = "the input has an integer of more than 64 bits, which hosts do not take"
+            raise InferenceError(FailureKind.INVALID, text, executed=False) from error
+        call = ShardCall(
+            path="",
+            headers=self._request_headers(request, timeout_s),
+            body=body,
+            timeout_s=timeout_s,
+            repeatable=repeatable,
+            objective=request.objective,
+            usual=self._usual,
+            content=self.demand.content,
+        )
+        self.cluster.bulkhead.enter(request)
+        try:
+            result = await self.cluster.call(call)
+        finally:
+            self.cluster.bulkhead.leave(request)
+        try:
+            output = orjson.loads(result.output)
+        except ValueError as error:
+            text = f"{result.endpoint} gave an answer that is not JSON"
+            raise InferenceError(FailureKind.INVALID, text, executed=True, attempts=result.attempts) from error
+        stages = {**result.stages, "remote": (perf_counter() - before) * 1000}
+        return InferenceResult(output=output, stages=stages, attempts=result.attempts, endpoint=result.endpoint)
+
+    async def close(self) -> None:
+        """Let the hosts unload the version."""
+        self.demand.withdraw()
+        if self._owns_cluster:
+            await self.cluster.close()
+
+    def _request_headers(self, request: InferenceRequest, timeout_s: float) -> dict[str, str]:
+        headers = {**self._headers, TIMEOUT_HEADER: f"{timeout_s * 1000:.0f}"}
+        if request.context:
+            # json and not orjson, which writes UTF-8: a header has to be ASCII, and has no DEL (RFC 9110 §5.5).
+            headers[CONTEXT_HEADER] = json.dumps(dict(request.context)).replace("\x7f", "\\u007f")
+        for name, value in ((OBJECTIVE_HEADER, request.objective), (CLIENT_HEADER, request.client)):
+            if value:
+                headers[name] = quote(value, safe="")
+        # A client chooses its request id, which may be no text of a header.
+        if request.request_id.isalnum() and request.request_id.isascii():
+            headers["X-Request-Id"] = request.request_id
+        if request.traceparent:
+            headers["traceparent"] = quote(request.traceparent, safe="")
+        return headers

@@ -1,0 +1,87 @@
+"""Makes the values of rows short: what stands in a cell of a table for a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from nlapi.client.safe_text import strip_control
+from nlapi.client.truncate import dump_json
+from nlapi.resources.identity import field_at, name_of, text_of
+
+# Titles of GitHub have at most 256 characters; longer texts are read with `select`.
+MAX_TEXT = 280
+# Entries of a list in a cell; the others are counted.
+MAX_ENTRIES = 6
+
+Cell = str | int | float | bool | list["str | int | float | bool | None"] | None
+
+
+def values_at(item: object, path: str) -> list[object]:
+    """Return the values at a dotted path, also inside of lists: `labels.name` has those of all labels."""
+    if path == "":
+        return [item]
+    if isinstance(item, Sequence) and not isinstance(item, str | bytes):
+        return [value for entry in item for value in values_at(entry, path)]
+    if not isinstance(item, Mapping):
+        return []
+    if path in item:
+        return [item[path]]
+    for index, char in enumerate(path):
+        if char == "." and path[:index] in item:
+            return values_at(item[path[:index]], path[index + 1 :])
+    return []
+
+
+def value_at_path(item: object, path: str) -> object:
+    """Return the value at a dotted path; a list of values where the path leads through lists, None for none."""
+    if isinstance(item, Mapping) and (value := field_at(item, path)) is not None:
+        return value
+    values = values_at(item, path)
+    return values if len(values) > 1 else next(iter(values), None)
+
+
+def cell(value: object, max_text: int = MAX_TEXT) -> Cell:
+    """Return a value as it stands in a cell: an object by its name, a list by its first entries, a text cut."""
+    if isinstance(value, str):
+        return _cut(value, max_text)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, Mapping):
+        name = text_of(value) or name_of(value)
+        return _cut(name, max_text) if name else f"{{{len(value):,} fields}}"
+    if isinstance(value, Sequence):
+        return _list_cell(value, max_text)
+    return _cut(str(value), max_text)
+
+
+def _list_cell(values: Sequence[object], max_text: int) -> Cell:
+    entries = [cell(value, max_text // 2) for value in values[:MAX_ENTRIES]]
+    plain: list[str | int | float | bool | None] = [entry for entry in entries if not isinstance(entry, list)]
+    if len(plain) < len(entries) or any(isinstance(entry, str) and entry.endswith(" fields}") for entry in plain):
+        return f"[{len(values):,} items]"
+    return [*plain, f"and {len(values) - MAX_ENTRIES:,} more"] if len(values) > MAX_ENTRIES else plain
+
+
+def _cut(text: str, max_text: int) -> str:
+    if len(text) <= max_text and text.isascii() and text.isprintable():
+        return text
+    # Cut before it is cleaned: a text can be as long as the body.
+    cleaned = strip_control(text[: max_text + max_text // 2])
+    return cleaned if len(text) <= max_text else f"{cleaned[:max_text]}…"
+
+
+def size_of(value: object) -> int:
+    """Return the bytes that a value takes in JSON, with the comma behind it."""
+    return len(dump_json(value).encode("utf-8", "replace")) + 1
+
+
+def column_sizes(rows: Iterable[Mapping[str, object]], paths: Sequence[str]) -> dict[str, int]:
+    """Return the bytes that each column takes over all rows."""
+    sizes = dict.fromkeys(paths, 0)
+    for row in rows:
+        for path in paths:
+            sizes[path] += size_of(cell(value_at_path(row, path)))
+    return sizes

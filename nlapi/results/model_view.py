@@ -1,0 +1,213 @@
+"""Shows a model an answer within a budget: all rows with the columns that matter, and how to read the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from nlapi.client.message import Result
+from nlapi.client.safe_text import strip_control
+from nlapi.client.truncate import NOTE_KEY, answer_frame, dump_json, fit_data
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.identity import columns, fields_of
+from nlapi.resources.naming import name_words, stem
+from nlapi.resources.nouns import singular_noun
+from nlapi.results.cells import MAX_TEXT, Cell, cell, column_sizes, size_of, value_at_path
+from nlapi.results.contents import Contents, Listing, Row, TextBody
+from nlapi.results.summary import summarize_columns
+from nlapi.tools.answer_view import next_arguments, page_arguments
+from nlapi.tools.tool import Call
+
+MAX_VIEW = 16_000
+"""bytes of the JSON text of one answer for a model: 4,000 tokens, at four bytes a token"""
+
+# Bytes of the columns that nobody asked for. 100 issues of GitHub's with eight such columns take 11,000.
+OPTIONAL_ROOM = 11_000
+# Rows from which the columns are chosen; the others of a list have the same fields.
+SAMPLE_ROWS = 200
+MAX_OTHER_FIELDS = 60
+MAX_SUMMARIES = 12
+TEXT_ROOM = 4_000
+MIN_TEXT = 60
+# The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
+MAX_NEXT_PAGE = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewTable:
+    """Rows as arrays of cells in the order of `columns`. `constants` are the columns with one value in all rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    constants: Mapping[str, Cell]
+    other_fields: tuple[str, ...]
+
+
+def model_view(
+    result: Result,
+    contents: Contents,
+    *,
+    handle: str = "",
+    call: Call | None = None,
+    words: Collection[str] = (),
+    limit: int = MAX_VIEW,
+) -> str:
+    """Return an answer as JSON text of at most `limit` bytes (1,000 at least), marked as untrusted data.
+
+    A list that is too long for that is a table of all its rows, with the columns that identify, then those that the
+    stems in `words` name, then others; or of its first rows, with a summary of all. `result` is the handle by which a
+    query reads the rest, `next` the arguments of the next page.
+    """
+    frame = answer_frame(result)
+    if call is not None and (following := next_page(call, result, contents)):
+        frame["next"] = following
+    room = limit - len(dump_json({**frame, "data": 0}).encode())
+    if not isinstance(contents, TextBody) and len(result.content) <= 3 * limit and size_of(contents.data) <= room:
+        return dump_json({**frame, "data": fit_data(contents.data, room, len(result.content))})
+    if handle:
+        frame["result"] = handle
+    room = limit - len(dump_json(frame).encode()) - 60
+    if isinstance(contents, Listing):
+        shown = _listing_view(contents, call.tool.operation if call else None, words, room)
+    elif isinstance(contents, TextBody):
+        shown = _text_view(contents, room)
+    else:
+        shown = {"data": fit_data(contents.data, int(room * _characters_a_byte(result)), len(result.content))}
+    if handle and NOTE_KEY in shown:
+        shown[NOTE_KEY] = f"{shown[NOTE_KEY]}; the tool `result` reads the rest"
+    return dump_json({**frame, **shown})
+
+
+def next_page(call: Call, result: Result, contents: Contents) -> dict[str, object]:
+    """Return the arguments for the next page of a listing; {} when there is none, or it is unknown."""
+    if call.tool.effect is not Effect.READ or not result.ok or isinstance(contents, TextBody):
+        return {}
+    following = next_arguments(call, result, contents.data) or {}
+    # A server that repeats the same cursor would have a model read one page for ever.
+    has_more = any(following.get(name) != call.arguments.get(name) for name in page_arguments(call.tool))
+    return following if has_more and len(dump_json(following)) <= MAX_NEXT_PAGE else {}
+
+
+def _characters_a_byte(result: Result) -> float:
+    """Return the characters that a byte of the body stands for, by its beginning: at most 1."""
+    start = result.content[:10_000]
+    return len(start.decode("utf-8", "replace")) / max(len(start), 1)
+
+
+def _listing_view(
+    listing: Listing, operation: Operation | None, words: Collection[str], room: int
+) -> dict[str, object]:
+    rows = listing.rows
+    counts: dict[str, object] = {"count": len(rows)}
+    if listing.total is not None and listing.total != len(rows):
+        counts["total"] = listing.total
+    table = build_table(rows, room - 800, operation=operation, words=words)
+    shown = _table_data(table)
+    if len(table.rows) < len(rows):
+        paths = [*table.columns, *table.constants, *table.other_fields][:MAX_SUMMARIES]
+        shown["summary_of_all_rows"] = summarize_columns(rows, paths)
+        shown[NOTE_KEY] = f"the first {len(table.rows):,} of {len(rows):,} rows"
+    return {**counts, **shown}
+
+
+def _table_data(table: ViewTable) -> dict[str, object]:
+    shown: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
+    if table.constants:
+        shown["same_in_all_rows"] = dict(table.constants)
+    if table.other_fields:
+        shown["other_fields"] = list(table.other_fields)
+    return shown
+
+
+def build_table(
+    rows: Sequence[Row],
+    room: int,
+    *,
+    operation: Operation | None = None,
+    words: Collection[str] = (),
+    paths: Sequence[str] = (),
+) -> ViewTable:
+    """Return the table of rows within `room` bytes: all of `paths`, or as many columns as fit, the best first.
+
+    Where the columns that identify do not fit for all rows, the table has the first rows.
+    """
+    sample = rows[:SAMPLE_ROWS]
+    noun = singular_noun(operation) if operation is not None else ()
+    ranked = list(paths) or columns(sample, noun)
+    constants = {} if paths else _constants(rows, sample, ranked)
+    candidates = [path for path in ranked if path not in constants]
+    chosen = list(paths) or _choose_columns(rows, sample, candidates, words, room)
+    # What was asked for by name is shown longer, as far as there is room.
+    max_text = max(MAX_TEXT, room // max(len(rows) * len(paths), 1)) if paths else MAX_TEXT
+    cells = _cells(rows, chosen, room, max_text)
+    others = [path for path in dict.fromkeys((*candidates, *_all_fields(sample))) if path not in chosen]
+    others = [] if paths else [path for path in others if path not in constants][:MAX_OTHER_FIELDS]
+    return ViewTable(
+        columns=tuple(chosen), rows=cells, constants=constants, other_fields=tuple(map(strip_control, others))
+    )
+
+
+def _constants(rows: Sequence[Row], sample: Sequence[Row], paths: Sequence[str]) -> dict[str, Cell]:
+    """Return the short values that all rows share, by their path."""
+    if len(rows) < 2:
+        return {}
+    shared: dict[str, Cell] = {}
+    for path in paths[1:]:
+        first = value_at_path(sample[0], path)
+        if all(value_at_path(row, path) == first for row in rows) and size_of(cell(first)) <= 80:
+            shared[path] = cell(first)
+    return dict(list(shared.items())[:MAX_SUMMARIES])
+
+
+def _is_named(path: str, words: Collection[str]) -> bool:
+    """Return whether the question names a field: its words, without those of the object around it."""
+    return any(stem(word) in words for word in name_words(path))
+
+
+def _choose_columns(
+    rows: Sequence[Row], sample: Sequence[Row], candidates: Sequence[str], words: Collection[str], room: int
+) -> list[str]:
+    """Return the columns that identify and those that the question names, then others as long as there is room."""
+    scale = len(rows) / max(len(sample), 1)
+    sizes = {path: size * scale for path, size in column_sizes(sample, candidates).items()}
+    required = [*candidates[:2], *(path for path in candidates[2:] if _is_named(path, words))]
+    chosen: list[str] = []
+    used = 2.0 * len(rows)
+    for path in required:
+        if not chosen or used + sizes[path] <= room:
+            chosen.append(path)
+            used += sizes[path]
+    optional_room = min(room, max(OPTIONAL_ROOM, used))
+    for path in candidates:
+        if path not in chosen and used + sizes[path] <= optional_room:
+            chosen.append(path)
+            used += sizes[path]
+    return [path for path in candidates if path in chosen]
+
+
+def _cells(rows: Sequence[Row], paths: Sequence[str], room: int, max_text: int) -> tuple[tuple[Cell, ...], ...]:
+    """Return the rows as long as they fit; the first is there in any case, with short cells where it has to be."""
+    cells: list[tuple[Cell, ...]] = []
+    for row in rows:
+        line = tuple(cell(value_at_path(row, path), max_text) for path in paths)
+        room -= size_of(line)
+        if room < 0 and not cells:
+            cells.append(tuple(cell(value_at_path(row, path), MIN_TEXT) for path in paths))
+        if room < 0:
+            break
+        cells.append(line)
+    return tuple(cells)
+
+
+def _all_fields(sample: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(path for row in sample[:20] for path in fields_of(row)))
+
+
+def _text_view(body: TextBody, room: int) -> dict[str, object]:
+    shown = body.text[: min(room // 2, TEXT_ROOM)]
+    view: dict[str, object] = {"content_type": body.content_type, "text": shown}
+    if len(shown) < len(body.text):
+        view[NOTE_KEY] = f"the first {len(shown):,} of {len(body.text):,} characters, {len(body.lines):,} lines"
+    if body.note:
+        view["fault"] = body.note
+    return view

@@ -1,0 +1,387 @@
+"""Answers questions about a stored answer without another call: filter, sort, group, page, search, lines."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json, fit_data
+from nlapi.errors import UsageError
+from nlapi.resources.identity import fields_of
+from nlapi.results.cells import cell, value_at_path, values_at
+from nlapi.results.contents import Contents, ItemBody, Listing, Row, TextBody, nested_listing
+from nlapi.results.model_view import MAX_VIEW, build_table
+from nlapi.results.summary import is_number
+
+QUERY_TOOL = "result"
+MAX_CONDITIONS = 12
+MAX_GROUPS = 200
+# Lines of a text around each line that a search finds.
+CONTEXT_LINES = 2
+
+_OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "contains", "in", "empty", "not empty")
+_TEXT = {"type": "string"}
+
+QUERY_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "result": {**_TEXT, "description": "the handle, such as r1"},
+        "select": {"type": "array", "items": _TEXT, "description": "fields to show, such as user.login"},
+        "where": {
+            "type": "array",
+            "description": "conditions that all hold",
+            "items": {
+                "type": "object",
+                "properties": {"field": _TEXT, "op": {"enum": list(_OPERATORS)}, "value": {}},
+                "required": ["field", "op"],
+            },
+        },
+        "sort": {**_TEXT, "description": "a field; -field: largest first"},
+        "group": {**_TEXT, "description": "a field: counts the rows of each value"},
+        "sum": {**_TEXT, "description": "a field: its sum, of each group too"},
+        "list": {**_TEXT, "description": "a list inside, such as data.events"},
+        "page": {"type": "integer"},
+        "search": {**_TEXT, "description": "of a text: the lines with these words"},
+        "lines": {**_TEXT, "description": "of a text: such as 100-150"},
+    },
+    "required": ["result"],
+}
+"""The arguments of a query as a JSON Schema."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCondition:
+    """A condition on a field of a row. Where the field is a list, it holds when it holds for one of its values."""
+
+    path: str
+    operator: str
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultQuery:
+    """A query of one stored answer; the fields are those of QUERY_SCHEMA."""
+
+    handle: str
+    select: tuple[str, ...] = ()
+    conditions: tuple[RowCondition, ...] = ()
+    sort: str = ""
+    group: str = ""
+    sum: str = ""
+    list_path: str = ""
+    page: int = 1
+    search: str = ""
+    lines: str = ""
+
+
+def parse_query(arguments: Mapping[str, object]) -> ResultQuery:
+    """Return the query of the arguments of a model's call. UsageError for arguments that do not fit QUERY_SCHEMA."""
+    unknown = arguments.keys() - QUERY_SCHEMA["properties"].keys()
+    if unknown:
+        raise UsageError(f"{QUERY_TOOL} has no argument {sorted(unknown)[0][:64]!r}", hint=_arguments_hint())
+    page = arguments.get("page", 1)
+    if not isinstance(page, int) or isinstance(page, bool) or page < 1:
+        raise UsageError("page is not a number from 1 on")
+    return ResultQuery(
+        handle=_text(arguments, "result"),
+        select=tuple(_select(arguments.get("select"))),
+        conditions=tuple(_conditions(arguments.get("where"))),
+        sort=_text(arguments, "sort"),
+        group=_text(arguments, "group"),
+        sum=_text(arguments, "sum"),
+        list_path=_text(arguments, "list"),
+        page=page,
+        search=_text(arguments, "search"),
+        lines=_text(arguments, "lines"),
+    )
+
+
+def _arguments_hint() -> str:
+    return f"its arguments are {', '.join(QUERY_SCHEMA['properties'])}"
+
+
+def _text(arguments: Mapping[str, object], name: str) -> str:
+    value = arguments.get(name, "")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is not a text", hint=_arguments_hint())
+    return value.strip()
+
+
+def _select(value: object) -> list[str]:
+    # Some models write a list as one text.
+    fields = [part.strip() for part in value.split(",")] if isinstance(value, str) else value or []
+    if not isinstance(fields, list) or not all(isinstance(entry, str) for entry in fields):
+        raise UsageError("select is not a list of field names", hint='such as ["name", "user.login"]')
+    return [entry for entry in fields if entry]
+
+
+def _conditions(value: object) -> list[RowCondition]:
+    # Some models write a single condition without the list around it, or the list as JSON text.
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise UsageError("where is not a list of conditions", hint=_WHERE_HINT) from None
+    entries = [value] if isinstance(value, Mapping) else value or []
+    if not isinstance(entries, list) or len(entries) > MAX_CONDITIONS:
+        raise UsageError(f"where is not a list of at most {MAX_CONDITIONS} conditions", hint=_WHERE_HINT)
+    return [_condition(entry) for entry in entries]
+
+
+_WHERE_HINT = 'such as [{"field": "comments", "op": ">", "value": 5}]'
+
+
+def _condition(entry: object) -> RowCondition:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("field"), str) or not entry["field"]:
+        raise UsageError("a condition of where has no field", hint=_WHERE_HINT)
+    operator = str(entry.get("op", "="))
+    if operator not in _OPERATORS:
+        raise UsageError(f"where has no op {operator[:20]!r}", hint=f"they are {', '.join(_OPERATORS)}")
+    if operator == "in" and not isinstance(entry.get("value"), list):
+        raise UsageError("the value of the op in is not a list", hint='such as ["open", "closed"]')
+    return RowCondition(path=entry["field"], operator=operator, value=entry.get("value"))
+
+
+def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) -> str:
+    """Return the answer to a query as JSON text of at most `limit` bytes, marked as untrusted data.
+
+    UsageError for a field that no row has, a list that is not there, and lines of what is no text.
+    """
+    frame = {"result": query.handle, "note": UNTRUSTED}
+    room = limit - len(dump_json(frame).encode()) - 400
+    if isinstance(contents, TextBody):
+        return dump_json({**frame, **_query_text(query, contents, room)})
+    if query.search or query.lines:
+        raise UsageError(f"{query.handle} is no text", hint="`select` and `where` read its fields")
+    if query.list_path:
+        listing = nested_listing(contents, query.list_path)
+        if listing is None:
+            raise UsageError(f"{query.handle} has no list at {query.list_path[:100]!r}", hint=_fields_hint(contents))
+        contents = listing
+    if isinstance(contents, ItemBody):
+        return dump_json({**frame, **_query_item(query, contents, room)})
+    return dump_json({**frame, **_query_rows(query, contents, room)})
+
+
+def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, object]:
+    """Return the selected values of an item, as long as there is room for them."""
+    if query.conditions or query.group or query.sort or query.sum:
+        raise UsageError(f"{query.handle} is no list", hint="`list` names a list inside of it, `select` its fields")
+    if not query.select:
+        return {"data": fit_data(item.data, room, room)}
+    _check_fields(query.select, [item.data], query.handle)
+    selected = {path: value_at_path(item.data, path) for path in query.select}
+    return {"data": fit_data(selected, room, room)}
+
+
+def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, object]:
+    rows: Sequence[Row] = listing.rows
+    sort_path = query.sort.removeprefix("-")
+    paths = [*query.select, *(condition.path for condition in query.conditions), sort_path, query.group, query.sum]
+    _check_fields([path for path in paths if path], rows, query.handle)
+    rows = [row for row in rows if all(_holds(condition, row) for condition in query.conditions)]
+    counts: dict[str, object] = {"matching": len(rows), "of": len(listing.rows)}
+    if query.sum:
+        counts["sum"] = _sum(rows, query.sum)
+    if query.group:
+        return {**counts, **_groups(query, rows)}
+    if sort_path:
+        rows = sorted(rows, key=_sort_key(sort_path), reverse=query.sort.startswith("-"))
+    return {**counts, **_page(query, rows, room)}
+
+
+def _check_fields(paths: Sequence[str], rows: Sequence[object], handle: str) -> None:
+    """Raise UsageError for a path that no row has."""
+    for path in paths:
+        if rows and not any(values_at(row, path) for row in rows):
+            names = dict.fromkeys(name for row in rows[:50] if isinstance(row, Mapping) for name in fields_of(row))
+            near = difflib.get_close_matches(path, names, n=3, cutoff=0.5) or list(names)[:12]
+            raise UsageError(f"{handle} has no field {path[:100]!r}", hint=f"there are {', '.join(near)}")
+
+
+def _fields_hint(contents: Contents) -> str:
+    sample = contents.rows[0] if isinstance(contents, Listing) and contents.rows else None
+    item = contents.data if isinstance(contents, ItemBody) else sample
+    fields = fields_of(item) if isinstance(item, Mapping) else {}
+    lists = [path for path, value in fields.items() if isinstance(value, list)]
+    return f"the lists inside are {', '.join(lists[:12])}" if lists else "there is no list inside"
+
+
+def _page(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, object]:
+    """Return one page of rows: as many as fit, counted from the first page on."""
+    # Pages differ in length, as rows do; so the rows before a page are laid out again.
+    start, table = 0, None
+    for _ in range(query.page):
+        if start >= len(rows) and table is not None:
+            raise UsageError(f"there is no page {query.page}", hint=f"{len(rows):,} rows end before it")
+        table = build_table(rows[start:], room, paths=query.select)
+        first, start = start, start + len(table.rows)
+    assert table is not None
+    shown: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
+    if table.constants:
+        shown["same_in_all_rows"] = dict(table.constants)
+    if table.other_fields and not query.select:
+        shown["other_fields"] = list(table.other_fields)
+    if start < len(rows):
+        shown[NOTE_KEY] = f"rows {first + 1:,} to {start:,} of {len(rows):,}; page {query.page + 1} has the next"
+    return shown
+
+
+def _groups(query: ResultQuery, rows: Sequence[Row]) -> dict[str, object]:
+    """Return the number of rows of each value, the most first; a row counts once for each value of a list."""
+    members: dict[str, list[Row]] = {}
+    for row in rows:
+        values = [entry for value in values_at(row, query.group) for entry in _entries(value)]
+        for name in dict.fromkeys(str(cell(value)) for value in values) or ["null"]:
+            members.setdefault(name, []).append(row)
+    ranked = sorted(members.items(), key=lambda member: -len(member[1]))
+    if query.sort.removeprefix("-") in (query.group, "value"):
+        ranked.sort(key=lambda member: member[0], reverse=query.sort.startswith("-"))
+    columns = ["value", "count", *([f"sum of {query.sum}"] if query.sum else [])]
+    lines = [[name, len(group), *([_sum(group, query.sum)] if query.sum else [])] for name, group in ranked]
+    shown: dict[str, object] = {"columns": columns, "rows": lines[:MAX_GROUPS]}
+    if len(lines) > MAX_GROUPS:
+        shown[NOTE_KEY] = f"the {MAX_GROUPS} largest of {len(lines):,} groups"
+    return shown
+
+
+def _sum(rows: Sequence[Row], path: str) -> float:
+    """Return the sum of a field. UsageError where a value of it is no number."""
+    values = [value for row in rows for value in values_at(row, path) if value is not None]
+    numbers = [_number(value) for value in values]
+    if any(number is None for number in numbers):
+        raise UsageError(f"{path[:100]} is not a number everywhere", hint="`group` counts texts")
+    return round(sum(number for number in numbers if number is not None), 6)
+
+
+def _number(value: object) -> float | int | None:
+    if isinstance(value, int | float) and is_number(value):
+        return value
+    # Amounts and counts are texts in many APIs.
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", value):
+        return float(value) if "." in value else int(value)
+    return None
+
+
+def _entries(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _sort_key(path: str) -> Callable[[Row], tuple[int, float, str]]:
+    def key(row: Row) -> tuple[int, float, str]:
+        value = value_at_path(row, path)
+        number = _number(value)
+        if number is not None:
+            return 1, float(number), ""
+        return (0, 0.0, "") if value is None else (2, 0.0, str(cell(value)).casefold())
+
+    return key
+
+
+def _holds(condition: RowCondition, row: Row) -> bool:
+    values = [entry for value in values_at(row, condition.path) for entry in _entries(value)]
+    present = [value for value in values if value not in (None, "", [], {})]
+    if condition.operator == "empty":
+        return not present
+    if condition.operator == "not empty":
+        return bool(present)
+    if condition.operator == "!=":
+        return not any(_compare("=", value, condition.value) for value in values or [None])
+    return any(_compare(condition.operator, value, condition.value) for value in values or [None])
+
+
+def _compare(operator: str, value: object, expected: object) -> bool:
+    if operator == "in":
+        return any(_compare("=", value, choice) for choice in _entries(expected))
+    if operator == "contains":
+        return str(expected).casefold() in str(cell(value, 100_000)).casefold()
+    left, right = _number(value), _number(expected)
+    if operator == "=":
+        if left is not None and right is not None:
+            return left == right
+        return _plain(value) == _plain(expected)
+    if value is None or expected is None:
+        return False
+    order = _order(left, right) if left is not None and right is not None else _order(_plain(value), _plain(expected))
+    return {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[operator]
+
+
+def _order(left: float | str, right: float | str) -> int:
+    """Return -1, 0 or 1 as `left` is less than, equal to or greater than `right`, which is of the same kind."""
+    if isinstance(left, str) or isinstance(right, str):
+        left, right = str(left), str(right)
+        return (left > right) - (left < right)
+    return (left > right) - (left < right)
+
+
+def _plain(value: object) -> str:
+    """Return a value as a text to compare: `true` and True are equal, as are texts in other case."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(cell(value, 100_000)).casefold()
+
+
+def _query_text(query: ResultQuery, body: TextBody, room: int) -> dict[str, object]:
+    lines = body.lines
+    if query.search:
+        numbers = _matching_lines(lines, query.search)
+        shown = sorted({near for number in numbers for near in _around(number, len(lines))})
+        return {"matching_lines": len(numbers), **_numbered_lines(lines, shown, room)}
+    if not query.lines:
+        page_lines = _text_pages(lines, room)
+        if query.page > len(page_lines):
+            raise UsageError(f"there is no page {query.page}", hint=f"this text has {len(page_lines)}")
+        first, last = page_lines[query.page - 1]
+        return {"pages": len(page_lines), **_numbered_lines(lines, range(first, last), room)}
+    match = re.fullmatch(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?", query.lines)
+    if match is None or int(match[1]) < 1:
+        raise UsageError(f"lines {query.lines[:40]!r} is no range", hint="such as 100-150")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if first > len(lines):
+        raise UsageError(f"there is no line {first}", hint=f"this text has {len(lines):,}")
+    return _numbered_lines(lines, range(first - 1, min(last, len(lines))), room)
+
+
+def _matching_lines(lines: Sequence[str], search: str) -> list[int]:
+    words = search.casefold().split()
+    return [number for number, line in enumerate(lines) if all(word in line.casefold() for word in words)]
+
+
+def _around(number: int, count: int) -> range:
+    return range(max(number - CONTEXT_LINES, 0), min(number + CONTEXT_LINES + 1, count))
+
+
+def _text_pages(lines: Sequence[str], room: int) -> list[tuple[int, int]]:
+    """Return the first line and the one behind the last of each page of a text."""
+    pages, first, used = [], 0, 0
+    for number, line in enumerate(lines):
+        size = min(len(line.encode("utf-8", "replace")), MAX_LINE) + 12
+        if used + size > room and number > first:
+            pages.append((first, number))
+            first, used = number, 0
+        used += size
+    return [*pages, (first, len(lines))]
+
+
+MAX_LINE = 2_000
+"""characters of one line of a text, which is cut there"""
+
+
+def _numbered_lines(lines: Sequence[str], numbers: Sequence[int] | range, room: int) -> dict[str, object]:
+    """Return lines with their numbers, as many as there is room for."""
+    shown: list[str] = []
+    for number in numbers:
+        line = lines[number]
+        text = f"{number + 1}: {line if len(line) <= MAX_LINE else f'{line[:MAX_LINE]}…'}"
+        room -= len(text.encode("utf-8", "replace")) + 4
+        if room < 0 and shown:
+            break
+        shown.append(text)
+    note = {NOTE_KEY: f"{len(shown):,} of {len(numbers):,} lines fit"} if len(shown) < len(numbers) else {}
+    return {"lines": shown, **note}

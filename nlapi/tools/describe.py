@@ -1,0 +1,181 @@
+"""Describes an operation to a model at three lengths: its summary, its signature, and all of its arguments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.client.safe_text import single_line
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Operation
+from nlapi.tools.answer_view import answer_fields
+from nlapi.tools.manifest import compact
+from nlapi.tools.text import plain_text
+from nlapi.tools.tool import Tool
+
+MAX_SUMMARY = 120
+
+# In characters; of a longer schema only its upper levels are given. A model reads 60,000 at once.
+MAX_SCHEMA = 60_000
+
+# Choices and fields that a signature names; the rest is for `describe_operation`.
+MAX_CHOICES = 6
+MAX_FIELDS = 8
+MAX_OPTIONAL = 12
+
+_OUTLINE_KEYWORDS = ("type", "description", "enum", "format", "default", "minimum", "maximum")
+
+
+def summarize_operation(operation: Operation) -> str:
+    """Return the summary of an operation, on one line."""
+    text = single_line(plain_text(operation.summary.strip() or operation.description.strip().partition("\n\n")[0]))
+    text = text or f"{operation.method} {single_line(operation.path)}"
+    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
+
+
+def signature(tool: Tool) -> str:
+    """Return the operation and its arguments on one line, such as `listPets (read): List pets. limit?: integer`.
+
+    `?` marks what may be left out; `…` that there is more than is shown.
+    """
+    properties = tool.input_schema.get("properties", {})
+    definitions = tool.input_schema.get("$defs", {})
+    optional = [name for name in properties if name not in tool.required]
+    arguments = [f"{name}: {_type_text(properties.get(name), definitions)}" for name in tool.required]
+    arguments += [f"{name}?: {_type_text(properties[name], definitions)}" for name in optional[:MAX_OPTIONAL]]
+    if len(optional) > MAX_OPTIONAL:
+        arguments.append(f"… {len(optional) - MAX_OPTIONAL} more")
+    head = f"{tool.name} ({tool.effect.value}): {summarize_operation(tool.operation)}"
+    return single_line(f"{head} | {', '.join(arguments)}" if arguments else head)
+
+
+def _type_text(schema: object, definitions: Mapping[str, object], depth: int = 0) -> str:
+    """Return the type of a value in a few words: `integer`, `open|closed`, `string[]`, `{name, age?}`."""
+    schema = _resolved(schema, definitions)
+    if choices := schema.get("enum"):
+        shown = "|".join(str(choice)[:40] for choice in choices[:MAX_CHOICES])
+        return f"{shown}|…" if len(choices) > MAX_CHOICES else shown
+    if "const" in schema:
+        return str(schema["const"])[:40]
+    kind = schema.get("type")
+    kinds = [entry for entry in ([kind] if isinstance(kind, str) else kind or []) if entry != "null"]
+    if kinds == ["array"]:
+        entry = _type_text(schema.get("items"), definitions, depth + 1)
+        return f"({entry})[]" if "|" in entry or " " in entry else f"{entry}[]"
+    if kinds == ["object"] or "properties" in schema:
+        return _object_text(schema, depth)
+    branches = schema.get("oneOf") or schema.get("anyOf")
+    if branches and depth < 2:
+        texts = dict.fromkeys(_type_text(branch, definitions, depth + 1) for branch in branches[:MAX_CHOICES])
+        return " or ".join(texts)
+    text = "|".join(kinds) or "any"
+    return f"{text} ({schema['format']})" if "format" in schema and kinds == ["string"] else text
+
+
+def _object_text(schema: Mapping[str, Any], depth: int) -> str:
+    names = list(schema.get("properties", {}))
+    if not names or depth > 1:
+        return "object"
+    required = schema.get("required", ())
+    shown = [name if name in required else f"{name}?" for name in names[:MAX_FIELDS]]
+    return f"{{{', '.join([*shown, *(['…'] if len(names) > MAX_FIELDS else [])])}}}"
+
+
+def _resolved(schema: object, definitions: Mapping[str, object]) -> Mapping[str, Any]:
+    """Return a schema behind its references; {} for what is no schema."""
+    for _ in range(8):
+        if not isinstance(schema, Mapping):
+            return {}
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        schema = definitions.get(reference.rpartition("/")[2])
+    return {}
+
+
+def describe_operation(tool: Tool, *, limit: int = MAX_SCHEMA, argument: str = "") -> dict[str, object]:
+    """Return an operation in full, for a model that is about to call it.
+
+    Arguments that take more than `limit` characters are given without their inner levels; `argument`, a dotted name
+    such as `spec.template`, opens one of them. UsageError when there is no such argument.
+    """
+    operation = tool.operation
+    description: dict[str, Any] = {"operation": tool.name, "effect": operation.effect.value}
+    schema = compact(tool)
+    if argument:
+        part = _argument_schema(schema, argument, operation.id)
+        return {**description, "argument": argument, "schema": bound_schema(part, limit)}
+    description |= {"description": tool.description[:limit], "arguments": bound_schema(schema, limit)}
+    if field_names := answer_field_names(operation):
+        description["answers"] = field_names
+    linked_ids = dict.fromkeys(link.operation_id for link in operation.links)
+    return {**description, "leads_to": list(linked_ids)[:6]} if linked_ids else description
+
+
+def answer_field_names(operation: Operation) -> str:
+    """Return the field names of an answer of success, each on one line."""
+    return answer_fields(operation, lambda name: single_line(name)[:64])
+
+
+def bound_schema(schema: Mapping[str, Any], limit: int) -> dict[str, object]:
+    """Return a schema within `limit` characters: the deepest levels that fit, without definitions elsewhere."""
+    if _size(schema) <= limit:
+        return dict(schema)
+    definitions = schema.get("$defs", {})
+    outlines = (_outline(schema, definitions, depth) for depth in (4, 3, 2, 1, 0))
+    return next((outline for outline in outlines if _size(outline) <= limit), _names_only(schema, limit))
+
+
+def _size(schema: Mapping[str, object]) -> int:
+    return len(json.dumps(schema, default=str, ensure_ascii=False))
+
+
+def _outline(schema: object, definitions: Mapping[str, object], depth: int) -> dict[str, object]:
+    """Return a schema down to `depth` levels of objects; below, objects are the names of their fields."""
+    resolved = _resolved(schema, definitions)
+    outline: dict[str, object] = {key: resolved[key] for key in _OUTLINE_KEYWORDS if key in resolved}
+    properties = resolved.get("properties", {})
+    if properties and depth <= 0:
+        outline["fields"] = list(properties)
+    elif properties:
+        outline["properties"] = {name: _outline(part, definitions, depth - 1) for name, part in properties.items()}
+    if "required" in resolved:
+        outline["required"] = resolved["required"]
+    if "items" in resolved:
+        outline["items"] = _outline(resolved["items"], definitions, depth - 1) if depth > 0 else {}
+    for key in ("oneOf", "anyOf"):
+        if key in resolved and depth > 0:
+            outline[key] = [_outline(branch, definitions, depth - 1) for branch in resolved[key]]
+    return outline
+
+
+def _names_only(schema: Mapping[str, Any], limit: int) -> dict[str, object]:
+    names = list(schema.get("properties", {}))
+    required = [name for name in schema.get("required", ()) if name in names]
+    shown = [*required, *(name for name in names if name not in required)][: max(limit // 40, 1)]
+    return {"required": required, "fields": shown, **({"more_fields": len(names) - len(shown)} if names else {})}
+
+
+def _argument_schema(schema: Mapping[str, Any], argument: str, operation_id: str) -> Mapping[str, Any]:
+    """Return the schema of an argument by its dotted name, with the definitions that it may refer to."""
+    definitions = schema.get("$defs", {})
+    part: Mapping[str, Any] = schema
+    for name in argument.split("."):
+        inner = next((found[name] for found in _property_maps(part, definitions) if name in found), None)
+        if inner is None:
+            names = [name for found in _property_maps(part, definitions) for name in found]
+            hint = f"there are {', '.join(map(str, names[:20]))}" if names else "it has no fields"
+            raise UsageError(f"{operation_id} has no argument {argument[:100]!r}", hint=hint)
+        part = _resolved(inner, definitions)
+    return {**part, **({"$defs": definitions} if definitions else {})}
+
+
+def _property_maps(schema: Mapping[str, Any], definitions: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
+    """Yield the fields of an object, of the entries of an array, and of the branches of a union."""
+    resolved = _resolved(schema, definitions)
+    if isinstance(fields := resolved.get("properties"), Mapping):
+        yield fields
+    for inner in (resolved.get("items"), *(resolved.get("oneOf") or ()), *(resolved.get("anyOf") or ())):
+        if isinstance(inner, Mapping):
+            yield from _property_maps(inner, definitions)

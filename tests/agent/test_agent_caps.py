@@ -1,0 +1,97 @@
+"""Caps on dollars, calls and seconds: nothing is sent past one, and the turn says which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nlapi.agent.caps import Caps, SpendingMeter
+from nlapi.agent.endpoints import find_endpoint
+from nlapi.agent.events import TurnAnswered
+from nlapi.agent.model_planner import ModelPlanner
+from nlapi.agent.models import MODELS, cost
+from nlapi.errors import PlannerError
+from nlapi.openapi.spec import Spec
+from nlapi.tools.plan import ask
+from tests.agent.kit import boards, boards_api, events
+from tests.messages_server import MessagesServer, message, say, tool_use, use
+
+KEY = "sk-ant-test-0123456789"
+MODEL = "claude-sonnet-5-5"
+LIST = use("read", {"operation": "listBoards"})
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
+    return boards(Path(tmp_path_factory.mktemp("boards")))
+
+
+def planner(server: MessagesServer, spec: Spec, spending: SpendingMeter | None = None) -> ModelPlanner:
+    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url}
+    return ModelPlanner([spec], find_endpoint(MODEL, environment), spending=spending)
+
+
+@settings(max_examples=50)
+@given(
+    cap=st.floats(0, 0.2),
+    sizes=st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 4_000)), min_size=1, max_size=12),
+)
+def test_no_request_is_sent_past_the_cap_on_dollars(spec: Spec, cap: float, sizes: list[tuple[int, int]]) -> None:
+    usages = [{"input_tokens": given, "output_tokens": answered} for given, answered in sizes]
+    script = [{**LIST, "usage": usage} for usage in usages]
+    spending = SpendingMeter(cap)
+    with MessagesServer([*script, say("Done.")], key=KEY) as server, boards_api() as api:
+        seen = events(planner(server, spec, spending), [spec], api.url)
+    spent = [cost(MODELS[MODEL], usage) or 0.0 for usage in usages]
+    before_last = sum(spent[: len(server.requests) - 1])
+    assert not server.requests or before_last <= cap
+    assert isinstance(seen[-1], TurnAnswered)
+    assert seen[-1].text == "Done." or "is the most by --max-usd" in seen[-1].text
+
+
+def test_the_cap_holds_for_all_questions_of_a_run(spec: Spec) -> None:
+    spending = SpendingMeter(0.02)
+    usage = {"input_tokens": 8_000, "output_tokens": 100}
+    with MessagesServer([{**say("One."), "usage": usage}] * 3, key=KEY) as server:
+        claude = planner(server, spec, spending)
+        first = events(claude, [spec])[-1].conversation
+        last = events(claude, [spec], conversation=first.with_question("and now?"))[-1]
+    assert len(server.requests) == 1
+    assert "$0.0170 are spent" in last.text
+    assert last.conversation.current.rounds[-1].plan.ended == "usd"
+
+
+def test_a_cap_on_dollars_needs_prices(spec: Spec) -> None:
+    endpoint = find_endpoint("openai:gpt", {"OPENAI_API_KEY": KEY})
+    with pytest.raises(PlannerError, match="--max-usd needs the prices of openai:gpt"):
+        ModelPlanner([spec], endpoint, spending=SpendingMeter(1.0))
+
+
+@pytest.mark.parametrize(("steps", "calls"), [(0, 0), (1, 0), (2, 2), (3, 2), (5, 4)])
+def test_calls_are_made_whole_plans_at_a_time_up_to_the_cap(spec: Spec, steps: int, calls: int) -> None:
+    both = message(tool_use("read", {"operation": "listBoards"}), tool_use("read", {"operation": "listBoards"}))
+    with MessagesServer([both] * 5, key=KEY) as server, boards_api() as api:
+        seen = events(planner(server, spec), [spec], api.url, caps=Caps(steps=steps))
+    assert len(api.received) == calls
+    assert f"{calls} calls were made, and {steps} is the most by --max-steps" in seen[-1].text
+
+
+def test_nothing_begins_after_the_time_is_over(spec: Spec) -> None:
+    with MessagesServer([LIST] * 5, key=KEY) as server, boards_api() as api:
+        seen: list[Any] = events(planner(server, spec), [spec], api.url, caps=Caps(seconds=0))
+    assert server.requests == [] and api.received == []
+    assert "0 seconds of --max-seconds are over" in seen[-1].text
+
+
+def test_a_capped_turn_goes_on_with_the_next_question(spec: Spec) -> None:
+    with MessagesServer([LIST, LIST, say("Here.")], key=KEY) as server, boards_api() as api:
+        claude = planner(server, spec)
+        first = events(claude, [spec], api.url, caps=Caps(steps=1))[-1].conversation
+        last = events(claude, [spec], api.url, conversation=first.with_question("go on"))[-1]
+        assert ask("x").current.rounds == ()
+    assert last.text == "Here."
+    assert server.refused == []
