@@ -13,7 +13,10 @@ from tests.cli.kit import run
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = {
-    "claude": (["ask", "list the campaigns", "-a", "ads", "--dry-run", "--planner", "claude"], "planning with Claude"),
+    "claude": (
+        ["ask", "list the campaigns", "-a", "ads", "--dry-run", "--planner", "claude"],
+        "planning with a model that speaks the Messages API",
+    ),
     "envoy": (["gateway", "serve", "--data-plane", "envoy"], "`--data-plane envoy`"),
     "gateway": (["gateway", "serve", "--example"], "`nlapi gateway serve`"),
     "mcp": (["mcp", "ads"], "`nlapi mcp`"),

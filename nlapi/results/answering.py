@@ -13,7 +13,7 @@ from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, Ou
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import model_view
-from nlapi.tools.rules import deciding_rule, is_denied
+from nlapi.tools.rules import PolicyRule, deciding_rule, is_denied
 from nlapi.tools.run import Auth, Consent, registered_target, run
 from nlapi.tools.tool import Call, Tool
 
@@ -56,11 +56,13 @@ async def run_for_model(
     Errors that only the caller can correct are raised: UsageError, and CredentialError for one that cannot be used.
     """
     operation = call.tool.operation
-    target = registered_target(operation.spec, base_url=base_url, auth=auth)
+    rules: tuple[PolicyRule, ...] = ()
     try:
+        target = registered_target(operation.spec, base_url=base_url, auth=auth)
+        rules = target.rules
         return await run(call, target, consent, for_model=True)
     except ConsentError as error:
-        if is_denied(deciding_rule(target.rules, operation)):
+        if is_denied(deciding_rule(rules, operation)):
             return f"not sent: {error.message}"
         return f"not sent: {call.tool.name} would {call.tool.effect} something, and the user has not agreed to that"
     except ArgumentError as error:
