@@ -243,7 +243,7 @@ def test_a_token_of_a_host_reads_the_content_that_it_should_load_and_nothing_els
         stages = (tmp_path / "models/ranker-v8/stages.py").read_bytes()
         assert sha256(part.content).digest() == sha256(stages[3:]).digest()
         assert host("GET", f"/v1/content/{digest}/part", file="stages.py", offset=files["stages.py"]).content == b""
-        for name in ("../stages.py", "/etc/hostname", "none", "."):
+        for name in ("../stages.py", "/etc/hostname", "none", ".", "stages.py\0"):
             host.refused(404, "GET", f"/v1/content/{digest}/part", file=name)
         demand.withdraw()
         host.refused(403, "GET", "/v1/configuration")
