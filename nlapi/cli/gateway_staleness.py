@@ -92,10 +92,10 @@ def write_revision(file: Path, document: Mapping[str, Any], revision: int) -> No
     if "revision" not in document:
         return
     try:
-        text = file.read_text(encoding="utf-8")
-        changed = _with_revision(text, document, revision)
+        # As bytes: a text would lose the line ends of Windows.
+        changed = _with_revision(file.read_bytes().decode("utf-8"), document, revision)
         if changed is not None:
-            file.write_text(changed, encoding="utf-8")
+            file.write_bytes(changed.encode("utf-8"))
     except (OSError, UnicodeDecodeError):
         changed = None
     if changed is None:

@@ -129,8 +129,7 @@ class Gateway:
         self.data_plane: DataPlane | None = None
         self.data_plane_url = data_plane_url
         # Gateways that share a database are given the keys that they share; without, these are of this process alone.
-        own_keys = KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
-        self.keys = keys or own_keys
+        self.keys = keys or KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
         self.key_signer = KeySigner(self.keys, audience=key_audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock)
         verifier = KeyVerifier(self.keys.verifying_keys, audience=key_audience, wall_clock=wall_clock)
         self.key_admission = KeyAdmission(self.keys, verifier)

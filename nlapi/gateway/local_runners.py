@@ -80,12 +80,20 @@ def _run_job(future: Future[Any], run: Callable[[], Any]) -> None:
             future.set_exception(error)
 
 
-def open_runner(source: str, root: Path, *, shadow: bool = False, digest: str = "") -> Runner:
-    """Load the version at `source` and return its runner. DescriptionError when it cannot be loaded.
+async def open_runner(source: str, root: Path, *, shadow: bool = False, digest: str = "") -> Runner:
+    """Load the version at `source` in a thread and return its runner, which takes calls of this event loop.
 
     With a `digest` only that content is loaded, also by a worker process that is started later.
     A `shadow` runs in one separate process at low priority, whatever its manifest says.
+    DescriptionError when it cannot be loaded, OSError when no process can be started.
     """
+    runner = await asyncio.to_thread(_load_runner, source, root, shadow, digest)
+    if isinstance(runner, ProcessRunner):
+        await runner.connect()
+    return runner
+
+
+def _load_runner(source: str, root: Path, shadow: bool, digest: str) -> Runner:
     # In this process a shadow would hold the interpreter's lock while requests wait for it.
     manifest = replace(read_manifest(find_folder(source, root)), digest=digest)
     if shadow:

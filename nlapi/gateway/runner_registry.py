@@ -30,7 +30,6 @@ from nlapi.gateway.remote_runner import RemoteRunner
 from nlapi.gateway.shard_access import ShardAccess
 from nlapi.gateway.shards import Cluster
 from nlapi.gateway.snapshot import Snapshot
-from nlapi.gateway.worker_processes import ProcessRunner
 from nlapi.gateway.workflow import Mode, find_folder, read_manifest
 from nlapi.routing.model import (
     CONTENT_PROTOCOLS,
@@ -398,15 +397,11 @@ class RunnerRegistry:
             if isinstance(folder, LoadError):
                 raise folder
             try:
-                runner = await asyncio.to_thread(
-                    open_runner, folder.name, folder.parent, shadow=shadow, digest=version.digest
-                )
+                runner = await open_runner(folder.name, folder.parent, shadow=shadow, digest=version.digest)
             except NlapiError as error:
                 raise LoadError(version.ref, error.message, hint=error.hint) from error
             except OSError as error:
                 raise LoadError(version.ref, f"no worker process can be started: {error}") from error
-            if isinstance(runner, ProcessRunner):
-                await runner.connect()
         elif cluster := clusters.get(shard.name):
             # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
             resource = cluster.separate_copy() if shadow else cluster

@@ -29,13 +29,17 @@ _RESERVED_HEADERS = frozenset(
     )
 )
 
+_LOCAL_REFUSES = ("key", "headers", "ca", "certificate")
+# Hosts check certificates alone: a key that nobody checks would protect nothing.
+_HOSTS_REFUSE = ("key", "headers")
+
 
 def check_shard(scope: CheckScope, key: object, shard: Shard) -> Iterator[Issue]:
     """Yield the faults of a shard; no message holds the value of a key or a header."""
     location = f"shards.{shard.name}"
-    if shard.protocol is ShardProtocol.LOCAL:
-        yield from _check_local(location, shard)
-    elif not shard.endpoints and shard.protocol not in CONTENT_PROTOCOLS:
+    if shard.protocol in CONTENT_PROTOCOLS:
+        yield from _check_content_shard(location, shard)
+    elif not shard.endpoints:
         yield Issue.error(f"{location}.endpoints", "a remote shard needs an address", rule="no-endpoint")
     for index, endpoint in enumerate(shard.endpoints):
         if fault := endpoint_fault(endpoint, shard.protocol):
@@ -54,11 +58,14 @@ def is_grpc(endpoint: str) -> bool:
     return endpoint.partition("://")[0].lower() in _GRPC_SCHEMES
 
 
-def _check_local(location: str, shard: Shard) -> Iterator[Issue]:
-    for name in ("key", "headers", "ca", "certificate"):
+def _check_content_shard(location: str, shard: Shard) -> Iterator[Issue]:
+    is_local = shard.protocol is ShardProtocol.LOCAL
+    place, names = ("this process", _LOCAL_REFUSES) if is_local else ("serving hosts", _HOSTS_REFUSE)
+    for name in names:
         if getattr(shard, name):
             hint = "leave it out, or set another protocol"
-            yield Issue.error(f"{location}.{name}", f"a shard of this process takes no {name}", hint, "local-shard")
+            message, rule = f"a shard of {place} takes no {name}", f"{shard.protocol}-shard"
+            yield Issue.error(f"{location}.{name}", message, hint, rule)
 
 
 def _check_access(location: str, shard: Shard) -> Iterator[Issue]:

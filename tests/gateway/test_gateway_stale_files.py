@@ -87,6 +87,16 @@ def test_a_file_is_edited_and_applied_again_and_again(
         assert run("gateway", "diff", str(file), "--exit-code", *options).code == 0
 
 
+def test_a_file_with_the_line_ends_of_windows_has_them_afterwards(talk: Talk, options: Options, tmp_path: Path) -> None:
+    file = tmp_path / "state.yaml"
+    export(file, options)
+    talk.as_("operator").ok("POST", "/v1/rules", SPLIT)
+    content = file.read_bytes().replace(b"\n", b"\r\n")
+    file.write_bytes(content)
+    assert apply(file, options, "--force").code == 0
+    assert file.read_bytes() == content.replace(b"revision: 1\r", b"revision: 3\r")
+
+
 def test_a_difference_shows_both_what_would_change_and_what_did(talk: Talk, options: Options, tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     export(file, options)

@@ -8,6 +8,7 @@ import json
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -20,11 +21,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from nlapi.errors import UsageError
 from nlapi.gateway.access import Audience
+from nlapi.gateway.app import Gateway
+from nlapi.gateway.engine import Engine
 from nlapi.gateway.routing_keys.cells import cell_of, list_cells
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_set import encode_set, generate_set
 from nlapi.gateway.routing_keys.key_signer import KeySigner
 from nlapi.gateway.routing_keys.key_verifier import KeyRefusedError, KeyVerifier
+from nlapi.gateway.store import GatewayStore
 from nlapi.routing.model import CanaryState, Decision, VersionRef
 from nlapi.routing.table import compile_table
 from tests.cli.kit import run
@@ -225,6 +229,13 @@ def test_keys_may_come_from_a_variable_and_are_not_rotated_there() -> None:
     for source, reason in (("env:OTHER", "not set"), ("KEYS", "no reference"), ("file:/none/keys", "cannot be read")):
         with pytest.raises(UsageError, match=reason):
             KeyRing(source, environment={})
+
+
+def test_a_gateway_with_keys_of_its_own_makes_no_others_beside_its_database(tmp_path: Path) -> None:
+    ring = KeyRing(f"file:{tmp_path / 'keys.json'}", creates=True)
+    with closing(GatewayStore(tmp_path / "gateway.db")) as store:
+        assert Gateway(store, Engine(models=tmp_path), keys=ring).keys is ring
+    assert not list(tmp_path.glob("*-routing-keys.json"))
 
 
 def test_every_decision_has_a_cell_that_the_data_plane_has() -> None:

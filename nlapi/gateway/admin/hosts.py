@@ -76,6 +76,8 @@ def _content_folder(call: ApiCall) -> Path:
 
 
 def _read_part(folder: Path, name: str, offset: int) -> bytes | None:
+    if "\0" in name:
+        return None
     file = folder / name
     # After resolve(), which follows links and "..": a name must not lead out of the content.
     if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():

@@ -141,7 +141,7 @@ class HostedVersions:
             # A damaged copy, as of a full disk, is downloaded again.
             if not await asyncio.to_thread(self._artifacts.is_sound, content.digest):
                 await _fetch_any(content.digest, fetchers)
-            runner = await asyncio.to_thread(self._open, content)
+            runner = await self._open(content)
         except (NlapiError, OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "message", "") or f"{type(error).__name__}: {error}"
             _log.warning("%s is not loaded: %s", short_digest(content.digest), reason)
@@ -151,13 +151,13 @@ class HostedVersions:
             self._loaded[content] = HostedVersion(content, runner)
         self._on_change()
 
-    def _open(self, content: HostedContent) -> Runner:
+    async def _open(self, content: HostedContent) -> Runner:
         folder = self._artifacts.path(content.digest)
         # Code that ends or blocks its process at import must not end the host.
-        (fault,) = try_loading([folder])
+        (fault,) = await asyncio.to_thread(try_loading, [folder])
         if fault is not None:
             raise DescriptionError(fault.message, hint=fault.hint)
-        return open_runner(folder.name, folder.parent, shadow=content.shadow, digest=content.digest)
+        return await open_runner(folder.name, folder.parent, shadow=content.shadow, digest=content.digest)
 
     async def _unload(self) -> None:
         now, demanded = time.monotonic(), self._demanded()
