@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -39,7 +40,9 @@ def summarize(values: Sequence[object]) -> dict[str, object]:
     numbers = [value for value in present if isinstance(value, int | float) and is_number(value)]
     if len(numbers) == len(present):
         total = sum(numbers)
-        return {"min": min(numbers), "max": max(numbers), "sum": round(total, 6), **empty}
+        # A sum of numbers that are finite may not be.
+        sums = {"sum": round(total, 6)} if math.isfinite(total) else {}
+        return {"min": cell(min(numbers)), "max": cell(max(numbers)), **sums, **empty}
     texts = [value for value in present if isinstance(value, str) and len(value) <= MAX_COMPARED_TEXT]
     if len(texts) < len(present):
         return {}

@@ -1,0 +1,108 @@
+"""Answers with odd data are shown and queried within their limit, and a query counts what is there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import nlapi
+from tests.describe import spec
+from tests.servers import Echo, Reply
+
+ANY_JSON = {"200": {"description": "any", "content": {"application/json": {"schema": {}}}}}
+API = spec({"/things": {"get": {"operationId": "listThings", "responses": ANY_JSON}}})
+LONG = "a long text " * 40
+
+
+def answers(body: bytes | list[Any], *queries: dict[str, Any], kind: str = "application/json") -> list[str]:
+    """What a model is shown of a body, then the answers to its queries."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with Echo(lambda _: Reply(200, content, {"content-type": kind})) as api:
+        tools = nlapi.toolset(API, base_url=api.url)
+        shown = tools.answer("read", {"operation": "listThings"})
+        return [shown, *(tools.answer("result", {"result": "r1", **query}) for query in queries)]
+
+
+def rows(body: list[Any], **query: Any) -> list[list[Any]]:
+    answer = answers(body, query)[1]
+    assert answer.startswith("{"), answer
+    return list(json.loads(answer)["rows"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"id": 1e999, "name": "x"}]',
+        json.dumps([{"id": 1.7e308 - number * 1e300, "about": LONG} for number in range(99)]).encode(),
+        b"[" * 930 + b"]" * 930,
+        b'{"id": ' * 930 + b"1" + b"}" * 930,
+        json.dumps([{"na\ud800me": number, "id": "\udc00" * 500} for number in range(200)]).encode(),
+        json.dumps([{f"field {field}" * 40: row for field in range(80)} for row in range(60)]).encode(),
+        json.dumps(
+            [{f"field{f}": f"v{row % 8} " * 25 for f in range(40)} | {"id": row} for row in range(300)]
+        ).encode(),
+        json.dumps([{"id": "я" * 250 + str(row), "name": LONG} for row in range(300)]).encode(),
+    ],
+    ids=["infinite", "sum-overflows", "lists", "objects", "surrogates", "long-names", "summaries", "long-groups"],
+)
+def test_odd_data_is_strict_json_within_the_limit(body: bytes) -> None:
+    queries = [{}, {"sum": "id"}, {"sort": "-id"}, {"group": "id"}, {"group": "value"}, {"select": ["id"]}]
+    for answer in answers(body, *queries):
+        assert len(answer.encode()) <= 16_000
+        assert answer.startswith("not sent: ") or json.loads(answer)
+
+
+@pytest.mark.parametrize("body", ["😀" * 20_000, "\n".join([json.dumps({'"': "\\" * 60})] * 2_000)])
+def test_a_text_stays_within_the_limit(body: str) -> None:
+    for answer in answers(body.encode(), {"page": 1}, {"lines": "1-2000"}, kind="text/plain"):
+        assert len(answer.encode()) <= 16_000
+
+
+def test_groups_are_of_equal_values() -> None:
+    body = [
+        {"value": value, "about": LONG} for value in (None, True, {"a": 1, "b": 2}, {"a": 3, "b": 4}, {"a": 1, "b": 2})
+    ]
+    assert rows([*body, {"about": LONG * 90}], group="value") == [
+        ["null", 2],
+        ['{"a":1,"b":2}', 2],
+        ["true", 1],
+        ['{"a":3,"b":4}', 1],
+    ]
+    texts = [{"id": number, "text": "the same beginning " * 20 + str(number)} for number in range(60)]
+    assert [count for _, count in rows(texts, group="text")] == [1] * len(rows(texts, group="text"))
+
+
+@pytest.mark.parametrize(
+    ("values", "condition", "matching"),
+    [
+        (["n/a", 7, "8", None, True], {"op": ">", "value": 5}, [7, "8"]),
+        (["00501", "501"], {"op": "=", "value": "501"}, ["501"]),
+        (["00501", "501"], {"op": "=", "value": "00501"}, ["00501"]),
+        (["5.00", 5], {"op": "=", "value": 5}, ["5.00", 5]),
+        ([None, "none of it"], {"op": "contains", "value": "none"}, ["none of it"]),
+        (["2024", "2022-01-01"], {"op": ">", "value": "2023-06-01"}, ["2024"]),
+        ([["a", "b"], ["a"], []], {"op": "!=", "value": "b"}, [["a"], []]),
+    ],
+)
+def test_a_condition_holds_for_values_of_its_kind(
+    values: list[Any], condition: dict[str, Any], matching: list[Any]
+) -> None:
+    body = [{"field": value} for value in values]
+    assert rows(body, where=[{"field": "field", **condition}], select=["field"]) == [[value] for value in matching]
+
+
+def test_a_number_is_not_compared_with_a_date() -> None:
+    answer = answers([{"at": 1_700_000_000}], {"where": [{"field": "at", "op": ">", "value": "2024-01-01"}]})[1]
+    assert "'2024-01-01' is compared with a number" in answer
+
+
+def test_long_ids_are_sorted_exactly() -> None:
+    ids = [900_000_000_000_000_003, 900_000_000_000_000_001, 900_000_000_000_000_002]
+    assert rows([{"id": id} for id in ids], sort="id", select=["id"]) == [[id] for id in sorted(ids)]
+
+
+def test_names_of_fields_in_an_error_are_short_and_on_its_line() -> None:
+    answer = answers([{"na\nme" + "x" * 5_000: 1}], {"select": ["other"]})[1]
+    assert "\n" not in answer and len(answer) < 300
