@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import nlapi
+from nlapi.errors import UsageError
 from tests.describe import spec
 from tests.servers import Echo, Reply
 
@@ -48,7 +49,14 @@ def rows(body: list[Any], **query: Any) -> list[list[Any]]:
     ids=["infinite", "sum-overflows", "lists", "objects", "surrogates", "long-names", "summaries", "long-groups"],
 )
 def test_odd_data_is_strict_json_within_the_limit(body: bytes) -> None:
-    queries = [{}, {"sum": "id"}, {"sort": "-id"}, {"group": "id"}, {"group": "value"}, {"select": ["id"]}]
+    queries: list[dict[str, Any]] = [
+        {},
+        {"sum": "id"},
+        {"sort": "-id"},
+        {"group": "id"},
+        {"group": "value"},
+        {"select": ["id"]},
+    ]
     for answer in answers(body, *queries):
         assert len(answer.encode()) <= 16_000
         assert answer.startswith("not sent: ") or json.loads(answer)
@@ -106,3 +114,10 @@ def test_long_ids_are_sorted_exactly() -> None:
 def test_names_of_fields_in_an_error_are_short_and_on_its_line() -> None:
     answer = answers([{"na\nme" + "x" * 5_000: 1}], {"select": ["other"]})[1]
     assert "\n" not in answer and len(answer) < 300
+
+
+def test_an_error_that_only_the_caller_can_correct_is_raised() -> None:
+    tools = nlapi.toolset(API, base_url="nowhere")
+    with pytest.raises(UsageError):
+        tools.answer("read", {"operation": "listThings"})
+    assert tools.answer("read", {"operation": "listThing"}).startswith("not sent: there is no operation")

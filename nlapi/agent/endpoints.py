@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.agent.models import MODELS, ModelPrices
+from nlapi.client.safe_text import redact
 from nlapi.errors import PlannerError, UsageError
 
 MESSAGES_URL = "https://api.anthropic.com"
@@ -51,6 +52,10 @@ class ModelEndpoint:
     @property
     def secret(self) -> str:
         return self.key or self.token
+
+    def mask(self, text: str) -> str:
+        """Return a text of the server's without the key. A text is cut after this, or a part of the key would stay."""
+        return redact(text, (self.secret,)) if self.secret else text
 
     @property
     def server_name(self) -> str:

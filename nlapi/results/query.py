@@ -257,7 +257,7 @@ def _groups(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, obj
     columns = ["value", "count", *([f"sum of {query.sum}"] if query.sum else [])]
     lines: list[list[object]] = []
     for name, group in ranked[:MAX_GROUPS]:
-        line = [cell(name), len(group), *([_sum(group, query.sum)] if query.sum else [])]
+        line: list[object] = [cell(name), len(group), *([_sum(group, query.sum)] if query.sum else [])]
         room -= size_of(line)
         if room < 0 and lines:
             break
