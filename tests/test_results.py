@@ -121,3 +121,13 @@ def test_an_error_that_only_the_caller_can_correct_is_raised() -> None:
     with pytest.raises(UsageError):
         tools.answer("read", {"operation": "listThings"})
     assert tools.answer("read", {"operation": "listThing"}).startswith("not sent: there is no operation")
+
+
+def test_what_stands_beside_a_long_list_is_shown_and_read() -> None:
+    things = [{"id": number, "about": LONG} for number in range(99)]
+    facets = [{"kind": f"k{number}", "count": number} for number in range(3)]
+    body = json.dumps({"items": things, "meta": {"facets": facets, "partial": True}}).encode()
+    shown, query = map(json.loads, answers(body, {"list": "meta.facets", "sum": "count"}))
+    assert shown["count"] == 99
+    assert shown["beside_the_list"] == {"meta": {"facets": facets, "partial": True}}
+    assert query["sum"] == 3

@@ -29,6 +29,8 @@ MAX_OTHER_FIELDS = 60
 # Bytes of their names; 60 names of GitHub's repositories take 1,300.
 OTHER_FIELDS_ROOM = 2_000
 MAX_SUMMARIES = 12
+# Characters of what an answer has beside its list: totals, facets, warnings.
+BESIDE_ROOM = 1_000
 TEXT_ROOM = 4_000
 MIN_TEXT = 60
 # The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
@@ -112,13 +114,16 @@ def _listing_view(
     counts: dict[str, object] = {"count": len(rows)}
     if listing.total is not None and listing.total != len(rows):
         counts["total"] = listing.total
+    if listing.beside:
+        counts["beside_the_list"] = fit_data(listing.beside, BESIDE_ROOM, size_of(listing.beside))
+        room -= size_of(counts)
     table = build_table(rows, room - 800, operation=operation, words=words)
     shown = table_data(table)
     if len(table.rows) < len(rows):
         paths = [*table.columns, *table.constants, *table.other_fields][:MAX_SUMMARIES]
         shown[NOTE_KEY] = f"the first {len(table.rows):,} of {len(rows):,} rows"
         summaries = summarize_columns(rows, paths)
-        while summaries and size_of({**counts, **shown, "summary_of_all_rows": summaries}) > room:
+        while summaries and size_of({**shown, "summary_of_all_rows": summaries}) > room - 80:
             summaries.popitem()
         if summaries:
             shown["summary_of_all_rows"] = summaries

@@ -272,7 +272,8 @@ def _group_name(value: object) -> str:
     """Return the text that is equal for equal values: of an object its name, else all of it."""
     if isinstance(value, Mapping) and (name := text_of(value) or name_of(value)):
         return name
-    return value if isinstance(value, str) else dump_json(cell(value) if isinstance(value, float) else value)
+    # Not strict: items of a stream may hold NaN.
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _sum(rows: Sequence[Row], path: str) -> float:
