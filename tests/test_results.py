@@ -131,3 +131,22 @@ def test_what_stands_beside_a_long_list_is_shown_and_read() -> None:
     assert shown["count"] == 99
     assert shown["beside_the_list"] == {"meta": {"facets": facets, "partial": True}}
     assert query["sum"] == 3
+
+
+def test_a_sum_is_exact_and_says_of_how_many_numbers() -> None:
+    body = [{"cost": cost} for cost in (4e-7, 3e-7, None, None, [1e-7, 2e-7])]
+    query = json.loads(answers(body, {"sum": "cost"})[1])
+    assert (query["sum"], query["matching"], query["numbers_summed"]) == (1e-6, 5, 4)
+    assert json.loads(answers([{"n": 10**30}, {"n": 1}], {"sum": "n"})[1])["sum"] == 10**30 + 1
+
+
+def test_a_query_of_one_page_says_how_many_there_are_on_all() -> None:
+    body = {"items": [{"id": number, "open": True} for number in range(3)], "total": 99}
+    query = json.loads(answers(json.dumps(body).encode(), {"where": [{"field": "open", "op": "=", "value": True}]})[1])
+    assert (query["matching"], query["of"], query["on_all_pages"]) == (3, 3, 99)
+
+
+def test_true_and_1_are_not_the_same_in_all_rows() -> None:
+    things = [{"id": number, "name": f"thing {number}", "kind": number % 2 or True, "about": LONG} for number in (2, 1)]
+    shown = json.loads(answers(things * 40)[0])
+    assert "kind" not in shown.get("same_in_all_rows", {})

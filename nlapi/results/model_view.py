@@ -187,7 +187,12 @@ def _constants(rows: Sequence[Row], sample: Sequence[Row], paths: Sequence[str])
     shared: dict[str, Cell] = {}
     for path in paths[1:]:
         first = value_at_path(sample[0], path)
-        if all(value_at_path(row, path) == first for row in rows) and size_of(cell(first)) + size_of(path) <= 160:
+        values = (value_at_path(row, path) for row in rows)
+        # Of one type too: 1 is equal to True.
+        if (
+            all(value == first and type(value) is type(first) for value in values)
+            and size_of(cell(first)) + size_of(path) <= 160
+        ):
             shared[path] = cell(first)
     return dict(list(shared.items())[:MAX_SUMMARIES])
 

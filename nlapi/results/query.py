@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from nlapi.resources.identity import fields_of, name_of, text_of
 from nlapi.results.cells import cell, size_of, value_at_path, values_at
 from nlapi.results.contents import Contents, ItemBody, Listing, Row, TextBody, nested_listing
 from nlapi.results.model_view import MAX_VIEW, build_table, table_data
-from nlapi.results.summary import is_number
+from nlapi.results.summary import is_number, sum_numbers
 
 QUERY_TOOL = "result"
 MAX_CONDITIONS = 12
@@ -197,8 +196,13 @@ def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, ob
     _check_fields([path for path in paths if path], rows, query.handle)
     rows = [row for row in rows if all(_holds(condition, row) for condition in query.conditions)]
     counts: dict[str, object] = {"matching": len(rows), "of": len(listing.rows)}
+    if listing.total is not None and listing.total > len(listing.rows):
+        counts["on_all_pages"] = listing.total
     if query.sum:
         counts["sum"] = _sum(rows, query.sum)
+        # Without it, a mean would be that of all rows.
+        if (count := len(_numbers(rows, query.sum))) != len(rows):
+            counts["numbers_summed"] = count
     if query.group:
         return {**counts, **_groups(query, rows, room)}
     if sort_path:
@@ -276,16 +280,21 @@ def _group_name(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _sum(rows: Sequence[Row], path: str) -> float:
-    """Return the sum of a field. UsageError where a value of it is no number."""
-    values = [value for row in rows for value in values_at(row, path) if value is not None]
-    numbers = [_number(value) for value in values]
+def _numbers(rows: Sequence[Row], path: str) -> list[int | float]:
+    """Return the values of a field but null. UsageError where one is no number."""
+    values = [entry for row in rows for value in values_at(row, path) for entry in _entries(value)]
+    numbers = [_number(value) for value in values if value is not None]
     if any(number is None for number in numbers):
         raise UsageError(f"{path[:100]} is not a number everywhere", hint="`group` counts texts")
-    total = sum(number for number in numbers if number is not None)
-    if not math.isfinite(total):
+    return [number for number in numbers if number is not None]
+
+
+def _sum(rows: Sequence[Row], path: str) -> int | float:
+    """Return the sum of a field. UsageError where it cannot be summed."""
+    total = sum_numbers(_numbers(rows, path))
+    if total is None:
         raise UsageError(f"the sum of {path[:100]} is too large for a number")
-    return round(total, 6)
+    return total
 
 
 def _number(value: object) -> float | int | None:

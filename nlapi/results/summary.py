@@ -19,6 +19,18 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def sum_numbers(numbers: Sequence[int | float]) -> int | float | None:
+    """Return a sum, of integers exactly and with floats to 15 digits; None where it is too large for a float."""
+    if all(isinstance(number, int) for number in numbers):
+        return sum(numbers)
+    try:
+        # Digits and not decimal places: prices of tokens are under a millionth.
+        total = float(f"{math.fsum(numbers):.15g}")
+    except (OverflowError, ValueError):
+        return None
+    return total if math.isfinite(total) else None
+
+
 def summarize_columns(rows: Sequence[Mapping[str, object]], paths: Iterable[str]) -> dict[str, dict[str, object]]:
     """Return the summary of each column that has one, by its path."""
     summaries = {path: summarize([value_at_path(row, path) for row in rows]) for path in paths}
@@ -39,9 +51,8 @@ def summarize(values: Sequence[object]) -> dict[str, object]:
         return {"values": dict(counts.most_common()), **empty}
     numbers = [value for value in present if isinstance(value, int | float) and is_number(value)]
     if len(numbers) == len(present):
-        total = sum(numbers)
-        # A sum of numbers that are finite may not be.
-        sums = {"sum": round(total, 6)} if math.isfinite(total) else {}
+        total = sum_numbers(numbers)
+        sums = {"sum": total} if total is not None else {}
         return {"min": cell(min(numbers)), "max": cell(max(numbers)), **sums, **empty}
     texts = [value for value in present if isinstance(value, str) and len(value) <= MAX_COMPARED_TEXT]
     if len(texts) < len(present):
