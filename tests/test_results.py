@@ -150,3 +150,10 @@ def test_true_and_1_are_not_the_same_in_all_rows() -> None:
     things = [{"id": number, "name": f"thing {number}", "kind": number % 2 or True, "about": LONG} for number in (2, 1)]
     shown = json.loads(answers(things * 40)[0])
     assert "kind" not in shown.get("same_in_all_rows", {})
+
+
+@pytest.mark.parametrize("body", [b"a text", b'[{"id": 1}, {"id'])
+def test_fields_of_a_text_are_an_error_and_not_its_first_page(body: bytes) -> None:
+    kind = "application/json" if body.startswith(b"[") else "text/plain"
+    for query in ({"sum": "id"}, {"group": "id"}, {"where": [{"field": "id", "op": "=", "value": 1}]}):
+        assert "r1 is a text and has no fields" in answers(body, query, kind=kind)[1]

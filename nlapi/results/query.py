@@ -78,6 +78,11 @@ class ResultQuery:
     search: str = ""
     lines: str = ""
 
+    @property
+    def reads_fields(self) -> bool:
+        """Whether it is about fields, which no text has."""
+        return bool(self.select or self.conditions or self.sort or self.group or self.sum or self.list_path)
+
 
 def parse_query(arguments: Mapping[str, object]) -> ResultQuery:
     """Return the query of the arguments of a model's call. UsageError for arguments that do not fit QUERY_SCHEMA."""
@@ -165,6 +170,10 @@ def _answer_query(query: ResultQuery, contents: Contents, limit: int) -> dict[st
     frame: dict[str, object] = {"result": query.handle, "note": UNTRUSTED}
     room = limit - len(dump_json(frame).encode()) - 400
     if isinstance(contents, TextBody):
+        if query.reads_fields:
+            # JSON that a transcript stored in part is a text, too.
+            hint = f"{contents.note}; call again" if contents.note else "`search` and `lines` read it"
+            raise UsageError(f"{query.handle} is a text and has no fields", hint=hint)
         return {**frame, **_query_text(query, contents, room)}
     if query.search or query.lines:
         raise UsageError(f"{query.handle} is no text", hint="`select` and `where` read its fields")
