@@ -109,7 +109,7 @@ class ChatConnection:
                 ) from error
             raise self._unreachable(error) from error
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            reason = f"{self._endpoint.base_url} sent what is no answer of Chat Completions; nothing of it was run"
+            reason = f"{self._endpoint.address} sent what is no answer of Chat Completions; nothing of it was run"
             raise PlannerError(reason, hint="does it serve /chat/completions? models.toml sets the protocol") from error
         reader.finish()
         if answer.stop is None:
@@ -151,23 +151,23 @@ class ChatConnection:
         reason = _reason(content, endpoint)
         if status in (401, 403):
             hint = f"set {endpoint.variable}" if endpoint.variable else "models.toml sets it by `key`"
-            return PlannerError(f"{endpoint.base_url} does not accept the key: {reason}", hint=hint)
+            return PlannerError(f"{endpoint.address} does not accept the key: {reason}", hint=hint)
         if status in (400, 413) and _TOO_LONG.search(reason):
             return PromptTooLongError(f"the conversation is too long for {endpoint.model}: {reason}")
         if status == 404:
             hint = "check --model, and that the server speaks Chat Completions at that base URL"
-            return PlannerError(f"{endpoint.base_url} has no model {endpoint.model!r}: {reason}", hint=hint)
+            return PlannerError(f"{endpoint.address} has no model {endpoint.model!r}: {reason}", hint=hint)
         if status == 429:
-            return PlannerError(f"the rate limit of {endpoint.base_url} is reached: {reason}", hint="try again later")
-        return PlannerError(f"{endpoint.base_url} answered {status}: {reason}", hint="try again, or --planner offline")
+            return PlannerError(f"the rate limit of {endpoint.address} is reached: {reason}", hint="try again later")
+        return PlannerError(f"{endpoint.address} answered {status}: {reason}", hint="try again, or --planner offline")
 
     def _unreachable(self, error: Exception) -> PlannerError:
         import httpx2
 
         if isinstance(error, httpx2.TimeoutException):
-            return PlannerError(f"{self._endpoint.base_url} did not answer in time", hint="is the model loaded?")
+            return PlannerError(f"{self._endpoint.address} did not answer in time", hint="is the model loaded?")
         hint = "is the server running? OPENAI_BASE_URL or models.toml sets its address; --planner offline does without"
-        return PlannerError(f"the connection to {self._endpoint.base_url} failed", hint=hint)
+        return PlannerError(f"the connection to {self._endpoint.address} failed", hint=hint)
 
 
 def _wait_seconds(retry_after: str | None, attempt: int) -> float:

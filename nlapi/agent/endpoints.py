@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.agent.models import MODELS, ModelPrices
-from nlapi.client.safe_text import redact
+from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import PlannerError, UsageError
 
 MESSAGES_URL = "https://api.anthropic.com"
@@ -43,7 +44,7 @@ class ModelEndpoint:
     name: str
     model: str
     protocol: ModelProtocol
-    base_url: str
+    base_url: str = field(repr=False)
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     variable: str = ""
@@ -59,7 +60,12 @@ class ModelEndpoint:
 
     @property
     def server_name(self) -> str:
-        return "the Anthropic API" if self.variable == "ANTHROPIC_API_KEY" else self.base_url
+        return "the Anthropic API" if self.variable == "ANTHROPIC_API_KEY" else self.address
+
+    @property
+    def address(self) -> str:
+        """The base URL as it stands in errors: on one line, without a password in it."""
+        return re.sub(r"//[^/?#]*@", "//", single_line(self.base_url))
 
     @property
     def address_setting(self) -> str:

@@ -171,12 +171,12 @@ def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
     if isinstance(error, anthropic.APIStatusError):
         return _status_error(error, endpoint)
     if isinstance(error, anthropic.APITimeoutError):
-        return PlannerError(f"{endpoint.base_url} did not answer in time", hint="try again, or use --planner offline")
+        return PlannerError(f"{endpoint.address} did not answer in time", hint="try again, or use --planner offline")
     if isinstance(error, ValueError | AttributeError | KeyError):
-        reason = f"{endpoint.base_url} sent what is not JSON of the Messages API; nothing of it was run"
+        reason = f"{endpoint.address} sent what is not JSON of the Messages API; nothing of it was run"
         return PlannerError(reason, hint="ask again")
     hint = f"check the network and {endpoint.address_setting}, or use --planner offline"
-    return PlannerError(f"the connection to {endpoint.base_url} failed or broke off", hint=hint)
+    return PlannerError(f"the connection to {endpoint.address} failed or broke off", hint=hint)
 
 
 def _status_error(error: anthropic.APIStatusError, endpoint: ModelEndpoint) -> PlannerError:
