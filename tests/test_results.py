@@ -9,6 +9,7 @@ import pytest
 
 import nlapi
 from nlapi.errors import UsageError
+from tests.describe import body as request_body
 from tests.describe import spec
 from tests.servers import Echo, Reply
 
@@ -157,3 +158,12 @@ def test_fields_of_a_text_are_an_error_and_not_its_first_page(body: bytes) -> No
     kind = "application/json" if body.startswith(b"[") else "text/plain"
     for query in ({"sum": "id"}, {"group": "id"}, {"where": [{"field": "id", "op": "=", "value": 1}]}):
         assert "r1 is a text and has no fields" in answers(body, query, kind=kind)[1]
+
+
+def test_a_schema_that_leads_to_itself_is_opened() -> None:
+    reference = {"$ref": "#/components/schemas/Filter"}
+    entries = [{"type": "string"}, {"type": "array", "items": reference}, {"properties": {"not": reference}}]
+    node = {"/things": {"post": {"operationId": "search", **request_body({"properties": {"filter": reference}})}}}
+    tools = nlapi.toolset(spec(node, components={"schemas": {"Filter": {"oneOf": entries}}}))
+    assert tools.answer("describe", {"operation": "search", "argument": "filter.not.not"}).startswith("{")
+    assert "there are not" in tools.answer("describe", {"operation": "search", "argument": "filter.and"})
