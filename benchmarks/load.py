@@ -31,7 +31,9 @@ def request(path: str, document: Any, headers: Mapping[str, str] | None = None) 
 
 
 class Connection:
-    """One kept connection."""
+    """One kept connection. `is_closing` says whether the last answer was the last of the connection."""
+
+    is_closing = False
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -45,6 +47,7 @@ class Connection:
             data += self._more()
         head, _, body = data.partition(b"\r\n\r\n")
         lines = head.lower().split(b"\r\n")
+        self.is_closing = b"connection: close" in lines
         length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), None)
         while (len(body) < length) if length is not None else not body.endswith(b"0\r\n\r\n"):
             body += self._more()

@@ -14,6 +14,7 @@ from tests.cli.kit import run
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = {
     "claude": (["ask", "list the campaigns", "-a", "ads", "--dry-run", "--planner", "claude"], "planning with Claude"),
+    "envoy": (["gateway", "serve", "--data-plane", "envoy"], "`--data-plane envoy`"),
     "gateway": (["gateway", "serve", "--example"], "`nlapi gateway serve`"),
     "mcp": (["mcp", "ads"], "`nlapi mcp`"),
     "postgres": (["gateway", "serve", "--database", "postgresql://nlapi@127.0.0.1/gateway"], "a PostgreSQL database"),

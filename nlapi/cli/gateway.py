@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from nlapi.cli import console, gateway_keys, gateway_state, gateway_traffic
+from nlapi.cli import console, control_plane, gateway_keys, gateway_state, gateway_traffic
 from nlapi.cli import gateway_host as hosting
 from nlapi.cli.gateway_client import TOKEN
 from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
@@ -36,6 +36,22 @@ from nlapi.cli.gateway_options import (
     open_database,
     read_certificate,
 )
+from nlapi.cli.gateway_planes import (
+    ENVOY_PORT,
+    AccessLog,
+    DataPlaneKind,
+    DataPlaneOption,
+    EnvoyHost,
+    EnvoyLog,
+    EnvoyPort,
+    EnvoyProgram,
+    EnvoyWorkers,
+    ShardCa,
+    ShardCert,
+    ShardKey,
+    serve_plane,
+)
+from nlapi.cli.gateway_run import run_gateway
 from nlapi.cli.gateway_state import configured_references, read_configuration
 from nlapi.cli.options import FLAG
 from nlapi.errors import NlapiError, UsageError
@@ -46,10 +62,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.revision_history import RetentionPolicy
-    from nlapi.gateway.server import ServerTimeouts
-    from nlapi.gateway.starting_probes import StartingProbes
     from nlapi.gateway.store import GatewayStore, TokenRecord
-    from nlapi.gateway.tls import ServerCertificate
 
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 HOST_TOKEN = "NLAPI_HOST_TOKEN"  # noqa: S105 - the name of a variable
@@ -86,7 +99,7 @@ TokenFile = Annotated[
 ]
 
 
-def _make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
+def make_first_token(access: Access, store: GatewayStore, file: Path | None) -> None:
     """Make the admin's token of a gateway that serves and has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
     from nlapi.gateway.problems import GatewayProblem
@@ -100,7 +113,7 @@ def _make_first_token(access: Access, store: GatewayStore, file: Path | None) ->
         _deliver_secret(secret, file, "the first token, for an admin; it is shown this once:")
 
 
-def _check_token_file(store: GatewayStore, file: Path | None) -> None:
+def check_token_file(store: GatewayStore, file: Path | None) -> None:
     """Raise NlapiError when the first token could not be written, before the gateway starts."""
     if file is not None and not store.tokens() and (file.exists() or not file.parent.is_dir()):
         reason = "it is there already" if file.exists() else f"there is no folder {file.parent}"
@@ -216,6 +229,16 @@ def serve(
     key_lifetime: KeyLifetime = 900,
     key_audience: KeyAudience = "nlapi",
     data_plane_url: DataPlaneUrl = None,
+    data_plane: DataPlaneOption = DataPlaneKind.EMBEDDED,
+    envoy: EnvoyProgram = None,
+    envoy_host: EnvoyHost = "127.0.0.1",
+    envoy_port: EnvoyPort = ENVOY_PORT,
+    envoy_workers: EnvoyWorkers = 0,
+    envoy_log: EnvoyLog = None,
+    envoy_access_log: AccessLog = None,
+    shard_ca: ShardCa = None,
+    shard_cert: ShardCert = None,
+    shard_key: ShardKey = None,
     log_format: LogFormatOption = LogFormat.TEXT,
     token_file: TokenFile = None,
     training_log: Annotated[
@@ -262,6 +285,17 @@ def serve(
     if port and probe_port == port:
         raise UsageError(f"--port and --probe-port are both {port}", hint="give the probes a port of their own")
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
+    plane = serve_plane(
+        data_plane,
+        tls=(tls_cert, tls_key, tls_client_ca),
+        shard_files=(shard_ca, shard_cert, shard_key),
+        host=envoy_host,
+        port=envoy_port,
+        program=envoy,
+        workers=envoy_workers,
+        log=envoy_log,
+        access_log=envoy_access_log,
+    )
     # Opened before the database, which may take minutes to be brought up to date at the first start of a new nlapi.
     with open_probes(host, probe_port) as probes, closing(open_database(database, database_password)) as store:
         # One gateway at a time serves from a file: two would commit revisions that the other does not serve.
@@ -284,8 +318,8 @@ def serve(
                 key_options=KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or ""),
                 artifacts=artifacts,
             )
-            _check_token_file(store, token_file)
-            _run(
+            check_token_file(store, token_file)
+            run_gateway(
                 gateway,
                 host,
                 port,
@@ -294,7 +328,9 @@ def serve(
                 certificate,
                 events,
                 # Not before: a start that fails would show a token that nothing takes.
-                on_ready=lambda: _make_first_token(gateway.access, store, token_file),
+                on_ready=lambda: make_first_token(gateway.access, store, token_file),
+                plane=plane,
+                audience=key_audience,
             )
 
 
@@ -366,64 +402,6 @@ def build_gateway(
     )
 
 
-def _run(
-    gateway: Gateway,
-    host: str,
-    port: int,
-    timeouts: ServerTimeouts,
-    probes: StartingProbes | None,
-    certificate: ServerCertificate | None,
-    events: EventLog | None,
-    on_ready: Callable[[], None],
-) -> None:
-    """Serve until it is stopped, or raise the error that prevented the start."""
-    from nlapi.gateway.problems import GatewayProblem
-    from nlapi.gateway.server import serve as run
-
-    def report_ready(url: str) -> None:
-        on_ready()
-        _ready(url, notes=events is None)
-        if events:
-            events.write("ready", {"url": url, "revision": gateway.publisher.revision})
-
-    def on_drain() -> None:
-        gateway.begin_drain()
-        if events:
-            events.write("draining", {"requests_in_flight": gateway.engine.in_flight})
-
-    try:
-        run(
-            gateway,
-            host=host,
-            port=port,
-            ready=report_ready,
-            timeouts=timeouts,
-            probe_listener=probes.take() if probes else None,
-            on_drain=on_drain,
-            certificate=certificate,
-        )
-    except SystemExit:
-        # uvicorn exits by itself when start-up fails, without the cause.
-        if gateway.failure is None:
-            raise
-    if gateway.failure is not None:
-        issues = gateway.failure.issues if isinstance(gateway.failure, GatewayProblem) else ()
-        for issue in issues if len(issues) > 1 else ():
-            console.note(str(issue))
-        raise gateway.failure
-
-
-def _ready(url: str, *, notes: bool) -> None:
-    # The URL alone on standard output, for a script that waits for it.
-    console.write(url)
-    sys.stdout.flush()
-    if not notes:
-        return
-    console.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
-    console.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
-    console.note(f"  nlapi gateway status --base-url {url}")
-
-
 app.command(epilog="nlapi gateway token ana --for operator --days 30")(token)
 
 
@@ -432,5 +410,6 @@ app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
 app.command(epilog=hosting.EPILOG)(hosting.host)
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
 app.add_typer(gateway_keys.app)
+app.command("control-plane", epilog=control_plane.EXAMPLE)(control_plane.control_plane)
 app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)
 app.command(epilog=gateway_state.EXPORT)(gateway_state.export)

@@ -35,7 +35,7 @@ def status(
     """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
     from nlapi.cli import gateway_view as view
 
-    # Four reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
+    # Five reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
     client = GatewayClient(connection)
     filters = {"objective": objective} if objective else {}
 
@@ -48,7 +48,8 @@ def status(
         objective_row = client("getObjective", filters) if filters else None
         objectives = [objective_row] if objective_row else client("listObjectives", {"limit": 200})["data"]
         canaries = client("listCanaries", {"limit": 200, **filters})["data"]
-        return view.status(traffic(), objectives, canaries, client("listIssues", {})["issues"])
+        issues, plane = client("listIssues", {})["issues"], client("getDataPlane", {})
+        return view.status(traffic(), objectives, canaries, issues, plane)
 
     if is_json(output):
         console.write(console.format_json(traffic()))

@@ -30,8 +30,12 @@ def status(
     objectives: Sequence[Mapping[str, object]],
     canaries: Sequence[Mapping[str, object]],
     issues: Sequence[Mapping[str, object]] = (),
+    plane: Mapping[str, Any] | None = None,
 ) -> RenderableType:
-    """Return the table of getTraffic's rows, with objectives without traffic, and a line for each canary and issue."""
+    """Return the table of getTraffic's rows, with objectives without traffic, and a line for each canary and issue.
+
+    `plane` is the answer of getDataPlane.
+    """
     from rich.console import Group
     from rich.text import Text
 
@@ -46,7 +50,23 @@ def status(
         )
         for issue in issues
     ]
+    if plane and plane["kind"] != "embedded":
+        lines.insert(0, Text(strip_control(plane_line(plane)), style="" if plane["envoys"] else "red"))
     return Group(_table(traffic, objectives), *lines)
+
+
+def plane_line(plane: Mapping[str, Any]) -> str:
+    """Return the state of a data plane that is no part of the gateway, with the objectives that it carries."""
+    envoys, revision = plane["envoys"], plane["revision"]
+    late = [envoy["node"] for envoy in envoys if envoy["revision"] < revision]
+    state = f"{len(envoys)} connected" + (f", {', '.join(late)} without revision {revision}" if late else "")
+    carried = {
+        name: [entry["name"] for entry in plane["objectives"] if entry["plane"] == name]
+        for name in ("envoy", "mixed", "gateway")
+    }
+    titles = {"envoy": "carries", "mixed": "carries in part", "gateway": "leaves to the gateway"}
+    parts = [f"{titles[name]} {', '.join(names)}" for name, names in carried.items() if names]
+    return f"Envoy at {plane['url']}: {'; '.join([state, *parts])}"
 
 
 def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) -> Table:

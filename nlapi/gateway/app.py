@@ -33,6 +33,7 @@ from nlapi.gateway.canary_watcher import CanaryWatcher, Edit
 from nlapi.gateway.client_connection import ABORT_EXTENSION, AsgiConnection
 from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.conditional import with_etag
+from nlapi.gateway.data_plane import DataPlane
 from nlapi.gateway.description import GatewayOperation, PathRouter, load_description, percent_decode
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.llm.protocols import LlmProtocol, front_protocol
@@ -125,6 +126,7 @@ class Gateway:
         self.publisher = Publisher(store, engine, library=self.library, allowed_keys=engine.allowed_keys)
         self.routing_state = RoutingState(lambda: self.publisher.current)
         self.publisher.on_published(self.routing_state.notify)
+        self.data_plane: DataPlane | None = None
         self.data_plane_url = data_plane_url
         # Gateways that share a database are given the keys that they share; without, these are of this process alone.
         own_keys = KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
@@ -168,9 +170,32 @@ class Gateway:
         """Delete the content of versions that no stored revision has any more."""
         self.library.prune()
 
+    def use_data_plane(self, plane: DataPlane) -> None:
+        """Let a data plane carry payloads; it starts and stops with the gateway."""
+        self.data_plane = plane
+        self.data_plane_url = self.data_plane_url or plane.url
+        self.publisher.on_published(self._publish_to_plane)
+        self.keys.on_change(plane.renew_keys)
+
+    def _publish_to_plane(self) -> None:
+        current = self.publisher.current
+        if self.data_plane is not None:
+            try:
+                self.data_plane.publish(current.configuration, current.table.revision)
+            except Exception:  # the revision is committed and served; the data plane goes on with the one before
+                _log.exception("revision %d does not reach the data plane", current.table.revision)
+
+    async def close_data_plane(self) -> None:
+        """Drain the data plane while the gateway still serves what comes through it."""
+        plane, self.data_plane = self.data_plane, None
+        if plane is not None:
+            await plane.stop()
+
     def begin_drain(self) -> None:
         """Let the readiness probe fail from now on; requests are served as before."""
         self.is_draining = True
+        if self.data_plane is not None:
+            self.data_plane.begin_drain()
         self.routing_state.notify()
 
     async def flush(self) -> None:
@@ -314,6 +339,7 @@ class Gateway:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await self.close_data_plane()
                 await self.engine.drain()
                 self.library.close()
                 await send({"type": "lifespan.shutdown.complete"})
@@ -344,6 +370,8 @@ class Gateway:
                 if problem.code != "outdated":
                     raise
                 _log.warning("another gateway has made the first revision of %s", self.store.path)
+        if self.data_plane is not None:
+            await self.data_plane.start()
 
     async def _follow_store(self) -> None:
         """Publish what other gateways commit, as soon as the store tells of it."""

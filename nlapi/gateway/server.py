@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -177,10 +177,13 @@ def serve(
     probe_listener: socket.socket | None = None,
     on_drain: Callable[[], None] = lambda: None,
     certificate: ServerCertificate | None = None,
+    on_bound: Callable[[str], None] = lambda url: None,
+    before_close: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and end the application's lifespan.
 
-    `ready` is called with the base URL when the server accepts requests, `on_drain` when it begins to stop.
+    `on_bound` is called with the base URL before the application starts, `ready` when the server accepts requests,
+    `on_drain` when it begins to stop, and `before_close` is awaited while it still accepts.
     `probe_listener` answers probes alone, from before the start of the application until its end.
     Port 0 is any free port. A server with a `certificate` speaks TLS, and SIGHUP reloads it. UsageError when a port is
     in use.
@@ -190,6 +193,7 @@ def serve(
     scheme = "https" if certificate else "http"
     with open_listener(host, port, scheme=scheme) as (listener, url):
         listener.listen(BACKLOG)
+        on_bound(url)
         server = _GatewayServer(
             _build_config(draining_app, timeouts, certificate=certificate),
             on_ready=lambda: ready(url) if ready else None,
@@ -197,6 +201,7 @@ def serve(
             on_drain=on_drain,
             timeouts=timeouts,
             certificate=certificate,
+            before_close=before_close,
             probes=ProbeServer(app, probe_listener, timeouts) if probe_listener else None,
         )
         server.run(sockets=[listener])
@@ -312,8 +317,10 @@ class _GatewayServer(uvicorn.Server):
         on_drain: Callable[[], None] = lambda: None,
         certificate: ServerCertificate | None = None,
         probes: ProbeServer | None = None,
+        before_close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(config)
+        self._before_close = before_close
         self._on_ready = on_ready
         self._draining_app = draining_app
         self._on_drain = on_drain
@@ -327,6 +334,8 @@ class _GatewayServer(uvicorn.Server):
         self._on_drain()
         if self._draining_app:
             await self._wait(self._drain_delay_s, lambda: True)
+            if self._before_close is not None:
+                await self._before_close()
             self._draining_app.is_closing = True
             # The listener closes first: going on to accept meanwhile lost seven requests.
             for listener in (*self.servers, *(sockets or ())):

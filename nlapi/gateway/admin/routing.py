@@ -28,7 +28,11 @@ GATEWAY_PROTOCOL = "gateway"
 
 async def resolve_objective(call: ApiCall) -> ApiResponse:
     """Return the decision on a request without running a version, and for a client the key to send it with."""
-    gateway, current = call.gateway, call.gateway.publisher.current
+    gateway = call.gateway
+    # A key for a route that the data plane does not have yet would be a 404 there.
+    if call.caller.audience is Audience.SERVE and gateway.data_plane is not None:
+        await gateway.data_plane.wait_published()
+    current = gateway.publisher.current
     objective = find_objective(call)
     context, client = request_context(call, objective)
     decision = current.table.decide(objective.name, context, client)
@@ -57,9 +61,12 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
     """Return where a client sends the payload, and in which form; a URL that begins with "/" is the gateway's own."""
     base, path = gateway.data_plane_url.rstrip("/"), f"/v1/objectives/{decision.objective}"
     shard = configuration.shards.get(decision.shard)
+    plane, objective = gateway.data_plane, configuration.objectives[decision.objective]
     # A shard's key and headers are secrets that the gateway alone adds.
-    is_direct = shard is not None and shard.protocol in _DIRECT_PROTOCOLS and not (shard.key or shard.headers)
-    if not base or shard is None or not is_direct:
+    is_carried = shard is not None and shard.protocol in _DIRECT_PROTOCOLS and not (shard.key or shard.headers)
+    if plane is not None:
+        is_carried = plane.carries(configuration, objective, decision.version)
+    if not base or shard is None or not is_carried:
         return {"url": f"{base}{path}/serve", "protocol": GATEWAY_PROTOCOL}
     destination: Json = {"url": f"{base}{path}/infer", "protocol": str(shard.protocol)}
     if shard.protocol is ShardProtocol.OPEN_INFERENCE:

@@ -135,9 +135,21 @@ async def get_metrics(call: ApiCall) -> ApiResponse:
     """Return the metrics as Prometheus text."""
     gateway = call.gateway
     text = gateway.engine.metrics.prometheus_text()
-    lines = [*_database_lines(gateway.store), *gateway.loop_lag.lines(), *process_lines(), ""]
-    process_text = "\n".join(lines)
-    return ApiResponse(body=text + process_text, media_type=CONTENT_TYPE)
+    lines = [*_database_lines(gateway.store), *gateway.loop_lag.lines(), *process_lines()]
+    if gateway.data_plane is not None:
+        lines += gateway.data_plane.metric_lines()
+    return ApiResponse(body=text + "\n".join([*lines, ""]), media_type=CONTENT_TYPE)
+
+
+async def get_data_plane(call: ApiCall) -> ApiResponse:
+    """Return what carries the payloads, and which objectives it carries."""
+    gateway = call.gateway
+    if gateway.data_plane is not None:
+        return ApiResponse(body=gateway.data_plane.status())
+    names = sorted(gateway.publisher.current.configuration.objectives)
+    objectives = [{"name": name, "plane": "gateway"} for name in names]
+    state = {"kind": "embedded", "revision": gateway.publisher.revision}
+    return ApiResponse(body={**state, "envoys": [], "objectives": objectives})
 
 
 def _database_lines(store: GatewayStore) -> Iterator[str]:
@@ -165,5 +177,6 @@ HANDLERS: dict[str, Handler] = {
     "probeLiveness": get_probe,
     "probeReadiness": get_probe,
     "getMetrics": get_metrics,
+    "getDataPlane": get_data_plane,
     "getDescription": get_description,
 }

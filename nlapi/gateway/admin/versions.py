@@ -9,7 +9,7 @@ from nlapi.gateway.admin.crud import find_object, object_json, runtime_status
 from nlapi.gateway.codec import KINDS
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.problems import issue_json
-from nlapi.issue import Issue
+from nlapi.issue import Issue, Level
 
 KIND = KINDS["version"]
 
@@ -26,12 +26,14 @@ async def reload_version(call: ApiCall) -> ApiResponse:
 
 
 async def list_issues(call: ApiCall) -> ApiResponse:
-    """Return the versions that are not loaded, and those whose sources have changed."""
+    """Return the versions that are not loaded, those whose sources have changed, and what the data plane reports."""
     gateway = call.gateway
     configuration = gateway.publisher.current.configuration
     # In a thread: the files of the sources are looked at, and read when they changed.
     changed = await asyncio.to_thread(gateway.library.source_issues, configuration)
-    return ApiResponse(body={"issues": [issue_json(issue) for issue in (*load_issues(gateway.engine), *changed)]})
+    plane = gateway.data_plane.issues() if gateway.data_plane is not None else []
+    issues = sorted((*load_issues(gateway.engine), *changed, *plane), key=lambda issue: list(Level).index(issue.level))
+    return ApiResponse(body={"issues": [issue_json(issue) for issue in issues]})
 
 
 def load_issues(engine: Engine) -> list[Issue]:

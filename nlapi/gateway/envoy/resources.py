@@ -1,0 +1,110 @@
+"""All resources of an Envoy from one revision, as JSON: a pure function of the revision, the keys and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from nlapi.gateway.envoy.carriage import ObjectiveCarriage
+from nlapi.gateway.envoy.carried import CarriedVersion
+from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, limits_filter
+from nlapi.gateway.envoy.clusters import (
+    GATEWAY_CLUSTER,
+    cluster_name,
+    endpoint_assignment,
+    gateway_cluster,
+    objective_cluster,
+    shadow_cluster,
+    shadow_cluster_name,
+)
+from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
+from nlapi.gateway.envoy.key_filter import KEY_FILTER, key_filter
+from nlapi.gateway.envoy.listener import LISTENER, listener, listener_secrets
+from nlapi.gateway.envoy.messages import EncodedResource
+from nlapi.gateway.envoy.options import DataPlaneOptions
+from nlapi.gateway.envoy.routes import route_configuration, scope
+from nlapi.routing.model import Client
+
+CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
+ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
+LISTENERS = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
+ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
+SCOPE = TYPE_PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration"
+
+RESOURCE_TYPES = (CLUSTER, ENDPOINTS, SECRET, EXTENSION, LISTENERS, ROUTES, SCOPE)
+"""the types in the order in which they are sent: what is referred to comes before what refers to it"""
+
+Resources: TypeAlias = dict[str, dict[str, JsonObject]]
+"""type URL -> name -> resource"""
+
+EncodedResources: TypeAlias = Mapping[str, Mapping[str, EncodedResource]]
+"""type URL -> name -> resource as it is sent"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """The public keys of routing keys as a JWK set, their issuer, and the longest lifetime in seconds."""
+
+    public_keys: Mapping[str, object]
+    issuer: str
+    max_lifetime_s: float
+
+
+def fixed_resources(options: DataPlaneOptions) -> Resources:
+    """Return the resources that no revision changes."""
+    return {
+        CLUSTER: {GATEWAY_CLUSTER: gateway_cluster(options)},
+        SECRET: listener_secrets(options.certificate),
+        LISTENERS: {LISTENER: listener(options)},
+    }
+
+
+def extension_resources(keys: KeySettings, clients: Iterable[Client], options: DataPlaneOptions) -> Resources:
+    """Return the filters that come by ECDS: who is admitted, and how often."""
+    verifier = key_filter(
+        keys.public_keys, issuer=keys.issuer, audience=options.audience, max_lifetime_s=keys.max_lifetime_s
+    )
+    return {EXTENSION: {KEY_FILTER: verifier, LIMITS_FILTER: limits_filter(clients)}}
+
+
+def objective_resources(carriage: ObjectiveCarriage, options: DataPlaneOptions) -> Resources:
+    """Return the clusters, endpoints, routes and the scope of one objective."""
+    objective = carriage.objective
+    clusters: dict[str, JsonObject] = {}
+    endpoints: dict[str, JsonObject] = {}
+
+    def add_endpoints(cluster: str, target: CarriedVersion) -> None:
+        if not target.address.needs_dns:
+            endpoints[cluster] = endpoint_assignment(cluster, target.address)
+
+    for cell in carriage.cells:
+        if cell.carried is not None:
+            shard = cell.carried.shard
+            name = cluster_name(objective.name, shard.name)
+            clusters[name] = objective_cluster(objective, shard, cell.carried.address, options)
+            add_endpoints(name, cell.carried)
+        for copied in cell.shadows:
+            name = shadow_cluster_name(objective.name, copied.shadow.name)
+            clusters[name] = shadow_cluster(objective, copied, options)
+            add_endpoints(name, copied.target)
+    return {
+        CLUSTER: clusters,
+        ENDPOINTS: endpoints,
+        ROUTES: {objective.name: route_configuration(objective, carriage.cells)},
+        SCOPE: {objective.name: scope(objective.name)},
+    }
+
+
+def merge_encoded(parts: Iterable[EncodedResources]) -> EncodedResources:
+    """Return all resources together. ValueError when two different resources of a type have one name."""
+    merged: dict[str, dict[str, EncodedResource]] = {type_url: {} for type_url in RESOURCE_TYPES}
+    for part in parts:
+        for type_url, resources in part.items():
+            for name, resource in resources.items():
+                if merged[type_url].setdefault(name, resource).version != resource.version:
+                    kind = type_url.rpartition(".")[2]
+                    raise ValueError(f"two different {kind} have the name {name!r}")
+    return merged
