@@ -167,3 +167,9 @@ def test_a_schema_that_leads_to_itself_is_opened() -> None:
     tools = nlapi.toolset(spec(node, components={"schemas": {"Filter": {"oneOf": entries}}}))
     assert tools.answer("describe", {"operation": "search", "argument": "filter.not.not"}).startswith("{")
     assert "there are not" in tools.answer("describe", {"operation": "search", "argument": "filter.and"})
+
+
+def test_an_item_in_another_script_stays_within_the_limit() -> None:
+    body = json.dumps({"id": 1, "text": "я😀" * 20_000}).encode()
+    for answer in answers(body, {}, {"select": ["text"]}):
+        assert len(answer.encode()) <= 16_000

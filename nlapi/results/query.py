@@ -192,10 +192,18 @@ def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, obje
     if query.conditions or query.group or query.sort or query.sum:
         raise UsageError(f"{query.handle} is no list", hint="`list` names a list inside of it, `select` its fields")
     if not query.select:
-        return {"data": fit_data(item.data, room, room)}
+        return {"data": _fit_bytes(item.data, room)}
     _check_fields(query.select, [item.data], query.handle)
     selected = {path: value_at_path(item.data, path) for path in query.select}
-    return {"data": fit_data(selected, room, room)}
+    return {"data": _fit_bytes(selected, room)}
+
+
+def _fit_bytes(data: object, room: int) -> object:
+    """Return as much of data as fits into `room` bytes; a character may take four."""
+    characters = room
+    while size_of(shown := fit_data(data, characters, room)) > room and characters > 100:
+        characters = characters * 3 // 4
+    return shown
 
 
 def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, object]:
