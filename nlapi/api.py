@@ -149,7 +149,10 @@ def answer(
     auth: Auth = None,
     yes: bool | Callable[[Prepared], bool] = False,
 ) -> str:
-    """Make the call that a model requested and return the text that answers it, at most 20,000 characters.
+    """Make the call that a model requested and return the text that answers it, at most 16,000 bytes.
+
+    It is for a model and not to be parsed: a list that is too long is a table of its rows, with `columns` and `rows`
+    in place of `data`. A program takes `call`, whose Result has everything.
 
     `tools` are the tools of the model, `name` and `arguments` its call; the arguments may be JSON text. `base_url`,
     `auth` and `yes` are as in `call`. The text reports errors that the model or its user can correct: a tool that is

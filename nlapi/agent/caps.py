@@ -57,20 +57,24 @@ class SpendingMeter:
     max_usd: float | None = None
     spent: float = 0.0
 
-    def add(self, prices: ModelPrices | None, usage: Mapping[str, object]) -> None:
-        """Count one answer."""
-        self.spent += cost(prices, usage) or 0.0
+    def add(self, prices: ModelPrices | None, usage: Mapping[str, object], size: int) -> None:
+        """Count the answer to a request of `size` bytes; by an estimate where the server reports no usage."""
+        is_reported = usage.get("input_tokens") or usage.get("output_tokens")
+        self.spent += cost(prices, usage if is_reported else _expected_usage(size)) or 0.0
 
     def refusal(self, prices: ModelPrices | None, size: int) -> Plan | None:
         """Return the plan that ends the turn in place of a request of `size` bytes; None where it may be sent."""
         if self.max_usd is None:
             return None
-        usage = {"input_tokens": size // BYTES_A_TOKEN, "output_tokens": EXPECTED_OUTPUT}
-        estimate = cost(prices, usage) or 0.0
+        estimate = cost(prices, _expected_usage(size)) or 0.0
         if self.spent + estimate <= self.max_usd:
             return None
         reason = f"${self.spent:.4f} are spent, the next request takes about ${estimate:.4f}"
         return capped_plan(f"{reason}, and ${self.max_usd:g} is the most by --max-usd", "usd")
+
+
+def _expected_usage(size: int) -> dict[str, int]:
+    return {"input_tokens": size // BYTES_A_TOKEN, "output_tokens": EXPECTED_OUTPUT}
 
 
 def capped_plan(reason: str, cap: str) -> Plan:

@@ -96,7 +96,7 @@ class ChatConnection:
         """Send one request, stream its response into `answer` and yield the text."""
         import httpx2
 
-        reader = _ChatReader(answer)
+        reader = _ChatReader(answer, self._endpoint)
         try:
             async with aclosing(await self._open(prompt)) as response:
                 async for event in _events(response):
@@ -109,7 +109,7 @@ class ChatConnection:
                 ) from error
             raise self._unreachable(error) from error
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            reason = f"{self._endpoint.base_url} sent what is no answer of Chat Completions; nothing of it was run"
+            reason = f"{self._endpoint.address} sent what is no answer of Chat Completions; nothing of it was run"
             raise PlannerError(reason, hint="does it serve /chat/completions? models.toml sets the protocol") from error
         reader.finish()
         if answer.stop is None:
@@ -148,28 +148,26 @@ class ChatConnection:
         content = (await response.aread())[:20_000]
         await response.aclose()
         status, endpoint = response.status_code, self._endpoint
-        reason = _reason(content)
-        if endpoint.secret:
-            reason = reason.replace(endpoint.secret, "***")
+        reason = _reason(content, endpoint)
         if status in (401, 403):
             hint = f"set {endpoint.variable}" if endpoint.variable else "models.toml sets it by `key`"
-            return PlannerError(f"{endpoint.base_url} does not accept the key: {reason}", hint=hint)
+            return PlannerError(f"{endpoint.address} does not accept the key: {reason}", hint=hint)
         if status in (400, 413) and _TOO_LONG.search(reason):
             return PromptTooLongError(f"the conversation is too long for {endpoint.model}: {reason}")
         if status == 404:
             hint = "check --model, and that the server speaks Chat Completions at that base URL"
-            return PlannerError(f"{endpoint.base_url} has no model {endpoint.model!r}: {reason}", hint=hint)
+            return PlannerError(f"{endpoint.address} has no model {endpoint.model!r}: {reason}", hint=hint)
         if status == 429:
-            return PlannerError(f"the rate limit of {endpoint.base_url} is reached: {reason}", hint="try again later")
-        return PlannerError(f"{endpoint.base_url} answered {status}: {reason}", hint="try again, or --planner offline")
+            return PlannerError(f"the rate limit of {endpoint.address} is reached: {reason}", hint="try again later")
+        return PlannerError(f"{endpoint.address} answered {status}: {reason}", hint="try again, or --planner offline")
 
     def _unreachable(self, error: Exception) -> PlannerError:
         import httpx2
 
         if isinstance(error, httpx2.TimeoutException):
-            return PlannerError(f"{self._endpoint.base_url} did not answer in time", hint="is the model loaded?")
+            return PlannerError(f"{self._endpoint.address} did not answer in time", hint="is the model loaded?")
         hint = "is the server running? OPENAI_BASE_URL or models.toml sets its address; --planner offline does without"
-        return PlannerError(f"the connection to {self._endpoint.base_url} failed", hint=hint)
+        return PlannerError(f"the connection to {self._endpoint.address} failed", hint=hint)
 
 
 def _wait_seconds(retry_after: str | None, attempt: int) -> float:
@@ -178,15 +176,15 @@ def _wait_seconds(retry_after: str | None, attempt: int) -> float:
     return 0.5 * 2.0**attempt
 
 
-def _reason(content: bytes) -> str:
-    """Return the reason that an error of the server's gives, on one line of at most 300 characters."""
+def _reason(content: bytes, endpoint: ModelEndpoint) -> str:
+    """Return the reason that an error of the server's gives, on one line of at most 300 characters without the key."""
     text = content.decode("utf-8", "replace")
     try:
         error = json.loads(text).get("error", text)
         text = str(error.get("message", error)) if isinstance(error, Mapping) else str(error)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         pass
-    return single_line(text)[:300] or "no reason given"
+    return endpoint.mask(single_line(text))[:300] or "no reason given"
 
 
 async def _events(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
@@ -203,14 +201,17 @@ async def _events(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
 class _ChatReader:
     """Fills a StreamedAnswer from chunks of Chat Completions: text is block 0, each call one of the following."""
 
-    def __init__(self, answer: StreamedAnswer) -> None:
+    def __init__(self, answer: StreamedAnswer, endpoint: ModelEndpoint) -> None:
         self._answer = answer
-        self._used_ids: set[str] = set()
+        self._endpoint = endpoint
+        self._used_ids = set(answer.used_ids)
 
     def read(self, event: dict[str, Any]) -> Iterator[str]:
         """Yield the text of a chunk, or of a whole answer. PlannerError for an error in the stream."""
         if "error" in event:
-            raise PlannerError(f"the model's server failed: {_reason(json.dumps(event).encode())}", hint="try again")
+            raise PlannerError(
+                f"the model's server failed: {_reason(json.dumps(event).encode(), self._endpoint)}", hint="try again"
+            )
         if usage := event.get("usage"):
             self._read_usage(usage)
         for choice in event.get("choices", ())[:1]:
@@ -237,8 +238,12 @@ class _ChatReader:
 
     def _call_id(self, id: object, index: int) -> str:
         """Return the id of a call, or one of our own: some servers send none, or the same one in each answer."""
-        is_usable = isinstance(id, str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id)
-        return str(id) if is_usable else f"call_{self._answer.number}_{index}"
+        is_usable = isinstance(id, str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id) and id not in self._used_ids
+        chosen = str(id) if is_usable else f"call_{self._answer.number}_{index}"
+        while chosen in self._used_ids:
+            chosen += "_"
+        self._used_ids.add(chosen)
+        return chosen
 
     def _read_usage(self, usage: Mapping[str, Any]) -> None:
         details = usage.get("prompt_tokens_details") or {}

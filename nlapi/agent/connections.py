@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
 from nlapi.agent.messages import Block, Message, StreamedAnswer, explain_error
-from nlapi.errors import UnfinishedError
+from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.extras import require_extra
 
 if TYPE_CHECKING:
@@ -42,22 +42,29 @@ class ModelConnection(Protocol):
 
 
 def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
-    """Return a connection for one plan: its sockets must not outlive the event loop that they belong to."""
+    """Return a connection for one plan: its sockets must not outlive the event loop that they belong to.
+
+    PlannerError for an address that is no URL.
+    """
     if endpoint.protocol is ModelProtocol.CHAT:
         from nlapi.agent.chat_completions import ChatConnection
 
         return ChatConnection(endpoint, max_retries=max_retries, ssl_context=ssl_context())
     require_extra("claude", "planning with a model that speaks the Messages API")
     from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+    from httpx2 import InvalidURL
 
     http_client = DefaultAsyncHttpxClient(verify=ssl_context())
-    client = AsyncAnthropic(
-        api_key=endpoint.key or None,
-        auth_token=endpoint.token or None,
-        base_url=endpoint.base_url,
-        max_retries=max_retries,
-        http_client=http_client,
-    )
+    try:
+        client = AsyncAnthropic(
+            api_key=endpoint.key or None,
+            auth_token=endpoint.token or None,
+            base_url=endpoint.base_url,
+            max_retries=max_retries,
+            http_client=http_client,
+        )
+    except InvalidURL:
+        raise PlannerError(f"{endpoint.address} is no URL", hint=f"check {endpoint.address_setting}") from None
     return MessagesConnection(client, endpoint)
 
 

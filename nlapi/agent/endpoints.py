@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.agent.models import MODELS, ModelPrices
+from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import PlannerError, UsageError
 
 MESSAGES_URL = "https://api.anthropic.com"
@@ -42,7 +44,7 @@ class ModelEndpoint:
     name: str
     model: str
     protocol: ModelProtocol
-    base_url: str
+    base_url: str = field(repr=False)
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     variable: str = ""
@@ -52,9 +54,18 @@ class ModelEndpoint:
     def secret(self) -> str:
         return self.key or self.token
 
+    def mask(self, text: str) -> str:
+        """Return a text of the server's without the key. A text is cut after this, or a part of the key would stay."""
+        return redact(text, (self.secret,)) if self.secret else text
+
     @property
     def server_name(self) -> str:
-        return "the Anthropic API" if self.variable == "ANTHROPIC_API_KEY" else self.base_url
+        return "the Anthropic API" if self.variable == "ANTHROPIC_API_KEY" else self.address
+
+    @property
+    def address(self) -> str:
+        """The base URL as it stands in errors: on one line, without a password in it."""
+        return re.sub(r"//[^/?#]*@", "//", single_line(self.base_url))
 
     @property
     def address_setting(self) -> str:

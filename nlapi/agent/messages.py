@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,8 @@ class StreamedAnswer:
     """tool_use id -> what is wrong with its input"""
     number: int = 0
     """the number of messages before it, for ids of calls that the server gives none"""
+    used_ids: Collection[str] = ()
+    """the ids of the calls before it, which no other may have"""
 
     @property
     def content(self) -> list[Block]:
@@ -146,7 +148,7 @@ class StreamedAnswer:
         # The SDK's own parser completes JSON that was cut, and a change with half its arguments must not be sent.
         try:
             value = json.loads(text or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             value, fault = None, f"the input is not JSON: {error}"
         else:
             fault = "the input must be a JSON object"
@@ -169,19 +171,17 @@ def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
     if isinstance(error, anthropic.APIStatusError):
         return _status_error(error, endpoint)
     if isinstance(error, anthropic.APITimeoutError):
-        return PlannerError(f"{endpoint.base_url} did not answer in time", hint="try again, or use --planner offline")
+        return PlannerError(f"{endpoint.address} did not answer in time", hint="try again, or use --planner offline")
     if isinstance(error, ValueError | AttributeError | KeyError):
-        reason = f"{endpoint.base_url} sent what is not JSON of the Messages API; nothing of it was run"
+        reason = f"{endpoint.address} sent what is not JSON of the Messages API; nothing of it was run"
         return PlannerError(reason, hint="ask again")
     hint = f"check the network and {endpoint.address_setting}, or use --planner offline"
-    return PlannerError(f"the connection to {endpoint.base_url} failed or broke off", hint=hint)
+    return PlannerError(f"the connection to {endpoint.address} failed or broke off", hint=hint)
 
 
 def _status_error(error: anthropic.APIStatusError, endpoint: ModelEndpoint) -> PlannerError:
     status, kind, server = error.status_code, error.type, endpoint.server_name
-    reason = single_line(error.api_message or kind or "no reason given")[:300]
-    if endpoint.secret:
-        reason = reason.replace(endpoint.secret, "***")
+    reason = endpoint.mask(single_line(error.api_message or kind or "no reason given"))[:300]
     if status == 401 or kind == "authentication_error":
         return PlannerError(f"{server} does not accept the key", hint=endpoint.key_hint)
     if status in (404, 405) or kind == "not_found_error":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
@@ -118,20 +118,21 @@ class ModelPlanner:
         async with self._connection or connect(self.endpoint, max_retries=self._max_retries) as connection:
             for _ in range(MAX_REQUESTS):
                 messages = [*earlier, *draft.messages]
-                answer = StreamedAnswer(number=len(messages))
+                answer = StreamedAnswer(number=len(messages), used_ids=_tool_use_ids(messages))
                 prompt = Prompt(
                     system=self._system(conversation),
                     messages=messages,
                     tools=TOOL_DEFINITIONS,
                     max_tokens=self.max_tokens,
                 )
-                if capped := self._spending.refusal(self.endpoint.prices, _size(prompt)):
+                size = _size(prompt)
+                if capped := self._spending.refusal(self.endpoint.prices, size):
                     append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
                     yield capped.text
                     yield self._plan(draft, text=capped.text, ended=capped.ended)
                     return
                 try:
-                    async with aclosing(connection.stream(prompt, answer)) as pieces:
+                    async with aclosing(self._stream(connection, prompt, answer, size)) as pieces:
                         async for text in pieces:
                             yield text
                 except PromptTooLongError:
@@ -141,7 +142,6 @@ class ModelPlanner:
                     earlier = self._history(conversation)
                     continue
                 draft.count(answer.usage)
-                self._spending.add(self.endpoint.prices, answer.usage)
                 # The API paused a long turn; the same conversation sent again continues it.
                 if answer.stop == "pause_turn":
                     append_content(draft.messages, "assistant", answer.content)
@@ -166,6 +166,18 @@ class ModelPlanner:
             f"the model made no usable call in {MAX_REQUESTS} attempts",
             hint="say it in other words, or name the operation",
         )
+
+    async def _stream(
+        self, connection: ModelConnection, prompt: Prompt, answer: StreamedAnswer, size: int
+    ) -> AsyncGenerator[str, None]:
+        """Yield the text of one answer and count what it took, also where it breaks off or is given up."""
+        try:
+            async with aclosing(connection.stream(prompt, answer)) as pieces:
+                async for text in pieces:
+                    yield text
+        finally:
+            if answer.usage or answer.blocks or answer.stop is not None:
+                self._spending.add(self.endpoint.prices, answer.usage, size)
 
     def _system(self, conversation: Conversation) -> list[Block]:
         """Return the system prompt."""
@@ -259,7 +271,12 @@ class ModelPlanner:
 
 def _size(prompt: Prompt) -> int:
     """Return the bytes of a prompt, about as it goes on the wire."""
-    return len(json.dumps([prompt.system, prompt.messages, prompt.tools], ensure_ascii=False))
+    text = json.dumps([prompt.system, prompt.messages, prompt.tools], ensure_ascii=False)
+    return len(text.encode("utf-8", "replace"))
+
+
+def _tool_use_ids(messages: Sequence[Message]) -> frozenset[str]:
+    return frozenset(block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use")
 
 
 def _incomplete_note(answer: StreamedAnswer) -> str:

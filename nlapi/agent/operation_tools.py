@@ -137,7 +137,7 @@ class OperationTools:
         elif isinstance(inner, str):
             try:
                 inner = json.loads(inner or "{}")
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UsageError(f"{tool_name}: arguments is not JSON", hint=str(error)) from None
         if not isinstance(inner, dict):
             raise UsageError(f"{tool_name}: arguments is not an object", hint='such as {"name": "value"}')

@@ -45,9 +45,11 @@ class Toolset:
     async def answer_async(self, name: str, arguments: Mapping[str, Any] | str | None) -> str:
         """Answer a model's call of one of the tools, as `answer` does."""
         try:
-            return await self._answer(name, dict(parse_arguments(arguments)))
+            outcome = self._answer_here(name, dict(parse_arguments(arguments)))
         except (ArgumentError, UsageError) as error:
             return f"not sent: {error}"
+        # A UsageError of the call itself, such as no server, is the caller's to correct.
+        return outcome if isinstance(outcome, str) else await self._answer_call(outcome)
 
     def answer(self, name: str, arguments: Mapping[str, Any] | str | None) -> str:
         """Answer a model's call of one of the tools with a text of at most 16,000 bytes.
@@ -58,7 +60,8 @@ class Toolset:
 
         return wait(self.answer_async(name, arguments))
 
-    async def _answer(self, name: str, arguments: dict[str, Any]) -> str:
+    def _answer_here(self, name: str, arguments: dict[str, Any]) -> str | Call:
+        """Return the text that answers a call of one of the tools here, or the call of an operation."""
         if name == FIND:
             return self._operations.find(str(arguments.get("words", "")))
         if name == DESCRIBE:
@@ -68,7 +71,9 @@ class Toolset:
         if name not in (READ, CHANGE):
             raise UsageError(f"there is no tool {name[:64]!r}", hint=f"there are {FIND}, {DESCRIBE}, {READ}, {CHANGE}")
         tool, inner = self._operations.call(name, arguments)
-        call = Call(tool=tool, arguments=inner)
+        return Call(tool=tool, arguments=inner)
+
+    async def _answer_call(self, call: Call) -> str:
         outcome = await run_for_model(call, self._consent, base_url=self._base_url, auth=self._auth)
         if isinstance(outcome, str):
             return outcome

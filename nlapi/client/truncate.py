@@ -102,9 +102,19 @@ def _plain_text(result: Result, note: str = "") -> PlainText:
 
 def _parse_json(result: Result) -> object:
     try:
-        return json.loads(result.content, parse_constant=lambda _: None, parse_int=_parse_integer)
+        return _load_json(result.content)
     except UnicodeDecodeError:
-        return json.loads(result.text, parse_constant=lambda _: None, parse_int=_parse_integer)
+        return _load_json(result.text)
+
+
+def _load_json(text: str | bytes) -> object:
+    return json.loads(text, parse_constant=lambda _: None, parse_int=_parse_integer, parse_float=_parse_float)
+
+
+def _parse_float(digits: str) -> float | None:
+    """Return a number; None for one such as 1e999, which is infinite as a float."""
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 def _parse_integer(digits: str) -> int | str:

@@ -58,6 +58,9 @@ def cell(value: object, max_text: int = MAX_TEXT) -> Cell:
 
 
 def _list_cell(values: Sequence[object], max_text: int) -> Cell:
+    # Not by `cell` of the inner list: lists may be nested as deep as the parser goes.
+    if any(isinstance(value, list) for value in values[:MAX_ENTRIES]):
+        return f"[{len(values):,} items]"
     entries = [cell(value, max_text // 2) for value in values[:MAX_ENTRIES]]
     plain: list[str | int | float | bool | None] = [entry for entry in entries if not isinstance(entry, list)]
     if len(plain) < len(entries) or any(isinstance(entry, str) and entry.endswith(" fields}") for entry in plain):
@@ -79,8 +82,8 @@ def size_of(value: object) -> int:
 
 
 def column_sizes(rows: Iterable[Mapping[str, object]], paths: Sequence[str]) -> dict[str, int]:
-    """Return the bytes that each column takes over all rows."""
-    sizes = dict.fromkeys(paths, 0)
+    """Return the bytes that each column takes with its name and over all rows."""
+    sizes = {path: size_of(path) for path in paths}
     for row in rows:
         for path in paths:
             sizes[path] += size_of(cell(value_at_path(row, path)))

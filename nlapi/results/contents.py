@@ -29,12 +29,13 @@ _BLOCK_ELEMENTS = frozenset(
 class Listing:
     """The rows of a list; plain values stand in rows of one column. `total` counts all pages, where it is known.
 
-    `data` is the whole body with the envelope around the list.
+    `data` is the whole body with the envelope around the list, and `beside` what it has beside the list.
     """
 
     rows: Sequence[Row]
     data: object
     total: int | None = None
+    beside: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +69,31 @@ def read_contents(result: Result, operation: Operation | None = None) -> Content
     if result.status < 400:
         listing = extract_list(tree, operation, lowercase_headers(result))
         if listing is not None and (rows := _rows(listing.entries)) is not None:
-            return Listing(rows=rows, data=tree, total=listing.total)
+            beside = _without(tree, listing.envelope.keys)
+            return Listing(rows=rows, data=tree, total=listing.total, beside=beside)
     return ItemBody(data=tree)
+
+
+def _without(data: object, keys: Sequence[str]) -> object:
+    """Return the objects around a list without the list at the end of the keys; None where nothing else is there."""
+    if not keys or not isinstance(data, Mapping):
+        return None
+    inner = _without(data.get(keys[0]), keys[1:])
+    rest = {key: value for key, value in data.items() if key != keys[0]}
+    return ({**rest, keys[0]: inner} if inner else rest) or None
 
 
 def nested_listing(contents: Contents, path: str) -> Listing | None:
     """Return the list at a dotted path inside of the contents; None where there is none.
 
-    A list inside of the rows of a list is that of all rows, one after the other.
+    A list inside of the rows of a list is that of all rows, one after the other; else it may stand beside the list.
     """
+    if isinstance(contents, Listing):
+        return _listing_at(contents, path) or _listing_at(ItemBody(data=contents.beside), path)
+    return _listing_at(contents, path)
+
+
+def _listing_at(contents: Contents, path: str) -> Listing | None:
     sources: Sequence[object] = contents.rows if isinstance(contents, Listing) else ()
     if isinstance(contents, ItemBody):
         sources = (contents.data,)

@@ -26,7 +26,11 @@ OPTIONAL_ROOM = 11_000
 # Rows from which the columns are chosen; the others of a list have the same fields.
 SAMPLE_ROWS = 200
 MAX_OTHER_FIELDS = 60
+# Bytes of their names; 60 names of GitHub's repositories take 1,300.
+OTHER_FIELDS_ROOM = 2_000
 MAX_SUMMARIES = 12
+# Characters of what an answer has beside its list: totals, facets, warnings.
+BESIDE_ROOM = 1_000
 TEXT_ROOM = 4_000
 MIN_TEXT = 60
 # The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
@@ -62,7 +66,7 @@ def model_view(
     if call is not None and (following := next_page(call, result, contents)):
         frame["next"] = following
     room = limit - len(dump_json({**frame, "data": 0}).encode())
-    if not isinstance(contents, TextBody) and len(result.content) <= 3 * limit and size_of(contents.data) <= room:
+    if not isinstance(contents, TextBody) and len(result.content) <= 3 * limit and _fits(contents.data, room):
         return dump_json({**frame, "data": fit_data(contents.data, room, len(result.content))})
     if handle:
         frame["result"] = handle
@@ -75,7 +79,16 @@ def model_view(
         shown = {"data": fit_data(contents.data, int(room * _characters_a_byte(result)), len(result.content))}
     if handle and NOTE_KEY in shown:
         shown[NOTE_KEY] = f"{shown[NOTE_KEY]}; the tool `result` reads the rest"
-    return dump_json({**frame, **shown})
+    # The names of fields are texts of the API too.
+    return strip_control(dump_json({**frame, **shown}))
+
+
+def _fits(data: object, room: int) -> bool:
+    """Return whether data takes at most `room` bytes; no where it is nested too deep or has no form in JSON."""
+    try:
+        return size_of(data) <= room
+    except (ValueError, RecursionError):
+        return False
 
 
 def next_page(call: Call, result: Result, contents: Contents) -> dict[str, object]:
@@ -101,16 +114,24 @@ def _listing_view(
     counts: dict[str, object] = {"count": len(rows)}
     if listing.total is not None and listing.total != len(rows):
         counts["total"] = listing.total
+    if listing.beside:
+        counts["beside_the_list"] = fit_data(listing.beside, BESIDE_ROOM, size_of(listing.beside))
+        room -= size_of(counts)
     table = build_table(rows, room - 800, operation=operation, words=words)
-    shown = _table_data(table)
+    shown = table_data(table)
     if len(table.rows) < len(rows):
         paths = [*table.columns, *table.constants, *table.other_fields][:MAX_SUMMARIES]
-        shown["summary_of_all_rows"] = summarize_columns(rows, paths)
         shown[NOTE_KEY] = f"the first {len(table.rows):,} of {len(rows):,} rows"
+        summaries = summarize_columns(rows, paths)
+        while summaries and size_of({**shown, "summary_of_all_rows": summaries}) > room - 80:
+            summaries.popitem()
+        if summaries:
+            shown["summary_of_all_rows"] = summaries
     return {**counts, **shown}
 
 
-def _table_data(table: ViewTable) -> dict[str, object]:
+def table_data(table: ViewTable) -> dict[str, object]:
+    """Return a table as the data of an answer."""
     shown: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
     if table.constants:
         shown["same_in_all_rows"] = dict(table.constants)
@@ -139,12 +160,24 @@ def build_table(
     chosen = list(paths) or _choose_columns(rows, sample, candidates, words, room)
     # What was asked for by name is shown longer, as far as there is room.
     max_text = max(MAX_TEXT, room // max(len(rows) * len(paths), 1)) if paths else MAX_TEXT
-    cells = _cells(rows, chosen, room, max_text)
     others = [path for path in dict.fromkeys((*candidates, *_all_fields(sample))) if path not in chosen]
-    others = [] if paths else [path for path in others if path not in constants][:MAX_OTHER_FIELDS]
-    return ViewTable(
-        columns=tuple(chosen), rows=cells, constants=constants, other_fields=tuple(map(strip_control, others))
-    )
+    others = [] if paths else [path for path in others if path not in constants]
+    other_fields = _shown_fields(others)
+    room -= size_of(constants) + size_of(other_fields) + size_of(chosen)
+    cells = _cells(rows, chosen, room, max_text)
+    return ViewTable(columns=tuple(chosen), rows=cells, constants=constants, other_fields=other_fields)
+
+
+def _shown_fields(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return as many paths as there is room for."""
+    shown: list[str] = []
+    room = OTHER_FIELDS_ROOM
+    for path in paths[:MAX_OTHER_FIELDS]:
+        room -= size_of(path)
+        if room < 0:
+            break
+        shown.append(path)
+    return tuple(shown)
 
 
 def _constants(rows: Sequence[Row], sample: Sequence[Row], paths: Sequence[str]) -> dict[str, Cell]:
@@ -154,7 +187,12 @@ def _constants(rows: Sequence[Row], sample: Sequence[Row], paths: Sequence[str])
     shared: dict[str, Cell] = {}
     for path in paths[1:]:
         first = value_at_path(sample[0], path)
-        if all(value_at_path(row, path) == first for row in rows) and size_of(cell(first)) <= 80:
+        values = (value_at_path(row, path) for row in rows)
+        # Of one type too: 1 is equal to True.
+        if (
+            all(value == first and type(value) is type(first) for value in values)
+            and size_of(cell(first)) + size_of(path) <= 160
+        ):
             shared[path] = cell(first)
     return dict(list(shared.items())[:MAX_SUMMARIES])
 
@@ -204,7 +242,7 @@ def _all_fields(sample: Sequence[Row]) -> list[str]:
 
 
 def _text_view(body: TextBody, room: int) -> dict[str, object]:
-    shown = body.text[: min(room // 2, TEXT_ROOM)]
+    shown = body.text[: min((room - 200) // 4, TEXT_ROOM)]
     view: dict[str, object] = {"content_type": body.content_type, "text": shown}
     if len(shown) < len(body.text):
         view[NOTE_KEY] = f"the first {len(shown):,} of {len(body.text):,} characters, {len(body.lines):,} lines"

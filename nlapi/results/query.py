@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.client.safe_text import single_line, strip_control
 from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json, fit_data
 from nlapi.errors import UsageError
-from nlapi.resources.identity import fields_of
-from nlapi.results.cells import cell, value_at_path, values_at
+from nlapi.resources.identity import fields_of, name_of, text_of
+from nlapi.results.cells import cell, size_of, value_at_path, values_at
 from nlapi.results.contents import Contents, ItemBody, Listing, Row, TextBody, nested_listing
-from nlapi.results.model_view import MAX_VIEW, build_table
-from nlapi.results.summary import is_number
+from nlapi.results.model_view import MAX_VIEW, build_table, table_data
+from nlapi.results.summary import is_number, sum_numbers
 
 QUERY_TOOL = "result"
 MAX_CONDITIONS = 12
@@ -77,6 +78,11 @@ class ResultQuery:
     search: str = ""
     lines: str = ""
 
+    @property
+    def reads_fields(self) -> bool:
+        """Whether it is about fields, which no text has."""
+        return bool(self.select or self.conditions or self.sort or self.group or self.sum or self.list_path)
+
 
 def parse_query(arguments: Mapping[str, object]) -> ResultQuery:
     """Return the query of the arguments of a model's call. UsageError for arguments that do not fit QUERY_SCHEMA."""
@@ -126,7 +132,7 @@ def _conditions(value: object) -> list[RowCondition]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UsageError("where is not a list of conditions", hint=_WHERE_HINT) from None
     entries = [value] if isinstance(value, Mapping) else value or []
     if not isinstance(entries, list) or len(entries) > MAX_CONDITIONS:
@@ -153,10 +159,22 @@ def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) 
 
     UsageError for a field that no row has, a list that is not there, and lines of what is no text.
     """
-    frame = {"result": query.handle, "note": UNTRUSTED}
+    try:
+        # The names of fields are texts of the API, as are the values of groups.
+        return strip_control(dump_json(_answer_query(query, contents, limit)))
+    except RecursionError:
+        raise UsageError(f"{query.handle} is nested too deep for that query") from None
+
+
+def _answer_query(query: ResultQuery, contents: Contents, limit: int) -> dict[str, object]:
+    frame: dict[str, object] = {"result": query.handle, "note": UNTRUSTED}
     room = limit - len(dump_json(frame).encode()) - 400
     if isinstance(contents, TextBody):
-        return dump_json({**frame, **_query_text(query, contents, room)})
+        if query.reads_fields:
+            # JSON that a transcript stored in part is a text, too.
+            hint = f"{contents.note}; call again" if contents.note else "`search` and `lines` read it"
+            raise UsageError(f"{query.handle} is a text and has no fields", hint=hint)
+        return {**frame, **_query_text(query, contents, room)}
     if query.search or query.lines:
         raise UsageError(f"{query.handle} is no text", hint="`select` and `where` read its fields")
     if query.list_path:
@@ -165,8 +183,8 @@ def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) 
             raise UsageError(f"{query.handle} has no list at {query.list_path[:100]!r}", hint=_fields_hint(contents))
         contents = listing
     if isinstance(contents, ItemBody):
-        return dump_json({**frame, **_query_item(query, contents, room)})
-    return dump_json({**frame, **_query_rows(query, contents, room)})
+        return {**frame, **_query_item(query, contents, room)}
+    return {**frame, **_query_rows(query, contents, room)}
 
 
 def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, object]:
@@ -174,10 +192,18 @@ def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, obje
     if query.conditions or query.group or query.sort or query.sum:
         raise UsageError(f"{query.handle} is no list", hint="`list` names a list inside of it, `select` its fields")
     if not query.select:
-        return {"data": fit_data(item.data, room, room)}
+        return {"data": _fit_bytes(item.data, room)}
     _check_fields(query.select, [item.data], query.handle)
     selected = {path: value_at_path(item.data, path) for path in query.select}
-    return {"data": fit_data(selected, room, room)}
+    return {"data": _fit_bytes(selected, room)}
+
+
+def _fit_bytes(data: object, room: int) -> object:
+    """Return as much of data as fits into `room` bytes; a character may take four."""
+    characters = room
+    while size_of(shown := fit_data(data, characters, room)) > room and characters > 100:
+        characters = characters * 3 // 4
+    return shown
 
 
 def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, object]:
@@ -187,10 +213,15 @@ def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, ob
     _check_fields([path for path in paths if path], rows, query.handle)
     rows = [row for row in rows if all(_holds(condition, row) for condition in query.conditions)]
     counts: dict[str, object] = {"matching": len(rows), "of": len(listing.rows)}
+    if listing.total is not None and listing.total > len(listing.rows):
+        counts["on_all_pages"] = listing.total
     if query.sum:
         counts["sum"] = _sum(rows, query.sum)
+        # Without it, a mean would be that of all rows.
+        if (count := len(_numbers(rows, query.sum))) != len(rows):
+            counts["numbers_summed"] = count
     if query.group:
-        return {**counts, **_groups(query, rows)}
+        return {**counts, **_groups(query, rows, room)}
     if sort_path:
         rows = sorted(rows, key=_sort_key(sort_path), reverse=query.sort.startswith("-"))
     return {**counts, **_page(query, rows, room)}
@@ -202,7 +233,12 @@ def _check_fields(paths: Sequence[str], rows: Sequence[object], handle: str) -> 
         if rows and not any(values_at(row, path) for row in rows):
             names = dict.fromkeys(name for row in rows[:50] if isinstance(row, Mapping) for name in fields_of(row))
             near = difflib.get_close_matches(path, names, n=3, cutoff=0.5) or list(names)[:12]
-            raise UsageError(f"{handle} has no field {path[:100]!r}", hint=f"there are {', '.join(near)}")
+            raise UsageError(f"{handle} has no field {path[:100]!r}", hint=f"there are {_short_names(near)}")
+
+
+def _short_names(names: Iterable[str]) -> str:
+    """Return names of fields, which are texts of the API, for an error."""
+    return ", ".join(single_line(name)[:64] for name in names)
 
 
 def _fields_hint(contents: Contents) -> str:
@@ -210,7 +246,7 @@ def _fields_hint(contents: Contents) -> str:
     item = contents.data if isinstance(contents, ItemBody) else sample
     fields = fields_of(item) if isinstance(item, Mapping) else {}
     lists = [path for path, value in fields.items() if isinstance(value, list)]
-    return f"the lists inside are {', '.join(lists[:12])}" if lists else "there is no list inside"
+    return f"the lists inside are {_short_names(lists[:12])}" if lists else "there is no list inside"
 
 
 def _page(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, object]:
@@ -223,48 +259,66 @@ def _page(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, objec
         table = build_table(rows[start:], room, paths=query.select)
         first, start = start, start + len(table.rows)
     assert table is not None
-    shown: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
-    if table.constants:
-        shown["same_in_all_rows"] = dict(table.constants)
-    if table.other_fields and not query.select:
-        shown["other_fields"] = list(table.other_fields)
+    shown = table_data(table)
     if start < len(rows):
         shown[NOTE_KEY] = f"rows {first + 1:,} to {start:,} of {len(rows):,}; page {query.page + 1} has the next"
     return shown
 
 
-def _groups(query: ResultQuery, rows: Sequence[Row]) -> dict[str, object]:
+def _groups(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, object]:
     """Return the number of rows of each value, the most first; a row counts once for each value of a list."""
     members: dict[str, list[Row]] = {}
     for row in rows:
         values = [entry for value in values_at(row, query.group) for entry in _entries(value)]
-        for name in dict.fromkeys(str(cell(value)) for value in values) or ["null"]:
+        for name in dict.fromkeys(map(_group_name, values)) or ["null"]:
             members.setdefault(name, []).append(row)
     ranked = sorted(members.items(), key=lambda member: -len(member[1]))
     if query.sort.removeprefix("-") in (query.group, "value"):
         ranked.sort(key=lambda member: member[0], reverse=query.sort.startswith("-"))
     columns = ["value", "count", *([f"sum of {query.sum}"] if query.sum else [])]
-    lines = [[name, len(group), *([_sum(group, query.sum)] if query.sum else [])] for name, group in ranked]
-    shown: dict[str, object] = {"columns": columns, "rows": lines[:MAX_GROUPS]}
-    if len(lines) > MAX_GROUPS:
-        shown[NOTE_KEY] = f"the {MAX_GROUPS} largest of {len(lines):,} groups"
+    lines: list[list[object]] = []
+    for name, group in ranked[:MAX_GROUPS]:
+        line: list[object] = [cell(name), len(group), *([_sum(group, query.sum)] if query.sum else [])]
+        room -= size_of(line)
+        if room < 0 and lines:
+            break
+        lines.append(line)
+    shown: dict[str, object] = {"columns": columns, "rows": lines}
+    if len(lines) < len(ranked):
+        shown[NOTE_KEY] = f"the first {len(lines)} of {len(ranked):,} groups"
     return shown
 
 
-def _sum(rows: Sequence[Row], path: str) -> float:
-    """Return the sum of a field. UsageError where a value of it is no number."""
-    values = [value for row in rows for value in values_at(row, path) if value is not None]
-    numbers = [_number(value) for value in values]
+def _group_name(value: object) -> str:
+    """Return the text that is equal for equal values: of an object its name, else all of it."""
+    if isinstance(value, Mapping) and (name := text_of(value) or name_of(value)):
+        return name
+    # Not strict: items of a stream may hold NaN.
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _numbers(rows: Sequence[Row], path: str) -> list[int | float]:
+    """Return the values of a field but null. UsageError where one is no number."""
+    values = [entry for row in rows for value in values_at(row, path) for entry in _entries(value)]
+    numbers = [_number(value) for value in values if value is not None]
     if any(number is None for number in numbers):
         raise UsageError(f"{path[:100]} is not a number everywhere", hint="`group` counts texts")
-    return round(sum(number for number in numbers if number is not None), 6)
+    return [number for number in numbers if number is not None]
+
+
+def _sum(rows: Sequence[Row], path: str) -> int | float:
+    """Return the sum of a field. UsageError where it cannot be summed."""
+    total = sum_numbers(_numbers(rows, path))
+    if total is None:
+        raise UsageError(f"the sum of {path[:100]} is too large for a number")
+    return total
 
 
 def _number(value: object) -> float | int | None:
     if isinstance(value, int | float) and is_number(value):
         return value
     # Amounts and counts are texts in many APIs.
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", value):
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,18})?", value):
         return float(value) if "." in value else int(value)
     return None
 
@@ -278,8 +332,9 @@ def _sort_key(path: str) -> Callable[[Row], tuple[int, float, str]]:
         value = value_at_path(row, path)
         number = _number(value)
         if number is not None:
-            return 1, float(number), ""
-        return (0, 0.0, "") if value is None else (2, 0.0, str(cell(value)).casefold())
+            # Not as a float: ids of 18 digits would be equal to their neighbours.
+            return 1, number, ""
+        return (0, 0, "") if value is None else (2, 0, _plain(value))
 
     return key
 
@@ -300,14 +355,19 @@ def _compare(operator: str, value: object, expected: object) -> bool:
     if operator == "in":
         return any(_compare("=", value, choice) for choice in _entries(expected))
     if operator == "contains":
-        return str(expected).casefold() in str(cell(value, 100_000)).casefold()
+        return _plain(expected) in _plain(value)
     left, right = _number(value), _number(expected)
     if operator == "=":
-        if left is not None and right is not None:
+        if left is not None and right is not None and not (_is_code(value) or _is_code(expected)):
             return left == right
         return _plain(value) == _plain(expected)
     if value is None or expected is None:
         return False
+    # As texts, "n/a" would be more than 5, and the seconds 1700000000 less than a date.
+    if left is None and right is not None:
+        return False
+    if left is not None and right is None and not isinstance(value, str):
+        raise UsageError(f"{str(expected)[:40]!r} is compared with a number, and is none")
     order = _order(left, right) if left is not None and right is not None else _order(_plain(value), _plain(expected))
     return {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[operator]
 
@@ -320,11 +380,14 @@ def _order(left: float | str, right: float | str) -> int:
     return (left > right) - (left < right)
 
 
+def _is_code(value: object) -> bool:
+    """Return whether a text of digits is no number, as postal codes are: 00501 is not 501."""
+    return isinstance(value, str) and re.match("-?0[0-9]", value) is not None
+
+
 def _plain(value: object) -> str:
     """Return a value as a text to compare: `true` and True are equal, as are texts in other case."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(cell(value, 100_000)).casefold()
+    return "" if value is None else _group_name(value).casefold()
 
 
 def _query_text(query: ResultQuery, body: TextBody, room: int) -> dict[str, object]:
@@ -361,7 +424,7 @@ def _text_pages(lines: Sequence[str], room: int) -> list[tuple[int, int]]:
     """Return the first line and the one behind the last of each page of a text."""
     pages, first, used = [], 0, 0
     for number, line in enumerate(lines):
-        size = min(len(line.encode("utf-8", "replace")), MAX_LINE) + 12
+        size = size_of(line[:MAX_LINE]) + 12
         if used + size > room and number > first:
             pages.append((first, number))
             first, used = number, 0
@@ -379,7 +442,7 @@ def _numbered_lines(lines: Sequence[str], numbers: Sequence[int] | range, room: 
     for number in numbers:
         line = lines[number]
         text = f"{number + 1}: {line if len(line) <= MAX_LINE else f'{line[:MAX_LINE]}…'}"
-        room -= len(text.encode("utf-8", "replace")) + 4
+        room -= size_of(text)
         if room < 0 and shown:
             break
         shown.append(text)

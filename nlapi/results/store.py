@@ -13,7 +13,7 @@ from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.results.contents import Contents, read_contents
 from nlapi.results.model_view import model_view
 from nlapi.results.query import parse_query, run_query
-from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.plan import Conversation, Step, Turn
 from nlapi.tools.tool import Call
 
 # Bytes of the bodies whose contents stay parsed between two queries. JSON takes some six times its size as objects.
@@ -93,10 +93,11 @@ class ConversationViews:
         is_same = conversation.id == self._conversation and all(map(is_, self._steps, steps)) and count <= len(steps)
         if not is_same:
             self._store, self._conversation, self._handles, count = ResultStore(), conversation.id, {}, 0
-        words = question_words(conversation.question)
+        # The words are those of the step's own turn, so that an answer looks the same when a transcript is read again.
+        words = [turn_words for turn in conversation.turns for turn_words in _step_words(turn)]
         for number, step in enumerate(steps[count:], count + 1):
             if step.result is not None:
-                self._store.add(f"r{number}", step.result, step.call, words)
+                self._store.add(f"r{number}", step.result, step.call, words[number - 1])
                 self._handles[id(step)] = f"r{number}"
         self._steps = steps
 
@@ -111,6 +112,11 @@ class ConversationViews:
     def query(self, arguments: Mapping[str, object]) -> str:
         """Return the answer to a query of one of the answers. UsageError for one that cannot be answered."""
         return self._store.query(arguments)
+
+
+def _step_words(turn: Turn) -> list[frozenset[str]]:
+    """Return the words of the question for each step of a turn."""
+    return [question_words(turn.question)] * len(turn.steps)
 
 
 def question_words(question: str) -> frozenset[str]:

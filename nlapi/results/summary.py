@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,6 +17,18 @@ MAX_COMPARED_TEXT = 120
 
 def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def sum_numbers(numbers: Sequence[int | float]) -> int | float | None:
+    """Return a sum, of integers exactly and with floats to 15 digits; None where it is too large for a float."""
+    if all(isinstance(number, int) for number in numbers):
+        return sum(numbers)
+    try:
+        # Digits and not decimal places: prices of tokens are under a millionth.
+        total = float(f"{math.fsum(numbers):.15g}")
+    except (OverflowError, ValueError):
+        return None
+    return total if math.isfinite(total) else None
 
 
 def summarize_columns(rows: Sequence[Mapping[str, object]], paths: Iterable[str]) -> dict[str, dict[str, object]]:
@@ -38,8 +51,9 @@ def summarize(values: Sequence[object]) -> dict[str, object]:
         return {"values": dict(counts.most_common()), **empty}
     numbers = [value for value in present if isinstance(value, int | float) and is_number(value)]
     if len(numbers) == len(present):
-        total = sum(numbers)
-        return {"min": min(numbers), "max": max(numbers), "sum": round(total, 6), **empty}
+        total = sum_numbers(numbers)
+        sums = {"sum": total} if total is not None else {}
+        return {"min": cell(min(numbers)), "max": cell(max(numbers)), **sums, **empty}
     texts = [value for value in present if isinstance(value, str) and len(value) <= MAX_COMPARED_TEXT]
     if len(texts) < len(present):
         return {}

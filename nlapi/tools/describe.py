@@ -165,7 +165,11 @@ def _argument_schema(schema: Mapping[str, Any], argument: str, operation_id: str
         inner = next((found[name] for found in _property_maps(part, definitions) if name in found), None)
         if inner is None:
             names = [name for found in _property_maps(part, definitions) for name in found]
-            hint = f"there are {', '.join(map(str, names[:20]))}" if names else "it has no fields"
+            hint = (
+                f"there are {', '.join(single_line(str(name))[:64] for name in names[:20])}"
+                if names
+                else "it has no fields"
+            )
             raise UsageError(f"{operation_id} has no argument {argument[:100]!r}", hint=hint)
         part = _resolved(inner, definitions)
     return {**part, **({"$defs": definitions} if definitions else {})}
@@ -173,9 +177,14 @@ def _argument_schema(schema: Mapping[str, Any], argument: str, operation_id: str
 
 def _property_maps(schema: Mapping[str, Any], definitions: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
     """Yield the fields of an object, of the entries of an array, and of the branches of a union."""
-    resolved = _resolved(schema, definitions)
-    if isinstance(fields := resolved.get("properties"), Mapping):
-        yield fields
-    for inner in (resolved.get("items"), *(resolved.get("oneOf") or ()), *(resolved.get("anyOf") or ())):
-        if isinstance(inner, Mapping):
-            yield from _property_maps(inner, definitions)
+    pending: list[object] = [schema]
+    # A filter is often a union with a list of filters, so that a schema may lead to itself.
+    visited: set[int] = set()
+    while pending:
+        resolved = _resolved(pending.pop(0), definitions)
+        if id(resolved) in visited:
+            continue
+        visited.add(id(resolved))
+        if isinstance(fields := resolved.get("properties"), Mapping):
+            yield fields
+        pending += [resolved.get("items"), *(resolved.get("oneOf") or ()), *(resolved.get("anyOf") or ())]

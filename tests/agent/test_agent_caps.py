@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,13 @@ from nlapi.agent.caps import Caps, SpendingMeter
 from nlapi.agent.endpoints import find_endpoint
 from nlapi.agent.events import TurnAnswered
 from nlapi.agent.model_planner import ModelPlanner
-from nlapi.agent.models import MODELS, cost
-from nlapi.errors import PlannerError
+from nlapi.agent.models import MODELS, ModelPrices, cost
+from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import ask
 from tests.agent.kit import boards, boards_api, events
 from tests.messages_server import MessagesServer, message, say, tool_use, use
+from tests.servers import Echo, Reply
 
 KEY = "sk-ant-test-0123456789"
 MODEL = "claude-sonnet-5-5"
@@ -63,6 +67,20 @@ def test_the_cap_holds_for_all_questions_of_a_run(spec: Spec) -> None:
     assert len(server.requests) == 1
     assert "$0.0170 are spent" in last.text
     assert last.conversation.current.rounds[-1].plan.ended == "usd"
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_an_answer_that_breaks_off_or_reports_no_usage_is_spent_too(spec: Spec, is_broken: bool) -> None:
+    prices = ModelPrices(input=2, output=10)
+    chunk = {"choices": [{"index": 0, "delta": {"content": "Done."}, "finish_reason": None if is_broken else "stop"}]}
+    body = f"data: {json.dumps(chunk)}\n\n".encode()
+    spending = SpendingMeter(1.0)
+    with Echo([Reply(200, body, {"content-type": "text/event-stream"})]) as model:
+        endpoint = find_endpoint("openai:gpt", {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": model.url})
+        gpt = ModelPlanner([spec], replace(endpoint, prices=prices), spending=spending)
+        with pytest.raises(UnfinishedError) if is_broken else nullcontext():
+            events(gpt, [spec])
+    assert spending.spent > 0.005
 
 
 def test_a_cap_on_dollars_needs_prices(spec: Spec) -> None:

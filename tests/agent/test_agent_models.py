@@ -98,6 +98,25 @@ def test_calls_without_usable_ids_get_their_own(spec: Spec) -> None:
     assert len(set(ids)) == 2
 
 
+def test_an_id_that_a_server_repeats_is_replaced(spec: Spec) -> None:
+    lists = [call("read", '{"operation": "listBoards"}', id="call_1")] * 3
+    with Echo([*lists, tell("Done.")]) as model, boards_api() as api:
+        events(planner(model, spec), [spec], api.url)
+    messages = bodies(model)[-1]["messages"]
+    ids = [message["tool_call_id"] for message in messages if message["role"] == "tool"]
+    assert len(set(ids)) == 3
+    assert ids == [entry["id"] for message in messages for entry in message.get("tool_calls", ())]
+
+
+def test_arguments_that_are_nested_too_deep_are_no_json(spec: Spec) -> None:
+    deep = "[" * 100_000
+    inner = json.dumps({"operation": "listBoards", "arguments": deep})
+    where = json.dumps({"result": "r1", "where": deep})
+    with Echo([call("read", deep), call("read", inner), call("result", where), tell("Done.")]) as model:
+        seen = events(planner(model, spec), [spec], "http://127.0.0.1:9")
+    assert isinstance(seen[-1], TurnAnswered) and seen[-1].text == "Done."
+
+
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
@@ -108,6 +127,8 @@ def test_calls_without_usable_ids_get_their_own(spec: Spec) -> None:
         (Response(400, {"error": {"message": "This model's maximum context length is 8192"}}), "too long for gpt"),
         (stream("{not json"), "sent what is no answer of Chat Completions"),
         (stream({"error": {"message": "out of memory"}}), "failed: out of memory"),
+        (stream({"error": {"message": f"bad key {KEY}"}}), r"failed: bad key \*\*\*"),
+        (Response(500, f"{'x' * 290} {KEY}".encode()), "answered 500"),
         (Response(200, b"<html>a portal</html>", {"content-type": "text/html"}), "no answer of Chat Completions"),
         (stream(chunk({"content": "half"}), done=False), "broke off"),
         (call("change", '{"operation": "deleteCard", "argu', reason="length"), None),
@@ -120,7 +141,7 @@ def test_an_answer_that_is_none_is_one_line_and_runs_nothing(spec: Spec, reply: 
             return
         with pytest.raises(PlannerError, match=says) as raised:
             plan(planner(model, spec, max_retries=0))
-    assert KEY not in str(raised.value) and "\n" not in str(raised.value)
+    assert KEY[:9] not in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_a_busy_server_is_asked_again(spec: Spec) -> None:
@@ -133,6 +154,17 @@ def test_a_busy_server_is_asked_again(spec: Spec) -> None:
 def test_a_server_that_is_not_there_is_named(spec: Spec) -> None:
     with closed_port() as url, pytest.raises(PlannerError, match=f"the connection to {url} failed"):
         plan(ModelPlanner([spec], find_endpoint("openai:x", {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url})))
+
+
+@pytest.mark.parametrize(("name", "variable"), [("openai:gpt", "OPENAI_BASE_URL"), ("local:qwen", "NLAPI_LOCAL_URL")])
+def test_a_password_in_an_address_is_not_in_an_error(spec: Spec, name: str, variable: str) -> None:
+    with closed_port() as closed:
+        for url in (closed, "http://127.0.0.1:no-port"):
+            address = url.replace("//", "//user:a-password@")
+            endpoint = find_endpoint(name, {variable: address, "OPENAI_API_KEY": KEY})
+            with pytest.raises(PlannerError, match=url) as raised:
+                plan(ModelPlanner([spec], endpoint, max_retries=0))
+            assert "a-password" not in f"{raised.value} {endpoint!r}"
 
 
 def test_a_small_window_is_cleared_by_chat_completions_too(spec: Spec) -> None:
