@@ -14,8 +14,9 @@ from nlapi.gateway.client_connection import run_while_connected
 from nlapi.gateway.codec import Json, encode_decision, slug
 from nlapi.gateway.conditional import is_current, not_modified
 from nlapi.gateway.inference import UpstreamError
+from nlapi.gateway.shard_checks import is_grpc
 from nlapi.routing.deciding_bucket import deciding_bucket
-from nlapi.routing.model import Configuration, Decision, InputForm, ShardProtocol
+from nlapi.routing.model import Configuration, Decision, InputForm, Shard, ShardProtocol
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
@@ -62,8 +63,7 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
     base, path = gateway.data_plane_url.rstrip("/"), f"/v1/objectives/{decision.objective}"
     shard = configuration.shards.get(decision.shard)
     plane, objective = gateway.data_plane, configuration.objectives[decision.objective]
-    # A shard's key and headers are secrets that the gateway alone adds.
-    is_carried = shard is not None and shard.protocol in _DIRECT_PROTOCOLS and not (shard.key or shard.headers)
+    is_carried = shard is not None and shard.protocol in _DIRECT_PROTOCOLS and not _needs_gateway(shard)
     if plane is not None:
         is_carried = plane.carries(configuration, objective, decision.version)
     if not base or shard is None or not is_carried:
@@ -77,6 +77,11 @@ def _destination(gateway: Gateway, decision: Decision, configuration: Configurat
             "form": str(version.form or InputForm.TENSORS),
         }
     return destination
+
+
+def _needs_gateway(shard: Shard) -> bool:
+    """Return whether the gateway alone can call a shard: it has its key, headers and certificate, and speaks gRPC."""
+    return bool(shard.key or shard.headers or shard.certificate) or any(map(is_grpc, shard.endpoints))
 
 
 async def watch_routing(call: ApiCall) -> ApiResponse:
