@@ -215,7 +215,7 @@ with open(pipe) as file:
     shutil.copytree(folder / "models" / "ranker-v9", folder / "models" / "slow")
     (folder / "models" / "slow" / "stages.py").write_text(code + STAGES.format(name="slow"), encoding="utf-8")
     # In a process of its own a version is loaded once, without a trial.
-    (folder / "models" / "slow" / "model.toml").write_text('mode = "inline"', encoding="utf-8")
+    (folder / "models" / "slow" / "model.toml").write_text('[run]\nmode = "inline"\n', encoding="utf-8")
     return pipes
 
 
