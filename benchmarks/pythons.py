@@ -89,7 +89,7 @@ def environment(version: str, python: str) -> Path:
         run([python, "-m", "venv", "--clear", str(folder)], STEP_S)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         run([*pip, "--upgrade", "pip>=25.1"], STEP_S)
-        run([*pip, "--constraint", str(LOCK), "--editable", ".[claude,gateway,mcp]", "--group", "quick"], STEP_S)
+        run([*pip, "--constraint", str(LOCK), "--editable", ".[claude,gateway,grpc,mcp,postgres]", "--group", "quick"], STEP_S)
         stamp.touch()
     return folder
 
