@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".venvs"
 LOCK = ROOT / "requirements-dev.lock"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+EXTRAS = ".[claude,gateway,grpc,mcp,postgres]"
 QUICK = ("tests/openapi", "tests/routing", "tests/client")
 
 FETCH_S = 60
@@ -89,7 +90,7 @@ def environment(version: str, python: str) -> Path:
         run([python, "-m", "venv", "--clear", str(folder)], STEP_S)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         run([*pip, "--upgrade", "pip>=25.1"], STEP_S)
-        run([*pip, "--constraint", str(LOCK), "--editable", ".[claude,gateway,grpc,mcp,postgres]", "--group", "quick"], STEP_S)
+        run([*pip, "--constraint", str(LOCK), "--editable", EXTRAS, "--group", "quick"], STEP_S)
         stamp.touch()
     return folder
 
