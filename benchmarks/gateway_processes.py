@@ -21,7 +21,7 @@ load_description()
 
 def serve_gateway(folder: Path, port: int, ready: Connection) -> None:
     """Run the gateway on the database and the models in a folder, as `nlapi gateway serve` does."""
-    from nlapi.cli.gateway import build_gateway
+    from nlapi.cli.gateway_run import build_gateway
     from nlapi.gateway.server import serve
 
     logging.disable(logging.CRITICAL)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +20,6 @@ from nlapi.cli.gateway_options import (
     TlsCert,
     TlsClientCa,
     TlsKey,
-    open_database,
     read_certificate,
 )
 from nlapi.cli.gateway_planes import (
@@ -38,9 +35,15 @@ from nlapi.cli.gateway_planes import (
     ShardKey,
     check_control_host,
 )
-from nlapi.cli.gateway_run import run_gateway
+from nlapi.cli.gateway_run import DatabaseOptions, ListenOptions, build_gateway, run_gateway
+from nlapi.cli.gateway_tokens import TokenFile
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
+
+if TYPE_CHECKING:
+    from nlapi.gateway.app import Gateway
+    from nlapi.gateway.logs import EventLog
+    from nlapi.gateway.store import GatewayStore
 
 EXAMPLE = """nlapi gateway control-plane --config gateway.json --bootstrap envoy.json
 envoy --config-path envoy.json"""
@@ -132,20 +135,14 @@ def control_plane(
     shard_cert: ShardCert = None,
     shard_key: ShardKey = None,
     log_format: LogFormatOption = LogFormat.TEXT,
-    token_file: Annotated[
-        Path | None,
-        typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
-    ] = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Start a gateway whose revisions configure Envoys that run elsewhere, by delta xDS over gRPC.
 
     It is a gateway as `serve` starts it, and serves what Envoy cannot carry. `--bootstrap` writes what an Envoy needs.
     """
-    from nlapi.cli.gateway import build_gateway, check_token_file, make_first_token
     from nlapi.gateway.envoy.options import ListenerCertificate
-    from nlapi.gateway.logs import EventLog
     from nlapi.gateway.server import ServerTimeouts
-    from nlapi.gateway.starting_probes import open_probes
 
     require_extra("gateway", "`nlapi gateway control-plane`")
     require_extra("envoy", "`nlapi gateway control-plane`")
@@ -177,26 +174,22 @@ def control_plane(
     )
     timeouts = ServerTimeouts(drain_s=drain_timeout, drain_delay_s=drain_delay)
     certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
-    with open_probes(host, probe_port) as probes, closing(open_database(database, database_password)) as store:
-        store.claim()
-        reached = [gateway_address.rpartition(":")[0]] if gateway_address else []
-        hosts = [f"[{host}]" if ":" in host else host, *reached, *(allow_host or ())]
-        with EventLog(sys.stderr) if log_format is LogFormat.JSON else nullcontext() as events:
-            keys = KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or "")
-            gateway = build_gateway(store, config, models, hosts, events=events, key_options=keys, artifacts=artifacts)
-            check_token_file(store, token_file)
-            run_gateway(
-                gateway,
-                host,
-                port,
-                timeouts,
-                probes,
-                certificate,
-                events,
-                on_ready=lambda: make_first_token(gateway.access, store, token_file),
-                plane=plane,
-                audience=key_audience,
-            )
+    reached = [gateway_address.rpartition(":")[0]] if gateway_address else []
+    hosts = [f"[{host}]" if ":" in host else host, *reached, *(allow_host or ())]
+    keys = KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or "")
+
+    def build(store: GatewayStore, events: EventLog | None) -> Gateway:
+        return build_gateway(store, config, models, hosts, events=events, key_options=keys, artifacts=artifacts)
+
+    run_gateway(
+        build,
+        DatabaseOptions(database, database_password),
+        ListenOptions(host, port, probe_port, timeouts, certificate),
+        log_format=log_format,
+        token_file=token_file,
+        plane=plane,
+        audience=key_audience,
+    )
 
 
 def _control_certificate(

@@ -18,8 +18,9 @@ import typer
 
 from nlapi import bundled
 from nlapi.cli import console
-from nlapi.cli.gateway import EXAMPLE, build_gateway
+from nlapi.cli.gateway import EXAMPLE
 from nlapi.cli.gateway_client import TOKEN
+from nlapi.cli.gateway_run import build_gateway
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
