@@ -96,14 +96,14 @@ class ModelEndpoint:
 
 
 def find_endpoint(
-    name: str, environment: Mapping[str, str], named: Mapping[str, ModelEndpoint] | None = None
+    name: str, environment: Mapping[str, str], endpoints: Mapping[str, ModelEndpoint] | None = None
 ) -> ModelEndpoint:
-    """Return the endpoint of a model: one of `named`, `local:NAME`, `openai:NAME`, or a model of Anthropic's.
+    """Return the endpoint of a model: one of `endpoints`, `local:NAME`, `openai:NAME`, or a model of Anthropic's.
 
     UsageError for `local:` or `openai:` without a name.
     """
-    if named and name in named:
-        return named[name]
+    if endpoints and name in endpoints:
+        return endpoints[name]
     kind, colon, model = name.partition(":")
     if colon and kind in ("local", "openai") and not model.strip():
         raise UsageError(f"--model {name} names no model", hint=f"such as {kind}:{_EXAMPLES[kind]}")
@@ -150,7 +150,7 @@ _EXAMPLES = {"local": "qwen3:8b", "openai": "gpt-5.2"}
 class ModelSettings:
     """The endpoints that the user named in models.toml, and the name of the one to use where none is asked for."""
 
-    named: Mapping[str, ModelEndpoint] = field(default_factory=dict)
+    endpoints: Mapping[str, ModelEndpoint] = field(default_factory=dict)
     default: str = ""
 
 
@@ -166,10 +166,12 @@ def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSett
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{file} cannot be read: {reason}", hint=FILE_HINT) from None
     default = document.pop("default", "")
-    named = {name: _parse_endpoint(name, data, file, environment) for name, data in document.items()}
-    if not isinstance(default, str) or (default and default not in named and ":" not in default):
-        raise UsageError(f"{file}: default names no model of the file", hint=f"there are {', '.join(named) or 'none'}")
-    return ModelSettings(named=named, default=default)
+    endpoints = {name: _parse_endpoint(name, data, file, environment) for name, data in document.items()}
+    if not isinstance(default, str) or (default and default not in endpoints and ":" not in default):
+        raise UsageError(
+            f"{file}: default names no model of the file", hint=f"there are {', '.join(endpoints) or 'none'}"
+        )
+    return ModelSettings(endpoints=endpoints, default=default)
 
 
 def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, str]) -> ModelEndpoint:

@@ -178,8 +178,8 @@ class OperationTools:
         return "; ".join(_areas_text(spec, self._prefixes.get(spec, ""), room) for spec in self.specs)
 
     def _search(self, words: str, limit: int) -> list[Tool]:
-        found = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
-        return [self.tool(operation) for operation in found]
+        matches = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
+        return [self.tool(operation) for operation in matches]
 
 
 def _areas_text(spec: Spec, prefix: str, room: int) -> str:

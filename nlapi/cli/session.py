@@ -271,7 +271,7 @@ def model_endpoint(model: str | None) -> ModelEndpoint:
 
     settings = model_settings()
     name = model if model not in (None, DEFAULT) else settings.default
-    return find_endpoint(name or DEFAULT, os.environ, settings.named)
+    return find_endpoint(name or DEFAULT, os.environ, settings.endpoints)
 
 
 def can_ask_model(model: str | None = None) -> bool:
@@ -339,11 +339,11 @@ def _routes(path: Path | None) -> PlannerRoutes:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if path is None:
-            return default_routes(ASK_BELOW, models=tuple(settings.named))
+            return default_routes(ASK_BELOW, models=tuple(settings.endpoints))
         raise UsageError(f"there is no file {path}", hint=hint) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
-    return read_routes(document, str(file), min_confidence=ASK_BELOW, models=tuple(settings.named))
+    return read_routes(document, str(file), min_confidence=ASK_BELOW, models=tuple(settings.endpoints))
 
 
 def _current_costs() -> tuple[float, float]:

@@ -121,10 +121,10 @@ class Access:
         """
         if authorization is None:
             return ANONYMOUS
-        known = self._callers.get(authorization)
-        if known is None or self._store.token_version() != self._token_version:
-            known = await self._find_caller(authorization)
-        caller, expires_at = known
+        entry = self._callers.get(authorization)
+        if entry is None or self._store.token_version() != self._token_version:
+            entry = await self._find_caller(authorization)
+        caller, expires_at = entry
         if expires_at is not None and format_time(self._clock()) >= expires_at:
             raise unauthorized_problem("the token has expired")
         return caller
@@ -148,8 +148,8 @@ class Access:
         caller = Caller(name=token.name, audience=Audience(token.audience), role=role, client=token.client)
         if len(self._callers) >= MAX_KNOWN_CALLERS:
             self._callers.clear()
-        self._callers[authorization] = known = caller, token.expires_at
-        return known
+        self._callers[authorization] = entry = caller, token.expires_at
+        return entry
 
     async def refresh(self) -> None:
         """Read the tokens again, if they have changed. StoreError when that is not possible."""

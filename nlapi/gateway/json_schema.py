@@ -67,10 +67,10 @@ def _unknown_properties(
     instance_path: list[str | int], unknown: Iterable[str], schema: Mapping[str, Any]
 ) -> Iterator[Violation]:
     """Yield a violation for each property that a schema does not take, with the nearest that it takes."""
-    known = list(schema.get("properties", ()))
+    names = list(schema.get("properties", ()))
     for name in unknown:
-        near = get_close_matches(name[:80], known, n=1, cutoff=0.6)
-        hint = f"the nearest is {near[0]}" if near else f"it takes {', '.join(known[:MAX_NAMES])}" if known else ""
+        near = get_close_matches(name[:80], names, n=1, cutoff=0.6)
+        hint = f"the nearest is {near[0]}" if near else f"it takes {', '.join(names[:MAX_NAMES])}" if names else ""
         yield _Violation(instance_path=instance_path, message=f"there is no property {name[:80]!r}", hint=hint)
 
 

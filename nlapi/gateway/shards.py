@@ -173,10 +173,10 @@ class Cluster:
         if self._source is None or (generation := self._source.generation) == self._generation:
             return
         self._generation = generation
-        known = {replica.endpoint: replica for replica in self._replicas}
+        earlier = {replica.endpoint: replica for replica in self._replicas}
         self._replicas = []
         for url, contents in self._source.replicas(self.shard.name).items():
-            replica = known.get(url) or Replica(url, self._clock)
+            replica = earlier.get(url) or Replica(url, self._clock)
             replica.contents = contents
             self._replicas.append(replica)
         self.bulkhead.resize(self.shard, len(self._replicas))

@@ -162,9 +162,9 @@ def _argument_schema(schema: Mapping[str, Any], argument: str, operation_id: str
     definitions = schema.get("$defs", {})
     part: Mapping[str, Any] = schema
     for name in argument.split("."):
-        inner = next((found[name] for found in _property_maps(part, definitions) if name in found), None)
+        inner = next((fields[name] for fields in _property_maps(part, definitions) if name in fields), None)
         if inner is None:
-            names = [name for found in _property_maps(part, definitions) for name in found]
+            names = [name for fields in _property_maps(part, definitions) for name in fields]
             hint = (
                 f"there are {', '.join(single_line(str(name))[:64] for name in names[:20])}"
                 if names

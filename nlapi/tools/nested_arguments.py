@@ -39,9 +39,9 @@ def find_argument(tool: Tool, name: str) -> NestedArgument | None:
         argument = ".".join(parts[:count])
         if argument in tool.input_schema["properties"]:
             schema = as_map(tool.input_schema["properties"][argument])
-            found = _find_property(schema, parts[count:], definitions)
-            if found is not None:
-                path, inner = found
+            match = _find_property(schema, parts[count:], definitions)
+            if match is not None:
+                path, inner = match
                 return NestedArgument(path=(argument, *path), schema=inner, definitions=definitions)
     return None
 
@@ -84,15 +84,15 @@ def _find_property(
         name = ".".join(parts[:count])
         for part in _parts(schema, definitions):
             declared = _properties(part).get(name)
-            found = _find_property(as_map(declared), parts[count:], definitions) if declared is not None else None
-            if found is not None:
-                return (name, *found[0]), found[1]
+            match = _find_property(as_map(declared), parts[count:], definitions) if declared is not None else None
+            if match is not None:
+                return (name, *match[0]), match[1]
     # The keys of a map are anybody's: the first dot ends a key where the value is an object, else the key has dots.
     for extra in _additional_schemas(schema, definitions):
         for count in range(1, len(parts) + 1) if "object" not in allowed_types(extra, definitions) else (1,):
-            found = _find_property(extra, parts[count:], definitions)
-            if found is not None:
-                return (".".join(parts[:count]), *found[0]), found[1]
+            match = _find_property(extra, parts[count:], definitions)
+            if match is not None:
+                return (".".join(parts[:count]), *match[0]), match[1]
     return None
 
 

@@ -258,11 +258,11 @@ def test_models_of_the_users_own(tmp_path: Path) -> None:
     """
     read = settings(tmp_path, text, BIG_KEY=KEY)
     assert read.default == "small"
-    big: ModelEndpoint = find_endpoint("big", {}, read.named)
+    big: ModelEndpoint = find_endpoint("big", {}, read.endpoints)
     assert (big.protocol, big.key, big.model) == (ModelProtocol.CHAT, KEY, "m-70b")
     assert KEY not in repr(big)
     assert big.prices is not None and big.prices.output == 0.6
-    assert read.named["small"].secret
+    assert read.endpoints["small"].secret
 
 
 @pytest.mark.parametrize(

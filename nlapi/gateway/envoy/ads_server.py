@@ -202,12 +202,12 @@ def _connected_envoy(message: Any) -> ConnectedEnvoy:
 
 
 def _decode_request(message: Any) -> DeltaRequest:
-    known: Mapping[str, str] = dict(message.initial_resource_versions)
+    versions: Mapping[str, str] = dict(message.initial_resource_versions)
     return DeltaRequest(
         type_url=message.type_url,
         subscribe=tuple(message.resource_names_subscribe),
         unsubscribe=tuple(message.resource_names_unsubscribe),
-        known_versions=known,
+        known_versions=versions,
         nonce=message.response_nonce,
         error=(message.error_detail.message or "no reason") if message.HasField("error_detail") else "",
     )

@@ -135,12 +135,12 @@ def _shard_cluster(
 
 def _shard_certificates(shard: Shard, usual: ShardCertificates) -> ShardCertificates:
     """Return the files of TLS to a shard: its own references, or what the options say for all."""
-    own = shard.certificate.removeprefix("file:")
+    certificate_file = shard.certificate.removeprefix("file:")
     return ShardCertificates(
         authorities=shard.ca.removeprefix("file:") or usual.authorities,
-        certificate=own or usual.certificate,
+        certificate=certificate_file or usual.certificate,
         # The configuration names one file with the certificate and its key.
-        key=own or usual.key,
+        key=certificate_file or usual.key,
     )
 
 

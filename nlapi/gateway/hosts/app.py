@@ -148,8 +148,8 @@ class ServingHostApp:
             _log.exception("a call of %s failed", ref)
             status, answer, timing = 500, _error_body("the host failed; its log says how"), ""
         # The names of other versions are anybody's, and each would be a time series.
-        known = ref in self.versions.refs
-        self._requests[ref.model if known else "", ref.version if known else "", status] += 1
+        is_hosted = ref in self.versions.refs
+        self._requests[ref.model if is_hosted else "", ref.version if is_hosted else "", status] += 1
         await _send(send, status, answer, "application/json", timing)
 
     def _metric_lines(self) -> Iterator[str]:

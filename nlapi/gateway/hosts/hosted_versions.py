@@ -96,9 +96,12 @@ class HostedVersions:
         """Return a loaded content, by itself or by the name of a version; None when it is not loaded."""
         if content is None:
             names = (
-                known for demand in self._demands.values() for known, refs in demand.versions.items() if ref in refs
+                candidate
+                for demand in self._demands.values()
+                for candidate, refs in demand.versions.items()
+                if ref in refs
             )
-            content = next((known for known in names if not known.shadow), None)
+            content = next((candidate for candidate in names if not candidate.shadow), None)
         return self._loaded.get(content) if content is not None else None
 
     async def run(self) -> None:

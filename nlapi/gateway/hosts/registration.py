@@ -98,16 +98,16 @@ class GatewayRegistration:
 
     async def _listen(self) -> None:
         while True:
-            known = self._known_demand
+            tag = self._known_demand
             try:
-                await self._beat(known)
+                await self._beat(tag)
             except NlapiError as error:
                 # The gateway may have been restarted, and knows neither this host nor the tag.
                 self._known_demand = ""
                 self._log_failure(error.message)
                 await asyncio.sleep(REFUSED_RETRY_S if isinstance(error, HeartbeatRefusedError) else RETRY_S)
             else:
-                if known == self._known_demand:  # a gateway that drains answers at once
+                if tag == self._known_demand:  # a gateway that drains answers at once
                     await asyncio.sleep(RETRY_S)
 
     async def _report(self) -> None:
@@ -117,8 +117,8 @@ class GatewayRegistration:
             with suppress(NlapiError):  # `_listen` repeats it, and logs why
                 await self._beat("")
 
-    async def _beat(self, known: str) -> None:
-        demand = await self._send(known=known)
+    async def _beat(self, tag: str) -> None:
+        demand = await self._send(tag=tag)
         if self._failure:
             _log.warning("%s answers again", self._gateway)
             self._failure = ""
@@ -126,7 +126,7 @@ class GatewayRegistration:
             self._known_demand = demand.tag
             self._versions.demand(self._gateway, demand, partial(self._reader.fetch, artifacts=self._artifacts))
 
-    async def _send(self, *, known: str = "", draining: bool = False) -> HostDemand:
+    async def _send(self, *, tag: str = "", draining: bool = False) -> HostDemand:
         """Send a heartbeat and return what is demanded. HeartbeatRefusedError when the gateway does not take it,
         UsageError when it does not answer.
         """
@@ -138,7 +138,7 @@ class GatewayRegistration:
             draining=draining,
             ready=self._versions.ready,
             failed=dict(self._versions.failed),
-            demand=known,
+            demand=tag,
         )
         path = f"/v1/hosts/{self._identity.name}/heartbeat"
         try:
@@ -174,7 +174,7 @@ class HostRegistrations:
         """Keep the host registered as callable at `url`, for ever."""
         while True:
             resolved = [await resolve_gateway(gateway) for gateway in self._gateways]
-            addresses = [address for known in resolved for address in known or ()]
+            addresses = [address for current in resolved for address in current or ()]
             for address in addresses:
                 if address.key not in self._registrations:
                     self._registrations[address.key] = GatewayRegistration(

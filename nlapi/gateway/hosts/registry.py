@@ -101,11 +101,11 @@ class HostRegistry:
     def record(self, name: str, heartbeat: HostHeartbeat) -> None:
         """Note a heartbeat. GatewayProblem 409 when another host that is alive has this name."""
         self._expire()
-        known = self._hosts.get(name)
-        if known is not None and known.heartbeat.url != heartbeat.url:
+        registered = self._hosts.get(name)
+        if registered is not None and registered.heartbeat.url != heartbeat.url:
             raise GatewayProblem(
                 409,
-                f"the host {name} is at {known.heartbeat.url} already",
+                f"the host {name} is at {registered.heartbeat.url} already",
                 code="exists",
                 hint=f"start it with another --name, or wait {EXPIRY_S:g} s after the other one has ended",
             )
@@ -115,7 +115,7 @@ class HostRegistry:
             return
         self._hosts[name] = ServingHost(name=name, heartbeat=heartbeat, seen_at=self._clock())
         self._next_expiry = min(self._next_expiry, self._clock() + EXPIRY_S)
-        if known is None or _state(known.heartbeat) != _state(heartbeat):
+        if registered is None or _state(registered.heartbeat) != _state(heartbeat):
             self._notify()
 
     def demand(self, shard: str, content: HostedContent, version: VersionRef) -> ContentDemand:
@@ -148,11 +148,11 @@ class HostRegistry:
         """Return whether any shard of hosts should have a content."""
         return any(demand.content.digest == digest for demand in self._demands)
 
-    async def wait_demand(self, shard: str, known: str, timeout_s: float = INTERVAL_S) -> HostDemand:
+    async def wait_demand(self, shard: str, tag: str, timeout_s: float = INTERVAL_S) -> HostDemand:
         """Return the demand on a shard, once its tag is not the `known` one or the time is over."""
         try:
             async with asyncio.timeout(timeout_s):
-                while (demand := self.demanded(shard)).tag == known:
+                while (demand := self.demanded(shard)).tag == tag:
                     await self._change.wait()
         except TimeoutError:
             return self.demanded(shard)

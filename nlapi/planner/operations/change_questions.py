@@ -71,8 +71,8 @@ def _nearest_field(best: OperationCandidate, fields: Sequence[Slot]) -> list[Slo
     is_money = not spoken.isdisjoint(MONEYLIKE)
 
     def rank(slot: Slot) -> tuple[int, bool, int]:
-        said = len(spoken.intersection(slot.words))
-        return -said, is_money and _MONEY.isdisjoint({*slot.words, *slot.prose}), len(slot.prose - spoken)
+        spoken_count = len(spoken.intersection(slot.words))
+        return -spoken_count, is_money and _MONEY.isdisjoint({*slot.words, *slot.prose}), len(slot.prose - spoken)
 
     return sorted(described, key=rank)[:1]
 

@@ -37,13 +37,13 @@ def is_stated_amount(context: SlotContext, candidate: SlotCandidate) -> bool:
     if not counted:
         return False
     amounts = [other for other in context.slots if _is_amount(other)]
-    named = [other for other in amounts if _names(counted, other)]
-    if not named:
+    matches = [other for other in amounts if _names(counted, other)]
+    if not matches:
         spoken = counted | context.sentence.stem_set
-        named = [other for other in amounts if _names(spoken, other) and not counted.isdisjoint(other.words)]
-    if not named:
-        named = [other for other in amounts if _has_only_words(context, counted, other, amounts)]
-    if named != [slot]:
+        matches = [other for other in amounts if _names(spoken, other) and not counted.isdisjoint(other.words)]
+    if not matches:
+        matches = [other for other in amounts if _has_only_words(context, counted, other, amounts)]
+    if matches != [slot]:
         return False
     unit, wire_unit = unit_of_mention(context.sentence, mention), slot_unit(slot)
     is_converted = unit is not None and wire_unit is not None and unit.factor != wire_unit.factor
@@ -106,6 +106,6 @@ def _names(counted: frozenset[str], slot: Slot) -> bool:
 
 def _has_only_words(context: SlotContext, counted: frozenset[str], slot: Slot, amounts: list[Slot]) -> bool:
     """Return whether a word is in the name or the description of a slot, and of no other: 8 calls in [flight]."""
-    known = (slot.prose | set(slot.words)) - context.operation_stems.difference(slot.words)
+    slot_words = (slot.prose | set(slot.words)) - context.operation_stems.difference(slot.words)
     others: set[str] = set().union(*(other.prose | set(other.words) for other in amounts if other is not slot))
-    return not counted.isdisjoint(known - others)
+    return not counted.isdisjoint(slot_words - others)
