@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.agent.endpoints import ModelEndpoint
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
+from nlapi.tools.model_json import parse_json
 from nlapi.tools.plan import JsonObject, Plan
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class StreamedAnswer:
         """Parse the input of a tool_use strictly."""
         # The SDK's own parser completes JSON that was cut, and a change with half its arguments must not be sent.
         try:
-            value = json.loads(text or "{}")
+            value = parse_json(text or "{}")
         except (ValueError, RecursionError) as error:
             value, fault = None, f"the input is not JSON: {error}"
         else:

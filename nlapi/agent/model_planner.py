@@ -32,7 +32,7 @@ from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.extras import require_extra
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.results.query import QUERY_TOOL
+from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.results.store import ConversationViews
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Turn
@@ -125,7 +125,7 @@ class ModelPlanner:
                     tools=TOOL_DEFINITIONS,
                     max_tokens=self.max_tokens,
                 )
-                size = _size(prompt)
+                size = _size(prompt) if self._spending.max_usd is not None else 0
                 if capped := self._spending.refusal(self.endpoint.prices, size):
                     append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
                     yield capped.text

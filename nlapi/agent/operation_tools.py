@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +14,12 @@ from nlapi.client.safe_text import single_line, strip_control
 from nlapi.client.truncate import dump_json
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.results.query import QUERY_SCHEMA, QUERY_TOOL
+from nlapi.results.query_arguments import QUERY_SCHEMA, QUERY_TOOL
 from nlapi.tools.areas import groups
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.describe import describe_operation, signature
 from nlapi.tools.index import Index
+from nlapi.tools.model_json import parse_json
 from nlapi.tools.names import tool_names
 from nlapi.tools.tool import Tool
 
@@ -136,7 +136,7 @@ class OperationTools:
             inner = {key: value for key, value in arguments.items() if key not in ("operation", "arguments")}
         elif isinstance(inner, str):
             try:
-                inner = json.loads(inner or "{}")
+                inner = parse_json(inner or "{}")
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"{tool_name}: arguments is not JSON", hint=str(error)) from None
         if not isinstance(inner, dict):

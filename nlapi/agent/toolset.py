@@ -9,7 +9,7 @@ from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFIN
 from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.spec import Spec
 from nlapi.results.answering import parse_arguments, run_for_model
-from nlapi.results.query import QUERY_TOOL
+from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.results.store import ResultStore
 from nlapi.tools.manifest import render_definition
 from nlapi.tools.run import Auth, Consent

@@ -197,7 +197,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
     if not host or not port:
         raise UsageError(f"{address} is no address", hint="write HOST:PORT, such as gateway.internal:8700")
     # Envoy cannot call the address that stands for all of this machine.
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - replaced, and not bound to
 
 
 def _write_bootstrap(file: Path, text: str) -> None:

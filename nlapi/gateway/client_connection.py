@@ -7,14 +7,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
+from nlapi.gateway.call_headers import VERSION_HEADER
 from nlapi.gateway.inference import ClientConnection, FailureKind, UpstreamError
 from nlapi.routing.model import VersionRef
 from nlapi.serving import Receive, Send
 
 T = TypeVar("T")
-
-VERSION_HEADER = "Nlapi-Version"
-"""the header with the version that answered, which is not the decided one when the fallback did"""
 
 EVENT_STREAM = "text/event-stream"
 ABORT_EXTENSION = "nlapi.abort"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import orjson
 
 from nlapi.errors import NlapiError
+from nlapi.gateway.call_headers import request_headers, version_headers
 from nlapi.gateway.inference import (
     FailureKind,
     InferenceError,
@@ -70,12 +69,7 @@ class RemoteRunner:
         self._owns_cluster = owns_cluster
         self._ref = version.ref
         self._codec = _open_codec(version, cluster.shard)
-        self._headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Nlapi-Model": quote(version.model, safe=""),
-            "Nlapi-Version": quote(version.name, safe=""),
-        }
+        self._headers = version_headers(version.ref)
         self._usual = UsualLatency()
 
     async def run(self, request: InferenceRequest, timeout_s: float, *, repeatable: bool) -> InferenceResult:
@@ -119,15 +113,7 @@ class RemoteRunner:
             await self.cluster.close()
 
     def _request_headers(self, request: InferenceRequest) -> Mapping[str, str]:
-        headers = self._headers.copy()
-        if request.context:
-            # json and not orjson, which writes UTF-8: a header has to be ASCII, and has no DEL (RFC 9110 §5.5).
-            headers["Nlapi-Context"] = json.dumps(dict(request.context)).replace("\x7f", "\\u007f")
-        # A client chooses its request id, which may be no text of a header.
-        if request.request_id.isalnum() and request.request_id.isascii():
-            headers["X-Request-Id"] = request.request_id
-        if request.traceparent:
-            headers["traceparent"] = quote(request.traceparent, safe="")
+        headers = self._headers | request_headers(request)
         try:
             return headers | self.cluster.access.request_headers()
         except NlapiError as error:

@@ -29,7 +29,7 @@ from nlapi.mcp.tool_listing import (
     registered_arguments,
 )
 from nlapi.openapi.spec import Effect
-from nlapi.tools.answer_view import next_arguments, page_arguments
+from nlapi.tools.answer_view import further_page
 from nlapi.tools.describe import describe_operation, summarize_operation
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.rules import Ruling, denial_message, is_denied
@@ -45,9 +45,6 @@ PROGRESS_INTERVAL = 1.0
 
 # A question of 20,000 characters and the ways to send the request fit.
 MAX_MESSAGE = 24_000
-
-# The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
-MAX_NEXT_PAGE = 4_000
 
 ToolAnswer = types.CallToolResult | types.InputRequiredResult
 
@@ -159,7 +156,7 @@ def _api_answer(state: ServerState, context: Context, prepared: Prepared, result
         content = [
             types.ResourceLink(name=name, uri=document["whole"], description=description, mime_type="text/plain")
         ]
-    if next_page := _next_page(prepared, result):
+    if next_page := further_page(prepared.call, result):
         document["next"] = next_page
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return types.CallToolResult(
@@ -172,17 +169,6 @@ def _is_truncated(document: object) -> bool:
     # Binary data are not missing: a page of text could not show them either.
     text = json.dumps(document, ensure_ascii=False)
     return (f'"{NOTE_KEY}"' in text and "binary data, not shown" not in text) or "… [nlapi: " in text
-
-
-def _next_page(prepared: Prepared, result: Result) -> dict[str, object]:
-    """Return the arguments for the next page of a listing; {} when there is none, or it is unknown."""
-    if prepared.effect is not Effect.READ or not result.ok:
-        return {}
-    arguments = prepared.call.arguments
-    next_page = next_arguments(prepared.call, result) or {}
-    # A server that repeats the same cursor would have a model read one page for ever.
-    has_more = any(next_page.get(name) != arguments.get(name) for name in page_arguments(prepared.call.tool))
-    return next_page if has_more and len(json.dumps(next_page, default=str)) <= MAX_NEXT_PAGE else {}
 
 
 def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> types.CallToolResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, Ou
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
 from nlapi.results.model_view import model_view
+from nlapi.tools.model_json import parse_json
 from nlapi.tools.rules import PolicyRule, deciding_rule, is_denied
 from nlapi.tools.run import Auth, Consent, registered_target, run
 from nlapi.tools.tool import Call, Tool
@@ -103,7 +103,7 @@ def _find_tool(tools: Iterable[Tool], name: str) -> Tool:
 def parse_arguments(arguments: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
     """Return the arguments as a mapping; some models pass JSON text, which may be cut off or not be an object."""
     try:
-        parsed = json.loads(arguments or "{}") if arguments is None or isinstance(arguments, str) else arguments
+        parsed = parse_json(arguments or "{}") if arguments is None or isinstance(arguments, str) else arguments
     except (ValueError, RecursionError) as error:
         raise ArgumentError("the arguments are not JSON", hint=str(error)) from None
     if not isinstance(parsed, Mapping):

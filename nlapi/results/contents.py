@@ -113,8 +113,8 @@ def _rows(entries: Sequence[object]) -> Sequence[Row] | None:
 
 def _text_body(body: PlainText) -> TextBody:
     text = strip_control(body.text)
-    shown = _html_text(text) if body.content_type in _HTML_TYPES else text
-    return TextBody(content_type=body.content_type, text=shown, note=body.note)
+    view = _html_text(text) if body.content_type in _HTML_TYPES else text
+    return TextBody(content_type=body.content_type, text=view, note=body.note)
 
 
 class _VisibleText(HTMLParser):

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from nlapi.client.message import Result
 from nlapi.client.safe_text import strip_control
 from nlapi.client.truncate import NOTE_KEY, answer_frame, dump_json, fit_data
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Operation
 from nlapi.resources.identity import columns, fields_of
 from nlapi.resources.naming import name_words, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.results.cells import MAX_TEXT, Cell, cell, column_sizes, size_of, value_at_path
 from nlapi.results.contents import Contents, Listing, Row, TextBody
 from nlapi.results.summary import summarize_columns
-from nlapi.tools.answer_view import next_arguments, page_arguments
+from nlapi.tools.answer_view import further_page
 from nlapi.tools.tool import Call
 
 MAX_VIEW = 16_000
@@ -33,8 +33,6 @@ MAX_SUMMARIES = 12
 BESIDE_ROOM = 1_000
 TEXT_ROOM = 4_000
 MIN_TEXT = 60
-# The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
-MAX_NEXT_PAGE = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,8 @@ def model_view(
     query reads the rest, `next` the arguments of the next page.
     """
     frame = answer_frame(result)
-    if call is not None and (following := next_page(call, result, contents)):
+    data = None if isinstance(contents, TextBody) else contents.data
+    if call is not None and (following := further_page(call, result, data)):
         frame["next"] = following
     room = limit - len(dump_json({**frame, "data": 0}).encode())
     if not isinstance(contents, TextBody) and len(result.content) <= 3 * limit and _fits(contents.data, room):
@@ -72,15 +71,15 @@ def model_view(
         frame["result"] = handle
     room = limit - len(dump_json(frame).encode()) - 60
     if isinstance(contents, Listing):
-        shown = _listing_view(contents, call.tool.operation if call else None, words, room)
+        view = _listing_view(contents, call.tool.operation if call else None, words, room)
     elif isinstance(contents, TextBody):
-        shown = _text_view(contents, room)
+        view = _text_view(contents, room)
     else:
-        shown = {"data": fit_data(contents.data, int(room * _characters_a_byte(result)), len(result.content))}
-    if handle and NOTE_KEY in shown:
-        shown[NOTE_KEY] = f"{shown[NOTE_KEY]}; the tool `result` reads the rest"
+        view = {"data": fit_data(contents.data, int(room * _characters_a_byte(result)), len(result.content))}
+    if handle and NOTE_KEY in view:
+        view[NOTE_KEY] = f"{view[NOTE_KEY]}; the tool `result` reads the rest"
     # The names of fields are texts of the API too.
-    return strip_control(dump_json({**frame, **shown}))
+    return strip_control(dump_json({**frame, **view}))
 
 
 def _fits(data: object, room: int) -> bool:
@@ -89,16 +88,6 @@ def _fits(data: object, room: int) -> bool:
         return size_of(data) <= room
     except (ValueError, RecursionError):
         return False
-
-
-def next_page(call: Call, result: Result, contents: Contents) -> dict[str, object]:
-    """Return the arguments for the next page of a listing; {} when there is none, or it is unknown."""
-    if call.tool.effect is not Effect.READ or not result.ok or isinstance(contents, TextBody):
-        return {}
-    following = next_arguments(call, result, contents.data) or {}
-    # A server that repeats the same cursor would have a model read one page for ever.
-    has_more = any(following.get(name) != call.arguments.get(name) for name in page_arguments(call.tool))
-    return following if has_more and len(dump_json(following)) <= MAX_NEXT_PAGE else {}
 
 
 def _characters_a_byte(result: Result) -> float:
@@ -118,26 +107,26 @@ def _listing_view(
         counts["beside_the_list"] = fit_data(listing.beside, BESIDE_ROOM, size_of(listing.beside))
         room -= size_of(counts)
     table = build_table(rows, room - 800, operation=operation, words=words)
-    shown = table_data(table)
+    view = table_data(table)
     if len(table.rows) < len(rows):
         paths = [*table.columns, *table.constants, *table.other_fields][:MAX_SUMMARIES]
-        shown[NOTE_KEY] = f"the first {len(table.rows):,} of {len(rows):,} rows"
+        view[NOTE_KEY] = f"the first {len(table.rows):,} of {len(rows):,} rows"
         summaries = summarize_columns(rows, paths)
-        while summaries and size_of({**shown, "summary_of_all_rows": summaries}) > room - 80:
+        while summaries and size_of({**view, "summary_of_all_rows": summaries}) > room - 80:
             summaries.popitem()
         if summaries:
-            shown["summary_of_all_rows"] = summaries
-    return {**counts, **shown}
+            view["summary_of_all_rows"] = summaries
+    return {**counts, **view}
 
 
 def table_data(table: ViewTable) -> dict[str, object]:
     """Return a table as the data of an answer."""
-    shown: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
+    view: dict[str, object] = {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
     if table.constants:
-        shown["same_in_all_rows"] = dict(table.constants)
+        view["same_in_all_rows"] = dict(table.constants)
     if table.other_fields:
-        shown["other_fields"] = list(table.other_fields)
-    return shown
+        view["other_fields"] = list(table.other_fields)
+    return view
 
 
 def build_table(
@@ -170,14 +159,14 @@ def build_table(
 
 def _shown_fields(paths: Sequence[str]) -> tuple[str, ...]:
     """Return as many paths as there is room for."""
-    shown: list[str] = []
+    view: list[str] = []
     room = OTHER_FIELDS_ROOM
     for path in paths[:MAX_OTHER_FIELDS]:
         room -= size_of(path)
         if room < 0:
             break
-        shown.append(path)
-    return tuple(shown)
+        view.append(path)
+    return tuple(view)
 
 
 def _constants(rows: Sequence[Row], sample: Sequence[Row], paths: Sequence[str]) -> dict[str, Cell]:
@@ -242,10 +231,10 @@ def _all_fields(sample: Sequence[Row]) -> list[str]:
 
 
 def _text_view(body: TextBody, room: int) -> dict[str, object]:
-    shown = body.text[: min((room - 200) // 4, TEXT_ROOM)]
-    view: dict[str, object] = {"content_type": body.content_type, "text": shown}
-    if len(shown) < len(body.text):
-        view[NOTE_KEY] = f"the first {len(shown):,} of {len(body.text):,} characters, {len(body.lines):,} lines"
+    start = body.text[: min((room - 200) // 4, TEXT_ROOM)]
+    view: dict[str, object] = {"content_type": body.content_type, "text": start}
+    if len(start) < len(body.text):
+        view[NOTE_KEY] = f"the first {len(start):,} of {len(body.text):,} characters, {len(body.lines):,} lines"
     if body.note:
         view["fault"] = body.note
     return view

@@ -1,13 +1,12 @@
-"""Answers questions about a stored answer without another call: filter, sort, group, page, search, lines."""
+"""Answers a query of a stored answer without another call: of its rows, its fields, or its text."""
 
 from __future__ import annotations
 
 import difflib
 import json
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json, fit_data
@@ -16,142 +15,11 @@ from nlapi.resources.identity import fields_of, name_of, text_of
 from nlapi.results.cells import cell, size_of, value_at_path, values_at
 from nlapi.results.contents import Contents, ItemBody, Listing, Row, TextBody, nested_listing
 from nlapi.results.model_view import MAX_VIEW, build_table, table_data
+from nlapi.results.query_arguments import ResultQuery, RowCondition
 from nlapi.results.summary import is_number, sum_numbers
+from nlapi.results.text_query import query_text
 
-QUERY_TOOL = "result"
-MAX_CONDITIONS = 12
 MAX_GROUPS = 200
-# Lines of a text around each line that a search finds.
-CONTEXT_LINES = 2
-
-_OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "contains", "in", "empty", "not empty")
-_TEXT = {"type": "string"}
-
-QUERY_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "result": {**_TEXT, "description": "the handle, such as r1"},
-        "select": {"type": "array", "items": _TEXT, "description": "fields to show, such as user.login"},
-        "where": {
-            "type": "array",
-            "description": "conditions that all hold",
-            "items": {
-                "type": "object",
-                "properties": {"field": _TEXT, "op": {"enum": list(_OPERATORS)}, "value": {}},
-                "required": ["field", "op"],
-            },
-        },
-        "sort": {**_TEXT, "description": "a field; -field: largest first"},
-        "group": {**_TEXT, "description": "a field: counts the rows of each value"},
-        "sum": {**_TEXT, "description": "a field: its sum, of each group too"},
-        "list": {**_TEXT, "description": "a list inside, such as data.events"},
-        "page": {"type": "integer"},
-        "search": {**_TEXT, "description": "of a text: the lines with these words"},
-        "lines": {**_TEXT, "description": "of a text: such as 100-150"},
-    },
-    "required": ["result"],
-}
-"""The arguments of a query as a JSON Schema."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowCondition:
-    """A condition on a field of a row. Where the field is a list, it holds when it holds for one of its values."""
-
-    path: str
-    operator: str
-    value: object = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultQuery:
-    """A query of one stored answer; the fields are those of QUERY_SCHEMA."""
-
-    handle: str
-    select: tuple[str, ...] = ()
-    conditions: tuple[RowCondition, ...] = ()
-    sort: str = ""
-    group: str = ""
-    sum: str = ""
-    list_path: str = ""
-    page: int = 1
-    search: str = ""
-    lines: str = ""
-
-    @property
-    def reads_fields(self) -> bool:
-        """Whether it is about fields, which no text has."""
-        return bool(self.select or self.conditions or self.sort or self.group or self.sum or self.list_path)
-
-
-def parse_query(arguments: Mapping[str, object]) -> ResultQuery:
-    """Return the query of the arguments of a model's call. UsageError for arguments that do not fit QUERY_SCHEMA."""
-    unknown = arguments.keys() - QUERY_SCHEMA["properties"].keys()
-    if unknown:
-        raise UsageError(f"{QUERY_TOOL} has no argument {sorted(unknown)[0][:64]!r}", hint=_arguments_hint())
-    page = arguments.get("page", 1)
-    if not isinstance(page, int) or isinstance(page, bool) or page < 1:
-        raise UsageError("page is not a number from 1 on")
-    return ResultQuery(
-        handle=_text(arguments, "result"),
-        select=tuple(_select(arguments.get("select"))),
-        conditions=tuple(_conditions(arguments.get("where"))),
-        sort=_text(arguments, "sort"),
-        group=_text(arguments, "group"),
-        sum=_text(arguments, "sum"),
-        list_path=_text(arguments, "list"),
-        page=page,
-        search=_text(arguments, "search"),
-        lines=_text(arguments, "lines"),
-    )
-
-
-def _arguments_hint() -> str:
-    return f"its arguments are {', '.join(QUERY_SCHEMA['properties'])}"
-
-
-def _text(arguments: Mapping[str, object], name: str) -> str:
-    value = arguments.get(name, "")
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise UsageError(f"{name} is not a text", hint=_arguments_hint())
-    return value.strip()
-
-
-def _select(value: object) -> list[str]:
-    # Some models write a list as one text.
-    fields = [part.strip() for part in value.split(",")] if isinstance(value, str) else value or []
-    if not isinstance(fields, list) or not all(isinstance(entry, str) for entry in fields):
-        raise UsageError("select is not a list of field names", hint='such as ["name", "user.login"]')
-    return [entry for entry in fields if entry]
-
-
-def _conditions(value: object) -> list[RowCondition]:
-    # Some models write a single condition without the list around it, or the list as JSON text.
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise UsageError("where is not a list of conditions", hint=_WHERE_HINT) from None
-    entries = [value] if isinstance(value, Mapping) else value or []
-    if not isinstance(entries, list) or len(entries) > MAX_CONDITIONS:
-        raise UsageError(f"where is not a list of at most {MAX_CONDITIONS} conditions", hint=_WHERE_HINT)
-    return [_condition(entry) for entry in entries]
-
-
-_WHERE_HINT = 'such as [{"field": "comments", "op": ">", "value": 5}]'
-
-
-def _condition(entry: object) -> RowCondition:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("field"), str) or not entry["field"]:
-        raise UsageError("a condition of where has no field", hint=_WHERE_HINT)
-    operator = str(entry.get("op", "="))
-    if operator not in _OPERATORS:
-        raise UsageError(f"where has no op {operator[:20]!r}", hint=f"they are {', '.join(_OPERATORS)}")
-    if operator == "in" and not isinstance(entry.get("value"), list):
-        raise UsageError("the value of the op in is not a list", hint='such as ["open", "closed"]')
-    return RowCondition(path=entry["field"], operator=operator, value=entry.get("value"))
 
 
 def run_query(query: ResultQuery, contents: Contents, *, limit: int = MAX_VIEW) -> str:
@@ -174,7 +42,7 @@ def _answer_query(query: ResultQuery, contents: Contents, limit: int) -> dict[st
             # JSON that a transcript stored in part is a text, too.
             hint = f"{contents.note}; call again" if contents.note else "`search` and `lines` read it"
             raise UsageError(f"{query.handle} is a text and has no fields", hint=hint)
-        return {**frame, **_query_text(query, contents, room)}
+        return {**frame, **query_text(query, contents, room)}
     if query.search or query.lines:
         raise UsageError(f"{query.handle} is no text", hint="`select` and `where` read its fields")
     if query.list_path:
@@ -201,9 +69,9 @@ def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, obje
 def _fit_bytes(data: object, room: int) -> object:
     """Return as much of data as fits into `room` bytes; a character may take four."""
     characters = room
-    while size_of(shown := fit_data(data, characters, room)) > room and characters > 100:
+    while size_of(view := fit_data(data, characters, room)) > room and characters > 100:
         characters = characters * 3 // 4
-    return shown
+    return view
 
 
 def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, object]:
@@ -259,10 +127,10 @@ def _page(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, objec
         table = build_table(rows[start:], room, paths=query.select)
         first, start = start, start + len(table.rows)
     assert table is not None
-    shown = table_data(table)
+    view = table_data(table)
     if start < len(rows):
-        shown[NOTE_KEY] = f"rows {first + 1:,} to {start:,} of {len(rows):,}; page {query.page + 1} has the next"
-    return shown
+        view[NOTE_KEY] = f"rows {first + 1:,} to {start:,} of {len(rows):,}; page {query.page + 1} has the next"
+    return view
 
 
 def _groups(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, object]:
@@ -283,10 +151,10 @@ def _groups(query: ResultQuery, rows: Sequence[Row], room: int) -> dict[str, obj
         if room < 0 and lines:
             break
         lines.append(line)
-    shown: dict[str, object] = {"columns": columns, "rows": lines}
+    view: dict[str, object] = {"columns": columns, "rows": lines}
     if len(lines) < len(ranked):
-        shown[NOTE_KEY] = f"the first {len(lines)} of {len(ranked):,} groups"
-    return shown
+        view[NOTE_KEY] = f"the first {len(lines)} of {len(ranked):,} groups"
+    return view
 
 
 def _group_name(value: object) -> str:
@@ -351,33 +219,27 @@ def _holds(condition: RowCondition, row: Row) -> bool:
     return any(_compare(condition.operator, value, condition.value) for value in values or [None])
 
 
-def _compare(operator: str, value: object, expected: object) -> bool:
-    if operator == "in":
+def _compare(symbol: str, value: object, expected: object) -> bool:
+    if symbol == "in":
         return any(_compare("=", value, choice) for choice in _entries(expected))
-    if operator == "contains":
+    if symbol == "contains":
         return _plain(expected) in _plain(value)
-    left, right = _number(value), _number(expected)
-    if operator == "=":
-        if left is not None and right is not None and not (_is_code(value) or _is_code(expected)):
-            return left == right
+    number, bound = _number(value), _number(expected)
+    if symbol == "=":
+        if number is not None and bound is not None and not (_is_code(value) or _is_code(expected)):
+            return number == bound
         return _plain(value) == _plain(expected)
-    if value is None or expected is None:
-        return False
     # As texts, "n/a" would be more than 5, and the seconds 1700000000 less than a date.
-    if left is None and right is not None:
+    if value is None or expected is None or (number is None and bound is not None):
         return False
-    if left is not None and right is None and not isinstance(value, str):
+    if number is not None and bound is not None:
+        return bool(_ORDERS[symbol](number, bound))
+    if number is not None and not isinstance(value, str):
         raise UsageError(f"{str(expected)[:40]!r} is compared with a number, and is none")
-    order = _order(left, right) if left is not None and right is not None else _order(_plain(value), _plain(expected))
-    return {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[operator]
+    return bool(_ORDERS[symbol](_plain(value), _plain(expected)))
 
 
-def _order(left: float | str, right: float | str) -> int:
-    """Return -1, 0 or 1 as `left` is less than, equal to or greater than `right`, which is of the same kind."""
-    if isinstance(left, str) or isinstance(right, str):
-        left, right = str(left), str(right)
-        return (left > right) - (left < right)
-    return (left > right) - (left < right)
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 def _is_code(value: object) -> bool:
@@ -388,63 +250,3 @@ def _is_code(value: object) -> bool:
 def _plain(value: object) -> str:
     """Return a value as a text to compare: `true` and True are equal, as are texts in other case."""
     return "" if value is None else _group_name(value).casefold()
-
-
-def _query_text(query: ResultQuery, body: TextBody, room: int) -> dict[str, object]:
-    lines = body.lines
-    if query.search:
-        numbers = _matching_lines(lines, query.search)
-        shown = sorted({near for number in numbers for near in _around(number, len(lines))})
-        return {"matching_lines": len(numbers), **_numbered_lines(lines, shown, room)}
-    if not query.lines:
-        page_lines = _text_pages(lines, room)
-        if query.page > len(page_lines):
-            raise UsageError(f"there is no page {query.page}", hint=f"this text has {len(page_lines)}")
-        first, last = page_lines[query.page - 1]
-        return {"pages": len(page_lines), **_numbered_lines(lines, range(first, last), room)}
-    match = re.fullmatch(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?", query.lines)
-    if match is None or int(match[1]) < 1:
-        raise UsageError(f"lines {query.lines[:40]!r} is no range", hint="such as 100-150")
-    first, last = int(match[1]), int(match[2] or match[1])
-    if first > len(lines):
-        raise UsageError(f"there is no line {first}", hint=f"this text has {len(lines):,}")
-    return _numbered_lines(lines, range(first - 1, min(last, len(lines))), room)
-
-
-def _matching_lines(lines: Sequence[str], search: str) -> list[int]:
-    words = search.casefold().split()
-    return [number for number, line in enumerate(lines) if all(word in line.casefold() for word in words)]
-
-
-def _around(number: int, count: int) -> range:
-    return range(max(number - CONTEXT_LINES, 0), min(number + CONTEXT_LINES + 1, count))
-
-
-def _text_pages(lines: Sequence[str], room: int) -> list[tuple[int, int]]:
-    """Return the first line and the one behind the last of each page of a text."""
-    pages, first, used = [], 0, 0
-    for number, line in enumerate(lines):
-        size = size_of(line[:MAX_LINE]) + 12
-        if used + size > room and number > first:
-            pages.append((first, number))
-            first, used = number, 0
-        used += size
-    return [*pages, (first, len(lines))]
-
-
-MAX_LINE = 2_000
-"""characters of one line of a text, which is cut there"""
-
-
-def _numbered_lines(lines: Sequence[str], numbers: Sequence[int] | range, room: int) -> dict[str, object]:
-    """Return lines with their numbers, as many as there is room for."""
-    shown: list[str] = []
-    for number in numbers:
-        line = lines[number]
-        text = f"{number + 1}: {line if len(line) <= MAX_LINE else f'{line[:MAX_LINE]}…'}"
-        room -= size_of(text)
-        if room < 0 and shown:
-            break
-        shown.append(text)
-    note = {NOTE_KEY: f"{len(shown):,} of {len(numbers):,} lines fit"} if len(shown) < len(numbers) else {}
-    return {"lines": shown, **note}

@@ -12,7 +12,8 @@ from nlapi.errors import UsageError
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.results.contents import Contents, read_contents
 from nlapi.results.model_view import model_view
-from nlapi.results.query import parse_query, run_query
+from nlapi.results.query import run_query
+from nlapi.results.query_arguments import parse_query
 from nlapi.tools.plan import Conversation, Step, Turn
 from nlapi.tools.tool import Call
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.client.message import Result
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import answer_schema, answer_schemas, extract_item, extract_list
 from nlapi.resources.envelope import SchemaView
 from nlapi.resources.identity import Item, columns, field_at, fields_of, is_empty, text_of
@@ -23,6 +23,9 @@ VALUE_COLUMN = "value"
 """The column of a list of plain values."""
 
 _WHOLE_BODY = ("body", "")
+
+# The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
+MAX_NEXT_PAGE = 4_000
 
 # A line of the reference that a model reads per operation; the whole holds at most 60,000 characters (015-plugins.md).
 MAX_FIELDS = 16
@@ -147,6 +150,18 @@ def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
         parameter.place for parameter in page_parameters(tool.operation) if sizes or parameter.role is not PageRole.SIZE
     }
     return frozenset(name for name, place in tool.places.items() if place in places)
+
+
+def further_page(call: Call, result: Result, data: object = None) -> dict[str, object]:
+    """Return the arguments of the next page for a model; {} when there is none, it is unknown, or they are too long."""
+    import json
+
+    if call.tool.effect is not Effect.READ or not result.ok:
+        return {}
+    following = next_arguments(call, result, data) or {}
+    # A server that repeats the same cursor would have a model read one page for ever.
+    has_more = any(following.get(name) != call.arguments.get(name) for name in page_arguments(call.tool))
+    return following if has_more and len(json.dumps(following, default=str)) <= MAX_NEXT_PAGE else {}
 
 
 def answer_fields(operation: Operation, spell: Callable[[str], str]) -> str:

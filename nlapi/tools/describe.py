@@ -54,8 +54,8 @@ def _type_text(schema: object, definitions: Mapping[str, object], depth: int = 0
     """Return the type of a value in a few words: `integer`, `open|closed`, `string[]`, `{name, age?}`."""
     schema = _resolved(schema, definitions)
     if choices := schema.get("enum"):
-        shown = "|".join(str(choice)[:40] for choice in choices[:MAX_CHOICES])
-        return f"{shown}|…" if len(choices) > MAX_CHOICES else shown
+        visible = "|".join(str(choice)[:40] for choice in choices[:MAX_CHOICES])
+        return f"{visible}|…" if len(choices) > MAX_CHOICES else visible
     if "const" in schema:
         return str(schema["const"])[:40]
     kind = schema.get("type")
@@ -78,8 +78,8 @@ def _object_text(schema: Mapping[str, Any], depth: int) -> str:
     if not names or depth > 1:
         return "object"
     required = schema.get("required", ())
-    shown = [name if name in required else f"{name}?" for name in names[:MAX_FIELDS]]
-    return f"{{{', '.join([*shown, *(['…'] if len(names) > MAX_FIELDS else [])])}}}"
+    visible = [name if name in required else f"{name}?" for name in names[:MAX_FIELDS]]
+    return f"{{{', '.join([*visible, *(['…'] if len(names) > MAX_FIELDS else [])])}}}"
 
 
 def _resolved(schema: object, definitions: Mapping[str, object]) -> Mapping[str, Any]:
@@ -153,8 +153,8 @@ def _outline(schema: object, definitions: Mapping[str, object], depth: int) -> d
 def _names_only(schema: Mapping[str, Any], limit: int) -> dict[str, object]:
     names = list(schema.get("properties", {}))
     required = [name for name in schema.get("required", ()) if name in names]
-    shown = [*required, *(name for name in names if name not in required)][: max(limit // 40, 1)]
-    return {"required": required, "fields": shown, **({"more_fields": len(names) - len(shown)} if names else {})}
+    visible = [*required, *(name for name in names if name not in required)][: max(limit // 40, 1)]
+    return {"required": required, "fields": visible, **({"more_fields": len(names) - len(visible)} if names else {})}
 
 
 def _argument_schema(schema: Mapping[str, Any], argument: str, operation_id: str) -> Mapping[str, Any]:

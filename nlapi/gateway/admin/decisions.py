@@ -11,7 +11,8 @@ import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler, day_range, page_response, page_start
 from nlapi.gateway.admin.revisions import keep_buckets
-from nlapi.gateway.client_connection import EVENT_STREAM, VERSION_HEADER, accepts
+from nlapi.gateway.call_headers import VERSION_HEADER
+from nlapi.gateway.client_connection import EVENT_STREAM, accepts
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem, issue_json, unknown_object, unprocessable

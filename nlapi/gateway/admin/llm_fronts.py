@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from nlapi.gateway.admin.api_call import ApiCall, ApiResponse, Handler
-from nlapi.gateway.client_connection import VERSION_HEADER
+from nlapi.gateway.call_headers import VERSION_HEADER
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.inference import InferenceRequest
 from nlapi.gateway.problems import GatewayProblem, invalid_request, unknown_object

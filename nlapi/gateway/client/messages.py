@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from nlapi.errors import ArgumentError, NlapiError, SendError
+from nlapi.gateway.call_headers import CONTEXT_HEADER, JSON_HEADERS, context_json
 from nlapi.gateway.client.decision_cache import ResolvedDecision
 from nlapi.gateway.open_inference import OpenInferenceCodec, TensorCall
 from nlapi.routing.model import Context, InputForm, Shard, Version, VersionRef
@@ -123,26 +123,17 @@ def _address(url: str, base_url: str, data_plane_url: str) -> str:
 
 def payload_headers(decision: ResolvedDecision, context: Context, token: str, request_id: str) -> dict[str, str]:
     """Return the headers of a payload."""
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    headers = dict(JSON_HEADERS)
     if decision.routing_key:
         headers["X-Routing-Key"] = decision.routing_key
     if decision.protocol == GATEWAY_PROTOCOL:
         headers["Authorization"] = f"Bearer {token}"
     elif context:
         # A model server must not see the token.
-        headers["Nlapi-Context"] = _header_json(context)
+        headers[CONTEXT_HEADER] = context_json(context)
     if request_id:
         headers["X-Request-Id"] = request_id
     return headers
-
-
-def _header_json(context: Context) -> str:
-    """Return a context as JSON that a header may hold: ASCII, and no DEL (RFC 9110 §5.5)."""
-    # orjson takes 0.3 us and json 2.5, but orjson writes UTF-8.
-    content = orjson.dumps(context)
-    if content.isascii() and b"\x7f" not in content:
-        return content.decode("ascii")
-    return json.dumps(dict(context)).replace("\x7f", "\\u007f")
 
 
 def payload_body(

@@ -13,17 +13,15 @@ from urllib.parse import unquote
 import orjson
 
 from nlapi.gateway.artifacts import ArtifactStore
+from nlapi.gateway.call_headers import CONTEXT_HEADER, MODEL_HEADER, VERSION_HEADER
 from nlapi.gateway.exposition import escape_label, header_lines
 from nlapi.gateway.hosts.hosted_versions import HostedVersions
 from nlapi.gateway.hosts.messages import (
     CLIENT_HEADER,
-    CONTEXT_HEADER,
     DIGEST_HEADER,
-    MODEL_HEADER,
     OBJECTIVE_HEADER,
     SHADOW_HEADER,
     TIMEOUT_HEADER,
-    VERSION_HEADER,
     HostedContent,
     encode_server_timing,
 )

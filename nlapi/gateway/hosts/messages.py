@@ -21,9 +21,6 @@ SHADOW_HEADER = "Nlapi-Shadow"
 TIMEOUT_HEADER = "Nlapi-Timeout-Ms"
 OBJECTIVE_HEADER = "Nlapi-Objective"
 CLIENT_HEADER = "Nlapi-Client"
-MODEL_HEADER = "Nlapi-Model"
-VERSION_HEADER = "Nlapi-Version"
-CONTEXT_HEADER = "Nlapi-Context"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

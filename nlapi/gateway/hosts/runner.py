@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from time import perf_counter
 from urllib.parse import quote
 
 import orjson
 
+from nlapi.gateway.call_headers import request_headers, version_headers
 from nlapi.gateway.hosts.messages import (
     CLIENT_HEADER,
-    CONTEXT_HEADER,
     DIGEST_HEADER,
-    MODEL_HEADER,
     OBJECTIVE_HEADER,
     SHADOW_HEADER,
     TIMEOUT_HEADER,
-    VERSION_HEADER,
 )
 from nlapi.gateway.hosts.registry import ContentDemand
 from nlapi.gateway.inference import FailureKind, InferenceError, InferenceRequest, InferenceResult
@@ -33,11 +30,8 @@ class HostRunner:
         self.demand = demand
         self._owns_cluster = owns_cluster
         self._headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
+            **version_headers(demand.version),
             DIGEST_HEADER: demand.content.digest,
-            MODEL_HEADER: quote(demand.version.model, safe=""),
-            VERSION_HEADER: quote(demand.version.version, safe=""),
         } | ({SHADOW_HEADER: "true"} if demand.content.shadow else {})
         self._usual = UsualLatency()
 
@@ -79,16 +73,8 @@ class HostRunner:
             await self.cluster.close()
 
     def _request_headers(self, request: InferenceRequest, timeout_s: float) -> dict[str, str]:
-        headers = {**self._headers, TIMEOUT_HEADER: f"{timeout_s * 1000:.0f}"}
-        if request.context:
-            # json and not orjson, which writes UTF-8: a header has to be ASCII, and has no DEL (RFC 9110 §5.5).
-            headers[CONTEXT_HEADER] = json.dumps(dict(request.context)).replace("\x7f", "\\u007f")
+        headers = {**self._headers, **request_headers(request), TIMEOUT_HEADER: f"{timeout_s * 1000:.0f}"}
         for name, value in ((OBJECTIVE_HEADER, request.objective), (CLIENT_HEADER, request.client)):
             if value:
                 headers[name] = quote(value, safe="")
-        # A client chooses its request id, which may be no text of a header.
-        if request.request_id.isalnum() and request.request_id.isascii():
-            headers["X-Request-Id"] = request.request_id
-        if request.traceparent:
-            headers["traceparent"] = quote(request.traceparent, safe="")
         return headers

@@ -1,0 +1,53 @@
+"""The headers of a call of a version on another server: what it is about, and the caller's context and trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import quote
+
+import orjson
+
+from nlapi.gateway.inference import InferenceRequest
+from nlapi.routing.model import Context, VersionRef
+
+MODEL_HEADER = "Nlapi-Model"
+VERSION_HEADER = "Nlapi-Version"
+"""of a call the version that is to run, of an answer the one that ran"""
+CONTEXT_HEADER = "Nlapi-Context"
+REQUEST_ID_HEADER = "X-Request-Id"
+
+JSON_HEADERS: Mapping[str, str] = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+def version_headers(ref: VersionRef) -> dict[str, str]:
+    """Return the headers that all calls of a version have."""
+    return {
+        **JSON_HEADERS,
+        MODEL_HEADER: quote(ref.model, safe=""),
+        VERSION_HEADER: quote(ref.version, safe=""),
+    }
+
+
+def request_headers(request: InferenceRequest) -> dict[str, str]:
+    """Return the headers that one request adds: its context, its id and its trace."""
+    headers = {}
+    if request.context:
+        headers[CONTEXT_HEADER] = context_json(request.context)
+    # A client chooses its request id, which may be no text of a header.
+    if request.request_id.isalnum() and request.request_id.isascii():
+        headers[REQUEST_ID_HEADER] = request.request_id
+    if request.traceparent:
+        headers["traceparent"] = quote(request.traceparent, safe="")
+    return headers
+
+
+def context_json(context: Context) -> str:
+    """Return a context as JSON that a header may hold: ASCII, and no DEL (RFC 9110 §5.5)."""
+    # orjson takes 0.3 us and json 2.5, but orjson writes UTF-8.
+    with suppress(TypeError):  # an integer of more than 64 bits
+        content = orjson.dumps(context)
+        if content.isascii() and b"\x7f" not in content:
+            return content.decode("ascii")
+    return json.dumps(dict(context)).replace("\x7f", "\\u007f")
