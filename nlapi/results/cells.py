@@ -78,6 +78,11 @@ def _cut(text: str, max_text: int) -> str:
 
 def size_of(value: object) -> int:
     """Return the bytes that a value takes in JSON, with the comma behind it."""
+    # Most cells are plain texts and numbers; encoding each of them took an eighth of the time of a view.
+    if type(value) is str and value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+        return len(value) + 3
+    if type(value) is int:
+        return len(str(value)) + 1
     return len(dump_json(value).encode("utf-8", "replace")) + 1
 
 
