@@ -35,9 +35,14 @@ class TurnMeter:
     started: float = field(default_factory=time.monotonic)
     steps: int = 0
 
+    @property
+    def remaining_s(self) -> float | None:
+        """The seconds that are left; None without a cap."""
+        return None if self.caps.seconds is None else max(self.caps.seconds - (time.monotonic() - self.started), 0.0)
+
     def late_plan(self) -> Plan | None:
         """Return the plan that ends the turn because its time is over; None before."""
-        if self.caps.seconds is None or time.monotonic() - self.started < self.caps.seconds:
+        if self.caps.seconds is None or self.remaining_s:
             return None
         return capped_plan(f"the {self.caps.seconds:g} seconds of --max-seconds are over", "seconds")
 

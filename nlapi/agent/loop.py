@@ -232,15 +232,16 @@ async def _rounds(
     """Yield the events of rounds until one ends the turn."""
     name = planner.name
     for _ in range(max_rounds):
-        plan = meter.late_plan()
-        async for piece in planner.next(conversation) if plan is None else _no_pieces():
-            if isinstance(piece, Plan):
-                plan = piece
-            elif isinstance(piece, PlannerChosen):
-                name = piece.planner
-                yield piece
-            else:
-                yield TextReceived(text=piece)
+        plan = None
+        async with aclosing(_pieces_in_time(planner, conversation, meter)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Plan):
+                    plan = piece
+                elif isinstance(piece, PlannerChosen):
+                    name = piece.planner
+                    yield piece
+                else:
+                    yield TextReceived(text=piece)
         if plan is None:
             raise PlannerError(f"the planner {planner.name} ended without a plan")
         plan = meter.count_calls(len(plan.calls)) or plan
@@ -263,10 +264,28 @@ async def _rounds(
     yield TurnAnswered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
 
 
-async def _no_pieces() -> AsyncIterator[str | PlannerChosen | Plan]:
-    """Yield nothing, in place of a planner that is not asked."""
-    nothing: tuple[Plan, ...] = ()
-    for piece in nothing:
+async def _pieces_in_time(
+    planner: Planner, conversation: Conversation, meter: TurnMeter
+) -> AsyncGenerator[str | PlannerChosen | Plan, None]:
+    """Yield what a planner yields; once the time of the turn is over, the plan that ends it in place of the rest.
+
+    A planner sends nothing to the API, so that it can be left in the middle of an answer: nothing of that is run.
+    """
+    if late_plan := meter.late_plan():
+        yield late_plan
+        return
+    pieces = planner.next(conversation)
+    while True:
+        try:
+            async with asyncio.timeout(meter.remaining_s):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            if not (late_plan := meter.late_plan()):
+                raise
+            yield late_plan
+            return
         yield piece
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.models import MODELS, ModelPrices, cost
 from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.plan import ask
+from nlapi.tools.plan import Conversation, Plan, ask
 from tests.agent.kit import boards, boards_api, events
 from tests.messages_server import MessagesServer, message, say, tool_use, use
 from tests.servers import Echo, Reply
@@ -103,6 +105,19 @@ def test_nothing_begins_after_the_time_is_over(spec: Spec) -> None:
         seen: list[Any] = events(planner(server, spec), [spec], api.url, caps=Caps(seconds=0))
     assert server.requests == [] and api.received == []
     assert "0 seconds of --max-seconds are over" in seen[-1].text
+
+
+def test_a_model_that_goes_on_and_on_is_left_when_the_time_is_over(spec: Spec) -> None:
+    class Endless:
+        name = "endless"
+
+        async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
+            yield "I think "
+            await asyncio.Event().wait()
+
+    seen: list[Any] = events(Endless(), [spec], caps=Caps(seconds=0.05))
+    assert "0.05 seconds of --max-seconds are over" in seen[-1].text
+    assert seen[-1].conversation.current.rounds[-1].plan.ended == "seconds"
 
 
 def test_a_capped_turn_goes_on_with_the_next_question(spec: Spec) -> None:
