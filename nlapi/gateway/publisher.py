@@ -333,6 +333,7 @@ class Publisher:
         author: str,
         reason: str = "",
         expected: int | None = None,
+        is_admin: bool = False,
         audit: AuditEntry | None = None,
     ) -> Revision:
         """Publish a revision that reverts the last change of one objective; a repetition reverts the change before.
@@ -353,6 +354,7 @@ class Publisher:
             reason=reason,
             expected=expected,
             restores=target,
+            is_admin=is_admin,
             audit=audit,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from msgspec import Struct, field
 
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 MAX_AUDIT_TARGET = 300
 """characters of a path that the audit log keeps"""
+
+
+class ChangeOptions(TypedDict):
+    """Who makes a change, why, and on which revision: the arguments of Publisher for a change by the API."""
+
+    author: str
+    reason: str
+    expected: int | None
+    is_admin: bool
+    audit: AuditEntry
 
 
 class ApiCall(Struct, frozen=True, kw_only=True):
@@ -49,6 +59,17 @@ class ApiCall(Struct, frozen=True, kw_only=True):
             target=self.target[:MAX_AUDIT_TARGET],
             outcome="done",
         )
+
+    @property
+    def change_options(self) -> ChangeOptions:
+        """The arguments of Publisher for a change by this call."""
+        return {
+            "author": self.caller.name,
+            "reason": self.reason,
+            "expected": self.expected_revision,
+            "is_admin": self.caller.role is Role.ADMIN,
+            "audit": self.audit_entry,
+        }
 
     def stored_name(self, parameter: str) -> str:
         """Return a name in the path in its stored spelling."""

@@ -132,10 +132,7 @@ async def promote_canary(call: ApiCall) -> ApiResponse:
     publisher = call.gateway.publisher
     revision = await publisher.change(
         edit,
-        author=call.caller.name,
-        reason=call.reason,
-        expected=call.expected_revision,
-        audit=call.audit_entry,
+        **call.change_options,
     )
     result = replace(edited[-1], state=CanaryState.DONE, percent=100.0, reason="promoted")
     return ApiResponse(

@@ -175,11 +175,7 @@ async def delete_object(kind: Kind, call: ApiCall) -> ApiResponse:
     try:
         revision = await publisher.change(
             edit,
-            author=call.caller.name,
-            reason=call.reason,
-            expected=call.expected_revision,
-            is_admin=call.is_admin,
-            audit=call.audit_entry,
+            **call.change_options,
         )
     except GatewayProblem as problem:
         raise _still_used(kind, object_key(kind, call), problem) from None
@@ -203,11 +199,7 @@ async def publish_change(kind: Kind, call: ApiCall, edit: Any, name: Any, *, sta
     change = publisher.change_versions if kind.name == "version" else publisher.change
     revision = await change(
         edit,
-        author=call.caller.name,
-        reason=call.reason,
-        expected=call.expected_revision,
-        is_admin=call.is_admin,
-        audit=call.audit_entry,
+        **call.change_options,
     )
     item = kind.of(publisher.current.configuration).get(name())
     if item is None:  # another change was published between this one and its answer

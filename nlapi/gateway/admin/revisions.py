@@ -93,11 +93,7 @@ async def roll_back_to_revision(call: ApiCall) -> ApiResponse:
     publisher, number = call.gateway.publisher, call.path["revision"]
     revision = await publisher.roll_back(
         number,
-        author=call.caller.name,
-        reason=call.reason,
-        expected=call.expected_revision,
-        is_admin=call.is_admin,
-        audit=call.audit_entry,
+        **call.change_options,
     )
     return revision_response(call, revision)
 
@@ -107,10 +103,7 @@ async def roll_back_objective(call: ApiCall) -> ApiResponse:
     name = call.stored_name("objective")
     revision = await publisher.undo(
         name,
-        author=call.caller.name,
-        reason=call.reason,
-        expected=call.expected_revision,
-        audit=call.audit_entry,
+        **call.change_options,
     )
     return revision_response(call, revision)
 
@@ -134,14 +127,12 @@ async def get_configuration(call: ApiCall) -> ApiResponse:
 
 async def replace_configuration(call: ApiCall) -> ApiResponse:
     replacement = await asyncio.to_thread(decode_configuration, call.body)
-    expected = call.expected_revision if call.expected_revision is not None else call.body.get("revision")
+    options = call.change_options
+    if options["expected"] is None:
+        options["expected"] = call.body.get("revision")
     revision = await call.gateway.publisher.change_versions(
         lambda before: replace_all(before, replacement),
-        author=call.caller.name,
-        reason=call.reason,
-        expected=expected,
-        is_admin=call.is_admin,
-        audit=call.audit_entry,
+        **options,
     )
     return revision_response(call, revision)
 
