@@ -82,6 +82,8 @@ class GatewayOperation:
     changes: bool
     compile_body: Callable[[], SchemaValidator] | None = None
     """compiles the validator of its body; None when it has no body"""
+    integer_fields: frozenset[str] = frozenset()
+    """the properties of its body that are integers"""
     body_required: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
     is_conditional: bool = False
@@ -164,6 +166,11 @@ class GatewayOperation:
         value = load_json(content)
         if not self.body.is_valid(value):
             raise unprocessable(_schema_issues(self.body, value, "body"))
+        if isinstance(value, dict):
+            # 3.0 is an integer in JSON Schema (Validation §6.1.1), and a float in Python, which no list is cut by.
+            for name in self.integer_fields.intersection(value):
+                if isinstance(value[name], float):
+                    value[name] = int(value[name])
         return value
 
 
@@ -223,10 +230,17 @@ def _build_operation(
         role=node.get("x-role", "operator" if changes else "viewer"),
         changes=changes,
         compile_body=partial(_build_validator, schema, tree) if schema is not None else None,
+        integer_fields=frozenset(_integer_properties(schema or {}, tree)),
         body_required=bool(body and body.get("required")),
         max_body_bytes=MAX_DOCUMENT_BYTES if is_large else MAX_BODY_BYTES,
         is_conditional="304" in node["responses"],
     )
+
+
+def _integer_properties(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[str]:
+    for name, node in _resolve_ref(tree, schema).get("properties", {}).items():
+        if _resolve_ref(tree, node).get("type") == "integer":
+            yield name
 
 
 def _build_parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> GatewayParameter:

@@ -75,6 +75,10 @@ def _nested(given: dict[str, Any]) -> bool:
 def test_a_client_is_made_by_its_limits(talk: Talk) -> None:
     assert talk.ok("PATCH", "/v1/clients/mobile/limits", {"requests_per_second": 100})["requests_per_second"] == 100
     assert talk.ok("PATCH", "/v1/clients/mobile/limits", {"concurrency": 3.0})["concurrency"] == 3
+    assert (
+        talk("POST", "/v1/simulate", {"decisions": 5.0}).status == talk("POST", "/v1/simulate", {"decisions": 5}).status
+    )
+    assert talk("POST", "/v1/simulate", {"decisions": 5.0}).status < 500
     changed = talk.ok("PATCH", "/v1/clients/mobile/limits", {"concurrency": 4})
     assert (changed["requests_per_second"], changed["concurrency"]) == (100, 4)
     assert [one["name"] for one in talk.ok("GET", "/v1/clients")["data"]] == ["mobile", "web"]
