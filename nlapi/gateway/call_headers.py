@@ -50,4 +50,4 @@ def context_json(context: Context) -> str:
         content = orjson.dumps(context)
         if content.isascii() and b"\x7f" not in content:
             return content.decode("ascii")
-    return json.dumps(dict(context)).replace("\x7f", "\\u007f")
+    return json.dumps(dict(context), separators=(",", ":")).replace("\x7f", "\\u007f")

@@ -84,7 +84,7 @@ def test_a_call_has_tensors_names_headers_and_a_deadline() -> None:
     assert request.raw_input_contents[grid] == struct.pack("<4q", 1, 2, 3, 4)
     metadata = server.metadata[0]
     assert metadata["authorization"] == "Bearer sk-model-secret"
-    assert (metadata["x-tenant"], metadata["nlapi-context"]) == ("acme", '{"country": "BR"}')
+    assert (metadata["x-tenant"], metadata["nlapi-context"]) == ("acme", '{"country":"BR"}')
     assert 5 < server.deadlines[0] <= 10
 
 
