@@ -309,7 +309,7 @@ def test_no_value_of_a_request_adds_a_header() -> None:
     assert not isinstance(result, InferenceError)
     assert replica.only.header("x-evil") is None
     assert replica.only.header("x-request-id") is None
-    assert (replica.only.header("nlapi-context") or "").startswith('{"user": "a\\u007f\\r\\n')
+    assert (replica.only.header("nlapi-context") or "").startswith('{"user":"a\\u007f\\r\\n')
 
 
 def test_a_call_that_was_sent_is_not_sent_again_when_it_is_not_repeatable() -> None:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+import nlapi
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
+from nlapi.planner.answering.answers import answer_question
 from nlapi.planner.language.question_intent import IntentKind, read_intent
+from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import only, planner, reply, talk
@@ -221,3 +224,78 @@ def test_the_field_of_an_order_is_no_value_and_says_nothing_of_the_operation(que
 def test_the_end_of_a_range_is_no_id() -> None:
     made = _registry().plan("which repositories have more than 20 tags?")
     assert all("20" not in call.arguments.values() for call in made.calls)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("is product p1 not paused?", "Yes: the product Lamp (p1) has status ACTIVE."),
+        ("is product p1 not active?", "No: the product Lamp (p1) has status ACTIVE."),
+        ("is product p1 still active?", "Yes: the product Lamp (p1) has status ACTIVE."),
+        ("is the price of product p1 over 30?", "No: the product Lamp (p1) has price 25.50 EUR."),
+        ("was product p1 created in March?", "Yes: the product Lamp (p1) has created at 2026-03-01 10:00 UTC."),
+        ("is product p1 archived?", "No: the product Lamp (p1) has no archived at."),
+        ("does product p1 have more than 20 views?", "Yes: the product Lamp (p1) has views 30."),
+    ],
+)
+def test_yes_and_no_are_by_all_that_is_asked(question: str, text: str) -> None:
+    assert told(question, product(1, "Lamp", 2550, currency="EUR", views=30, archived_at=None)) == text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "does product p1 get more views than yesterday?",
+        "is product p1 cheaper than Desk?",
+        "is product p1 active in Germany?",
+        "is product p1 active since January?",
+        "was product p1 active last week?",
+        "has product p1 ever been paused?",
+        "will product p1 be active tomorrow?",
+        "is product p1 active and popular?",
+    ],
+)
+def test_what_no_field_tells_is_not_answered_with_yes_or_no(question: str) -> None:
+    text = told(question, product(1, "Lamp", 2550, views=30, in_stock=True))
+    assert text.startswith("The product Lamp (p1): ")
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("is Lamp the cheapest product?", "No: Pen has the lowest price: 1.50 (of 3 products)."),
+        ("is Pen the cheapest product?", "Yes: Pen has the lowest price: 1.50 (of 3 products)."),
+        ("are there more than 2 products?", "Yes: 3 products: 2 active, 1 paused; Lamp, Desk, Pen."),
+        ("are there more than 3 products?", "No: 3 products: 2 active, 1 paused; Lamp, Desk, Pen."),
+        ("are there exactly 2 active products?", "Yes: 2 of 3 products with status active: Lamp, Pen."),
+        ("do we have at least three active products?", "No: 2 of 3 products with status active: Lamp, Pen."),
+        ("are no products paused?", "No: 1 of 3 products with status paused: Desk."),
+        ("are all products active?", "No: 2 of 3 products with status active: Lamp, Pen."),
+        ("are there more active than paused products?", "0 of 3 products with status active and status paused."),
+    ],
+)
+def test_yes_and_no_are_by_how_many_there_are(question: str, text: str) -> None:
+    assert told(question, SOME) == text
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("are Lamp and Desk active?", "No: the product Desk (p2) has status PAUSED."),
+        ("are products p1 and p3 active?", "Yes: the product Lamp (p1) has status ACTIVE and the product Pen (p3) has"),
+        ("is Lamp or Desk paused?", "1 of 3 products with name Lamp or Desk and status paused: Desk."),
+        ("is Lamp cheaper than Desk?", "0 of 3 products with name Lamp and name Desk. Not applied: cheaper ("),
+    ],
+)
+def test_yes_and_no_are_about_each_of_the_things_that_are_named(question: str, text: str) -> None:
+    tool = next(tool for tool in nlapi.tools(shop()) if tool.name == "listProducts")
+    step = Step(call=Call(tool=tool, arguments={}), outcome=Outcome.ANSWERED, result=reply({"items": SOME, "total": 3}))
+    assert answer_question(question, [step]).text.startswith(text)
+
+
+def test_a_number_that_is_asked_about_is_no_length_of_a_page() -> None:
+    from tests.planner.test_offline_steps import shelves
+
+    *_, books, end = talk("does the shelf Poetry have three books?", shelves)
+    assert books.calls[0].arguments == {"shelf_id": "sh_2"}
+    assert end.text == "No: 2 books: Dune, Emma."

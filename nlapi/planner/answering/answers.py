@@ -10,7 +10,8 @@ from datetime import date
 from nlapi.client.message import Framing, Result
 from nlapi.client.preview import count_items, describe_end
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.answering.list_answer import boolean_answer, list_answer
+from nlapi.planner.answering.boolean_answer import item_verdict
+from nlapi.planner.answering.list_answer import list_answer
 from nlapi.planner.answering.list_question import ListQuestion, read_list_question
 from nlapi.planner.answering.row_fields import (
     SILENT_STEMS,
@@ -20,7 +21,7 @@ from nlapi.planner.answering.row_fields import (
     full_item_label,
     singular_name,
 )
-from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, read_intent
+from nlapi.planner.language.question_intent import IntentKind, QuestionIntent
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_failure
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
@@ -155,7 +156,8 @@ def _read_answer(question: str, steps: Sequence[Step], applied: Sequence[str], t
     if view.is_single and (text := _only_text(view.rows[0])):
         return AnswerView(text=text, operation=operation)
     if view.is_single:
-        return _item_answer(read_intent(question), operation, view)
+        about = read_list_question(question, step.call, view.rows, None, more=False, applied=applied, today=today)
+        return _item_answer(about, view)
     return AnswerView(text=_raw_answer(result), operation=operation)
 
 
@@ -174,12 +176,14 @@ def _raw_answer(result: Result) -> str:
     return text[:_LONGEST_RAW] + more
 
 
-def _item_answer(intent: QuestionIntent, operation: Operation, view: AnswerView) -> AnswerView:
+def _item_answer(question: ListQuestion, view: AnswerView) -> AnswerView:
     """Return the answer about one item: the fields that the question asks for, else its most telling ones."""
-    (item,) = view.rows
+    intent, operation, (item,) = question.intent, question.call.tool.operation, view.rows
     # A question for yes or no, then one for a number, before the fields: their words name fields as well.
-    if intent.kind is IntentKind.CHECK and (text := boolean_answer(intent, operation, item)):
-        return replace(view, text=text)
+    if intent.kind is IntentKind.CHECK:
+        single = replace(question, filtered=replace(question.filtered, items=view.rows))
+        if text := item_verdict(single):
+            return replace(view, text=text)
     name = full_item_label(operation, item)
     if intent.kind is IntentKind.COUNT and (listed := _counted_list(intent, operation, item)):
         path, entries = listed

@@ -19,7 +19,7 @@ from nlapi.resources.naming import split_words, stem
 from nlapi.tools.units import from_wire
 from nlapi.tools.value_format import moment_of, number_of, unit_at
 
-_NEGATIONS = words("answering", "negations")
+NEGATIONS = words("answering", "negations")
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
 _LINKS = words("answering", "links")
 _LEADING = words("answering", "participle_links")
@@ -104,7 +104,7 @@ class QuestionReading:
         while at >= 0 and at >= first - 4:
             lower = self.tokens[at].lower.replace("’", "'")
             pair = (self.tokens[at - 1].lower, lower) if at else ("", lower)
-            if lower in _NEGATIONS or pair in _NEGATION_PAIRS:
+            if lower in NEGATIONS or pair in _NEGATION_PAIRS:
                 self.mark(at - (pair in _NEGATION_PAIRS), first)
                 return True
             if lower not in _LINKS:
@@ -135,7 +135,7 @@ class QuestionReading:
 
     def _before(self, first: int, size: int) -> Iterable[tuple[int, int]]:
         at = first
-        while at > 0 and self.tokens[at - 1].lower in _LINKS | _NEGATIONS and first - at < 4:
+        while at > 0 and self.tokens[at - 1].lower in _LINKS | NEGATIONS and first - at < 4:
             at -= 1
         return [(end - size, end) for end in dict.fromkeys((first, at)) if end >= size]
 
@@ -143,7 +143,7 @@ class QuestionReading:
         return [(last, last + size)] if last + size <= len(self.tokens) else []
 
 
-_TESTS: dict[str, Callable[[float, float], bool]] = {
+BOUND_TESTS: dict[str, Callable[[float, float], bool]] = {
     "over": lambda value, bound: value > bound,
     "least": lambda value, bound: value >= bound,
     "under": lambda value, bound: value < bound,
@@ -216,7 +216,7 @@ def _on_field(
         return
     reading.mark_text(start, end)
     unit = unit_at(reading.fields.operation, path)
-    bounds = [(_TESTS[test], number.value) for test, number in zip(tests, numbers, strict=True)]
+    bounds = [(BOUND_TESTS[test], number.value) for test, number in zip(tests, numbers, strict=True)]
 
     def holds(cell: object) -> bool:
         amount = number_of(cell)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
-from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
     COUNT_COLUMN,
     Group,
@@ -23,33 +21,33 @@ from nlapi.planner.answering.aggregates import (
     superlative_text,
     total_of_field,
 )
+from nlapi.planner.answering.boolean_answer import (
+    about_item,
+    compared_items,
+    count_verdict,
+    items_verdict,
+    named_items,
+)
 from nlapi.planner.answering.client_filter import FilteredItems
-from nlapi.planner.answering.conditions import Condition
 from nlapi.planner.answering.list_question import ListQuestion, counted_words, is_sorted_by_api
 from nlapi.planner.answering.row_fields import (
     RowFields,
     count_phrase,
-    field_stems,
     field_words,
-    full_item_label,
     join_words,
     plural_name,
     singular_name,
-    texts_of,
     value_word,
 )
-from nlapi.planner.language.lexicon import SYNONYMS
-from nlapi.planner.language.question_intent import IntentKind, QuestionIntent
+from nlapi.planner.language.question_intent import IntentKind, is_yes_no_question
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind
-from nlapi.resources.answers import field_schema
-from nlapi.resources.identity import Item, columns, field_at, fields_of, id_of, is_empty, name_of, text_of
+from nlapi.resources.identity import Item, columns, name_of
 from nlapi.resources.naming import plural as plural_word
-from nlapi.resources.naming import split_words, stem
-from nlapi.resources.nouns import noun_of, singular_noun
+from nlapi.resources.naming import split_words
+from nlapi.resources.nouns import singular_noun
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call
-from nlapi.tools.value_format import format_value
 
 _MOST_NAMES = 6
 _MOST_TIED = 4
@@ -63,7 +61,10 @@ def list_answer(question: ListQuestion) -> AnswerView:
     intent, selected = question.intent, question.selected
     if not question.count:
         none = f"No {plural_name(selected.operation)} found{_filter_text(question.call)}."
-        return AnswerView(text=f"No: {none[0].lower()}{none[1:]}" if intent.kind is IntentKind.CHECK else none)
+        # Without items no field tells what the rest of the question is about.
+        answers = intent.kind is IntentKind.CHECK and not question.filtered.unapplied
+        verdict = ("Yes" if question.bound is not None and question.bound.holds(0) else "No") if answers else ""
+        return AnswerView(text=f"{verdict}: {none[0].lower()}{none[1:]}" if verdict else f"{none}{question.notes}")
     if intent.kind is IntentKind.CHECK and (about := _item_answer(question)):
         return about
     if selected.items and intent.is_superlative and (view := _compared(question)):
@@ -105,6 +106,9 @@ def _view(question: ListQuestion, rows: RowFields, paths: Sequence[str], text: s
 def _lead(question: ListQuestion, row_count: int) -> str:
     """Return the head of the sentence: how many items there are, with Yes or No where that answers the question."""
     intent, operation, filtered = question.intent, question.call.tool.operation, question.filtered
+    # What is asked of items that are named is not answered by how many there are.
+    is_check = intent.kind is IntentKind.CHECK and question.bound is None and not question.compares
+    is_check = is_check and not named_items(question)
     if filtered.conditions:
         of = question.count_text if question.is_whole else f"the first {count_phrase(question.count, operation)}"
         text = f"{len(filtered.items):,} of {of} with {filtered.text}"
@@ -112,7 +116,9 @@ def _lead(question: ListQuestion, row_count: int) -> str:
             end = "last" if intent.first < 0 else "first"
             matches = count_phrase(len(filtered.items), operation)
             text = f"the {end} {row_count:,} of {matches} with {filtered.text} (of {of})"
-        if intent.kind is IntentKind.CHECK and not filtered.unapplied:
+        if verdict := count_verdict(question, len(filtered.items)):
+            return f"{verdict}: {text}"
+        if is_check and not filtered.unapplied:
             needed = question.count if _EVERY.search(question.text) else 1
             return f"{'Yes' if len(filtered.items) >= needed else 'No'}: {text}"
         return f"{text[0].upper()}{text[1:]}"
@@ -123,7 +129,9 @@ def _lead(question: ListQuestion, row_count: int) -> str:
         head = f"At least {count_phrase(question.count, operation)}"
     if filtered.unapplied and intent.needs_all_items:
         return f"{head[0].upper()}{head[1:]} in all"
-    if intent.kind is IntentKind.CHECK and _EXISTS.search(question.text) and not filtered.unapplied:
+    if verdict := count_verdict(question, question.total if question.has_total else question.count):
+        return f"{verdict}: {head}"
+    if is_check and _EXISTS.search(question.text) and not filtered.unapplied:
         return f"Yes: {head}"
     if row_count < question.count:
         total = max(question.total or 0, question.count)
@@ -146,10 +154,17 @@ def _compared(question: ListQuestion) -> AnswerView | None:
         text = f"{subject} {verb} the {end} {plural}: {count:,}{each} (of {population})."
         return replace(_groups_view(question, (path,), groups), text=text + question.notes)
     path = comparison_field(intent, selected)
+    # An item that is named is not compared with itself: is Winter Clearance the cheapest?
+    named = named_items(question)
+    if len(named) == len(selected.items) == 1:
+        question = replace(question, filtered=compared_items(question, named[0]))
+        selected = question.selected
     text, items = superlative_text(intent, selected, path) if path else ("", ())
     if not text:
         return None
     sentence = f"{f'T{text[1:]}' if text.startswith('the ') else text} (of {_population(question)})."
+    if len(named) == 1 and is_yes_no_question(question.text) and not question.filtered.unapplied:
+        sentence = f"{'Yes' if named[0] in items else 'No'}: {sentence}"
     return _view(question, replace(selected, items=items), tuple(dict.fromkeys((path, *question.paths))), sentence)
 
 
@@ -220,21 +235,23 @@ def _names(fields: RowFields) -> str:
 
 
 def _item_answer(question: ListQuestion) -> AnswerView | None:
-    """Return Yes or No about an item that the question names: whether it is listed, and meets the conditions."""
-    call, items, operation = question.call, question.fields.items, question.fields.operation
-    words, lower = singular_noun(operation), question.text.lower()
-    matches = [item for item in items if (name := name_of(item, words).lower()) and name in lower]
+    """Return Yes or No about items that the question names: whether they are listed, and meet the conditions."""
+    call, operation = question.call, question.fields.operation
+    matches = named_items(question)
+    if text := items_verdict(question, matches) if matches else "":
+        paths = tuple(condition.path for condition in question.filtered.conditions if condition.path)
+        return _view(
+            replace(question, filtered=FilteredItems(items=tuple(matches))),
+            replace(question.fields, items=tuple(matches)),
+            paths,
+            text,
+        )
     if len(matches) == 1:
-        name = name_of(matches[0], words)
-        unapplied = tuple(text for text in question.filtered.unapplied if text.lower() not in name.lower())
-        single = replace(question, filtered=FilteredItems(items=tuple(matches), unapplied=unapplied))
-        field_conditions = (condition for condition in question.filtered.conditions if condition.path)
-        conditions = [
-            condition for condition in field_conditions if name not in texts_of(field_at(matches[0], condition.path))
-        ]
-        text = boolean_answer(question.intent, operation, matches[0]) or _verdict(single, conditions)
-        listed = f"{'' if unapplied else 'Yes: '}{name} is among {question.count_text}{_filter_text(call)}."
-        return _view(single, single.selected, [condition.path for condition in conditions], text or listed)
+        single = about_item(question, matches[0])
+        is_listed = not single.filtered.unapplied and not single.filtered.conditions and not question.compares
+        name = name_of(matches[0], singular_noun(operation))
+        listed = f"{'Yes: ' if is_listed else ''}{name} is among {question.count_text}{_filter_text(call)}."
+        return _view(single, single.selected, single.paths, listed)
     argument_values = {str(value).lower() for value in call.arguments.values()}
     mentions = read_sentence(question.text, date.min).mentions
     names = [
@@ -252,18 +269,6 @@ def _item_answer(question: ListQuestion) -> AnswerView | None:
     return AnswerView(text=f"No: {names[0]} is not among {question.count_text}{_filter_text(call)}.")
 
 
-def _verdict(single: ListQuestion, conditions: Sequence[Condition]) -> str:
-    """Return Yes or No by the conditions that a question sets on one item; "" without conditions."""
-    (item,), (row,) = single.filtered.items, single.selected.rows
-    if not conditions:
-        return ""
-    failed = [condition for condition in conditions if not condition.holds(row.get(condition.path))]
-    condition = (failed or conditions)[0]
-    value = format_value(single.fields.operation, condition.path, row.get(condition.path), item) or "none"
-    name = full_item_label(single.fields.operation, item)
-    return f"{'No' if failed else 'Yes'}: {name[0].lower()}{name[1:]} has {field_words(condition.path)} {value}."
-
-
 def _filter_text(call: Call) -> str:
     """Return the filters of the request in words: ` with status=open`; "" without."""
     filters = [
@@ -272,51 +277,3 @@ def _filter_text(call: Call) -> str:
         if call.tool.places.get(name, ("",))[0] == "query" and isinstance(value, str | list | bool)
     ]
     return f" with {', '.join(filters)}" if filters else ""
-
-
-_SUFFIX_STEMS = frozenset(("by",))
-
-
-def boolean_answer(intent: QuestionIntent, operation: Operation, item: Item) -> str:
-    """Return `Yes: ...` or `No: ...` by the field that a question is about; "" where no field tells."""
-    stems = intent.words - set(map(stem, split_words(name_of(item)))) - set(map(stem, noun_of(operation)))
-    identity = (name_of(item), id_of(item))
-    fields = {path: text_of(value) or value for path, value in fields_of(item).items()}
-    fields = {path: value for path, value in fields.items() if value not in identity}
-    # From the most certain evidence to the least: a boolean, the value, another value of the enum, a field that is set.
-    for path, value in fields.items():
-        if isinstance(value, bool) and field_stems(path) & stems:
-            return _sentence(value, operation, item, path, value)
-    for path, value in fields.items():
-        if isinstance(value, str) and _means(value, stems):
-            return _sentence(True, operation, item, path, value)
-    for path, value in fields.items():
-        if isinstance(value, str) and any(
-            _means(other_value, stems) for other_value in _other_choices(operation, path, value)
-        ):
-            return _sentence(False, operation, item, path, value)
-    for path, value in fields.items():
-        words = field_stems(path) - _SUFFIX_STEMS  # silenced, of a field `silencedBy`
-        if words and words <= stems:
-            return _sentence(not is_empty(value) and bool(value), operation, item, path, value)
-    return ""
-
-
-def _means(value: str, stems: frozenset[str]) -> bool:
-    """Return whether the stems of a question include a value or its synonyms."""
-    words = set(map(stem, split_words(value)))
-    return 0 < len(words) <= 3 and all(stems & SYNONYMS.get(word, frozenset((word,))) for word in words)
-
-
-def _other_choices(operation: Operation, path: str, value: str) -> Iterator[str]:
-    """Yield the other values that the field may have by its schema."""
-    listed: Any = (field_schema(operation, path) or {}).get("enum")
-    yield from (choice for choice in listed or () if isinstance(choice, str) and choice != value)
-
-
-def _sentence(yes: bool, operation: Operation, item: Item, path: str, value: object) -> str:
-    name = full_item_label(operation, item)
-    if is_empty(value):
-        return f"No: {name[0].lower()}{name[1:]} has no {field_words(path)}."
-    value_text = f"{len(value)} of them" if isinstance(value, list) else format_value(operation, path, value, item)
-    return f"{'Yes' if yes else 'No'}: {name[0].lower()}{name[1:]} has {field_words(path)} {value_text}."

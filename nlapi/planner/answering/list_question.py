@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from nlapi.planner.answering.aggregates import (
     comparison_field,
@@ -15,6 +16,7 @@ from nlapi.planner.answering.aggregates import (
     single_amount_field,
 )
 from nlapi.planner.answering.client_filter import FilteredItems, filter_items
+from nlapi.planner.answering.conditions import BOUND_TESTS
 from nlapi.planner.answering.row_fields import (
     RowFields,
     count_phrase,
@@ -22,6 +24,7 @@ from nlapi.planner.answering.row_fields import (
     is_word_of,
     plural_name,
 )
+from nlapi.planner.language.numbers import BOUND, find_numbers
 from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, read_intent
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import plural as plural_word
@@ -34,6 +37,7 @@ _HOW_MANY = re.compile(
 )
 
 
+_THAN = re.compile(r"\bthan\b", re.IGNORECASE)
 _NUMBER = r"(?P<number>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
 
 
@@ -41,11 +45,19 @@ _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eigh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountBound:
+    """What a question for yes or no says of the number of items: more than 3 campaigns. `text` is that in its words."""
+
+    text: str
+    holds: Callable[[float], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuestion:
     """A question about listed items. `total` is their number by the API, `more` says that some are unread.
 
     `filtered` are the items that the question is about, `groups` the fields that it groups by, `order` the field that
-    it sorts by.
+    it sorts by, `bound` what it says of their number.
     """
 
     text: str
@@ -57,6 +69,7 @@ class ListQuestion:
     filtered: FilteredItems
     groups: tuple[str, ...] = ()
     order: str = ""
+    bound: CountBound | None = None
 
     @property
     def count(self) -> int:
@@ -66,6 +79,13 @@ class ListQuestion:
     def selected(self) -> RowFields:
         """The items that the question is about, with their fields."""
         return replace(self.fields, items=self.filtered.items)
+
+    @property
+    def compares(self) -> bool:
+        """Whether it compares with something else than a number: more than yesterday, cheaper than Desk."""
+        bounds = (BOUND.search(self.text[: number.start]) for number in find_numbers(self.text))
+        numeric = sum("than" in bound.group().lower() for bound in bounds if bound is not None)
+        return len(_THAN.findall(self.text)) > numeric
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -95,7 +115,8 @@ class ListQuestion:
         if self.intent.kind is IntentKind.COUNT and not self.groups and self.has_total:
             return False
         too_few = self.intent.first < 0 or self.intent.first > len(self.filtered.items)
-        return self.intent.needs_all_items or bool(self.filtered.conditions) or bool(self.order) or too_few
+        counts = self.bound is not None and not self.has_total
+        return self.intent.needs_all_items or bool(self.filtered.conditions) or bool(self.order) or too_few or counts
 
     @property
     def count_text(self) -> str:
@@ -147,7 +168,9 @@ def read_list_question(
         for text in (str(intent.first), *_NUMBERS)
         if intent.first and _NUMBERS.get(text, intent.first) == intent.first
     ]
-    structural = [grouped_by, words, *numbers, *_measure_words(question, intent, fields)]
+    bound = _count_bound(question, fields) if intent.kind is IntentKind.CHECK else None
+    bound_text = bound.text if bound is not None else ""
+    structural = [grouped_by, words, bound_text, *numbers, *_measure_words(question, intent, fields)]
     filtered = filter_items(question, intent, fields, call, applied=applied, structural=structural, today=today)
     if intent.order is not None and not order and not is_sorted_by_api(call):
         filtered = replace(filtered, unapplied=(*filtered.unapplied, intent.order.text))
@@ -161,6 +184,7 @@ def read_list_question(
         filtered=filtered,
         groups=groups,
         order=order,
+        bound=bound,
     )
 
 
@@ -222,6 +246,26 @@ def _number_before_noun(question: str, fields: RowFields) -> int:
     words = "|".join(re.escape(form) for word in last for form in (word, plural_word(word)))
     match = re.search(rf"\b{_NUMBER}\s+(?:[a-z]+\s+)?(?:{words})\b", question, re.IGNORECASE) if words else None
     return 0 if match is None else _NUMBERS.get(match["number"].lower()) or int(match["number"])
+
+
+def _count_bound(question: str, fields: RowFields) -> CountBound | None:
+    """Return what a question says of the number of items, by a number that stands before their noun."""
+    last = singular_noun(fields.operation)[-1:]
+    nouns = "|".join(re.escape(form) for word in last for form in (word, plural_word(word)))
+    none = re.search(rf"\bno\b(?=\s+(?:[\w-]+\s+){{0,3}}?(?:{nouns})\b)", question, re.IGNORECASE) if nouns else None
+    if none is not None:
+        return CountBound(text=none.group(), holds=partial(_holds, BOUND_TESTS["equal"], 0))
+    for number in find_numbers(question) if nouns else ():
+        if re.compile(rf"\s+(?:[\w-]+\s+){{0,3}}?(?:{nouns})\b", re.IGNORECASE).match(question, number.end):
+            before = BOUND.search(question[: number.start])
+            start = before.start() if before is not None else number.start
+            test = BOUND_TESTS[str(before.lastgroup) if before is not None else "equal"]
+            return CountBound(text=question[start : number.end].strip(), holds=partial(_holds, test, number.value))
+    return None
+
+
+def _holds(test: Callable[[float, float], bool], bound: float, count: float) -> bool:
+    return test(count, bound)
 
 
 def is_sorted_by_api(call: Call) -> bool:

@@ -161,6 +161,11 @@ def order_spans(question: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
+def is_yes_no_question(question: str) -> bool:
+    """Return whether a question asks for yes or no (`is the zone x active`)."""
+    return _CHECK.search(question) is not None
+
+
 def asks_existence(question: str) -> bool:
     """Return whether a question asks if an item exists (`does the zone x exist`)."""
     return _THERE.search(question) is not None

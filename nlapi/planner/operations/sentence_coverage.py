@@ -60,7 +60,8 @@ def rewrite_as_command(question: str, is_api_noun: Callable[[str], bool], operat
     items = (has_match["things"] or has_match["asked"]) if has_match is not None else ""
     plural = split_words(items)[-1] if items else ""
     if has_match is not None and is_api_noun(stem(plural)) and singular(plural) != plural:
-        return f"show {items} of {has_match['owner'] or has_match['whose']}"
+        asks = "are there" if has_match["things"] else "show"
+        return f"{asks} {items} of {has_match['owner'] or has_match['whose']}"
     words = split_words(question[:200])
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]

@@ -10,6 +10,7 @@ from typing import Any
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, ValueMention
 from nlapi.planner.slots.candidates import slot_candidates
 from nlapi.planner.slots.context import SlotContext
+from nlapi.planner.slots.features import is_counted_by_answer
 from nlapi.planner.slots.overrides import OVERRIDE_PROBABILITY, apply_overrides
 from nlapi.planner.slots.scoring import rerank_candidates, score_candidates
 from nlapi.planner.slots.slot import Slot, SlotCandidate
@@ -77,6 +78,7 @@ def assign_slots(context: SlotContext) -> Assignment:
         for mention in context.sentence.mentions
         if mention.kind not in (MentionKind.TITLE, MentionKind.PHRASE)
         and mention.form not in ALTERNATIVE_FORMS
+        and not is_counted_by_answer(context, mention)
         and not any(candidate.start < mention.end and mention.start < candidate.end for candidate in assigned)
     )
     assigned.sort(key=lambda candidate: context.ranks[candidate.slot][0])

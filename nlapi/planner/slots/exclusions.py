@@ -8,11 +8,20 @@ from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.measures import find_unit, unit_of_mention
 from nlapi.planner.language.numbers import is_bound
+from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.slots.context import SlotContext
 from nlapi.planner.slots.entities import ID_WORDS, takes_id
-from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, is_item_count, page_number, page_size, page_token
+from nlapi.planner.slots.features import (
+    MONEYLIKE,
+    QUERYLIKE,
+    is_counted_by_answer,
+    is_item_count,
+    page_number,
+    page_size,
+    page_token,
+)
 from nlapi.planner.slots.slot import Family, Slot
 from nlapi.planner.slots.value_forms import slot_unit
 from nlapi.resources.answers import answer_words
@@ -66,13 +75,20 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
         return True
     if slot.name.lower() in ("offset", "skip") and slot.location == "query":
         return not ({*slot.words, *_SKIPS} & context.sentence.stem_set)
+    return _is_no_page(context, slot, mention)
+
+
+def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool:
+    """Return whether a slot takes the number or the length of a page, and a mention is another number."""
     if mention.kind is not MentionKind.NUMBER or not (
         page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES and not _is_rate(slot))
     ):
         return False
     if page_number(slot) and stem("page") not in context.sentence.stem_set:
         return True
-    # The last 2 hours are no length of a page.
+    # What is asked about is no length of a page (do all cost less than 20), and neither are the last 2 hours.
+    if is_yes_no_question(context.sentence.text) and not set(slot.words) & context.sentence.stem_set:
+        return True
     unit = unit_of_mention(context.sentence, mention)
     is_time = unit is not None and unit.dimension == "time"
     return is_time or mention.form in ("money", "percent") or mention.value > MAX_PAGE
@@ -146,6 +162,8 @@ def is_about_call(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     )
     if filters and _is_of_field(context, slot, mention):
         return True
+    if is_counted_by_answer(context, mention):
+        return not slot.required
     counted = mention.kind is MentionKind.NUMBER and not slot.required and is_item_count(context, mention)
     return counted and not page_size(slot) and any(map(page_size, context.slots))
 

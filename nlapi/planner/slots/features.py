@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 
+from nlapi.openapi.spec import Effect
 from nlapi.planner.language.lexicon import STATES
 from nlapi.planner.language.measures import unit_of_mention, unit_similarity
+from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import ALTERNATIVE_FORMS, MentionKind, Sentence, ValueMention
 from nlapi.planner.language.words import stems as stem_set
 from nlapi.planner.language.words import words as word_set
@@ -248,6 +250,13 @@ def is_item_count(context: SlotContext, mention: ValueMention) -> bool:
     if cached is None:
         cached = context.item_counts[mention] = _counts_items(context, mention)
     return cached
+
+
+def is_counted_by_answer(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether a number is compared with that of the items of the answer: does X have 2 ad sets."""
+    if mention.kind is not MentionKind.NUMBER or context.operation.effect is not Effect.READ:
+        return False
+    return is_yes_no_question(context.sentence.text) and is_item_count(context, mention)
 
 
 def _counts_items(context: SlotContext, mention: ValueMention) -> bool:
