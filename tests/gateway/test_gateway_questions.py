@@ -27,12 +27,14 @@ from nlapi.gateway.description import load_description
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
 
-SHOP, HELD_OUT, MORE_HELD_OUT, LAST = (
-    FOLDER / f"questions_{name}.yaml" for name in ("shop", "held_out", "held_out_more", "last")
+SHOP, HELD_OUT, MORE_HELD_OUT, LAST, FRESH = (
+    FOLDER / f"questions_{name}.yaml" for name in ("shop", "held_out", "held_out_more", "last", "fresh")
 )
 QUESTIONS, TODAY = load(SEEN).questions, load(SEEN).today
 UNSEEN_QUESTIONS = load(UNSEEN).questions
-FURTHER_QUESTIONS = [question for path in (SHOP, HELD_OUT, MORE_HELD_OUT, LAST) for question in load(path).questions]
+FURTHER_QUESTIONS = [
+    question for path in (SHOP, HELD_OUT, MORE_HELD_OUT, LAST, FRESH) for question in load(path).questions
+]
 EXAMPLES, UNSEEN_EXAMPLES = 20, 31
 """The number of sentences at the start of each file that have names of the description's examples."""
 LEAST_WITHOUT_A_GATEWAY = 17

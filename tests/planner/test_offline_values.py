@@ -232,3 +232,13 @@ def test_a_flag_is_denied_from_a_few_words_before() -> None:
     }
     scene = scene_of(document, "end it, and do not even try to notify anybody", TODAY)
     assert {option.slot.name: option.value for option in assign_slots(scene).candidates} == {"notify": False}
+
+
+@pytest.mark.parametrize("word", ["at", "to", "with"])
+def test_the_only_address_is_the_only_value_that_is_one(word: str) -> None:
+    address = {"type": "string", "format": "uri"}
+    properties = {"name": {"type": "string"}, "endpoints": {"type": "array", "items": address}}
+    node = {"operationId": "createMirror", "summary": "Create a mirror", **body({"properties": properties})}
+    node["responses"] = {"201": {"description": "made"}}
+    plan = planner(spec({"/mirrors": {"post": node}})).plan(f"add a mirror web-2 {word} http://10.0.0.7:8000")
+    assert only(plan)[1]["endpoints"] == ["http://10.0.0.7:8000"]

@@ -39,6 +39,7 @@ _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
 _FILES = frozenset(map(stem, ("folder", "directory", "file", "archive", "path")))
 _LOOKING_BACK = frozenset(("last", "past", "previous"))
 _DAYS = frozenset(("day", "date", "on"))
+_LOCATING = frozenset("at to with from on url".split())
 _RANGE_ENDS = frozenset("since from after until till before by to through between and".split())
 
 
@@ -121,7 +122,8 @@ def _name_rank(context: SlotContext, slot: Slot, name: str) -> tuple[bool, int]:
 def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
     """Return whether a value is the only one of its kind in a sentence, and its slot the only one that takes the kind.
 
-    The kinds are a share in per cent, a day, a country (a German user), and the time to look back: the last 2 hours.
+    The kinds are a share in per cent, a day, a country (a German user), an address of the web, the path of a file, and
+    the time to look back: the last 2 hours.
     """
     mention, slot, sentence = candidate.mention, candidate.slot, context.sentence
     if mention is None:
@@ -140,6 +142,11 @@ def _is_only_of_kind(context: SlotContext, candidate: SlotCandidate) -> bool:
         is_kind = _takes_country
         same = [other for other in sentence.mentions if _is_country(other)]
         is_plain = mention.text[:1].isupper()
+    elif mention.form == "url" and slot.family is Family.URL:
+        is_kind = _takes_url
+        same = [other for other in sentence.mentions if other.form == "url"]
+        before = sentence.tokens[mention.first - 1].lower if mention.first else ""
+        is_plain = not candidate.conversion and before in _LOCATING and context.operation.method == "POST"
     elif mention.form in ("path", "url"):
         is_kind = _takes_path
         same = [other for other in sentence.mentions if other.form in ("path", "url")]
@@ -175,6 +182,10 @@ def _is_country(mention: ValueMention) -> bool:
 
 def _takes_path(slot: Slot) -> bool:
     return slot.family is Family.TEXT and slot.location == "body" and not _FILES.isdisjoint(slot.prose | {*slot.words})
+
+
+def _takes_url(slot: Slot) -> bool:
+    return slot.family is Family.URL and slot.location == "body"
 
 
 def _takes_country(slot: Slot) -> bool:
