@@ -124,9 +124,9 @@ def auth_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:
 
 def limits(timeout: float | None) -> Limits:
     """Return the Limits with the user's deadline in seconds, if there is one."""
-    from nlapi.client.limits import Limits
+    from nlapi.client.limits import call_limits
 
-    return Limits() if timeout is None else Limits(deadline=timeout)
+    return call_limits(timeout)
 
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import TypeAlias
 
 from nlapi.client.message import Result
 from nlapi.client.safe_text import strip_control
-from nlapi.client.truncate import PlainText, body_tree
+from nlapi.client.truncate import PlainText, body_tree, project
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import extract_list
 from nlapi.resources.identity import field_at
@@ -72,6 +72,23 @@ def read_contents(result: Result, operation: Operation | None = None) -> Content
             beside = _without(tree, listing.envelope.keys)
             return Listing(rows=rows, data=tree, total=listing.total, beside=beside)
     return ItemBody(data=tree)
+
+
+def select_fields(contents: Contents, fields: Sequence[str]) -> Contents:
+    """Return the contents with the fields at these dotted paths alone, in each row of a list or in an item.
+
+    Contents without any of the fields are returned as they are.
+    """
+    if isinstance(contents, TextBody):
+        return contents
+    data, missing = project(contents.data if isinstance(contents, ItemBody) else list(contents.rows), fields)
+    if len(missing) == len(fields):
+        return contents
+    if isinstance(contents, ItemBody):
+        return ItemBody(data=data)
+    rows = [row for row in data if isinstance(row, Mapping)] if isinstance(data, list) else []
+    beside, absent = project(contents.beside, fields)
+    return replace(contents, rows=rows, data=data, beside=beside if len(absent) < len(fields) else None)
 
 
 def _without(data: object, keys: Sequence[str]) -> object:
