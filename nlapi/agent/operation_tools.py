@@ -103,11 +103,16 @@ class OperationTools:
         return {**by_id, **{self._names[operation]: operation for operation in usable}}
 
     @cached_property
+    def _by_request(self) -> dict[str, Operation]:
+        """The operations of a single API by method and path."""
+        operations = () if self._prefixes else self._by_name.values()
+        return {f"{operation.method} {operation.path}": operation for operation in operations}
+
+    @cached_property
     def _by_key(self) -> dict[str, Operation]:
-        """The operations by their names and requests without case and separators, where those are of one alone."""
-        named = [*self._by_name.items(), *((f"{item.method} {item.path}", item) for item in self._by_name.values())]
+        """The operations by their names without case and separators, where such a name is of one operation."""
         operations: dict[str, set[Operation]] = {}
-        for name, operation in named:
+        for name, operation in self._by_name.items():
             operations.setdefault(name_key(name), set()).add(operation)
         return {key: next(iter(matches)) for key, matches in operations.items() if key and len(matches) == 1}
 
@@ -130,7 +135,10 @@ class OperationTools:
 
         UsageError suggests the nearest names.
         """
-        operation = self._by_name.get(name) or self._by_name.get(name.strip()) or self._by_key.get(name_key(name))
+        text = name.strip()
+        operation = self._by_name.get(name) or self._by_name.get(text) or self._by_request.get(text)
+        # Letters alone would take `getThings` for `GET /things`, which is a guess.
+        operation = operation or self._by_key.get(name_key(text[:200]))
         if operation is None:
             near = difflib.get_close_matches(name, self._by_name, n=6, cutoff=0.5)
             # An operation has the name of its tool and its id.
