@@ -37,11 +37,13 @@ def load(source: str, overlays: Sequence[str] | None = None, root: str | None = 
     return _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
 
 
-def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
+def select(
+    spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None = None, *, option: str = "include"
+) -> tuple[Operation, ...]:
     """Return the operations that the filters select, with a note for each filter that matches nothing."""
     from nlapi.openapi.selection import select_operations
 
-    chosen = select_operations(spec, include or (), exclude or ())
+    chosen = select_operations(spec, include or (), exclude or (), option=option)
     for issue in chosen.issues:
         console.note(str(issue))
     return chosen.operations

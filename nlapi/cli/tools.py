@@ -79,7 +79,7 @@ def tools(
     chosen = target.select(spec, include, exclude)
     compiled = compile_tools(spec, chosen)
     if defer:
-        compiled = defer_tools(compiled, target.select(spec, loaded, None) if loaded else ())
+        compiled = defer_tools(compiled, target.select(spec, loaded, option="loaded") if loaded else ())
     if skipped := len(chosen) - len(compiled):
         console.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
     for message, count in _omission_counts(chosen).items():
