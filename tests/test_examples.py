@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+import nlapi
+from nlapi.sandbox import running
 from tests import messages_server as claude
 from tests import model_server as gpt
 
@@ -84,9 +87,30 @@ def test_the_agent_makes_the_change_that_it_has_consent_for(name: str, consent: 
         assert "finds operations of the API" in json.dumps(server.requests[0])
 
 
-def test_the_loop_is_of_fifteen_lines() -> None:
-    code = (EXAMPLES / "anthropic_loop.py").read_text(encoding="utf-8").rpartition('"""')[2]
-    assert len([line for line in code.splitlines() if line.strip()]) == 15
+def code_of(name: str) -> str:
+    return (EXAMPLES / name).read_text(encoding="utf-8").rpartition('"""')[2].strip()
+
+
+@pytest.mark.parametrize(("name", "lines"), [(name, 15 if name == "anthropic_loop.py" else 20) for name in AGENTS])
+def test_an_agent_is_short(name: str, lines: int) -> None:
+    assert len([line for line in code_of(name).splitlines() if line.strip()]) <= lines
+
+
+def test_the_page_on_agents_shows_the_examples_that_run_and_its_other_code_runs() -> None:
+    page = (EXAMPLES.parent / "docs" / "agents.md").read_text(encoding="utf-8")
+    blocks = [block.strip() for block in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)]
+    examples = {code_of(name) for name in AGENTS if name != "anthropic_loop.py"}
+    assert examples <= set(blocks)
+    snippets = [block for block in blocks if block not in examples]
+    assert len(snippets) == 2
+    with running(nlapi.load("ads")) as server:
+        for snippet in snippets:
+            command = [sys.executable, "-W", "error", "-c", snippet.replace("http://127.0.0.1:8080", server.url)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            if "fields=" in snippet:
+                answer = json.loads(done.stdout)
+                assert set(answer["data"][0]) == {"id", "name", "status"}
 
 
 def is_installed(package: str) -> bool:
