@@ -39,7 +39,7 @@ def main() -> int:
         try:
             # Without the framework the tests would be skipped, and that is no success here.
             run([python, "-c", f"import {package.replace('-', '.')}"], STEP_S)
-            options = ["-p", "no:cacheprovider", "-q", "-k", example]
+            options = ["-p", "no:cacheprovider", "-k", example]
             text = run([python, "-m", "pytest", *options, "tests/test_examples.py"], STEP_S)
             print(f"ok   {package}: {text.strip().splitlines()[-1].strip('= ')}", flush=True)
         except StepError as error:
