@@ -153,20 +153,7 @@ class OperationTools:
         UsageError when there is no such operation, the arguments are no object, or `read` is to change something.
         """
         tool = self.resolve(_operation_name(tool_name, arguments))
-        inner = arguments.get("arguments")
-        # Some models write the arguments as JSON text, or beside the operation.
-        if isinstance(inner, str):
-            try:
-                inner = parse_json(inner or "{}")
-            except (ValueError, RecursionError) as error:
-                raise UsageError(f"{tool_name}: arguments is not JSON", hint=str(error)) from None
-        inner = {} if inner is None else inner
-        if not isinstance(inner, dict):
-            raise UsageError(f"{tool_name}: arguments is not an object", hint='such as {"name": "value"}')
-        beside = {key: value for key, value in arguments.items() if key not in ("operation", "arguments")}
-        if twice := [key for key, value in beside.items() if inner.get(key, value) != value]:
-            raise UsageError(f"{tool_name}: {twice[0][:64]!r} has two values", hint="put it into arguments alone")
-        inner = {**inner, **beside}
+        inner = inner_arguments(tool_name, arguments)
         if tool_name == READ and tool.effect is not Effect.READ:
             raise UsageError(f"{tool.name} would {tool.effect} something", hint=f"the tool `{CHANGE}` calls it")
         return tool, inner
@@ -180,14 +167,9 @@ class OperationTools:
         )
 
     def describe(self, arguments: Mapping[str, Any], *, limit: int = MAX_DESCRIPTION) -> str:
-        """Return an operation, or the inside of one of its arguments, for the model.
-
-        What takes more than `limit` characters is given without its inner levels.
-        """
+        """Return an operation, or the inside of one of its arguments, for the model."""
         tool = self.resolve(_operation_name(DESCRIBE, arguments))
-        argument = arguments.get("argument")
-        opened = argument.strip() if isinstance(argument, str) else ""
-        return strip_control(dump_json(describe_operation(tool, limit=limit, argument=opened)))
+        return describe_for_model(tool, arguments, limit=limit)
 
     def offer(self, question: str) -> str:
         """Return the operations that a question may need, as lines of at most OFFER_ROOM bytes; "" for none."""
@@ -214,6 +196,37 @@ class OperationTools:
     def _search(self, words: str, limit: int) -> list[Tool]:
         matches = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
         return [self.tool(operation) for operation in matches]
+
+
+def inner_arguments(tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the operation that a call of one of the tools names.
+
+    UsageError for no object, and for an argument with two values.
+    """
+    inner = arguments.get("arguments")
+    # Some models write the arguments as JSON text, or beside the operation.
+    if isinstance(inner, str):
+        try:
+            inner = parse_json(inner or "{}")
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{tool_name}: arguments is not JSON", hint=str(error)) from None
+    inner = {} if inner is None else inner
+    if not isinstance(inner, dict):
+        raise UsageError(f"{tool_name}: arguments is not an object", hint='such as {"name": "value"}')
+    beside = {key: value for key, value in arguments.items() if key not in ("operation", "arguments")}
+    if twice := [key for key, value in beside.items() if inner.get(key, value) != value]:
+        raise UsageError(f"{tool_name}: {twice[0][:64]!r} has two values", hint="put it into arguments alone")
+    return {**inner, **beside}
+
+
+def describe_for_model(tool: Tool, arguments: Mapping[str, object], *, limit: int = MAX_DESCRIPTION) -> str:
+    """Return an operation, or the inside of the `argument` that the arguments of `describe` name.
+
+    What takes more than `limit` characters is given without its inner levels.
+    """
+    argument = arguments.get("argument")
+    opened = argument.strip() if isinstance(argument, str) else ""
+    return strip_control(dump_json(describe_operation(tool, limit=limit, argument=opened)))
 
 
 def _operation_name(tool_name: str, arguments: Mapping[str, Any]) -> str:
