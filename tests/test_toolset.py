@@ -256,6 +256,21 @@ def test_an_answer_has_the_fields_that_the_program_chose() -> None:
     assert "`result` reads the others" in answers["toolset"] and "`result`" not in answers["answer"]
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"id": 1, "user": {"login": "u", "id": 2}}, {"id": 1, "user": {"login": "u"}}),
+        ({"data": {"id": 1, "kind": "a"}}, {"id": 1}),
+        ({"status": "ok", "data": {"id": 1, "kind": "a"}}, {"id": 1}),
+        ({"ok": False, "error": "no such thing", "id": 1}, {"ok": False, "error": "no such thing", "id": 1}),
+    ],
+)
+def test_an_item_has_the_chosen_fields_and_a_failure_all(body: dict[str, Any], shown: dict[str, Any]) -> None:
+    with Echo(Reply(200, body)) as api:
+        for text in answers_of(api.url, fields=["id", "user.login", "status"]).values():
+            assert json.loads(text)["data"] == shown
+
+
 def test_what_was_not_chosen_is_read_with_a_query() -> None:
     with Echo(Reply(200, ROWS)) as api:
         tools = nlapi.toolset(API, base_url=api.url, fields=("id",))

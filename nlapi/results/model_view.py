@@ -92,7 +92,9 @@ def model_view(
     if call is not None and (following := further_page(call, result, data)):
         frame["next"] = following
     paths: list[str] = []
-    if form.fields and result.status < 400 and (selected := select_fields(contents, form.fields)) is not contents:
+    operation = call.tool.operation if call is not None else None
+    selected = select_fields(contents, form.fields, operation) if form.fields and result.status < 400 else contents
+    if selected is not contents:
         contents, size = selected, 0
         if isinstance(contents, Listing):
             paths = _present_paths(contents.rows, form.fields)
@@ -107,7 +109,7 @@ def model_view(
         frame["result"] = handle
     room = limit - len(dump_json(frame).encode()) - 60
     if isinstance(contents, Listing):
-        view = _listing_view(contents, call.tool.operation if call else None, words, room, paths)
+        view = _listing_view(contents, operation, words, room, paths)
     elif isinstance(contents, TextBody):
         view = _text_view(contents, room)
     else:
