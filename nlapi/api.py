@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike, fspath
@@ -194,21 +195,36 @@ def toolset(
     timeout: float | None = None,
     answer_bytes: int = 16_000,
     fields: Iterable[str] = (),
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
 ) -> Toolset:
     """Return the constant set of tools over an API: find, describe, read, change, result; for one conversation.
 
     The definitions take 600 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`
-    and `yes` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; of fields that are left out the
-    tool `result` reads the values. A function `yes` is asked about one change at a time, also where calls come from
-    several threads; an asynchronous one is for `Toolset.answer_async`.
+    and `yes` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; what `fields` leave out is read
+    by the tool `result`. `include` and `exclude` select operations as in `nlapi.tools`, and no others can be called.
+
+    A function `yes` is asked about one change at a time, also where calls come from several threads; an asynchronous
+    one is for `Toolset.answer_async`.
     """
     from nlapi.agent.toolset import Toolset
     from nlapi.aio import consent_of
     from nlapi.client.limits import call_limits
+    from nlapi.openapi.selection import select_operations
     from nlapi.results.model_view import answer_form
 
-    form = answer_form(answer_bytes, fields)
-    return Toolset(spec, consent_of(yes), base_url=base_url, auth=auth, limits=call_limits(timeout), form=form)
+    chosen = select_operations(spec, include, exclude)
+    for issue in chosen.issues:
+        warnings.warn(str(issue), stacklevel=2)
+    return Toolset(
+        spec,
+        consent_of(yes),
+        base_url=base_url,
+        auth=auth,
+        limits=call_limits(timeout),
+        form=answer_form(answer_bytes, fields),
+        operations=chosen.operations,
+    )
 
 
 def search(spec: Spec, words: str, *, limit: int = 8) -> tuple[Operation, ...]:

@@ -159,6 +159,20 @@ def test_threads_ask_about_one_change_at_a_time() -> None:
     assert overlaps == [] and all("not agreed" in text for text in texts)
 
 
+def test_what_is_not_selected_is_neither_found_nor_called() -> None:
+    with Echo() as api:
+        tools = nlapi.toolset(API, base_url=api.url, yes=True, include=["/things*"], exclude=["method:DELETE"])
+        assert "deleteThing" not in tools.answer("find", {"words": "delete thing"})
+        for name in ("deleteThing", "delete_thing", "DELETE /things/{id}"):
+            text = tools.answer("change", {"operation": name, "arguments": {"id": "7"}})
+            assert text.startswith(f"not sent: there is no operation {name!r}")
+            assert tools.answer(name, {"id": "7"}).startswith("not sent: there is no tool")
+        assert api.received == []
+        assert json.loads(tools.answer("change", CREATE))["status"] == 200
+    with pytest.warns(UserWarning, match="--exclude 'deleteThings' is about no operation"):
+        nlapi.toolset(API, exclude=["deleteThings"])
+
+
 # Calls at once
 
 

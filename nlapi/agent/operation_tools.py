@@ -83,12 +83,19 @@ TOOL_DEFINITIONS: tuple[dict[str, Any], ...] = (
 class OperationTools:
     """The operations of one or more Specs behind the constant set of tools.
 
-    With several Specs, the name of an operation begins with that of its API.
+    With several Specs, the name of an operation begins with that of its API. `operations` are a selection; without it,
+    all visible ones.
     """
 
-    def __init__(self, specs: Sequence[Spec], compile: Callable[[Operation], Tool] = compile_tool) -> None:
+    def __init__(
+        self,
+        specs: Sequence[Spec],
+        compile: Callable[[Operation], Tool] = compile_tool,
+        operations: Sequence[Operation] | None = None,
+    ) -> None:
         self.specs = tuple(specs)
-        self.operations = tuple(operation for spec in specs for operation in spec.visible_operations)
+        visible = tuple(operation for spec in specs for operation in spec.visible_operations)
+        self.operations = visible if operations is None else tuple(operations)
         self._compile = compile
         self._prefixes = _prefixes(self.specs)
 
@@ -191,7 +198,8 @@ class OperationTools:
     def map_text(self) -> str:
         """The areas of the APIs with the number of their operations, the largest first."""
         room = MAP_ROOM // max(len(self.specs), 1)
-        return "; ".join(_areas_text(spec, self._prefixes.get(spec, ""), room) for spec in self.specs)
+        operations = {spec: [item for item in self.operations if item.spec is spec] for spec in self.specs}
+        return "; ".join(_areas_text(spec, operations[spec], self._prefixes.get(spec, ""), room) for spec in self.specs)
 
     def _search(self, words: str, limit: int) -> list[Tool]:
         matches = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
@@ -236,9 +244,9 @@ def _operation_name(tool_name: str, arguments: Mapping[str, Any]) -> str:
     return name
 
 
-def _areas_text(spec: Spec, prefix: str, room: int) -> str:
+def _areas_text(spec: Spec, operations: Sequence[Operation], prefix: str, room: int) -> str:
     """Return the groups of operations with their counts: `repos 201, issues 55`."""
-    ranked = sorted(groups(spec, spec.visible_operations), key=lambda group: -len(group.operations))
+    ranked = sorted(groups(spec, operations), key=lambda group: -len(group.operations))
     text = f"{prefix}: " if prefix else ""
     for index, group in enumerate(ranked):
         entry = f"{single_line(group.label)[:40]} {len(group.operations)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -17,7 +17,7 @@ from nlapi.agent.operation_tools import (
 )
 from nlapi.client.limits import Limits
 from nlapi.errors import ArgumentError, UsageError
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.results.answering import parse_arguments, run_for_model
 from nlapi.results.model_view import PLAIN_FORM, AnswerForm
 from nlapi.results.query_arguments import QUERY_TOOL
@@ -45,8 +45,9 @@ class Toolset:
         auth: Auth = None,
         limits: Limits | None = None,
         form: AnswerForm = PLAIN_FORM,
+        operations: Sequence[Operation] | None = None,
     ) -> None:
-        self._operations = OperationTools((spec,))
+        self._operations = OperationTools((spec,), operations=operations)
         self._consent = consent
         self._base_url = base_url
         self._auth = auth
