@@ -45,10 +45,12 @@ contracts: setup
 unit: setup
 	$(BIN)/pytest -n 2
 
-# The real clients, fetched with npm; what npm does not give is left out, with the reason.
+# The real clients, fetched with npm, and the frameworks that need an environment of their own under .venvs/; what cannot be had is
+# left out, with the reason.
 test-clients: setup
 	$(BIN)/python -m benchmarks.plugin_client
 	$(BIN)/python -m benchmarks.mcp_clients
+	$(BIN)/python -m benchmarks.agent_frameworks
 
 # Each supported Python that is here or can be fetched; one that cannot be had is left out, with the reason.
 test-pythons: setup

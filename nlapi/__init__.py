@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nlapi.issue import Issue
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.tools.compile import tools
+    from nlapi.tools.manifest import manifest
     from nlapi.tools.plan import Plan
     from nlapi.tools.run import Prepared
     from nlapi.tools.tool import Call, Tool
@@ -27,6 +28,7 @@ _HOMES = {
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
     "NlapiError": "nlapi.errors",
     "Issue": "nlapi.issue",
+    "manifest": "nlapi.tools.manifest",
     "Plan": "nlapi.tools.plan",
     "Prepared": "nlapi.tools.run",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "build",
     "call",
     "load",
+    "manifest",
     "plan",
     "search",
     "tools",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from inspect import isawaitable
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,15 +26,14 @@ async def call(
     events: int | None = None,
 ) -> Result:
     """Call an operation and return its answer, as `nlapi.call` does. `yes` may be an asynchronous function too."""
-    from nlapi.client.limits import Limits
+    from nlapi.client.limits import call_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import registered_target, run
     from nlapi.tools.tool import Call
 
     tool_call = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
     target = registered_target(spec, base_url=base_url, auth=auth)
-    limits = Limits(items=events) if timeout is None else Limits(items=events, deadline=timeout)
-    return await run(tool_call, target, consent_of(yes), limits=limits)
+    return await run(tool_call, target, consent_of(yes), limits=call_limits(timeout, events))
 
 
 async def answer(
@@ -44,21 +44,31 @@ async def answer(
     base_url: str | None = None,
     auth: Auth = None,
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
+    timeout: float | None = None,  # noqa: ASYNC109 - it bounds the call, and not the question for consent
+    answer_bytes: int = 16_000,
+    fields: Iterable[str] = (),
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
+    from nlapi.client.limits import call_limits
     from nlapi.results.answering import answer as answer_call
+    from nlapi.results.model_view import answer_form
 
-    return await answer_call(tools, name, arguments, consent_of(yes), base_url=base_url, auth=auth)
+    limits, form = call_limits(timeout), answer_form(answer_bytes, fields)
+    consent = consent_of(yes)
+    return await answer_call(tools, name, arguments, consent, base_url=base_url, auth=auth, limits=limits, form=form)
 
 
 def consent_of(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
-    """Return a function that asks `yes` for consent to a change."""
+    """Return a function that asks `yes` for consent to a change; one that is not asynchronous, one change at a time."""
+    # Threads would write two questions to one terminal, and a "y" could answer the other one.
+    lock = Lock()
 
     async def consent(prepared: Prepared) -> bool:
         # A rule of the user's policy that asks each time cannot be answered in advance by `yes=True`.
         if prepared.requires_question and not callable(yes):
             return False
-        agreed = yes(prepared) if callable(yes) else yes
+        with lock:
+            agreed = yes(prepared) if callable(yes) else yes
         # Only True itself is consent: a function may return the text "n" that somebody typed, which is truthy.
         return (await agreed if isawaitable(agreed) else agreed) is True
 

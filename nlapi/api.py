@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -148,11 +149,18 @@ def answer(
     base_url: str | None = None,
     auth: Auth = None,
     yes: bool | Callable[[Prepared], bool] = False,
+    timeout: float | None = None,
+    answer_bytes: int = 16_000,
+    fields: Iterable[str] = (),
 ) -> str:
-    """Make the call that a model requested and return the text that answers it, at most 16,000 bytes.
+    """Make the call that a model requested and return the text that answers it, at most `answer_bytes` bytes.
 
     It is for a model and not to be parsed: a list that is too long is a table of its rows, with `columns` and `rows`
     in place of `data`. A program takes `call`, whose Result has everything.
+
+    `timeout` is the longest time of the call in seconds, 30 by default; a read that streams ends after 5. `fields` are
+    dotted paths, such as `user.login`: of an item, or of each row of a list, the text has these alone where there are
+    any. The reason of a failure is always whole.
 
     `tools` are the tools of the model, `name` and `arguments` its call; the arguments may be JSON text. `base_url`,
     `auth` and `yes` are as in `call`. The text reports errors that the model or its user can correct: a tool that is
@@ -163,7 +171,19 @@ def answer(
     from nlapi import aio
     from nlapi.wait import wait
 
-    return wait(aio.answer(tools, name, arguments, base_url=base_url, auth=auth, yes=yes))
+    return wait(
+        aio.answer(
+            tools,
+            name,
+            arguments,
+            base_url=base_url,
+            auth=auth,
+            yes=yes,
+            timeout=timeout,
+            answer_bytes=answer_bytes,
+            fields=fields,
+        )
+    )
 
 
 def toolset(
@@ -171,17 +191,40 @@ def toolset(
     *,
     base_url: str | None = None,
     auth: Auth = None,
-    yes: bool | Callable[[Prepared], bool] = False,
+    yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
+    timeout: float | None = None,
+    answer_bytes: int = 16_000,
+    fields: Iterable[str] = (),
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
 ) -> Toolset:
     """Return the constant set of tools over an API: find, describe, read, change, result; for one conversation.
 
     The definitions take 600 tokens whatever the API, and long answers are stored and read in parts. `base_url`, `auth`
-    and `yes` are as in `call`.
+    and `yes` are as in `call`, `timeout`, `answer_bytes` and `fields` as in `answer`; what `fields` leave out is read
+    by the tool `result`. `include` and `exclude` select operations as in `nlapi.tools`, and no others can be called.
+
+    A function `yes` is asked about one change at a time, also where calls come from several threads; an asynchronous
+    one is for `Toolset.answer_async`.
     """
     from nlapi.agent.toolset import Toolset
     from nlapi.aio import consent_of
+    from nlapi.client.limits import call_limits
+    from nlapi.openapi.selection import select_operations
+    from nlapi.results.model_view import answer_form
 
-    return Toolset(spec, consent_of(yes), base_url=base_url, auth=auth)
+    chosen = select_operations(spec, include, exclude)
+    for issue in chosen.issues:
+        warnings.warn(str(issue), stacklevel=2)
+    return Toolset(
+        spec,
+        consent_of(yes),
+        base_url=base_url,
+        auth=auth,
+        limits=call_limits(timeout),
+        form=answer_form(answer_bytes, fields),
+        operations=chosen.operations,
+    )
 
 
 def search(spec: Spec, words: str, *, limit: int = 8) -> tuple[Operation, ...]:

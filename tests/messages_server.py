@@ -37,7 +37,14 @@ BLOCKS = {
     "redacted_thinking": {"data"},
     "tool_use": {"id", "name", "input", "cache_control", "caller"},
     "tool_result": {"tool_use_id", "content", "is_error", "cache_control"},
+    "server_tool_use": {"id", "name", "input", "cache_control", "caller"},
+    "tool_search_tool_result": {"tool_use_id", "content", "cache_control"},
 }
+TOOL_SEARCHES = {
+    "tool_search_tool_bm25_20251119": "tool_search_tool_bm25",
+    "tool_search_tool_regex_20251119": "tool_search_tool_regex",
+}
+"""The tools that the API runs itself, by type, with the name that each has to have."""
 KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -72,6 +79,15 @@ def say(text: str, *, stop: str | None = None, **more: Any) -> dict[str, Any]:
 def use(name: str, input: Any, *, text: str = "", stop: str | None = None) -> dict[str, Any]:
     """One tool call, after a text. `input` may be anything; a str is sent as it is, as JSON that may be broken."""
     return message(*([text_block(text)] if text else []), tool_use(name, input), stop=stop)
+
+
+def tool_search(words: str, *names: str) -> list[dict[str, Any]]:
+    """The blocks of a search of the API's own for deferred tools, with the names of those that it found."""
+    id = f"srvtoolu_{len(words)}"
+    found = [{"type": "tool_reference", "tool_name": name} for name in names]
+    content = {"type": "tool_search_tool_search_result", "tool_references": found}
+    use = {"type": "server_tool_use", "id": id, "name": "tool_search_tool_bm25", "input": {"query": words}}
+    return [use, {"type": "tool_search_tool_result", "tool_use_id": id, "content": content}]
 
 
 def text_block(text: str) -> dict[str, Any]:
@@ -145,8 +161,16 @@ def check(body: Any, *, paused: bool = False) -> None:
 
 def _check_tools(tools: list[dict[str, Any]]) -> None:
     names = [tool.get("name") for tool in tools]
+    if tools and all(tool.get("defer_loading") for tool in tools):
+        raise Refused("All tools have defer_loading set. At least one tool must be non-deferred.")
     for index, tool in enumerate(tools):
+        if (kind := tool.get("type", "custom")) != "custom":
+            if TOOL_SEARCHES.get(kind) != tool.get("name") or tool.keys() - {"type", "name", "cache_control"}:
+                raise Refused(f"tools.{index}: Input tag '{kind}' does not match any of the expected tags")
+            continue
         where = f"tools.{index}.custom"
+        if tool.get("defer_loading") and "cache_control" in tool:
+            raise Refused(f"{where}: Tool cannot have both defer_loading=true and cache_control set.")
         for key in tool.keys() - TOOL:
             raise Refused(f"{where}.{key}: Extra inputs are not permitted")
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(tool.get("name"))):

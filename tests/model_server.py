@@ -95,6 +95,13 @@ def fault(path: str, body: dict[str, Any]) -> str:
     elif path.endswith("completions"):
         tools = [tool["function"] for tool in tools]
     name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}" if gemini else r"[a-zA-Z0-9_-]{1,64}")
+    if path.endswith("responses"):
+        searches = [tool for tool in tools if tool.get("type") == "tool_search"]
+        tools = [tool for tool in tools if tool not in searches]
+        if not searches and any(tool.get("defer_loading") for tool in tools):
+            return "Deferred tools require the tool_search tool."
+    elif any("defer_loading" in tool for tool in tools):
+        return "Unknown parameter: 'defer_loading'."
     for tool in tools:
         schema = tool[next(key for key in SCHEMAS if key in tool)]
         strict = tool.get("strict", path.endswith("responses")) and not gemini

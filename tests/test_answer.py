@@ -132,7 +132,9 @@ def test_one_name_for_tools_of_two_apis_is_nobodys_guess() -> None:
 
 def test_a_change_without_consent_is_not_sent(to: dict[str, Any]) -> None:
     told = nlapi.answer(TOOLS, "updateCampaign", PAUSE, **to)
-    assert told == "not sent: updateCampaign would write something, and the user has not agreed to that"
+    assert told.startswith("not sent: updateCampaign would write something, and the user has not agreed to that. ")
+    # A model that is not told so tries again, or says that it is done.
+    assert "Do not call it again by yourself" in told and "tell the user" in told
 
 
 def test_a_function_is_shown_each_change_and_no_read(to: dict[str, Any]) -> None:

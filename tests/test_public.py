@@ -11,7 +11,7 @@ import nlapi
 
 PUBLIC = {
     "Call", "Effect", "Issue", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec", "Tool",
-    "aio", "answer", "build", "call", "load", "plan", "search", "tools", "toolset",
+    "aio", "answer", "build", "call", "load", "manifest", "plan", "search", "tools", "toolset",
 }  # fmt: skip
 HEAVY = (
     "httpx2",

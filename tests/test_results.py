@@ -173,3 +173,21 @@ def test_an_item_in_another_script_stays_within_the_limit() -> None:
     body = json.dumps({"id": 1, "text": "я😀" * 20_000}).encode()
     for answer in answers(body, {}, {"select": ["text"]}):
         assert len(answer.encode()) <= 16_000
+
+
+@pytest.mark.parametrize("is_escaped", [True, False])
+def test_an_error_in_another_script_stays_within_the_limit(is_escaped: bool) -> None:
+    body = [{"id": "я" * 250 + str(number), "name": LONG} for number in range(300)]
+    content = json.dumps(body, ensure_ascii=is_escaped).encode()
+    with Echo(Reply(404, content, {"content-type": "application/json"})) as api:
+        shown = nlapi.toolset(API, base_url=api.url).answer("read", {"operation": "listThings"})
+    assert json.loads(shown)["status"] == 404
+    assert 4_000 < len(shown.encode()) <= 16_000
+
+
+def test_long_lines_of_a_text_are_cut_for_a_small_limit() -> None:
+    with Echo(Reply(200, ("😀" * 9_000).encode(), {"content-type": "text/plain"})) as api:
+        tools = nlapi.toolset(API, base_url=api.url, answer_bytes=4_000)
+        tools.answer("read", {"operation": "listThings"})
+        for query in ({"page": 1}, {"lines": "1"}, {"search": "😀"}):
+            assert len(tools.answer("result", {"result": "r1", **query}).encode()) <= 4_000

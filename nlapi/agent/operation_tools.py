@@ -14,6 +14,7 @@ from nlapi.client.safe_text import single_line, strip_control
 from nlapi.client.truncate import dump_json
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.naming import name_key
 from nlapi.results.query_arguments import QUERY_SCHEMA, QUERY_TOOL
 from nlapi.tools.areas import groups
 from nlapi.tools.compile import compile_tool
@@ -34,6 +35,9 @@ SEARCH_RESULTS = 8
 OFFERED_OPERATIONS = 12
 OFFER_ROOM = 3_600
 MAX_SIGNATURE = 500
+
+# Bytes of the answer of `find`: eight signatures of 1,000 characters, and more where characters take several bytes.
+FIND_ROOM = 16_000
 
 # Bytes of the map of all APIs in the system prompt.
 MAP_ROOM = 320
@@ -79,12 +83,19 @@ TOOL_DEFINITIONS: tuple[dict[str, Any], ...] = (
 class OperationTools:
     """The operations of one or more Specs behind the constant set of tools.
 
-    With several Specs, the name of an operation begins with that of its API.
+    With several Specs, the name of an operation begins with that of its API. `operations` are a selection; without it,
+    all visible ones.
     """
 
-    def __init__(self, specs: Sequence[Spec], compile: Callable[[Operation], Tool] = compile_tool) -> None:
+    def __init__(
+        self,
+        specs: Sequence[Spec],
+        compile: Callable[[Operation], Tool] = compile_tool,
+        operations: Sequence[Operation] | None = None,
+    ) -> None:
         self.specs = tuple(specs)
-        self.operations = tuple(operation for spec in specs for operation in spec.visible_operations)
+        visible = tuple(operation for spec in specs for operation in spec.visible_operations)
+        self.operations = visible if operations is None else tuple(operations)
         self._compile = compile
         self._prefixes = _prefixes(self.specs)
 
@@ -97,6 +108,20 @@ class OperationTools:
         usable = [operation for operation in self.operations if operation.usable]
         by_id = {} if self._prefixes else {operation.id: operation for operation in usable}
         return {**by_id, **{self._names[operation]: operation for operation in usable}}
+
+    @cached_property
+    def _by_request(self) -> dict[str, Operation]:
+        """The operations of a single API by method and path."""
+        operations = () if self._prefixes else self._by_name.values()
+        return {f"{operation.method} {operation.path}": operation for operation in operations}
+
+    @cached_property
+    def _by_key(self) -> dict[str, Operation]:
+        """The operations by their names without case and separators, where such a name is of one operation."""
+        operations: dict[str, set[Operation]] = {}
+        for name, operation in self._by_name.items():
+            operations.setdefault(name_key(name), set()).add(operation)
+        return {key: next(iter(matches)) for key, matches in operations.items() if key and len(matches) == 1}
 
     @cached_property
     def _names(self) -> dict[Operation, str]:
@@ -113,11 +138,19 @@ class OperationTools:
         return replace(tool, name=self._names[operation]) if self._prefixes else tool
 
     def resolve(self, name: str) -> Tool:
-        """Return the tool of that name. UsageError suggests the nearest ones."""
-        operation = self._by_name.get(name) or self._by_name.get(name.strip())
+        """Return the tool of that name; it may be written in another style, or be the request (`GET /pets`).
+
+        UsageError suggests the nearest names.
+        """
+        text = name.strip()
+        operation = self._by_name.get(name) or self._by_name.get(text) or self._by_request.get(text)
+        # Letters alone would take `getThings` for `GET /things`, which is a guess.
+        operation = operation or self._by_key.get(name_key(text[:200]))
         if operation is None:
-            near = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else f"`{FIND}` finds operations by words"
+            near = difflib.get_close_matches(name, self._by_name, n=6, cutoff=0.5)
+            # An operation has the name of its tool and its id.
+            names = list(dict.fromkeys(self._names[self._by_name[match]] for match in near))[:3]
+            hint = f"did you mean {', '.join(names)}?" if names else f"`{FIND}` finds operations by words"
             raise UsageError(f"there is no operation {name[:64]!r}", hint=hint)
         return self.tool(operation)
 
@@ -126,45 +159,35 @@ class OperationTools:
 
         UsageError when there is no such operation, the arguments are no object, or `read` is to change something.
         """
-        name = arguments.get("operation")
-        if not isinstance(name, str) or not name.strip():
-            raise UsageError(f"{tool_name} needs the name of an operation", hint=f"`{FIND}` finds them by words")
-        tool = self.resolve(name)
-        inner = arguments.get("arguments")
-        # Some models write the arguments beside the operation, or as JSON text.
-        if inner is None:
-            inner = {key: value for key, value in arguments.items() if key not in ("operation", "arguments")}
-        elif isinstance(inner, str):
-            try:
-                inner = parse_json(inner or "{}")
-            except (ValueError, RecursionError) as error:
-                raise UsageError(f"{tool_name}: arguments is not JSON", hint=str(error)) from None
-        if not isinstance(inner, dict):
-            raise UsageError(f"{tool_name}: arguments is not an object", hint='such as {"name": "value"}')
+        tool = self.resolve(_operation_name(tool_name, arguments))
+        inner = inner_arguments(tool_name, arguments)
         if tool_name == READ and tool.effect is not Effect.READ:
             raise UsageError(f"{tool.name} would {tool.effect} something", hint=f"the tool `{CHANGE}` calls it")
         return tool, inner
 
-    def find(self, words: str) -> str:
-        """Return the operations that fit the words, for the model, as lines."""
-        tools = self._search(words, SEARCH_RESULTS)
-        if tools:
-            return "\n".join(_cut(signature(tool), 2 * MAX_SIGNATURE) for tool in tools)
-        return f"nothing is about that; the areas are {self.map_text}"
+    def find(self, words: str, *, room: int = FIND_ROOM) -> str:
+        """Return the operations that fit the words, for the model, as lines of at most `room` bytes."""
+        if not words.strip():
+            raise UsageError(f"{FIND} needs words", hint="an action and a thing, such as `pause campaign`")
+        return self._lines(words, SEARCH_RESULTS, room, 2 * MAX_SIGNATURE) or (
+            f"nothing is about that; the areas are {self.map_text}"
+        )
 
-    def describe(self, arguments: Mapping[str, Any]) -> str:
-        """Return an operation in full, or the inside of one of its arguments, for the model."""
-        tool = self.resolve(str(arguments.get("operation", "")))
-        argument = arguments.get("argument")
-        opened = argument.strip() if isinstance(argument, str) else ""
-        return strip_control(dump_json(describe_operation(tool, limit=MAX_DESCRIPTION, argument=opened)))
+    def describe(self, arguments: Mapping[str, Any], *, limit: int = MAX_DESCRIPTION) -> str:
+        """Return an operation, or the inside of one of its arguments, for the model."""
+        tool = self.resolve(_operation_name(DESCRIBE, arguments))
+        return describe_for_model(tool, arguments, limit=limit)
 
     def offer(self, question: str) -> str:
         """Return the operations that a question may need, as lines of at most OFFER_ROOM bytes; "" for none."""
+        return self._lines(question, OFFERED_OPERATIONS, OFFER_ROOM, MAX_SIGNATURE)
+
+    def _lines(self, words: str, count: int, room: int, max_signature: int) -> str:
+        """Return the signatures of at most `count` operations that fit the words, as lines that fit into the room."""
         lines: list[str] = []
-        room = OFFER_ROOM
-        for tool in self._search(question, OFFERED_OPERATIONS):
-            line = _cut(signature(tool), MAX_SIGNATURE if room > OFFER_ROOM // 3 else MAX_SIGNATURE // 3)
+        short_from = room // 3
+        for tool in self._search(words, count):
+            line = _cut(signature(tool), max_signature if room > short_from else max_signature // 3)
             room -= len(line.encode()) + 1
             if room < 0:
                 break
@@ -175,16 +198,55 @@ class OperationTools:
     def map_text(self) -> str:
         """The areas of the APIs with the number of their operations, the largest first."""
         room = MAP_ROOM // max(len(self.specs), 1)
-        return "; ".join(_areas_text(spec, self._prefixes.get(spec, ""), room) for spec in self.specs)
+        operations = {spec: [item for item in self.operations if item.spec is spec] for spec in self.specs}
+        return "; ".join(_areas_text(spec, operations[spec], self._prefixes.get(spec, ""), room) for spec in self.specs)
 
     def _search(self, words: str, limit: int) -> list[Tool]:
         matches = [operation for operation, _ in self._index.search(words, limit) if operation.usable]
         return [self.tool(operation) for operation in matches]
 
 
-def _areas_text(spec: Spec, prefix: str, room: int) -> str:
+def inner_arguments(tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the operation that a call of one of the tools names.
+
+    UsageError for no object, and for an argument with two values.
+    """
+    inner = arguments.get("arguments")
+    # Some models write the arguments as JSON text, or beside the operation.
+    if isinstance(inner, str):
+        try:
+            inner = parse_json(inner or "{}")
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{tool_name}: arguments is not JSON", hint=str(error)) from None
+    inner = {} if inner is None else inner
+    if not isinstance(inner, dict):
+        raise UsageError(f"{tool_name}: arguments is not an object", hint='such as {"name": "value"}')
+    beside = {key: value for key, value in arguments.items() if key not in ("operation", "arguments")}
+    if twice := [key for key, value in beside.items() if inner.get(key, value) != value]:
+        raise UsageError(f"{tool_name}: {twice[0][:64]!r} has two values", hint="put it into arguments alone")
+    return {**inner, **beside}
+
+
+def describe_for_model(tool: Tool, arguments: Mapping[str, object], *, limit: int = MAX_DESCRIPTION) -> str:
+    """Return an operation, or the inside of the `argument` that the arguments of `describe` name.
+
+    What takes more than `limit` characters is given without its inner levels.
+    """
+    argument = arguments.get("argument")
+    opened = argument.strip() if isinstance(argument, str) else ""
+    return strip_control(dump_json(describe_operation(tool, limit=limit, argument=opened)))
+
+
+def _operation_name(tool_name: str, arguments: Mapping[str, Any]) -> str:
+    name = arguments.get("operation")
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(f"{tool_name} needs the name of an operation", hint=f"`{FIND}` finds them by words")
+    return name
+
+
+def _areas_text(spec: Spec, operations: Sequence[Operation], prefix: str, room: int) -> str:
     """Return the groups of operations with their counts: `repos 201, issues 55`."""
-    ranked = sorted(groups(spec, spec.visible_operations), key=lambda group: -len(group.operations))
+    ranked = sorted(groups(spec, operations), key=lambda group: -len(group.operations))
     text = f"{prefix}: " if prefix else ""
     for index, group in enumerate(ranked):
         entry = f"{single_line(group.label)[:40]} {len(group.operations)}"

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any
 
-from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
+from nlapi.agent.operation_tools import (
+    CHANGE,
+    DESCRIBE,
+    FIND,
+    MAX_DESCRIPTION,
+    READ,
+    TOOL_DEFINITIONS,
+    OperationTools,
+)
+from nlapi.client.limits import Limits
 from nlapi.errors import ArgumentError, UsageError
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.results.answering import parse_arguments, run_for_model
+from nlapi.results.model_view import PLAIN_FORM, AnswerForm
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.results.store import ResultStore
 from nlapi.tools.manifest import render_definition
 from nlapi.tools.run import Auth, Consent
 from nlapi.tools.tool import Call
 
+TOOL_NAMES = tuple(definition["name"] for definition in TOOL_DEFINITIONS)
+
 
 class Toolset:
     """Five tools for a model that operate any API: find, describe, read, change, result.
 
     Their definitions are the same for every API and take 600 tokens. Long answers are stored here under handles and
-    read by `result`, so a Toolset belongs to one conversation.
+    read by `result`, so a Toolset belongs to one conversation. Its calls may come in parallel, from tasks and threads.
     """
 
-    def __init__(self, spec: Spec, consent: Consent, *, base_url: str | None = None, auth: Auth = None) -> None:
-        self._operations = OperationTools((spec,))
+    def __init__(
+        self,
+        spec: Spec,
+        consent: Consent,
+        *,
+        base_url: str | None = None,
+        auth: Auth = None,
+        limits: Limits | None = None,
+        form: AnswerForm = PLAIN_FORM,
+        operations: Sequence[Operation] | None = None,
+    ) -> None:
+        self._operations = OperationTools((spec,), operations=operations)
         self._consent = consent
         self._base_url = base_url
         self._auth = auth
-        self._results = ResultStore()
+        self._limits = limits
+        self._form = form
+        self._results = ResultStore(form=form)
+        # It is held for the work of a processor alone, never while an API or a user is waited for: frameworks run the
+        # calls of one message in threads, and two answers would be stored under one handle.
+        self._lock = Lock()
 
     @property
     def instructions(self) -> str:
@@ -45,14 +73,15 @@ class Toolset:
     async def answer_async(self, name: str, arguments: Mapping[str, Any] | str | None) -> str:
         """Answer a model's call of one of the tools, as `answer` does."""
         try:
-            outcome = self._answer_here(name, dict(parse_arguments(arguments)))
+            with self._lock:
+                outcome = self._answer_here(name, dict(parse_arguments(arguments)))
         except (ArgumentError, UsageError) as error:
             return f"not sent: {error}"
         # A UsageError of the call itself, such as no server, is the caller's to correct.
         return outcome if isinstance(outcome, str) else await self._answer_call(outcome)
 
     def answer(self, name: str, arguments: Mapping[str, Any] | str | None) -> str:
-        """Answer a model's call of one of the tools with a text of at most 16,000 bytes.
+        """Answer a model's call of one of the tools with a text of at most 16,000 bytes, or of `answer_bytes`.
 
         It reports what the model or its user can correct, as `nlapi.answer` does; other errors are raised.
         """
@@ -63,18 +92,42 @@ class Toolset:
     def _answer_here(self, name: str, arguments: dict[str, Any]) -> str | Call:
         """Return the text that answers a call of one of the tools here, or the call of an operation."""
         if name == FIND:
-            return self._operations.find(str(arguments.get("words", "")))
+            return self._operations.find(_words(arguments), room=self._form.limit)
         if name == DESCRIBE:
-            return self._operations.describe(arguments)
+            return self._describe(arguments)
         if name == QUERY_TOOL:
             return self._results.query(arguments)
-        if name not in (READ, CHANGE):
-            raise UsageError(f"there is no tool {name[:64]!r}", hint=f"there are {FIND}, {DESCRIBE}, {READ}, {CHANGE}")
-        tool, inner = self._operations.call(name, arguments)
-        return Call(tool=tool, arguments=inner)
+        if name in (READ, CHANGE):
+            tool, inner = self._operations.call(name, arguments)
+            return Call(tool=tool, arguments=inner)
+        try:
+            # Some models call an operation as if it were a tool of its own.
+            return Call(tool=self._operations.resolve(name), arguments=arguments)
+        except UsageError as error:
+            hint = f"the tools are {', '.join(TOOL_NAMES)}"
+            raise UsageError(f"there is no tool {name[:64]!r}", hint=f"{hint}; {error.hint}") from None
+
+    def _describe(self, arguments: dict[str, Any]) -> str:
+        """Return the description of an operation within the bytes of an answer."""
+        limit = min(MAX_DESCRIPTION, self._form.limit)
+        # The limit is in characters, of which one takes four bytes at most, and the frame of the schema is beside it.
+        while (
+            len((text := self._operations.describe(arguments, limit=limit)).encode()) > self._form.limit and limit > 100
+        ):
+            limit = limit * 3 // 4
+        return text
 
     async def _answer_call(self, call: Call) -> str:
-        outcome = await run_for_model(call, self._consent, base_url=self._base_url, auth=self._auth)
+        outcome = await run_for_model(
+            call, self._consent, base_url=self._base_url, auth=self._auth, limits=self._limits
+        )
         if isinstance(outcome, str):
             return outcome
-        return self._results.add(self._results.next_handle, outcome, call).view
+        with self._lock:
+            return self._results.add(self._results.next_handle, outcome, call).view
+
+
+def _words(arguments: Mapping[str, Any]) -> str:
+    """Return the words to find operations by; models also give them in a list, or under another name."""
+    words = arguments.get("words", next(iter(arguments.values()), "") if len(arguments) == 1 else "")
+    return " ".join(map(str, words)) if isinstance(words, list) else str(words)

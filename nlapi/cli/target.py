@@ -37,11 +37,13 @@ def load(source: str, overlays: Sequence[str] | None = None, root: str | None = 
     return _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
 
 
-def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
+def select(
+    spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None = None, *, option: str = "include"
+) -> tuple[Operation, ...]:
     """Return the operations that the filters select, with a note for each filter that matches nothing."""
     from nlapi.openapi.selection import select_operations
 
-    chosen = select_operations(spec, include or (), exclude or ())
+    chosen = select_operations(spec, include or (), exclude or (), option=option)
     for issue in chosen.issues:
         console.note(str(issue))
     return chosen.operations
@@ -124,9 +126,9 @@ def auth_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:
 
 def limits(timeout: float | None) -> Limits:
     """Return the Limits with the user's deadline in seconds, if there is one."""
-    from nlapi.client.limits import Limits
+    from nlapi.client.limits import call_limits
 
-    return Limits() if timeout is None else Limits(deadline=timeout)
+    return call_limits(timeout)
 
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:

@@ -11,6 +11,7 @@ import typer
 
 from nlapi.cli import console, table, target
 from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_terminal
+from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Operation
@@ -21,7 +22,8 @@ EPILOG = """A filter is tag:GLOB, id:GLOB, path:GLOB or method:GLOB; a bare GLOB
 nlapi tools ads
 nlapi tools ads --include tag:campaigns --exclude method:DELETE
 nlapi tools openapi.yaml --include 'path:/campaigns/*' --include 'id:list*'
-nlapi tools openapi.yaml --overlay better.yaml --format openai > tools.json"""
+nlapi tools openapi.yaml --overlay better.yaml --format openai > tools.json
+nlapi tools openapi.yaml --defer --loaded 'id:list*' --format anthropic > tools.json"""
 
 
 class Format(StrEnum):
@@ -32,6 +34,13 @@ class Format(StrEnum):
     GEMINI = "gemini"
 
 
+class ToolSearch(StrEnum):
+    """The kinds of Claude's tool search: by words, or by a regular expression."""
+
+    BM25 = "bm25"
+    REGEX = "regex"
+
+
 def tools(
     source: Source,
     format: Annotated[Format | None, typer.Option("--format", "-f", help="The manifest to print.")] = None,
@@ -40,17 +49,37 @@ def tools(
     overlays: Overlays = None,
     root: Root = None,
     strict: Annotated[bool, typer.Option("--strict", help="Strict tools, as many as one request may have.")] = False,
+    defer: Annotated[
+        bool,
+        typer.Option(
+            "--defer", help="Deferred definitions, which the model's provider searches (anthropic, openai-responses)."
+        ),
+    ] = False,
+    loaded: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--loaded", metavar="FILTER", help="With --defer: operations that the model has in every request."
+        ),
+    ] = None,
+    tool_search: Annotated[
+        ToolSearch | None, typer.Option("--tool-search", help="With --defer: how Claude searches, bm25 if not given.")
+    ] = None,
 ) -> None:
     """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
 
     Exits with 1 when the filters leave no operation.
     """
+    from nlapi.tools.compile import defer_tools
     from nlapi.tools.compile import tools as compile_tools
     from nlapi.tools.manifest import manifest
 
+    if (loaded or tool_search) and not defer:
+        raise UsageError("--loaded and --tool-search are about deferred definitions", hint="give --defer too")
     spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
     compiled = compile_tools(spec, chosen)
+    if defer:
+        compiled = defer_tools(compiled, target.select(spec, loaded, option="loaded") if loaded else ())
     if skipped := len(chosen) - len(compiled):
         console.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
     for message, count in _omission_counts(chosen).items():
@@ -58,7 +87,8 @@ def tools(
     if format is None and is_terminal():
         _print_tools(compiled)
     else:
-        console.write_list(manifest(compiled, format or Format.ANTHROPIC, strict=strict))
+        definitions = manifest(compiled, format or Format.ANTHROPIC, strict=strict, tool_search=tool_search or "")
+        console.write_list(definitions)
     if not chosen:
         # An empty manifest is still printed, but a script should notice filters that match nothing.
         raise typer.Exit(1)
@@ -88,4 +118,7 @@ def _print_tools(compiled: tuple[Tool, ...]) -> None:
         for tool, size in zip(compiled, sizes, strict=True)
     ]
     table.print_table(rows, ("tool", "effect", "arguments", "tokens"))
-    console.note(f"{len(compiled)} tools, about {sum(sizes):,} tokens; * is required")
+    loaded = sum(size for tool, size in zip(compiled, sizes, strict=True) if not tool.deferred)
+    deferred = sum(tool.deferred for tool in compiled)
+    share = f", {deferred} deferred: about {loaded:,} tokens of tools in each request" if deferred else ""
+    console.note(f"{len(compiled)} tools, about {sum(sizes):,} tokens{share}; * is required")

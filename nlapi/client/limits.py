@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+
+from nlapi.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,18 @@ class Limits:
     private_redirects: bool = False
     items: int | None = None
     stream_seconds: float | None = None
+
+
+def call_limits(timeout: float | None = None, items: int | None = None) -> Limits:
+    """Return the limits of a call that ends after `timeout` seconds, 30 where it is None, or after a number of items.
+
+    UsageError for a time that is not positive.
+    """
+    if timeout is None:
+        return Limits(items=items)
+    if not (math.isfinite(timeout) and timeout > 0):
+        raise UsageError(f"timeout is {timeout} seconds", hint="give a positive number of seconds, such as 10")
+    return Limits(items=items, deadline=timeout)
 
 
 # A model is shown 20,000 characters at once: 55 events of podman, which have 364 characters each, or some 200 lines of

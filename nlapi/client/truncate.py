@@ -41,7 +41,7 @@ def truncate(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ())
     data: object = tree.as_dict() if isinstance(tree, PlainText) else tree
     missing: list[str] = []
     with suppress(RecursionError):
-        data, missing = _project(data, fields)
+        data, missing = project(data, fields)
     if missing:
         frame[NOTE_KEY] = strip_control(f"nothing here is called {', '.join(missing)}")[:300]
     room = max(limit - len(dump_json({**frame, "data": 0})), 0)
@@ -230,8 +230,8 @@ def _max_width(data: object) -> int:
     return widest
 
 
-def _project(data: object, fields: Sequence[str]) -> tuple[object, list[str]]:
-    """Return `data` with only the named paths, and the names that are nowhere in it.
+def project(data: object, fields: Sequence[str]) -> tuple[object, list[str]]:
+    """Return `data` with only the fields at the dotted paths, through arrays, and the paths that are nowhere in it.
 
     Where all are missing the data stay whole: a model that guessed names wrong sees the right ones at once.
     """

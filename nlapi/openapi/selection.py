@@ -35,12 +35,14 @@ class Selection:
     issues: tuple[Issue, ...] = ()
 
 
-def select_operations(spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Selection:
+def select_operations(
+    spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = (), *, option: str = "include"
+) -> Selection:
     """Return the operations that match any of `include` (all, when empty) and none of `exclude`.
 
     A filter is a glob with a field in front: `tag:campaigns`, `id:list*`, `path:/campaigns/*`, `method:GET`. Without a
     field it matches the id or the path. `*` also matches slashes; tags and methods match in any case. An operation that
-    the description hides (`x-nlapi: {hide: true}`) is never selected.
+    the description hides (`x-nlapi: {hide: true}`) is never selected. An Issue calls `include` by the name `option`.
     """
     visible = tuple(operation for operation in spec.operations if not operation.hidden)
     include, exclude = _as_tuple(include), _as_tuple(exclude)
@@ -50,7 +52,7 @@ def select_operations(spec: Spec, include: Iterable[str] = (), exclude: Iterable
         operation for operation in visible if (operation in included or not include) and operation not in excluded
     )
     issues = (
-        *(_unmatched_issue(spec, "include", pattern) for pattern in unmatched_includes),
+        *(_unmatched_issue(spec, option, pattern) for pattern in unmatched_includes),
         *(_unmatched_issue(spec, "exclude", pattern) for pattern in unmatched_excludes),
     )
     return Selection(operations=chosen, issues=issues)

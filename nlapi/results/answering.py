@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.client.auth import alternatives
+from nlapi.client.limits import Limits
 from nlapi.client.message import Result
 from nlapi.errors import ArgumentError, ConsentError, MissingCredentialError, OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi.spec import Operation
 from nlapi.results.contents import read_contents
-from nlapi.results.model_view import model_view
+from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
 from nlapi.tools.model_json import parse_json
 from nlapi.tools.rules import PolicyRule, deciding_rule, is_denied
 from nlapi.tools.run import Auth, Consent, registered_target, run
@@ -26,6 +27,8 @@ async def answer(
     *,
     base_url: str | None = None,
     auth: Auth = None,
+    limits: Limits | None = None,
+    form: AnswerForm = PLAIN_FORM,
 ) -> str:
     """Make the call that a model asked for and return its result, or the reason for its failure, as text for the model.
 
@@ -42,14 +45,14 @@ async def answer(
         call = Call(tool=_find_tool(tools, name), arguments=parse_arguments(arguments))
     except ArgumentError as error:
         return f"not sent: {error}"
-    outcome = await run_for_model(call, consent, base_url=base_url, auth=auth)
+    outcome = await run_for_model(call, consent, base_url=base_url, auth=auth, limits=limits)
     if isinstance(outcome, str):
         return outcome
-    return model_view(outcome, read_contents(outcome, call.tool.operation), call=call)
+    return model_view(outcome, read_contents(outcome, call.tool.operation), call=call, form=form)
 
 
 async def run_for_model(
-    call: Call, consent: Consent, *, base_url: str | None = None, auth: Auth = None
+    call: Call, consent: Consent, *, base_url: str | None = None, auth: Auth = None, limits: Limits | None = None
 ) -> Result | str:
     """Make a call and return its Result, or the text that tells a model why there is none.
 
@@ -60,11 +63,15 @@ async def run_for_model(
     try:
         target = registered_target(operation.spec, base_url=base_url, auth=auth)
         rules = target.rules
-        return await run(call, target, consent, for_model=True)
+        return await run(call, target, consent, limits=limits, for_model=True)
     except ConsentError as error:
         if is_denied(deciding_rule(rules, operation)):
             return f"not sent: {error.message}"
-        return f"not sent: {call.tool.name} would {call.tool.effect} something, and the user has not agreed to that"
+        return (
+            f"not sent: {call.tool.name} would {call.tool.effect} something, and the user has not agreed to that. "
+            "Nothing was changed. Do not call it again by yourself: tell the user what it would do, and that it is not "
+            "done"
+        )
     except ArgumentError as error:
         return f"not sent: {error}"
     except MissingCredentialError as error:

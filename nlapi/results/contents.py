@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import TypeAlias
 
 from nlapi.client.message import Result
 from nlapi.client.safe_text import strip_control
-from nlapi.client.truncate import PlainText, body_tree
+from nlapi.client.truncate import PlainText, body_tree, project
 from nlapi.openapi.spec import Operation
-from nlapi.resources.answers import extract_list
+from nlapi.resources.answers import extract_item, extract_list, is_failure
 from nlapi.resources.identity import field_at
 from nlapi.tools.answer_view import VALUE_COLUMN, lowercase_headers
 
@@ -72,6 +72,28 @@ def read_contents(result: Result, operation: Operation | None = None) -> Content
             beside = _without(tree, listing.envelope.keys)
             return Listing(rows=rows, data=tree, total=listing.total, beside=beside)
     return ItemBody(data=tree)
+
+
+def select_fields(contents: Contents, fields: Sequence[str], operation: Operation | None = None) -> Contents:
+    """Return the contents with the fields at these dotted paths alone, in each row of a list or in an item.
+
+    The item is the one inside an envelope such as `data`. Contents without any of the fields, and those that report a
+    failure, are returned as they are.
+    """
+    if isinstance(contents, TextBody) or (isinstance(contents, ItemBody) and is_failure(contents.data)):
+        return contents
+    if isinstance(contents, ItemBody):
+        for item in (extract_item(contents.data, operation), contents.data):
+            data, missing = project(item, fields)
+            if len(missing) < len(fields):
+                return ItemBody(data=data)
+        return contents
+    data, missing = project(list(contents.rows), fields)
+    if len(missing) == len(fields):
+        return contents
+    rows = [row for row in data if isinstance(row, Mapping)] if isinstance(data, list) else []
+    beside, absent = project(contents.beside, fields)
+    return replace(contents, rows=rows, data=data, beside=beside if len(absent) < len(fields) else None)
 
 
 def _without(data: object, keys: Sequence[str]) -> object:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.client.message import Result
 from nlapi.client.safe_text import strip_control
 from nlapi.client.truncate import NOTE_KEY, answer_frame, dump_json, fit_data
+from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation
 from nlapi.resources.identity import columns, fields_of
 from nlapi.resources.naming import name_words, stem
 from nlapi.resources.nouns import singular_noun
-from nlapi.results.cells import MAX_TEXT, Cell, cell, column_sizes, size_of, value_at_path
-from nlapi.results.contents import Contents, Listing, Row, TextBody
+from nlapi.results.cells import MAX_TEXT, Cell, cell, column_sizes, size_of, value_at_path, values_at
+from nlapi.results.contents import Contents, Listing, Row, TextBody, select_fields
 from nlapi.results.summary import summarize_columns
 from nlapi.tools.answer_view import further_page
 from nlapi.tools.tool import Call
@@ -35,6 +36,32 @@ TEXT_ROOM = 4_000
 MIN_TEXT = 60
 
 
+# Bytes: the frame of an answer, its first row and the notes on what was left out fit into them, also where names and
+# texts are odd (tests/test_results.py).
+MIN_VIEW = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerForm:
+    """The form in which a model is shown answers: at most `limit` bytes, and `fields` alone where they have any.
+
+    The fields are dotted paths in each row of a list, or in an item.
+    """
+
+    limit: int = MAX_VIEW
+    fields: tuple[str, ...] = ()
+
+
+PLAIN_FORM = AnswerForm()
+
+
+def answer_form(answer_bytes: int, fields: Iterable[str]) -> AnswerForm:
+    """Return the form of the arguments of `nlapi.answer`. UsageError for fewer bytes than an answer needs."""
+    if answer_bytes < MIN_VIEW:
+        raise UsageError(f"answer_bytes is {answer_bytes:,}", hint=f"give a number from {MIN_VIEW:,} on")
+    return AnswerForm(limit=answer_bytes, fields=(fields,) if isinstance(fields, str) else tuple(fields))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewTable:
     """Rows as arrays of cells in the order of `columns`. `constants` are the columns with one value in all rows."""
@@ -52,30 +79,42 @@ def model_view(
     handle: str = "",
     call: Call | None = None,
     words: Collection[str] = (),
-    limit: int = MAX_VIEW,
+    form: AnswerForm = PLAIN_FORM,
 ) -> str:
-    """Return an answer as JSON text of at most `limit` bytes (1,000 at least), marked as untrusted data.
+    """Return an answer as JSON text of at most `form.limit` bytes, marked as untrusted data.
 
     A list that is too long for that is a table of all its rows, with the columns that identify, then those that the
     stems in `words` name, then others; or of its first rows, with a summary of all. `result` is the handle by which a
-    query reads the rest, `next` the arguments of the next page.
+    query reads the rest, `next` the arguments of the next page. The reason of a failure has all its fields.
     """
-    frame = answer_frame(result)
+    frame, limit, size = answer_frame(result), form.limit, len(result.content)
     data = None if isinstance(contents, TextBody) else contents.data
     if call is not None and (following := further_page(call, result, data)):
         frame["next"] = following
+    paths: list[str] = []
+    operation = call.tool.operation if call is not None else None
+    selected = select_fields(contents, form.fields, operation) if form.fields and result.status < 400 else contents
+    if selected is not contents:
+        contents, size = selected, 0
+        if isinstance(contents, Listing):
+            paths = _present_paths(contents.rows, form.fields)
+            frame |= {"total": contents.total} if contents.total is not None else {}
+        if handle:
+            frame["result"] = handle
+            frame["fields"] = "those that the user chose; the tool `result` reads the others"
     room = limit - len(dump_json({**frame, "data": 0}).encode())
-    if not isinstance(contents, TextBody) and len(result.content) <= 3 * limit and _fits(contents.data, room):
-        return dump_json({**frame, "data": fit_data(contents.data, room, len(result.content))})
+    if not isinstance(contents, TextBody) and size <= 3 * limit and _fits(contents.data, room):
+        return dump_json({**frame, "data": fit_data(contents.data, room, size)})
     if handle:
         frame["result"] = handle
     room = limit - len(dump_json(frame).encode()) - 60
     if isinstance(contents, Listing):
-        view = _listing_view(contents, call.tool.operation if call else None, words, room)
+        view = _listing_view(contents, operation, words, room, paths)
     elif isinstance(contents, TextBody):
         view = _text_view(contents, room)
     else:
-        view = {"data": fit_data(contents.data, int(room * _characters_a_byte(result)), len(result.content))}
+        characters = int(room * _characters_a_byte(result))
+        view = {"data": fit_bytes(contents.data, room, size=len(result.content), characters=characters)}
     if handle and NOTE_KEY in view:
         view[NOTE_KEY] = f"{view[NOTE_KEY]}; the tool `result` reads the rest"
     # The names of fields are texts of the API too.
@@ -90,14 +129,30 @@ def _fits(data: object, room: int) -> bool:
         return False
 
 
+def fit_bytes(data: object, room: int, *, size: int = 0, characters: int = 0) -> object:
+    """Return as much of data as fits into `room` bytes.
+
+    `size` is that of its body in bytes, and `characters` the first guess of the number that fits, by default the room.
+    """
+    characters = characters or room
+    # A character may take four bytes, and the body may have it as an escape sequence of another length.
+    while size_of(view := fit_data(data, characters, size or room)) > room and characters > 100:
+        characters = characters * 3 // 4
+    return view
+
+
 def _characters_a_byte(result: Result) -> float:
     """Return the characters that a byte of the body stands for, by its beginning: at most 1."""
     start = result.content[:10_000]
     return len(start.decode("utf-8", "replace")) / max(len(start), 1)
 
 
+def _present_paths(rows: Sequence[Row], fields: Sequence[str]) -> list[str]:
+    return [path for path in fields if any(values_at(row, path) for row in rows[:SAMPLE_ROWS])]
+
+
 def _listing_view(
-    listing: Listing, operation: Operation | None, words: Collection[str], room: int
+    listing: Listing, operation: Operation | None, words: Collection[str], room: int, paths: Sequence[str]
 ) -> dict[str, object]:
     rows = listing.rows
     counts: dict[str, object] = {"count": len(rows)}
@@ -106,7 +161,7 @@ def _listing_view(
     if listing.beside:
         counts["beside_the_list"] = fit_data(listing.beside, BESIDE_ROOM, size_of(listing.beside))
         room -= size_of(counts)
-    table = build_table(rows, room - 800, operation=operation, words=words)
+    table = build_table(rows, room - 800, operation=operation, words=words, paths=paths)
     view = table_data(table)
     if len(table.rows) < len(rows):
         paths = [*table.columns, *table.constants, *table.other_fields][:MAX_SUMMARIES]

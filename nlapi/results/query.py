@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nlapi.client.safe_text import single_line, strip_control
-from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json, fit_data
+from nlapi.client.truncate import NOTE_KEY, UNTRUSTED, dump_json
 from nlapi.errors import UsageError
 from nlapi.resources.identity import fields_of, name_of, text_of
 from nlapi.results.cells import cell, size_of, value_at_path, values_at
 from nlapi.results.contents import Contents, ItemBody, Listing, Row, TextBody, nested_listing
-from nlapi.results.model_view import MAX_VIEW, build_table, table_data
+from nlapi.results.model_view import MAX_VIEW, build_table, fit_bytes, table_data
 from nlapi.results.query_arguments import ResultQuery, RowCondition
 from nlapi.results.summary import is_number, sum_numbers
 from nlapi.results.text_query import query_text
@@ -60,18 +60,10 @@ def _query_item(query: ResultQuery, item: ItemBody, room: int) -> dict[str, obje
     if query.conditions or query.group or query.sort or query.sum:
         raise UsageError(f"{query.handle} is no list", hint="`list` names a list inside of it, `select` its fields")
     if not query.select:
-        return {"data": _fit_bytes(item.data, room)}
+        return {"data": fit_bytes(item.data, room)}
     _check_fields(query.select, [item.data], query.handle)
     selected = {path: value_at_path(item.data, path) for path in query.select}
-    return {"data": _fit_bytes(selected, room)}
-
-
-def _fit_bytes(data: object, room: int) -> object:
-    """Return as much of data as fits into `room` bytes; a character may take four."""
-    characters = room
-    while size_of(view := fit_data(data, characters, room)) > room and characters > 100:
-        characters = characters * 3 // 4
-    return view
+    return {"data": fit_bytes(selected, room)}
 
 
 def _query_rows(query: ResultQuery, listing: Listing, room: int) -> dict[str, object]:

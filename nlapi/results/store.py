@@ -11,7 +11,7 @@ from nlapi.client.message import Result
 from nlapi.errors import UsageError
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.results.contents import Contents, read_contents
-from nlapi.results.model_view import model_view
+from nlapi.results.model_view import PLAIN_FORM, AnswerForm, model_view
 from nlapi.results.query import run_query
 from nlapi.results.query_arguments import parse_query
 from nlapi.tools.plan import Conversation, Step, Turn
@@ -33,8 +33,9 @@ class StoredResult:
 
 @dataclass(slots=True)
 class ResultStore:
-    """Answers by their handles r1, r2, ... in the order in which they came."""
+    """Answers by their handles r1, r2, ... in the order in which they came, shown in one form."""
 
+    form: AnswerForm = PLAIN_FORM
     _stored: dict[str, StoredResult] = field(default_factory=dict)
     _parsed: OrderedDict[str, Contents] = field(default_factory=OrderedDict)
 
@@ -45,7 +46,7 @@ class ResultStore:
     def add(self, handle: str, result: Result, call: Call, words: Collection[str] = ()) -> StoredResult:
         """Store an answer under a handle; `words` are the stems of the words of the question."""
         contents = read_contents(result, call.tool.operation)
-        view = model_view(result, contents, handle=handle, call=call, words=words)
+        view = model_view(result, contents, handle=handle, call=call, words=words, form=self.form)
         stored = StoredResult(handle=handle, result=result, call=call, view=view)
         self._stored[handle] = stored
         self._remember(handle, contents)
@@ -67,7 +68,7 @@ class ResultStore:
         if contents is None:
             contents = read_contents(stored.result, stored.call.tool.operation)
         self._remember(query.handle, contents)
-        return run_query(query, contents)
+        return run_query(query, contents, limit=self.form.limit)
 
     def _remember(self, handle: str, contents: Contents) -> None:
         """Keep the contents parsed, and drop the oldest others where they are too many."""

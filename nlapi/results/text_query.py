@@ -13,7 +13,7 @@ from nlapi.results.query_arguments import ResultQuery
 
 # Lines around each line that a search finds.
 CONTEXT_LINES = 2
-# Characters of one line, which is cut there.
+# Characters of one line, which is cut there, or at a quarter of the room: a character takes four bytes at most.
 MAX_LINE = 2_000
 
 
@@ -51,8 +51,9 @@ def _around(number: int, count: int) -> range:
 def _text_pages(lines: Sequence[str], room: int) -> list[tuple[int, int]]:
     """Return the first line and the one behind the last of each page of a text."""
     pages, first, used = [], 0, 0
+    max_line = min(MAX_LINE, room // 4)
     for number, line in enumerate(lines):
-        size = size_of(line[:MAX_LINE]) + 12
+        size = size_of(line[:max_line]) + 12
         if used + size > room and number > first:
             pages.append((first, number))
             first, used = number, 0
@@ -63,9 +64,10 @@ def _text_pages(lines: Sequence[str], room: int) -> list[tuple[int, int]]:
 def _numbered_lines(lines: Sequence[str], numbers: Sequence[int] | range, room: int) -> dict[str, object]:
     """Return lines with their numbers, as many as there is room for."""
     numbered: list[str] = []
+    max_line = min(MAX_LINE, room // 4)
     for number in numbers:
         line = lines[number]
-        text = f"{number + 1}: {line if len(line) <= MAX_LINE else f'{line[:MAX_LINE]}…'}"
+        text = f"{number + 1}: {line if len(line) <= max_line else f'{line[:max_line]}…'}"
         room -= size_of(text)
         if room < 0 and numbered:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.gc_paused import gc_paused
@@ -259,6 +260,12 @@ def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[To
     selected = spec.visible_operations if operations is None else operations
     with gc_paused():
         return tuple(compile_tool(operation) for operation in selected if operation.usable)
+
+
+def defer_tools(tools: Iterable[Tool], loaded: Iterable[Operation] = ()) -> tuple[Tool, ...]:
+    """Return the tools as deferred ones, but for those of the operations in `loaded`."""
+    loaded_operations = frozenset(loaded)
+    return tuple(tool if tool.operation in loaded_operations else replace(tool, deferred=True) for tool in tools)
 
 
 class _ToolFactory:

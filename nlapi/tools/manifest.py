@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nlapi.errors import UsageError
@@ -36,6 +36,19 @@ STRICT_FORMATS = frozenset(
 TYPE_KEYWORDS = ("type", "enum", "const", "anyOf", "$ref")
 
 FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
+
+# The tools of a provider that search deferred definitions, by form and by kind of search, in the names of the packages
+# anthropic 2.14 and openai 3.57.
+TOOL_SEARCHES: Mapping[str, Mapping[str, dict[str, object]]] = {
+    "anthropic": {
+        "bm25": {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"},
+        "regex": {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"},
+    },
+    "openai-responses": {"": {"type": "tool_search"}},
+}
+
+# Deferred tools in one request to the Claude API (2026-11).
+MAX_DEFERRED = 10_000
 
 
 def compact(tool: Tool) -> dict[str, Any]:
@@ -217,8 +230,12 @@ def _describe_keywords(schema: Mapping[str, Any]) -> dict[str, Any]:
 def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
     """Return one tool in a manifest form; UsageError for a form that is not in FORMATS.
 
-    With `strict`, in the strict form where the schema fits strict mode and the form has one.
+    With `strict`, in the strict form where the schema fits strict mode and the form has one. A deferred tool is marked
+    as one; UsageError for a form without a tool search.
     """
+    if tool.deferred:
+        _check_tool_search(format)
+        return {**render(replace(tool, deferred=False), format, strict=strict), "defer_loading": True}
     strict_form = _strict_schema(tool.input_schema) if strict else None
     common = {"name": tool.name, "description": tool.description}
     if format == "anthropic":
@@ -272,21 +289,58 @@ def _with_parameters(common: Mapping[str, object], schema: Mapping[str, Any]) ->
     }
 
 
-def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> list[dict[str, object]]:
-    """Return the tools in a manifest form, in their order.
+def _check_tool_search(format: str) -> None:
+    """Check that a manifest form has a tool search."""
+    if format in FORMATS and format not in TOOL_SEARCHES:
+        raise UsageError(
+            f"the form {str(format)!r} has no tool search, so its definitions cannot be deferred",
+            hint=f"{' and '.join(TOOL_SEARCHES)} have one; nlapi.toolset is a small set of tools for every form",
+        )
+
+
+def _tool_search(format: str, kind: str) -> dict[str, object]:
+    """Return the tool that searches deferred definitions; UsageError for a form or a kind of search without one."""
+    _check_tool_search(format)
+    kinds = TOOL_SEARCHES[format]
+    if kind and kind not in kinds:
+        hint = f"{format} has {' and '.join(kinds)}" if any(kinds) else f"{format} has one kind, which has no name"
+        raise UsageError(f"{format} has no tool search {str(kind)!r}", hint=hint)
+    return dict(kinds[kind or next(iter(kinds))])
+
+
+def manifest(
+    tools: Iterable[Tool], format: str = "anthropic", *, strict: bool = False, tool_search: str = ""
+) -> list[dict[str, object]]:
+    """Return the tools of one request in the form "anthropic", "openai", "openai-responses", "mcp" or "gemini".
 
     With `strict`, tools that change something become strict first, within the allowance of one request: 20 strict tools
     with 24 optional arguments and 16 unions in all.
+
+    Deferred tools (`nlapi.tools(spec, defer=True)`) come behind the tool of the provider that searches them, which the
+    provider runs itself: of Claude `tool_search` "bm25", the default, takes words and "regex" an expression. UsageError
+    for a form without a tool search.
     """
     tools = tuple(tools)
-    strict_names: set[str] = set()
+    deferred = sum(tool.deferred for tool in tools)
+    if deferred > MAX_DEFERRED:
+        raise UsageError(
+            f"{deferred:,} deferred tools, and one request may have {MAX_DEFERRED:,}", hint="include fewer operations"
+        )
+    strict_names = _strict_names(tools) if strict else frozenset()
+    searches = [_tool_search(format, tool_search)] if deferred else []
+    return [*searches, *(tool.as_dict(format, strict=tool.name in strict_names) for tool in tools)]
+
+
+def _strict_names(tools: Iterable[Tool]) -> frozenset[str]:
+    """Return the names of the tools that become strict within the allowance of one request."""
+    names: set[str] = set()
     optional = unions = 0
     # A wrong argument costs most in a change, so changes use the allowance before reads.
-    for tool in sorted(tools, key=lambda tool: tool.effect is Effect.READ) if strict else ():
+    for tool in sorted(tools, key=lambda tool: tool.effect is Effect.READ):
         strict_form = _strict_schema(tool.input_schema)
-        if strict_form is None or len(strict_names) == MAX_TOOLS:
+        if strict_form is None or len(names) == MAX_TOOLS:
             continue
         if optional + strict_form.optional <= MAX_OPTIONAL and unions + strict_form.unions <= MAX_UNIONS:
-            strict_names.add(tool.name)
+            names.add(tool.name)
             optional, unions = optional + strict_form.optional, unions + strict_form.unions
-    return [tool.as_dict(format, strict=tool.name in strict_names) for tool in tools]
+    return frozenset(names)

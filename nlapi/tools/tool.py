@@ -103,6 +103,8 @@ class Tool:
 
     They are the number of properties, and those that an optional body requires once it is sent.
     """
+    deferred: bool = False
+    """whether a model gets the definition only when a tool search of its provider returns it"""
 
     @property
     def effect(self) -> Effect:
@@ -115,7 +117,8 @@ class Tool:
     def as_dict(self, format: str = "anthropic", *, strict: bool = False) -> dict[str, Any]:
         """Return the tool in the manifest form "anthropic", "openai", "openai-responses", "mcp" or "gemini".
 
-        With `strict`, in its strict form if its schema fits strict mode's limits, else in the plain one.
+        With `strict`, in its strict form if its schema fits strict mode's limits, else in the plain one. UsageError for
+        a deferred tool in a form without a tool search.
         """
         from nlapi.tools.manifest import render
 

@@ -52,6 +52,27 @@ def test_filters_that_leave_nothing_fail(api: str) -> None:
     assert (ran.code, ran.json) == (1, [])
 
 
+def test_definitions_are_deferred_but_for_a_selection(api: str) -> None:
+    search, *definitions = run("tools", api, "--defer", "--loaded", "id:list*").json
+    assert search["type"] == "tool_search_tool_bm25_20251119"
+    assert {tool["name"]: tool.get("defer_loading") for tool in definitions} == {"listNotes": None, "deleteUsers": True}
+    assert run("tools", api, "--defer", "--tool-search", "regex").json[0]["name"] == "tool_search_tool_regex"
+    assert run("tools", api, "--defer", "--format", "openai-responses").json[0] == {"type": "tool_search"}
+
+
+def test_deferring_where_it_cannot_be_is_an_error(api: str) -> None:
+    for words, message in (
+        (("--defer", "--format", "openai"), "the form 'openai' has no tool search"),
+        (("--defer", "--format", "openai-responses", "--tool-search", "regex"), "has no tool search 'regex'"),
+        (("--loaded", "id:list*"), "give --defer too"),
+        (("--tool-search", "regex"), "give --defer too"),
+    ):
+        ran = run("tools", api, *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert message in ran.complaint
+    assert "--loaded 'tag:nots' is about no operation" in run("tools", api, "--defer", "--loaded", "tag:nots").err
+
+
 def test_find_looks_among_the_chosen_only(api: str) -> None:
     assert [row["operation"] for row in run("find", api, "users", "--exclude", "id:list*").json] == ["deleteUsers"]
     assert run("find", api, "users", "--include", "tag:notes").code == 1

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 import nlapi
-from nlapi.tools.manifest import MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS, manifest
+from nlapi.errors import UsageError
+from nlapi.tools.manifest import FORMATS, MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS, manifest
+from tests import messages_server, model_server
 from tests.describe import body, parameter, spec
+from tests.servers import Echo
 from tests.strategies import descriptions
 from tests.tools.test_tools_compile import tool
 from tests.tools.test_tools_rules import relaxed, spec_of
@@ -176,3 +179,104 @@ def test_a_manifest_keeps_to_what_one_request_may_have() -> None:
 def test_mcp_and_gemini_have_no_strict_form() -> None:
     made = tool({"parameters": [parameter()]})
     assert all(made.as_dict(format, strict=True) == made.as_dict(format) for format in ("mcp", "gemini"))
+
+
+# Deferred
+
+
+ADS = nlapi.load("ads")
+
+
+def test_deferred_tools_come_behind_the_tool_that_searches_them() -> None:
+    search, *definitions = nlapi.manifest(nlapi.tools(ADS, defer=True))
+    assert search == {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"}
+    assert all(definition.pop("defer_loading") is True for definition in definitions)
+    assert definitions == nlapi.manifest(nlapi.tools(ADS)) == [tool.as_dict() for tool in nlapi.tools(ADS)]
+    regex = nlapi.manifest(nlapi.tools(ADS, defer=True), tool_search="regex")[0]
+    assert regex == {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}
+    assert nlapi.manifest(nlapi.tools(ADS, defer=True), "openai-responses")[0] == {"type": "tool_search"}
+
+
+def test_the_names_of_the_searches_are_those_of_the_packages() -> None:
+    types = pytest.importorskip("anthropic.types")
+    for kind, type in (("bm25", "ToolSearchToolBm25_20251119Param"), ("regex", "ToolSearchToolRegex20251119Param")):
+        fields = getattr(types, type).__annotations__
+        search = nlapi.manifest(nlapi.tools(ADS, defer=True), tool_search=kind)[0]
+        for key, value in search.items():
+            assert f'"{value}"' in str(fields[key]) or f"'{value}'" in str(fields[key])
+
+
+def test_a_selection_is_loaded_in_every_request() -> None:
+    tools = nlapi.tools(ADS, exclude=["method:DELETE"], defer=True, loaded=["id:list*", "getCampaign"])
+    loaded = [tool.name for tool in tools if not tool.deferred]
+    assert "getCampaign" in loaded and len(loaded) > 3
+    assert all(name.startswith("list") or name == "getCampaign" for name in loaded)
+    assert nlapi.tools(ADS, defer=True, loaded="getCampaign")[0].deferred
+    with pytest.warns(UserWarning, match="--loaded 'getCampaigns' is about no operation"):
+        nlapi.tools(ADS, defer=True, loaded=["getCampaigns"])
+    with pytest.raises(UsageError, match="give defer=True too"):
+        nlapi.tools(ADS, loaded=["getCampaign"])
+    # Where all are loaded there is nothing to search.
+    assert "type" not in nlapi.manifest(nlapi.tools(ADS, defer=True, loaded=["*"]))[0]
+
+
+@pytest.mark.parametrize("format", [format for format in FORMATS if format not in ("anthropic", "openai-responses")])
+def test_a_form_without_a_search_has_no_deferred_tools(format: str) -> None:
+    tools = nlapi.tools(ADS, defer=True)
+    for definitions in (lambda: nlapi.manifest(tools, format), lambda: tools[0].as_dict(format)):
+        with pytest.raises(UsageError, match=f"the form '{format}' has no tool search"):
+            definitions()
+
+
+def test_a_kind_of_search_that_there_is_not_is_named() -> None:
+    tools = nlapi.tools(ADS, defer=True)
+    with pytest.raises(UsageError, match=r"no tool search 'bm26' \(anthropic has bm25 and regex\)"):
+        nlapi.manifest(tools, tool_search="bm26")
+    with pytest.raises(UsageError, match="openai-responses has no tool search 'bm25'"):
+        nlapi.manifest(tools, "openai-responses", tool_search="bm25")
+
+
+def test_more_tools_than_a_request_may_defer_are_refused() -> None:
+    tools = nlapi.tools(ADS, defer=True)[:1] * 10_001
+    with pytest.raises(UsageError, match="10,001 deferred tools, and one request may have 10,000"):
+        nlapi.manifest(tools)
+
+
+def test_strict_tools_may_be_deferred() -> None:
+    deferred = nlapi.manifest(nlapi.tools(ADS, defer=True), strict=True)[1:]
+    names = [
+        definition["name"] for definition in nlapi.manifest(nlapi.tools(ADS), strict=True) if "strict" in definition
+    ]
+    assert [definition["name"] for definition in deferred if "strict" in definition] == names
+
+
+def test_claude_calls_a_deferred_tool_that_its_search_found() -> None:
+    anthropic = pytest.importorskip("anthropic")
+    tools = nlapi.tools(ADS, defer=True)
+    found = messages_server.tool_search("list campaigns", "listCampaigns")
+    call = messages_server.tool_use("listCampaigns", {"limit": 1})
+    with messages_server.MessagesServer([messages_server.message(*found, call), messages_server.say("One.")]) as server:
+        claude = anthropic.Anthropic(api_key="any", base_url=server.url)
+        messages: list[Any] = [{"role": "user", "content": "Which campaigns are there?"}]
+        request: dict[str, Any] = {"model": "claude-sonnet-5-5", "max_tokens": 100, "tools": nlapi.manifest(tools)}
+        with claude, Echo() as api:
+            message = claude.messages.create(messages=messages, **request)
+            # What the API ran itself is in the message too, and no call of the program's.
+            (call,) = [block for block in message.content if block.type == "tool_use"]
+            text = nlapi.answer(tools, call.name, call.input, base_url=api.url, auth=False)
+            result = {"type": "tool_result", "tool_use_id": call.id, "content": text}
+            messages += [{"role": "assistant", "content": message.content}, {"role": "user", "content": [result]}]
+            assert claude.messages.create(messages=messages, **request).content[0].text == "One."
+        assert api.only.target == "/campaigns?limit=1"
+    assert server.refused == []
+
+
+def test_gpt_takes_deferred_tools_with_its_search() -> None:
+    openai = pytest.importorskip("openai")
+    tools = nlapi.tools(ADS, defer=True)
+    with model_server.ModelServer([model_server.use("listCampaigns", {"limit": 1})]) as server:
+        gpt = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
+        with gpt:
+            request = {"model": "gpt-5.5", "tools": nlapi.manifest(tools, "openai-responses")}
+            (call,) = gpt.responses.create(input="Which campaigns are there?", **request).output
+    assert (call.name, server.refused) == ("listCampaigns", [])

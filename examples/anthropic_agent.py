@@ -1,6 +1,7 @@
-"""An agent whose tools stay the same for every API: find, describe, read, change, result; here in a sandbox of ads.
+"""An agent on the Anthropic SDK with the same five tools for every API; here in a sandbox of the bundled ads API.
 
-ANTHROPIC_API_KEY=... python examples/toolset.py
+pip install anthropic
+ANTHROPIC_API_KEY=... python examples/anthropic_agent.py
 """
 
 import anthropic
@@ -12,7 +13,7 @@ spec = nlapi.load("ads")
 messages = [{"role": "user", "content": "Pause the campaign Summer Sale."}]
 with running(spec) as server, anthropic.Anthropic() as claude:
     to = {"base_url": server.url, "auth": {"bearer": "any"}, "yes": lambda change: input(f"{change.curl} ? ") == "y"}
-    tools = nlapi.toolset(spec, **to)
+    tools = nlapi.toolset(spec, timeout=10, **to)
     request = {"model": "claude-sonnet-5-5", "max_tokens": 4000, "system": tools.instructions}
     request["tools"] = tools.definitions("anthropic")
     while (message := claude.messages.create(messages=messages, **request)).stop_reason == "tool_use":
