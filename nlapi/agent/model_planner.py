@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from string import Template
@@ -13,24 +12,24 @@ from typing import Any
 from nlapi import bundled
 from nlapi.agent.caps import SpendingMeter
 from nlapi.agent.connections import ModelConnection, Prompt, connect
-from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
+from nlapi.agent.endpoints import ModelEndpoint
 from nlapi.agent.history import HISTORY_ROOMS, history
 from nlapi.agent.messages import (
     PLANNER,
     Block,
     Message,
     ModelState,
-    PromptTooLongError,
     StreamedAnswer,
     append_content,
     model_state,
     tool_result,
 )
+from nlapi.agent.model_errors import PromptTooLongError
+from nlapi.agent.model_http import encode_json
 from nlapi.agent.models import PRICE_MONTH, cost
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError
-from nlapi.extras import require_extra
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.results.store import ConversationViews
@@ -74,7 +73,8 @@ class ModelPlanner:
     """A planner that uses a language model over the operations of `specs`, at any endpoint.
 
     The environment is not read. Text is streamed. The state in its plans is a ModelState. `spending` caps the dollars
-    of its requests. PlannerError for an endpoint without a usable key, or without prices where there is a cap.
+    of its requests. A `connection` of the caller's own is used and left open. PlannerError for an endpoint without a
+    usable key, or without prices where there is a cap.
     """
 
     name = PLANNER
@@ -102,8 +102,6 @@ class ModelPlanner:
         self._max_retries = max_retries
         self._today = today
         if connection is None:
-            if endpoint.protocol is ModelProtocol.MESSAGES:
-                require_extra("claude", "planning with a model that speaks the Messages API")
             endpoint.check_key()
         self._spending = spending or SpendingMeter()
         if self._spending.max_usd is not None and endpoint.prices is None:
@@ -115,7 +113,7 @@ class ModelPlanner:
         self._views.update(conversation)
         earlier = self._history(conversation)
         draft = _PlanDraft()
-        async with self._connection or connect(self.endpoint, max_retries=self._max_retries) as connection:
+        async with self._open_connection() as connection:
             for _ in range(MAX_REQUESTS):
                 messages = [*earlier, *draft.messages]
                 answer = StreamedAnswer(number=len(messages), used_ids=_tool_use_ids(messages))
@@ -166,6 +164,12 @@ class ModelPlanner:
             f"the model made no usable call in {MAX_REQUESTS} attempts",
             hint="say it in other words, or name the operation",
         )
+
+    def _open_connection(self) -> AbstractAsyncContextManager[ModelConnection]:
+        """Return the connection for a plan; that of the caller's own stays open."""
+        if self._connection is not None:
+            return nullcontext(self._connection)
+        return connect(self.endpoint, max_retries=self._max_retries)
 
     async def _stream(
         self, connection: ModelConnection, prompt: Prompt, answer: StreamedAnswer, size: int
@@ -271,8 +275,7 @@ class ModelPlanner:
 
 def _size(prompt: Prompt) -> int:
     """Return the bytes of a prompt, about as it goes on the wire."""
-    text = json.dumps([prompt.system, prompt.messages, prompt.tools], ensure_ascii=False)
-    return len(text.encode("utf-8", "replace"))
+    return len(encode_json([prompt.system, prompt.messages, prompt.tools]))
 
 
 def _tool_use_ids(messages: Sequence[Message]) -> frozenset[str]:
