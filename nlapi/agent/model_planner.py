@@ -13,7 +13,7 @@ from nlapi import bundled
 from nlapi.agent.caps import SpendingMeter
 from nlapi.agent.connections import ModelConnection, Prompt, connect
 from nlapi.agent.endpoints import ModelEndpoint
-from nlapi.agent.history import HISTORY_ROOMS, history
+from nlapi.agent.history import HISTORY_ROOMS, History
 from nlapi.agent.messages import (
     PLANNER,
     Block,
@@ -96,6 +96,7 @@ class ModelPlanner:
         self.max_tokens = max_tokens
         self._offers: dict[str, str] = {}
         self._views = ConversationViews()
+        self._written = History(self._views, self._offer)
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
         self._connection = connection
@@ -198,7 +199,7 @@ class ModelPlanner:
         return system
 
     def _history(self, conversation: Conversation) -> list[Message]:
-        return history(conversation, self._views, self._offer, HISTORY_ROOMS[self._room])
+        return self._written.messages(conversation, HISTORY_ROOMS[self._room])
 
     def _map_line(self) -> str:
         return f"Areas, with their operations: {self.operation_tools.map_text}."
