@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import is_
 from typing import Protocol
 
-from nlapi.agent.messages import Block, Message, ModelState, append_content, model_state, tool_result
+from nlapi.agent.messages import Block, Message, ModelState, append_content, model_state, tool_result, tool_use_ids
 from nlapi.agent.operation_tools import CHANGE, READ
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
@@ -70,6 +70,8 @@ class History:
         self._room = room
         self._written: list[str | Round] = []
         self._messages: list[Message] = []
+        self.tool_use_ids: set[str] = set()
+        """the ids of all calls in the messages"""
         self._results: dict[tuple[int, str], _ShownResult] = {}
         """(index of its message, tool_use id) -> each result that is not cleared; some servers repeat ids"""
 
@@ -106,13 +108,14 @@ class History:
         state = model_state(round.plan)
         if state is None:
             state = _as_model_state(round.plan, name)
-            steps = dict(zip(_tool_use_ids(state), round.steps, strict=False))
+            steps = dict(zip(tool_use_ids(state.messages[-1:]), round.steps, strict=False))
         else:
             steps = {step.call.id: step for step in round.steps}
         for message in state.messages:
             self._append(message["role"], message["content"])
+        self.tool_use_ids.update(tool_use_ids(state.messages))
         # The API refuses a conversation in which a tool_use has no tool_result in the next message.
-        ids = _tool_use_ids(state)
+        ids = tool_use_ids(state.messages[-1:])
         content = [state.results.get(id) or _step_result(id, steps.get(id), self._views) for id in ids]
         handles = {id: self._views.handle(step) for id, step in steps.items() if step.result is not None}
         self._append("user", content, handles)
@@ -171,13 +174,6 @@ def _as_model_state(plan: Plan, name: str) -> ModelState:
         block_input = {"operation": call.tool.name, "arguments": arguments}
         content.append({"type": "tool_use", "id": f"{name}_{number}", "name": tool_name, "input": block_input})
     return ModelState(model="", messages=({"role": "assistant", "content": content},))
-
-
-def _tool_use_ids(state: ModelState) -> list[str]:
-    """Return the ids of the tool_uses in the last message, which are still to be answered."""
-    return [
-        block["id"] for message in state.messages[-1:] for block in message["content"] if block["type"] == "tool_use"
-    ]
 
 
 def _step_result(id: str, step: Step | None, views: AnswerViews) -> Block:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,11 @@ def append_content(messages: list[Message], role: str, content: list[Block]) -> 
         messages[-1] = {"role": role, "content": [*messages[-1]["content"], *content]}
     else:
         messages.append({"role": role, "content": list(content)})
+
+
+def tool_use_ids(messages: Iterable[Message]) -> list[str]:
+    """Return the ids of the calls in messages."""
+    return [block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use"]
 
 
 def model_state(plan: Plan) -> ModelState | None:

@@ -23,6 +23,7 @@ from nlapi.agent.messages import (
     append_content,
     model_state,
     tool_result,
+    tool_use_ids,
 )
 from nlapi.agent.model_errors import PromptTooLongError
 from nlapi.agent.model_http import encode_json
@@ -97,6 +98,7 @@ class ModelPlanner:
         self._offers: dict[str, str] = {}
         self._views = ConversationViews()
         self._written = History(self._views, self._offer)
+        self._prompt_of_day: tuple[date | None, str] = None, ""
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
         self._connection = connection
@@ -117,7 +119,8 @@ class ModelPlanner:
         async with self._open_connection() as connection:
             for _ in range(MAX_REQUESTS):
                 messages = [*earlier, *draft.messages]
-                answer = StreamedAnswer(number=len(messages), used_ids=_tool_use_ids(messages))
+                used_ids = self._written.tool_use_ids.union(tool_use_ids(draft.messages))
+                answer = StreamedAnswer(number=len(messages), used_ids=used_ids)
                 prompt = Prompt(
                     system=self._system(conversation),
                     messages=messages,
@@ -188,15 +191,21 @@ class ModelPlanner:
         """Return the system prompt."""
         # Tools, system and messages are one cached prefix in this order, so the breakpoint here covers the tools too.
         # The known values come behind it: they change between questions and would invalidate the prefix.
-        prompt = Template(bundled.text("prompts/agent.md")).substitute(
-            today=self._today().isoformat(),
-            apis="\n".join([*(_api_line(spec) for spec in self.operation_tools.specs), self._map_line()]),
-        )
-        system: list[Block] = [{"type": "text", "text": prompt.strip(), "cache_control": {"type": "ephemeral"}}]
+        prompt = self._prompt(self._today())
+        system: list[Block] = [{"type": "text", "text": prompt, "cache_control": {"type": "ephemeral"}}]
         if conversation.known_values:
             value_lines = "\n".join(f"{name} = {value}" for name, value in conversation.known_values.items())
             system.append({"type": "text", "text": f"Values the user gave; use them where they fit:\n{value_lines}"})
         return system
+
+    def _prompt(self, today: date) -> str:
+        """Return the constant part of the system prompt."""
+        if self._prompt_of_day[0] != today:
+            lines = [*(_api_line(spec) for spec in self.operation_tools.specs), self._map_line()]
+            template = Template(bundled.text("prompts/agent.md"))
+            prompt = template.substitute(today=today.isoformat(), apis="\n".join(lines)).strip()
+            self._prompt_of_day = today, prompt
+        return self._prompt_of_day[1]
 
     def _history(self, conversation: Conversation) -> list[Message]:
         return self._written.messages(conversation, HISTORY_ROOMS[self._room])
@@ -277,10 +286,6 @@ class ModelPlanner:
 def _size(prompt: Prompt) -> int:
     """Return the bytes of a prompt, about as it goes on the wire."""
     return len(encode_json([prompt.system, prompt.messages, prompt.tools]))
-
-
-def _tool_use_ids(messages: Sequence[Message]) -> frozenset[str]:
-    return frozenset(block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use")
 
 
 def _incomplete_note(answer: StreamedAnswer) -> str:
