@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ _CODECS: Mapping[ModelProtocol, ProtocolCodec] = {
 
 
 def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
-    """Return a connection for one plan: its sockets must not outlive the event loop that they belong to.
+    """Return a connection; its sockets must not outlive the event loop that they belong to.
 
     PlannerError for an address that is no URL.
     """
@@ -122,3 +123,30 @@ class ModelConnection:
             raise explained from error
         if answer.stop is None:
             raise UnfinishedError("the model's answer broke off; nothing of it was run", hint="ask again")
+
+
+class LoopConnection:
+    """A connection that is opened at its first use in an event loop, and closed by that loop at its end.
+
+    The steps of a turn share it: a new one for each step takes two round trips and the certificates of a server.
+    """
+
+    def __init__(self, endpoint: ModelEndpoint, *, max_retries: int) -> None:
+        self._endpoint = endpoint
+        self._max_retries = max_retries
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connections: AsyncGenerator[ModelConnection, None] | None = None
+        self._connection: ModelConnection | None = None
+
+    async def get(self) -> ModelConnection:
+        """Return the connection of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if self._connection is None or self._loop is not loop:
+            # An asynchronous generator, because `asyncio.run` closes those that are left open (PEP 525).
+            self._connections = self._open()
+            self._connection, self._loop = await anext(self._connections), loop
+        return self._connection
+
+    async def _open(self) -> AsyncGenerator[ModelConnection, None]:
+        async with connect(self._endpoint, max_retries=self._max_retries) as connection:
+            yield connection

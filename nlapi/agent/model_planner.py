@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
 from string import Template
@@ -11,7 +11,7 @@ from typing import Any
 
 from nlapi import bundled
 from nlapi.agent.caps import SpendingMeter
-from nlapi.agent.connections import ModelConnection, Prompt, connect
+from nlapi.agent.connections import LoopConnection, ModelConnection, Prompt
 from nlapi.agent.endpoints import ModelEndpoint
 from nlapi.agent.history import HISTORY_ROOMS, History
 from nlapi.agent.messages import (
@@ -102,7 +102,7 @@ class ModelPlanner:
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
         self._connection = connection
-        self._max_retries = max_retries
+        self._loop_connection = LoopConnection(endpoint, max_retries=max_retries)
         self._today = today
         if connection is None:
             endpoint.check_key()
@@ -116,64 +116,58 @@ class ModelPlanner:
         self._views.update(conversation)
         earlier = self._history(conversation)
         draft = _PlanDraft()
-        async with self._open_connection() as connection:
-            for _ in range(MAX_REQUESTS):
-                messages = [*earlier, *draft.messages]
-                used_ids = self._written.tool_use_ids.union(tool_use_ids(draft.messages))
-                answer = StreamedAnswer(number=len(messages), used_ids=used_ids)
-                prompt = Prompt(
-                    system=self._system(conversation),
-                    messages=messages,
-                    tools=TOOL_DEFINITIONS,
-                    max_tokens=self.max_tokens,
-                )
-                size = _size(prompt) if self._spending.max_usd is not None else 0
-                if capped := self._spending.refusal(self.endpoint.prices, size):
-                    append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
-                    yield capped.text
-                    yield self._plan(draft, text=capped.text, ended=capped.ended)
-                    return
-                try:
-                    async with aclosing(self._stream(connection, prompt, answer, size)) as pieces:
-                        async for text in pieces:
-                            yield text
-                except PromptTooLongError:
-                    if self._room == len(HISTORY_ROOMS) - 1:
-                        raise
-                    self._room += 1
-                    earlier = self._history(conversation)
-                    continue
-                draft.count(answer.usage)
-                # The API paused a long turn; the same conversation sent again continues it.
-                if answer.stop == "pause_turn":
-                    append_content(draft.messages, "assistant", answer.content)
-                    draft.text += answer.text
-                    continue
-                if answer.stop != "tool_use":
-                    note = _incomplete_note(answer)
-                    if note:
-                        yield note
-                    yield self._final_plan(answer, note, draft)
-                    return
+        connection = self._connection or await self._loop_connection.get()
+        for _ in range(MAX_REQUESTS):
+            messages = [*earlier, *draft.messages]
+            used_ids = self._written.tool_use_ids.union(tool_use_ids(draft.messages))
+            answer = StreamedAnswer(number=len(messages), used_ids=used_ids)
+            prompt = Prompt(
+                system=self._system(conversation),
+                messages=messages,
+                tools=TOOL_DEFINITIONS,
+                max_tokens=self.max_tokens,
+            )
+            size = _size(prompt) if self._spending.max_usd is not None else 0
+            if capped := self._spending.refusal(self.endpoint.prices, size):
+                append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
+                yield capped.text
+                yield self._plan(draft, text=capped.text, ended=capped.ended)
+                return
+            try:
+                async with aclosing(self._stream(connection, prompt, answer, size)) as pieces:
+                    async for text in pieces:
+                        yield text
+            except PromptTooLongError:
+                if self._room == len(HISTORY_ROOMS) - 1:
+                    raise
+                self._room += 1
+                earlier = self._history(conversation)
+                continue
+            draft.count(answer.usage)
+            # The API paused a long turn; the same conversation sent again continues it.
+            if answer.stop == "pause_turn":
                 append_content(draft.messages, "assistant", answer.content)
-                calls, results = self._sort_calls(answer)
-                if calls:
-                    yield self._plan(draft, calls=calls, text=answer.text, results=results)
-                    return
-                if not results:
-                    yield self._plan(draft, text=answer.text)
-                    return
-                append_content(draft.messages, "user", list(results.values()))
+                draft.text += answer.text
+                continue
+            if answer.stop != "tool_use":
+                note = _incomplete_note(answer)
+                if note:
+                    yield note
+                yield self._final_plan(answer, note, draft)
+                return
+            append_content(draft.messages, "assistant", answer.content)
+            calls, results = self._sort_calls(answer)
+            if calls:
+                yield self._plan(draft, calls=calls, text=answer.text, results=results)
+                return
+            if not results:
+                yield self._plan(draft, text=answer.text)
+                return
+            append_content(draft.messages, "user", list(results.values()))
         raise PlannerError(
             f"the model made no usable call in {MAX_REQUESTS} attempts",
             hint="say it in other words, or name the operation",
         )
-
-    def _open_connection(self) -> AbstractAsyncContextManager[ModelConnection]:
-        """Return the connection for a plan; that of the caller's own stays open."""
-        if self._connection is not None:
-            return nullcontext(self._connection)
-        return connect(self.endpoint, max_retries=self._max_retries)
 
     async def _stream(
         self, connection: ModelConnection, prompt: Prompt, answer: StreamedAnswer, size: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nlapi.agent.messages import StreamedAnswer
 from nlapi.agent.model_planner import ModelPlanner
 from nlapi.errors import NlapiError, PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
+from nlapi.tools.plan import Plan, ask
 from tests.agent.kit import boards, boards_api, yes
 from tests.agent.kit import events as run_turn
 from tests.messages_server import MessagesServer, events, message, say, text_block, thinking, tool_use
@@ -390,3 +392,65 @@ def test_a_call_with_bytes_that_are_no_text_is_not_run() -> None:
 def test_an_answer_that_is_no_stream_is_named(reply: Reply) -> None:
     with Echo(reply) as server, pytest.raises(PlannerError, match="no answer of the Messages API"):
         answer_of(endpoint(server.url))
+
+
+# ---- the connection of a planner ---------------------------------------------------------------------------------
+
+
+class Counting(Echo):
+    """Counts the connections beside the requests."""
+
+    connections = 0
+
+    def talk(self, connection: Any) -> None:
+        self.connections += 1
+        super().talk(connection)
+
+
+async def plan(planner: ModelPlanner) -> Plan:
+    pieces = [piece async for piece in planner.next(ask("?"))]
+    assert isinstance(pieces[-1], Plan)
+    return pieces[-1]
+
+
+def test_the_plans_of_an_event_loop_share_a_connection(spec: Spec) -> None:
+    async def plans(planner: ModelPlanner) -> None:
+        for _ in range(3):
+            await plan(planner)
+
+    with Counting(Reply(200, sse(streamed(text_block("Hello."))), SSE)) as server:
+        planner = ModelPlanner([spec], endpoint(server.url), max_retries=0)
+        asyncio.run(plans(planner))
+        assert (server.connections, len(server.received)) == (1, 3)
+        asyncio.run(plans(planner))
+        assert (server.connections, len(server.received)) == (2, 6)
+
+
+def test_a_server_that_hangs_up_between_two_plans_is_connected_again(spec: Spec) -> None:
+    body = sse(streamed(text_block("Hello.")))
+
+    async def plans(planner: ModelPlanner) -> list[str]:
+        return [(await plan(planner)).text for _ in range(3)]
+
+    with Script(head(SSE["content-type"]), chunk(body), END) as server:
+        assert asyncio.run(plans(ModelPlanner([spec], endpoint(server.url)))) == ["Hello."] * 3
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_answer_that_is_left_in_the_middle_leaves_nothing_open(spec: Spec, is_cancelled: bool) -> None:
+    start = sse(ANSWER)
+    start = start[: start.index(b"Deleti") + 60]
+
+    async def leave(planner: ModelPlanner) -> str:
+        async with aclosing(planner.next(ask("?"))) as pieces:
+            text = str(await anext(pieces))
+            if is_cancelled:
+                rest = asyncio.create_task(anext(pieces))
+                await asyncio.sleep(0)
+                rest.cancel()
+                await asyncio.wait([rest])
+            return text
+
+    with Script(head(SSE["content-type"]), chunk(start), Script.PARTING) as server:
+        assert asyncio.run(leave(ModelPlanner([spec], endpoint(server.url)))) == "Deletin"
+        assert server.parted.wait(10)
