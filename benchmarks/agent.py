@@ -1,4 +1,4 @@
-"""What a model costs and is shown: the prefix, the first request, long answers, long runs, the prompt cache.
+"""What a model costs and is shown: the prefix, the first request, the start, long answers and runs, the prompt cache.
 
 `python -m benchmarks.agent` fails when a figure is over its limit. Tokens are bytes / 4. The model is a script.
 """
@@ -15,13 +15,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import nlapi
 from benchmarks.__main__ import line
 from benchmarks.descriptions import directory, github, shared, stripe
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, cost
+from benchmarks.measure import nlapi as nlapi_command
 from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.loop import converse
 from nlapi.agent.model_planner import ModelPlanner
@@ -59,7 +61,8 @@ def main() -> int:
         print(json.dumps(run_child(*options.child)))
         return 0
     figures: list[Figure] = []
-    for measure in (first_requests, long_list, long_run, large_answer, long_chat):
+    # The start comes first: its peak memory is that of this process where this one is larger.
+    for measure in (start, first_requests, long_list, long_run, large_answer, long_chat):
         for figure in measure():
             print(line(figure), flush=True)
             figures.append(figure)
@@ -131,6 +134,30 @@ def first_request(spec: nlapi.Spec, question: str) -> dict[str, Any]:
 async def drain(pieces: Any) -> None:
     async for _ in pieces:
         pass
+
+
+# ---- the start -------------------------------------------------------------------------------------------------------
+
+
+def start() -> Iterator[Figure]:
+    """One question by the command line, to a model that answers at once."""
+    runs = 5
+    with tempfile.TemporaryDirectory() as folder, MessagesServer([say("Done.")] * runs, key=KEY) as server:
+        file = Path(folder, "tracker.json")
+        file.write_text(json.dumps(DESCRIPTION))
+        folders = [f"{name}={folder}" for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")]
+        settings = [*folders, f"ANTHROPIC_API_KEY={KEY}", f"ANTHROPIC_BASE_URL={server.url}"]
+        question = ["ask", "what is open?", "-a", str(file), "--planner", "claude", "-o", "text"]
+        quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
+        answered = cost([*quiet, "env", *settings, nlapi_command(), *question], runs)
+    if answered.output.strip() != "Done.":
+        print(f"     `nlapi ask` printed {answered.output[:200]!r}")
+    yield Figure(name="`nlapi ask` of a model: CPU", value=answered.cpu, unit="s", limit=0.7)
+    yield Figure(name="`nlapi ask` of a model: peak memory", value=answered.peak, unit="MB", limit=90)
+    if find_spec("anthropic") is not None:
+        imported = cost([sys.executable, "-c", "import anthropic"], runs)
+        yield Figure(name="for comparison, `import anthropic`: CPU", value=imported.cpu, unit="s")
+        yield Figure(name="for comparison, `import anthropic`: peak memory", value=imported.peak, unit="MB")
 
 
 # ---- a long list -----------------------------------------------------------------------------------------------------

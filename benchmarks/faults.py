@@ -33,7 +33,7 @@ from typing import Any
 import nlapi
 from benchmarks.faults_api import FAULTS, CountingApi, Fault, described
 from benchmarks.faults_intentions import Arguments, Intention, intention_of
-from nlapi.agent.connections import MessagesConnection
+from nlapi.agent.connections import ModelConnection, connect
 from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Event, PlanCreated
 from nlapi.agent.log import Log, read_records
@@ -104,7 +104,7 @@ class Stage:
     spec: Spec
     folder: Path
     chance: random.Random
-    connection: MessagesConnection | None = None
+    connection: ModelConnection | None = None
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
 
     @property
@@ -273,10 +273,8 @@ def wrongs(tallies: dict[str, Tally]) -> list[str]:
 
 
 async def trials(stage: Stage, count: int) -> None:
-    from anthropic import AsyncAnthropic
-
-    async with AsyncAnthropic(api_key="sk-test", base_url=stage.claude.url, max_retries=0) as client:
-        stage.connection = MessagesConnection(client, stage.endpoint, is_borrowed=True)
+    async with connect(stage.endpoint, max_retries=0) as connection:
+        stage.connection = connection
         for number in range(count):
             await trial(stage, number, FAULTS[number % len(FAULTS)])
 

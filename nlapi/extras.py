@@ -6,13 +6,13 @@ from importlib.util import find_spec
 
 from nlapi.errors import UsageError
 
-MODULES = {"claude": "anthropic", "envoy": "grpc", "gateway": "jsonschema_rs", "mcp": "mcp", "postgres": "psycopg"}
+MODULES = {"envoy": "grpc", "gateway": "jsonschema_rs", "mcp": "mcp", "postgres": "psycopg"}
 """Extra -> the module that stands for it. `otel` and `models` are looked for where they are used."""
 
 
 def has_extra(extra: str) -> bool:
     """Return whether an extra of MODULES is installed; nothing is imported."""
-    # Nothing is imported: anthropic takes a second and more (`python -X importtime`), and most commands end without it.
+    # Nothing is imported, as most commands end without it.
     return find_spec(MODULES[extra]) is not None
 
 

@@ -10,13 +10,10 @@ import pytest
 
 from nlapi.extras import MODULES
 from tests.cli.kit import run
+from tests.messages_server import MessagesServer, say
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = {
-    "claude": (
-        ["ask", "list the campaigns", "-a", "ads", "--dry-run", "--planner", "claude"],
-        "planning with a model that speaks the Messages API",
-    ),
     "envoy": (["gateway", "serve", "--data-plane", "envoy"], "`--data-plane envoy`"),
     "gateway": (["gateway", "serve", "--example"], "`nlapi gateway serve`"),
     "mcp": (["mcp", "ads"], "`nlapi mcp`"),
@@ -27,7 +24,6 @@ COMMANDS = {
 @pytest.mark.parametrize("extra", MODULES)
 def test_a_command_names_the_extra_that_it_lacks(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, MODULES[extra], None)
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
     arguments, user = COMMANDS[extra]
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
@@ -35,12 +31,13 @@ def test_a_command_names_the_extra_that_it_lacks(extra: str, monkeypatch: pytest
     assert ran.complaint.rstrip().endswith(f'(pip install "nlapi[{extra}]")')
 
 
-def test_a_key_without_the_client_leaves_the_embedded_planner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_asked_without_any_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "anthropic", None)
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
-    ran = run("ask", "list the campaigns", "-a", "ads", "--dry-run")
-    assert ran.code == 0, ran.err
-    assert 'pip install "nlapi[claude]"' in ran.err
+    with MessagesServer([say("There are two.")]) as server:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        ran = run("ask", "list the campaigns", "-a", "ads", "--dry-run", "--planner", "claude", "-o", "text")
+    assert (ran.code, ran.out.strip()) == (0, "There are two."), ran.err
 
 
 def test_every_extra_that_a_message_names_is_declared_and_part_of_all() -> None:

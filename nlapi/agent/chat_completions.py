@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.endpoints import CHAT_URL, ModelEndpoint
-from nlapi.agent.messages import Block, Message, PromptTooLongError, StreamedAnswer
-from nlapi.client.safe_text import single_line
-from nlapi.errors import PlannerError, UnfinishedError
+from nlapi.agent.messages import Block, Message, StreamedAnswer
 from nlapi.tools.manifest import render_definition
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    import httpx2
-
     from nlapi.agent.connections import Prompt
-
-# In seconds: between two pieces of an answer, and until a server is connected. A model on a CPU may read for minutes.
-READ_TIMEOUT = 600.0
-CONNECT_TIMEOUT = 10.0
-# In seconds, of a Retry-After; a longer one ends the attempt.
-MAX_WAIT = 20.0
-BROKEN_OFF = "the model's answer broke off; nothing of it was run"
-_RETRIED = (408, 409, 429, 500, 502, 503, 504, 529)
 
 _STOPS = {
     "stop": "end_turn",
@@ -38,10 +22,6 @@ _STOPS = {
     "content_filter": "refusal",
 }
 """finish_reason -> the stop reason of the Messages API"""
-
-_TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|too long|too many tokens|exceeds? the (limit|available)", re.I
-)
 
 
 def chat_messages(system: Sequence[Block], messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -75,67 +55,21 @@ def _chat_parts(message: Message) -> Iterator[dict[str, Any]]:
         yield {"role": "user", "content": text}
 
 
-class ChatConnection:
-    """A connection by Chat Completions, streamed."""
+class ChatCodec:
+    """The form of requests and answers in Chat Completions."""
 
-    def __init__(self, endpoint: ModelEndpoint, *, max_retries: int, ssl_context: SSLContext) -> None:
-        import httpx2
+    path = "/chat/completions"
 
-        self._endpoint = endpoint
-        self._max_retries = max_retries
-        timeout = httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context)
+    def headers(self, endpoint: ModelEndpoint) -> dict[str, str]:
+        """Return the headers of a request beside those of every one."""
+        return {"authorization": f"Bearer {endpoint.secret}"} if endpoint.secret else {}
 
-    async def __aenter__(self) -> ChatConnection:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
-
-    async def stream(self, prompt: Prompt, answer: StreamedAnswer) -> AsyncGenerator[str, None]:
-        """Send one request, stream its response into `answer` and yield the text."""
-        import httpx2
-
-        reader = _ChatReader(answer, self._endpoint)
-        try:
-            async with aclosing(await self._open(prompt)) as response:
-                async for event in _events(response):
-                    for text in reader.read(event):
-                        yield text
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            if answer.blocks:
-                raise UnfinishedError(
-                    "the model's answer broke off; nothing of it was run", hint="ask again"
-                ) from error
-            raise self._unreachable(error) from error
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            reason = f"{self._endpoint.address} sent what is no answer of Chat Completions; nothing of it was run"
-            raise PlannerError(reason, hint="does it serve /chat/completions? models.toml sets the protocol") from error
-        reader.finish()
-        if answer.stop is None:
-            raise UnfinishedError(BROKEN_OFF, hint="ask again")
-
-    async def _open(self, prompt: Prompt) -> httpx2.Response:
-        """Return the response to the request, opened for reading; a busy server is asked again."""
-        url = f"{self._endpoint.base_url.rstrip('/')}/chat/completions"
-        headers = {"authorization": f"Bearer {self._endpoint.secret}"} if self._endpoint.secret else {}
-        for attempt in range(self._max_retries + 1):
-            request = self._client.build_request("POST", url, json=self._body(prompt), headers=headers)
-            response = await self._client.send(request, stream=True)
-            if response.status_code == 200:
-                return response
-            wait = _wait_seconds(response.headers.get("retry-after"), attempt)
-            if attempt == self._max_retries or response.status_code not in _RETRIED or wait > MAX_WAIT:
-                raise await self._refusal(response)
-            await response.aclose()
-            await asyncio.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _body(self, prompt: Prompt) -> dict[str, Any]:
+    def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> dict[str, Any]:
+        """Return the body of a request."""
         # OpenAI refuses the older name for its newer models, other servers know the older one only.
-        limit = "max_completion_tokens" if self._endpoint.base_url.rstrip("/") == CHAT_URL else "max_tokens"
+        limit = "max_completion_tokens" if endpoint.base_url.rstrip("/") == CHAT_URL else "max_tokens"
         return {
-            "model": self._endpoint.model,
+            "model": endpoint.model,
             "messages": chat_messages(prompt.system, prompt.messages),
             "tools": [render_definition(definition, "openai") for definition in prompt.tools],
             "stream": True,
@@ -143,75 +77,20 @@ class ChatConnection:
             limit: prompt.max_tokens,
         }
 
-    async def _refusal(self, response: httpx2.Response) -> PlannerError:
-        """Return the error for an answer that is no success; no part of it has the key."""
-        content = (await response.aread())[:20_000]
-        await response.aclose()
-        status, endpoint = response.status_code, self._endpoint
-        reason = _reason(content, endpoint)
-        if status in (401, 403):
-            hint = f"set {endpoint.variable}" if endpoint.variable else "models.toml sets it by `key`"
-            return PlannerError(f"{endpoint.address} does not accept the key: {reason}", hint=hint)
-        if status in (400, 413) and _TOO_LONG.search(reason):
-            return PromptTooLongError(f"the conversation is too long for {endpoint.model}: {reason}")
-        if status == 404:
-            hint = "check --model, and that the server speaks Chat Completions at that base URL"
-            return PlannerError(f"{endpoint.address} has no model {endpoint.model!r}: {reason}", hint=hint)
-        if status == 429:
-            return PlannerError(f"the rate limit of {endpoint.address} is reached: {reason}", hint="try again later")
-        return PlannerError(f"{endpoint.address} answered {status}: {reason}", hint="try again, or --planner offline")
-
-    def _unreachable(self, error: Exception) -> PlannerError:
-        import httpx2
-
-        if isinstance(error, httpx2.TimeoutException):
-            return PlannerError(f"{self._endpoint.address} did not answer in time", hint="is the model loaded?")
-        hint = "is the server running? OPENAI_BASE_URL or models.toml sets its address; --planner offline does without"
-        return PlannerError(f"the connection to {self._endpoint.address} failed", hint=hint)
+    def reader(self, answer: StreamedAnswer) -> ChatReader:
+        """Return a reader that fills an answer."""
+        return ChatReader(answer)
 
 
-def _wait_seconds(retry_after: str | None, attempt: int) -> float:
-    if retry_after is not None and re.fullmatch(r"\d{1,9}(\.\d+)?", retry_after):
-        return float(retry_after)
-    return 0.5 * 2.0**attempt
-
-
-def _reason(content: bytes, endpoint: ModelEndpoint) -> str:
-    """Return the reason that an error of the server's gives, on one line of at most 300 characters without the key."""
-    text = content.decode("utf-8", "replace")
-    try:
-        error = json.loads(text).get("error", text)
-        text = str(error.get("message", error)) if isinstance(error, Mapping) else str(error)
-    except (ValueError, AttributeError, RecursionError):
-        pass
-    return endpoint.mask(single_line(text))[:300] or "no reason given"
-
-
-async def _events(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
-    """Yield the JSON of the events of a stream; of an answer that is not streamed, the whole."""
-    if "text/event-stream" not in response.headers.get("content-type", ""):
-        yield json.loads(await response.aread())
-        return
-    async for entry in response.aiter_lines():
-        data = entry.removeprefix("data:").strip()
-        if entry.startswith("data:") and data and data != "[DONE]":
-            yield json.loads(data)
-
-
-class _ChatReader:
+class ChatReader:
     """Fills a StreamedAnswer from chunks of Chat Completions: text is block 0, each call one of the following."""
 
-    def __init__(self, answer: StreamedAnswer, endpoint: ModelEndpoint) -> None:
+    def __init__(self, answer: StreamedAnswer) -> None:
         self._answer = answer
-        self._endpoint = endpoint
         self._used_ids = set(answer.used_ids)
 
-    def read(self, event: dict[str, Any]) -> Iterator[str]:
-        """Yield the text of a chunk, or of a whole answer. PlannerError for an error in the stream."""
-        if "error" in event:
-            raise PlannerError(
-                f"the model's server failed: {_reason(json.dumps(event).encode(), self._endpoint)}", hint="try again"
-            )
+    def read(self, event: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the text of a chunk, or of a whole answer. ValueError, KeyError or TypeError for one that is none."""
         if usage := event.get("usage"):
             self._read_usage(usage)
         for choice in event.get("choices", ())[:1]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nlapi.agent.chat_completions import ChatCodec
 from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
-from nlapi.agent.messages import Block, Message, StreamedAnswer, explain_error
+from nlapi.agent.messages import Block, Message, StreamedAnswer
+from nlapi.agent.messages_api import MessagesCodec
+from nlapi.agent.model_errors import explain_error
+from nlapi.agent.model_http import ModelHttp, ModelServerError, read_events
 from nlapi.errors import PlannerError, UnfinishedError
-from nlapi.extras import require_extra
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from anthropic import AsyncAnthropic
+# Errors of reading what is no answer of the protocol.
+_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,44 +34,39 @@ class Prompt:
     max_tokens: int
 
 
-class ModelConnection(Protocol):
-    """A way to a model. `stream` fills `answer` and yields the text as it comes.
+class AnswerReader(Protocol):
+    """Fills a StreamedAnswer from the events of a protocol; what is none of it raises one of the built-in errors."""
 
-    PlannerError when the server cannot be reached or refuses, UnfinishedError when the answer broke off.
-    """
+    def read(self, event: Mapping[str, Any]) -> Iterator[str]: ...
 
-    def stream(self, prompt: Prompt, answer: StreamedAnswer) -> AsyncGenerator[str, None]: ...
+    def finish(self) -> None: ...
 
-    async def __aenter__(self) -> ModelConnection: ...
 
-    async def __aexit__(self, *_: object) -> None: ...
+class ProtocolCodec(Protocol):
+    """The form of requests and answers in a protocol; `path` is that of its requests, below the base URL."""
+
+    @property
+    def path(self) -> str: ...
+
+    def headers(self, endpoint: ModelEndpoint) -> dict[str, str]: ...
+
+    def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> Mapping[str, Any]: ...
+
+    def reader(self, answer: StreamedAnswer) -> AnswerReader: ...
+
+
+_CODECS: Mapping[ModelProtocol, ProtocolCodec] = {
+    ModelProtocol.MESSAGES: MessagesCodec(),
+    ModelProtocol.CHAT: ChatCodec(),
+}
 
 
 def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
-    """Return a connection for one plan: its sockets must not outlive the event loop that they belong to.
+    """Return a connection; its sockets must not outlive the event loop that they belong to.
 
     PlannerError for an address that is no URL.
     """
-    if endpoint.protocol is ModelProtocol.CHAT:
-        from nlapi.agent.chat_completions import ChatConnection
-
-        return ChatConnection(endpoint, max_retries=max_retries, ssl_context=ssl_context())
-    require_extra("claude", "planning with a model that speaks the Messages API")
-    from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
-    from httpx2 import InvalidURL
-
-    http_client = DefaultAsyncHttpxClient(verify=ssl_context())
-    try:
-        client = AsyncAnthropic(
-            api_key=endpoint.key or None,
-            auth_token=endpoint.token or None,
-            base_url=endpoint.base_url,
-            max_retries=max_retries,
-            http_client=http_client,
-        )
-    except InvalidURL:
-        raise PlannerError(f"{endpoint.address} is no URL", hint=f"check {endpoint.address_setting}") from None
-    return MessagesConnection(client, endpoint)
+    return ModelConnection(endpoint, max_retries=max_retries)
 
 
 @cache
@@ -76,46 +77,76 @@ def ssl_context() -> SSLContext:
     return create_ssl_context()
 
 
-class MessagesConnection:
-    """A connection by the Messages API, through the SDK; with `is_borrowed` the client is somebody else's to close."""
+class ModelConnection:
+    """A way to a model by the protocol of its endpoint, open until it is left."""
 
-    def __init__(self, client: AsyncAnthropic, endpoint: ModelEndpoint, *, is_borrowed: bool = False) -> None:
-        self._client = client
+    def __init__(self, endpoint: ModelEndpoint, *, max_retries: int) -> None:
+        from httpx2 import InvalidURL
+
         self._endpoint = endpoint
-        self._is_borrowed = is_borrowed
+        self._codec = codec = _CODECS[endpoint.protocol]
+        url = f"{endpoint.base_url.rstrip('/')}{codec.path}"
+        try:
+            self._http = ModelHttp(url, codec.headers(endpoint), max_retries=max_retries, ssl_context=ssl_context())
+        except InvalidURL:
+            raise PlannerError(f"{endpoint.address} is no URL", hint=f"check {endpoint.address_setting}") from None
 
-    async def __aenter__(self) -> MessagesConnection:
+    async def __aenter__(self) -> ModelConnection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if not self._is_borrowed:
-            await self._client.close()
+        await self._http.close()
 
     async def stream(self, prompt: Prompt, answer: StreamedAnswer) -> AsyncGenerator[str, None]:
-        """Send one request, stream its response into `answer` and yield the text."""
-        import httpx2
-        from anthropic import AnthropicError
+        """Send one request, stream its response into `answer` and yield the text as it comes.
 
-        body: dict[str, Any] = {
-            "model": self._endpoint.model,
-            "max_tokens": prompt.max_tokens,
-            "system": prompt.system,
-            "messages": prompt.messages,
-            "cache_control": {"type": "ephemeral"},
-            "tools": prompt.tools,
-            "tool_choice": {"type": "auto"},
-        }
+        PlannerError when the server cannot be reached or refuses, UnfinishedError when the answer broke off.
+        """
+        import httpx2
+
+        reader = self._codec.reader(answer)
         try:
-            async with await self._client.messages.create(stream=True, **body) as stream:
-                async for text in answer.read(stream):
-                    yield text
-        except (AnthropicError, httpx2.HTTPError, ValueError, AttributeError, KeyError) as error:
+            async with (
+                self._http.post(self._codec.body(prompt, self._endpoint)) as response,
+                aclosing(read_events(response)) as events,
+            ):
+                async for event in events:
+                    for text in reader.read(event):
+                        yield text
+            reader.finish()
+        except (ModelServerError, httpx2.HTTPError, *_MALFORMED) as error:
             explained = explain_error(error, self._endpoint)
             # After the first block the user has seen text, so the exit code differs from that of a plain failure.
             if answer.blocks:
-                raise UnfinishedError(
-                    f"the model's answer broke off: {explained.message}", hint=explained.hint
-                ) from error
+                message = f"the model's answer broke off: {explained.message}"
+                raise UnfinishedError(message, hint=explained.hint) from error
             raise explained from error
         if answer.stop is None:
             raise UnfinishedError("the model's answer broke off; nothing of it was run", hint="ask again")
+
+
+class LoopConnection:
+    """A connection that is opened at its first use in an event loop, and closed by that loop at its end.
+
+    The steps of a turn share it: a new one for each step takes two round trips and the certificates of a server.
+    """
+
+    def __init__(self, endpoint: ModelEndpoint, *, max_retries: int) -> None:
+        self._endpoint = endpoint
+        self._max_retries = max_retries
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connections: AsyncGenerator[ModelConnection, None] | None = None
+        self._connection: ModelConnection | None = None
+
+    async def get(self) -> ModelConnection:
+        """Return the connection of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if self._connection is None or self._loop is not loop:
+            # An asynchronous generator, because `asyncio.run` closes those that are left open (PEP 525).
+            self._connections = self._open()
+            self._connection, self._loop = await anext(self._connections), loop
+        return self._connection
+
+    async def _open(self) -> AsyncGenerator[ModelConnection, None]:
+        async with connect(self._endpoint, max_retries=self._max_retries) as connection:
+            yield connection

@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.agent.models import MODELS, ModelPrices
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import PlannerError, UsageError
+from nlapi.openapi.model import TOKEN
 
 MESSAGES_URL = "https://api.anthropic.com"
 CHAT_URL = "https://api.openai.com/v1"
@@ -22,6 +23,14 @@ LOCAL_TOKEN = "local"  # noqa: S105 - no secret
 KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
 FILE_HINT = 'such as [small], model = "qwen3:8b", base_url = "http://127.0.0.1:11434", protocol = "messages"'
 _FIELDS = {"model": str, "protocol": str, "base_url": str, "key": str, "input": float, "output": float}
+
+
+_ADDRESS_SETTINGS = {
+    "ANTHROPIC_API_KEY": "ANTHROPIC_BASE_URL",
+    "NLAPI_LOCAL_TOKEN": "NLAPI_LOCAL_URL",
+    "OPENAI_API_KEY": "OPENAI_BASE_URL",
+}
+"""Variable of the key -> the setting that has the address"""
 
 
 class ModelProtocol(StrEnum):
@@ -48,6 +57,8 @@ class ModelEndpoint:
     key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     variable: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """further headers of each request, which may hold secrets too"""
     prices: ModelPrices | None = None
 
     @property
@@ -56,7 +67,11 @@ class ModelEndpoint:
 
     def mask(self, text: str) -> str:
         """Return a text of the server's without the key. A text is cut after this, or a part of the key would stay."""
-        return redact(text, (self.secret,)) if self.secret else text
+        return redact(text, (self.secret, *self.headers.values()))
+
+    @property
+    def protocol_name(self) -> str:
+        return "Chat Completions" if self.protocol is ModelProtocol.CHAT else "the Messages API"
 
     @property
     def server_name(self) -> str:
@@ -70,9 +85,7 @@ class ModelEndpoint:
     @property
     def address_setting(self) -> str:
         """The setting that has the address of the server."""
-        return {"ANTHROPIC_API_KEY": "ANTHROPIC_BASE_URL", "NLAPI_LOCAL_TOKEN": "NLAPI_LOCAL_URL"}.get(
-            self.variable, "base_url in models.toml"
-        )
+        return _ADDRESS_SETTINGS.get(self.variable, "base_url in models.toml")
 
     @property
     def key_hint(self) -> str:
@@ -84,7 +97,8 @@ class ModelEndpoint:
     def model_hint(self) -> str:
         if self.variable == "ANTHROPIC_API_KEY":
             return f"--model takes {', '.join(MODELS)}, local:NAME, openai:NAME"
-        return f"is the model there, and does the server speak the Messages API? {self.address_setting} has its address"
+        question = f"is the model there, and does the server speak {self.protocol_name}?"
+        return f"{question} {self.address_setting} has its address"
 
     def check_key(self) -> None:
         """Raise PlannerError when there is no key, or it holds characters that no header can."""
@@ -138,8 +152,16 @@ def find_endpoint(
         key=environment.get("ANTHROPIC_API_KEY", "").strip(),
         token="" if environment.get("ANTHROPIC_API_KEY") else environment.get("ANTHROPIC_AUTH_TOKEN", "").strip(),
         variable="ANTHROPIC_API_KEY",
+        headers=_parse_headers(environment.get("ANTHROPIC_CUSTOM_HEADERS", "")),
         prices=MODELS.get(name),
     )
+
+
+def _parse_headers(text: str) -> dict[str, str]:
+    """Return headers by their names in lower case, from lines as in HTTP; what is no header is left out."""
+    pairs = (entry.partition(":") for entry in text.splitlines())
+    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    return {name: value for name, value in headers.items() if TOKEN.fullmatch(name) and value.isascii()}
 
 
 FREE = ModelPrices(input=0, output=0)

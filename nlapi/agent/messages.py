@@ -1,19 +1,13 @@
-"""The Messages API: its blocks, its streamed answers, its errors, and the state of a plan made by it."""
+"""The messages of a conversation with a model, in the form of the Messages API, and the state of a plan made by it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nlapi.agent.endpoints import ModelEndpoint
-from nlapi.client.safe_text import single_line
-from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.tools.model_json import parse_json
 from nlapi.tools.plan import JsonObject, Plan
-
-if TYPE_CHECKING:
-    import anthropic
 
 Block = dict[str, Any]
 Message = dict[str, Any]
@@ -68,6 +62,11 @@ def append_content(messages: list[Message], role: str, content: list[Block]) -> 
         messages.append({"role": role, "content": list(content)})
 
 
+def tool_use_ids(messages: Iterable[Message]) -> list[str]:
+    """Return the ids of the calls in messages."""
+    return [block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use"]
+
+
 def model_state(plan: Plan) -> ModelState | None:
     """Return the state in a plan of Claude's; None for a plan of any other planner."""
     return plan.raw if isinstance(plan.raw, ModelState) else None
@@ -103,49 +102,14 @@ class StreamedAnswer:
     def text(self) -> str:
         return "".join(block["text"] for block in self.content if block["type"] == "text")
 
-    async def read(self, stream: AsyncIterator[Any]) -> AsyncIterator[str]:
-        """Read the events of a stream; yield pieces of text as they come."""
-        async for event in stream:
-            if event.type == "message_start":
-                self.usage |= event.message.usage.to_dict()
-            elif event.type == "content_block_start":
-                self.blocks[event.index] = event.content_block.to_dict()
-            elif event.type == "content_block_delta":
-                text = self._read_delta(event.index, event.delta)
-                if text:
-                    yield text
-            elif event.type == "message_delta":
-                self._read_end(event)
-        self.finish()
-
     def finish(self) -> None:
         """Parse the inputs of the tool_uses once the stream has ended."""
         for index, text in self.inputs.items():
             self._read_input(self.blocks[index], text)
 
-    def _read_delta(self, index: int, delta: Any) -> str:
-        block = self.blocks[index]
-        if delta.type == "text_delta":
-            block["text"] += delta.text
-            return str(delta.text)
-        if delta.type == "input_json_delta":
-            self.inputs[index] = self.inputs.get(index, "") + delta.partial_json
-        elif delta.type == "thinking_delta":
-            block["thinking"] += delta.thinking
-        # Thinking is sent back with its signature, which the API verifies.
-        elif delta.type == "signature_delta":
-            block["signature"] = delta.signature
-        return ""
-
-    def _read_end(self, event: Any) -> None:
-        self.stop = event.delta.stop_reason
-        details = event.delta.stop_details
-        self.details = (details and details.explanation) or ""
-        self.usage |= {key: value for key, value in event.usage.to_dict().items() if value is not None}
-
     def _read_input(self, block: Block, text: str) -> None:
-        """Parse the input of a tool_use strictly."""
-        # The SDK's own parser completes JSON that was cut, and a change with half its arguments must not be sent.
+        """Parse the input of a tool_use."""
+        # Strictly: a change with half its arguments must not be sent.
         try:
             value = parse_json(text or "{}")
         except (ValueError, RecursionError) as error:
@@ -157,46 +121,3 @@ class StreamedAnswer:
         else:
             block["input"] = {}
             self.faults[block["id"]] = fault
-
-
-class PromptTooLongError(UnfinishedError):
-    """The conversation does not fit into the window of the model."""
-
-
-def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
-    """Return a PlannerError with the cause and the next step; no part of it has the key."""
-    import anthropic
-
-    # An error may come in the middle of a stream, after a status of 200; its type is then in its body.
-    if isinstance(error, anthropic.APIStatusError):
-        return _status_error(error, endpoint)
-    if isinstance(error, anthropic.APITimeoutError):
-        return PlannerError(f"{endpoint.address} did not answer in time", hint="try again, or use --planner offline")
-    if isinstance(error, ValueError | AttributeError | KeyError):
-        reason = f"{endpoint.address} sent what is not JSON of the Messages API; nothing of it was run"
-        return PlannerError(reason, hint="ask again")
-    hint = f"check the network and {endpoint.address_setting}, or use --planner offline"
-    return PlannerError(f"the connection to {endpoint.address} failed or broke off", hint=hint)
-
-
-def _status_error(error: anthropic.APIStatusError, endpoint: ModelEndpoint) -> PlannerError:
-    status, kind, server = error.status_code, error.type, endpoint.server_name
-    reason = endpoint.mask(single_line(error.api_message or kind or "no reason given"))[:300]
-    if status == 401 or kind == "authentication_error":
-        return PlannerError(f"{server} does not accept the key", hint=endpoint.key_hint)
-    if status in (404, 405) or kind == "not_found_error":
-        return PlannerError(f"{server} has no model {endpoint.model!r}", hint=endpoint.model_hint)
-    if status == 429 or kind == "rate_limit_error":
-        wait = error.response.headers.get("retry-after", "")
-        hint = f"try again in {wait} s" if wait.isdecimal() and wait != "0" else "try again in a minute"
-        return PlannerError(f"the rate limit of {server} is reached: {reason}", hint=hint)
-    if status == 529 or kind == "overloaded_error":
-        return PlannerError(f"{server} is overloaded", hint="try again in a minute, or use --planner offline")
-    if status == 413 or (status == 400 and "too long" in reason):
-        return PromptTooLongError(
-            f"the conversation is too long for {endpoint.model}: {reason}", hint="start a new one"
-        )
-    if status in (402, 403):
-        return PlannerError(f"{server} refused: {reason}", hint="check the rights and the credit of the key")
-    outcome = "failed" if status == 200 else f"answered {status}"
-    return PlannerError(f"{server} {outcome}: {reason}", hint="try again, or use --planner offline")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -12,25 +11,26 @@ from typing import Any
 
 from nlapi import bundled
 from nlapi.agent.caps import SpendingMeter
-from nlapi.agent.connections import ModelConnection, Prompt, connect
-from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
-from nlapi.agent.history import HISTORY_ROOMS, history
+from nlapi.agent.connections import LoopConnection, ModelConnection, Prompt
+from nlapi.agent.endpoints import ModelEndpoint
+from nlapi.agent.history import HISTORY_ROOMS, History
 from nlapi.agent.messages import (
     PLANNER,
     Block,
     Message,
     ModelState,
-    PromptTooLongError,
     StreamedAnswer,
     append_content,
     model_state,
     tool_result,
+    tool_use_ids,
 )
+from nlapi.agent.model_errors import PromptTooLongError
+from nlapi.agent.model_http import encode_json
 from nlapi.agent.models import PRICE_MONTH, cost
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError
-from nlapi.extras import require_extra
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.results.store import ConversationViews
@@ -74,7 +74,8 @@ class ModelPlanner:
     """A planner that uses a language model over the operations of `specs`, at any endpoint.
 
     The environment is not read. Text is streamed. The state in its plans is a ModelState. `spending` caps the dollars
-    of its requests. PlannerError for an endpoint without a usable key, or without prices where there is a cap.
+    of its requests. A `connection` of the caller's own is used and left open. PlannerError for an endpoint without a
+    usable key, or without prices where there is a cap.
     """
 
     name = PLANNER
@@ -96,14 +97,14 @@ class ModelPlanner:
         self.max_tokens = max_tokens
         self._offers: dict[str, str] = {}
         self._views = ConversationViews()
+        self._written = History(self._views, self._offer)
+        self._prompt_of_day: tuple[date | None, str] = None, ""
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
         self._connection = connection
-        self._max_retries = max_retries
+        self._loop_connection = LoopConnection(endpoint, max_retries=max_retries)
         self._today = today
         if connection is None:
-            if endpoint.protocol is ModelProtocol.MESSAGES:
-                require_extra("claude", "planning with a model that speaks the Messages API")
             endpoint.check_key()
         self._spending = spending or SpendingMeter()
         if self._spending.max_usd is not None and endpoint.prices is None:
@@ -115,53 +116,54 @@ class ModelPlanner:
         self._views.update(conversation)
         earlier = self._history(conversation)
         draft = _PlanDraft()
-        async with self._connection or connect(self.endpoint, max_retries=self._max_retries) as connection:
-            for _ in range(MAX_REQUESTS):
-                messages = [*earlier, *draft.messages]
-                answer = StreamedAnswer(number=len(messages), used_ids=_tool_use_ids(messages))
-                prompt = Prompt(
-                    system=self._system(conversation),
-                    messages=messages,
-                    tools=TOOL_DEFINITIONS,
-                    max_tokens=self.max_tokens,
-                )
-                size = _size(prompt) if self._spending.max_usd is not None else 0
-                if capped := self._spending.refusal(self.endpoint.prices, size):
-                    append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
-                    yield capped.text
-                    yield self._plan(draft, text=capped.text, ended=capped.ended)
-                    return
-                try:
-                    async with aclosing(self._stream(connection, prompt, answer, size)) as pieces:
-                        async for text in pieces:
-                            yield text
-                except PromptTooLongError:
-                    if self._room == len(HISTORY_ROOMS) - 1:
-                        raise
-                    self._room += 1
-                    earlier = self._history(conversation)
-                    continue
-                draft.count(answer.usage)
-                # The API paused a long turn; the same conversation sent again continues it.
-                if answer.stop == "pause_turn":
-                    append_content(draft.messages, "assistant", answer.content)
-                    draft.text += answer.text
-                    continue
-                if answer.stop != "tool_use":
-                    note = _incomplete_note(answer)
-                    if note:
-                        yield note
-                    yield self._final_plan(answer, note, draft)
-                    return
+        connection = self._connection or await self._loop_connection.get()
+        for _ in range(MAX_REQUESTS):
+            messages = [*earlier, *draft.messages]
+            used_ids = self._written.tool_use_ids.union(tool_use_ids(draft.messages))
+            answer = StreamedAnswer(number=len(messages), used_ids=used_ids)
+            prompt = Prompt(
+                system=self._system(conversation),
+                messages=messages,
+                tools=TOOL_DEFINITIONS,
+                max_tokens=self.max_tokens,
+            )
+            size = _size(prompt) if self._spending.max_usd is not None else 0
+            if capped := self._spending.refusal(self.endpoint.prices, size):
+                append_content(draft.messages, "assistant", [{"type": "text", "text": capped.text}])
+                yield capped.text
+                yield self._plan(draft, text=capped.text, ended=capped.ended)
+                return
+            try:
+                async with aclosing(self._stream(connection, prompt, answer, size)) as pieces:
+                    async for text in pieces:
+                        yield text
+            except PromptTooLongError:
+                if self._room == len(HISTORY_ROOMS) - 1:
+                    raise
+                self._room += 1
+                earlier = self._history(conversation)
+                continue
+            draft.count(answer.usage)
+            # The API paused a long turn; the same conversation sent again continues it.
+            if answer.stop == "pause_turn":
                 append_content(draft.messages, "assistant", answer.content)
-                calls, results = self._sort_calls(answer)
-                if calls:
-                    yield self._plan(draft, calls=calls, text=answer.text, results=results)
-                    return
-                if not results:
-                    yield self._plan(draft, text=answer.text)
-                    return
-                append_content(draft.messages, "user", list(results.values()))
+                draft.text += answer.text
+                continue
+            if answer.stop != "tool_use":
+                note = _incomplete_note(answer)
+                if note:
+                    yield note
+                yield self._final_plan(answer, note, draft)
+                return
+            append_content(draft.messages, "assistant", answer.content)
+            calls, results = self._sort_calls(answer)
+            if calls:
+                yield self._plan(draft, calls=calls, text=answer.text, results=results)
+                return
+            if not results:
+                yield self._plan(draft, text=answer.text)
+                return
+            append_content(draft.messages, "user", list(results.values()))
         raise PlannerError(
             f"the model made no usable call in {MAX_REQUESTS} attempts",
             hint="say it in other words, or name the operation",
@@ -183,18 +185,24 @@ class ModelPlanner:
         """Return the system prompt."""
         # Tools, system and messages are one cached prefix in this order, so the breakpoint here covers the tools too.
         # The known values come behind it: they change between questions and would invalidate the prefix.
-        prompt = Template(bundled.text("prompts/agent.md")).substitute(
-            today=self._today().isoformat(),
-            apis="\n".join([*(_api_line(spec) for spec in self.operation_tools.specs), self._map_line()]),
-        )
-        system: list[Block] = [{"type": "text", "text": prompt.strip(), "cache_control": {"type": "ephemeral"}}]
+        prompt = self._prompt(self._today())
+        system: list[Block] = [{"type": "text", "text": prompt, "cache_control": {"type": "ephemeral"}}]
         if conversation.known_values:
             value_lines = "\n".join(f"{name} = {value}" for name, value in conversation.known_values.items())
             system.append({"type": "text", "text": f"Values the user gave; use them where they fit:\n{value_lines}"})
         return system
 
+    def _prompt(self, today: date) -> str:
+        """Return the constant part of the system prompt."""
+        if self._prompt_of_day[0] != today:
+            lines = [*(_api_line(spec) for spec in self.operation_tools.specs), self._map_line()]
+            template = Template(bundled.text("prompts/agent.md"))
+            prompt = template.substitute(today=today.isoformat(), apis="\n".join(lines)).strip()
+            self._prompt_of_day = today, prompt
+        return self._prompt_of_day[1]
+
     def _history(self, conversation: Conversation) -> list[Message]:
-        return history(conversation, self._views, self._offer, HISTORY_ROOMS[self._room])
+        return self._written.messages(conversation, HISTORY_ROOMS[self._room])
 
     def _map_line(self) -> str:
         return f"Areas, with their operations: {self.operation_tools.map_text}."
@@ -271,12 +279,7 @@ class ModelPlanner:
 
 def _size(prompt: Prompt) -> int:
     """Return the bytes of a prompt, about as it goes on the wire."""
-    text = json.dumps([prompt.system, prompt.messages, prompt.tools], ensure_ascii=False)
-    return len(text.encode("utf-8", "replace"))
-
-
-def _tool_use_ids(messages: Sequence[Message]) -> frozenset[str]:
-    return frozenset(block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use")
+    return len(encode_json([prompt.system, prompt.messages, prompt.tools]))
 
 
 def _incomplete_note(answer: StreamedAnswer) -> str:

@@ -29,7 +29,6 @@ from nlapi.cli.plugin_hook import consent
 from nlapi.cli.session import model_endpoint
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
-from nlapi.extras import require_extra
 from nlapi.issue import Issue, Level
 from nlapi.registry import Registration
 
@@ -146,7 +145,6 @@ def _check_proposal(folder: Path, model: str | None) -> None:
     if not model_endpoint(model).secret:
         hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
         raise PlannerError("there is no key to ask a model with", hint=hint)
-    require_extra("claude", "--with-claude")
     if (folder / PROPOSED_OVERLAY).exists():
         raise UsageError(
             f"{folder / PROPOSED_OVERLAY} is there already", hint="rename it to overlay.yaml, or remove it"

@@ -33,7 +33,6 @@ from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
-from nlapi.extras import has_extra, install_hint
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
@@ -275,11 +274,8 @@ def model_endpoint(model: str | None) -> ModelEndpoint:
 
 
 def can_ask_model(model: str | None = None) -> bool:
-    """Return whether there is a key for a model and the client to use it with."""
-    from nlapi.agent.endpoints import ModelProtocol
-
-    endpoint = model_endpoint(model)
-    return bool(endpoint.secret) and (endpoint.protocol is ModelProtocol.CHAT or has_extra("claude"))
+    """Return whether there is a key for a model."""
+    return bool(model_endpoint(model).secret)
 
 
 def make_planner(
@@ -313,8 +309,6 @@ def make_planner(
     from nlapi.agent.auto import AutoPlanner
     from nlapi.planner.planner import OfflinePlanner
 
-    if os.environ.get("ANTHROPIC_API_KEY") and not has_extra("claude"):
-        console.note(f"ANTHROPIC_API_KEY is set; to plan with Claude where it helps: {install_hint('claude')}")
     operations = sum(len(spec.operations) for spec in targets)
     # By default the embedded planner plans, and a model where that is not sure and there is one.
     return AutoPlanner(
@@ -381,7 +375,7 @@ def _lacks_planned_change(rounds: Sequence[Round]) -> bool:
 
 def exit_code(answered: TurnAnswered) -> int:
     """Return 0 done, 1 failed, 3-5 the API's last status, 6 refused, 7 not understood, 8 the answer was cut."""
-    from nlapi.planner.steps.live_names import without_name_rounds
+    from nlapi.planner.steps.name_rounds import without_name_rounds
 
     turn = answered.conversation.current
     if all(step.result is not None and step.result.ok for step in turn.steps):

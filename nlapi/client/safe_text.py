@@ -35,7 +35,9 @@ MIN_SECRET_LENGTH = 6
 
 def strip_control(text: str) -> str:
     """Return `text` without terminal escapes, control characters (except newline and tab) and invisible characters."""
-    if text.isascii() and text.isprintable():
+    # Most texts that are not ASCII are so by the mark of a cut alone, and the search takes 20 ns a character.
+    plain = text if text.isascii() else text.replace("…", "")
+    if plain.isascii() and plain.isprintable():
         return text
     return _REMOVED.sub("", _NEWLINES.sub("\n", text))
 

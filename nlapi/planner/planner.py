@@ -62,8 +62,9 @@ from nlapi.planner.steps.change_confidence import rate_change
 from nlapi.planner.steps.described import with_leftover_name
 from nlapi.planner.steps.followup import plan_question
 from nlapi.planner.steps.goal import call_plan
-from nlapi.planner.steps.live_names import names_plan, read_names, without_name_rounds
+from nlapi.planner.steps.live_names import names_plan, read_names
 from nlapi.planner.steps.multi_intent import first_clause_plan, next_clause_plan, plan_clauses, unrelated_changes
+from nlapi.planner.steps.name_rounds import without_name_rounds
 from nlapi.planner.steps.state import CallState, Goal
 from nlapi.planner.steps.steps import next_plan, plan_goal
 from nlapi.tools.plan import Conversation, Plan

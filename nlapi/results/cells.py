@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from nlapi.client.safe_text import strip_control
 from nlapi.client.truncate import dump_json
-from nlapi.resources.identity import field_at, name_of, text_of
+from nlapi.resources.identity import field_at, fields_of, name_of, text_of
 
 # Titles of GitHub have at most 256 characters; longer texts are read with `select`.
 MAX_TEXT = 280
@@ -35,7 +36,7 @@ def values_at(item: object, path: str) -> list[object]:
 
 def value_at_path(item: object, path: str) -> object:
     """Return the value at a dotted path; a list of values where the path leads through lists, None for none."""
-    if isinstance(item, Mapping) and (value := field_at(item, path)) is not None:
+    if (value := field_at(item, path)) is not None:
         return value
     values = values_at(item, path)
     return values if len(values) > 1 else next(iter(values), None)
@@ -86,10 +87,29 @@ def size_of(value: object) -> int:
     return len(dump_json(value).encode("utf-8", "replace")) + 1
 
 
-def column_sizes(rows: Iterable[Mapping[str, object]], paths: Sequence[str]) -> dict[str, int]:
-    """Return the bytes that each column takes with its name and over all rows."""
-    sizes = {path: size_of(path) for path in paths}
-    for row in rows:
-        for path in paths:
-            sizes[path] += size_of(cell(value_at_path(row, path)))
-    return sizes
+class SampleColumns:
+    """The values and cells of the first rows of a list by column; each is read once, at its first use."""
+
+    def __init__(self, rows: Sequence[Mapping[str, object]]) -> None:
+        self.rows = rows
+        self._values: dict[str, list[object]] = {}
+        self._cells: dict[str, list[Cell]] = {}
+
+    @cached_property
+    def fields(self) -> list[dict[str, object]]:
+        """The fields of each row by their path."""
+        return list(map(fields_of, self.rows))
+
+    def values(self, path: str) -> list[object]:
+        if path not in self._values:
+            self._values[path] = [value_at_path(row, path) for row in self.rows]
+        return self._values[path]
+
+    def cells(self, path: str) -> list[Cell]:
+        if path not in self._cells:
+            self._cells[path] = list(map(cell, self.values(path)))
+        return self._cells[path]
+
+    def size(self, path: str) -> int:
+        """Return the bytes that a column takes with its name."""
+        return size_of(path) + sum(map(size_of, self.cells(path)))

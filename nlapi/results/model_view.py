@@ -10,10 +10,10 @@ from nlapi.client.safe_text import strip_control
 from nlapi.client.truncate import NOTE_KEY, answer_frame, dump_json, fit_data
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation
-from nlapi.resources.identity import columns, fields_of
+from nlapi.resources.identity import columns
 from nlapi.resources.naming import name_words, stem
 from nlapi.resources.nouns import singular_noun
-from nlapi.results.cells import MAX_TEXT, Cell, cell, column_sizes, size_of, value_at_path, values_at
+from nlapi.results.cells import MAX_TEXT, Cell, SampleColumns, cell, size_of, value_at_path, values_at
 from nlapi.results.contents import Contents, Listing, Row, TextBody, select_fields
 from nlapi.results.summary import summarize_columns
 from nlapi.tools.answer_view import further_page
@@ -196,9 +196,9 @@ def build_table(
 
     Where the columns that identify do not fit for all rows, the table has the first rows.
     """
-    sample = rows[:SAMPLE_ROWS]
+    sample = SampleColumns(rows[:SAMPLE_ROWS])
     noun = singular_noun(operation) if operation is not None else ()
-    ranked = list(paths) or columns(sample, noun)
+    ranked = list(paths) or columns(sample.rows, noun, fields=sample.fields)
     constants = {} if paths else _constants(rows, sample, ranked)
     candidates = [path for path in ranked if path not in constants]
     chosen = list(paths) or _choose_columns(rows, sample, candidates, words, room)
@@ -208,7 +208,7 @@ def build_table(
     others = [] if paths else [path for path in others if path not in constants]
     other_fields = _shown_fields(others)
     room -= size_of(constants) + size_of(other_fields) + size_of(chosen)
-    cells = _cells(rows, chosen, room, max_text)
+    cells = _cells(rows, sample, chosen, room, max_text)
     return ViewTable(columns=tuple(chosen), rows=cells, constants=constants, other_fields=other_fields)
 
 
@@ -224,20 +224,22 @@ def _shown_fields(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(view)
 
 
-def _constants(rows: Sequence[Row], sample: Sequence[Row], paths: Sequence[str]) -> dict[str, Cell]:
+def _constants(rows: Sequence[Row], sample: SampleColumns, paths: Sequence[str]) -> dict[str, Cell]:
     """Return the short values that all rows share, by their path."""
     if len(rows) < 2:
         return {}
+    others = rows[len(sample.rows) :]
     shared: dict[str, Cell] = {}
     for path in paths[1:]:
-        first = value_at_path(sample[0], path)
-        values = (value_at_path(row, path) for row in rows)
+        values = sample.values(path)
+        first, kind = values[0], type(values[0])
         # Of one type too: 1 is equal to True.
         if (
-            all(value == first and type(value) is type(first) for value in values)
-            and size_of(cell(first)) + size_of(path) <= 160
+            all(value == first and type(value) is kind for value in values)
+            and all(value == first and type(value) is kind for value in (value_at_path(row, path) for row in others))
+            and size_of(value := cell(first)) + size_of(path) <= 160
         ):
-            shared[path] = cell(first)
+            shared[path] = value
     return dict(list(shared.items())[:MAX_SUMMARIES])
 
 
@@ -247,11 +249,11 @@ def _is_named(path: str, words: Collection[str]) -> bool:
 
 
 def _choose_columns(
-    rows: Sequence[Row], sample: Sequence[Row], candidates: Sequence[str], words: Collection[str], room: int
+    rows: Sequence[Row], sample: SampleColumns, candidates: Sequence[str], words: Collection[str], room: int
 ) -> list[str]:
     """Return the columns that identify and those that the question names, then others as long as there is room."""
-    scale = len(rows) / max(len(sample), 1)
-    sizes = {path: size * scale for path, size in column_sizes(sample, candidates).items()}
+    scale = len(rows) / max(len(sample.rows), 1)
+    sizes = {path: sample.size(path) * scale for path in candidates}
     required = [*candidates[:2], *(path for path in candidates[2:] if _is_named(path, words))]
     chosen: list[str] = []
     used = 2.0 * len(rows)
@@ -267,11 +269,17 @@ def _choose_columns(
     return [path for path in candidates if path in chosen]
 
 
-def _cells(rows: Sequence[Row], paths: Sequence[str], room: int, max_text: int) -> tuple[tuple[Cell, ...], ...]:
+def _cells(
+    rows: Sequence[Row], sample: SampleColumns, paths: Sequence[str], room: int, max_text: int
+) -> tuple[tuple[Cell, ...], ...]:
     """Return the rows as long as they fit; the first is there in any case, with short cells where it has to be."""
+    is_read = max_text == MAX_TEXT
     cells: list[tuple[Cell, ...]] = []
-    for row in rows:
-        line = tuple(cell(value_at_path(row, path), max_text) for path in paths)
+    for index, row in enumerate(rows):
+        if is_read and index < len(sample.rows):
+            line = tuple(sample.cells(path)[index] for path in paths)
+        else:
+            line = tuple(cell(value_at_path(row, path), max_text) for path in paths)
         room -= size_of(line)
         if room < 0 and not cells:
             cells.append(tuple(cell(value_at_path(row, path), MIN_TEXT) for path in paths))
@@ -281,8 +289,8 @@ def _cells(rows: Sequence[Row], paths: Sequence[str], room: int, max_text: int) 
     return tuple(cells)
 
 
-def _all_fields(sample: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(path for row in sample[:20] for path in fields_of(row)))
+def _all_fields(sample: SampleColumns) -> list[str]:
+    return list(dict.fromkeys(path for fields in sample.fields[:20] for path in fields))
 
 
 def _text_view(body: TextBody, room: int) -> dict[str, object]:

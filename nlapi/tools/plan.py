@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
@@ -97,7 +98,7 @@ class Turn:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return tuple(step for round in self.rounds for step in round.steps)
+        return tuple(chain.from_iterable(round.steps for round in self.rounds))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +152,7 @@ class Conversation:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps of all turns, in order."""
-        return tuple(step for turn in self.turns for step in turn.steps)
+        return tuple(chain.from_iterable(turn.steps for turn in self.turns))
 
     def with_question(self, question: str) -> Conversation:
         """Return this conversation with a new turn for a question."""

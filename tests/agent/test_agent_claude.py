@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.connections import MessagesConnection
+from nlapi.agent.connections import connect
 from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Planner, StepFinished, TextReceived, TurnAnswered
 from nlapi.agent.model_planner import ModelPlanner, turn_usage
@@ -400,13 +400,10 @@ def test_nothing_of_an_answer_that_breaks_off_is_run(spec: Spec, kind: str, says
     assert broke.value.exit_code == 8
 
 
-def test_a_client_of_the_callers_own_is_used_and_left_open(spec: Spec) -> None:
-    from anthropic import AsyncAnthropic
-
+def test_a_connection_of_the_callers_own_is_used_and_stays_open(spec: Spec) -> None:
     async def run(url: str) -> list[str | Plan]:
-        async with AsyncAnthropic(api_key=KEY, base_url=url) as client:
-            there = endpoint(url)
-            connection = MessagesConnection(client, there, is_borrowed=True)
+        there = endpoint(url)
+        async with connect(there, max_retries=0) as connection:
             claude = ModelPlanner([spec], there, connection=connection)
             first = [piece async for piece in claude.next(ask("?"))]
             return first + [piece async for piece in claude.next(ask("?"))]

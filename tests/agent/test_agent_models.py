@@ -153,7 +153,8 @@ def test_a_busy_server_is_asked_again(spec: Spec) -> None:
 
 def test_a_server_that_is_not_there_is_named(spec: Spec) -> None:
     with closed_port() as url, pytest.raises(PlannerError, match=f"the connection to {url} failed"):
-        plan(ModelPlanner([spec], find_endpoint("openai:x", {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url})))
+        endpoint = find_endpoint("openai:x", {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url})
+        plan(ModelPlanner([spec], endpoint, max_retries=0))
 
 
 @pytest.mark.parametrize(("name", "variable"), [("openai:gpt", "OPENAI_BASE_URL"), ("local:qwen", "NLAPI_LOCAL_URL")])

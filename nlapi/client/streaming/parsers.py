@@ -7,7 +7,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 # In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
 FRAME_HEADER_SIZE = 8
@@ -181,10 +181,12 @@ class ServerSentEvents(StreamParser):
 
     `data` is always present, as JSON where it is JSON, `event` and `id` only when the event itself names them. Comments
     and unknown fields are ignored, and so is `retry`, as nothing is connected again. An event without the blank line
-    behind it is dropped, at the end of the body too, as section 9.2.6 says.
+    behind it is dropped, at the end of the body too, as section 9.2.6 says. `errors` is for bytes that are not UTF-8:
+    `replace`, or `strict` for a UnicodeDecodeError.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, errors: Literal["replace", "strict"] = "replace") -> None:
+        self._errors = errors
         self._line: list[bytes] = []  # pieces of a line, joined once
         self._after_cr = False
         self._is_first = True
@@ -215,7 +217,7 @@ class ServerSentEvents(StreamParser):
             self._after_cr = match[0] == b"\r" and position == len(data)
             if self._is_first:
                 line, self._is_first = line.removeprefix(_BOM), False
-            yield line.decode("utf-8", "replace")
+            yield line.decode("utf-8", self._errors)
         self._line.append(data[position:])
 
     def _take_field(self, line: str) -> None:

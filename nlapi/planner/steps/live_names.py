@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.live_names import LiveNames, name_places
-from nlapi.planner.steps.state import NamesState, state_of
+from nlapi.planner.steps.name_rounds import NamesState, is_name_round
 from nlapi.tools.arguments import argument_schema
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Turn
+from nlapi.tools.plan import Conversation, Outcome, Plan
 from nlapi.tools.tool import Call
 
 # A plan that is at least this sure, and that uses every name and number of the question, needs no further names.
@@ -32,7 +30,7 @@ def names_plan(plan: Plan, conversation: Conversation, catalogue: Catalogue) -> 
 
     They are read once a question, and only for a plan that is unsure or leaves out words.
     """
-    is_read = any(_is_of_names(round) for round in conversation.current.rounds)
+    is_read = any(is_name_round(round) for round in conversation.current.rounds)
     if is_read or not (calls := name_reads(catalogue)) or _is_settled(plan):
         return None
     goal = plan.goal or (plan.calls[-1] if plan.calls else None)
@@ -58,7 +56,7 @@ def _changes_plain_word(call: Call) -> bool:
 
 def read_names(conversation: Conversation) -> LiveNames:
     """Return the names in the last answers to the calls of `names_plan`; none where there was no answer."""
-    rounds = [round for turn in conversation.turns for round in turn.rounds if _is_of_names(round)]
+    rounds = [round for turn in conversation.turns for round in turn.rounds if is_name_round(round)]
     steps = rounds[-1].steps if rounds else ()
     return LiveNames.of(
         [
@@ -67,17 +65,3 @@ def read_names(conversation: Conversation) -> LiveNames:
             if step.outcome is Outcome.ANSWERED and step.result is not None and step.result.ok
         ]
     )
-
-
-def without_name_rounds(conversation: Conversation) -> Conversation:
-    """Return the conversation as if no names had been read."""
-    turns = tuple(map(_without_name_rounds, conversation.turns))
-    return replace(conversation, turns=turns)
-
-
-def _without_name_rounds(turn: Turn) -> Turn:
-    return replace(turn, rounds=tuple(round for round in turn.rounds if not _is_of_names(round)))
-
-
-def _is_of_names(round: Round) -> bool:
-    return isinstance(state_of(round.plan), NamesState)

@@ -13,13 +13,13 @@ from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot, schema_type
+from nlapi.planner.steps.name_rounds import PLANNER, NamesState
 from nlapi.tools.plan import JsonObject, Plan
 from nlapi.tools.tool import Account, Call, Tool, ValueSource
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
 FindTool: TypeAlias = Callable[[str, str], Tool]
 # The names in JSON are the format of transcripts, so they stay where a field has another name.
-PLANNER = "offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,16 +169,6 @@ class LookupState:
             "rated": [[item.score, item.id, item.name] for item in self.scored],
             **_clause_to_json(self.clause),
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamesState:
-    """The state of a plan that reads the names which the API has, before the question is planned with them."""
-
-    clause: ClauseState | None = None
-
-    def to_json(self) -> JsonObject:
-        return {"planner": PLANNER, "stage": "names"}
 
 
 OfflineState: TypeAlias = CallState | LookupState | NamesState

@@ -1,0 +1,204 @@
+"""The HTTP of both protocols of model servers: requests with further attempts, streams of events, reasons of errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from nlapi.client.streaming.parsers import ServerSentEvents
+from nlapi.version import __version__
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    import httpx2
+
+# In seconds: between two pieces of an answer, and until a server is connected. A model on a CPU may read for minutes.
+READ_TIMEOUT = 600.0
+CONNECT_TIMEOUT = 10.0
+# In seconds, of a Retry-After; a longer one ends the attempts, as nobody sees that nlapi waits.
+MAX_WAIT = 60.0
+# Seconds before the second attempt, doubled for each further one, and the most: those of Anthropic's SDK.
+FIRST_BACKOFF = 0.5
+MAX_BACKOFF = 8.0
+# Bytes of the body of an error; the reason in it is shown with 300 characters.
+MAX_ERROR_BODY = 20_000
+_RETRIED = (408, 409, 429)
+_REDIRECTS = (307, 308)
+_JITTER = random.SystemRandom()
+
+
+class ModelServerError(Exception):
+    """An error that a server of models sent: in place of an answer, or with status 200 inside of its stream.
+
+    `kind` is the `type` of the error, and `reason` its message. `retry_after` is the header as it came. `request_id`
+    names the request in the server's own records.
+    """
+
+    def __init__(self, status: int, error: object, headers: Mapping[str, str]) -> None:
+        details = error.get("error", error) if isinstance(error, Mapping) else error
+        fields: Mapping[str, object] = details if isinstance(details, Mapping) else {"message": details}
+        kind, message = fields.get("type"), fields.get("message")
+        self.status = status
+        self.kind = kind if isinstance(kind, str) else ""
+        self.reason = message if isinstance(message, str) else self.kind
+        self.retry_after = headers.get("retry-after", "")
+        self.request_id = headers.get("request-id", "")
+        super().__init__(f"{status} {self.kind}")
+
+
+def encode_json(value: object) -> bytes:
+    """Return compact JSON of a prompt.
+
+    What orjson refuses goes out as well: integers of more than 64 bits, deep nesting, and halves of Unicode
+    characters, which are escaped.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+class ModelHttp:
+    """Connections to one server of models, for one event loop."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], *, max_retries: int, ssl_context: SSLContext) -> None:
+        """`url` is that of the requests. httpx2.InvalidURL for one that is none."""
+        import httpx2
+
+        self._url = httpx2.URL(url)
+        self._headers = {
+            "accept": "application/json",
+            "user-agent": f"nlapi/{__version__}",
+            "content-type": "application/json",
+            **headers,
+        }
+        self._max_retries = max_retries
+        timeout = httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+        self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def post(self, body: Mapping[str, Any]) -> AsyncIterator[httpx2.Response]:
+        """Send a request and yield its response, whose body is still to be read.
+
+        A request that got no response, or one of a server that is busy, is sent again: a model changes nothing.
+        ModelServerError for a response that is no success, httpx2.HTTPError where none comes.
+        """
+        import httpx2
+
+        content = encode_json(body)
+        for attempt in range(self._max_retries + 1):
+            is_last = attempt == self._max_retries
+            try:
+                response = await self._send(content)
+            except httpx2.TransportError:
+                if is_last:
+                    raise
+                wait = _backoff(attempt)
+            else:
+                if response.is_success:
+                    break
+                wait = _wait_seconds(response.headers, attempt)
+                if is_last or not _is_retried(response) or wait > MAX_WAIT:
+                    raise await _server_error(response)
+                await response.aclose()
+            await asyncio.sleep(wait)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _send(self, content: bytes) -> httpx2.Response:
+        """Send the request once, and once more where the same host has moved it."""
+        request = self._client.build_request("POST", self._url, content=content, headers=self._headers)
+        response = await self._client.send(request, stream=True)
+        moved = response.next_request if response.status_code in _REDIRECTS else None
+        # Any other server would get the conversation, and the headers that the user set for this one.
+        is_same_server = moved is not None and moved.url.netloc == request.url.netloc
+        if moved is None or not is_same_server or moved.url.scheme not in ("https", request.url.scheme):
+            return response
+        await response.aclose()
+        return await self._client.send(moved, stream=True)
+
+
+def _is_retried(response: httpx2.Response) -> bool:
+    """Return whether another attempt may succeed; the server's own word on that counts first."""
+    if (decision := response.headers.get("x-should-retry")) in ("true", "false"):
+        return bool(decision == "true")
+    return response.status_code in _RETRIED or response.status_code >= 500
+
+
+def _backoff(attempt: int) -> float:
+    # Jitter, so that clients which lost a server at one moment do not all return at one moment.
+    return min(FIRST_BACKOFF * 2.0**attempt, MAX_BACKOFF) * _JITTER.uniform(0.75, 1)
+
+
+def _wait_seconds(headers: Mapping[str, str], attempt: int) -> float:
+    """Return the seconds that the server asks to wait, in milliseconds, seconds or as a date, or else the back-off."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", value := headers.get(name, "")):
+            return float(value) * unit
+    with suppress(ValueError, OverflowError):
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+    return _backoff(attempt)
+
+
+async def _server_error(response: httpx2.Response) -> ModelServerError:
+    """Return the error that a response is, and close that."""
+    import httpx2
+
+    content = b""
+    with suppress(httpx2.HTTPError):
+        async for piece in response.aiter_bytes():
+            content += piece
+            if len(content) > MAX_ERROR_BODY:
+                break
+    await response.aclose()
+    text = content[:MAX_ERROR_BODY].decode("utf-8", "replace").strip()
+    error: object = "" if text.startswith("<") else text
+    with suppress(ValueError, RecursionError):
+        error = json.loads(text)
+    return ModelServerError(response.status_code, error, response.headers)
+
+
+async def read_events(response: httpx2.Response) -> AsyncGenerator[dict[str, Any], None]:
+    """Yield the JSON objects of the events of a stream; of an answer that is not streamed, the whole.
+
+    ValueError for what is neither, ModelServerError for an error among the events. An event that the end of the stream
+    cuts is dropped.
+    """
+    if "text/event-stream" not in response.headers.get("content-type", ""):
+        yield _check_event({"data": json.loads(await response.aread())}, response)
+        return
+    # Strict: a call with a character that could not be read is not the call that the model made.
+    parser = ServerSentEvents(errors="strict")
+    async for piece in response.aiter_bytes():
+        for event in parser.feed(piece):
+            yield _check_event(event, response)
+        if parser.is_over:
+            return
+
+
+def _check_event(event: Mapping[str, Any], response: httpx2.Response) -> dict[str, Any]:
+    """Return the data of an event, if it is an object and no error."""
+    data = event["data"]
+    is_object = isinstance(data, dict)
+    # The Messages API has a type for it, others an `error`, and vLLM an object of its own.
+    is_error = is_object and (data.get("error") or "error" in (data.get("type"), data.get("object")))
+    if is_error or event.get("event") == "error":
+        raise ModelServerError(response.status_code, data, response.headers)
+    if not isinstance(data, dict):
+        raise ValueError("an event is no JSON object")
+    return data
