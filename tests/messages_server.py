@@ -16,6 +16,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -372,7 +373,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = {"type": "error", "error": step["error"], "request_id": "req_stand_in"}
             return self._json(step.get("status", 400), body, {"retry-after-ms": "1", **step.get("headers", {})})
         if step["stream"]:
-            return self._stream(step)
+            with suppress(OSError):  # the client hung up, as it does at the end of its time
+                self._stream(step)
+            return None
         return self._json(200, {key: value for key, value in step.items() if key not in ("stream", "broken")}, {})
 
     def _json(self, status: int, body: dict[str, Any], headers: dict[str, str]) -> None:
