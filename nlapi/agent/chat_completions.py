@@ -108,7 +108,7 @@ class ChatConnection:
                     "the model's answer broke off; nothing of it was run", hint="ask again"
                 ) from error
             raise self._unreachable(error) from error
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             reason = f"{self._endpoint.address} sent what is no answer of Chat Completions; nothing of it was run"
             raise PlannerError(reason, hint="does it serve /chat/completions? models.toml sets the protocol") from error
         reader.finish()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +18,11 @@ from nlapi.extras import require_extra
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    import httpx2
     from anthropic import AsyncAnthropic
+
+# In seconds, of a Retry-After; a longer one ends the attempts.
+MAX_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,10 @@ def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
     from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
     from httpx2 import InvalidURL
 
-    http_client = DefaultAsyncHttpxClient(verify=ssl_context())
+    # A redirect would take the conversation, and with 307 and 308 also other headers than the key, to another server.
+    http_client = DefaultAsyncHttpxClient(
+        verify=ssl_context(), follow_redirects=False, event_hooks={"response": [_limit_wait]}
+    )
     try:
         client = AsyncAnthropic(
             api_key=endpoint.key or None,
@@ -66,6 +76,16 @@ def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
     except InvalidURL:
         raise PlannerError(f"{endpoint.address} is no URL", hint=f"check {endpoint.address_setting}") from None
     return MessagesConnection(client, endpoint)
+
+
+async def _limit_wait(response: httpx2.Response) -> None:
+    """Let the SDK make no further attempt where the server asks to wait long: it would wait, for days and silently."""
+    wait = response.headers.get("retry-after", "")
+    seconds = float(wait) if wait.isdecimal() else 0.0
+    with suppress(ValueError, OverflowError):
+        seconds = seconds or parsedate_to_datetime(wait).timestamp() - time.time()
+    if seconds > MAX_WAIT:
+        response.headers["x-should-retry"] = "false"
 
 
 @cache
@@ -109,7 +129,7 @@ class MessagesConnection:
             async with await self._client.messages.create(stream=True, **body) as stream:
                 async for text in answer.read(stream):
                     yield text
-        except (AnthropicError, httpx2.HTTPError, ValueError, AttributeError, KeyError) as error:
+        except (AnthropicError, httpx2.HTTPError, ValueError, TypeError, AttributeError, KeyError) as error:
             explained = explain_error(error, self._endpoint)
             # After the first block the user has seen text, so the exit code differs from that of a plain failure.
             if answer.blocks:

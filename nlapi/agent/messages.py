@@ -109,7 +109,8 @@ class StreamedAnswer:
             if event.type == "message_start":
                 self.usage |= event.message.usage.to_dict()
             elif event.type == "content_block_start":
-                self.blocks[event.index] = event.content_block.to_dict()
+                block = event.content_block.to_dict()
+                self.blocks[event.index] = {"type": block["type"], **block}
             elif event.type == "content_block_delta":
                 text = self._read_delta(event.index, event.delta)
                 if text:
@@ -172,7 +173,7 @@ def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
         return _status_error(error, endpoint)
     if isinstance(error, anthropic.APITimeoutError):
         return PlannerError(f"{endpoint.address} did not answer in time", hint="try again, or use --planner offline")
-    if isinstance(error, ValueError | AttributeError | KeyError):
+    if isinstance(error, ValueError | TypeError | AttributeError | KeyError):
         reason = f"{endpoint.address} sent what is not JSON of the Messages API; nothing of it was run"
         return PlannerError(reason, hint="ask again")
     hint = f"check the network and {endpoint.address_setting}, or use --planner offline"
@@ -181,7 +182,7 @@ def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
 
 def _status_error(error: anthropic.APIStatusError, endpoint: ModelEndpoint) -> PlannerError:
     status, kind, server = error.status_code, error.type, endpoint.server_name
-    reason = endpoint.mask(single_line(error.api_message or kind or "no reason given"))[:300]
+    reason = endpoint.mask(single_line(str(error.api_message or kind or "no reason given")))[:300]
     if status == 401 or kind == "authentication_error":
         return PlannerError(f"{server} does not accept the key", hint=endpoint.key_hint)
     if status in (404, 405) or kind == "not_found_error":

@@ -58,7 +58,7 @@ class AdsVocabulary:
     report: Operation
     report_target: str
     drafts: tuple[tuple[str, Operation], ...]
-    """tool and operation of each step from a draft to a published campaign, ad set and ad; `$n` is the id from step n"""
+    """tool and operation of each step from a draft to what is published; `$n` is the id from step n"""
     draft_log: tuple[str, ...]
     uploads: tuple[Operation, ...]
     file_argument: str

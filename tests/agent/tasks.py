@@ -223,7 +223,7 @@ def killed_and_resumed(stage: Stage) -> None:
 
 
 def dropped_streams(stage: Stage) -> None:
-    """The model's answer breaks off at each event: of a call nothing is sent, and a change before stays the only one."""
+    """The model's answer breaks off at each event: no call of it is sent, and a change before stays the only one."""
     create = stage.call("change", stage.vocabulary.create_campaign)
     question = stage.vocabulary.creation
     told = say("Night Shift is there.")
@@ -281,7 +281,7 @@ def cut_answers(stage: Stage) -> None:
 
 
 def expired_credential(stage: Stage) -> None:
-    """A credential that ends in the middle of a run: what was done stands, nothing is repeated, and the user is told."""
+    """A credential that ends in the middle of a run: nothing is repeated, and the user is told which and what to do."""
     words = stage.vocabulary
     stage.api.fault = lambda request, number: Reply(401, {"title": "the token has expired"}) if number >= 1 else None
     stage.script(
