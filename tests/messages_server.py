@@ -12,39 +12,23 @@ A request that the real API would refuse is answered 400 as the real one does, a
 from __future__ import annotations
 
 import json
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+if __package__ in (None, ""):  # run as a script, from any folder
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.context_edits import edited
+from tests.messages_rules import Refused, check
+from tests.prompt_cache import PromptCache
+
 Step = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
 
-TOP = {
-    *("model", "max_tokens", "messages", "system", "tools", "tool_choice", "stream", "stop_sequences", "thinking"),
-    *("cache_control", "metadata", "output_config", "service_tier", "container", "inference_geo", "speed"),
-    *("diagnostics", "user_profile_id", "workspace_id"),
-}
-TOOL = {
-    *("name", "description", "input_schema", "strict", "input_examples", "defer_loading", "cache_control"),
-    *("allowed_callers", "eager_input_streaming", "type"),
-}
-BLOCKS = {
-    "text": {"text", "cache_control", "citations"},
-    "thinking": {"thinking", "signature"},
-    "redacted_thinking": {"data"},
-    "tool_use": {"id", "name", "input", "cache_control", "caller"},
-    "tool_result": {"tool_use_id", "content", "is_error", "cache_control"},
-    "server_tool_use": {"id", "name", "input", "cache_control", "caller"},
-    "tool_search_tool_result": {"tool_use_id", "content", "cache_control"},
-}
-TOOL_SEARCHES = {
-    "tool_search_tool_bm25_20251119": "tool_search_tool_bm25",
-    "tool_search_tool_regex_20251119": "tool_search_tool_regex",
-}
-"""The tools that the API runs itself, by type, with the name that each has to have."""
 KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -124,171 +108,30 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else "\n".join(block.get("text", "") for block in content)
 
 
-# ---- the rules of the real API ---------------------------------------------------------------------------------
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not an error of the stand-in
-    """What the real API would refuse, in its words."""
-
-
-def check(body: Any, *, paused: bool = False) -> None:
-    """Raises Refused as the real API does. `paused`: the answer before ended in pause_turn."""
-    if not isinstance(body, dict):
-        raise Refused("The request body is not valid JSON")
-    for key in body.keys() - TOP:
-        raise Refused(f"{key}: Extra inputs are not permitted")
-    for key in ("model", "max_tokens", "messages"):
-        if key not in body:
-            raise Refused(f"{key}: Field required")
-    if not isinstance(body["max_tokens"], int) or body["max_tokens"] < 0:
-        raise Refused("max_tokens: Input should be a valid integer")
-    kind = body.get("tool_choice", {"type": "auto"}).get("type")
-    if kind not in ("auto", "none"):
-        raise Refused(f'tool_choice: "{kind}" is not supported by this model')
-    if "tool_choice" in body and not body.get("tools"):
-        raise Refused("tool_choice may only be specified while providing tools")
-    system = body.get("system", [])
-    for index, block in enumerate([] if isinstance(system, str) else system):
-        _check_block(block, f"system.{index}", ("text",))
-    _check_tools(body.get("tools", []))
-    _check_messages(body["messages"], paused)
-    if "tools" not in body and '"tool_use"' in json.dumps(body["messages"]):
-        raise Refused("Requests which include `tool_use` or `tool_result` blocks must define tools")
-    marked = json.dumps({key: value for key, value in body.items() if key != "cache_control"}).count('"cache_control"')
-    if marked + ("cache_control" in body) > 4:
-        raise Refused("A maximum of 4 blocks with cache_control may be provided")
-
-
-def _check_tools(tools: list[dict[str, Any]]) -> None:
-    names = [tool.get("name") for tool in tools]
-    if tools and all(tool.get("defer_loading") for tool in tools):
-        raise Refused("All tools have defer_loading set. At least one tool must be non-deferred.")
-    for index, tool in enumerate(tools):
-        if (kind := tool.get("type", "custom")) != "custom":
-            if TOOL_SEARCHES.get(kind) != tool.get("name") or tool.keys() - {"type", "name", "cache_control"}:
-                raise Refused(f"tools.{index}: Input tag '{kind}' does not match any of the expected tags")
-            continue
-        where = f"tools.{index}.custom"
-        if tool.get("defer_loading") and "cache_control" in tool:
-            raise Refused(f"{where}: Tool cannot have both defer_loading=true and cache_control set.")
-        for key in tool.keys() - TOOL:
-            raise Refused(f"{where}.{key}: Extra inputs are not permitted")
-        if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(tool.get("name"))):
-            raise Refused(f"{where}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'")
-        if names.count(tool["name"]) > 1:
-            raise Refused("tools: Tool names must be unique.")
-        _check_schema(tool.get("input_schema"), f"{where}.input_schema")
-
-
-def _check_schema(schema: Any, where: str) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from referencing import Registry, Resource
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
-
-    if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise Refused(f"{where}.type: Input should be 'object'")
-    if schema.keys() & {"oneOf", "anyOf", "allOf"}:
-        raise Refused(f"{where}: input_schema does not support oneOf, allOf, or anyOf at the top level")
-    for name in schema.get("properties", {}):
-        if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
-            raise Refused(f"{where}.properties: Property keys should match pattern '^[a-zA-Z0-9_.-]{{1,64}}$'")
-    try:
-        Draft202012Validator.check_schema(schema)
-        resolver = Registry().resolver_with_root(Resource(contents=schema, specification=DRAFT202012))
-        for ref in _refs(schema):
-            resolver.lookup(ref)
-    except (SchemaError, Unresolvable) as fault:
-        raise Refused(f"{where}: JSON schema is invalid. It must match JSON Schema draft 2020-12 ({fault})") from fault
-
-
-def _refs(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"]
-        for item in value.values():
-            yield from _refs(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _refs(item)
-
-
-def _check_messages(messages: list[dict[str, Any]], paused: bool) -> None:
-    if not messages:
-        raise Refused("messages: at least one message is required")
-    if messages[0]["role"] != "user":
-        raise Refused("messages: first message must use the user role")
-    if messages[-1]["role"] != "user" and not paused:
-        raise Refused("This model does not support assistant message prefill. It must end with a user message.")
-    used: list[str] = []
-    waiting: list[str] = []
-    for index, item in enumerate(messages):
-        where = f"messages.{index}"
-        content = _check_content(item, where)
-        answered = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
-        for id in answered:
-            if id not in waiting:
-                raise Refused(f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {id}")
-        first = all(block["type"] == "tool_result" for block in content[: len(answered)])
-        _check_answered(index, [id for id in waiting if id not in answered or not first])
-        waiting = [block["id"] for block in content if block["type"] == "tool_use"]
-        used += waiting
-    _check_answered(len(messages), waiting)
-    if len(set(used)) < len(used):
-        raise Refused("messages: `tool_use` ids must be unique")
-
-
-def _check_answered(index: int, missing: list[str]) -> None:
-    if missing:
-        ids = ", ".join(missing)
-        text = f"`tool_use` ids were found without `tool_result` blocks immediately after: {ids}. Each `tool_use`"
-        raise Refused(f"messages.{index - 1}: {text} block must have a corresponding `tool_result` block in the next")
-
-
-def _check_content(item: dict[str, Any], where: str) -> list[dict[str, Any]]:
-    if item.keys() != {"role", "content"} or item["role"] not in ("user", "assistant"):
-        raise Refused(f"{where}: a message is a role and a content")
-    content = [text_block(item["content"])] if isinstance(item["content"], str) else item["content"]
-    if not content:
-        raise Refused(f"{where}: all messages must have non-empty content")
-    allowed = ("text", "tool_result") if item["role"] == "user" else tuple(BLOCKS.keys() - {"tool_result"})
-    for number, block in enumerate(content):
-        _check_block(block, f"{where}.content.{number}", allowed)
-    return content
-
-
-def _check_block(block: dict[str, Any], where: str, allowed: tuple[str, ...]) -> None:
-    kind = block.get("type")
-    if kind not in allowed:
-        raise Refused(f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
-    for key in block.keys() - BLOCKS[kind] - {"type"}:
-        raise Refused(f"{where}.{kind}.{key}: Extra inputs are not permitted")
-    if kind == "text" and not block["text"].strip():
-        raise Refused(f"{where}.text: text content blocks must contain non-whitespace text")
-    if kind == "thinking" and not block.get("signature"):
-        raise Refused(f"{where}.thinking.signature: Field required")
-    if kind == "tool_use" and not (
-        isinstance(block.get("input"), dict) and re.fullmatch(r"[a-zA-Z0-9_-]+", block["id"])
-    ):
-        raise Refused(f"{where}.tool_use: Input should be a valid dictionary, and id match '^[a-zA-Z0-9_-]+$'")
-    if kind == "tool_result" and not isinstance(block.get("content", ""), str):
-        for number, inner in enumerate(block["content"]):
-            _check_block(inner, f"{where}.tool_result.content.{number}", ("text",))
-
-
 # ---- the server ------------------------------------------------------------------------------------------------
 
 
 class MessagesServer:
-    """The stand-in. `key` is the only API key it accepts (None: any), `models` the models it has (by prefix)."""
+    """The stand-in. `key` is the only API key it accepts (None: any), `models` the models it has (by prefix).
+
+    With a `cache` the usage of an answer is what the request takes, by the rules of the prompt cache; without, it is
+    the same for each request. The usage that a step has goes before both.
+    """
 
     def __init__(
-        self, script: Iterable[Step] = (), *, key: str | None = None, models: tuple[str, ...] = ("claude-",)
+        self,
+        script: Iterable[Step] = (),
+        *,
+        key: str | None = None,
+        models: tuple[str, ...] = ("claude-",),
+        cache: PromptCache | None = None,
     ) -> None:
         self.script = list(script)
         self.key = key
         self.models = models
+        self.cache = cache
+        self.usages: list[dict[str, int]] = []
+        """The usage of each answer that was counted."""
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.refused: list[str] = []
@@ -320,7 +163,7 @@ class MessagesServer:
                 body = json.loads(raw)
                 if "anthropic-version" not in headers:
                     raise Refused("anthropic-version: header is required")
-                check(body, paused=self._paused)
+                check(body, paused=self._paused, betas=headers.get("anthropic-beta", ""))
             except (Refused, ValueError) as fault:
                 self.refused.append(str(fault))
                 return error(400, str(fault))
@@ -348,6 +191,12 @@ class MessagesServer:
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
         }
+        body, edits = edited(body)
+        if self.cache is not None:
+            usage = self.cache.usage(body)
+            self.usages.append(usage)
+        if "context_management" in body:
+            step = {"context_management": {"applied_edits": edits}, **step}
         plain = {"id": f"msg_{self._count:02}", "type": "message", "role": "assistant", "model": body["model"]}
         last = {"stop_sequence": None, "stop_details": None, "usage": usage, "stream": body.get("stream") is True}
         return {"stop_reason": message(*content)["stop_reason"], **plain, **last, **step, "content": content}
@@ -372,7 +221,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = {"type": "error", "error": step["error"], "request_id": "req_stand_in"}
             return self._json(step.get("status", 400), body, {"retry-after-ms": "1", **step.get("headers", {})})
         if step["stream"]:
-            return self._stream(step)
+            with suppress(OSError):  # the client hung up, as it does at the end of its time
+                self._stream(step)
+            return None
         return self._json(200, {key: value for key, value in step.items() if key not in ("stream", "broken")}, {})
 
     def _json(self, status: int, body: dict[str, Any], headers: dict[str, str]) -> None:
@@ -419,7 +270,8 @@ def events(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     delta = {key: step[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
-    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": step["usage"]["output_tokens"]}}
+    edits = {"context_management": step["context_management"]} if "context_management" in step else {}
+    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": step["usage"]["output_tokens"]}, **edits}
     yield {"type": "message_stop"}
 
 

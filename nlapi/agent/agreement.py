@@ -15,6 +15,7 @@ from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
+from nlapi.tools.files import check_files, with_user_files
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, prepare
@@ -74,7 +75,7 @@ class Agreement:
             call
             if call.account is not None or call.tool.effect is Effect.READ
             else replace(call, account=trace_call(call, self.conversation, tuple(self.steps)))
-            for call in self.calls
+            for call in (with_user_files(call, self.conversation.known_values) for call in self.calls)
         ]
         # "Delete a and b" is two calls, and each leaves the words of the other out.
         used_words = [
@@ -86,6 +87,8 @@ class Agreement:
         target = self.terms.target(call)
         try:
             call = without_invented_key(call, self.conversation)
+            call = with_user_files(call, self.conversation.known_values)
+            check_files(call)
             intention = intention_in(self.conversation, (*self.steps, *_assumed_steps(earlier)))
             prepared = prepare(call, target, intention=intention)
             # Credentials are checked before consent is asked for. A dry run needs none, and a denied call gets its own

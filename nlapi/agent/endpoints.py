@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from nlapi.agent.models import MODELS, ModelPrices
 from nlapi.client.safe_text import redact, single_line
@@ -101,12 +102,23 @@ class ModelEndpoint:
         return f"{question} {self.address_setting} has its address"
 
     def check_key(self) -> None:
-        """Raise PlannerError when there is no key, or it holds characters that no header can."""
+        """Raise PlannerError when there is no key, it holds characters that no header can, or its address is no URL."""
+        if not self._has_url():
+            raise PlannerError(f"{self.address} is no URL", hint=f"check {self.address_setting}")
         secret = self.secret
         if secret and secret.isascii() and secret.isprintable() and not secret.isspace():
             return
         fault = "holds characters that no key has" if secret.strip() else "is missing"
         raise PlannerError(f"the key for {self.model} {fault}", hint=self.key_hint)
+
+    def _has_url(self) -> bool:
+        """Return whether a request can be sent to the base URL: its scheme is of HTTP, and it has a host."""
+        try:
+            parts = urlsplit(self.base_url)
+            # Reading the port checks it.
+            return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            return False
 
 
 def find_endpoint(

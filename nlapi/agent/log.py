@@ -33,7 +33,7 @@ from nlapi.agent.events import (
 )
 from nlapi.client.auth import secret_parts
 from nlapi.client.digest import digest
-from nlapi.client.message import Request, Result
+from nlapi.client.message import File, Request, Result
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
@@ -99,7 +99,9 @@ class Log:
         self, question: str, *, known_values: Mapping[str, object] | None = None, **fields: object
     ) -> None:
         """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
-        self._append({"event": "asked", "question": question, "known": dict(known_values or {}), **fields})
+        # Of a file only its name would stand here, and be sent in place of the file by `nlapi log resume`.
+        known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
+        self._append({"event": "asked", "question": question, "known": known, **fields})
 
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nlapi.client.message import File
 from nlapi.errors import ArgumentError, UsageError
+from nlapi.tools.files import FileForm, file_form
 from nlapi.tools.nested_arguments import NestedArgument, find_argument, nearest_names, with_nested
 from nlapi.tools.tool import Tool
 
@@ -85,10 +87,10 @@ def _pair(text: str, tool: Tool) -> tuple[tuple[str, ...], object]:
         except (ValueError, RecursionError):
             raise ArgumentError(f"{key}: {value!r} is not JSON", hint=f"{key}=... takes it as text") from None
     # "@home" is text where the operation takes no file: an API may have names that begin with @.
-    file_form = _file_form(tool, path[0]) if value.startswith("@") and len(path) == 1 else ""
-    if file_form:
-        file = _file(value[1:])
-        return path, [file] if file_form == "files" else file
+    form = file_form(tool, path[0]) if value.startswith("@") and len(path) == 1 else None
+    if form is not None:
+        file = read_file_argument(value[1:])
+        return path, [file] if form is FileForm.MANY else file
     return path, nested.coerce(value) if nested is not None else value
 
 
@@ -109,34 +111,9 @@ def _argument_name(typed: str, tool: Tool) -> str:
     return matches[0] if len(matches) == 1 else typed
 
 
-def _file_form(tool: Tool, name: str) -> str:
-    """Return "file" or "files" for an argument that takes a file or a list of files, else ""."""
-    location, wire = tool.places.get(name, ("", ""))
-    body = tool.operation.body
-    if location != "body" or body is None:
-        return ""
-    if wire == "":
-        return "" if _is_structured(body.content_type) else "file"
-    schema = tool.input_schema["properties"][name]
-    if schema.get("type") == "array":
-        return "files" if _is_binary(schema.get("items", {})) else ""
-    return "file" if _is_binary(schema) else ""
-
-
-def _is_structured(content_type: str) -> bool:
-    from nlapi.openapi.model import is_form, is_json
-
-    return is_json(content_type) or is_form(content_type)
-
-
-def _is_binary(schema: Mapping[str, object]) -> bool:
-    return schema.get("format") == "binary" or "contentMediaType" in schema
-
-
-def _file(path: str) -> object:
+def read_file_argument(path: str) -> File:
+    """Return a file as an argument. UsageError where it cannot be read."""
     import mimetypes
-
-    from nlapi.client.message import File
 
     return File(Path(path).name, _read(path), mimetypes.guess_type(path)[0] or "")
 

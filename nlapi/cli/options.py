@@ -146,7 +146,9 @@ Routing = Annotated[
 KnownValues = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="A value for an argument, or for one inside it: input.currency=EUR."
+        "--set",
+        metavar="NAME=VALUE",
+        help="A value for an argument, or for one inside: input.currency=EUR; file=@PATH.",
     ),
 ]
 Across = Annotated[

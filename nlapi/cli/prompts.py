@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply
 from nlapi.cli import console
+from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.console import plain_text
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import MissingError
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.arguments import coerce
+from nlapi.tools.files import file_form
 from nlapi.tools.tool import Call, Missing
 
 if TYPE_CHECKING:
@@ -101,15 +103,20 @@ def ask_for_arguments(missing: tuple[Missing, ...]) -> dict[str, object]:
         text = read_line(f"{item.argument}: ")
         if not text or not text.strip():
             return {}
-        values[item.argument] = coerce(text.strip(), item.schema, item.tool.input_schema.get("$defs", {}))
+        if text.strip().startswith("@") and file_form(item.tool, item.argument) is not None:
+            values[item.argument] = read_file_argument(text.strip()[1:])
+        else:
+            values[item.argument] = coerce(text.strip(), item.schema, item.tool.input_schema.get("$defs", {}))
     return values
 
 
 def missing_error(missing: tuple[Missing, ...]) -> MissingError:
     """Return the error that names the missing arguments with their meaning and the options that set them."""
     message = "; ".join(f"{item.tool.operation.id} needs {_label(item)}" for item in missing)
-    options = " ".join(f"--set {item.argument}=..." for item in missing)
-    return MissingError(message, hint=f"say it in the question, or add {options}")
+    files = [item for item in missing if file_form(item.tool, item.argument) is not None]
+    options = " ".join(f"--set {item.argument}={'@PATH' if item in files else '...'}" for item in missing)
+    # No word of a question is the content of a file.
+    return MissingError(message, hint=f"add {options}" if files else f"say it in the question, or add {options}")
 
 
 def _label(item: Missing) -> str:

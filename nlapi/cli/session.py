@@ -26,6 +26,7 @@ from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
+from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.options import ConversationFormat, PlannerName, Setup, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, choose_operation, missing_error
@@ -212,11 +213,14 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object]]:
             "--base-url, --auth and --no-auth go with one API",
             hint="register each with `nlapi api add`, then name them with -a",
         )
-    set_values = parse_pairs(setup.known_values, "--set")
+    set_values: dict[str, object] = dict(parse_pairs(setup.known_values, "--set"))
     targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
     unused = [name for name in set_values if not any(_has_argument(target.spec, name) for target, _ in targets)]
     if unused:
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest_argument(unused[0], targets))
+    for name, value in set_values.items():
+        if isinstance(value, str) and value.startswith("@") and any(_takes_file(t.spec, name) for t, _ in targets):
+            set_values[name] = read_file_argument(value[1:])
     # A registered value is dropped where another API takes an argument of the same name: it belongs to one API alone.
     values = {
         name: value
@@ -244,6 +248,14 @@ def _has_argument(spec: Spec, name: str) -> bool:
     from nlapi.tools.nested_arguments import find_argument
 
     return any(find_argument(tool, name) is not None for tool in nlapi.tools(spec))
+
+
+def _takes_file(spec: Spec, name: str) -> bool:
+    """Return whether an operation of an API takes a file as the argument of that name."""
+    import nlapi
+    from nlapi.tools.files import file_form
+
+    return any(file_form(tool, name) is not None for tool in nlapi.tools(spec))
 
 
 def _registered_names() -> list[str]:

@@ -152,6 +152,10 @@ class File(str):
         self.content_type = content_type or "application/octet-stream"
         return self
 
+    def __reduce__(self) -> tuple[type[File], tuple[str, bytes, str]]:
+        # Without it a copy would be made of the name alone, which is no file.
+        return File, (str(self), self.data, self.content_type)
+
     @property
     def filename(self) -> str:
         return str(self)

@@ -8,6 +8,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
+from nlapi.resources.effect_verbs import ACTIONS, Action
 from nlapi.resources.envelope import wrap
 from nlapi.resources.grouping import Resource
 from nlapi.resources.naming import name_key, name_words
@@ -261,7 +262,7 @@ def _act(
     row = _stored_row(state, role, resource, checked, scope)
     body = writes.item_fields(resource, checked.body)
     verb = next((str(value) for name, value in body.items() if name_key(name) in ACTION_FIELDS and value), role.verb)
-    if role.operation.effect is Effect.READ:
+    if role.operation.effect is Effect.READ or _only_computes(verb):
         # A POST that only computes or previews (docs/design/020-effects.md) changes nothing here either.
         return HandlerResult(value=_action_answer(state, role, row, checked))
     changes = {
@@ -277,6 +278,12 @@ def _act(
     if changes:
         row = writes.merge(state, resource, role.operation, row, changes)
     return HandlerResult(value=_action_answer(state, role, row, checked))
+
+
+def _only_computes(verb: str) -> bool:
+    """Return whether an action of this name changes nothing: `{"action": "VALIDATE"}` beside PUBLISH."""
+    words = name_words(verb)
+    return bool(words) and ACTIONS.get(words[0]) is Action.COMPUTE
 
 
 def _answers_with_item(state: SandboxState, role: OperationSemantics, resource: Resource) -> bool:

@@ -12,7 +12,7 @@ from nlapi.openapi.model import Media, Response, essence, may_be_json
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import TOTAL_NAMES
 from nlapi.resources.naming import name_key
-from nlapi.resources.paths import segments
+from nlapi.resources.paths import Path, segments
 from nlapi.sandbox.handlers import HandlerResult
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import ABSENT, SampleContext
@@ -156,13 +156,15 @@ def _location(state: SandboxState, operation: Operation, row: StoredItem, path: 
             continue
         if current is resource and len(collection.path) == len(segments(operation.route)):
             return f"{path.rstrip('/')}/{key}"
-        values = _parent_values(state, collection.item_operations["GET"].path, collection.item_paths[:-1], row.scope)
+        read = collection.item_operations["GET"]
+        *parents, item = segments(read.route)
+        values = _parent_values(state, tuple(parents), row.scope)
         if values is not None:
-            return prefix + collection.item_operations["GET"].path.format_map({**values, str(collection.key): key})
+            return prefix + read.path.format_map({**values, str(item.parameter): key})
     return ""
 
 
-def _parent_values(state: SandboxState, template: str, path: Any, scope: Mapping[str, str]) -> dict[str, str] | None:
+def _parent_values(state: SandboxState, path: Path, scope: Mapping[str, str]) -> dict[str, str] | None:
     """Return the path values of an item's parents from its scope; None when one is unknown."""
     values = {parent.parameter: scope.get(parent.name) for parent in state.semantics.parents(path)}
     if None in values.values():

@@ -14,7 +14,7 @@ from nlapi.openapi.model import Link
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
-from tests.sandbox.served import ads, client, shared
+from tests.sandbox.served import ads, answer, client, shared
 
 
 def credentials(spec: Spec) -> dict[str, str]:
@@ -193,3 +193,50 @@ def test_a_spotify_campaign_lives_in_its_account() -> None:
         found = http.get(path, params={"name": "night", "statuses": "PAUSED"})
         if found.status_code == 200:
             assert [one["name"] for one in found.json()["campaigns"]] == ["Night Shift"]
+
+
+def test_one_path_validates_a_draft_and_publishes_it_below_a_parent() -> None:
+    """The action is in the body, and only PUBLISH makes a campaign, which is found below its account."""
+    id = {"type": "string", "format": "uuid"}
+    fields = {"id": {**id, "readOnly": True}, "name": {"type": "string"}}
+    draft, campaign = ({"type": "object", "required": [*fields], "properties": fields, "title": t} for t in "DC")
+    action = {"type": "object", "properties": {"action": {"enum": ["PUBLISH", "VALIDATE"]}}}
+    refs = {name: {"$ref": f"#/components/schemas/{name}"} for name in ("Draft", "Campaign")}
+
+    def body(schema: Any) -> dict[str, Any]:
+        return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+    def listed(name: str) -> Any:
+        return answer({"type": "object", "properties": {"data": {"type": "array", "items": refs[name]}}})
+
+    published = answer({"type": "object", "properties": {"campaign": refs["Campaign"]}})
+    one = [{"name": name, "in": "path", "required": True, "schema": id} for name in ("account", "item")]
+    named = answer({"type": "object", "properties": {"id": id}})
+    paths = {
+        "/accounts/{account}": {"parameters": one[:1], "get": {"responses": named}},
+        **{
+            f"/accounts/{{account}}/{path}": {
+                "parameters": one[:1],
+                "get": {"responses": listed(name)},
+                "post": {**body(refs[name]), "responses": answer(refs[name], "201")},
+            }
+            for path, name in (("drafts", "Draft"), ("campaigns", "Campaign"))
+        },
+        "/accounts/{account}/campaigns/{item}": {"parameters": one, "get": {"responses": answer(refs["Campaign"])}},
+        "/accounts/{account}/drafts/{item}": {
+            "parameters": one,
+            "get": {"responses": answer(refs["Draft"])},
+            "post": {"operationId": "publishDraft", **body(action), "responses": published},
+        },
+    }
+    with client(paths, components={"schemas": {"Draft": draft, "Campaign": campaign}}) as http:
+        account = "0b1c2d3e-0000-4000-8000-000000000001"
+        drafts, campaigns = (f"/accounts/{account}/{path}" for path in ("drafts", "campaigns"))
+        made = http.post(drafts, json={"name": "Night Shift"}).json()
+        before = http.get(campaigns).json()["data"]
+        checked = http.post(f"{drafts}/{made['id']}", json={"action": "VALIDATE"})
+        assert (checked.status_code, http.get(campaigns).json()["data"]) == (200, before)
+        sent = http.post(f"{drafts}/{made['id']}", json={"action": "PUBLISH"})
+        assert sent.status_code == 200, sent.text
+        assert http.get(sent.headers["location"]).json()["name"] == "Night Shift"
+        assert len(http.get(campaigns).json()["data"]) == len(before) + 1

@@ -42,7 +42,7 @@ def slot_candidates(context: SlotContext) -> Iterator[SlotCandidate]:
     yield from labelled_code_candidates(context)
     yield from body_candidates(context)
     for slot in context.slots:
-        if (slot.location == "header" and not _is_named_header(context, slot)) or is_encoded(slot):
+        if (slot.location == "header" and not _is_named_header(context, slot)) or not takes_words(slot):
             continue
         if slot.family is Family.CHOICE:
             choices = choice_candidates(context, slot, choice_names(context.sentence, slot))
@@ -78,9 +78,14 @@ def _is_in_live_name(context: SlotContext, candidate: SlotCandidate) -> bool:
     return any(mention.start <= candidate.start < candidate.end <= mention.end for mention in mentions)
 
 
-def is_encoded(slot: Slot) -> bool:
-    """Return whether a slot takes a text that is itself JSON, so that no words of a sentence are its value."""
-    return slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None
+def takes_words(slot: Slot) -> bool:
+    """Return whether words of a sentence may be the value of a slot: not of JSON in a text, nor of a file.
+
+    `upload banner.png` has the name of a file, and the content is due: `--set file=@banner.png` gives it.
+    """
+    if slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None:
+        return False
+    return "binary" not in (slot.schema.get("format"), slot.schema.get("items", {}).get("format"))
 
 
 def _name_candidates(context: SlotContext, slot: Slot, listing: Operation) -> Iterator[SlotCandidate]:
