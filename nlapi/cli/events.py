@@ -20,6 +20,7 @@ from nlapi.agent.events import (
     TurnAnswered,
 )
 from nlapi.agent.log import encode_event
+from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.cli import console, preview, table
 from nlapi.cli.answer_output import print_items
 from nlapi.cli.prompts import menu_lines
@@ -108,14 +109,14 @@ class TextRenderer:
             case TextReceived():
                 self._write_text(event.text)
             case PlannerChosen():
-                console.dim(f"planner: {event.planner}, as {event.why}")
+                console.dim(f"planner: {event.model or event.planner}, as {event.why}")
             case PlanCreated():
                 self._show_plan(event)
             case CallProposed():
                 self._show_proposal(event)
             case ItemsReceived():
-                # Claude tells the answer in its own words; the embedded planner's answer is its items.
-                if self.planner != "claude":
+                # A model tells the answer in its own words; the embedded planner's answer is its items.
+                if self.planner != MODEL_PLANNER:
                     self.has_printed = True
                     print_items(event.items, event.framing)
             case StepFinished() | ChangesReported():
@@ -188,7 +189,7 @@ class TextRenderer:
                 self.data(_indent(console.preview_body(request)))
 
     def _show_answer(self, event: TurnAnswered) -> None:
-        if self.planner == "claude":
+        if self.planner == MODEL_PLANNER:
             from nlapi.agent.model_planner import turn_usage
 
             if cost := turn_usage(event.conversation.current):
