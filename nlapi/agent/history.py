@@ -44,11 +44,12 @@ HISTORY_ROOMS = (
 
 
 def history(
-    conversation: Conversation, views: AnswerViews, offer: Callable[[str], str], room: HistoryRoom
+    conversation: Conversation, views: AnswerViews, offer: Callable[[str], str], room: HistoryRoom, model: str = ""
 ) -> list[Message]:
     """Return the conversation as messages: user and assistant in turn, every tool_use answered directly after it.
 
-    A plan of Claude's is sent back unchanged, thinking included; a plan of any other planner becomes tool_use blocks.
+    A plan of `model` is sent back unchanged, thinking included; that of another model without its thinking, which is
+    signed for that model alone. A plan of any other planner becomes tool_use blocks.
     `offer` gives the operations that stand beside a question. What is cleared depends on the messages before it only,
     so that a request begins as the one before it did, for the prompt cache.
     """
@@ -68,12 +69,18 @@ def history(
             else:
                 steps = {step.call.id: step for step in round.steps}
             for message in state.messages:
-                append_content(messages, message["role"], message["content"])
+                content = message["content"] if state.model == model else without_thinking(message["content"])
+                append_content(messages, message["role"], content)
             # The API refuses a conversation in which a tool_use has no tool_result in the next message.
             results = (state.results.get(id) or _step_result(id, steps.get(id), views) for id in _tool_use_ids(state))
             append_content(messages, "user", list(results))
             handles |= {id: views.handle(step) for id, step in steps.items() if step.result is not None}
     return _clear_results(messages, handles, room)
+
+
+def without_thinking(content: list[Block]) -> list[Block]:
+    """Return the content of a message without what the model thought."""
+    return [block for block in content if block["type"] not in ("thinking", "redacted_thinking")]
 
 
 def _answer_content(turn: Turn) -> list[Block]:

@@ -195,7 +195,7 @@ class ModelPlanner:
         return system
 
     def _history(self, conversation: Conversation) -> list[Message]:
-        return history(conversation, self._views, self._offer, HISTORY_ROOMS[self._room])
+        return history(conversation, self._views, self._offer, HISTORY_ROOMS[self._room], self.endpoint.name)
 
     def _map_line(self) -> str:
         return f"Areas, with their operations: {self.operation_tools.map_text}."

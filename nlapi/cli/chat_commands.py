@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from nlapi.tools.tool import Call
 
 HELP: Mapping[str, str] = {
-    "/cost": "show what models took so far, and what is left of --max-usd",
-    "/tools [WORDS]": "list the areas of the API, or the operations that fit words",
-    "/model [NAME]": "show what plans; or plan with a model, auto or offline from now on",
-    "/plan [QUESTION]": "show the plan of the last question; or plan one, and send nothing",
-    "/help": "list the commands",
+    "/cost": "what models took so far, and what is left of --max-usd",
+    "/tools [WORDS]": "the areas of the API, or the operations that fit words",
+    "/model [NAME]": "what plans; or plan with a model, auto or offline from now on",
+    "/plan [QUESTION]": "the plan of the last question; or plan one and send nothing",
+    "/help": "this list",
 }
 # Operations that `/tools WORDS` shows: they fit on a screen with the question.
 MAX_OPERATIONS = 10
@@ -74,7 +74,8 @@ class ChatCommands:
         if not total.requests:
             console.write("no model was asked in this chat")
         else:
-            unpriced = f"; {total.unpriced} of them have no known price" if total.unpriced else ""
+            verb = "has" if total.unpriced == 1 else "have"
+            unpriced = f"; {total.unpriced} of them {verb} no known price" if total.unpriced else ""
             console.write(f"this chat: {console.count_noun(total.requests, 'request')}, {total}{unpriced}")
             if conversation.turns and (last := turn_usage(conversation.current)):
                 console.write(f"the last question: {last}")

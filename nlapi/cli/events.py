@@ -94,6 +94,8 @@ class TextRenderer:
         self.data: Callable[[str], None] = console.write if dry_run else console.note
         self.diagnosis_notes = DiagnosisNotes(targets)
         self.planner = ""
+        self.streamed_text = ""
+        """the text of the model that has been printed for the plan at hand"""
         self.text_is_open = False
         # Whether the items of the last streamed answer are already on standard output.
         self.has_printed = False
@@ -130,11 +132,14 @@ class TextRenderer:
 
     def _write_text(self, text: str) -> None:
         self.text_is_open = True
+        self.streamed_text += text
         console.write(strip_control(text), end="")
         console.flush()
 
     def _show_plan(self, event: PlanCreated) -> None:
         self.planner = event.planner
+        if event.plan.calls:
+            self.streamed_text = ""
         if self.text_is_open:
             console.write("")
             self.text_is_open = False
@@ -192,6 +197,10 @@ class TextRenderer:
         if self.planner == MODEL_PLANNER:
             from nlapi.agent.model_planner import turn_usage
 
+            # The end of a turn at a cap is not the model's own text, and has not been streamed.
+            if event.text.strip() not in self.streamed_text:
+                console.write(strip_control(event.text))
+            self.streamed_text = ""
             if cost := turn_usage(event.conversation.current):
                 console.dim(cost)
             return

@@ -44,7 +44,7 @@ def test_a_rule_sends_a_question_to_a_model_and_the_transcript_has_why_and_what_
         "reason": decided["decision"]["reason"]}  # fmt: skip
     assert decided["context"]["operations"] > 0
     told = run("log", "show", "last", "-o", "text").out
-    assert "planner: claude (haiku), as the embedded planner is" in told
+    assert "planner: claude-haiku-5-5 (haiku), as the embedded planner is" in told
     assert "tokens in, " in told
     assert "about $0.0" in told
 
