@@ -47,7 +47,11 @@ CONTEXT = (
     Field(name="question", description="The question itself: what a split keeps in its share."),
     Field(name="confidence", type=FieldType.NUMBER, description="How sure the embedded planner is, from 0 to 1."),
     Field(name="complete", type=FieldType.BOOLEAN, description="Does the embedded planner lack nothing for its plan?"),
-    Field(name="changes", type=FieldType.BOOLEAN, description="Does the embedded planner's plan change something?"),
+    Field(
+        name="changes",
+        type=FieldType.BOOLEAN,
+        description="Does the embedded plan, or a call for it so far, change something?",
+    ),
     Field(name="underway", type=FieldType.BOOLEAN, description="Are calls of an embedded plan for it made already?"),
     Field(name="operations", type=FieldType.INTEGER, description="How many operations there are to choose from."),
     Field(name="length", type=FieldType.INTEGER, description="Characters of the question."),
@@ -124,8 +128,10 @@ class TrustLevels:
         return self.read if plan.effect is Effect.READ else self.change
 
 
-# TO BE FITTED
-TRUST_LEVELS = TrustLevels(read=0.9, change=0.9)
+# `python -m training.trust` on 2,377 complete plans for 3,189 questions, each by forests that have not seen its API: of
+# the 375 reads from .889 on 96.3 % are exactly right, of the 107 changes from .975 on 98.1 %. Below, fewer than 9 of 10
+# are at the next confidence; for changes also the lower end of the interval (docs/design/056-what-auto-keeps.md).
+TRUST_LEVELS = TrustLevels(read=0.889, change=0.975)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,7 +400,8 @@ class AutoPlanner:
             "spent_month": month + self._session_cost,
         }
         if plan is not None:
-            is_change = plan.effect is not Effect.READ
+            effects = {plan.effect, *(step.call.tool.effect for step in turn.steps)}
+            is_change = effects != {Effect.READ}
             context |= {"confidence": plan.confidence, "complete": not plan.missing, "changes": is_change}
         return context
 

@@ -117,7 +117,7 @@ def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
 def test_auto_plans_without_claude_where_the_embedded_planner_is_sure(
     api: Echo, claude: MessagesServer, tmp_path: Path
 ) -> None:
-    ran = run("ask", "show the open notes", "-a", notes(tmp_path, api.url), "-o", "ndjson")
+    ran = run("ask", "show the note n1", "-a", notes(tmp_path, api.url), "-o", "ndjson")
     assert ran.code == 0
     assert ran.lines[0].keys() == {"event", "planner", "why", "decision", "context"}
     assert ran.lines[0]["decision"]["version"] == "embedded"
