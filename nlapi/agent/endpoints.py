@@ -181,11 +181,11 @@ def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSett
     default = document.pop("default", "")
     caps = _parse_caps(document.pop(LIMITS, {}), file)
     endpoints = {name: _parse_endpoint(name, data, file, environment) for name, data in document.items()}
-    if not isinstance(default, str) or (
-        default and default not in (*endpoints, *MODELS, *CLAUDE_VERSIONS) and ":" not in default
-    ):
+    known = ("local", *endpoints, *MODELS, *CLAUDE_VERSIONS)
+    if not isinstance(default, str) or (default and default not in known and ":" not in default):
         raise UsageError(
-            f"{file}: default names no model of the file", hint=f"there are {', '.join(endpoints) or 'none'}"
+            f"{file}: default names no model of the file",
+            hint=f"there are {', '.join((*endpoints, *CLAUDE_VERSIONS))}, local:NAME, openai:NAME",
         )
     return ModelSettings(endpoints=endpoints, default=default, caps=caps)
 

@@ -238,7 +238,7 @@ def record_line(record: Mapping[str, Any]) -> str:
         case "planned" if summary := " · ".join(
             filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
         ):
-            text = f"  {record.get('planner')}: {summary}"
+            text = f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}"
         case "proposed":
             consent = ", asks for consent" if record.get("asks") else ""
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"

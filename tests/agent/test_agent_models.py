@@ -308,6 +308,11 @@ def test_short_names_are_claude_models_unless_the_user_has_one(tmp_path: Path) -
     assert find_endpoint(own.default, {}, own.endpoints).model == "claude-opus-5-5"
 
 
+@pytest.mark.parametrize("name", ["local", "opus", "claude-haiku-5-5", "local:qwen3:8b", "openai:gpt"])
+def test_any_model_may_be_the_default(tmp_path: Path, name: str) -> None:
+    assert settings(tmp_path, f'default = "{name}"').default == name
+
+
 def test_local_alone_is_the_model_of_the_environment() -> None:
     assert find_endpoint("local", {"NLAPI_LOCAL_MODEL": "qwen3:8b"}) == find_endpoint("local:qwen3:8b", {})
     with pytest.raises(UsageError, match="local names no model") as raised:

@@ -101,3 +101,20 @@ def test_the_embedded_planner_does_not_think(api: Echo, tmp_path: Path, monkeypa
     with dialogue("ask", "show the open notes", "-a", notes(tmp_path, api.url), "--planner", "offline") as terminal:
         assert terminal.end() == 0
     assert "thinks" not in terminal.seen
+
+
+def test_a_default_of_the_settings_is_at_hand_for_auto_and_an_explicit_model_goes_before_it(
+    api: Echo, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MessagesServer([say("Mine.")], models=("qwen",)) as local, MessagesServer([say("Sonnet.")]) as claude:
+        monkeypatch.setenv("NLAPI_LOCAL_URL", local.url)
+        monkeypatch.setenv("NLAPI_LOCAL_MODEL", "qwen3:8b")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+        (home / "config").mkdir()
+        (home / "config" / "models.toml").write_text('default = "local"')
+        words = ("ask", "what did I mean to buy, all things considered?", "-a", notes(home, api.url), "-o", "text")
+        ran = run(*words)
+        assert "planner: local, as the embedded planner" in ran.err
+        assert ran.out == "Mine.\n"
+        assert run(*words, "--model", "claude-sonnet-5-5").out == "Sonnet.\n"
