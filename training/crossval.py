@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from nlapi.openapi.spec import Effect
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.planner.slots.assignment import assign_slots, nest_values
 from nlapi.planner.slots.preset_values import complete_values
@@ -44,6 +45,10 @@ class Answer:
     arguments: Mapping[str, Any]
     filled: Mapping[str, Any]
     confidence: float
+    is_complete: bool
+    """the plan lacks no value"""
+    is_change: bool
+    """the planned call, or the one that it prepares, changes something"""
     operation: bool
     exact: bool
     required: bool
@@ -88,6 +93,8 @@ def answer(corpus: Corpus, case: Case) -> Answer:
         arguments=call.arguments if call else {},
         filled=filled,
         confidence=plan.confidence,
+        is_complete=not plan.missing,
+        is_change=plan.effect is not Effect.READ,
         operation=result[0],
         exact=result[1],
         required=result[2],
@@ -153,6 +160,8 @@ def keep(answers: Sequence[Answer], path: Path) -> None:
                 "arguments": one.arguments,
                 "filled": one.filled,
                 "confidence": one.confidence,
+                "is_complete": one.is_complete,
+                "is_change": one.is_change,
                 "exact": one.exact,
                 "exact_if_given": one.exact_if_given,
             }

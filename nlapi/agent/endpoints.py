@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from nlapi.agent.models import MODELS, ModelPrices
+from nlapi.agent.caps import NO_CAPS, Caps
+from nlapi.agent.models import CLAUDE_VERSIONS, MODELS, ModelPrices
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.model import TOKEN
@@ -23,6 +24,8 @@ LOCAL_TOKEN = "local"  # noqa: S105 - no secret
 
 KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
 FILE_HINT = 'such as [small], model = "qwen3:8b", base_url = "http://127.0.0.1:11434", protocol = "messages"'
+LIMITS = "limits"
+_CAPS = {"max_usd": float, "max_steps": int, "max_seconds": float}
 _FIELDS = {"model": str, "protocol": str, "base_url": str, "key": str, "input": float, "output": float}
 
 
@@ -126,10 +129,16 @@ def find_endpoint(
 ) -> ModelEndpoint:
     """Return the endpoint of a model: one of `endpoints`, `local:NAME`, `openai:NAME`, or a model of Anthropic's.
 
+    A model of Anthropic's may have its short name, and `local` alone is the model that NLAPI_LOCAL_MODEL names.
     UsageError for `local:` or `openai:` without a name.
     """
     if endpoints and name in endpoints:
         return endpoints[name]
+    if name == "local":
+        name = f"local:{environment.get('NLAPI_LOCAL_MODEL', '').strip()}"
+        if name == "local:":
+            raise UsageError("local names no model", hint=f"set NLAPI_LOCAL_MODEL, or say local:{_EXAMPLES['local']}")
+    name = CLAUDE_VERSIONS.get(name, name)
     kind, colon, model = name.partition(":")
     if colon and kind in ("local", "openai") and not model.strip():
         raise UsageError(f"--model {name} names no model", hint=f"such as {kind}:{_EXAMPLES[kind]}")
@@ -182,30 +191,55 @@ _EXAMPLES = {"local": "qwen3:8b", "openai": "gpt-5.2"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """The endpoints that the user named in models.toml, and the name of the one to use where none is asked for."""
+    """The models and caps of models.toml; `default` is the name of the model to use where none is asked for."""
 
     endpoints: Mapping[str, ModelEndpoint] = field(default_factory=dict)
     default: str = ""
+    caps: Caps = NO_CAPS
 
 
 def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSettings:
     """Return the user's models.toml; empty settings without the file. UsageError names what is wrong in it."""
-    import tomllib
-
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ModelSettings()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{file} cannot be read: {reason}", hint=FILE_HINT) from None
+        raise _unreadable(file, error) from None
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _unreadable(file, error) from None
     default = document.pop("default", "")
+    caps = _parse_caps(document.pop(LIMITS, {}), file)
     endpoints = {name: _parse_endpoint(name, data, file, environment) for name, data in document.items()}
-    if not isinstance(default, str) or (default and default not in endpoints and ":" not in default):
+    known = ("local", *endpoints, *MODELS, *CLAUDE_VERSIONS)
+    if not isinstance(default, str) or (default and default not in known and ":" not in default):
         raise UsageError(
-            f"{file}: default names no model of the file", hint=f"there are {', '.join(endpoints) or 'none'}"
+            f"{file}: default names no model of the file",
+            hint=f"there are {', '.join((*endpoints, *CLAUDE_VERSIONS))}, local:NAME, openai:NAME",
         )
-    return ModelSettings(endpoints=endpoints, default=default)
+    return ModelSettings(endpoints=endpoints, default=default, caps=caps)
+
+
+def _unreadable(file: Path, error: Exception) -> UsageError:
+    return UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=FILE_HINT)
+
+
+def _parse_caps(data: Any, file: Path) -> Caps:
+    """Return the caps of the table `limits`. UsageError for one that is no number, or that there is not."""
+    if not isinstance(data, Mapping):
+        raise UsageError(f"{file}: {LIMITS} is no table", hint="such as [limits], max_usd = 0.5")
+    for key, value in data.items():
+        if key not in _CAPS:
+            raise UsageError(f"{file}: {LIMITS}.{key} is unknown", hint=f"there are {', '.join(_CAPS)}")
+        is_number = isinstance(value, int | float if _CAPS[key] is float else int) and not isinstance(value, bool)
+        if not is_number or not value >= 0:
+            kind = "whole number" if _CAPS[key] is int else "number"
+            raise UsageError(f"{file}: {LIMITS}.{key} is no {kind} from 0 on", hint="leave it out for no limit")
+    return Caps(usd=data.get("max_usd"), steps=data.get("max_steps"), seconds=data.get("max_seconds"))
 
 
 def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, str]) -> ModelEndpoint:

@@ -122,13 +122,14 @@ class TextReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerChosen:
-    """The planner `planner` continues from here; `why` is the reason in words.
+    """The planner `planner` continues from here, on `model` where it is one of models; `why` is the reason in words.
 
     `decision` is routing's, for the objective `nlapi.plan` in this `context`, where routing chose.
     """
 
     planner: str
     why: str
+    model: str = ""
     decision: Decision | None = None
     context: Context = field(default_factory=dict)
 

@@ -55,14 +55,16 @@ class _ShownResult:
 class History:
     """The messages of one conversation at a time: user and assistant in turn, each tool_use answered directly after it.
 
-    A plan of Claude's is sent back unchanged, thinking included; a plan of any other planner becomes tool_use blocks.
-    `offer` returns the operations that stand beside a question. Each round is written once. What is cleared depends on
-    the rounds before it only, so that a request begins as the one before it did, for the prompt cache.
+    A plan of `model` is sent back unchanged, thinking included; that of another model without its thinking, which is
+    signed for that model alone. A plan of any other planner becomes tool_use blocks. `offer` returns the operations
+    that stand beside a question. Each round is written once. What is cleared depends on the rounds before it only, so
+    that a request begins as the one before it did, for the prompt cache.
     """
 
-    def __init__(self, views: AnswerViews, offer: Callable[[str], str]) -> None:
+    def __init__(self, views: AnswerViews, offer: Callable[[str], str], model: str) -> None:
         self._views = views
         self._offer = offer
+        self._model = model
         self._start(HISTORY_ROOMS[0])
 
     def _start(self, room: HistoryRoom) -> None:
@@ -112,7 +114,8 @@ class History:
         else:
             steps = {step.call.id: step for step in round.steps}
         for message in state.messages:
-            self._append(message["role"], message["content"])
+            content = message["content"] if state.model == self._model else without_thinking(message["content"])
+            self._append(message["role"], content)
         self.tool_use_ids.update(tool_use_ids(state.messages))
         # The API refuses a conversation in which a tool_use has no tool_result in the next message.
         ids = tool_use_ids(state.messages[-1:])
@@ -151,6 +154,11 @@ class History:
             {**block, "content": text} if block.get("tool_use_id") == id else block for block in message["content"]
         ]
         self._messages[position] = {**message, "content": content}
+
+
+def without_thinking(content: list[Block]) -> list[Block]:
+    """Return the content of a message without what the model thought."""
+    return [block for block in content if block["type"] not in ("thinking", "redacted_thinking")]
 
 
 def _answer_content(turn: Turn) -> list[Block]:

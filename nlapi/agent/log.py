@@ -143,7 +143,8 @@ def encode_event(event: Event) -> Record:
         case TextReceived():
             return {"event": "said", "text": event.text}
         case PlannerChosen():
-            return {"event": "planner", "planner": event.planner, "why": event.why, **_decision(event)}
+            model = {"model": event.model} if event.model else {}
+            return {"event": "planner", "planner": event.planner, **model, "why": event.why, **_decision(event)}
         case PlanCreated():
             return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
         case CallProposed():
@@ -362,35 +363,3 @@ def _count_changes(records: Iterable[Record]) -> int:
             )
             count += not is_unsent
     return count + sum((planned - finished)[name] for name in changing_operations)
-
-
-def spent_by_period(folder: Path, now: datetime) -> tuple[float, float]:
-    """Return the dollars of the day and of the month of `now` (with its zone), by the transcripts in `folder`.
-
-    A plan of unknown cost and a question without a transcript count nothing.
-    """
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    month = day.replace(day=1)
-    costs = [
-        (moment, cost)
-        for path in folder.glob("*.jsonl")
-        # Files of earlier months are skipped unread: a folder of transcripts only grows.
-        if path.stat().st_mtime >= month.timestamp()
-        for record in read_records(path)
-        if (moment := _moment(record)) is not None and moment >= month and (cost := _cost(record))
-    ]
-    return sum(cost for moment, cost in costs if moment >= day), sum(cost for _, cost in costs)
-
-
-def _moment(record: dict[str, object]) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(record.get("at")))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
-
-
-def _cost(record: dict[str, object]) -> float:
-    raw = record.get("raw") if record.get("event") == "planned" else None
-    cost = raw.get("cost") if isinstance(raw, dict) else None
-    return float(cost) if isinstance(cost, (int, float)) else 0.0

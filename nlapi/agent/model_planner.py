@@ -27,8 +27,9 @@ from nlapi.agent.messages import (
 )
 from nlapi.agent.model_errors import PromptTooLongError
 from nlapi.agent.model_http import encode_json
-from nlapi.agent.models import PRICE_MONTH, cost
+from nlapi.agent.models import cost
 from nlapi.agent.operation_tools import CHANGE, DESCRIBE, FIND, READ, TOOL_DEFINITIONS, OperationTools
+from nlapi.agent.usage import UsageTotal, usage_total
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.spec import Operation, Spec
@@ -97,7 +98,7 @@ class ModelPlanner:
         self.max_tokens = max_tokens
         self._offers: dict[str, str] = {}
         self._views = ConversationViews()
-        self._written = History(self._views, self._offer)
+        self._written = History(self._views, self._offer, endpoint.name)
         self._prompt_of_day: tuple[date | None, str] = None, ""
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
@@ -109,7 +110,7 @@ class ModelPlanner:
         self._spending = spending or SpendingMeter()
         if self._spending.max_usd is not None and endpoint.prices is None:
             hint = "its `input` and `output` in models.toml are dollars per million tokens"
-            raise PlannerError(f"--max-usd needs the prices of {endpoint.name}", hint=hint)
+            raise PlannerError(f"{self._spending.setting} needs the prices of {endpoint.name}", hint=hint)
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
@@ -307,11 +308,4 @@ def turn_usage(turn: Turn) -> str:
 
 def plans_usage(states: Sequence[ModelState]) -> str:
     """Return the same for the states of Claude's plans."""
-    if not states:
-        return ""
-    input_keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    tokens = sum(state.usage.get(key, 0) for state in states for key in input_keys)
-    output_tokens = sum(state.usage.get("output_tokens", 0) for state in states)
-    costs = [state.cost for state in states if state.cost is not None]
-    dollars = f", about ${sum(costs):.4f} (prices of {PRICE_MONTH})" if len(costs) == len(states) else ""
-    return f"{tokens:,} tokens in, {output_tokens:,} out{dollars}"
+    return str(sum((usage_total(state.usage, state.cost) for state in states), UsageTotal())) if states else ""

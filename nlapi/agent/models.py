@@ -31,6 +31,8 @@ MODELS: Mapping[str, ModelPrices] = {
     "claude-haiku-5-5": ModelPrices(input=0.10, output=0.50, long=(0.50, 2.50)),
 }
 """The Claude models that nlapi knows by name."""
+CLAUDE_VERSIONS: Mapping[str, str] = {id.split("-")[1]: id for id in MODELS}
+"""Short name -> Claude model: "haiku", "sonnet", "opus", ..."""
 
 
 def cost(prices: ModelPrices | None, usage: Mapping[str, Any]) -> float | None:

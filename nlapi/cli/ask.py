@@ -55,20 +55,24 @@ def ask(words: Question, setup: Setup) -> None:
 def chat(setup: Setup) -> None:
     """Talk with an API: one question after the other, each knowing the ones before.
 
-    An empty line, exit, quit, bye or Ctrl-D ends it.
+    /cost, /tools, /model and /plan show and choose what is behind the answers; /help lists them. An empty line, exit,
+    quit, bye or Ctrl-D ends it. --max-usd holds for the whole chat, --max-steps and --max-seconds for each question.
     """
+    from nlapi.cli.chat_commands import ChatCommands
     from nlapi.cli.prompts import read_line
-    from nlapi.cli.session import open_log, open_session
+    from nlapi.cli.session import open_conversation, open_log
     from nlapi.tools.plan import Conversation
 
-    session = open_session(replace(setup, output=ConversationFormat.TEXT))
+    session, planners = open_conversation(replace(setup, output=ConversationFormat.TEXT))
+    commands = ChatCommands(session, planners, setup.planner, setup.model)
     session.conversation = Conversation(turns=(), known_values=session.known_values)
     titles = ", ".join(spec.title for spec in session.targets)
-    console.dim(f"{titles}: say what you want in plain English; exit or an empty line ends it.")
+    console.dim(f"{titles}: say what you want in plain English; /help lists commands, exit or an empty line ends it.")
     with open_log(not setup.no_log, session.policy) as session.log:
-        while (question := (read_line("you: ") or "").strip()).lower() not in FAREWELLS:
+        while (line := (read_line("you: ") or "").strip()).lower() not in FAREWELLS:
             try:
-                asyncio.run(session.answer(session.conversation.with_question(question)))
+                if not commands.run(line):
+                    asyncio.run(session.answer(session.conversation.with_question(line)))
             except NlapiError as error:
                 # One failed question does not end a chat; the conversation is kept up to the last answer.
                 console.error(str(error))

@@ -156,12 +156,12 @@ class _DemoSession:
 
     def __init__(self, source: str, target: Target) -> None:
         from nlapi.cli.options import PlannerName
-        from nlapi.cli.session import can_ask_model, make_planner
+        from nlapi.cli.planners import PlannerFactory, can_ask_model
 
         self.source = source
         self.target = target
-        name = PlannerName.CLAUDE if can_ask_model() else PlannerName.OFFLINE
-        self.planner: Planner = make_planner(name, {target.spec: target}, None)
+        name = PlannerName.MODEL if can_ask_model() else PlannerName.OFFLINE
+        self.planner: Planner = PlannerFactory(targets={target.spec: target}).create(name)
         self.worst_code, self.count, self.seconds = 0, 0, 0.0
         console.note(f"The planner is {self.planner.name}.")
 

@@ -20,6 +20,7 @@ from nlapi.agent.events import (
     TurnAnswered,
 )
 from nlapi.agent.log import encode_event
+from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.cli import console, preview, table
 from nlapi.cli.answer_output import print_items
 from nlapi.cli.prompts import menu_lines
@@ -93,6 +94,8 @@ class TextRenderer:
         self.data: Callable[[str], None] = console.write if dry_run else console.note
         self.diagnosis_notes = DiagnosisNotes(targets)
         self.planner = ""
+        self.streamed_text = ""
+        """the text of the model that has been printed for the plan at hand"""
         self.text_is_open = False
         # Whether the items of the last streamed answer are already on standard output.
         self.has_printed = False
@@ -108,14 +111,14 @@ class TextRenderer:
             case TextReceived():
                 self._write_text(event.text)
             case PlannerChosen():
-                console.dim(f"planner: {event.planner}, as {event.why}")
+                console.dim(f"planner: {event.model or event.planner}, as {event.why}")
             case PlanCreated():
                 self._show_plan(event)
             case CallProposed():
                 self._show_proposal(event)
             case ItemsReceived():
-                # Claude tells the answer in its own words; the embedded planner's answer is its items.
-                if self.planner != "claude":
+                # A model tells the answer in its own words; the embedded planner's answer is its items.
+                if self.planner != MODEL_PLANNER:
                     self.has_printed = True
                     print_items(event.items, event.framing)
             case StepFinished() | ChangesReported():
@@ -129,11 +132,14 @@ class TextRenderer:
 
     def _write_text(self, text: str) -> None:
         self.text_is_open = True
+        self.streamed_text += text
         console.write(strip_control(text), end="")
         console.flush()
 
     def _show_plan(self, event: PlanCreated) -> None:
         self.planner = event.planner
+        if event.plan.calls:
+            self.streamed_text = ""
         if self.text_is_open:
             console.write("")
             self.text_is_open = False
@@ -188,9 +194,13 @@ class TextRenderer:
                 self.data(_indent(console.preview_body(request)))
 
     def _show_answer(self, event: TurnAnswered) -> None:
-        if self.planner == "claude":
+        if self.planner == MODEL_PLANNER:
             from nlapi.agent.model_planner import turn_usage
 
+            # The end of a turn at a cap is not the model's own text, and has not been streamed.
+            if event.text.strip() not in self.streamed_text:
+                console.write(strip_control(event.text))
+            self.streamed_text = ""
             if cost := turn_usage(event.conversation.current):
                 console.dim(cost)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,24 +30,18 @@ def find(
     root: Root = None,
 ) -> None:
     """Find the operations that match some words, the likeliest first. Exits with 1 when there is none."""
-    from nlapi.tools.index import Index
-    from nlapi.tools.spelling import correct_spelling
-
     typed = " ".join(words)
     if not typed.strip():
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
     spec = target.load(source, overlays, root)
-    index = Index.of(target.select(spec, include, exclude))
-    # Misspelt words are corrected against the words of this description only, and the correction is shown.
-    query = correct_spelling(typed, index)
-    if query != typed:
-        console.note(f"read as: {query}")
+    _, results = matching_operations(target.select(spec, include, exclude), typed, limit)
     # JSON has the score as well; a table has no room for it, and its order says enough.
-    results = index.search(query, limit=limit)
     if table.is_json(output):
-        table.print_list([{**_row(operation), "score": round(score, 2)} for operation, score in results], output, ())
+        table.print_list(
+            [{**operation_row(operation), "score": round(score, 2)} for operation, score in results], output, ()
+        )
     else:
-        rows = [_row(operation) for operation, _ in results]
+        rows = [operation_row(operation) for operation, _ in results]
         table_rows = [{**row, "request": f"{row['method']} {row['path']}"} for row in rows]
         empty = f"nothing in {spec.title} is about that (`nlapi tools {source}` shows all that it has)"
         table.print_list(table_rows, output, ("operation", "effect", "request", "summary"), empty=empty)
@@ -54,7 +49,23 @@ def find(
         raise typer.Exit(1)
 
 
-def _row(operation: Operation) -> dict[str, str]:
+def matching_operations(
+    operations: Sequence[Operation], words: str, limit: int
+) -> tuple[str, Sequence[tuple[Operation, float]]]:
+    """Return the words, with their spelling corrected, and the operations that match them, the likeliest first."""
+    from nlapi.tools.index import Index
+    from nlapi.tools.spelling import correct_spelling
+
+    index = Index.of(operations)
+    # Misspelt words are corrected against the words of this description only, and the correction is shown.
+    query = correct_spelling(words, index)
+    if query != words:
+        console.note(f"read as: {query}")
+    return query, index.search(query, limit=limit)
+
+
+def operation_row(operation: Operation) -> dict[str, str]:
+    """Return what a list shows of an operation."""
     return {
         "operation": operation.id,
         "effect": operation.effect.value,

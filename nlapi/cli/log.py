@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nlapi.agent.log import Record
+    from nlapi.agent.usage_log import DayUsage
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
 
@@ -44,7 +46,7 @@ def log(context: typer.Context) -> None:
 def list_(limit: Limit = 20, output: ListOutput = None) -> None:
     """Show the transcripts, newest first."""
     from nlapi.agent.log import list_transcripts
-    from nlapi.cli.session import log_folder
+    from nlapi.cli.planners import log_folder
 
     rows = [
         {
@@ -77,6 +79,76 @@ def show_(
     for record in records:
         if line := json.dumps(record, ensure_ascii=False) if format is TranscriptFormat.NDJSON else record_line(record):
             console.write(line)
+
+
+COSTS = """nlapi log costs
+nlapi log costs --since 7d -o json
+nlapi log costs --since 2026-11-01"""
+
+
+@app.command(epilog=COSTS)
+def costs(
+    since: Annotated[
+        str, typer.Option("--since", metavar="WHEN", help="A date, as 2026-11-01, or a number of days, as 7d.")
+    ] = "30d",
+    output: ListOutput = None,
+) -> None:
+    """Sum up what models took, by day and model, the newest day first.
+
+    Only questions with a transcript count. A model without a known price has tokens and no dollars.
+    """
+    from nlapi.agent.models import PRICE_MONTH
+    from nlapi.agent.usage import UsageTotal
+    from nlapi.agent.usage_log import usage_by_day
+    from nlapi.cli.planners import log_folder
+
+    days = usage_by_day(log_folder(), _since(since))
+    rows = [_usage_row(usage) for usage in days]
+    columns = ("day", "model", "questions", "requests", "input_tokens", "cached_tokens", "output_tokens", "usd")
+    if table.is_json(output):
+        table.print_list(rows, output, columns)
+        return
+    labels = {"input_tokens": "in", "cached_tokens": "cached", "output_tokens": "out"}
+    table_rows = [
+        {labels.get(name, name): row[name] for name in columns[:-1]} | {"usd": _dollars(row["usd"])} for row in rows
+    ]
+    shown = tuple(labels.get(name, name) for name in columns)
+    table.print_list(table_rows, output, shown, empty=f"no model was asked since {_since(since):%Y-%m-%d}")
+    if rows:
+        total = sum((usage.total for usage in days), UsageTotal())
+        unpriced = f"; {total.unpriced} of {total.requests} requests have no known price" if total.unpriced else ""
+        console.note(f"${total.usd:.4f} in all, by the prices of {PRICE_MONTH}{unpriced}")
+
+
+def _since(text: str) -> datetime:
+    """Return the beginning of a day in local time: of the date, or of so many days up to today."""
+    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        if text.endswith("d") and text[:-1].isdecimal():
+            return today - timedelta(days=int(text[:-1]))
+        # The offset of the zone is that of the day itself, which summer time may have changed since.
+        return datetime.combine(date.fromisoformat(text), time()).astimezone()
+    except (ValueError, OverflowError):
+        raise UsageError(f"--since {text} is no date", hint="such as --since 2026-11-01, or --since 7d") from None
+
+
+def _usage_row(usage: DayUsage) -> dict[str, Any]:
+    total, usd = usage.total, usage.total.known_usd
+    return {
+        "day": usage.day.isoformat(),
+        "model": usage.model,
+        "questions": usage.questions,
+        "requests": total.requests,
+        "input_tokens": total.input_tokens,
+        "cached_tokens": total.cached_tokens,
+        "output_tokens": total.output_tokens,
+        "usd": None if usd is None else round(usd, 6),
+        "unpriced_requests": total.unpriced,
+    }
+
+
+def _dollars(usd: float | None) -> str:
+    return "no price" if usd is None else f"{usd:.4f}"
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
@@ -141,7 +213,7 @@ def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable
 
 def _find_transcript(id: str) -> Path:
     from nlapi.agent.log import list_transcripts
-    from nlapi.cli.session import log_folder
+    from nlapi.cli.planners import log_folder
 
     transcripts = list_transcripts(log_folder())
     matches = transcripts[:1] if id == "last" else [entry for entry in transcripts if entry.id.startswith(id)]
@@ -155,17 +227,18 @@ def record_line(record: Mapping[str, Any]) -> str:
     """Return a record of a transcript as a line of text; "" for a record that is not shown."""
     from nlapi.agent.events import ChangeOutcome
 
-    time = str(record.get("at", ""))[11:19]
+    clock = str(record.get("at", ""))[11:19]
     match record.get("event"):
         case "asked":
             text = f"? {record.get('question')}"
         case "planner":
             version = (record.get("decision") or {}).get("version")
-            text = f"  planner: {record.get('planner')}{f' ({version})' if version else ''}, as {record.get('why')}"
+            planner = record.get("model") or record.get("planner")
+            text = f"  planner: {planner}{f' ({version})' if version else ''}, as {record.get('why')}"
         case "planned" if summary := " · ".join(
             filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
         ):
-            text = f"  {record.get('planner')}: {summary}"
+            text = f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}"
         case "proposed":
             consent = ", asks for consent" if record.get("asks") else ""
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"
@@ -180,11 +253,11 @@ def record_line(record: Mapping[str, Any]) -> str:
             text = f"= {record.get('text')}"
         case _:
             return ""
-    return f"{time} {text}"
+    return f"{clock} {text}"
 
 
 def _usage_line(raw: object) -> str:
-    """Return the tokens and the cost of a plan of Claude, or ""."""
+    """Return the tokens and the cost of a plan of a model, or ""."""
     from nlapi.agent.messages import ModelState
     from nlapi.agent.model_planner import plans_usage
 

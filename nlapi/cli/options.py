@@ -40,7 +40,10 @@ class ConversationFormat(StrEnum):
 
 
 class PlannerName(StrEnum):
+    """The planners; `claude` is the older name of `model`."""
+
     AUTO = "auto"
+    MODEL = "model"
     CLAUDE = "claude"
     OFFLINE = "offline"
 
@@ -133,11 +136,18 @@ Sources = Annotated[
 ]
 Planner = Annotated[
     PlannerName,
-    typer.Option("--planner", help="auto is offline where that is sure; else a model, when there is a key for it."),
+    typer.Option(
+        "--planner", help="auto is offline where that is sure, else a model where there is one. claude is model."
+    ),
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="NAME", help="The model to plan with: claude-..., local:..., openai:..."),
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="The model to plan with: claude-..., local:..., openai:..., or of models.toml.",
+    ),
 ]
 Routing = Annotated[
     Path | None,
@@ -156,13 +166,19 @@ Across = Annotated[
 ]
 MaxUsd = Annotated[
     float | None,
-    typer.Option("--max-usd", min=0, metavar="N", help="Ask no model once this many dollars would be spent."),
+    typer.Option(
+        "--max-usd",
+        min=0,
+        metavar="N",
+        help="Ask no model once this many dollars would be spent in all, in a chat too.",
+    ),
 ]
 MaxSteps = Annotated[
-    int | None, typer.Option("--max-steps", min=0, metavar="N", help="Make no more calls than this for a question.")
+    int | None, typer.Option("--max-steps", min=0, metavar="N", help="Make no more calls than this for one question.")
 ]
 MaxSeconds = Annotated[
-    float | None, typer.Option("--max-seconds", min=0, metavar="N", help="Begin nothing after this time on a question.")
+    float | None,
+    typer.Option("--max-seconds", min=0, metavar="N", help="Begin nothing after this time on one question."),
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
 ConversationOutput = Annotated[

@@ -25,8 +25,8 @@ from nlapi.cli.options import (
     Root,
     Source,
 )
+from nlapi.cli.planners import model_endpoint
 from nlapi.cli.plugin_hook import consent
-from nlapi.cli.session import model_endpoint
 from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level

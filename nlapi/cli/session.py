@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
@@ -28,9 +26,12 @@ from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
 from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
-from nlapi.cli.options import ConversationFormat, PlannerName, Setup, is_interactive, is_terminal, parse_pairs
+from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
+from nlapi.cli.planners import ASK_BELOW as ASK_BELOW
+from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
 from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits
+from nlapi.cli.thinking import ThinkingStatus
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
@@ -39,13 +40,9 @@ from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
-    from nlapi.agent.auto import PlannerRoutes
-    from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
     from nlapi.agent.log import Log
     from nlapi.tools.run import Target
 
-# The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
-ASK_BELOW = 0.4
 # The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
 # (docs/design/027-what-stands.md).
 CHANGE_BELOW = 0.8
@@ -96,14 +93,18 @@ class Session:
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
     caps: Caps = NO_CAPS
+    thinking: ThinkingStatus | None = None
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
     log_fields: Mapping[str, object] = field(default_factory=dict)
     conversation: Conversation = field(default_factory=lambda: Conversation(turns=()))
+    planned: list[PlanCreated] = field(default_factory=list)
+    """the plans of the last question"""
 
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         """Answer the last question, and return the conversation after it and the exit code."""
         self._log_question(conversation)
+        self.planned = []
         try:
             return await self._answer(conversation)
         except NlapiError as error:
@@ -113,6 +114,14 @@ class Session:
             if hint := _hint_to_resume(self.conversation, self.log):
                 console.note(f"\n{hint}")
             raise
+
+    async def preview(self, conversation: Conversation) -> None:
+        """Plan the last question and show its calls; nothing is sent."""
+        rehearsal = replace(self, dry_run=True, render=TextRenderer(self.targets, dry_run=True))
+        try:
+            await rehearsal.answer(conversation)
+        finally:
+            self.conversation, self.planned = rehearsal.conversation, rehearsal.planned
 
     async def _answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         while True:
@@ -140,6 +149,8 @@ class Session:
             limits=self.limits,
             caps=self.caps,
         )
+        if self.thinking is not None:
+            events = self.thinking.watch(self.planner, events)
         last: Event | None = None
         rounds: list[Round] = []
         try:
@@ -150,6 +161,7 @@ class Session:
                 last = event
                 if isinstance(event, PlanCreated):
                     rounds.append(Round(plan=event.plan))
+                    self.planned.append(event)
                 elif isinstance(event, StepFinished):
                     rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
                 elif isinstance(event, InputNeeded | ChoiceOffered):
@@ -176,13 +188,21 @@ class Session:
 
 def open_session(setup: Setup) -> Session:
     """Return a Session for the options of a command. It reads the descriptions, and sends and asks nothing."""
+    return open_conversation(setup)[0]
+
+
+def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
+    """Return a Session for the options of a command, and what makes other planners for it."""
     setup = setup if setup.sources else replace(setup, sources=_registered_names())
     with console.show_progress("reading the description"):
         targets, values = _open_targets(setup)
-        planner = make_planner(setup.planner, targets, setup.model, setup.routing, max_usd=setup.max_usd)
+        caps = Caps(usd=setup.max_usd, steps=setup.max_steps, seconds=setup.max_seconds).or_else(model_settings().caps)
+        spending = SpendingMeter(caps.usd, caps.setting("usd"))
+        planners = PlannerFactory(targets=targets, routing=setup.routing, spending=spending)
+        planner = planners.create(setup.planner, setup.model)
     as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
-    return Session(
+    session = Session(
         planner=planner,
         targets=targets,
         render=TextRenderer(targets, dry_run=setup.dry_run) if as_text else json_lines(targets),
@@ -199,10 +219,12 @@ def open_session(setup: Setup) -> Session:
         consent=ConsentPrompt(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
-        caps=Caps(steps=setup.max_steps, seconds=setup.max_seconds),
+        caps=caps,
+        thinking=ThinkingStatus(spending),
         known_values=values,
         log_fields=setup.log_fields,
     )
+    return session, planners
 
 
 def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object]]:
@@ -268,99 +290,6 @@ def _registered_names() -> list[str]:
     return names
 
 
-def model_settings() -> ModelSettings:
-    """Return the models that the user named. UsageError when their file is damaged."""
-    from nlapi.agent.endpoints import read_model_settings
-
-    return read_model_settings(registry.user_folder("config") / "models.toml", os.environ)
-
-
-def model_endpoint(model: str | None) -> ModelEndpoint:
-    """Return the endpoint of a model; for None and the default Claude model, that of the default of models.toml."""
-    from nlapi.agent.endpoints import find_endpoint
-    from nlapi.agent.models import DEFAULT
-
-    settings = model_settings()
-    name = model if model not in (None, DEFAULT) else settings.default
-    return find_endpoint(name or DEFAULT, os.environ, settings.endpoints)
-
-
-def can_ask_model(model: str | None = None) -> bool:
-    """Return whether there is a key for a model."""
-    return bool(model_endpoint(model).secret)
-
-
-def make_planner(
-    name: PlannerName,
-    targets: Targets,
-    model: str | None,
-    routing: Path | None = None,
-    *,
-    max_usd: float | None = None,
-) -> Planner:
-    """Return the planner of a name; `auto` routes each question. `model` is used in place of every other model."""
-    if routing is not None and name is not PlannerName.AUTO:
-        raise UsageError(f"--routing decides between planners, and --planner {name} is one", hint="give one of the two")
-    # The embedded planner needs none of what is read here, also where models.toml is damaged.
-    if name is PlannerName.OFFLINE:
-        from nlapi.planner.planner import OfflinePlanner
-
-        return OfflinePlanner(tuple(targets))
-
-    from nlapi.agent.models import DEFAULT
-
-    spending = SpendingMeter(max_usd)
-
-    def on_model(version_model: str) -> Planner:
-        from nlapi.agent.model_planner import ModelPlanner
-
-        return ModelPlanner(tuple(targets), model_endpoint(model or version_model), spending=spending)
-
-    if name is PlannerName.CLAUDE:
-        return on_model(DEFAULT)
-    from nlapi.agent.auto import AutoPlanner
-    from nlapi.planner.planner import OfflinePlanner
-
-    operations = sum(len(spec.operations) for spec in targets)
-    # By default the embedded planner plans, and a model where that is not sure and there is one.
-    return AutoPlanner(
-        OfflinePlanner(tuple(targets)),
-        on_model if can_ask_model(model) else None,
-        routes=_routes(routing),
-        operations=operations,
-        spent=_current_costs,
-    )
-
-
-def _routes(path: Path | None) -> PlannerRoutes:
-    """Return the routing of `--routing FILE`, else of the user's settings, else the built-in one."""
-    import json
-
-    from nlapi.agent.auto import default_routes, read_routes
-
-    hint = "the guide shows one, under Routing"
-    settings = model_settings()
-    file = path or registry.user_folder("config") / "routing.json"
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if path is None:
-            return default_routes(ASK_BELOW, models=tuple(settings.endpoints))
-        raise UsageError(f"there is no file {path}", hint=hint) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
-    return read_routes(document, str(file), min_confidence=ASK_BELOW, models=tuple(settings.endpoints))
-
-
-def _current_costs() -> tuple[float, float]:
-    """Return the cost in dollars of today and of this month, by the user's local time, from the transcripts."""
-    from datetime import datetime
-
-    from nlapi.agent.log import spent_by_period
-
-    return spent_by_period(log_folder(), datetime.now().astimezone())
-
-
 def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | None]:
     """Return a new transcript, or a context of None with --no-log."""
     if not is_enabled:
@@ -368,10 +297,6 @@ def open_log(is_enabled: bool, policy: Policy) -> AbstractContextManager[Log | N
     from nlapi.agent.log import Log
 
     return Log.create(log_folder(), secrets=policy.secrets)
-
-
-def log_folder() -> Path:
-    return registry.user_folder("state") / "log"
 
 
 def _lacks_planned_change(rounds: Sequence[Round]) -> bool:

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call, Missing
 
@@ -49,6 +49,13 @@ class Plan:
     raw: PlanState | None = None
     views: tuple[AnswerView, ...] = ()
     """the views of the answers that `text` is about, in order; empty for a planner that only writes text"""
+
+    @property
+    def effect(self) -> Effect:
+        """The gravest effect of the calls and of the one that they prepare; READ for a plan without calls."""
+        calls = (*self.calls, self.goal) if self.goal is not None else self.calls
+        effects = {call.tool.effect for call in calls}
+        return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
 
 
 class Outcome(StrEnum):

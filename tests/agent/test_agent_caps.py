@@ -22,7 +22,7 @@ from nlapi.agent.models import MODELS, ModelPrices, cost
 from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Plan, ask
-from tests.agent.kit import boards, boards_api, events
+from tests.agent.kit import Scripted, boards, boards_api, events
 from tests.messages_server import MessagesServer, message, say, tool_use, use
 from tests.servers import Echo, Reply
 
@@ -83,6 +83,29 @@ def test_an_answer_that_breaks_off_or_reports_no_usage_is_spent_too(spec: Spec, 
         with pytest.raises(UnfinishedError) if is_broken else nullcontext():
             events(gpt, [spec])
     assert spending.spent > 0.005
+
+
+def test_caps_of_models_toml_hold_where_no_option_does_and_are_named(spec: Spec) -> None:
+    caps = Caps(steps=2).or_else(Caps(usd=0.5, steps=9, seconds=60))
+    assert (caps.usd, caps.steps, caps.seconds) == (0.5, 2, 60)
+    names = [caps.setting(name) for name in ("usd", "steps", "seconds")]
+    assert names == ["max_usd of models.toml", "--max-steps", "max_seconds of models.toml"]
+    late = replace(caps, seconds=0)
+    seen: list[Any] = events(Scripted("Done."), [spec], caps=late)
+    assert "0 seconds of max_seconds of models.toml are over" in seen[-1].text
+
+
+def test_what_is_reported_is_added_up_apart_from_what_is_estimated() -> None:
+    spending = SpendingMeter(1.0)
+    prices = ModelPrices(input=2, output=10)
+    spending.add(prices, {"input_tokens": 1_000, "cache_read_input_tokens": 500, "output_tokens": 100}, 9_000)
+    spending.add(prices, {}, 3_000)
+    spending.add(None, {"input_tokens": 10, "output_tokens": 1}, 30)
+    total = spending.total
+    assert (total.requests, total.input_tokens, total.cached_tokens, total.output_tokens) == (3, 1_510, 500, 101)
+    assert (round(total.usd, 6), total.unpriced) == (0.0031, 1)
+    assert round(spending.spent, 6) == round(0.0031 + 0.007, 6)
+    assert str(total) == "1,510 tokens in, 101 out"
 
 
 def test_a_cap_on_dollars_needs_prices(spec: Spec) -> None:

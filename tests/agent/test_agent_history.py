@@ -36,7 +36,7 @@ def spec(tmp_path: Path) -> Spec:
 
 
 def history() -> History:
-    return History(Views(), lambda question: f"for {question}")
+    return History(Views(), lambda question: f"for {question}", "m")
 
 
 def made_round(spec: Spec, name: str, dice: random.Random) -> Round:
@@ -127,7 +127,7 @@ def test_after_an_error_all_is_written_anew(spec: Spec) -> None:
             raise RuntimeError(question)
         return f"for {question}"
 
-    written = History(Views(), offer)
+    written = History(Views(), offer, "m")
     with pytest.raises(RuntimeError):
         written.messages(stage, ROOM)
     assert written.messages(stage, ROOM) == history().messages(stage, ROOM)

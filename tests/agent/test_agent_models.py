@@ -285,6 +285,42 @@ def test_a_damaged_file_of_models_names_the_place_and_no_key(tmp_path: Path, tex
     assert KEY not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("limits = 3", "limits is no table"),
+        ("[limits]\nmax_eur = 3", "limits.max_eur is unknown"),
+        ("[limits]\nmax_usd = '3'", "limits.max_usd is no number from 0 on"),
+        ("[limits]\nmax_usd = -1", "limits.max_usd is no number from 0 on"),
+        ("[limits]\nmax_usd = nan", "limits.max_usd is no number from 0 on"),
+        ("[limits]\nmax_steps = 1.5", "limits.max_steps is no whole number from 0 on"),
+        ("[limits]\nmax_seconds = true", "limits.max_seconds is no number from 0 on"),
+    ],
+)
+def test_a_limit_that_is_none_is_an_error(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        settings(tmp_path, text)
+
+
+def test_short_names_are_claude_models_unless_the_user_has_one(tmp_path: Path) -> None:
+    assert find_endpoint("haiku", {}).model == "claude-haiku-5-5"
+    own = settings(tmp_path, 'default = "opus"\n[haiku]\nmodel = "m"\nbase_url = "http://h"')
+    assert find_endpoint("haiku", {}, own.endpoints).model == "m"
+    assert find_endpoint(own.default, {}, own.endpoints).model == "claude-opus-5-5"
+
+
+@pytest.mark.parametrize("name", ["local", "opus", "claude-haiku-5-5", "local:qwen3:8b", "openai:gpt"])
+def test_any_model_may_be_the_default(tmp_path: Path, name: str) -> None:
+    assert settings(tmp_path, f'default = "{name}"').default == name
+
+
+def test_local_alone_is_the_model_of_the_environment() -> None:
+    assert find_endpoint("local", {"NLAPI_LOCAL_MODEL": "qwen3:8b"}) == find_endpoint("local:qwen3:8b", {})
+    with pytest.raises(UsageError, match="local names no model") as raised:
+        find_endpoint("local", {})
+    assert "NLAPI_LOCAL_MODEL" in str(raised.value.hint)
+
+
 def test_a_model_without_a_key_is_an_error_before_anything_is_sent(spec: Spec) -> None:
     with pytest.raises(PlannerError, match="the key for gpt is missing") as raised:
         ModelPlanner([spec], find_endpoint("openai:gpt", {}))

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.auto import OBJECTIVE, AutoPlanner, default_routes, read_routes
+from nlapi.agent.auto import OBJECTIVE, AutoPlanner, TrustLevels, default_routes, read_routes
 from nlapi.agent.events import PlanCreated, Planner, PlannerChosen, TurnAnswered
-from nlapi.agent.log import encode_event, spent_by_period
+from nlapi.agent.log import encode_event
 from nlapi.agent.messages import ModelState
+from nlapi.agent.usage_log import spent_by_period
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Plan
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
@@ -22,8 +23,10 @@ SONNET = "claude-sonnet-5-5"
 
 def version(document: Any, **context: Any) -> str:
     """Which version a context is routed to by a user's document; by the built-in one when it is None."""
-    routes = default_routes(0.4) if document is None else read_routes(document, "routing.json", min_confidence=0.4)
+    built_in = default_routes(0.4, trust=TrustLevels(read=0.7, change=0.95))
+    routes = built_in if document is None else read_routes(document, "routing.json", min_confidence=0.4)
     plain = {"question": "q", "confidence": 0.9, "complete": True, "key": True, "chosen": False, "operations": 5}
+    plain |= {"changes": False, "underway": False}
     return routes.table.decide(OBJECTIVE, {**plain, **context}).version.version
 
 
@@ -31,9 +34,14 @@ def version(document: Any, **context: Any) -> str:
     ("context", "wanted"),
     [
         ({}, "embedded"),
-        ({"confidence": 0.4}, "embedded"),
-        ({"confidence": 0.39}, "sonnet"),
-        ({"complete": False}, "sonnet"),
+        ({"confidence": 0.7}, "embedded"),
+        ({"confidence": 0.69}, "model"),
+        ({"changes": True}, "model"),
+        ({"changes": True, "confidence": 0.95}, "embedded"),
+        ({"underway": True, "confidence": 0.4}, "embedded"),
+        ({"underway": True, "confidence": 0.39}, "model"),
+        ({"confidence": 0.1, "key": False}, "embedded"),
+        ({"complete": False}, "model"),
         ({"complete": False, "key": False}, "embedded"),
         ({"confidence": 0.1, "chosen": True}, "embedded"),
     ],
@@ -82,12 +90,41 @@ def test_a_split_gives_questions_to_versions_and_the_same_question_to_the_same()
     assert first == [version(document, question=f"question {number}") for number in range(400)]
 
 
+NAMED = {
+    "default": "openai:llama-4/70b",
+    "rules": [
+        {"name": "change", "when": {"changes": [True]}, "version": "claude-opus-5-5"},
+        {"name": "short", "between": {"length": {"below": 50}}, "version": "local:qwen3:8b"},
+        {"name": "long", "between": {"length": {"least": 500}}, "version": "local"},
+        {"name": "other", "between": {"length": {"least": 400}}, "version": "model"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("context", "wanted"),
+    [
+        ({"changes": True}, "claude-opus-5-5"),
+        ({"length": 10}, "local:qwen3:8b"),
+        ({"length": 600}, "local"),
+        ({"length": 400}, "model"),
+        ({"length": 200}, "openai:llama-4/70b"),
+    ],
+)
+def test_any_model_is_a_version_by_its_name(context: dict[str, Any], wanted: str) -> None:
+    assert version(NAMED, **context) == wanted
+    models = read_routes(NAMED, "routing.json", min_confidence=0.4).models
+    assert models == {"claude-opus-5-5", "local:qwen3:8b", "local", "model", "openai:llama-4/70b"}
+
+
 @pytest.mark.parametrize(
     ("document", "fault"),
     [
         ([], "is not of type 'object'"),
         ({"rulez": []}, "'rulez' was unexpected"),
         ({"default": "gpt"}, "gpt"),
+        ({"default": "local:"}, "local:"),
+        ({"rules": [{"name": "a b/c", "version": "haiku"}]}, "is not a name"),
         ({"rules": [{"name": "a", "version": "haiku", "when": {"mood": ["good"]}}]}, "mood"),
         ({"rules": [{"name": "a", "version": "haiku", "between": {"question": {"least": 1}}}]}, "question"),
         ({"rules": [{"name": "a", "shares": [{"version": "haiku", "percent": 60}]}]}, "60 %"),

@@ -47,7 +47,7 @@ def test_and_the_done_ones(api: Echo, tmp_path: Path) -> None:
 def test_a_farewell_ends_a_chat_that_began_with_how_to_end_it(api: Echo, tmp_path: Path, farewell: str) -> None:
     ran = chat(api, tmp_path, farewell, "list the notes")
     assert (ran.code, api.received) == (0, [])
-    assert ran.err.startswith("Notes: say what you want in plain English; exit or an empty line ends it.\n")
+    assert ran.err.startswith("Notes: say what you want in plain English; /help lists commands, exit or an empty line")
 
 
 def test_what_was_missing_is_given_in_the_next_line(api: Echo, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
 def test_auto_plans_without_claude_where_the_embedded_planner_is_sure(
     api: Echo, claude: MessagesServer, tmp_path: Path
 ) -> None:
-    ran = run("ask", "show the open notes", "-a", notes(tmp_path, api.url), "-o", "ndjson")
+    ran = run("ask", "show the note n1", "-a", notes(tmp_path, api.url), "-o", "ndjson")
     assert ran.code == 0
     assert ran.lines[0].keys() == {"event", "planner", "why", "decision", "context"}
     assert ran.lines[0]["decision"]["version"] == "embedded"
@@ -131,7 +131,7 @@ def test_auto_asks_claude_where_the_embedded_planner_is_not_sure_and_says_why(
     question = "what did I mean to buy, and is the rent paid, all things considered?"
     ran = run("ask", question, "-a", notes(tmp_path, api.url), "-o", "text")
     assert ran.code == 0
-    assert "planner: claude, as the embedded planner " in ran.err
+    assert "planner: claude-sonnet-5-5, as the embedded planner " in ran.err
     assert ran.out == "Only Milk.\n"
     assert claude.refused == []
 

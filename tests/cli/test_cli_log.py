@@ -129,3 +129,61 @@ def test_a_password_in_a_base_url_is_in_no_message_and_no_transcript(home: Path)
     assert ran.code == 2
     assert "s3cretpassw" not in ran.err + ran.out
     assert "s3cretpassw" not in "".join(path.read_text() for path in home.rglob("*.jsonl"))
+
+
+def test_what_models_took_is_added_up_by_day_and_model(
+    api: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("log", "costs").json == []
+    with MessagesServer([use("listNotes", {}), say("Two."), say("Yes.")]) as claude:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+        source = notes(tmp_path, api.url)
+        assert run("ask", "how many notes?", "-a", source, "--planner", "model").code == 0
+        assert run("log", "resume", "last", "sure?", "--planner", "model", "--model", "haiku").code == 0
+    assert ask("show the open notes", source) == 0
+    haiku, sonnet = run("log", "costs").json
+    assert sonnet == {
+        "day": haiku["day"], "model": "claude-sonnet-5-5", "questions": 1, "requests": 2, "input_tokens": 200,
+        "cached_tokens": 0, "output_tokens": 40, "usd": 0.0008, "unpriced_requests": 0}  # fmt: skip
+    assert (haiku["model"], haiku["questions"], haiku["requests"], haiku["usd"]) == ("claude-haiku-5-5", 1, 1, 0.00002)
+    monkeypatch.setenv("COLUMNS", "100")
+    table = run("log", "costs", "-o", "table")
+    assert "claude-sonnet-5-5           1          2   200        0    40   0.0008" in table.out
+    assert table.err == "$0.0008 in all, by the prices of 2026-11\n"
+
+
+def _recorded(folder: Path, *plans: tuple[str, str, float | None]) -> None:
+    """Writes a transcript of one question with these plans: the moment, the model and the cost of each."""
+    usage = {"input_tokens": 100, "cache_read_input_tokens": 50, "output_tokens": 10}
+    records = [{"at": plans[0][0], "event": "asked", "question": "so?"}]
+    records += [
+        {"at": at, "event": "planned", "raw": {"planner": "claude", "model": model, "usage": usage, "cost": cost}}
+        for at, model, cost in plans
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "20260101T100000Z-abcdef.jsonl").write_text("\n".join(json.dumps(record) for record in records))
+
+
+def test_of_a_model_without_a_price_there_are_tokens_and_no_dollars(tmp_path: Path) -> None:
+    noon = "T12:00:00+00:00"
+    plans = [(f"2026-01-02{noon}", "mine", None), (f"2026-01-03{noon}", "mine", None), (f"2026-01-03{noon}", "b", 0.5)]
+    _recorded(tmp_path / "state" / "log", *plans)
+    rows = run("log", "costs", "--since", "2026-01-01").json
+    assert [(row["day"], row["model"], row["usd"], row["unpriced_requests"]) for row in rows] == [
+        ("2026-01-03", "b", 0.5, 0),
+        ("2026-01-03", "mine", None, 1),
+        ("2026-01-02", "mine", None, 1),
+    ]
+    assert {(row["input_tokens"], row["cached_tokens"], row["output_tokens"]) for row in rows} == {(150, 50, 10)}
+    table = run("log", "costs", "--since", "2026-01-01", "-o", "table")
+    assert table.out.count("no price") == 2
+    assert table.err == "$0.5000 in all, by the prices of 2026-11; 2 of 3 requests have no known price\n"
+    assert [row["day"] for row in run("log", "costs", "--since", "2026-01-03").json] == ["2026-01-03"] * 2
+    assert run("log", "costs", "--since", "1d").json == []
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "d", "99999999999d"])
+def test_a_time_that_is_none_is_an_error(since: str) -> None:
+    ran = run("log", "costs", "--since", since)
+    assert (ran.code, f"--since {since} is no date" in ran.complaint) == (2, True)

@@ -44,7 +44,7 @@ def test_a_rule_sends_a_question_to_a_model_and_the_transcript_has_why_and_what_
         "reason": decided["decision"]["reason"]}  # fmt: skip
     assert decided["context"]["operations"] > 0
     told = run("log", "show", "last", "-o", "text").out
-    assert "planner: claude (haiku), as the embedded planner is" in told
+    assert "planner: claude-haiku-5-5 (haiku), as the embedded planner is" in told
     assert "tokens in, " in told
     assert "about $0.0" in told
 
@@ -58,6 +58,27 @@ def test_the_file_among_the_settings_counts_and_one_that_is_named_comes_before_i
     opus = written(tmp_path / "other.json", {"default": "opus"})
     assert run("ask", "show the open notes", "-a", source, "--routing", opus).code == 0
     assert [request["model"] for request in claude.requests] == [*["claude-haiku-5-5"] * 2, *["claude-opus-5-5"] * 2]
+
+
+LOCAL = {"rules": [{"name": "mine", "when": {"changes": [False]}, "version": "local:qwen3:8b"}]}
+
+
+def test_a_rule_may_name_a_model_of_this_machine_without_a_key_for_another(
+    api: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routing = written(tmp_path / "mine.json", LOCAL)
+    words = ("-a", notes(tmp_path, api.url), "--routing", routing, "-o", "ndjson", "--yes")
+    with MessagesServer([say("Only Milk.")], models=("qwen3:8b",)) as server:
+        monkeypatch.setenv("NLAPI_LOCAL_URL", server.url)
+        asked = run("ask", "show the open notes", *words)
+        changed = run("ask", "delete the note n1", *words)
+    (chosen,) = [line for line in asked.lines if line["event"] == "planner"]
+    assert (chosen["planner"], chosen["model"]) == ("claude", "local:qwen3:8b")
+    assert chosen["decision"]["version"] == "local:qwen3:8b"
+    assert asked.lines[-1]["text"] == "Only Milk."
+    # What the rules leave open stays with the embedded planner where no other model can be asked.
+    assert [line["decision"]["version"] for line in changed.lines if line["event"] == "planner"] == ["embedded"]
+    assert api.only.method == "DELETE"
 
 
 def test_what_questions_cost_before_counts_toward_the_cap_of_a_day(
@@ -78,7 +99,8 @@ def test_what_questions_cost_before_counts_toward_the_cap_of_a_day(
         (None, (), "there is no file"),
         ("{", (), "cannot be read"),
         ('{"default": "gpt"}', (), "is no routing of planners"),
-        ("{}", ("--planner", "claude"), "--routing decides between planners"),
+        ("{}", ("--planner", "model"), "--routing decides between planners"),
+        ('{"default": "local"}', (), "local names no model"),
     ],
 )
 def test_a_routing_that_cannot_be_used_is_said_in_one_line(
