@@ -119,11 +119,60 @@ def test_an_answer_that_is_kept_is_for_its_session_alone(api: tuple[str, Echo]) 
         whole = talk(url, asks)
 
         async def another(client: Client) -> list[str]:
-            with pytest.raises(MCPError, match="not kept any more"):
+            with pytest.raises(MCPError, match="there is no result 'r1'"):
                 await client.read_resource(whole)
             return [one.uri for one in (await client.list_resources()).resources]
 
         assert whole not in talk(url, another)
+
+
+def test_nobody_reads_an_answer_of_another_client_or_credential(api: tuple[str, Echo]) -> None:
+    """Of clients without sessions, the unguessable handle is all that one would have to know."""
+    file, _ = api
+    with serving(file, "--http", "127.0.0.1:0", "--pass-header", "X-Tenant") as url:
+
+        async def asks(client: Client) -> str:
+            handle: str = (await client.call_tool("long", {})).structured_content["result"]
+            for query in ({"result": handle, "sum": "n"}, {"result": handle, "group": "text"}):
+                assert not (await client.call_tool("result", query)).is_error
+            return handle
+
+        def reads(handle: str) -> Any:
+            async def says(client: Client) -> str:
+                return (await client.call_tool("result", {"result": handle, "sum": "n"})).content[0].text
+
+            return says
+
+        session_handle = talk(url, asks)
+        assert session_handle == "r1"
+        assert "there is no result 'r1' (no answer has come yet)" in talk(url, reads("r1"))
+        handle = talk(url, asks, mode="2026-07-28", **{"x-tenant": "acme"})
+        assert len(handle) > 20
+        for headers, guess in (({"x-tenant": "other"}, handle), ({}, handle), ({"x-tenant": "acme"}, "r1")):
+            refused = talk(url, reads(guess), mode="2026-07-28", **headers)
+            assert refused == f"{guess!r} is not stored, or not any more (call the operation again)"
+        assert '"sum":1999000' in talk(url, reads(handle), mode="2026-07-28", **{"x-tenant": "acme"})
+
+
+def test_what_a_session_had_is_forgotten_with_it(api: tuple[str, Echo], home: Path) -> None:
+    from nlapi.mcp.http import HttpGuard, parse_listen_address
+
+    ended: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        status = 200 if scope["method"] == "DELETE" and (b"mcp-session-id", b"known") in scope["headers"] else 404
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def says() -> None:
+        transport = httpx2.ASGITransport(app=HttpGuard(app, parse_listen_address("127.0.0.1:80"), ended.append))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for id in ("known", "other"):
+                await client.delete("/mcp", headers={"mcp-session-id": id})
+            await client.post("/mcp", headers={"mcp-session-id": "known"})
+
+    asyncio.run(says())
+    assert ended == ["known"]
 
 
 def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[str, Echo]) -> None:
