@@ -85,8 +85,9 @@ class _Content:
 _T = TypeVar("_T")
 
 
-# Without slots: what is derived from the body is stored in `__dict__`.
-@dataclass(frozen=True, kw_only=True)
+# Without slots: what is derived from the body is stored in `__dict__`. With a short representation: `asyncio.run` makes
+# one of the conversation with all its answers, for an error that it then ignores (Python 3.11).
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
     """An answer. `elapsed` is in seconds, `url` the last one after redirects.
 
@@ -115,6 +116,10 @@ class Result:
     def is_cut(self) -> bool:
         """Whether reading stopped while the answer was still going on, or may have been."""
         return self.ended is not EndReason.COMPLETE
+
+    def __repr__(self) -> str:
+        fields = f"status={self.status}, method={self.method!r}, url={self.url!r}, elapsed={self.elapsed}"
+        return f"Result({fields}, <{body_size(self):,} bytes of {self.content_type or 'no type'}>)"
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -182,10 +187,14 @@ def is_resident(result: Result) -> bool:
 
 def move_body(result: Result, body: MovedBody) -> None:
     """Take the body of a Result out of memory, with what was derived from it. Its value stays the same."""
-    fields = vars(result)
-    fields["content"] = body
+    vars(result)["content"] = body
+    forget_derived(result)
+
+
+def forget_derived(result: Result) -> None:
+    """Take what was derived from a body out of memory: its text, and its JSON of some six times its size."""
     for name in ("text", "data"):
-        fields.pop(name, None)
+        vars(result).pop(name, None)
 
 
 def as_dict(request: Request) -> Mapping[str, Any]:

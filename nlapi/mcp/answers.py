@@ -57,7 +57,8 @@ class ClientAnswers:
         self._stores: OrderedDict[AnswerOwner, ResultStore] = OrderedDict()
         self._sizes: OrderedDict[tuple[AnswerOwner, str], int] = OrderedDict()
         """the bytes of each answer, oldest first"""
-        self._total = 0
+        self.total = 0
+        """the bytes of all answers"""
         self._reported_fault = ""
 
     def add(self, owner: AnswerOwner, result: Result, call: Call) -> ShownAnswer:
@@ -73,7 +74,7 @@ class ClientAnswers:
             return ShownAnswer(view=view)
         stored = store.get(handle)
         self._sizes[owner, handle] = body_size(result)
-        self._total += body_size(result)
+        self.total += body_size(result)
         self._forget_oldest(owner, store)
         return ShownAnswer(view=dump_json({**document, "whole": answer_uri(stored)}), stored=stored)
 
@@ -84,11 +85,11 @@ class ClientAnswers:
             self.forget_owner(next(iter(self._stores)))
         # Where no file can be written, what is stored has to fit into memory.
         limit = self._bodies.limit if self._bodies.fault else self._max_total
-        while self._total > limit and len(self._sizes) > 1:
+        while self.total > limit and len(self._sizes) > 1:
             self._forget(*next(iter(self._sizes)))
 
     def _forget(self, owner: AnswerOwner, handle: str) -> None:
-        self._total -= self._sizes.pop((owner, handle))
+        self.total -= self._sizes.pop((owner, handle))
         self._stores[owner].remove(handle)
 
     def forget_owner(self, owner: AnswerOwner) -> None:

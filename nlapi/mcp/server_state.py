@@ -68,6 +68,12 @@ class ServerState:
         if len(self.sessions) > MAX_SESSIONS:
             self.sessions.popitem(last=False)
 
+    def forget_session(self, id: str) -> None:
+        """Forget the session that its client has ended, with its answers."""
+        self.sessions.pop(id, None)
+        self.unknown_outcomes.pop(id, None)
+        self.answers.forget_session(id)
+
     def record_unknown_outcome(self, context: Context, prepared: Prepared) -> None:
         """Record that a change was cancelled on its way."""
         # A cancelled call is not answered, so the next answer of the session reports it.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from nlapi.client.message import Result, body_size, is_resident, move_body
+from nlapi.client.message import Result, body_size, forget_derived, is_resident, move_body
 from nlapi.registry import user_folder
 
 # Bytes of bodies in memory. An answer of 21 MB and the next one fit, and a process with such an answer takes 180 MB in
@@ -17,6 +17,8 @@ from nlapi.registry import user_folder
 MAX_RESIDENT = 32_000_000
 # Bytes of a body that is never moved: its place in the file would take a good part of that in memory.
 MIN_MOVED = 2_000
+# Bytes of the bodies whose text and JSON stay beside them: the last answers, which a planner reads again and again.
+MAX_DERIVED = 4_000_000
 # Bytes of one file. Its room is given back when none of the bodies in it is used any more.
 MAX_FILE = 64_000_000
 
@@ -29,6 +31,8 @@ class BodyFile:
     """
 
     def __init__(self, folder: Path) -> None:
+        import tempfile  # which few conversations come to need
+
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # `tempfile` gives it mode 0600. Unbuffered: of a write that fails, nothing is left to be written at the end.
         self._file: BinaryIO = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
@@ -81,7 +85,8 @@ class FileBody:
 class ResidentBodies:
     """The bodies in memory of all Results that were added, as long as something else refers to those.
 
-    Beyond `limit` bytes the oldest are moved to files in `folder`, the user's state folder by default.
+    Beyond `limit` bytes the oldest are moved to files in `folder`, the user's state folder by default. Only of the last
+    ones the text and the JSON stay in memory, too.
     """
 
     limit: int = MAX_RESIDENT
@@ -100,6 +105,7 @@ class ResidentBodies:
             results = [entry for entry in results if is_resident(entry)]
             if is_resident(result) and body_size(result) >= MIN_MOVED:
                 results.append(result)
+            _forget_derived(results)
             total = sum(map(body_size, results))
             moved = 0
             while total > self.limit and moved < len(results) and self._move(results[moved]):
@@ -122,6 +128,15 @@ class ResidentBodies:
         self._file, self.fault = weakref.ref(file), ""
         move_body(result, body)
         return True
+
+
+def _forget_derived(results: Sequence[Result]) -> None:
+    """Drop what was derived from the oldest bodies; it is derived again where it is asked for."""
+    size = 0
+    for result in reversed(results):
+        if size and size + body_size(result) > MAX_DERIVED:
+            forget_derived(result)
+        size += body_size(result)
 
 
 RESIDENT_BODIES = ResidentBodies()

@@ -16,8 +16,13 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
+from nlapi.mcp import http
+from nlapi.mcp.http import parse_listen_address
+from nlapi.mcp.server import create_server
+from nlapi.mcp.server_state import ServerState
+from tests.describe import spec
 from tests.describe import text as description
-from tests.mcp.kit import ERAS, NLAPI, User
+from tests.mcp.kit import ERAS, NLAPI, User, served
 from tests.servers import Echo, Reply
 
 TOKEN = "server-token-0815"
@@ -154,25 +159,30 @@ def test_nobody_reads_an_answer_of_another_client_or_credential(api: tuple[str, 
         assert '"sum":1999000' in talk(url, reads(handle), mode="2026-07-28", **{"x-tenant": "acme"})
 
 
-def test_what_a_session_had_is_forgotten_with_it(api: tuple[str, Echo], home: Path) -> None:
-    from nlapi.mcp.http import HttpGuard, parse_listen_address
+def test_what_a_session_had_is_forgotten_with_it() -> None:
+    described = spec({"/long": {"get": {"operationId": "long"}}})
 
-    ended: list[str] = []
+    async def says(state: ServerState) -> None:
+        ready, ended = asyncio.Queue[str](), asyncio.Queue[str]()
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        status = 200 if scope["method"] == "DELETE" and (b"mcp-session-id", b"known") in scope["headers"] else 404
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        def end(id: str) -> None:
+            state.forget_session(id)
+            ended.put_nowait(id)
 
-    async def says() -> None:
-        transport = httpx2.ASGITransport(app=HttpGuard(app, parse_listen_address("127.0.0.1:80"), ended.append))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            for id in ("known", "other"):
-                await client.delete("/mcp", headers={"mcp-session-id": id})
-            await client.post("/mcp", headers={"mcp-session-id": "known"})
+        listening = parse_listen_address("127.0.0.1:0")
+        server = asyncio.create_task(http.serve(create_server(state), listening, ready.put_nowait, end))
+        async with Client(streamable_http_client(await ready.get()), mode="legacy") as client:
+            await client.call_tool("long", {})
+            (id,) = state.sessions
+            assert state.answers.total > 0
+        assert await ended.get() == id
+        assert not state.sessions
+        assert state.answers.total == 0
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
 
-    asyncio.run(says())
-    assert ended == ["known"]
+    with Echo(Reply(200, [{"id": number, "text": "x" * 40} for number in range(2_000)])) as api:
+        asyncio.run(asyncio.wait_for(says(served(described, api.url)), LIMIT))
 
 
 def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[str, Echo]) -> None:
