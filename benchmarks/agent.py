@@ -59,7 +59,7 @@ def main() -> int:
         print(json.dumps(run_child(*options.child)))
         return 0
     figures: list[Figure] = []
-    for measure in (first_requests, long_list, long_run, large_answer, long_chat):
+    for measure in (first_requests, long_list, long_run, large_answer, many_large_answers, long_chat):
         for figure in measure():
             print(line(figure), flush=True)
             figures.append(figure)
@@ -294,6 +294,18 @@ def large_answer() -> Iterator[Figure]:
     figures, requests = in_child([READ, query(group="user.login"), say("Done.")], reply, is_warm=False)
     name = f"an answer of {len(body) / 1e6:.0f} MB and a query of it: peak memory"
     if '"matching":3730' not in results(requests[-1])[0]:
+        print(f"     the query answered {results(requests[-1])[0][:200]}")
+    yield Figure(name=name, value=figures["peak"], unit="MB", limit=250)
+
+
+def many_large_answers() -> Iterator[Figure]:
+    count = 24
+    body = json.dumps([issue(number) for number in range(1, 711)]).encode()
+    reply = Reply(200, body, {"content-type": "application/json"})
+    reads = [use("read", {"operation": "listIssues", "arguments": {"page": number + 1}}) for number in range(count)]
+    figures, requests = in_child([*reads, query(group="user.login"), say("Done.")], reply, is_warm=False)
+    name = f"{count} answers of {len(body) / 1e6:.0f} MB and a query of the first: peak memory"
+    if '"matching":710' not in results(requests[-1])[0]:
         print(f"     the query answered {results(requests[-1])[0][:200]}")
     yield Figure(name=name, value=figures["peak"], unit="MB", limit=250)
 
