@@ -60,11 +60,11 @@ class ClientAnswers:
         self.total = 0
         """the bytes of all answers"""
         self._reported_fault = ""
+        self._last = ResultStore()
 
     def add(self, owner: AnswerOwner, result: Result, call: Call) -> ShownAnswer:
         """Return what a model is shown of an answer, and store it where that is a part of it."""
-        store = self._stores.setdefault(owner, ResultStore(bodies=self._bodies, is_shared=owner.is_shared))
-        self._stores.move_to_end(owner)
+        store = self._use(owner)
         handle = store.next_handle
         view = store.add(handle, result, call)
         document = json.loads(view)
@@ -81,8 +81,6 @@ class ClientAnswers:
     def _forget_oldest(self, owner: AnswerOwner, store: ResultStore) -> None:
         if len(store) > MAX_CLIENT_ANSWERS:
             self._forget(owner, next(iter(store)).handle)
-        while len(self._stores) > MAX_CLIENTS:
-            self.forget_owner(next(iter(self._stores)))
         # Where no file can be written, what is stored has to fit into memory.
         limit = self._bodies.limit if self._bodies.fault else self._max_total
         while self.total > limit and len(self._sizes) > 1:
@@ -112,18 +110,27 @@ class ClientAnswers:
 
     def get(self, owner: AnswerOwner, handle: str) -> StoredResult:
         """Return an answer of a client. UsageError where it has none of that handle, or none any more."""
-        return self._store(owner).get(handle)
+        return self._use(owner).get(handle)
 
     def query(self, owner: AnswerOwner, arguments: Mapping[str, object]) -> str:
         """Return the answer to a query of an answer of a client, as JSON text. UsageError as of ResultStore."""
-        return self._store(owner).query(arguments)
+        return self._use(owner).query(arguments)
 
     def listed(self, owner: AnswerOwner) -> tuple[StoredResult, ...]:
         """Return the answers of a client, oldest first; none of a client that cannot be told from others."""
-        return () if owner.is_shared else tuple(self._store(owner))
+        return () if owner.is_shared else tuple(self._use(owner))
 
-    def _store(self, owner: AnswerOwner) -> ResultStore:
-        return self._stores[owner] if owner in self._stores else ResultStore(is_shared=owner.is_shared)
+    def _use(self, owner: AnswerOwner) -> ResultStore:
+        """Return the store of a client, which is now the last that was used."""
+        store = self._stores.setdefault(owner, ResultStore(bodies=self._bodies, is_shared=owner.is_shared))
+        self._stores.move_to_end(owner)
+        if len(self._stores) > MAX_CLIENTS:
+            self.forget_owner(next(iter(self._stores)))
+        if self._last is not store:
+            # Each store has its last answer parsed, which takes six times the body: all of them would be gigabytes.
+            self._last.forget_parsed()
+            self._last = store
+        return store
 
 
 def answer_uri(stored: StoredResult) -> str:

@@ -28,7 +28,7 @@ CALL = "call"
 SEARCH_TOOLS = (FIND, DESCRIBE, READ, CALL)
 _TOOL_NAMES = (*SEARCH_TOOLS, QUERY_TOOL)
 
-# Operations of a large API that are listed as tools of their own: 17 KB for GitHub's 1,223 operations, where all take
+# Operations of a large API that are listed as tools of their own: 20 KB for GitHub's 1,223 operations, where all take
 # 2.2 MB.
 MAX_SAMPLE_TOOLS = 12
 

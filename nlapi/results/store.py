@@ -83,6 +83,10 @@ class ResultStore:
         self._stored.pop(handle, None)
         self._parsed.pop(handle, None)
 
+    def forget_parsed(self) -> None:
+        """Take the parsed contents out of memory; a query parses them again."""
+        self._parsed.clear()
+
     def get(self, handle: str) -> StoredResult:
         """Return the answer of a handle. UsageError where there is none, or none any more."""
         stored = self._stored.get(handle)

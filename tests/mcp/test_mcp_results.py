@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from nlapi.mcp.answers import MAX_CLIENT_ANSWERS, ClientAnswers
+from nlapi.client.message import Result
+from nlapi.errors import UsageError
+from nlapi.mcp.answers import MAX_CLIENT_ANSWERS, MAX_CLIENTS, AnswerOwner, ClientAnswers
 from nlapi.mcp.server_state import ServerState
 from nlapi.openapi.spec import Spec
 from nlapi.results.bodies import ResidentBodies
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Call
 from tests.describe import spec
 from tests.mcp.kit import ERAS, call, served, talk, text, told
 from tests.servers import Echo, Reply
