@@ -150,6 +150,19 @@ def test_all_answers_together_have_a_bound(tmp_path: Path) -> None:
         assert talk(with_bodies(served(API, api.url), bodies, max_total=3 * size), says) == [True, True] + [False] * 3
 
 
+def test_answers_of_many_clients_have_a_bound() -> None:
+    answers = ClientAnswers(ResidentBodies())
+    first, *others = [AnswerOwner(session=str(id), credentials="", is_shared=False) for id in range(MAX_CLIENTS + 1)]
+    things = Call(tool=compile_tool(API.operation("listThings")), arguments={})
+    long, short = (Result(status=200, content=json.dumps(rows).encode()) for rows in (ROWS, ROWS[:1]))
+    assert answers.add(first, long, things).stored is not None
+    for owner in others:
+        assert answers.add(owner, short, things).stored is None
+    assert answers.total == 0
+    with pytest.raises(UsageError, match="there is no result 'r1'"):
+        answers.get(first, "r1")
+
+
 PAGE = (
     "<html><head><title>Oops</title><style>p{}</style><body><h1>Oops</h1>" + "<p>The disk is <b>full</b>.</p>" * 6_000
 )
