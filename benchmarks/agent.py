@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import resource
 import subprocess
@@ -64,7 +65,8 @@ def main() -> int:
         return 0
     figures: list[Figure] = []
     # The start comes first: its peak memory is that of this process where this one is larger.
-    for measure in (start, first_requests, long_list, long_run, large_answer, long_chat):
+    measures = (start, first_requests, long_list, long_run, large_answer, many_large_answers, embedded_chat, long_chat)
+    for measure in measures:
         for figure in measure():
             print(line(figure), flush=True)
             figures.append(figure)
@@ -325,6 +327,50 @@ def large_answer() -> Iterator[Figure]:
     if '"matching":3730' not in results(requests[-1])[0]:
         print(f"     the query answered {results(requests[-1])[0][:200]}")
     yield Figure(name=name, value=figures["peak"], unit="MB", limit=250)
+
+
+def many_large_answers() -> Iterator[Figure]:
+    count = 24
+    body = json.dumps([issue(number) for number in range(1, 711)]).encode()
+    reply = Reply(200, body, {"content-type": "application/json"})
+    reads = [use("read", {"operation": "listIssues", "arguments": {"page": number + 1}}) for number in range(count)]
+    figures, requests = in_child([*reads, query(group="user.login"), say("Done.")], reply, is_warm=False)
+    name = f"{count} answers of {len(body) / 1e6:.0f} MB and a query of the first: peak memory"
+    if '"matching":710' not in results(requests[-1])[0]:
+        print(f"     the query answered {results(requests[-1])[0][:200]}")
+    yield Figure(name=name, value=figures["peak"], unit="MB", limit=250)
+
+
+CHAT = """
+import sys
+from benchmarks.agent import peak_memory
+from nlapi.cli.main import main
+try:
+    main()
+finally:
+    print(f"peak {peak_memory()}", file=sys.stderr)
+"""
+
+
+def embedded_chat() -> Iterator[Figure]:
+    """`nlapi chat` with the embedded planner, which reads the JSON of answers itself."""
+    count = 24
+    body = json.dumps([issue(number) for number in range(1, 711)]).encode()
+    reply = Reply(200, body, {"content-type": "application/json"})
+    with tempfile.TemporaryDirectory() as folder, Echo(reply) as api:
+        file = Path(folder, "tracker.json")
+        file.write_text(json.dumps(DESCRIPTION))
+        kinds = ("CONFIG", "STATE", "CACHE")
+        environment = {**os.environ, **{f"NLAPI_{kind}_DIR": str(Path(folder, kind)) for kind in kinds}}
+        command = [sys.executable, "-c", CHAT, "chat", "-a", str(file), "--base-url", api.url, "--planner", "offline"]
+        questions = "list issues\n" * count
+        done = subprocess.run(
+            command, input=questions, capture_output=True, text=True, check=True, timeout=300, env=environment
+        )
+        if len(api.received) != count:
+            print(f"     {len(api.received)} calls were made")
+    name = f"a chat of {count} questions with answers of {len(body) / 1e6:.0f} MB: peak memory"
+    yield Figure(name=name, value=float(done.stderr.rpartition("peak ")[2]), unit="MB", limit=250)
 
 
 # ---- the prompt cache ------------------------------------------------------------------------------------------------

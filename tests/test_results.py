@@ -191,3 +191,33 @@ def test_long_lines_of_a_text_are_cut_for_a_small_limit() -> None:
         tools.answer("read", {"operation": "listThings"})
         for query in ({"page": 1}, {"lines": "1"}, {"search": "😀"}):
             assert len(tools.answer("result", {"result": "r1", **query}).encode()) <= 4_000
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<a ", "<!--", "<script>", "</script", "<a b='", '<a b="', "<![CDATA[", "<title>", "<h1", "<svg>", "&", "<"],
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_broken_page_is_read_in_linear_time(piece: str, status: int) -> None:
+    """`html.parser` takes minutes for some of these, and the search for a title took four times as long for twice."""
+    page = f"<html><body>Seen{piece * (300_000 // len(piece))}".encode()
+    with Echo(lambda _: Reply(status, page, {"content-type": "text/html"})) as api:
+        shown = json.loads(nlapi.toolset(API, base_url=api.url).answer("read", {"operation": "listThings"}))
+    assert shown["text"].startswith("Seen")
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<head><title>Down</title></head><body></body>", "Down"),
+        ("<head><title>x</title><h1>No end of the head</h1>", "No end of the head"),
+        ("<table><tr><td>Ann</td><td>41</td></tr><tr><th>Bob<th>9</table>", "Ann | 41\nBob | 9"),
+        ("a <b title='1>0'>bold</b> &lt;tag&gt; 5 < 6<br>next", "a bold <tag> 5 < 6\nnext"),
+        ("<svg><title>icon</title></svg>x<script>if (a<b) '</p>'</script>y<template>t</template><!-- c -->z", "xyz"),
+        ("<noscript>n</noscript>it&#39;s\t one <p>line</p>\x1b[31m", "it's one\nline"),
+    ],
+)
+def test_html_is_the_text_that_a_browser_shows(page: str, text: str) -> None:
+    assert json.loads(answers(page.encode(), kind="text/html")[0])["text"] == text
+    untyped = json.loads(answers(f"<!DOCTYPE html><html>{page}".encode(), kind="")[0])
+    assert untyped["text"] == text

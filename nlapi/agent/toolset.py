@@ -124,7 +124,7 @@ class Toolset:
         if isinstance(outcome, str):
             return outcome
         with self._lock:
-            return self._results.add(self._results.next_handle, outcome, call).view
+            return self._results.add(self._results.next_handle, outcome, call)
 
 
 def _words(arguments: Mapping[str, Any]) -> str:

@@ -164,4 +164,4 @@ def _serve(server_state: ServerState, watcher: WatchTask | None, endpoint: Liste
         sys.stdout.flush()
         console.note(f"{server_state.spec.title}: {count:,} operations; Ctrl-C stops it")
 
-    asyncio.run(http.serve(server, endpoint, on_ready))
+    asyncio.run(http.serve(server, endpoint, on_ready, server_state.forget_session))

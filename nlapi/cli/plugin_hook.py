@@ -83,19 +83,21 @@ def _shorten_question(reason: str) -> str:
 
 def _tool_question(api: Target, plugin: PluginManifest, name: str, arguments: Any) -> str:
     """Return the question about a call of a tool of the plugin's MCP server."""
+    from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, inner_arguments
     from nlapi.mcp.settings import Consent, Settings
-    from nlapi.mcp.tool_listing import CALL, DESCRIBE, FIND, READ, build_catalogue
+    from nlapi.mcp.tool_listing import CALL, build_catalogue
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.programs import max_tool_length
+    from nlapi.results.query_arguments import QUERY_TOOL
 
     # The same list of tools as the server makes, so that hook and server cannot read a call differently.
     settings = Settings(consent=Consent.CLIENT, name_length=max_tool_length(plugin.name))
     listed_tools = build_catalogue(api.spec, api.spec.visible_operations, settings)
-    if listed_tools.uses_search and name in (FIND, DESCRIBE):
+    if name == QUERY_TOOL or (listed_tools.uses_search and name in (FIND, DESCRIBE)):
         return ""
-    if listed_tools.uses_search and name in (READ, CALL):
-        name, arguments = str(arguments.get("operation")), arguments.get("arguments") or {}
     try:
+        if listed_tools.uses_search and name in (READ, CALL):
+            name, arguments = str(arguments.get("operation")), inner_arguments(name, arguments)
         tool = listed_tools.tool(name)
         if tool.effect is Effect.READ:
             return ""

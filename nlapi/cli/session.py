@@ -36,6 +36,7 @@ from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Effect, Spec
+from nlapi.results.bodies import RESIDENT_BODIES
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
@@ -164,15 +165,26 @@ class Session:
                     self.planned.append(event)
                 elif isinstance(event, StepFinished):
                     rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
+                    self._bound_memory(event.step)
                 elif isinstance(event, InputNeeded | ChoiceOffered):
                     rounds.pop()
         finally:
             # Also after an error or Ctrl-C: the next question, or `nlapi log resume`, must know which calls were sent.
             for round in rounds:
                 conversation = conversation.with_round(round)
-            self.conversation = conversation
+            # The rows of all answers of a long chat would stay in memory beside their bodies.
+            self.conversation = conversation.without_views() if conversation.turns else conversation
         assert isinstance(last, TurnAnswered | InputNeeded | ChoiceOffered)
         return last
+
+    def _bound_memory(self, step: Step) -> None:
+        """Count the body of an answer; a note once, where the oldest cannot be moved to a file."""
+        if step.result is None:
+            return
+        had_fault = bool(RESIDENT_BODIES.fault)
+        RESIDENT_BODIES.add(step.result)
+        if RESIDENT_BODIES.fault and not had_fault:
+            console.note(f"{RESIDENT_BODIES.fault}; all answers stay in memory")
 
     def _log_question(self, conversation: Conversation) -> None:
         if self.log is not None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from nlapi.openapi.model import essence, is_json
 
@@ -61,8 +60,34 @@ class EndReason(StrEnum):
     """the user stopped it"""
 
 
-# Without slots: cached_property stores its value in `__dict__`.
-@dataclass(frozen=True, kw_only=True)
+class MovedBody(Protocol):
+    """A body of `size` bytes that was moved out of memory, and is read anew each time."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self) -> bytes: ...
+
+
+class _Content:
+    """The field `content` of a Result: its bytes, or the MovedBody that reads them."""
+
+    def __get__(self, result: Result | None, owner: type[Result]) -> bytes:
+        if result is None:  # a dataclass asks for the default of its field like that
+            return b""
+        stored: bytes | MovedBody = vars(result)["content"]
+        return stored if isinstance(stored, bytes) else stored.read()
+
+    def __set__(self, result: Result, content: bytes) -> None:
+        vars(result)["content"] = content
+
+
+_T = TypeVar("_T")
+
+
+# Without slots: what is derived from the body is stored in `__dict__`. With a short representation: `asyncio.run` makes
+# one of the conversation with all its answers, for an error that it then ignores (Python 3.11).
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
     """An answer. `elapsed` is in seconds, `url` the last one after redirects.
 
@@ -74,7 +99,7 @@ class Result:
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    content: bytes = b""
+    content: _Content = _Content()
     url: str = ""
     method: str = ""
     elapsed: float = 0.0
@@ -92,6 +117,10 @@ class Result:
         """Whether reading stopped while the answer was still going on, or may have been."""
         return self.ended is not EndReason.COMPLETE
 
+    def __repr__(self) -> str:
+        fields = f"status={self.status}, method={self.method!r}, url={self.url!r}, elapsed={self.elapsed}"
+        return f"Result({fields}, <{body_size(self):,} bytes of {self.content_type or 'no type'}>)"
+
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
@@ -100,31 +129,72 @@ class Result:
         """The media type without its parameters, in lower case; "" when there is none."""
         return essence(self.header("content-type") or "")
 
-    @cached_property
+    @property
     def text(self) -> str:
+        return self._derive("text", self._decode)
+
+    def _decode(self) -> str:
+        content = self.content
         # UTF-8 where no charset is named, as RFC 8259 §8.1 demands of JSON.
         charset = (self.header("content-type") or "").partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
         try:
-            return self.content.decode(charset, "replace")
+            return content.decode(charset, "replace")
         except LookupError:
-            return self.content.decode("utf-8", "replace")
+            return content.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """Return the body as JSON. ValueError when it is not JSON (`data` is None then)."""
         return json.loads(self.content)
 
-    @cached_property
+    @property
     def data(self) -> Any:
         """The body as JSON, whatever its content type; None when it is empty or not JSON.
 
         For a streaming answer, the list of its items.
         """
+        return self._derive("data", self._parse)
+
+    def _parse(self) -> Any:
         if self.items is not None:
             return list(self.items)
         try:
             return self.json()
         except (ValueError, RecursionError):
             return None
+
+    def _derive(self, name: str, derive: Callable[[], _T]) -> _T:
+        """Return what is derived from the body, once while the body is in memory."""
+        fields = vars(self)
+        if name in fields:
+            cached: _T = fields[name]
+            return cached
+        value = derive()
+        if isinstance(fields["content"], bytes):
+            fields[name] = value
+        return value
+
+
+def body_size(result: Result) -> int:
+    """Return the bytes of a body, without reading one that was moved."""
+    stored: bytes | MovedBody = vars(result)["content"]
+    return len(stored) if isinstance(stored, bytes) else stored.size
+
+
+def is_resident(result: Result) -> bool:
+    """Return whether the body is in memory."""
+    return isinstance(vars(result)["content"], bytes)
+
+
+def move_body(result: Result, body: MovedBody) -> None:
+    """Take the body of a Result out of memory, with what was derived from it. Its value stays the same."""
+    vars(result)["content"] = body
+    forget_derived(result)
+
+
+def forget_derived(result: Result) -> None:
+    """Take what was derived from a body out of memory: its text, and its JSON of some six times its size."""
+    for name in ("text", "data"):
+        vars(result).pop(name, None)
 
 
 def as_dict(request: Request) -> Mapping[str, Any]:

@@ -9,36 +9,30 @@ from contextlib import suppress
 
 import mcp_types as types
 
+from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, describe_for_model, inner_arguments
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.auth import header_secrets
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line, strip_control
-from nlapi.client.truncate import NOTE_KEY, truncate
 from nlapi.errors import ConsentError, NlapiError, UsageError
+from nlapi.mcp.answers import answer_pages, answer_uri
 from nlapi.mcp.consent import Context, request_consent
 from nlapi.mcp.server_state import ServerState, answer_owner
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import (
     CALL,
     DEFAULT_RESULTS,
-    DESCRIBE,
-    FIND,
     MAX_RESULTS,
-    READ,
     SEARCH_TOOLS,
     registered_arguments,
 )
 from nlapi.openapi.spec import Effect
-from nlapi.tools.answer_view import further_page
-from nlapi.tools.describe import describe_operation, summarize_operation
+from nlapi.results.query_arguments import QUERY_TOOL
+from nlapi.tools.describe import summarize_operation
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.rules import Ruling, denial_message, is_denied
 from nlapi.tools.run import Prepared, Target, authorize_call, perform, prepare
 from nlapi.tools.tool import Call, Tool
-
-# In characters of an answer. Claude Code replaces a result of 200,000 by a pointer to a file; the rest is read in
-# pages.
-MAX_ANSWER_TEXT = 20_000
 
 # In seconds. Claude Code sends a progress token with each call; without one nothing is reported.
 PROGRESS_INTERVAL = 1.0
@@ -74,21 +68,20 @@ def error_answer(message: str) -> types.CallToolResult:
 
 async def _dispatch(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
     arguments = params.arguments or {}
+    if params.name == QUERY_TOOL:
+        return _structured_answer(state.answers.query(answer_owner(context, state.settings), arguments))
     if not state.catalogue.uses_search or params.name not in SEARCH_TOOLS:
         return await _call_operation(state, context, params, state.catalogue.tool(params.name), arguments)
     if params.name == FIND:
         return _find_operations(state, arguments)
     tool = state.catalogue.tool(_text_argument(arguments, "operation", params.name))
     if params.name == DESCRIBE:
-        return _data_answer(describe_operation(tool))
+        return _text_answer(describe_for_model(tool, arguments))
     if params.name == READ and tool.effect is not Effect.READ:
         raise UsageError(f"{tool.operation.id} would {tool.effect} something", hint=f"the tool {CALL} calls it")
     # `read` refuses a change although `call` would ask: a user may have allowed the tool `read` to run without a
     # question.
-    inner_arguments = arguments.get("arguments") or {}
-    if not isinstance(inner_arguments, dict):
-        raise UsageError(f"{params.name}: arguments is not an object", hint='such as {"name": "value"}')
-    return await _call_operation(state, context, params, tool, inner_arguments)
+    return await _call_operation(state, context, params, tool, inner_arguments(params.name, arguments))
 
 
 async def _call_operation(
@@ -115,7 +108,7 @@ async def _call_operation(
         if question is not None:
             return question
     result = await _perform_with_progress(state, context, prepared, target)
-    return _api_answer(state, context, prepared, result)
+    return _api_answer(state, context, call, result)
 
 
 async def _perform_with_progress(state: ServerState, context: Context, prepared: Prepared, target: Target) -> Result:
@@ -143,32 +136,25 @@ async def _report_progress(context: Context, prepared: Prepared) -> None:
             await context.session.report_progress(seconds, None, message)
 
 
-def _api_answer(state: ServerState, context: Context, prepared: Prepared, result: Result) -> types.CallToolResult:
-    """Return the answer of the API, cut to what a model can use; the whole is stored where something was cut."""
-    document = json.loads(truncate(result, limit=MAX_ANSWER_TEXT))
-    content: list[types.ContentBlock] = []
-    if (result.content or result.items) and _is_truncated(document):
-        call = f"{prepared.request.method} {single_line(prepared.request.url)[:200]}"
-        stored = state.answers.add(result, answer_owner(context, state.settings), call)
-        document["whole"] = f"nlapi://answer/{stored.id}/1"
-        description = f"All of it, in {stored.pages} page{'s' if stored.pages > 1 else ''}"
-        name = f"{prepared.call.operation_id} answer"
-        content = [
-            types.ResourceLink(name=name, uri=document["whole"], description=description, mime_type="text/plain")
-        ]
-    if next_page := further_page(prepared.call, result):
-        document["next"] = next_page
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+def _api_answer(state: ServerState, context: Context, call: Call, result: Result) -> types.CallToolResult:
+    """Return the answer of the API as a model is shown it; the whole is stored where that is a part of it."""
+    shown = state.answers.add(answer_owner(context, state.settings), result, call)
+    if fault := state.answers.take_fault():
+        state.report(f"{fault}; only the last answers are stored")
+    answer = _structured_answer(shown.view, is_error=result.status >= 400)
+    if shown.stored is not None:
+        pages = answer_pages(shown.stored)
+        description = f"All of it, in {pages} page{'s' if pages > 1 else ''}"
+        uri, name = answer_uri(shown.stored), f"{call.operation_id} answer"
+        answer.content.append(types.ResourceLink(name=name, uri=uri, description=description, mime_type="text/plain"))
+    return answer
+
+
+def _structured_answer(view: str, *, is_error: bool = False) -> types.CallToolResult:
+    """Return an answer whose text and whose structured content are the same JSON object."""
     return types.CallToolResult(
-        content=[types.TextContent(text=text), *content], structured_content=document, is_error=result.status >= 400
+        content=[types.TextContent(text=view)], structured_content=json.loads(view), is_error=is_error
     )
-
-
-def _is_truncated(document: object) -> bool:
-    """Return whether `truncate` left a note anywhere that something is missing."""
-    # Binary data are not missing: a page of text could not show them either.
-    text = json.dumps(document, ensure_ascii=False)
-    return (f'"{NOTE_KEY}"' in text and "binary data, not shown" not in text) or "… [nlapi: " in text
 
 
 def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> types.CallToolResult:
@@ -192,7 +178,10 @@ def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> typ
 
 
 def _data_answer(data: dict[str, object]) -> types.CallToolResult:
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _text_answer(json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str))
+
+
+def _text_answer(text: str) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(text=strip_control(text))])
 
 

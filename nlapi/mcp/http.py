@@ -16,9 +16,10 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlapi.errors import UsageError
+from nlapi.mcp.server_state import SESSION_HEADER
 from nlapi.mcp.stdio import on_signal
 from nlapi.serving import open_listener
 
@@ -59,15 +60,23 @@ def parse_listen_address(text: str, token: str = "") -> ListenAddress:
     return address
 
 
-async def serve(server: Server[Any], address: ListenAddress, on_ready: Callable[[str], None]) -> None:
-    """Serve clients until SIGINT or SIGTERM. `on_ready` is called with the URL once it answers."""
+async def serve(
+    server: Server[Any],
+    address: ListenAddress,
+    on_ready: Callable[[str], None],
+    on_session_end: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve clients until SIGINT or SIGTERM.
+
+    `on_ready` is called with the URL once it answers, `on_session_end` with the id of a session that its client ended.
+    """
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=MAX_BODY,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Guard does it
     )
     with open_listener(address.host, address.port) as (listener, url):
-        web = _HttpServer(HttpGuard(app, address), lambda: on_ready(f"{url}{PATH}"))
+        web = _HttpServer(HttpGuard(app, address, on_session_end), lambda: on_ready(f"{url}{PATH}"))
         with on_signal(web.stop):
             await web.serve([listener])
 
@@ -95,15 +104,26 @@ class _HttpServer(uvicorn.Server):
 
 
 class HttpGuard:
-    """An ASGI filter for requests of the user's own programs, by Host, Origin and token."""
+    """An ASGI filter for requests of the user's own programs, by Host, Origin and token; it notices ended sessions."""
 
-    def __init__(self, app: ASGIApp, address: ListenAddress) -> None:
+    def __init__(self, app: ASGIApp, address: ListenAddress, on_session_end: Callable[[str], None]) -> None:
         self._app = app
         self._address = address
+        self._on_session_end = on_session_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        async def send_and_notice(message: Message) -> None:
+            # The SDK says of a session that its client has deleted nothing but this answer.
+            if scope["method"] == "DELETE" and message["type"] == "http.response.start" and message["status"] < 300:
+                self._on_session_end(headers.get(SESSION_HEADER, ""))
+            await send(message)
+
+        await (self._refusal(headers) or self._app)(scope, receive, send_and_notice)
 
     # A web page can make a browser send requests to loopback, also under a name of its own that resolves there (DNS
     # rebinding); the browser says so in Origin and Host. The SDK's own check knows no names for a server that listens

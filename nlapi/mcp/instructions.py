@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from string import Template
 from urllib.parse import unquote
 
 import mcp_types as types
 
 from nlapi import bundled
+from nlapi.agent.operation_tools import DESCRIBE, FIND, READ
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
-from nlapi.mcp.server_state import StoredAnswer
+from nlapi.mcp.answers import answer_pages, answer_uri, call_text
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import (
     CALL,
-    DESCRIBE,
-    FIND,
-    READ,
     ToolCatalogue,
     describe_area,
     operation_line,
 )
+from nlapi.results.store import StoredResult
 from nlapi.tools.areas import Area
 from nlapi.tools.describe import describe_operation
 
@@ -62,7 +61,7 @@ def _fill_template(name: str, **values: str) -> str:
     return Template(bundled.text(f"prompts/mcp/{name}")).substitute(values)
 
 
-def list_resources(catalogue: ToolCatalogue, stored: list[StoredAnswer]) -> list[types.Resource]:
+def list_resources(catalogue: ToolCatalogue, stored: Iterable[StoredResult]) -> list[types.Resource]:
     """Return the areas of the API, and the answers stored for the client."""
     areas = [
         types.Resource(
@@ -76,9 +75,9 @@ def list_resources(catalogue: ToolCatalogue, stored: list[StoredAnswer]) -> list
     ]
     answers = [
         types.Resource(
-            uri=f"nlapi://answer/{answer.id}/1",
-            name=f"answer-{answer.id[:6]}",
-            description=f"The whole answer to {answer.call}, in {answer.pages} pages",
+            uri=answer_uri(answer),
+            name=f"answer-{answer.handle}",
+            description=f"The whole answer to {call_text(answer.call)}, in {answer_pages(answer)} pages",
             mime_type="text/plain",
         )
         for answer in stored
@@ -95,7 +94,7 @@ def resource_templates() -> list[types.ResourceTemplate]:
             mime_type="application/json",
         ),
         types.ResourceTemplate(
-            uri_template="nlapi://answer/{id}/{page}",
+            uri_template="nlapi://answer/{result}/{page}",
             name="answer",
             description="A page of an answer that was too long to show.",
             mime_type="text/plain",

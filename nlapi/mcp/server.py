@@ -28,9 +28,10 @@ from mcp.shared.exceptions import MCPError
 from nlapi.client.send import open_client
 from nlapi.errors import NlapiError
 from nlapi.mcp import instructions
+from nlapi.mcp.answers import ANSWER_PREFIX, answer_page
 from nlapi.mcp.calling import call_tool
 from nlapi.mcp.consent import Context
-from nlapi.mcp.server_state import ServerState, answer_owner, has_own_session
+from nlapi.mcp.server_state import ServerState, answer_owner
 from nlapi.mcp.tool_listing import ToolCatalogue, tool_definitions
 from nlapi.openapi.urls import is_http_url
 from nlapi.version import __version__
@@ -129,7 +130,7 @@ class _Handlers:
 
     async def list_resources(self, context: Context, params: PageParams) -> types.ListResourcesResult:
         state = self.state
-        answers = state.answers.for_owner(answer_owner(context, state.settings)) if has_own_session(context) else []
+        answers = state.answers.listed(answer_owner(context, state.settings))
         return types.ListResourcesResult(resources=instructions.list_resources(state.catalogue, answers))
 
     async def list_resource_templates(self, context: Context, params: PageParams) -> types.ListResourceTemplatesResult:
@@ -145,12 +146,12 @@ class _Handlers:
 
     def _read(self, context: Context, uri: str) -> types.TextResourceContents:
         state = self.state
-        if not uri.startswith("nlapi://answer/"):
+        if not uri.startswith(ANSWER_PREFIX):
             return instructions.read_resource(uri, state.catalogue)
-        id, _, page = uri.removeprefix("nlapi://answer/").partition("/")
-        answer = state.answers.get(id, answer_owner(context, state.settings))
+        handle, _, page = uri.removeprefix(ANSWER_PREFIX).partition("/")
+        stored = state.answers.get(answer_owner(context, state.settings), handle)
         # int() alone accepts "١" and "1_0", and is slow on a number of a million digits.
-        text = answer.page(int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1)
+        text = answer_page(stored, int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1)
         return types.TextResourceContents(uri=uri, mime_type="text/plain", text=text)
 
     async def list_prompts(self, context: Context, params: PageParams) -> types.ListPromptsResult:

@@ -1,10 +1,8 @@
-"""Holds the state of a running server: the API as it is at this moment, and the answers stored for each client."""
+"""Holds the state of a running server: the API as it is at this moment, and what it knows of each client."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,10 +11,8 @@ from typing import TYPE_CHECKING
 from mcp.server.session import ServerSession
 
 from nlapi.client.auth import credential_location
-from nlapi.client.message import Result
-from nlapi.client.safe_text import single_line, strip_control
-from nlapi.client.truncate import UNTRUSTED
-from nlapi.errors import UsageError
+from nlapi.client.safe_text import single_line
+from nlapi.mcp.answers import AnswerOwner, ClientAnswers
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.settings import Settings
 from nlapi.mcp.tool_listing import ToolCatalogue
@@ -27,82 +23,8 @@ from nlapi.tools.run import Prepared, Target
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
 
-# In characters, as many as a model is shown of an answer at once.
-PAGE_SIZE = 20_000
-
-# In characters: of one answer, which is cut there, and of all sessions together, where the oldest answer is dropped.
-# Over HTTP anybody with the token can have answers stored, so neither may grow with the number of calls.
-MAX_ANSWER_SIZE = 4_000_000
-MAX_TOTAL_SIZE = 40_000_000
-MAX_SESSION_ANSWERS = 20
-
 SESSION_HEADER = "mcp-session-id"
 MAX_SESSIONS = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredAnswer:
-    """The text of one answer. `owner` is the session that may read it, `call` the call that it answered."""
-
-    id: str
-    owner: str
-    call: str
-    text: str = field(repr=False)
-    is_truncated: bool = False
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-len(self.text) // PAGE_SIZE))
-
-    def page(self, number: int) -> str:
-        """Return one page, counted from 1, below a line that describes it. UsageError when there is no such page."""
-        if not 1 <= number <= self.pages:
-            raise UsageError(f"there is no page {number}", hint=f"this answer has {self.pages}")
-        end = " It went on, but was too long to keep." if self.is_truncated and number == self.pages else ""
-        head = f"[page {number} of {self.pages} of the answer to {self.call}; {UNTRUSTED}]"
-        return f"{head}\n{self.text[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]}{end}"
-
-
-class AnswerStore:
-    """The stored answers, oldest first."""
-
-    def __init__(self) -> None:
-        self._answers: OrderedDict[str, StoredAnswer] = OrderedDict()
-
-    def add(self, result: Result, owner: str, call: str) -> StoredAnswer:
-        """Store an answer of the API as text, under an unguessable id."""
-        text = strip_control(_answer_text(result))
-        answer = StoredAnswer(
-            id=secrets.token_urlsafe(16),
-            owner=owner,
-            call=call,
-            text=text[:MAX_ANSWER_SIZE],
-            is_truncated=len(text) > MAX_ANSWER_SIZE,
-        )
-        self._answers[answer.id] = answer
-        for old in self.for_owner(owner)[:-MAX_SESSION_ANSWERS]:
-            del self._answers[old.id]
-        while sum(len(stored.text) for stored in self._answers.values()) > MAX_TOTAL_SIZE:
-            self._answers.popitem(last=False)
-        return answer
-
-    def for_owner(self, owner: str) -> list[StoredAnswer]:
-        """Return the answers of one session, oldest first."""
-        return [answer for answer in self._answers.values() if answer.owner == owner]
-
-    def get(self, id: str, owner: str) -> StoredAnswer:
-        """Return the answer of that id, if it is this session's. UsageError otherwise."""
-        # The same words for another session's answer, which must not be told apart from one that is gone.
-        answer = self._answers.get(id)
-        if answer is None or answer.owner != owner:
-            raise UsageError("this answer is not kept any more", hint="call the operation again")
-        return answer
-
-
-def _answer_text(result: Result) -> str:
-    if result.data is None:
-        return result.text
-    return json.dumps(result.data, ensure_ascii=False, indent=1)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -114,7 +36,7 @@ class ServerState:
     settings: Settings
     report: Callable[[str], None]
     client: HttpClient | None = None
-    answers: AnswerStore = field(default_factory=AnswerStore)
+    answers: ClientAnswers = field(default_factory=ClientAnswers)
     pending_consents: PendingConsents = field(default_factory=PendingConsents)
     sessions: OrderedDict[str, ServerSession] = field(default_factory=OrderedDict)
     unknown_outcomes: OrderedDict[str, list[str]] = field(default_factory=OrderedDict)
@@ -145,6 +67,12 @@ class ServerState:
         self.sessions[session_id(context)] = context.session
         if len(self.sessions) > MAX_SESSIONS:
             self.sessions.popitem(last=False)
+
+    def forget_session(self, id: str) -> None:
+        """Forget the session that its client has ended, with its answers."""
+        self.sessions.pop(id, None)
+        self.unknown_outcomes.pop(id, None)
+        self.answers.forget_session(id)
 
     def record_unknown_outcome(self, context: Context, prepared: Prepared) -> None:
         """Record that a change was cancelled on its way."""
@@ -182,10 +110,14 @@ def has_own_session(context: Context) -> bool:
     return context.request is None or bool(session_id(context))
 
 
-def answer_owner(context: Context, settings: Settings) -> str:
-    """Return a key for who may read an answer again: the same session, with the same credentials."""
+def answer_owner(context: Context, settings: Settings) -> AnswerOwner:
+    """Return who may read an answer again: the same session, with the same credentials."""
     forwarded = repr(sorted(_forwarded_headers(context, settings).items()))
-    return f"{session_id(context)} {hashlib.sha256(forwarded.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return AnswerOwner(
+        session=session_id(context),
+        credentials=hashlib.sha256(forwarded.encode("utf-8", "surrogatepass")).hexdigest(),
+        is_shared=not has_own_session(context),
+    )
 
 
 def _satisfies(name: str, value: str, scheme: SecurityScheme) -> bool:

@@ -7,24 +7,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from nlapi.agent.operation_tools import DESCRIBE, FIND, READ, TOOL_DEFINITIONS
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.gc_paused import gc_paused
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.tools.areas import Area, areas
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.describe import answer_field_names, summarize_operation
 from nlapi.tools.index import MAX_LISTED_TOOLS, Index
+from nlapi.tools.manifest import render_definition
 from nlapi.tools.names import tool_names
 from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Tool
 
-FIND, DESCRIBE, READ, CALL = "find", "describe", "read", "call"
-# The tools that operate a large API; no operation's tool has one of these names.
+CALL = "call"
+# The tools that operate a large API; no operation's tool has one of these names, nor that of QUERY_TOOL.
 SEARCH_TOOLS = (FIND, DESCRIBE, READ, CALL)
+_TOOL_NAMES = (*SEARCH_TOOLS, QUERY_TOOL)
 
-# Operations of a large API that are listed as tools of their own: 17 KB for GitHub's 1,223 operations, where all take
+# Operations of a large API that are listed as tools of their own: 20 KB for GitHub's 1,223 operations, where all take
 # 2.2 MB.
 MAX_SAMPLE_TOOLS = 12
 
@@ -54,7 +58,7 @@ class ToolCatalogue:
     def _tool_names(self) -> dict[str, str]:
         """Operation id -> name of its tool, the same whichever operations are offered."""
         operations = self.spec.operations
-        names = tool_names(operations, max_length=self.settings.name_length, reserved=SEARCH_TOOLS)
+        names = tool_names(operations, max_length=self.settings.name_length, reserved=_TOOL_NAMES)
         return dict(zip((operation.id for operation in operations), names, strict=True))
 
     @cached_property
@@ -154,7 +158,15 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
 
 def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
     search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
-    return [*search_tools, *(_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)]
+    operations = (_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)
+    return [*search_tools, _query_tool_definition(), *operations]
+
+
+def _query_tool_definition() -> dict[str, object]:
+    """Return the definition of the tool that reads an earlier answer here."""
+    definition = next(entry for entry in TOOL_DEFINITIONS if entry["name"] == QUERY_TOOL)
+    hints = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
+    return {**render_definition(definition, "mcp"), "annotations": hints}
 
 
 def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
@@ -169,7 +181,7 @@ def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
 
 
 def answer_schema(field_names: str = "") -> dict[str, object]:
-    """Return the output schema of every tool: the frame of an answer, with data of any kind."""
+    """Return the output schema of a tool that calls the API: the frame of an answer, with data of any kind."""
     # Real answers break their descriptions, and a client then shows an error in place of the answer. So the fields that
     # a description promises are only named in a text; their schemas would take 17 times the room for GitHub's
     # (design/016).
@@ -179,7 +191,11 @@ def answer_schema(field_names: str = "") -> dict[str, object]:
         "properties": {
             "status": {"type": ["integer", "null"]},
             "data": data,
+            "columns": {"type": "array"},
+            "rows": {"type": "array"},
+            "text": {"type": "string"},
             "next": {"type": "object"},
+            "result": {"type": "string"},
             "whole": {"type": "string"},
             "error": {"type": "string"},
             "reason": {"type": "string"},
@@ -199,7 +215,9 @@ def _search_tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]
             FIND, f"Find the operations, of {count:,}, that do something.", {"words": words, "limit": limit}
         ),
         _search_tool_definition(
-            DESCRIBE, "Tell what an operation does and takes, as JSON Schema.", {"operation": _OPERATION}
+            DESCRIBE,
+            "Tell what an operation does and takes, as JSON Schema, or the inside of one argument.",
+            {"operation": _OPERATION, "argument": {**text, "description": "to open one: spec.template"}},
         ),
         _search_tool_definition(READ, "Call an operation that only reads.", call, calls_api=True),
     ]
@@ -215,7 +233,7 @@ def _search_tool_definition(
 ) -> dict[str, object]:
     only_reads = name != CALL
     hints = {"readOnlyHint": only_reads, "destructiveHint": not only_reads, "idempotentHint": only_reads}
-    required = [key for key in properties if key not in ("limit", "arguments")]
+    required = [key for key in properties if key not in ("limit", "arguments", "argument")]
     schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return {
         "name": name,

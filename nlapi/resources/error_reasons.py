@@ -39,10 +39,16 @@ _MAX_REASONS = 3
 # Levels of objects in which a reason is searched.
 _MAX_DEPTH = 3
 
-_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
-_BODY = re.compile(r"<(pre|p)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+# Characters of a page that are searched for its title, and the repetitions here are bounded: 40 kB of `<title>` took a
+# second before, and four times that for each doubling.
+_MAX_MARKUP = 20_000
+_ATTRIBUTES = "[^<>]{0,300}"
+_TITLE = re.compile(rf"<(title|h1){_ATTRIBUTES}>(.{{0,600}}?)</\1>", re.IGNORECASE | re.DOTALL)
+_BODY = re.compile(rf"<(pre|p){_ATTRIBUTES}>(.{{0,600}}?)</\1>", re.IGNORECASE | re.DOTALL)
 # The message in an XML error, such as S3's <Message> and a SOAP fault (SOAP 1.1 §4.4).
-_XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|detail|error)[^>]*>([^<]+)</", re.IGNORECASE)
+_XML = re.compile(
+    rf"<(?:\w{{1,40}}:)?(message|faultstring|description|detail|error){_ATTRIBUTES}>([^<]+)</", re.IGNORECASE
+)
 _EMPTY_TITLES = frozenset(("", "error", "errors"))
 
 
@@ -156,11 +162,12 @@ def _is_repeated(message: str, list_reasons: list[str]) -> bool:
 def _single_line(text: str) -> str:
     """Return a text on one line; of a page of HTML its title, of XML its message."""
     start = text.lstrip()[:200].lower()
-    if start.startswith("<?xml") and (match := _XML.search(text)):
+    markup = text[:_MAX_MARKUP]
+    if start.startswith("<?xml") and (match := _XML.search(markup)):
         return _text_of_markup(match.group(2))
-    if start.startswith(("<!doctype", "<html", "<head", "<?xml")) and (match := _TITLE.search(text)):
+    if start.startswith(("<!doctype", "<html", "<head", "<?xml")) and (match := _TITLE.search(markup)):
         title = _text_of_markup(match.group(2))
-        body = _BODY.search(text) if title.lower() in _EMPTY_TITLES else None
+        body = _BODY.search(markup) if title.lower() in _EMPTY_TITLES else None
         return _text_of_markup(body.group(2)) if body is not None else title
     return " ".join(text.split())
 

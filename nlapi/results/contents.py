@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from typing import TypeAlias
 
 from nlapi.client.message import Result
@@ -13,16 +13,14 @@ from nlapi.client.truncate import PlainText, body_tree, project
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import extract_item, extract_list, is_failure
 from nlapi.resources.identity import field_at
+from nlapi.results.html_text import visible_text
 from nlapi.tools.answer_view import VALUE_COLUMN, lowercase_headers
 
 Row = Mapping[str, object]
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-# Elements whose text is for a browser.
-_HIDDEN_ELEMENTS = frozenset(("head", "script", "style", "template", "noscript", "svg"))
-_BLOCK_ELEMENTS = frozenset(
-    "p div br tr li ul ol table section article header footer h1 h2 h3 h4 h5 h6 pre blockquote dt dd hr".split()
-)
+# The beginning of a page that comes without a type.
+_HTML_START = re.compile(r"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,39 +133,7 @@ def _rows(entries: Sequence[object]) -> Sequence[Row] | None:
 
 def _text_body(body: PlainText) -> TextBody:
     text = strip_control(body.text)
-    view = _html_text(text) if body.content_type in _HTML_TYPES else text
-    return TextBody(content_type=body.content_type, text=view, note=body.note)
-
-
-class _VisibleText(HTMLParser):
-    """Collects the text of an HTML document that a browser shows, one block a line."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag in _HIDDEN_ELEMENTS:
-            self._hidden += 1
-        elif tag in _BLOCK_ELEMENTS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _HIDDEN_ELEMENTS:
-            self._hidden = max(self._hidden - 1, 0)
-        elif tag in _BLOCK_ELEMENTS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
-def _html_text(html: str) -> str:
-    parser = _VisibleText()
-    parser.feed(html)
-    parser.close()
-    lines = (" ".join(line.split()) for line in "".join(parser.parts).splitlines())
-    # Character references may stand for control characters, which were removed before they were resolved.
-    return strip_control("\n".join(line for line in lines if line))
+    if body.content_type in _HTML_TYPES or (not body.content_type and _HTML_START.match(text)):
+        # Character references may stand for control characters, which were removed before they were resolved.
+        text = strip_control(visible_text(text))
+    return TextBody(content_type=body.content_type, text=text, note=body.note)

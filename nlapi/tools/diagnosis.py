@@ -18,7 +18,7 @@ from nlapi.openapi.urls import redact_url
 from nlapi.tools.run import Target
 
 _HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title>", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]{0,300}>([^<]{1,200})</title>", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 # A gateway in front of the right base URL answers with these statuses too, often with an HTML page of its own, so they
 # are no evidence of a wrong address.

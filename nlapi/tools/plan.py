@@ -170,6 +170,11 @@ class Conversation:
         current = replace(self.current, rounds=(*self.current.rounds, round))
         return replace(self, turns=(*self.turns[:-1], current))
 
+    def without_views(self) -> Conversation:
+        """Return this conversation without the views of its current turn: the rows of answers that were shown."""
+        rounds = tuple(replace(round, plan=replace(round.plan, views=())) for round in self.current.rounds)
+        return replace(self, turns=(*self.turns[:-1], replace(self.current, rounds=rounds)))
+
     def with_choice(self, operation: Operation) -> Conversation:
         """Return this conversation with the operation that the user picked for the current question."""
         return replace(self, turns=(*self.turns[:-1], replace(self.current, chosen=operation)))

@@ -16,6 +16,7 @@ from nlapi.sandbox import running
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NLAPI_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("NLAPI_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("NLAPI_STATE_DIR", str(tmp_path / "state"))
     return tmp_path
 
 

@@ -43,8 +43,8 @@ def test_no_answer_breaks_the_schema_that_was_promised(schema: Any, body: tuple[
     content, kind = body
 
     async def says(client: Client) -> tuple[Any, Any]:
-        (tool,) = (await client.list_tools()).tools
-        return tool, await client.call_tool("x", {})
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        return tools["x"], await client.call_tool("x", {})
 
     with Echo(Reply(status, content, {"Content-Type": kind} if kind else {})) as api:
         tool, result = talk(served(reading(schema), api.url), says)
@@ -106,22 +106,6 @@ def test_a_long_answer_is_cut_and_can_be_read_in_pages(mode: str) -> None:
 def test_a_short_answer_is_not_kept(sandbox: str, ads: Spec) -> None:
     api = served(ads, sandbox)
     assert "whole" not in call(api, "listCampaigns", {"limit": 1}).structured_content
-
-
-def test_few_answers_are_kept_and_each_for_its_session() -> None:
-    from nlapi.client.message import Result
-    from nlapi.errors import UsageError
-    from nlapi.mcp.server_state import MAX_SESSION_ANSWERS, AnswerStore
-
-    kept = AnswerStore()
-    answers = [kept.add(Result(status=200, content=b"x" * 100), "one", "GET /") for _ in range(MAX_SESSION_ANSWERS + 5)]
-    other = kept.add(Result(status=200, content=b"y"), "other", "GET /")
-    assert kept.for_owner("one") == answers[5:]
-    for id, owner in ((answers[0].id, "one"), (answers[9].id, "other"), (other.id, "one"), ("guess", "one")):
-        with pytest.raises(UsageError, match="not kept any more"):
-            kept.get(id, owner)
-    with pytest.raises(UsageError, match="no page 2"):
-        other.page(2)
 
 
 def test_the_next_page_of_a_listing_is_a_call_away(ads: Spec, sandbox: str) -> None:

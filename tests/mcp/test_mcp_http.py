@@ -16,8 +16,13 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
+from nlapi.mcp import http
+from nlapi.mcp.http import parse_listen_address
+from nlapi.mcp.server import create_server
+from nlapi.mcp.server_state import ServerState
+from tests.describe import spec
 from tests.describe import text as description
-from tests.mcp.kit import ERAS, NLAPI, User
+from tests.mcp.kit import ERAS, NLAPI, User, served
 from tests.servers import Echo, Reply
 
 TOKEN = "server-token-0815"
@@ -119,11 +124,65 @@ def test_an_answer_that_is_kept_is_for_its_session_alone(api: tuple[str, Echo]) 
         whole = talk(url, asks)
 
         async def another(client: Client) -> list[str]:
-            with pytest.raises(MCPError, match="not kept any more"):
+            with pytest.raises(MCPError, match="there is no result 'r1'"):
                 await client.read_resource(whole)
             return [one.uri for one in (await client.list_resources()).resources]
 
         assert whole not in talk(url, another)
+
+
+def test_nobody_reads_an_answer_of_another_client_or_credential(api: tuple[str, Echo]) -> None:
+    """Of clients without sessions, the unguessable handle is all that one would have to know."""
+    file, _ = api
+    with serving(file, "--http", "127.0.0.1:0", "--pass-header", "X-Tenant") as url:
+
+        async def asks(client: Client) -> str:
+            handle: str = (await client.call_tool("long", {})).structured_content["result"]
+            for query in ({"result": handle, "sum": "n"}, {"result": handle, "group": "text"}):
+                assert not (await client.call_tool("result", query)).is_error
+            return handle
+
+        def reads(handle: str) -> Any:
+            async def says(client: Client) -> str:
+                return (await client.call_tool("result", {"result": handle, "sum": "n"})).content[0].text
+
+            return says
+
+        session_handle = talk(url, asks)
+        assert session_handle == "r1"
+        assert "there is no result 'r1' (no answer has come yet)" in talk(url, reads("r1"))
+        handle = talk(url, asks, mode="2026-07-28", **{"x-tenant": "acme"})
+        assert len(handle) > 20
+        for headers, guess in (({"x-tenant": "other"}, handle), ({}, handle), ({"x-tenant": "acme"}, "r1")):
+            refused = talk(url, reads(guess), mode="2026-07-28", **headers)
+            assert refused == f"{guess!r} is not stored, or not any more (call the operation again)"
+        assert '"sum":1999000' in talk(url, reads(handle), mode="2026-07-28", **{"x-tenant": "acme"})
+
+
+def test_what_a_session_had_is_forgotten_with_it() -> None:
+    described = spec({"/long": {"get": {"operationId": "long"}}})
+
+    async def says(state: ServerState) -> None:
+        ready, ended = asyncio.Queue[str](), asyncio.Queue[str]()
+
+        def end(id: str) -> None:
+            state.forget_session(id)
+            ended.put_nowait(id)
+
+        listening = parse_listen_address("127.0.0.1:0")
+        server = asyncio.create_task(http.serve(create_server(state), listening, ready.put_nowait, end))
+        async with Client(streamable_http_client(await ready.get()), mode="legacy") as client:
+            await client.call_tool("long", {})
+            (id,) = state.sessions
+            assert state.answers.total > 0
+        assert await ended.get() == id
+        assert not state.sessions
+        assert state.answers.total == 0
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+
+    with Echo(Reply(200, [{"id": number, "text": "x" * 40} for number in range(2_000)])) as api:
+        asyncio.run(asyncio.wait_for(says(served(described, api.url)), LIMIT))
 
 
 def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[str, Echo]) -> None:

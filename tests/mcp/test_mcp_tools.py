@@ -34,6 +34,7 @@ def many(count: int = 60) -> Spec:
 
 def test_each_operation_of_a_small_api_is_a_tool_with_its_effect(ads: Spec) -> None:
     tools = {tool.name: tool for tool in talk(served(ads, "http://127.0.0.1:9"), listed)}
+    assert tools.pop("result").annotations.read_only_hint
     assert len(tools) == len(ads.operations)
     read, write, destroy = (tools[name].annotations for name in ("listCampaigns", "createCampaign", "deleteCampaign"))
     assert (read.read_only_hint, write.read_only_hint, destroy.read_only_hint) == (True, False, False)
@@ -43,12 +44,12 @@ def test_each_operation_of_a_small_api_is_a_tool_with_its_effect(ads: Spec) -> N
 
 def test_a_large_api_is_searched_and_all_tools_are_there_on_demand() -> None:
     few = talk(served(many(), "http://127.0.0.1:9"), listed)
-    assert names(few)[:4] == ["find", "describe", "read", "call"]
+    assert names(few)[:5] == ["find", "describe", "read", "call", "result"]
     assert len(few) < 20
     hints = {tool.name: tool.annotations for tool in few}
-    assert [hints[name].read_only_hint for name in names(few)[:4]] == [True, True, True, False]
+    assert [hints[name].read_only_hint for name in names(few)[:5]] == [True, True, True, False, True]
     every = talk(served(many(), "http://127.0.0.1:9", all_tools=True), listed)
-    assert len(every) == 61
+    assert len(every) == 62
     assert "call" not in names(every)
 
 
@@ -84,10 +85,10 @@ def test_names_keep_to_the_length_that_was_asked_for_and_stay_apart() -> None:
     }
     described = spec({**paths, "/short": {"get": {"operationId": "short"}}})
     found = names(talk(served(described, "http://127.0.0.1:9", name_length=24), listed))
-    assert len(set(found)) == 10
+    assert len(set(found)) == 11
     assert max(map(len, found)) == 24
     assert "short" in found
-    one = next(name for name in found if name != "short")
+    one = next(name for name in found if name not in ("short", "result"))
     assert names(talk(served(described, "http://127.0.0.1:9", name_length=24), listed)) == found
     with Echo() as api:
         assert call(served(described, api.url, name_length=24), one).structured_content["status"] == 200
