@@ -25,6 +25,9 @@ _DESCRIPTIONS = "api.binpb.gz"
 
 # Routes that are kept encoded, about 2 KiB each: those of 100 objectives with 100 cells, and of the revision before.
 MAX_CACHED_ROUTES = 20_000
+# Other resources that are kept encoded, about 1 KiB each: a publication makes those of its objectives again, and few
+# of them differ. Reading the JSON of a cluster takes 0.3 ms.
+MAX_CACHED_RESOURCES = 4_000
 
 
 class InvalidResourceError(ValueError):
@@ -69,8 +72,12 @@ def parse_message(message: str, document: JsonObject) -> Message:
 
 def encode_resource(type_url: str, name: str, document: JsonObject) -> EncodedResource:
     """Return a resource as it is sent. InvalidResourceError when it is not in the form of its type."""
-    message = parse_message(type_url.removeprefix(TYPE_PREFIX), document)
-    return _sealed(type_url, name, message)
+    return _encoded_resource(type_url, name, orjson.dumps(document))
+
+
+@lru_cache(maxsize=MAX_CACHED_RESOURCES)
+def _encoded_resource(type_url: str, name: str, text: bytes) -> EncodedResource:
+    return _sealed(type_url, name, parse_message(type_url.removeprefix(TYPE_PREFIX), orjson.loads(text)))
 
 
 def encode_routes(type_url: str, document: JsonObject) -> EncodedResource:
