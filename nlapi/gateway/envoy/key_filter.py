@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, typed
+from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, typed
 from nlapi.gateway.envoy.health import READY_PATH
 from nlapi.gateway.envoy.routes import CELL_HEADER, KEY_HEADER, OBJECTIVE_HEADER
 
@@ -63,32 +63,3 @@ def key_filter(public_keys: Mapping[str, object], *, issuer: str, audience: str,
         "strip_failure_response": True,
     }
     return {"name": KEY_FILTER, "typed_config": typed(JWT_MESSAGE, content)}
-
-
-def repeated_key_filter() -> JsonObject:
-    """Return the filter that refuses a request with two keys."""
-    # Envoy verifies both and routes by the last, while the upstream and the log see the first. A match on the header
-    # looks at its lines one by one, and does not see the second; the expression sees them joined by a comma.
-    return extension(
-        "one-key",
-        "envoy.extensions.filters.http.rbac.v3.RBAC",
-        {
-            "rules": {
-                "action": "DENY",
-                "policies": {
-                    "repeated": {
-                        "permissions": [{"any": True}],
-                        "principals": [{"any": True}],
-                        "condition": _header_contains(KEY_HEADER, ","),
-                    }
-                },
-            }
-        },
-    )
-
-
-def _header_contains(name: str, text: str) -> JsonObject:
-    """Return the expression `request.headers[name].contains(text)`, parsed: Envoy takes no text of CEL here."""
-    headers: JsonObject = {"select_expr": {"operand": {"ident_expr": {"name": "request"}}, "field": "headers"}}
-    value: JsonObject = {"call_expr": {"function": "_[_]", "args": [headers, {"const_expr": {"string_value": name}}]}}
-    return {"call_expr": {"target": value, "function": "contains", "args": [{"const_expr": {"string_value": text}}]}}

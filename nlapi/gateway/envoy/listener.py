@@ -6,7 +6,7 @@ from nlapi.gateway.envoy.access_log import access_log
 from nlapi.gateway.envoy.client_limits import limits_filter_reference
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address
 from nlapi.gateway.envoy.health import readiness_filter
-from nlapi.gateway.envoy.key_filter import key_filter_reference, repeated_key_filter
+from nlapi.gateway.envoy.key_filter import key_filter_reference
 from nlapi.gateway.envoy.local_replies import local_replies
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
 from nlapi.gateway.envoy.routes import CELL_HEADER, OBJECTIVE_HEADER, scoped_routes
@@ -51,7 +51,6 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
     )
     filters: list[Json] = [
         readiness_filter(),
-        repeated_key_filter(),
         key_filter_reference(),
         limits_filter_reference(),
         router,
