@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import itertools
 import json
 import statistics
@@ -395,6 +396,8 @@ def measure_publications(plane: PlaneThread) -> list[str]:
     """Move a default and ask with a key for the new route; print the times, and return what is over its bar."""
     taken, first = [], []
     names = list(plane.current.objectives)
+    gc.collect()
+    gc.freeze()  # as the gateway does when it has started
     for number in range(PUBLICATIONS):
         objective = plane.current.objectives[names[number % len(names)]]
         version = VersionRef(model=objective.name, version=f"new-{number}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, header, typed
-from nlapi.gateway.envoy.key_filter import CLAIMS, METADATA_NAMESPACE
+from nlapi.gateway.envoy.documents import ADS_SOURCE, JsonObject, duration, header, typed
+from nlapi.gateway.envoy.key_filter import claim_key
 from nlapi.routing.model import Client
 
 LIMITS_MESSAGE = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
@@ -56,11 +56,4 @@ def token_bucket(client: Client) -> JsonObject:
 
 
 def _client_action() -> JsonObject:
-    path: list[Json] = [{"key": CLAIMS}, {"key": "client"}]
-    return {
-        "metadata": {
-            "descriptor_key": "client",
-            "metadata_key": {"key": METADATA_NAMESPACE, "path": path},
-            "source": "DYNAMIC",
-        }
-    }
+    return {"metadata": {"descriptor_key": "client", "metadata_key": claim_key("client"), "source": "DYNAMIC"}}

@@ -20,6 +20,11 @@ CACHED_KEYS = 4096
 CLOCK_SKEW_S = 5
 
 
+def claim_key(name: str) -> JsonObject:
+    """Return where a claim of the verified key stands in the metadata of a request."""
+    return {"key": METADATA_NAMESPACE, "path": [{"key": CLAIMS}, {"key": name}]}
+
+
 def key_filter_reference() -> JsonObject:
     """Return the filter of the listener, whose content comes by ECDS. Without the content requests fail closed."""
     # In the listener itself, each rotation would drain all of its connections.

@@ -10,6 +10,7 @@ from nlapi.gateway.envoy.key_filter import key_filter_reference
 from nlapi.gateway.envoy.local_replies import local_replies
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
 from nlapi.gateway.envoy.routes import CELL_HEADER, OBJECTIVE_HEADER, scoped_routes
+from nlapi.gateway.envoy.tracing import tracing
 
 LISTENER = "payloads"
 CERTIFICATE_SECRET = "listener-certificate"  # noqa: S105 - the name of a resource
@@ -78,6 +79,7 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
         "drain_timeout": "1s",
         "access_log": access_log(options.access_log),
         "local_reply_config": local_replies(),
+        **tracing(options),
     }
 
 

@@ -24,6 +24,7 @@ from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.options import DataPlaneOptions
 from nlapi.gateway.envoy.routes import route_configuration, scope
 from nlapi.gateway.envoy.shard_addresses import ShardAddress
+from nlapi.gateway.envoy.tracing import traces_clusters
 from nlapi.routing.model import Client
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
@@ -56,7 +57,7 @@ class KeySettings:
 def fixed_resources(options: DataPlaneOptions) -> Resources:
     """Return the resources that no revision changes."""
     return {
-        CLUSTER: {GATEWAY_CLUSTER: gateway_cluster(options)},
+        CLUSTER: {GATEWAY_CLUSTER: gateway_cluster(options), **traces_clusters(options)},
         SECRET: listener_secrets(options.certificate),
         LISTENERS: {LISTENER: listener(options)},
     }

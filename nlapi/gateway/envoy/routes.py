@@ -59,8 +59,8 @@ def scope(objective: str) -> JsonObject:
 def route_configuration(objective: Objective, cells: Iterable[CellRoute]) -> JsonObject:
     """Return the routes of one objective.
 
-    A request with two keys is refused. The path of the gateway's own serving has one route for all cells: the gateway
-    verifies the key again, and its cell. The path of payloads has an exact map from the cell to the route of its version.
+    Two keys are refused. The path of the gateway's own serving has one route for all cells: the gateway verifies the
+    key again, and its cell. The path of payloads has an exact map from the cell to the route of its version.
     """
     entries: dict[str, Json] = {
         entry.cell: {"action": extension("route", ROUTE_MESSAGE, _shard_route(objective, entry, entry.carried))}
