@@ -107,6 +107,7 @@ PARTS: Mapping[str, Callable[[Resources], None]] = {
     "log": _without_settings("access_log"),
     "claims-in-metadata": _without_claims_in_metadata,
     "limits": _without_filter("client-limits"),
+    "global-limits": _without_filter("global-limits"),
     "readiness": _without_filter("envoy.filters.http.health_check"),
     "two-keys": _without_two_keys,
     "stripped-headers": _without_settings("early_header_mutation_extensions"),

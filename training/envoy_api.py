@@ -28,7 +28,6 @@ ROOTS = (
     "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit",
     "envoy/extensions/filters/http/lua/v3/lua",
     "envoy/extensions/filters/http/ratelimit/v3/rate_limit",
-    "envoy/extensions/filters/http/rbac/v3/rbac",
     "envoy/extensions/filters/http/router/v3/router",
     "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager",
@@ -38,6 +37,7 @@ ROOTS = (
     "envoy/extensions/transport_sockets/tls/v3/tls",
     "envoy/extensions/upstreams/http/v3/http_protocol_options",
     "envoy/service/discovery/v3/discovery",
+    "envoy/service/ratelimit/v3/rls",
     "envoy/type/matcher/v3/http_inputs",
     "xds/type/matcher/v3/matcher",
 )

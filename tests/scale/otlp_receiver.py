@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-# The fields that the tests look at (opentelemetry-proto: trace_service, trace, resource and common); others are skipped.
+# The fields of opentelemetry-proto that the tests look at; others are skipped.
 _MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "Request": {"resource_spans": (1, "*ResourceSpans")},
     "ResourceSpans": {"resource": (1, "Resource"), "scope_spans": (2, "*ScopeSpans")},

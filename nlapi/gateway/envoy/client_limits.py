@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlapi.gateway.envoy.documents import ADS_SOURCE, JsonObject, duration, header, typed
+from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, header, typed
 from nlapi.gateway.envoy.key_filter import claim_key
 from nlapi.routing.model import Client
 
 LIMITS_MESSAGE = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 LIMITS_FILTER = "client-limits"
+
+RETRY_HEADERS: list[Json] = [header("retry-after", "1")]
+"""the headers of an answer to a client that is over its limit"""
 
 # Requests a second above which tokens come ten times a second, and not one by one: Envoy takes 50 ms and more.
 _BATCH_RATE = 20.0
@@ -26,14 +29,14 @@ def limits_filter_reference() -> JsonObject:
 
 
 def limits_filter(clients: Iterable[Client]) -> JsonObject:
-    """Return the ECDS resource with the limits of all clients that have a rate. Others are not limited."""
-    limited = sorted((client for client in clients if client.rate), key=lambda client: client.name)
+    """Return the ECDS resource with the limits of all clients that have a rate for each Envoy."""
+    limited = sorted((one for one in clients if one.rate and not one.global_rate), key=lambda one: one.name)
     full: JsonObject = {"numerator": 100}
     content: JsonObject = {
         "stat_prefix": "client_limits",
         "filter_enabled": {"default_value": full},
         "filter_enforced": {"default_value": full},
-        "response_headers_to_add": [header("retry-after", "1")],
+        "response_headers_to_add": RETRY_HEADERS,
         # The bucket of requests without a descriptor: so large that it limits nobody.
         "token_bucket": {"max_tokens": 2**31, "tokens_per_fill": 2**31, "fill_interval": "1s"},
         "rate_limits": [{"actions": [_client_action()]}],

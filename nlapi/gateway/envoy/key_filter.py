@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, typed
 from nlapi.gateway.envoy.health import READY_PATH
-from nlapi.gateway.envoy.routes import CELL_HEADER, KEY_HEADER, OBJECTIVE_HEADER
+from nlapi.gateway.envoy.routes import CELL_HEADER, CLIENT_HEADER, KEY_HEADER, OBJECTIVE_HEADER
 
 JWT_MESSAGE = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 KEY_FILTER = "routing-keys"
@@ -36,12 +36,19 @@ def key_filter_reference() -> JsonObject:
     return {"name": KEY_FILTER, "config_discovery": discovery}
 
 
-def key_filter(public_keys: Mapping[str, object], *, issuer: str, audience: str, max_lifetime_s: float) -> JsonObject:
-    """Return the ECDS resource that verifies routing keys by a JWK set of public keys."""
+def key_filter(
+    public_keys: Mapping[str, object], *, issuer: str, audience: str, max_lifetime_s: float, names_client: bool = False
+) -> JsonObject:
+    """Return the ECDS resource that verifies routing keys by a JWK set of public keys.
+
+    With `names_client`, the client of a key is a header too, as the objective and the cell are.
+    """
     claims: list[Json] = [
         {"header_name": OBJECTIVE_HEADER, "claim_name": "objective"},
         {"header_name": CELL_HEADER, "claim_name": "cell"},
     ]
+    if names_client:
+        claims.append({"header_name": CLIENT_HEADER, "claim_name": "client"})
     provider: JsonObject = {
         "issuer": issuer,
         "audiences": [audience],

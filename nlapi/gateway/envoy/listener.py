@@ -5,11 +5,12 @@ from __future__ import annotations
 from nlapi.gateway.envoy.access_log import access_log
 from nlapi.gateway.envoy.client_limits import limits_filter_reference
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address
+from nlapi.gateway.envoy.global_limits import global_limits_reference
 from nlapi.gateway.envoy.health import readiness_filter
 from nlapi.gateway.envoy.key_filter import key_filter_reference
 from nlapi.gateway.envoy.local_replies import local_replies
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
-from nlapi.gateway.envoy.routes import CELL_HEADER, OBJECTIVE_HEADER, scoped_routes
+from nlapi.gateway.envoy.routes import CLAIM_HEADERS, scoped_routes
 from nlapi.gateway.envoy.tracing import tracing
 
 LISTENER = "payloads"
@@ -54,6 +55,7 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
         readiness_filter(),
         key_filter_reference(),
         limits_filter_reference(),
+        global_limits_reference(),
         router,
     ]
     return {
@@ -85,7 +87,7 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
 
 def _stripped_headers() -> JsonObject:
     """Return the removal of the headers that only a verified key may set."""
-    mutations: list[Json] = [{"remove": name} for name in (OBJECTIVE_HEADER, CELL_HEADER)]
+    mutations: list[Json] = [{"remove": name} for name in CLAIM_HEADERS]
     message = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
     return extension("stripped-headers", message, {"mutations": mutations})
 

@@ -18,6 +18,7 @@ from nlapi.gateway.envoy.clusters import (
     shadow_cluster_name,
 )
 from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
+from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, global_limits_filter, globally_limited
 from nlapi.gateway.envoy.key_filter import KEY_FILTER, key_filter
 from nlapi.gateway.envoy.listener import LISTENER, listener, listener_secrets
 from nlapi.gateway.envoy.messages import EncodedResource
@@ -65,10 +66,21 @@ def fixed_resources(options: DataPlaneOptions) -> Resources:
 
 def extension_resources(keys: KeySettings, clients: Iterable[Client], options: DataPlaneOptions) -> Resources:
     """Return the filters that come by ECDS: who is admitted, and how often."""
+    callers = list(clients)
     verifier = key_filter(
-        keys.public_keys, issuer=keys.issuer, audience=options.audience, max_lifetime_s=keys.max_lifetime_s
+        keys.public_keys,
+        issuer=keys.issuer,
+        audience=options.audience,
+        max_lifetime_s=keys.max_lifetime_s,
+        names_client=bool(globally_limited(callers)),
     )
-    return {EXTENSION: {KEY_FILTER: verifier, LIMITS_FILTER: limits_filter(clients)}}
+    return {
+        EXTENSION: {
+            KEY_FILTER: verifier,
+            LIMITS_FILTER: limits_filter(callers),
+            GLOBAL_LIMITS_FILTER: global_limits_filter(callers),
+        }
+    }
 
 
 def objective_resources(carriage: ObjectiveCarriage, options: DataPlaneOptions) -> Resources:

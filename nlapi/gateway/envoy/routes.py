@@ -15,6 +15,9 @@ ROUTE_MESSAGE = "envoy.config.route.v3.Route"
 KEY_HEADER = "x-routing-key"
 OBJECTIVE_HEADER = "x-nlapi-objective"
 CELL_HEADER = "x-nlapi-cell"
+CLIENT_HEADER = "x-nlapi-client"
+CLAIM_HEADERS = (OBJECTIVE_HEADER, CELL_HEADER, CLIENT_HEADER)
+"""the headers that only a verified key may set, and that no upstream gets"""
 VERSION_HEADER = "x-nlapi-version"
 """the header of an answer with the version that gave it"""
 
@@ -116,7 +119,7 @@ def _shard_route(objective: Objective, entry: CellRoute, target: CarriedVersion)
         "route": action,
         "request_headers_to_add": target.headers,
         # Model servers must see no credential: neither the key nor a token that a client sends by mistake.
-        "request_headers_to_remove": [KEY_HEADER, "authorization", OBJECTIVE_HEADER, CELL_HEADER],
+        "request_headers_to_remove": [KEY_HEADER, "authorization", *CLAIM_HEADERS],
         "response_headers_to_add": [header(VERSION_HEADER, entry.version)],
     }
 
@@ -141,7 +144,7 @@ def _gateway_route(objective: Objective) -> JsonObject:
             "auto_host_rewrite": True,
             "retry_policy": {"retry_on": _RETRY_UNSENT, "num_retries": 2},
         },
-        "request_headers_to_remove": [OBJECTIVE_HEADER, CELL_HEADER],
+        "request_headers_to_remove": [*CLAIM_HEADERS],
     }
 
 
