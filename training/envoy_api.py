@@ -23,6 +23,7 @@ ROOTS = (
     "envoy/config/route/v3/scoped_route",
     "envoy/config/trace/v3/opentelemetry",
     "envoy/extensions/access_loggers/file/v3/file",
+    "envoy/extensions/filters/http/header_mutation/v3/header_mutation",
     "envoy/extensions/filters/http/health_check/v3/health_check",
     "envoy/extensions/filters/http/jwt_authn/v3/config",
     "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, header, typed
+from nlapi.gateway.envoy.documents import Json, JsonObject, duration, header, typed
+from nlapi.gateway.envoy.extension_slots import idle_filter
 from nlapi.gateway.envoy.key_filter import claim_key
 from nlapi.routing.model import Client
 
@@ -18,19 +19,11 @@ RETRY_HEADERS: list[Json] = [header("retry-after", "1")]
 _BATCH_RATE = 20.0
 
 
-def limits_filter_reference() -> JsonObject:
-    """Return the filter of the listener, whose content comes by ECDS: a limit that changes drains no connection."""
-    discovery: JsonObject = {
-        "config_source": ADS_SOURCE,
-        "type_urls": [f"type.googleapis.com/{LIMITS_MESSAGE}"],
-        "apply_default_config_without_warming": False,
-    }
-    return {"name": LIMITS_FILTER, "config_discovery": discovery}
-
-
 def limits_filter(clients: Iterable[Client]) -> JsonObject:
     """Return the ECDS resource with the limits of all clients that have a rate for each Envoy."""
     limited = sorted((one for one in clients if one.rate and not one.global_rate), key=lambda one: one.name)
+    if not limited:
+        return idle_filter(LIMITS_FILTER)
     full: JsonObject = {"numerator": 100}
     content: JsonObject = {
         "stat_prefix": "client_limits",

@@ -10,7 +10,8 @@ import grpc
 
 from nlapi.gateway.envoy.bootstrap import CONTROL_CLUSTER
 from nlapi.gateway.envoy.client_limits import RETRY_HEADERS
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, typed
+from nlapi.gateway.envoy.documents import Json, JsonObject, duration, typed
+from nlapi.gateway.envoy.extension_slots import idle_filter
 from nlapi.gateway.envoy.messages import message_class
 from nlapi.gateway.envoy.routes import CLIENT_HEADER
 from nlapi.gateway.exposition import header_lines
@@ -32,16 +33,6 @@ _RESPONSE = "envoy.service.ratelimit.v3.RateLimitResponse"
 _OK, _OVER_LIMIT = 1, 2
 
 
-def global_limits_reference() -> JsonObject:
-    """Return the filter of the listener, whose content comes by ECDS: a limit that changes drains no connection."""
-    discovery: JsonObject = {
-        "config_source": ADS_SOURCE,
-        "type_urls": [f"type.googleapis.com/{GLOBAL_LIMITS_MESSAGE}"],
-        "apply_default_config_without_warming": False,
-    }
-    return {"name": GLOBAL_LIMITS_FILTER, "config_discovery": discovery}
-
-
 def globally_limited(clients: Iterable[Client]) -> list[Client]:
     """Return the clients whose rate holds over all Envoys, by name."""
     return sorted((client for client in clients if client.rate and client.global_rate), key=lambda client: client.name)
@@ -50,6 +41,8 @@ def globally_limited(clients: Iterable[Client]) -> list[Client]:
 def global_limits_filter(clients: Iterable[Client]) -> JsonObject:
     """Return the ECDS resource that asks the control plane for the clients with a global rate, and for no other."""
     limited = globally_limited(clients)
+    if not limited:
+        return idle_filter(GLOBAL_LIMITS_FILTER)
     rate_limits: list[Json] = [{"actions": [_client_action(client)]} for client in limited]
     content: JsonObject = {
         "domain": DOMAIN,
@@ -63,10 +56,8 @@ def global_limits_filter(clients: Iterable[Client]) -> JsonObject:
             "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_CLUSTER}},
             "transport_api_version": "V3",
         },
-        "filter_enabled": {"default_value": {"numerator": 100 if limited else 0}},
+        "rate_limits": rate_limits,
     }
-    if rate_limits:
-        content["rate_limits"] = rate_limits
     return {"name": GLOBAL_LIMITS_FILTER, "typed_config": typed(GLOBAL_LIMITS_MESSAGE, content)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, typed
+from nlapi.gateway.envoy.documents import Json, JsonObject, duration, typed
 from nlapi.gateway.envoy.health import READY_PATH
 from nlapi.gateway.envoy.routes import CELL_HEADER, CLIENT_HEADER, KEY_HEADER, OBJECTIVE_HEADER
 
@@ -23,17 +23,6 @@ CLOCK_SKEW_S = 5
 def claim_key(name: str) -> JsonObject:
     """Return where a claim of the verified key stands in the metadata of a request."""
     return {"key": METADATA_NAMESPACE, "path": [{"key": CLAIMS}, {"key": name}]}
-
-
-def key_filter_reference() -> JsonObject:
-    """Return the filter of the listener, whose content comes by ECDS. Without the content requests fail closed."""
-    # In the listener itself, each rotation would drain all of its connections.
-    discovery: JsonObject = {
-        "config_source": ADS_SOURCE,
-        "type_urls": [f"type.googleapis.com/{JWT_MESSAGE}"],
-        "apply_default_config_without_warming": False,
-    }
-    return {"name": KEY_FILTER, "config_discovery": discovery}
 
 
 def key_filter(

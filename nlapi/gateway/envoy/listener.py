@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from nlapi.gateway.envoy.access_log import access_log
-from nlapi.gateway.envoy.client_limits import limits_filter_reference
+from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, LIMITS_MESSAGE
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address
-from nlapi.gateway.envoy.global_limits import global_limits_reference
+from nlapi.gateway.envoy.extension_slots import IDLE_MESSAGE, filter_slot
+from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, GLOBAL_LIMITS_MESSAGE
 from nlapi.gateway.envoy.health import readiness_filter
-from nlapi.gateway.envoy.key_filter import key_filter_reference
+from nlapi.gateway.envoy.key_filter import JWT_MESSAGE, KEY_FILTER
 from nlapi.gateway.envoy.local_replies import local_replies
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
 from nlapi.gateway.envoy.routes import CLAIM_HEADERS, scoped_routes
@@ -53,9 +54,9 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
     )
     filters: list[Json] = [
         readiness_filter(),
-        key_filter_reference(),
-        limits_filter_reference(),
-        global_limits_reference(),
+        filter_slot(KEY_FILTER, JWT_MESSAGE),
+        filter_slot(LIMITS_FILTER, LIMITS_MESSAGE, IDLE_MESSAGE),
+        filter_slot(GLOBAL_LIMITS_FILTER, GLOBAL_LIMITS_MESSAGE, IDLE_MESSAGE),
         router,
     ]
     return {
