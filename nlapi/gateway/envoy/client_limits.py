@@ -19,9 +19,15 @@ RETRY_HEADERS: list[Json] = [header("retry-after", "1")]
 _BATCH_RATE = 20.0
 
 
+def locally_limited(clients: Iterable[Client]) -> list[Client]:
+    """Return the clients with a rate for each Envoy, by name."""
+    limited = (client for client in clients if client.rate and not client.global_rate)
+    return sorted(limited, key=lambda client: client.name)
+
+
 def limits_filter(clients: Iterable[Client]) -> JsonObject:
     """Return the ECDS resource with the limits of all clients that have a rate for each Envoy."""
-    limited = sorted((one for one in clients if one.rate and not one.global_rate), key=lambda one: one.name)
+    limited = locally_limited(clients)
     if not limited:
         return idle_filter(LIMITS_FILTER)
     full: JsonObject = {"numerator": 100}

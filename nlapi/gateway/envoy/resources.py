@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from nlapi.gateway.envoy.carriage import ObjectiveCarriage
-from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, limits_filter
+from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, limits_filter, locally_limited
 from nlapi.gateway.envoy.clusters import (
     GATEWAY_CLUSTER,
     cluster_name,
@@ -19,7 +19,7 @@ from nlapi.gateway.envoy.clusters import (
 )
 from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
 from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, global_limits_filter, globally_limited
-from nlapi.gateway.envoy.key_filter import KEY_FILTER, key_filter
+from nlapi.gateway.envoy.key_filter import KEY_FILTER, ClaimUse, key_filter
 from nlapi.gateway.envoy.listener import LISTENER, listener, listener_secrets
 from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.options import DataPlaneOptions
@@ -72,7 +72,10 @@ def extension_resources(keys: KeySettings, clients: Iterable[Client], options: D
         issuer=keys.issuer,
         audience=options.audience,
         max_lifetime_s=keys.max_lifetime_s,
-        names_client=bool(globally_limited(callers)),
+        use=ClaimUse(
+            in_metadata=bool(options.access_log or options.otlp_url or locally_limited(callers)),
+            client_header=bool(globally_limited(callers)),
+        ),
     )
     return {
         EXTENSION: {
