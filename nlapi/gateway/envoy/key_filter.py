@@ -16,8 +16,8 @@ METADATA_NAMESPACE = "envoy.filters.http.jwt_authn"
 CLAIMS = "key"
 """the name of the verified claims in the metadata of a request"""
 
-# Verified keys that each worker of Envoy remembers: ES256 costs 4 us a request with the cache, and 50 without. Of 10,000
-# keys in turn, a cache of 4,096 has none when it is asked for.
+# Verified keys that each worker of Envoy remembers: ES256 costs 4 us with the cache, and 50 without. Of 10,000 keys in
+# turn, a cache of 4,096 has none when it is asked for.
 CACHED_KEYS = 16_384
 CLOCK_SKEW_S = 5
 
@@ -32,7 +32,7 @@ class ClaimUse:
     """What later filters need of the claims of a key, beside its objective and cell."""
 
     in_metadata: bool
-    """all of them as metadata: for logs, spans and the limits of each Envoy. Copying them costs 14 % of a plain Envoy"""
+    """all of them as metadata, for logs, spans and the limits of each Envoy; copying costs 14 % of a plain Envoy"""
     client_header: bool
     """the client as a header: for limits over all Envoys"""
 
