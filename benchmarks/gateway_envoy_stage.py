@@ -116,8 +116,20 @@ class Stage:
         return Load(self.plane.options.port, sent or self.request(), **options)
 
     def reset(self) -> None:
+        """The configuration at the start, with both upstreams in use: one that was killed is ejected for a while."""
         self.plane.publish(self.basic())
-        time.sleep(0.2)
+        end = time.monotonic() + 60
+        while self._healthy_upstreams() < len(self.upstreams):
+            if time.monotonic() > end:
+                raise RuntimeError("an upstream stays ejected")
+            time.sleep(0.1)
+
+    def _healthy_upstreams(self) -> int:
+        text = str(self.plane.run(self.plane.process.admin("/clusters")))
+        return sum(
+            line.startswith("objective-0/json::") and line.endswith("::health_flags::healthy")
+            for line in text.splitlines()
+        )
 
 
 def load_outcome(load: Load, **more: Any) -> Outcome:
