@@ -139,6 +139,9 @@ def test_without_a_control_plane_requests_pass(shard: Upstream) -> None:
     async def work(pair: Pair) -> None:
         assert (await pair.statuses("web", 10))[429]
         await pair.control.stop()
-        assert await pair.statuses("web", 10) == {200: 10}
+        assert await pair.statuses("web", 20) == {200: 20}
+        figures = await pair.second.admin("/stats?filter=failure_mode_allowed")
+        name = "cluster.rank/a.ratelimit.global_limits.failure_mode_allowed: "
+        assert [line for line in figures.splitlines() if line.startswith(name) and line != f"{name}0"], figures
 
     _run(shard, [_client("web", global_rate=True)], work)
