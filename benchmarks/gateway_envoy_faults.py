@@ -10,137 +10,40 @@ those without the fault.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gateway_envoy import NLAPI, PlaneThread, configuration, payload, post
-from benchmarks.load import Connection, Run, free_port, server
-from nlapi.gateway.access import Access, Audience, Role
-from nlapi.gateway.codec import encode_configuration
+from benchmarks.gateway_envoy import payload, post
+from benchmarks.gateway_envoy_gateway_faults import (
+    clock_off,
+    control_plane_killed,
+    disk_full,
+    postgres_killed,
+    publisher_killed,
+    terminated,
+)
+from benchmarks.gateway_envoy_stage import CLIENTS, V1, V2, Outcome, Stage, load_outcome
+from benchmarks.load import Connection, free_port
 from nlapi.gateway.envoy.envoy_process import find_envoy
-from nlapi.gateway.store import GatewayStore
-from nlapi.routing.model import Client, Configuration, Shadow, Shard, ShardProtocol, Version, VersionRef
+from nlapi.routing.model import Client, Shadow, Shard, ShardProtocol, Version
 from tests.scale.envoy_plane import upstream
 
-CLIENTS = 4
 SECONDS = 1.5
 HALF_OPEN = 800
 LARGEST_RATIO = 1.2
 PUBLISHES = 60
 FORGERIES = 200
-V1, V2 = VersionRef(model="objective-0", version="v0"), VersionRef(model="objective-0", version="v1")
-
-
-@dataclass(slots=True)
-class Load:
-    """Clients that ask until the block ends. Each failure is a status other than 200, or a broken connection."""
-
-    port: int
-    sent: bytes
-    clients: int = CLIENTS
-    pause_s: float = 0.0
-    run: Run = field(default_factory=Run)
-    failures: Counter[str] = field(default_factory=Counter)
-    _stopping: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def __enter__(self) -> Load:
-        self._threads = [threading.Thread(target=self._ask) for _ in range(self.clients)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait(self, seconds: float) -> None:
-        self._stopping.wait(seconds)
-
-    def _ask(self) -> None:
-        connection: Connection | None = None
-        while not self._stopping.is_set():
-            before = time.perf_counter()
-            try:
-                connection = connection or Connection(self.port)
-                status, _ = connection.send(self.sent)
-            except ConnectionRefusedError:
-                return
-            except (OSError, ValueError) as error:
-                self.failures[type(error).__name__] += 1
-                connection = None
-                continue
-            self.run.latencies.append((time.perf_counter() - before) * 1000)
-            if connection.is_closing:
-                connection.close()
-                connection = None
-            if status != 200:
-                self.failures[str(status)] += 1
-            if self.pause_s:
-                self._stopping.wait(self.pause_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a fault came to: requests, those that failed, and what else is to be said."""
-
-    requests: int
-    failed: int
-    most: int = 0
-    note: str = ""
-    is_held: bool = True
-
-
-class Stage:
-    """An Envoy with its control plane, and two upstreams in processes of their own."""
-
-    def __init__(self, stack: ExitStack, program: Path, folder: Path) -> None:
-        self.stack, self.program, self.folder = stack, program, folder
-        self.upstreams = [free_port(), free_port()]
-        self.pids = [self.start_upstream(port) for port in self.upstreams]
-        self.plane = PlaneThread(program, folder, self.basic())
-        stack.callback(self.plane.stop)
-
-    def start_upstream(self, port: int) -> int:
-        command = [sys.executable, "-m", "benchmarks.gateway_envoy", "--upstream", str(port)]
-        return self.stack.enter_context(server(command, port))
-
-    def basic(self, *endpoints: str) -> Configuration:
-        """Ten routes of one objective on a shard with both upstreams, or on the given ones."""
-        made = configuration(10, "")
-        urls = endpoints or tuple(f"http://127.0.0.1:{port}" for port in self.upstreams)
-        return replace(made, shards={"json": replace(made.shards["json"], endpoints=urls)})
-
-    def request(self, version: VersionRef = V1, body: bytes = b"{}", client: str = "web") -> bytes:
-        key = self.plane.key("objective-0", version, client)
-        return post("/v1/objectives/objective-0/infer", body, {"X-Routing-Key": key})
-
-    def load(self, sent: bytes | None = None, **options: Any) -> Load:
-        return Load(self.plane.options.port, sent or self.request(), **options)
-
-    def reset(self) -> None:
-        self.plane.publish(self.basic())
-        time.sleep(0.2)
-
-
-def _outcome(load: Load, **more: Any) -> Outcome:
-    failed = sum(load.failures.values())
-    note = "; ".join([*([str(dict(load.failures))] if failed else []), more.pop("note", "")]).strip("; ")
-    return Outcome(requests=len(load.run.latencies) + failed, failed=failed, note=note, **more)
 
 
 def upstream_killed(stage: Stage) -> Outcome:
@@ -151,7 +54,7 @@ def upstream_killed(stage: Stage) -> Outcome:
         load.wait(SECONDS)
         stage.pids[0] = stage.start_upstream(stage.upstreams[0])
         load.wait(0.5)
-    return _outcome(load)
+    return load_outcome(load)
 
 
 def upstream_killed_large(stage: Stage) -> Outcome:
@@ -162,7 +65,7 @@ def upstream_killed_large(stage: Stage) -> Outcome:
         load.wait(SECONDS)
         stage.pids[1] = stage.start_upstream(stage.upstreams[1])
         load.wait(0.5)
-    return _outcome(load)
+    return load_outcome(load)
 
 
 def death_in_an_answer(stage: Stage) -> Outcome:
@@ -208,7 +111,7 @@ def bad_configuration(stage: Stage) -> Outcome:
         left = [issue for issue in stage.plane.run(_issues(stage)) if issue.rule == "envoy-refused"]
     named = [issue.message for issue in issues if issue.rule == "envoy-refused"]
     is_named = any("/no/such.pem" in text and "objective-0/json" in text for text in named)
-    return _outcome(load, note=f"named: {is_named}, left: {len(left)}", is_held=is_named and not left)
+    return load_outcome(load, note=f"named: {is_named}, left: {len(left)}", is_held=is_named and not left)
 
 
 async def _issues(stage: Stage) -> Any:
@@ -319,7 +222,7 @@ def _compare(stage: Stage, begin: Callable[[], object], sent: bytes | None) -> O
     ratio = after.run.percentile(0.99) / before.run.percentile(0.99)
     middle = after.run.percentile(0.5) / before.run.percentile(0.5)
     note = f"p50 {middle:.2f} x, p99 {ratio:.2f} x"
-    return _outcome(after, note=note, is_held=ratio <= LARGEST_RATIO or middle <= LARGEST_RATIO)
+    return load_outcome(after, note=note, is_held=ratio <= LARGEST_RATIO or middle <= LARGEST_RATIO)
 
 
 def publishes(stage: Stage) -> Outcome:
@@ -385,7 +288,7 @@ def rotations(stage: Stage) -> Outcome:
             stage.plane.run(_renew(stage))
             load.sent = _signed_by_oldest(stage)
             load.wait(0.1)
-    return _outcome(load)
+    return load_outcome(load)
 
 
 async def _renew(stage: Stage) -> None:
@@ -401,102 +304,12 @@ def _signed_by_oldest(stage: Stage) -> bytes:
     return post("/v1/objectives/objective-0/infer", b"{}", {"X-Routing-Key": token})
 
 
-def control_plane_killed(stage: Stage) -> Outcome:
-    """SIGKILL of `nlapi gateway control-plane`, which then starts again; its Envoy is a process of its own."""
-    remote = _Gateway(stage, "control-plane")
-    with remote.running() as process, remote.envoy(), Load(remote.envoy_port, remote.request()) as load:
-        load.wait(0.3)
-        process.kill()
-        process.wait()
-        load.wait(0.5)
-        before = time.monotonic()
-        with remote.running():
-            remote.until_connected()
-            seconds = time.monotonic() - before
-            load.wait(0.3)
-    return _outcome(load, note=f"connected again after {seconds:.1f} s, the start of the gateway included")
-
-
-def terminated(stage: Stage) -> Outcome:
-    """SIGTERM of `nlapi gateway serve --data-plane envoy`."""
-    remote = _Gateway(stage, "serve", "--data-plane", "envoy", "--envoy", str(stage.program))
-    with remote.running() as process, Load(remote.envoy_port, remote.request()) as load:
-        load.wait(0.5)
-        process.terminate()
-        process.wait(60)
-    return _outcome(load)
-
-
-class _Gateway:
-    """A gateway process with ports of its own."""
-
-    def __init__(self, stage: Stage, command: str, *options: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(dir=stage.folder))
-        self.program = stage.program
-        self.port, self.envoy_port, self.control_port = free_port(), free_port(), free_port()
-        file = self.folder / "gateway.json"
-        document = encode_configuration(replace(stage.basic(), rules={}, clients={}))
-        file.write_text(json.dumps(document))
-        store = GatewayStore(self.folder / "gateway.db")
-        access = Access(store)
-        self.admin = access.create_token("ana", Audience.ADMIN, role=Role.ADMIN)[1]
-        self.web = access.create_token("web", Audience.SERVE)[1]
-        store.close()
-        self._bootstrap = self.folder / "envoy.json"
-        extra = ["--control-port", str(self.control_port), "--bootstrap", str(self._bootstrap)]
-        self._command = [
-            *NLAPI, "gateway", command, "--config", str(file), "--database", str(self.folder / "gateway.db"),
-            "--port", str(self.port), "--envoy-port", str(self.envoy_port), *options,
-            *(extra if command == "control-plane" else []),
-        ]  # fmt: skip
-
-    @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
-        with subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline().startswith("http"), "the gateway did not start"
-            try:
-                yield process
-            finally:
-                process.terminate()
-                process.wait(60)
-
-    @contextmanager
-    def envoy(self) -> Iterator[None]:
-        options = ["--config-path", str(self._bootstrap), "--disable-hot-restart", "--concurrency", "1"]
-        with server([str(self.program), *options], self.envoy_port):
-            self.until_connected()
-            yield
-
-    def until_connected(self) -> None:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            with suppress(OSError):
-                if self._call("GET", "/v1/data-plane", self.admin)["envoys"]:
-                    return
-            time.sleep(0.02)
-        raise RuntimeError("Envoy did not connect")
-
-    def request(self) -> bytes:
-        key = self._call("POST", "/v1/objectives/objective-0/resolve", self.web, {"context": {}})["routing_key"]
-        return post("/v1/objectives/objective-0/infer", b"{}", {"X-Routing-Key": key})
-
-    def _call(self, method: str, path: str, token: str, body: Any = None) -> Any:
-        import http.client
-
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = json.loads(connection.getresponse().read())
-        connection.close()
-        return answer
-
-
 FAULTS: dict[str, Callable[[Stage], Outcome]] = {
     name.__name__.replace("_", "-"): name
     for name in (
         upstream_killed, upstream_killed_large, death_in_an_answer, slow_upstream, bad_configuration, forged_keys,
         shadow_dead, half_open, flood, publishes, rotations, control_plane_killed, terminated,
+        postgres_killed, disk_full, clock_off, publisher_killed,
     )
 }  # fmt: skip
 

@@ -29,11 +29,14 @@ from nlapi.cli.gateway_planes import (
     ControlCertificate,
     EnvoyHost,
     EnvoyPort,
+    OtlpPercent,
+    OtlpUrl,
     PlaneOptions,
     ShardCa,
     ShardCert,
     ShardKey,
     check_control_host,
+    read_telemetry,
 )
 from nlapi.cli.gateway_run import DatabaseOptions, ListenOptions, build_gateway, run_gateway
 from nlapi.cli.gateway_tokens import TokenFile
@@ -128,6 +131,8 @@ def control_plane(
     envoy_host: EnvoyHost = "127.0.0.1",
     envoy_port: EnvoyPort = ENVOY_PORT,
     envoy_access_log: AccessLog = None,
+    otlp: OtlpUrl = None,
+    otlp_percent: OtlpPercent = 100,
     envoy_cert: EnvoyCert = None,
     envoy_key: EnvoyKey = None,
     envoy_client_ca: EnvoyClientCa = None,
@@ -160,6 +165,7 @@ def control_plane(
         host=envoy_host,
         port=envoy_port,
         access_log=envoy_access_log or "",
+        otlp=read_telemetry(otlp, otlp_percent),
         certificate=listener,
         shard_authorities=shard_ca or "",
         shard_certificate=shard_cert or "",

@@ -36,9 +36,12 @@ from nlapi.cli.gateway_planes import (
     EnvoyPort,
     EnvoyProgram,
     EnvoyWorkers,
+    OtlpPercent,
+    OtlpUrl,
     ShardCa,
     ShardCert,
     ShardKey,
+    read_telemetry,
     serve_plane,
 )
 from nlapi.cli.gateway_run import DatabaseOptions, ListenOptions, build_gateway, run_gateway
@@ -114,6 +117,8 @@ def serve(
     envoy_workers: EnvoyWorkers = 0,
     envoy_log: EnvoyLog = None,
     envoy_access_log: AccessLog = None,
+    otlp: OtlpUrl = None,
+    otlp_percent: OtlpPercent = 100,
     shard_ca: ShardCa = None,
     shard_cert: ShardCert = None,
     shard_key: ShardKey = None,
@@ -171,6 +176,7 @@ def serve(
         workers=envoy_workers,
         log=envoy_log,
         access_log=envoy_access_log,
+        otlp=read_telemetry(otlp, otlp_percent),
     )
     # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
     hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]

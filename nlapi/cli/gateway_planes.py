@@ -63,6 +63,24 @@ AccessLog = Annotated[
         help="Where Envoy writes a line of JSON for each request, with its decision.",
     ),
 ]
+OtlpUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--otlp",
+        metavar="URL",
+        help="Where Envoy sends OpenTelemetry spans with their decision: OTLP over HTTP, as at http://127.0.0.1:4318.",
+    ),
+]
+OtlpPercent = Annotated[
+    float,
+    typer.Option(
+        "--otlp-percent",
+        min=0,
+        max=100,
+        metavar="N",
+        help="The share of requests that it traces, if no traceparent says.",
+    ),
+]
 ShardCa = Annotated[
     str | None,
     typer.Option("--shard-ca", metavar="FILE", help="The authorities of shards with https, if not the system's."),
@@ -93,6 +111,28 @@ class ControlCertificate:
         return grpc.ssl_server_credentials([pair], authorities, require_client_auth=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """The collector of Envoy's spans, and the share of requests that are traced."""
+
+    url: str
+    percent: float = 100.0
+
+
+def read_telemetry(url: str | None, percent: float) -> Telemetry | None:
+    """Return where spans go, or None for nowhere. UsageError when that is no URL."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or "@" in url:
+        raise UsageError("--otlp has no URL of a collector, or one with a user", hint="write --otlp http://HOST:4318")
+    return Telemetry(url, percent)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaneOptions:
     """The options of a data plane. Files that Envoy reads are texts: they may be on another machine."""
@@ -104,6 +144,7 @@ class PlaneOptions:
     workers: int = 0
     log: Path | None = None
     access_log: str = ""
+    otlp: Telemetry | None = None
     certificate: ListenerCertificate | None = None
     shard_authorities: str = ""
     shard_certificate: str = ""
@@ -181,6 +222,8 @@ class PlaneOptions:
                 key=self.shard_key,
             ),
             access_log=self.access_log,
+            otlp_url=self.otlp.url if self.otlp else "",
+            otlp_percent=self.otlp.percent if self.otlp else 0.0,
             audience=audience,
             keep_alive_s=timeouts.keep_alive_s,
             read_s=timeouts.read_s,
@@ -219,6 +262,7 @@ def serve_plane(
     workers: int,
     log: Path | None,
     access_log: str | None,
+    otlp: Telemetry | None,
 ) -> PlaneOptions | None:
     """Return the options of the Envoy that `serve` runs, or None without one. UsageError when it cannot."""
     if kind is DataPlaneKind.EMBEDDED:
@@ -233,6 +277,7 @@ def serve_plane(
         workers=workers,
         log=log,
         access_log=str(Path(access_log).absolute()) if access_log else "",
+        otlp=otlp,
         certificate=_listener_certificate(certificate, key, client_ca) if certificate and key else None,
         gateway_authorities=str(certificate.absolute()) if certificate else "",
         shard_authorities=authorities or "",

@@ -369,6 +369,8 @@ class Client:
     """Requests a second."""
     burst: int = 0
     """Requests at once beyond the rate; 0 means those of one second."""
+    global_rate: bool = False
+    """Whether the rate holds over all Envoys of a control plane together, and not in each of them."""
     concurrency: int = 0
     """Requests in flight."""
     tokens_per_minute: int = 0

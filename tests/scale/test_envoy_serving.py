@@ -149,9 +149,10 @@ def test_a_line_of_the_log_has_the_decision(
     until(lambda: '"logged"' in file.read_text() and "Jwt_is_not" in file.read_text(), "two lines")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     (line,) = [line for line in lines if line["client"] == "logged"]
-    expected = {"objective": "rank", "version": "ranker@v1", "cell": "ranker@v1", "rule": "default", "bucket": 0}
+    expected = {"objective": "rank", "version": "ranker@v1", "cell": "ranker@v1", "rule": "default", "bucket": "0"}
     assert {**line, **expected, "status": 200, "attempts": 1, "cluster": "rank/a"} == line
-    assert line["revision"] == running.gateway.publisher.revision
+    assert line["revision"] == str(running.gateway.publisher.revision)
+    assert "-" in {line["client"] for line in lines if line["status"] == 401}
     assert "secret" not in file.read_text()
 
 

@@ -6,7 +6,11 @@ from nlapi.gateway.envoy.documents import Json, JsonObject, extension
 from nlapi.gateway.envoy.key_filter import CLAIMS, METADATA_NAMESPACE
 
 DECISION_FIELDS = ("objective", "client", "cell", "bucket", "version", "rule", "revision")
-"""the claims that are fields of a line"""
+"""the claims that are fields of a line, as text; "-" where a request has no key that is good"""
+
+# Of a claim that is a field by itself Envoy takes the type too, and copies the claims of the key for each: 36 % of the
+# CPU of a plain Envoy for seven of them. With this beside it, which is always empty, the field is a text and is not.
+_EMPTY = "%REQ(:METHOD):0%"
 
 
 def access_log(file: str) -> list[Json]:
@@ -14,7 +18,7 @@ def access_log(file: str) -> list[Json]:
     if not file:
         return []
     fields: dict[str, Json] = {
-        name: f"%DYNAMIC_METADATA({METADATA_NAMESPACE}:{CLAIMS}:{name})%" for name in DECISION_FIELDS
+        name: f"%DYNAMIC_METADATA({METADATA_NAMESPACE}:{CLAIMS}:{name})%{_EMPTY}" for name in DECISION_FIELDS
     }
     line: dict[str, Json] = {
         "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",

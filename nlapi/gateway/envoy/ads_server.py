@@ -14,6 +14,7 @@ import grpc
 from nlapi.errors import UsageError
 from nlapi.gateway.envoy.delta_stream import DeltaRequest, DeltaResponse, DeltaStream, Rejection
 from nlapi.gateway.envoy.envoy_version import EnvoyVersion, age_problem
+from nlapi.gateway.envoy.global_limits import GlobalLimits
 from nlapi.gateway.envoy.messages import message_class
 from nlapi.gateway.envoy.resources import EncodedResources
 
@@ -78,6 +79,8 @@ class AdsServer:
         self.rejection_count = 0
         self._progress = asyncio.Event()
         self._overdue_revision = -1
+        self.limits = GlobalLimits()
+        """the rate limits over all Envoys, which they ask on the same port"""
 
     @property
     def port(self) -> int:
@@ -98,7 +101,8 @@ class AdsServer:
             response_serializer=message_class(_RESPONSE).SerializeToString,
         )
         methods = {"DeltaAggregatedResources": handler}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, methods),))
+        stream_handler = grpc.method_handlers_generic_handler(_SERVICE, methods)
+        server.add_generic_rpc_handlers((stream_handler, self.limits.handler()))
         host = f"[{self._host}]" if ":" in self._host else self._host
         address = f"{host}:{self._port}"
         try:

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, header, typed
-from nlapi.gateway.envoy.key_filter import CLAIMS, METADATA_NAMESPACE
+from nlapi.gateway.envoy.documents import Json, JsonObject, duration, header, typed
+from nlapi.gateway.envoy.extension_slots import idle_filter
+from nlapi.gateway.envoy.key_filter import claim_key
 from nlapi.routing.model import Client
 
 LIMITS_MESSAGE = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 LIMITS_FILTER = "client-limits"
 
+RETRY_HEADERS: list[Json] = [header("retry-after", "1")]
+"""the headers of an answer to a client that is over its limit"""
+
 # Requests a second above which tokens come ten times a second, and not one by one: Envoy takes 50 ms and more.
 _BATCH_RATE = 20.0
 
 
-def limits_filter_reference() -> JsonObject:
-    """Return the filter of the listener, whose content comes by ECDS: a limit that changes drains no connection."""
-    discovery: JsonObject = {
-        "config_source": ADS_SOURCE,
-        "type_urls": [f"type.googleapis.com/{LIMITS_MESSAGE}"],
-        "apply_default_config_without_warming": False,
-    }
-    return {"name": LIMITS_FILTER, "config_discovery": discovery}
+def locally_limited(clients: Iterable[Client]) -> list[Client]:
+    """Return the clients with a rate for each Envoy, by name."""
+    limited = (client for client in clients if client.rate and not client.global_rate)
+    return sorted(limited, key=lambda client: client.name)
 
 
 def limits_filter(clients: Iterable[Client]) -> JsonObject:
-    """Return the ECDS resource with the limits of all clients that have a rate. Others are not limited."""
-    limited = sorted((client for client in clients if client.rate), key=lambda client: client.name)
+    """Return the ECDS resource with the limits of all clients that have a rate for each Envoy."""
+    limited = locally_limited(clients)
+    if not limited:
+        return idle_filter(LIMITS_FILTER)
     full: JsonObject = {"numerator": 100}
     content: JsonObject = {
         "stat_prefix": "client_limits",
         "filter_enabled": {"default_value": full},
         "filter_enforced": {"default_value": full},
-        "response_headers_to_add": [header("retry-after", "1")],
+        "response_headers_to_add": RETRY_HEADERS,
         # The bucket of requests without a descriptor: so large that it limits nobody.
         "token_bucket": {"max_tokens": 2**31, "tokens_per_fill": 2**31, "fill_interval": "1s"},
         "rate_limits": [{"actions": [_client_action()]}],
@@ -56,11 +58,4 @@ def token_bucket(client: Client) -> JsonObject:
 
 
 def _client_action() -> JsonObject:
-    path: list[Json] = [{"key": CLAIMS}, {"key": "client"}]
-    return {
-        "metadata": {
-            "descriptor_key": "client",
-            "metadata_key": {"key": METADATA_NAMESPACE, "path": path},
-            "source": "DYNAMIC",
-        }
-    }
+    return {"metadata": {"descriptor_key": "client", "metadata_key": claim_key("client"), "source": "DYNAMIC"}}

@@ -14,7 +14,7 @@ from nlapi.gateway.envoy.documents import (
     typed,
 )
 from nlapi.gateway.envoy.options import DataPlaneOptions, ShardCertificates
-from nlapi.gateway.envoy.shard_addresses import Endpoint, ShardAddress
+from nlapi.gateway.envoy.shard_addresses import Endpoint, ShardAddress, url_address
 from nlapi.gateway.shard_client import IDLE_S
 from nlapi.gateway.shards import CONNECT_TIME_SHARE
 from nlapi.routing.model import Objective, Shard, ShardProtocol
@@ -102,6 +102,20 @@ def gateway_cluster(options: DataPlaneOptions) -> JsonObject:
         "circuit_breakers": _breakers(1024, MAX_RETRIES),
         # The gateway keeps connections for 75 s and not 5 (docs/design/034-operators.md).
         "typed_extension_protocol_options": _http_options(60.0),
+        **transport,
+    }
+
+
+def collector_cluster(name: str, url: str) -> JsonObject:
+    """Return the cluster of a collector of telemetry at a URL."""
+    address = url_address(url)
+    transport = _transport_socket(address.endpoints, ShardCertificates()) if address.is_tls else {}
+    return {
+        "name": name,
+        "type": "STRICT_DNS" if address.needs_dns else "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _load_assignment(name, address.endpoints),
+        "typed_extension_protocol_options": _http_options(IDLE_S),
         **transport,
     }
 

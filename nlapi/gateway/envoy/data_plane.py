@@ -131,7 +131,8 @@ class EnvoyDataPlane:
         for name, objective in selected.items():
             parts[name] = self._encode_objective(carriage(configuration, objective, cells[name]))
         self._parts, self._configuration, self._revision = parts, configuration, revision
-        if any(True for _ in changes.entities("clients")):
+        if changes.keys("clients"):
+            self.control.limits.update(configuration.clients.values())
             self._encode_extensions()
         self._send()
 
@@ -240,6 +241,7 @@ class EnvoyDataPlane:
             yield f'nlapi_envoy_refused{{node="{escape_label(envoy.node)}"}} {len(envoy.rejections)}'
         yield from header_lines("nlapi_envoy_refusals_total", "counter", "Responses that Envoys refused.")
         yield f"nlapi_envoy_refusals_total {self.control.rejection_count}"
+        yield from self.control.limits.metric_lines()
         if self._process is not None:
             yield from header_lines("nlapi_envoy_restarts_total", "counter", "Ends of the Envoy that the gateway runs.")
             yield f"nlapi_envoy_restarts_total {self._process.restarts}"

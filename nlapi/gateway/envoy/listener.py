@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from nlapi.gateway.envoy.access_log import access_log
-from nlapi.gateway.envoy.client_limits import limits_filter_reference
+from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, LIMITS_MESSAGE
 from nlapi.gateway.envoy.documents import ADS_SOURCE, Json, JsonObject, duration, extension, socket_address
+from nlapi.gateway.envoy.extension_slots import IDLE_MESSAGE, filter_slot
+from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, GLOBAL_LIMITS_MESSAGE
 from nlapi.gateway.envoy.health import readiness_filter
-from nlapi.gateway.envoy.key_filter import key_filter_reference, repeated_key_filter
+from nlapi.gateway.envoy.key_filter import JWT_MESSAGE, KEY_FILTER
 from nlapi.gateway.envoy.local_replies import local_replies
 from nlapi.gateway.envoy.options import DataPlaneOptions, ListenerCertificate
-from nlapi.gateway.envoy.routes import CELL_HEADER, OBJECTIVE_HEADER, scoped_routes
+from nlapi.gateway.envoy.routes import CLAIM_HEADERS, scoped_routes
+from nlapi.gateway.envoy.tracing import tracing
 
 LISTENER = "payloads"
 CERTIFICATE_SECRET = "listener-certificate"  # noqa: S105 - the name of a resource
@@ -51,9 +54,9 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
     )
     filters: list[Json] = [
         readiness_filter(),
-        repeated_key_filter(),
-        key_filter_reference(),
-        limits_filter_reference(),
+        filter_slot(KEY_FILTER, JWT_MESSAGE),
+        filter_slot(LIMITS_FILTER, LIMITS_MESSAGE, IDLE_MESSAGE),
+        filter_slot(GLOBAL_LIMITS_FILTER, GLOBAL_LIMITS_MESSAGE, IDLE_MESSAGE),
         router,
     ]
     return {
@@ -79,12 +82,13 @@ def _connection_manager(options: DataPlaneOptions) -> JsonObject:
         "drain_timeout": "1s",
         "access_log": access_log(options.access_log),
         "local_reply_config": local_replies(),
+        **tracing(options),
     }
 
 
 def _stripped_headers() -> JsonObject:
     """Return the removal of the headers that only a verified key may set."""
-    mutations: list[Json] = [{"remove": name} for name in (OBJECTIVE_HEADER, CELL_HEADER)]
+    mutations: list[Json] = [{"remove": name} for name in CLAIM_HEADERS]
     message = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
     return extension("stripped-headers", message, {"mutations": mutations})
 

@@ -25,6 +25,12 @@ _DESCRIPTIONS = "api.binpb.gz"
 
 # Routes that are kept encoded, about 2 KiB each: those of 100 objectives with 100 cells, and of the revision before.
 MAX_CACHED_ROUTES = 20_000
+# Other resources that are kept encoded, about 1 KiB each: a publication makes those of its objectives again, and few
+# of them differ. Reading the JSON of a cluster takes 0.3 ms.
+MAX_CACHED_RESOURCES = 4_000
+
+
+_MATCHED_ACTION = "xds.type.matcher.v3.Matcher.OnMatch"
 
 
 class InvalidResourceError(ValueError):
@@ -69,8 +75,12 @@ def parse_message(message: str, document: JsonObject) -> Message:
 
 def encode_resource(type_url: str, name: str, document: JsonObject) -> EncodedResource:
     """Return a resource as it is sent. InvalidResourceError when it is not in the form of its type."""
-    message = parse_message(type_url.removeprefix(TYPE_PREFIX), document)
-    return _sealed(type_url, name, message)
+    return _encoded_resource(type_url, name, orjson.dumps(document))
+
+
+@lru_cache(maxsize=MAX_CACHED_RESOURCES)
+def _encoded_resource(type_url: str, name: str, text: bytes) -> EncodedResource:
+    return _sealed(type_url, name, parse_message(type_url.removeprefix(TYPE_PREFIX), orjson.loads(text)))
 
 
 def encode_routes(type_url: str, document: JsonObject) -> EncodedResource:
@@ -80,17 +90,19 @@ def encode_routes(type_url: str, document: JsonObject) -> EncodedResource:
     """
     # Reading JSON takes 0.3 ms for each route; a publication changes few of 100.
     skeleton, routes = _without_cells(document)
-    message: Any = parse_message(type_url.removeprefix(TYPE_PREFIX), skeleton)
+    name = type_url.removeprefix(TYPE_PREFIX)
+    message: Any = message_class(name)()
+    message.CopyFrom(_parsed(name, orjson.dumps(skeleton)))
     if routes:
         tree = message.virtual_hosts[0].matcher.on_no_match.matcher.matcher_tree
         for cell, entry in routes.items():
-            tree.exact_match_map.map[cell].CopyFrom(_matched_action(orjson.dumps(entry)))
+            tree.exact_match_map.map[cell].CopyFrom(_parsed(_MATCHED_ACTION, orjson.dumps(entry)))
     return _sealed(type_url, str(document["name"]), message)
 
 
 @lru_cache(maxsize=MAX_CACHED_ROUTES)
-def _matched_action(text: bytes) -> Message:
-    return parse_message("xds.type.matcher.v3.Matcher.OnMatch", orjson.loads(text))
+def _parsed(message: str, text: bytes) -> Message:
+    return parse_message(message, orjson.loads(text))
 
 
 def _without_cells(document: JsonObject) -> tuple[JsonObject, dict[str, object]]:

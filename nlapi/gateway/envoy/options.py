@@ -46,6 +46,10 @@ class DataPlaneOptions:
     shard_certificates: ShardCertificates = field(default_factory=ShardCertificates)
     access_log: str = ""
     """the file of the access log; "" for none"""
+    otlp_url: str = ""
+    """the collector of OpenTelemetry that gets spans by OTLP over HTTP; "" for none"""
+    otlp_percent: float = 100.0
+    """the share of requests without a traceparent that are traced"""
     audience: str = "nlapi"
     """the audience that routing keys have to be for"""
     keep_alive_s: float = 75.0

@@ -44,10 +44,10 @@ class ShardAddress:
         return not all(endpoint.is_ip for endpoint in self.endpoints)
 
 
-def shard_address(shard: Shard) -> ShardAddress:
-    """Return the addresses of a remote shard. ValueError when its endpoints differ in their scheme or base path."""
+def url_address(*urls: str) -> ShardAddress:
+    """Return the addresses of URLs. ValueError when they differ in their scheme or base path."""
     # Envoy writes the path and the TLS of a request before it takes a host, so they belong to all hosts.
-    parts = [urlsplit(url) for url in shard.endpoints]
+    parts = [urlsplit(url) for url in urls]
     if len({(part.scheme, part.path.rstrip("/")) for part in parts}) != 1:
         raise ValueError("its endpoints differ in their scheme or path")
     endpoints = tuple(
@@ -55,3 +55,8 @@ def shard_address(shard: Shard) -> ShardAddress:
         for part in parts
     )
     return ShardAddress(endpoints=endpoints, is_tls=parts[0].scheme == "https", path=parts[0].path.rstrip("/"))
+
+
+def shard_address(shard: Shard) -> ShardAddress:
+    """Return the addresses of a remote shard. ValueError when its endpoints differ in their scheme or base path."""
+    return url_address(*shard.endpoints)
