@@ -14,6 +14,7 @@ from tests.messages_server import MessagesServer, say
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = {
+    "claude": (["ask", "hello", "-a", "ads", "--planner", "model"], "the login of a profile of Anthropic's"),
     "envoy": (["gateway", "serve", "--data-plane", "envoy"], "`--data-plane envoy`"),
     "gateway": (["gateway", "serve", "--example"], "`nlapi gateway serve`"),
     "mcp": (["mcp", "ads"], "`nlapi mcp`"),
@@ -24,6 +25,9 @@ COMMANDS = {
 @pytest.mark.parametrize("extra", MODULES)
 def test_a_command_names_the_extra_that_it_lacks(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, MODULES[extra], None)
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ANTHROPIC_PROFILE", "work")
     arguments, user = COMMANDS[extra]
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")

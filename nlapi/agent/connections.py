@@ -10,11 +10,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nlapi.agent.chat_completions import ChatCodec
-from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
+from nlapi.agent.endpoints import MESSAGES_URL, ModelEndpoint, ModelProtocol
 from nlapi.agent.messages import Block, Message, StreamedAnswer
 from nlapi.agent.messages_api import MessagesCodec
 from nlapi.agent.model_errors import explain_error
 from nlapi.agent.model_http import ModelHttp, ModelServerError, read_events
+from nlapi.agent.sdk_profiles import profile_credential
 from nlapi.errors import PlannerError, UnfinishedError
 
 if TYPE_CHECKING:
@@ -85,9 +86,15 @@ class ModelConnection:
 
         self._endpoint = endpoint
         self._codec = codec = _CODECS[endpoint.protocol]
-        url = f"{endpoint.base_url.rstrip('/')}{codec.path}"
+        base_url, headers, auth = endpoint.base_url, codec.headers(endpoint), None
+        if endpoint.has_profile:
+            profile = profile_credential(base_url)
+            auth, headers = profile.auth, {**headers, **profile.headers}
+            # An address that the user set counts before that of the profile, as in the SDK.
+            base_url = profile.base_url if profile.base_url and base_url == MESSAGES_URL else base_url
+        url = f"{base_url.rstrip('/')}{codec.path}"
         try:
-            self._http = ModelHttp(url, codec.headers(endpoint), max_retries=max_retries, ssl_context=ssl_context())
+            self._http = ModelHttp(url, headers, max_retries=max_retries, ssl_context=ssl_context(), auth=auth)
         except InvalidURL:
             raise PlannerError(f"{endpoint.address} is no URL", hint=f"check {endpoint.address_setting}") from None
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from nlapi.agent.caps import NO_CAPS, Caps
 from nlapi.agent.models import CLAUDE_VERSIONS, MODELS, ModelPrices
+from nlapi.agent.sdk_profiles import has_profile
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.model import TOKEN
@@ -48,7 +49,8 @@ class ModelProtocol(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEndpoint:
-    """A model at a server. `token` goes as a bearer token, `key` as the server's own key; one of them is set.
+    """A model at a server. `token` goes as a bearer token, `key` as the server's own key; one of them is set, or
+    `has_profile` says that Anthropic's SDK finds a credential.
 
     `name` is what the user calls it, `model` what the server does. `variable` is where the user sets the key or token.
     `prices` are None for a model whose cost is not known.
@@ -64,10 +66,15 @@ class ModelEndpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """further headers of each request, which may hold secrets too"""
     prices: ModelPrices | None = None
+    has_profile: bool = False
 
     @property
     def secret(self) -> str:
         return self.key or self.token
+
+    @property
+    def has_credential(self) -> bool:
+        return bool(self.secret) or self.has_profile
 
     def mask(self, text: str) -> str:
         """Return a text of the server's without the key. A text is cut after this, or a part of the key would stay."""
@@ -109,7 +116,7 @@ class ModelEndpoint:
         if not self._has_url():
             raise PlannerError(f"{self.address} is no URL", hint=f"check {self.address_setting}")
         secret = self.secret
-        if secret and secret.isascii() and secret.isprintable() and not secret.isspace():
+        if self.has_profile or (secret and secret.isascii() and secret.isprintable() and not secret.isspace()):
             return
         fault = "holds characters that no key has" if secret.strip() else "is missing"
         raise PlannerError(f"the key for {self.model} {fault}", hint=self.key_hint)
@@ -165,13 +172,15 @@ def find_endpoint(
             key=environment.get("OPENAI_API_KEY", "").strip(),
             variable="OPENAI_API_KEY",
         )
+    key, token = (environment.get(f"ANTHROPIC_{kind}", "").strip() for kind in ("API_KEY", "AUTH_TOKEN"))
     return ModelEndpoint(
         name=name,
         model=name,
         protocol=ModelProtocol.MESSAGES,
         base_url=environment.get("ANTHROPIC_BASE_URL") or MESSAGES_URL,
-        key=environment.get("ANTHROPIC_API_KEY", "").strip(),
-        token="" if environment.get("ANTHROPIC_API_KEY") else environment.get("ANTHROPIC_AUTH_TOKEN", "").strip(),
+        key=key,
+        token="" if key else token,
+        has_profile=not key and not token and has_profile(environment),
         variable="ANTHROPIC_API_KEY",
         headers=_parse_headers(environment.get("ANTHROPIC_CUSTOM_HEADERS", "")),
         prices=MODELS.get(name),

@@ -25,7 +25,8 @@ class MessagesCodec:
 
     def headers(self, endpoint: ModelEndpoint) -> dict[str, str]:
         """Return the headers of a request beside those of every one."""
-        return {"authorization": f"Bearer {endpoint.secret}", "anthropic-version": API_VERSION, **endpoint.headers}
+        bearer = {"authorization": f"Bearer {endpoint.secret}"} if endpoint.secret else {}
+        return {**bearer, "anthropic-version": API_VERSION, **endpoint.headers}
 
     def body(self, prompt: Prompt, endpoint: ModelEndpoint) -> Mapping[str, Any]:
         """Return the body of a request."""

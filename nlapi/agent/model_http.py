@@ -71,8 +71,16 @@ def encode_json(value: object) -> bytes:
 class ModelHttp:
     """Connections to one server of models, for one event loop."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, max_retries: int, ssl_context: SSLContext) -> None:
-        """`url` is that of the requests. httpx2.InvalidURL for one that is none."""
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        max_retries: int,
+        ssl_context: SSLContext,
+        auth: httpx2.Auth | None = None,
+    ) -> None:
+        """`url` is that of the requests, `auth` a credential that is renewed. httpx2.InvalidURL for no URL."""
         import httpx2
 
         self._url = httpx2.URL(url)
@@ -84,7 +92,7 @@ class ModelHttp:
         }
         self._max_retries = max_retries
         timeout = httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context)
+        self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context, auth=auth)
 
     async def close(self) -> None:
         await self._client.aclose()

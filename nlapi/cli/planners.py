@@ -15,6 +15,7 @@ from nlapi.agent.events import Planner
 from nlapi.cli.events import Targets
 from nlapi.cli.options import PlannerName
 from nlapi.errors import UsageError
+from nlapi.extras import has_extra
 
 if TYPE_CHECKING:
     from nlapi.agent.auto import PlannerRoutes
@@ -41,8 +42,9 @@ def model_endpoint(model: str | None) -> ModelEndpoint:
 
 
 def can_ask_model(model: str | None = None) -> bool:
-    """Return whether there is a key for a model."""
-    return bool(model_endpoint(model).secret)
+    """Return whether there is a key for a model, or a profile and the SDK that reads it."""
+    endpoint = model_endpoint(model)
+    return bool(endpoint.secret) or (endpoint.has_profile and has_extra("claude"))
 
 
 def log_folder() -> Path:

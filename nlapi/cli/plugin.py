@@ -142,7 +142,7 @@ def _check_proposal(folder: Path, model: str | None) -> None:
     """Raise an error without a key for a model, or when a proposal that may be read would be overwritten."""
     from nlapi.plugin.overlay_proposal import PROPOSED_OVERLAY
 
-    if not model_endpoint(model).secret:
+    if not model_endpoint(model).has_credential:
         hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
         raise PlannerError("there is no key to ask a model with", hint=hint)
     if (folder / PROPOSED_OVERLAY).exists():
