@@ -299,3 +299,125 @@ def test_a_number_that_is_asked_about_is_no_length_of_a_page() -> None:
     *_, books, end = talk("does the shelf Poetry have three books?", shelves)
     assert books.calls[0].arguments == {"shelf_id": "sh_2"}
     assert end.text == "No: 2 books: Dune, Emma."
+
+
+def of_list(question: str, items: list[Any], **arguments: Any) -> str:
+    """The answer to a question when the list was asked for with these arguments."""
+    tool = next(tool for tool in nlapi.tools(stock()) if tool.name == "listProducts")
+    step = Step(call=Call(tool=tool, arguments=arguments), outcome=Outcome.ANSWERED, result=reply({"items": items}))
+    return answer_question(question, [step]).text
+
+
+def stock() -> Spec:
+    """A shop whose products can be chosen by status and shelf, and that are also reviewed."""
+    item = {
+        "type": "object",
+        "properties": {
+            "id": TEXT,
+            "name": TEXT,
+            "status": {**TEXT, "enum": ["ACTIVE", "PAUSED"]},
+            "review": {**TEXT, "enum": ["APPROVED", "REJECTED"]},
+            "headline": TEXT,
+            "price": {"type": "number"},
+        },
+    }
+    page = {"type": "object", "properties": {"items": {"type": "array", "items": item}}}
+    status = parameter("status", schema={**TEXT, "enum": ["ACTIVE", "PAUSED"]})
+    parameters = [status, parameter("shelf"), parameter("limit", schema={"type": "integer", "default": 30})]
+    answer = {"200": {"description": "ok", "content": {"application/json": {"schema": page}}}}
+    node = {"operationId": "listProducts", "summary": "List products", "parameters": parameters, "responses": answer}
+    count = {"200": {"description": "ok", "content": {"application/json": {"schema": {"type": "integer"}}}}}
+    counted = {"operationId": "countOrders", "summary": "Count orders", "responses": count}
+    return spec({"/products": {"get": node}, "/orders/count": {"get": counted}}, info={"title": "Shop", "version": "1"})
+
+
+def reviewed(name: str, status: str, review: str, **more: Any) -> dict[str, Any]:
+    return {"id": name.lower(), "name": name, "status": status, "review": review, **more}
+
+
+STOCK = [reviewed("Lamp", "ACTIVE", "APPROVED"), reviewed("Desk", "PAUSED", "REJECTED")]
+STOCK += [reviewed("Pen", "PAUSED", "APPROVED")]
+
+
+@pytest.mark.parametrize(
+    ("question", "items", "arguments"),
+    [
+        ("are all products paused?", STOCK[1:], {"status": "PAUSED"}),
+        ("are the products all paused?", STOCK[1:], {"status": "PAUSED"}),
+        ("are all rejected products paused?", STOCK[1:2], {"status": "PAUSED"}),
+        ("are all products on the shelf north paused?", STOCK[1:], {"status": "PAUSED", "shelf": "north"}),
+        ("are all products with review approved active?", STOCK, {}),
+    ],
+)
+def test_items_chosen_by_what_is_asked_of_all_do_not_tell_it(
+    question: str, items: list[Any], arguments: dict[str, Any]
+) -> None:
+    text = of_list(question, items, **arguments)
+    assert not text.startswith(("Yes", "No:"))
+    assert "Not applied: all" in text
+
+
+@pytest.mark.parametrize(
+    ("question", "items", "arguments", "text"),
+    [
+        ("are all products approved?", STOCK, {}, "No: 2 of 3 products with review approved: Lamp, Pen."),
+        (
+            "are all rejected products paused?",
+            STOCK,
+            {},
+            "Yes: 1 of 1 product with review rejected has status paused: Desk.",
+        ),
+        (
+            "are all approved products paused?",
+            STOCK,
+            {},
+            "No: 1 of 2 products with review approved has status paused: Pen.",
+        ),
+        (
+            "are all paused products approved?",
+            STOCK[1:],
+            {"status": "PAUSED"},
+            "No: 1 of 2 products with review approved: Pen.",
+        ),
+        (
+            "are all products on the shelf north approved?",
+            STOCK[:1],
+            {"shelf": "north"},
+            "Yes: 1 of 1 product with review approved: Lamp.",
+        ),
+        (
+            "do all products have a headline?",
+            [reviewed("Lamp", "ACTIVE", "APPROVED", headline="Light")],
+            {},
+            "Yes: 1 product: 1 active; Lamp.",
+        ),
+    ],
+)
+def test_whether_all_are_so_is_told_by_the_items_that_the_question_chooses(
+    question: str, items: list[Any], arguments: dict[str, Any], text: str
+) -> None:
+    assert of_list(question, items, **arguments) == text
+
+
+@pytest.mark.parametrize(
+    "question", ["which shelves have no products?", "shelves without products", "are there shelves without products?"]
+)
+def test_what_has_none_of_the_listed_items_is_not_told_by_them(question: str) -> None:
+    text = of_list(question, STOCK)
+    assert not text.startswith(("Yes", "No:"))
+    assert "no products (neither" in text or "without products (neither" in text
+
+
+def test_a_count_says_what_it_does_not_count_by() -> None:
+    plans = talk("how many orders are cancelled?", lambda _: 66, api=stock())
+    assert plans[-1].text == "66. Not applied: cancelled (neither the request nor the answer tells it)."
+    assert talk("how many orders are there?", lambda _: 66, api=stock())[-1].text == "66"
+
+
+@pytest.mark.parametrize("question", ["products with a price over 30", "products that cost more than 30"])
+def test_a_number_that_is_exceeded_is_no_length_of_a_page(question: str) -> None:
+    items = [reviewed("Lamp", "ACTIVE", "APPROVED", price=40.0), reviewed("Pen", "ACTIVE", "APPROVED", price=2.0)]
+    made = talk(question, lambda _: {"items": items}, api=stock())
+    assert made[0].calls[0].arguments.get("limit") != 30
+    assert "1 of 2 products with " in made[-1].text
+    assert "1 of 2 products with " in of_list(question, items, limit=30)

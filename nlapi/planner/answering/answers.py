@@ -153,12 +153,24 @@ def _read_answer(question: str, steps: Sequence[Step], applied: Sequence[str], t
         return replace(
             view, text=f"{count_phrase(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{remainder}."
         )
+    if _only_number(result.data) is not None:
+        about = read_list_question(question, step.call, (), None, more=False, applied=applied, today=today)
+        counted = (
+            _item_answer(about, view).text if view.is_single else f"{_raw_answer(result)}{'.' * bool(about.notes)}"
+        )
+        return replace(view, text=f"{counted}{about.notes}", is_certain=not about.notes)
     if view.is_single and (text := _only_text(view.rows[0])):
         return AnswerView(text=text, operation=operation)
     if view.is_single:
         about = read_list_question(question, step.call, view.rows, None, more=False, applied=applied, today=today)
         return _item_answer(about, view)
     return AnswerView(text=_raw_answer(result), operation=operation)
+
+
+def _only_number(data: object) -> float | None:
+    """Return the number that is all of an answer, by itself or as the one field of an object; None for any other."""
+    value = next(iter(data.values())) if isinstance(data, Mapping) and len(data) == 1 else data
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _only_text(item: Item) -> str:

@@ -28,11 +28,15 @@ FILLER_STEMS = stems("answering", "filler")  # words that set no condition by th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A test of the field at `path`, or with "" of the whole row; `text` is it in words: `status active`."""
+    """A test of the field at `path`, or with "" of the whole row; `text` is it in words: `status active`.
+
+    `start` is where its words begin in the question; -1 where that is not known.
+    """
 
     path: str
     text: str
     holds: Callable[[Any], bool]
+    start: int = -1
 
     def holds_in(self, row: Mapping[str, object]) -> bool:
         return self.holds(row.get(self.path) if self.path else row)

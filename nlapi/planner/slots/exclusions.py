@@ -7,7 +7,7 @@ import re
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
 from nlapi.planner.language.measures import find_unit, unit_of_mention
-from nlapi.planner.language.numbers import is_bound
+from nlapi.planner.language.numbers import is_bound, is_compared
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import stems as stem_set
@@ -88,6 +88,9 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
         return True
     # What is asked about is no length of a page (do all cost less than 20), and neither are the last 2 hours.
     if is_yes_no_question(context.sentence.text) and not set(slot.words) & context.sentence.stem_set:
+        return True
+    # That something is more or less than a number is a condition: those that cost more than 30.
+    if is_compared(context.sentence.text, mention.start) and not set(slot.words) & context.sentence.stem_set:
         return True
     unit = unit_of_mention(context.sentence, mention)
     is_time = unit is not None and unit.dimension == "time"
