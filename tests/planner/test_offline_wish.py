@@ -138,6 +138,8 @@ def test_all_pages_are_read_before_anything_is_compared() -> None:
     [
         ("is product p1 active?", "Yes: the product Lamp (p1) has status ACTIVE."),
         ("is product p1 paused?", "No: the product Lamp (p1) has status ACTIVE."),
+        ("is there a product p1?", "Yes: there is the product Lamp (p1)."),
+        ("does the product p1 exist?", "Yes: there is the product Lamp (p1)."),
         ("is product p1 in stock?", "No: the product Lamp (p1) has in stock no."),
         ("does product p1 have tags?", "No: the product Lamp (p1) has no tags."),
         ("what is the price of product p1?", "The product Lamp (p1): price 25.50 EUR."),
@@ -421,3 +423,38 @@ def test_a_number_that_is_exceeded_is_no_length_of_a_page(question: str) -> None
     assert made[0].calls[0].arguments.get("limit") != 30
     assert "1 of 2 products with " in made[-1].text
     assert "1 of 2 products with " in of_list(question, items, limit=30)
+
+
+def test_a_field_that_is_not_named_compares_nothing_where_words_are_left() -> None:
+    items = [{"id": "r1", "date": "2026-03-01", "spend": 12.5}, {"id": "r2", "date": "2026-03-02", "spend": 99.0}]
+    text = of_list("which campaign has the highest daily budget?", items)
+    assert "spend" not in text
+    assert "highest" in text.partition("Not applied: ")[2]
+    assert of_list("which is the highest?", items) == "r2 has the highest spend: 99.0 (of 2 products)."
+
+
+def test_of_no_items_it_is_not_told_whether_all_are_so() -> None:
+    assert of_list("are all products paused?", [], status="PAUSED") == "No products found with status=PAUSED."
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("how many books were published in May?", "1 of 2 books with published on in May: Dune."),
+        ("were all books published before May?", "No: 1 of 2 books with published on before May: Emma."),
+    ],
+)
+def test_a_month_behind_in_or_before_is_no_name(question: str, text: str) -> None:
+    books = [
+        {"id": "b1", "title": "Dune", "published_on": "2026-05-04"},
+        {"id": "b2", "title": "Emma", "published_on": "2026-04-01"},
+    ]
+    plans = talk(question, lambda _: {"books": books})
+    assert all("May" not in call.arguments.values() for plan in plans for call in plan.calls)
+    assert plans[-1].text == text
+
+
+@pytest.mark.parametrize("question", ["ads created in May", "were all ads created before June?"])
+def test_a_month_is_not_looked_for_in_names(question: str) -> None:
+    made = planner(nlapi.load("ads")).plan(question)
+    assert all("name" not in call.arguments for call in made.calls)

@@ -16,6 +16,7 @@ from nlapi.planner.answering.aggregates import (
     group_items,
     largest_groups,
     measure_field,
+    names_measure,
     single_amount_field,
     sort_items,
     superlative_text,
@@ -63,6 +64,7 @@ def list_answer(question: ListQuestion) -> AnswerView:
         none = f"No {plural_name(selected.operation)} found{_filter_text(question.call)}."
         # Without items no field tells what the rest of the question is about.
         answers = intent.kind is IntentKind.CHECK and not question.filtered.unapplied
+        answers = answers and not universal_word(question.text)
         verdict = ("Yes" if question.bound is not None and question.bound.holds(0) else "No") if answers else ""
         return AnswerView(text=f"{verdict}: {none[0].lower()}{none[1:]}" if verdict else f"{none}{question.notes}")
     if intent.kind is IntentKind.CHECK and (about := _item_answer(question)):
@@ -165,6 +167,8 @@ def _compared(question: ListQuestion) -> AnswerView | None:
         text = f"{subject} {verb} the {end} {plural}: {count:,}{each} (of {population})."
         return replace(_groups_view(question, (path,), groups), text=text + question.notes)
     path = comparison_field(intent, selected)
+    if path == single_amount_field(selected) and question.filtered.unapplied and not names_measure(intent, selected):
+        return None  # the words that were not applied may name another field: the highest daily budget, of spends
     # An item that is named is not compared with itself: is Winter Clearance the cheapest?
     named = named_items(question)
     if len(named) == len(selected.items) == 1:
