@@ -458,3 +458,36 @@ def test_a_month_behind_in_or_before_is_no_name(question: str, text: str) -> Non
 def test_a_month_is_not_looked_for_in_names(question: str) -> None:
     made = planner(nlapi.load("ads")).plan(question)
     assert all("name" not in call.arguments for call in made.calls)
+
+
+def test_items_of_another_kind_are_not_counted() -> None:
+    item = {"type": "object", "properties": {"date": TEXT, "spend": {"type": "number"}}}
+    rows = {"type": "object", "properties": {"data": {"type": "array", "items": item}}}
+    answer = {"200": {"description": "ok", "content": {"application/json": {"schema": rows}}}}
+    node = {"operationId": "getReport", "summary": "Report spend by campaign or ad", "responses": answer}
+    (report,) = nlapi.tools(spec({"/reports": {"get": node}}))
+
+    def text(question: str) -> str:
+        result = reply({"data": [{"date": "2026-03-01", "spend": 12.5}]})
+        step = Step(call=Call(tool=report, arguments={}), outcome=Outcome.ANSWERED, result=result)
+        return answer_question(question, [step]).text
+
+    assert "Not applied: how many campaigns (" in text("how many campaigns are there?")
+    assert text("how many reports are there?") == "1 report."
+
+
+@pytest.mark.parametrize("question", ["does every shelf have a product?", "do all shelves have a product with a name?"])
+def test_whether_all_others_have_such_items_is_not_told_by_these(question: str) -> None:
+    assert not of_list(question, STOCK).startswith(("Yes", "No:"))
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("how many products were not created in March?", "1 of 2 products with created at not in March: Pen."),
+        ("products not created before March 2026", "1 of 2 products with created at not before March 2026: Lamp."),
+    ],
+)
+def test_a_time_that_is_denied_is_not_taken_for_said(question: str, text: str) -> None:
+    items = [product(1, "Lamp", 2550), product(2, "Pen", 150, created_at="2026-01-02T10:00:00Z")]
+    assert told(question, {"items": items, "total": 2}) == text

@@ -179,8 +179,9 @@ def read_list_question(
     filtered = filter_items(question, intent, fields, call, applied=applied, structural=structural, today=today)
     if intent.order is not None and not order and not is_sorted_by_api(call):
         filtered = replace(filtered, unapplied=(*filtered.unapplied, intent.order.text))
-    if lacked:
-        filtered = replace(filtered, unapplied=(*filtered.unapplied, lacked))
+    others = _counted_others(question, intent, fields) if not words else ""
+    if unapplied := tuple(filter(None, (lacked, others))):
+        filtered = replace(filtered, unapplied=(*filtered.unapplied, *unapplied))
     return ListQuestion(
         text=question,
         intent=intent,
@@ -258,6 +259,22 @@ def noun_pattern(operation: Operation) -> str:
     """Return a pattern of the noun of the listed items, in the singular and the plural; "" without a noun."""
     last = singular_noun(operation)[-1:]
     return "|".join(re.escape(form) for word in last for form in (word, plural_word(word)))
+
+
+def _counted_others(question: str, intent: QuestionIntent, fields: RowFields) -> str:
+    """Return the words behind `how many` where they are of the API, and neither the listed items nor a field of them.
+
+    A report by campaign does not tell how many campaigns there are.
+    """
+    match = _HOW_MANY.search(question) if intent.kind is IntentKind.COUNT else None
+    noun = set(_stems(" ".join(noun_of(fields.operation))))
+    if match is None or not noun or not fields.items or noun & set(_stems(question)):
+        return ""
+    counted = re.match(r"[\w-]+", question[match.end() :])
+    stems = set(_stems(counted.group())) if counted is not None else set()
+    operation = fields.operation
+    is_of_api = stems <= set(_stems(f"{operation.summary} {' '.join(operation.tags)} {operation.path}"))
+    return match.group() + counted.group() if counted is not None and stems and is_of_api else ""
 
 
 def _lacked_items(question: str, fields: RowFields) -> str:

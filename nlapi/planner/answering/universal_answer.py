@@ -37,10 +37,12 @@ def universal_answer(question: ListQuestion) -> UniversalAnswer:
     """
     filtered, operation = question.filtered, question.call.tool.operation
     start, end = _noun_span(question)
+    if _is_of_others(question.text, start):
+        return UniversalAnswer(verdict="")
     choosing = [condition for condition in filtered.conditions if 0 <= condition.start < start]
     asked = [condition for condition in filtered.conditions if condition not in choosing]
     chosen = [row for row in question.fields.rows if all(condition.holds_in(row) for condition in choosing)]
-    if not asked and _has_named_fields(question, chosen):
+    if not asked and _has_named_fields(question, chosen, end):
         return UniversalAnswer(verdict="Yes" if question.is_whole else "")
     passing, is_all = len(filtered.items), len(filtered.items) == len(chosen)
     # Of several conditions behind the noun, one may choose the items: are all campaigns with reach active?
@@ -56,9 +58,15 @@ def universal_answer(question: ListQuestion) -> UniversalAnswer:
     return UniversalAnswer(verdict=verdict, text=f"{passing:,} of {of} with {_texts(choosing)} {have} {_texts(asked)}")
 
 
-def _has_named_fields(question: ListQuestion, rows: list[dict[str, Any]]) -> bool:
+def _is_of_others(question: str, start: int) -> bool:
+    """Return whether it is asked of others if they all have such items: does every campaign have an ad."""
+    every = _EVERY.search(question)
+    return every is not None and _HAVE.search(question, every.end(), max(start, every.end())) is not None
+
+
+def _has_named_fields(question: ListQuestion, rows: list[dict[str, Any]], end: int) -> bool:
     """Return whether a question asks if items have fields, and each of these items has them."""
-    fields = question.filtered.fields if _HAVE.search(question.text) else ()
+    fields = question.filtered.fields if _HAVE.search(question.text, end) else ()
     return bool(fields and rows) and not any(is_empty(row.get(path)) for row in rows for path in fields)
 
 
