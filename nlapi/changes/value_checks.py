@@ -10,7 +10,7 @@ from nlapi.changes.lexicon import CREATE_VERBS, are_opposites, are_synonyms, is_
 from nlapi.changes.mentions import QUOTED, Mention, UserSentence
 from nlapi.changes.sentences import Case, description_of, has_closed_values, schema_of, shorten
 from nlapi.changes.value_mentions import SMALL_UNITS, find_numbers
-from nlapi.resources.naming import singular, split_words, stem
+from nlapi.resources.naming import METHODS, Intent, singular, split_words, stem
 from nlapi.tools.tool import Origin, ValueSource
 
 _QUOTES = "\"'`“”‘’«»"
@@ -57,6 +57,9 @@ _MORE = re.compile(
     r"\W*(?:\w+\W+)?(?:more|less|fewer|extra|higher|lower|longer|shorter|earlier|later)\b", re.IGNORECASE
 )
 _TO = re.compile(r"(?:\b(?:to|at|down to|up to|be)|[=:])\s*(?:about\s+|around\s+)?[^\w\s]?$", re.IGNORECASE)
+# The value of a day or a time, and words of its field that do not tell which one it is.
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME_NAMES = frozenset(map(stem, "date time day at on moment datetime timestamp".split()))
 _AMOUNT_VERBS = frozenset(map(stem, "increase decrease raise lower reduce bump cut shrink grow boost".split()))
 _DURATION = re.compile(r"\W*[\w.]+\s+(?:second|minute|hour|day|week|month|quarter|year)s?\b", re.IGNORECASE)
 _DIFFERENCE_NAMES = frozenset(
@@ -234,6 +237,23 @@ def _takes_difference(case: Case, source: ValueSource) -> bool:
     if case.command in CREATE_VERBS or not _DIFFERENCE_NAMES.isdisjoint(map(stem, split_words(source.argument))):
         return True
     return case.command in _DIFFERENCE_VERBS and case.command in leading_verbs(case.operation, stated=False)
+
+
+def check_moment(case: Case) -> Iterator[str]:
+    """Yield days and times that may be when to make the change (pause it tomorrow), of fields that nobody named.
+
+    The verb sets another field of the item already, which is done at once.
+    """
+    sources = case.account.sources
+    is_by_verb = any(source.origin is Origin.VERB or case.is_command_word(source) for source in sources)
+    if case.operation.method not in METHODS[Intent.UPDATE] or not is_by_verb:
+        return
+    for source in case.account.sources:
+        if source.origin is not Origin.WORDS or not isinstance(source.value, str) or not _DAY.match(source.value):
+            continue
+        names = set(map(stem, split_words(source.argument.rpartition(".")[2]))) - _TIME_NAMES
+        if names.isdisjoint(case.stems):
+            yield f"{source.words!r} may be when to do it, and it would be done now, with {source.argument} set to it"
 
 
 def check_origin(case: Case) -> Iterator[str]:

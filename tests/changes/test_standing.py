@@ -23,7 +23,8 @@ def _operation(id: str, summary: str, *parameters: Any, **more: Any) -> dict[str
 @pytest.fixture(scope="module")
 def api() -> Spec:
     """Jobs, which are paused and resumed, with a protection and a schedule; contacts; branches; amounts."""
-    job = {"properties": {"name": {"type": "string"}, "status": _STATUS, "archived": {"type": "boolean"}}}
+    properties = {"name": {"type": "string"}, "status": _STATUS, "archived": {"type": "boolean"}}
+    job = {"properties": {**properties, "start_date": {"type": "string", "format": "date"}}}
     amount = {
         "type": "object",
         "required": ["amount"],
@@ -333,6 +334,29 @@ def test_a_value_behind_to_is_no_difference(api: Spec, verb: str) -> None:
     question = f"{verb} the refund of payment j-7 to 12"
     payment, amount = said(question, "id", "j-7"), said(question, "amount", "12", 12)
     assert "difference" not in reasons(api, "refundPayment", question, payment, amount)
+
+
+@pytest.mark.parametrize("question", ["pause the job j-7 tomorrow", "pause job j-7 from tomorrow on"])
+def test_when_to_change_is_no_value_of_a_field_that_nobody_named(api: Spec, question: str) -> None:
+    job, status = said(question, "id", "j-7"), said(question, "status", "pause", "PAUSED")
+    told = reasons(api, "updateJob", question, job, status, said(question, "start_date", "tomorrow", "2026-11-28"))
+    assert "'tomorrow' may be when to do it" in told
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        ("pause the job j-7 and start it tomorrow", "pause"),
+        ("set the status of the job j-7 to paused and its start date to tomorrow", "paused"),
+        ("move the job j-7 to tomorrow", ""),
+    ],
+)
+def test_a_day_of_a_field_that_is_named_or_all_there_is_to_set_is_a_value(
+    api: Spec, question: str, status: str
+) -> None:
+    sources = [said(question, "id", "j-7"), said(question, "start_date", "tomorrow", "2026-11-28")]
+    sources += [said(question, "status", status, "PAUSED")] if status else []
+    assert "when to do it" not in reasons(api, "updateJob", question, *sources)
 
 
 def test_numbers_that_go_by_their_order_are_in_order(api: Spec) -> None:

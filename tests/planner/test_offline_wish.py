@@ -138,6 +138,8 @@ def test_all_pages_are_read_before_anything_is_compared() -> None:
     [
         ("is product p1 active?", "Yes: the product Lamp (p1) has status ACTIVE."),
         ("is product p1 paused?", "No: the product Lamp (p1) has status ACTIVE."),
+        ("is there a product p1?", "Yes: there is the product Lamp (p1)."),
+        ("does the product p1 exist?", "Yes: there is the product Lamp (p1)."),
         ("is product p1 in stock?", "No: the product Lamp (p1) has in stock no."),
         ("does product p1 have tags?", "No: the product Lamp (p1) has no tags."),
         ("what is the price of product p1?", "The product Lamp (p1): price 25.50 EUR."),
@@ -299,3 +301,193 @@ def test_a_number_that_is_asked_about_is_no_length_of_a_page() -> None:
     *_, books, end = talk("does the shelf Poetry have three books?", shelves)
     assert books.calls[0].arguments == {"shelf_id": "sh_2"}
     assert end.text == "No: 2 books: Dune, Emma."
+
+
+def of_list(question: str, items: list[Any], **arguments: Any) -> str:
+    """The answer to a question when the list was asked for with these arguments."""
+    tool = next(tool for tool in nlapi.tools(stock()) if tool.name == "listProducts")
+    step = Step(call=Call(tool=tool, arguments=arguments), outcome=Outcome.ANSWERED, result=reply({"items": items}))
+    return answer_question(question, [step]).text
+
+
+def stock() -> Spec:
+    """A shop whose products can be chosen by status and shelf, and that are also reviewed."""
+    item = {
+        "type": "object",
+        "properties": {
+            "id": TEXT,
+            "name": TEXT,
+            "status": {**TEXT, "enum": ["ACTIVE", "PAUSED"]},
+            "review": {**TEXT, "enum": ["APPROVED", "REJECTED"]},
+            "headline": TEXT,
+            "price": {"type": "number"},
+        },
+    }
+    page = {"type": "object", "properties": {"items": {"type": "array", "items": item}}}
+    status = parameter("status", schema={**TEXT, "enum": ["ACTIVE", "PAUSED"]})
+    parameters = [status, parameter("shelf"), parameter("limit", schema={"type": "integer", "default": 30})]
+    answer = {"200": {"description": "ok", "content": {"application/json": {"schema": page}}}}
+    node = {"operationId": "listProducts", "summary": "List products", "parameters": parameters, "responses": answer}
+    count = {"200": {"description": "ok", "content": {"application/json": {"schema": {"type": "integer"}}}}}
+    counted = {"operationId": "countOrders", "summary": "Count orders", "responses": count}
+    return spec({"/products": {"get": node}, "/orders/count": {"get": counted}}, info={"title": "Shop", "version": "1"})
+
+
+def reviewed(name: str, status: str, review: str, **more: Any) -> dict[str, Any]:
+    return {"id": name.lower(), "name": name, "status": status, "review": review, **more}
+
+
+STOCK = [reviewed("Lamp", "ACTIVE", "APPROVED"), reviewed("Desk", "PAUSED", "REJECTED")]
+STOCK += [reviewed("Pen", "PAUSED", "APPROVED")]
+
+
+@pytest.mark.parametrize(
+    ("question", "items", "arguments"),
+    [
+        ("are all products paused?", STOCK[1:], {"status": "PAUSED"}),
+        ("are the products all paused?", STOCK[1:], {"status": "PAUSED"}),
+        ("are all rejected products paused?", STOCK[1:2], {"status": "PAUSED"}),
+        ("are all products on the shelf north paused?", STOCK[1:], {"status": "PAUSED", "shelf": "north"}),
+        ("are all products with review approved active?", STOCK, {}),
+    ],
+)
+def test_items_chosen_by_what_is_asked_of_all_do_not_tell_it(
+    question: str, items: list[Any], arguments: dict[str, Any]
+) -> None:
+    text = of_list(question, items, **arguments)
+    assert not text.startswith(("Yes", "No:"))
+    assert "Not applied: all" in text
+
+
+@pytest.mark.parametrize(
+    ("question", "items", "arguments", "text"),
+    [
+        ("are all products approved?", STOCK, {}, "No: 2 of 3 products with review approved: Lamp, Pen."),
+        (
+            "are all rejected products paused?",
+            STOCK,
+            {},
+            "Yes: 1 of 1 product with review rejected has status paused: Desk.",
+        ),
+        (
+            "are all approved products paused?",
+            STOCK,
+            {},
+            "No: 1 of 2 products with review approved has status paused: Pen.",
+        ),
+        (
+            "are all paused products approved?",
+            STOCK[1:],
+            {"status": "PAUSED"},
+            "No: 1 of 2 products with review approved: Pen.",
+        ),
+        (
+            "are all products on the shelf north approved?",
+            STOCK[:1],
+            {"shelf": "north"},
+            "Yes: 1 of 1 product with review approved: Lamp.",
+        ),
+        (
+            "do all products have a headline?",
+            [reviewed("Lamp", "ACTIVE", "APPROVED", headline="Light")],
+            {},
+            "Yes: 1 product: 1 active; Lamp.",
+        ),
+    ],
+)
+def test_whether_all_are_so_is_told_by_the_items_that_the_question_chooses(
+    question: str, items: list[Any], arguments: dict[str, Any], text: str
+) -> None:
+    assert of_list(question, items, **arguments) == text
+
+
+@pytest.mark.parametrize(
+    "question", ["which shelves have no products?", "shelves without products", "are there shelves without products?"]
+)
+def test_what_has_none_of_the_listed_items_is_not_told_by_them(question: str) -> None:
+    text = of_list(question, STOCK)
+    assert not text.startswith(("Yes", "No:"))
+    assert "no products (neither" in text or "without products (neither" in text
+
+
+def test_a_count_says_what_it_does_not_count_by() -> None:
+    plans = talk("how many orders are cancelled?", lambda _: 66, api=stock())
+    assert plans[-1].text == "66. Not applied: cancelled (neither the request nor the answer tells it)."
+    assert talk("how many orders are there?", lambda _: 66, api=stock())[-1].text == "66"
+
+
+@pytest.mark.parametrize("question", ["products with a price over 30", "products that cost more than 30"])
+def test_a_number_that_is_exceeded_is_no_length_of_a_page(question: str) -> None:
+    items = [reviewed("Lamp", "ACTIVE", "APPROVED", price=40.0), reviewed("Pen", "ACTIVE", "APPROVED", price=2.0)]
+    made = talk(question, lambda _: {"items": items}, api=stock())
+    assert made[0].calls[0].arguments.get("limit") != 30
+    assert "1 of 2 products with " in made[-1].text
+    assert "1 of 2 products with " in of_list(question, items, limit=30)
+
+
+def test_a_field_that_is_not_named_compares_nothing_where_words_are_left() -> None:
+    items = [{"id": "r1", "date": "2026-03-01", "spend": 12.5}, {"id": "r2", "date": "2026-03-02", "spend": 99.0}]
+    text = of_list("which campaign has the highest daily budget?", items)
+    assert "spend" not in text
+    assert "highest" in text.partition("Not applied: ")[2]
+    assert of_list("which is the highest?", items) == "r2 has the highest spend: 99.0 (of 2 products)."
+
+
+def test_of_no_items_it_is_not_told_whether_all_are_so() -> None:
+    assert of_list("are all products paused?", [], status="PAUSED") == "No products found with status=PAUSED."
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("how many books were published in May?", "1 of 2 books with published on in May: Dune."),
+        ("were all books published before May?", "No: 1 of 2 books with published on before May: Emma."),
+    ],
+)
+def test_a_month_behind_in_or_before_is_no_name(question: str, text: str) -> None:
+    books = [
+        {"id": "b1", "title": "Dune", "published_on": "2026-05-04"},
+        {"id": "b2", "title": "Emma", "published_on": "2026-04-01"},
+    ]
+    plans = talk(question, lambda _: {"books": books})
+    assert all("May" not in call.arguments.values() for plan in plans for call in plan.calls)
+    assert plans[-1].text == text
+
+
+@pytest.mark.parametrize("question", ["ads created in May", "were all ads created before June?"])
+def test_a_month_is_not_looked_for_in_names(question: str) -> None:
+    made = planner(nlapi.load("ads")).plan(question)
+    assert all("name" not in call.arguments for call in made.calls)
+
+
+def test_items_of_another_kind_are_not_counted() -> None:
+    item = {"type": "object", "properties": {"date": TEXT, "spend": {"type": "number"}}}
+    rows = {"type": "object", "properties": {"data": {"type": "array", "items": item}}}
+    answer = {"200": {"description": "ok", "content": {"application/json": {"schema": rows}}}}
+    node = {"operationId": "getReport", "summary": "Report spend by campaign or ad", "responses": answer}
+    (report,) = nlapi.tools(spec({"/reports": {"get": node}}))
+
+    def text(question: str) -> str:
+        result = reply({"data": [{"date": "2026-03-01", "spend": 12.5}]})
+        step = Step(call=Call(tool=report, arguments={}), outcome=Outcome.ANSWERED, result=result)
+        return answer_question(question, [step]).text
+
+    assert "Not applied: how many campaigns (" in text("how many campaigns are there?")
+    assert text("how many reports are there?") == "1 report."
+
+
+@pytest.mark.parametrize("question", ["does every shelf have a product?", "do all shelves have a product with a name?"])
+def test_whether_all_others_have_such_items_is_not_told_by_these(question: str) -> None:
+    assert not of_list(question, STOCK).startswith(("Yes", "No:"))
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("how many products were not created in March?", "1 of 2 products with created at not in March: Pen."),
+        ("products not created before March 2026", "1 of 2 products with created at not before March 2026: Lamp."),
+    ],
+)
+def test_a_time_that_is_denied_is_not_taken_for_said(question: str, text: str) -> None:
+    items = [product(1, "Lamp", 2550), product(2, "Pen", 150, created_at="2026-01-02T10:00:00Z")]
+    assert told(question, {"items": items, "total": 2}) == text

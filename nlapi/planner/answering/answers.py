@@ -21,7 +21,7 @@ from nlapi.planner.answering.row_fields import (
     full_item_label,
     singular_name,
 )
-from nlapi.planner.language.question_intent import IntentKind, QuestionIntent
+from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, asks_existence
 from nlapi.resources.answers import ListAnswer, extract_item, extract_list, is_failure
 from nlapi.resources.error_reasons import error_reason
 from nlapi.resources.identity import Item, fields_of, id_of, is_link, name_of, text_of
@@ -153,12 +153,24 @@ def _read_answer(question: str, steps: Sequence[Step], applied: Sequence[str], t
         return replace(
             view, text=f"{count_phrase(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{remainder}."
         )
+    if _only_number(result.data) is not None:
+        about = read_list_question(question, step.call, (), None, more=False, applied=applied, today=today)
+        counted = (
+            _item_answer(about, view).text if view.is_single else f"{_raw_answer(result)}{'.' * bool(about.notes)}"
+        )
+        return replace(view, text=f"{counted}{about.notes}", is_certain=not about.notes)
     if view.is_single and (text := _only_text(view.rows[0])):
         return AnswerView(text=text, operation=operation)
     if view.is_single:
         about = read_list_question(question, step.call, view.rows, None, more=False, applied=applied, today=today)
         return _item_answer(about, view)
     return AnswerView(text=_raw_answer(result), operation=operation)
+
+
+def _only_number(data: object) -> float | None:
+    """Return the number that is all of an answer, by itself or as the one field of an object; None for any other."""
+    value = next(iter(data.values())) if isinstance(data, Mapping) and len(data) == 1 else data
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _only_text(item: Item) -> str:
@@ -182,7 +194,7 @@ def _item_answer(question: ListQuestion, view: AnswerView) -> AnswerView:
     # A question for yes or no, then one for a number, before the fields: their words name fields as well.
     if intent.kind is IntentKind.CHECK:
         single = replace(question, filtered=replace(question.filtered, items=view.rows))
-        if text := item_verdict(single):
+        if text := item_verdict(single) or _existence(single, item):
             return replace(view, text=text)
     name = full_item_label(operation, item)
     if intent.kind is IntentKind.COUNT and (listed := _counted_list(intent, operation, item)):
@@ -203,6 +215,17 @@ def _item_answer(question: ListQuestion, view: AnswerView) -> AnswerView:
         f"{field_words(key)} {format_value(operation, key, value, item)}" for key, value in chosen.items()
     )
     return replace(view, text=f"{name}: {values}." if values else f"{name}.")
+
+
+def _existence(question: ListQuestion, item: Item) -> str:
+    """Return `Yes: ...` to a question whether there is an item of a name or an id; "" where it asks for more."""
+    named = {str(value).lower() for value in (name_of(item, singular_noun(question.fields.operation)), id_of(item))}
+    is_named = any(name and name in question.text.lower() for name in named - {"none"})
+    asks_more = question.filtered.conditions or question.filtered.unapplied or question.compares
+    if not asks_existence(question.text) or not is_named or asks_more:
+        return ""
+    name = full_item_label(question.fields.operation, item)
+    return f"Yes: there is {_lower_first(name)}."
 
 
 def _plain_fields(view: AnswerView, item: Item) -> dict[str, object]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from nlapi.openapi.spec import Operation
@@ -14,7 +14,7 @@ from nlapi.planner.answering.row_fields import RowFields
 from nlapi.planner.language.dates import find_dates
 from nlapi.planner.language.english import foreign_language
 from nlapi.planner.language.lexicon import SYNONYMS
-from nlapi.planner.language.numbers import find_numbers
+from nlapi.planner.language.numbers import find_numbers, is_compared
 from nlapi.planner.language.question_intent import QuestionIntent
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind
@@ -23,6 +23,7 @@ from nlapi.planner.slots.entities import ID_WORDS
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, split_words, stem
 from nlapi.resources.nouns import noun_of
+from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.tools.tool import Call
 
 # A little word at the end says a state: which servers are up?
@@ -50,13 +51,15 @@ _SCALES = (1, 100, 1_000, 1_000_000)  # of units on the wire to those that peopl
 class FilteredItems:
     """The items that a question is about. `unapplied` are texts of it that set a condition which was not applied.
 
-    `named` are fields that it names without a condition on them.
+    `fields` are those that it names without a condition on them, `requested` the places of the words that the request
+    applied.
     """
 
     items: tuple[Item, ...]
     conditions: tuple[Condition, ...] = ()
     unapplied: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    requested: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -84,19 +87,35 @@ def filter_items(
     reading = QuestionReading(sentence=sentence, fields=fields, noun=noun)
     for start, end in intent.spans:
         reading.mark_text(start, end)
-    for text in (*structural, *applied):
+    for text in structural:
+        _mark_text(reading, text)
+    others = set(reading.understood)
+    for text in applied:
         _mark_text(reading, text)
     _mark_arguments(reading, call)
+    requested = tuple(reading.tokens[at].start for at in sorted(reading.understood - others))
     for match in _INCLUDED.finditer(sentence.text):
         reading.mark_text(*match.span())
-    conditions = (*bound_conditions(reading), *value_conditions(reading))
+    conditions = (*_located(reading, bound_conditions(reading)), *_located(reading, value_conditions(reading)))
     if not foreign_language(sentence):
-        conditions = (*conditions, *mention_conditions(reading, _operation_words(call.tool.operation)))
+        mentions = mention_conditions(reading, _operation_words(call.tool.operation))
+        conditions = (*conditions, *_located(reading, mentions))
     rows = zip(fields.items, fields.rows, strict=True)
     items = tuple(item for item, row in rows if all(condition.holds_in(row) for condition in conditions))
     named_paths = tuple(_field_names(reading))
     unapplied = () if foreign_language(sentence) else tuple(_unapplied_texts(reading, call.tool.operation))
-    return FilteredItems(items=items, conditions=conditions, unapplied=unapplied, fields=named_paths)
+    return FilteredItems(
+        items=items, conditions=conditions, unapplied=unapplied, fields=named_paths, requested=requested
+    )
+
+
+def _located(reading: QuestionReading, conditions: Iterable[Condition]) -> Iterator[Condition]:
+    """Yield conditions with the place of the first word that each marks as understood."""
+    before = set(reading.understood)
+    for condition in conditions:
+        marked = reading.understood - before
+        yield replace(condition, start=reading.tokens[min(marked)].start) if marked else condition
+        before = set(reading.understood)
 
 
 def _mark_text(reading: QuestionReading, text: str) -> None:
@@ -111,6 +130,7 @@ def _mark_text(reading: QuestionReading, text: str) -> None:
 def _mark_arguments(reading: QuestionReading, call: Call) -> None:
     """Mark the values of the arguments of the request, and the words of their names."""
     names: set[str] = set()
+    sizes = {parameter.name for parameter in page_parameters(call.tool.operation) if parameter.role is PageRole.SIZE}
     for name, value in _leaves(call.arguments):
         if value is True and _is_default(call, name):
             continue
@@ -126,7 +146,7 @@ def _mark_arguments(reading: QuestionReading, call: Call) -> None:
                     continue
                 reading.mark_words([word for word in split_words(name) if word not in ("is", "has", "include", "only")])
             elif isinstance(entry, int | float):
-                _mark_number(reading, entry)
+                _mark_number(reading, entry, is_size=call.tool.places.get(name, ("", name))[1] in sizes)
             elif isinstance(entry, str):
                 _mark_value(reading, entry)
     for at, token in enumerate(reading.tokens):
@@ -153,8 +173,12 @@ def _leaves(arguments: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def _mark_number(reading: QuestionReading, amount: float) -> None:
-    for number in find_numbers(reading.sentence.text):
+def _mark_number(reading: QuestionReading, amount: float, *, is_size: bool) -> None:
+    """Mark the numbers that are an argument; the length of a page is none that something is more or less than."""
+    text = reading.sentence.text
+    for number in find_numbers(text):
+        if is_size and is_compared(text, number.start):
+            continue
         if any(abs(number.value * scale - amount) < 1e-9 for scale in _SCALES):
             reading.mark_text(number.start, number.end)
 

@@ -28,11 +28,15 @@ FILLER_STEMS = stems("answering", "filler")  # words that set no condition by th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A test of the field at `path`, or with "" of the whole row; `text` is it in words: `status active`."""
+    """A test of the field at `path`, or with "" of the whole row; `text` is it in words: `status active`.
+
+    `start` is where its words begin in the question; -1 where that is not known.
+    """
 
     path: str
     text: str
     holds: Callable[[Any], bool]
+    start: int = -1
 
     def holds_in(self, row: Mapping[str, object]) -> bool:
         return self.holds(row.get(self.path) if self.path else row)
@@ -355,13 +359,21 @@ def _on_time(reading: QuestionReading, stretch: _Days, start: int, end: int) -> 
     if not path:
         return
     period = reading.sentence.text[start:end].strip()
+    denied = reading.is_negated(_verb_start(reading, path, start))
     reading.mark_text(start, end)
 
     def holds(cell: object) -> bool:
         moment = moment_of(path, cell) or _day(cell)
-        return moment is not None and stretch.holds(moment)
+        return (moment is not None and stretch.holds(moment)) is not denied
 
-    yield Condition(path=path, text=f"{field_words(path)} {period}", holds=holds)
+    yield Condition(path=path, text=f"{field_words(path)} {'not ' if denied else ''}{period}", holds=holds)
+
+
+def _verb_start(reading: QuestionReading, path: str, start: int) -> int:
+    """Return the first token of a condition on a time, with the verb before it: not [created in May]."""
+    first = next((at for at, token in enumerate(reading.tokens) if token.end > start), len(reading.tokens))
+    verbs = (at for at in range(max(0, first - _NEAR), first) if reading.tokens[at].stem in _words(path))
+    return next(verbs, first)
 
 
 def _day(cell: object) -> datetime | None:

@@ -16,6 +16,7 @@ from nlapi.planner.answering.aggregates import (
     group_items,
     largest_groups,
     measure_field,
+    names_measure,
     single_amount_field,
     sort_items,
     superlative_text,
@@ -39,6 +40,7 @@ from nlapi.planner.answering.row_fields import (
     singular_name,
     value_word,
 )
+from nlapi.planner.answering.universal_answer import universal_answer, universal_word
 from nlapi.planner.language.question_intent import IntentKind, is_yes_no_question
 from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.language.text import MentionKind
@@ -53,7 +55,6 @@ _MOST_NAMES = 6
 _MOST_TIED = 4
 # Asks whether there are such items: that some are listed answers it.
 _EXISTS = re.compile(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
-_EVERY = re.compile(r"\b(?:all|every|each|everything)\b", re.IGNORECASE)
 
 
 def list_answer(question: ListQuestion) -> AnswerView:
@@ -63,6 +64,7 @@ def list_answer(question: ListQuestion) -> AnswerView:
         none = f"No {plural_name(selected.operation)} found{_filter_text(question.call)}."
         # Without items no field tells what the rest of the question is about.
         answers = intent.kind is IntentKind.CHECK and not question.filtered.unapplied
+        answers = answers and not universal_word(question.text)
         verdict = ("Yes" if question.bound is not None and question.bound.holds(0) else "No") if answers else ""
         return AnswerView(text=f"{verdict}: {none[0].lower()}{none[1:]}" if verdict else f"{none}{question.notes}")
     if intent.kind is IntentKind.CHECK and (about := _item_answer(question)):
@@ -78,6 +80,10 @@ def list_answer(question: ListQuestion) -> AnswerView:
         question = replace(
             question, filtered=replace(question.filtered, unapplied=(*superlative, *question.filtered.unapplied))
         )
+    if intent.kind is IntentKind.CHECK and (every := universal_word(question.text)) and _is_untold(question):
+        question = replace(
+            question, filtered=replace(question.filtered, unapplied=(every, *question.filtered.unapplied))
+        )
     rows = replace(selected, items=_ordered_slice(question))
     lead = _lead(question, len(rows.items))
     categories = count_text(group_items(rows, question.groups)) if question.groups else category_counts(rows)
@@ -86,6 +92,11 @@ def list_answer(question: ListQuestion) -> AnswerView:
     parts = [part for part in (categories if not question.filtered.conditions else "", _names(rows)) if part]
     text = f"{lead}: {'; '.join(parts)}" if parts and rows.items else lead
     return _view(question, rows, question.paths, text if text.endswith(".") else f"{text}.")
+
+
+def _is_untold(question: ListQuestion) -> bool:
+    """Return whether it cannot be told if all items are so, where that is what is asked."""
+    return question.bound is None and not question.compares and not universal_answer(question).verdict
 
 
 def _view(question: ListQuestion, rows: RowFields, paths: Sequence[str], text: str) -> AnswerView:
@@ -118,9 +129,11 @@ def _lead(question: ListQuestion, row_count: int) -> str:
             text = f"the {end} {row_count:,} of {matches} with {filtered.text} (of {of})"
         if verdict := count_verdict(question, len(filtered.items)):
             return f"{verdict}: {text}"
+        if is_check and universal_word(question.text):
+            answer = universal_answer(question)
+            return f"{answer.verdict}: {answer.text or text}" if answer.verdict and not filtered.unapplied else text
         if is_check and not filtered.unapplied:
-            needed = question.count if _EVERY.search(question.text) else 1
-            return f"{'Yes' if len(filtered.items) >= needed else 'No'}: {text}"
+            return f"{'Yes' if filtered.items else 'No'}: {text}"
         return f"{text[0].upper()}{text[1:]}"
     head = question.count_text
     if intent.kind is IntentKind.COUNT and question.has_total:
@@ -154,6 +167,8 @@ def _compared(question: ListQuestion) -> AnswerView | None:
         text = f"{subject} {verb} the {end} {plural}: {count:,}{each} (of {population})."
         return replace(_groups_view(question, (path,), groups), text=text + question.notes)
     path = comparison_field(intent, selected)
+    if path == single_amount_field(selected) and question.filtered.unapplied and not names_measure(intent, selected):
+        return None  # the words that were not applied may name another field: the highest daily budget, of spends
     # An item that is named is not compared with itself: is Winter Clearance the cheapest?
     named = named_items(question)
     if len(named) == len(selected.items) == 1:

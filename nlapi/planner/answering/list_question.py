@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
+from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
     comparison_field,
     group_fields,
@@ -25,7 +26,7 @@ from nlapi.planner.answering.row_fields import (
     plural_name,
 )
 from nlapi.planner.language.numbers import BOUND, find_numbers
-from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, read_intent
+from nlapi.planner.language.question_intent import IntentKind, QuestionIntent, is_yes_no_question, read_intent
 from nlapi.resources.identity import Item
 from nlapi.resources.naming import plural as plural_word
 from nlapi.resources.naming import split_words, stem
@@ -37,6 +38,9 @@ _HOW_MANY = re.compile(
 )
 
 
+# What is asked of some of several: do any campaigns have no ads?
+_SOME = re.compile(r"\b(?:any|some)\b", re.IGNORECASE)
+_NEXT = r"(?:in|on|at|of|for|from|with|and|or|but|yet|that|since|before|after|until|during|this|last|now|today)\b"
 _THAN = re.compile(r"\bthan\b", re.IGNORECASE)
 _NUMBER = r"(?P<number>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten)"
 
@@ -168,12 +172,16 @@ def read_list_question(
         for text in (str(intent.first), *_NUMBERS)
         if intent.first and _NUMBERS.get(text, intent.first) == intent.first
     ]
-    bound = _count_bound(question, fields) if intent.kind is IntentKind.CHECK else None
+    lacked = _lacked_items(question, fields)
+    bound = _count_bound(question, fields) if not lacked and intent.kind is IntentKind.CHECK else None
     bound_text = bound.text if bound is not None else ""
-    structural = [grouped_by, words, bound_text, *numbers, *_measure_words(question, intent, fields)]
+    structural = [grouped_by, words, bound_text, lacked, *numbers, *_measure_words(question, intent, fields)]
     filtered = filter_items(question, intent, fields, call, applied=applied, structural=structural, today=today)
     if intent.order is not None and not order and not is_sorted_by_api(call):
         filtered = replace(filtered, unapplied=(*filtered.unapplied, intent.order.text))
+    others = _counted_others(question, intent, fields) if not words else ""
+    if unapplied := tuple(filter(None, (lacked, others))):
+        filtered = replace(filtered, unapplied=(*filtered.unapplied, *unapplied))
     return ListQuestion(
         text=question,
         intent=intent,
@@ -242,16 +250,56 @@ def _refined_intent(intent: QuestionIntent, words: str, fields: RowFields) -> Qu
 
 def _number_before_noun(question: str, fields: RowFields) -> int:
     """Return the N of `show 3 zones`; 0 without one."""
-    last = singular_noun(fields.operation)[-1:]
-    words = "|".join(re.escape(form) for word in last for form in (word, plural_word(word)))
+    words = noun_pattern(fields.operation)
     match = re.search(rf"\b{_NUMBER}\s+(?:[a-z]+\s+)?(?:{words})\b", question, re.IGNORECASE) if words else None
     return 0 if match is None else _NUMBERS.get(match["number"].lower()) or int(match["number"])
 
 
+def noun_pattern(operation: Operation) -> str:
+    """Return a pattern of the noun of the listed items, in the singular and the plural; "" without a noun."""
+    last = singular_noun(operation)[-1:]
+    return "|".join(re.escape(form) for word in last for form in (word, plural_word(word)))
+
+
+def _counted_others(question: str, intent: QuestionIntent, fields: RowFields) -> str:
+    """Return the words behind `how many` where they are of the API, and neither the listed items nor a field of them.
+
+    A report by campaign does not tell how many campaigns there are.
+    """
+    match = _HOW_MANY.search(question) if intent.kind is IntentKind.COUNT else None
+    noun = set(_stems(" ".join(noun_of(fields.operation))))
+    if match is None or not noun or not fields.items or noun & set(_stems(question)):
+        return ""
+    counted = re.match(r"[\w-]+", question[match.end() :])
+    stems = set(_stems(counted.group())) if counted is not None else set()
+    operation = fields.operation
+    is_of_api = stems <= set(_stems(f"{operation.summary} {' '.join(operation.tags)} {operation.path}"))
+    return match.group() + counted.group() if counted is not None and stems and is_of_api else ""
+
+
+def _lacked_items(question: str, fields: RowFields) -> str:
+    """Return the words by which a question is about something else that has none of the items; "" for any other.
+
+    Those that are listed do not tell which campaigns have no ads.
+    """
+    nouns = noun_pattern(fields.operation)
+    if not nouns:
+        return ""
+    lacked = re.search(
+        rf"\b(?:no|without|without any|lacks?|lacking)\s+(?:[\w-]+\s+)?(?:{nouns})\b(?!\s+(?!{_NEXT})\w)",
+        question,
+        re.IGNORECASE,
+    )
+    if lacked is None:
+        return ""
+    # Are there no ads, has the campaign X no ads: that is about the number of ads.
+    is_counted = is_yes_no_question(question) and lacked.group().lower().startswith("no")
+    return "" if is_counted and not _SOME.search(question[: lacked.start()]) else lacked.group()
+
+
 def _count_bound(question: str, fields: RowFields) -> CountBound | None:
     """Return what a question says of the number of items, by a number that stands before their noun."""
-    last = singular_noun(fields.operation)[-1:]
-    nouns = "|".join(re.escape(form) for word in last for form in (word, plural_word(word)))
+    nouns = noun_pattern(fields.operation)
     none = re.search(rf"\bno\b(?=\s+(?:[\w-]+\s+){{0,3}}?(?:{nouns})\b)", question, re.IGNORECASE) if nouns else None
     if none is not None:
         return CountBound(text=none.group(), holds=partial(_holds, BOUND_TESTS["equal"], 0))

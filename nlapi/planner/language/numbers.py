@@ -169,6 +169,12 @@ BOUND_BEHIND = re.compile(
 BETWEEN = re.compile(r"\bbetween\s*$", re.IGNORECASE)
 
 
+def is_compared(text: str, start: int) -> bool:
+    """Return whether something is more, less or at least than the number at `start`; `at most 20` may cut a list."""
+    bound = BOUND.search(text[:start])
+    return bound is not None and bound.lastgroup in ("over", "least", "under")
+
+
 def is_bound(text: str, start: int, end: int) -> bool:
     """Return whether the number from `start` to `end` in `text` is the end of a range: more than 20, 5 or more."""
     bound = BOUND.search(text[:start])

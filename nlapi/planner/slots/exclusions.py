@@ -6,8 +6,9 @@ import re
 
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.spec import Effect
+from nlapi.planner.language.dates import MONTHS
 from nlapi.planner.language.measures import find_unit, unit_of_mention
-from nlapi.planner.language.numbers import is_bound
+from nlapi.planner.language.numbers import is_bound, is_compared
 from nlapi.planner.language.question_intent import is_yes_no_question
 from nlapi.planner.language.text import MentionKind, ValueMention
 from nlapi.planner.language.words import stems as stem_set
@@ -42,6 +43,7 @@ MAX_PAGE = 10_000
 _SIZES = stem_set("slots", "limits") - stem_set("slots", "bounds")
 _SKIPS = stem_set("slots", "skips")
 _ORDERING = stem_set("slots", "orderings")
+_BEFORE_MONTH = frozenset("in since before after until till during".split())
 _CURSOR = (stem("cursor"),)
 _WHY = frozenset(map(stem, ("why", "reason", "cause")))
 _BEFORE_REASON = frozenset("because since reason why cause due : - –".split())
@@ -55,7 +57,7 @@ def is_wrong_sort(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     bound (more than 20) no id, the field of an order or of groups (by repo count) no value.
     """
     excluded = (_is_other_name, _is_bound_or_too_small, _is_share_of_time, _is_no_reason)
-    if any(is_excluded(context, slot, mention) for is_excluded in excluded):
+    if is_month(context, mention) or any(is_excluded(context, slot, mention) for is_excluded in excluded):
         return True
     if page_token(slot) and (mention.kind is not MentionKind.DATE or slot.words[-1:] == _CURSOR):
         return not set(slot.words) & context.sentence.stem_set
@@ -89,9 +91,19 @@ def _is_no_page(context: SlotContext, slot: Slot, mention: ValueMention) -> bool
     # What is asked about is no length of a page (do all cost less than 20), and neither are the last 2 hours.
     if is_yes_no_question(context.sentence.text) and not set(slot.words) & context.sentence.stem_set:
         return True
+    # That something is more or less than a number is a condition: those that cost more than 30.
+    if is_compared(context.sentence.text, mention.start) and not set(slot.words) & context.sentence.stem_set:
+        return True
     unit = unit_of_mention(context.sentence, mention)
     is_time = unit is not None and unit.dimension == "time"
     return is_time or mention.form in ("money", "percent") or mention.value > MAX_PAGE
+
+
+def is_month(context: SlotContext, mention: ValueMention) -> bool:
+    """Return whether a mention is a month in which something is, and no name: created in May, all before June."""
+    before = context.sentence.tokens[mention.first - 1].lower if mention.first else ""
+    is_word = mention.kind in (MentionKind.NAME, MentionKind.PHRASE, MentionKind.TITLE)
+    return is_word and before in _BEFORE_MONTH and mention.text.lower().rstrip(".") in MONTHS
 
 
 def _is_share_of_time(_: SlotContext, slot: Slot, mention: ValueMention) -> bool:

@@ -26,7 +26,7 @@ from nlapi.planner.slots.entities import (
     operation_noun_stems,
     resource_stems,
 )
-from nlapi.planner.slots.exclusions import BEFORE_ID
+from nlapi.planner.slots.exclusions import BEFORE_ID, is_month
 from nlapi.planner.slots.slot import Slot
 from nlapi.resources.answers import answer_words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
@@ -208,7 +208,13 @@ def is_owner(context: SlotContext, slot: Slot, first: int) -> bool:
 def _is_no_name(mention: ValueMention, context: SlotContext, words: Sequence[str]) -> bool:
     """Return whether a mention is no name of a resource with a noun of the stems `words`."""
     inside = any(first <= mention.first and mention.last <= last for first, last in noun_positions(context, words))
-    if mention.form in ("place", "part") or inside or _new_name(mention, context) or _is_noun(mention, context, words):
+    if (
+        is_month(context, mention)
+        or mention.form in ("place", "part")
+        or inside
+        or _new_name(mention, context)
+        or _is_noun(mention, context, words)
+    ):
         return True
     return mention.kind is MentionKind.NAME and _is_slot_word(mention, context)
 
