@@ -89,7 +89,7 @@ def expand_yes_option(words: Sequence[str]) -> list[str]:
 
 def _check_yes_value(value: str | None) -> str | None:
     if value is not None and value not in list(AdvanceConsent):
-        hint = "--yes consents to changes, --yes=destroy also to what takes something away"
+        hint = "--yes consents to changes, --yes=destroy also where words such as `cancel` delete something"
         raise UsageError(f"--yes={value} is not understood", hint=hint)
     return value
 
@@ -100,7 +100,7 @@ Yes = Annotated[
         "--yes",
         "-y",
         metavar=FLAG,
-        help="Consent to changes in advance; --yes=destroy also to what takes something away.",
+        help="Consent in advance to the changes that are said; --yes=destroy also where words such as `cancel` delete something.",
     ),
 ]
 YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_check_yes_value)]
