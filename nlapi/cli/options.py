@@ -100,7 +100,7 @@ Yes = Annotated[
         "--yes",
         "-y",
         metavar=FLAG,
-        help="Consent in advance to the changes that are said; --yes=destroy also where words such as `cancel` delete something.",
+        help="Consent in advance to changes that are said; --yes=destroy also where words such as `cancel` delete.",
     ),
 ]
 YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_check_yes_value)]
