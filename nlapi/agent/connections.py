@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 # Errors of reading what is no answer of the protocol.
-_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
+_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from nlapi.agent.caps import NO_CAPS, Caps
 from nlapi.agent.models import CLAUDE_VERSIONS, MODELS, ModelPrices
 from nlapi.agent.sdk_profiles import has_profile
+from nlapi.client.auth import secret_parts
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.model import TOKEN
@@ -78,7 +79,8 @@ class ModelEndpoint:
 
     def mask(self, text: str) -> str:
         """Return a text of the server's without the key. A text is cut after this, or a part of the key would stay."""
-        return redact(text, (self.secret, *self.headers.values()))
+        parts = (part for value in self.headers.values() for part in secret_parts(value))
+        return redact(text, (self.secret, *parts))
 
     @property
     def protocol_name(self) -> str:

@@ -32,6 +32,10 @@ FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 # Bytes of the body of an error; the reason in it is shown with 300 characters.
 MAX_ERROR_BODY = 20_000
+# Bytes of an event, or of a whole answer that is not streamed, and of all events of an answer. Those of 128,000 tokens
+# take 42 MB where each token has an event of 330 bytes, as with OpenAI.
+MAX_EVENT = 8_000_000
+MAX_ANSWER = 64_000_000
 _RETRIED = (408, 409, 429)
 _REDIRECTS = (307, 308)
 _JITTER = random.SystemRandom()
@@ -45,15 +49,23 @@ class ModelServerError(Exception):
     """
 
     def __init__(self, status: int, error: object, headers: Mapping[str, str]) -> None:
-        details = error.get("error", error) if isinstance(error, Mapping) else error
+        details = error.get("error") or error if isinstance(error, Mapping) else error
         fields: Mapping[str, object] = details if isinstance(details, Mapping) else {"message": details}
-        kind, message = fields.get("type"), fields.get("message")
+        # FastAPI, in which many servers are written, has `detail`.
+        kind, message = fields.get("type"), fields.get("message") or fields.get("detail")
         self.status = status
         self.kind = kind if isinstance(kind, str) else ""
         self.reason = message if isinstance(message, str) else self.kind
         self.retry_after = headers.get("retry-after", "")
         self.request_id = headers.get("request-id", "")
         super().__init__(f"{status} {self.kind}")
+
+
+class AnswerSizeError(ValueError):
+    """A server of models sends more than an answer can be."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit // 1_000_000} MB")
 
 
 def encode_json(value: object) -> bytes:
@@ -86,6 +98,8 @@ class ModelHttp:
         self._url = httpx2.URL(url)
         self._headers = {
             "accept": "application/json",
+            # Of a packed answer, a piece of any size may come at once.
+            "accept-encoding": "identity",
             "user-agent": f"nlapi/{__version__}",
             "content-type": "application/json",
             **headers,
@@ -184,19 +198,35 @@ async def _server_error(response: httpx2.Response) -> ModelServerError:
 async def read_events(response: httpx2.Response) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the JSON objects of the events of a stream; of an answer that is not streamed, the whole.
 
-    ValueError for what is neither, ModelServerError for an error among the events. An event that the end of the stream
-    cuts is dropped.
+    ValueError for what is neither, AnswerSizeError (one of those) for what has no end, ModelServerError for an error
+    among the events. An event that the end of the stream cuts is dropped.
     """
     if "text/event-stream" not in response.headers.get("content-type", ""):
-        yield _check_event({"data": json.loads(await response.aread())}, response)
+        pieces = [piece async for piece in _bounded(response, MAX_EVENT)]
+        yield _check_event({"data": json.loads(b"".join(pieces))}, response)
         return
     # Strict: a call with a character that could not be read is not the call that the model made.
     parser = ServerSentEvents(errors="strict")
-    async for piece in response.aiter_bytes():
+    event_size = 0
+    async for piece in _bounded(response, MAX_ANSWER):
+        event_size += len(piece)
         for event in parser.feed(piece):
+            event_size = 0
             yield _check_event(event, response)
         if parser.is_over:
             return
+        if event_size > MAX_EVENT:
+            raise AnswerSizeError(MAX_EVENT)
+
+
+async def _bounded(response: httpx2.Response, limit: int) -> AsyncIterator[bytes]:
+    """Yield the body in pieces. AnswerSizeError once it has more bytes than the limit."""
+    size = 0
+    async for piece in response.aiter_bytes():
+        size += len(piece)
+        if size > limit:
+            raise AnswerSizeError(limit)
+        yield piece
 
 
 def _check_event(event: Mapping[str, Any], response: httpx2.Response) -> dict[str, Any]:

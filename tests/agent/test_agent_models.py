@@ -125,6 +125,7 @@ def test_arguments_that_are_nested_too_deep_are_no_json(spec: Spec) -> None:
         (Response(404, b"<html>not here</html>"), "has no model 'gpt'"),
         (Response(500, b"oops"), "answered 500: oops"),
         (Response(400, {"error": {"message": "This model's maximum context length is 8192"}}), "too long for gpt"),
+        (stream('{"choices": [], "usage": {"prompt_tokens": 1e999}}'), "broke off"),
         (stream("{not json"), "sent what is no answer of Chat Completions"),
         (stream({"error": {"message": "out of memory"}}), "failed: out of memory"),
         (stream({"error": {"message": f"bad key {KEY}"}}), r"failed: bad key \*\*\*"),
@@ -222,6 +223,39 @@ def test_garbage_in_place_of_the_messages_api_runs_nothing(spec: Spec) -> None:
         endpoint = find_endpoint("local:qwen", {"NLAPI_LOCAL_URL": server.url})
         with pytest.raises(PlannerError):
             plan(ModelPlanner([spec], endpoint, max_retries=0))
+
+
+def whole_calls(*blocks: dict[str, Any]) -> Response:
+    """An answer of the Messages API whose calls have their input at the start, as some servers send them."""
+    starts = [{"type": "content_block_start", "index": index, "content_block": it} for index, it in enumerate(blocks)]
+    end = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 3}}
+    return stream(*starts, end, done=False)
+
+
+@pytest.mark.parametrize("odd", [{}, {"input": None}, {"input": "listBoards"}, {"input": [1]}])
+def test_an_input_that_is_no_object_is_said_to_the_model(spec: Spec, odd: dict[str, Any]) -> None:
+    block = {"type": "tool_use", "id": "toolu_1", "name": "read", **odd}
+    done = {"type": "content_block_start", "index": 0, "content_block": text_block("Done.")}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+    with Echo([whole_calls(block), stream(done, end, done=False)]) as server:
+        endpoint = find_endpoint("local:qwen", {"NLAPI_LOCAL_URL": server.url})
+        assert plan(ModelPlanner([spec], endpoint)).text == "Done."
+    call, result = bodies(server)[1]["messages"][1:]
+    assert call["content"][0]["input"] == {}
+    assert result["content"][0]["is_error"]
+
+
+def test_two_calls_of_one_id_have_an_answer_each(spec: Spec) -> None:
+    inputs = [{"operation": "listBoards"}, {"operation": "listCards", "arguments": {"board": "b7"}}]
+    calls = [{"type": "tool_use", "id": "call_x", "name": "read", "input": entry} for entry in inputs]
+    with Echo([whole_calls(*calls)] * 2) as server, boards_api() as api:
+        endpoint = find_endpoint("local:qwen", {"NLAPI_LOCAL_URL": server.url})
+        events(ModelPlanner([spec], endpoint), [spec], api.url, max_rounds=2)
+    _, call, result = bodies(server)[1]["messages"]
+    ids = [block["id"] for block in call["content"]]
+    assert ids[0] == "call_x" and len(set(ids)) == 2
+    assert [block["tool_use_id"] for block in result["content"]] == ids
+    assert "Roadmap" in result["content"][0]["content"] and "Roadmap" not in result["content"][1]["content"]
 
 
 def test_the_token_of_an_anthropic_gateway_is_sent_as_a_bearer_token(spec: Spec) -> None:
