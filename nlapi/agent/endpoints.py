@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -262,6 +263,9 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
         expected = (int, float) if _FIELDS[key] is float else str
         if not isinstance(value, expected) or isinstance(value, bool):
             raise UsageError(f"{file}: {name}.{key} is no {'number' if _FIELDS[key] is float else 'text'}")
+        # A price below 0 would give back dollars of --max-usd, and nan would never reach it.
+        if expected is not str and not 0 <= value < math.inf:
+            raise UsageError(f"{file}: {name}.{key} is no price", hint="dollars per million tokens, from 0 on")
     for key in ("model", "base_url"):
         if not data.get(key):
             raise UsageError(f"{file}: {name}.{key} is missing", hint=FILE_HINT)

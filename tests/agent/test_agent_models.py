@@ -328,10 +328,12 @@ def test_a_damaged_file_of_models_names_the_place_and_no_key(tmp_path: Path, tex
         ("[limits]\nmax_usd = -1", "limits.max_usd is no number from 0 on"),
         ("[limits]\nmax_usd = nan", "limits.max_usd is no number from 0 on"),
         ("[limits]\nmax_steps = 1.5", "limits.max_steps is no whole number from 0 on"),
+        ('[m]\nmodel = "m"\nbase_url = "http://h"\ninput = -1', "m.input is no price"),
+        ('[m]\nmodel = "m"\nbase_url = "http://h"\noutput = nan', "m.output is no price"),
         ("[limits]\nmax_seconds = true", "limits.max_seconds is no number from 0 on"),
     ],
 )
-def test_a_limit_that_is_none_is_an_error(tmp_path: Path, text: str, says: str) -> None:
+def test_a_limit_or_price_that_is_none_is_an_error(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         settings(tmp_path, text)
 
