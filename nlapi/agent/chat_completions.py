@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.endpoints import CHAT_URL, ModelEndpoint
-from nlapi.agent.messages import Block, Message, StreamedAnswer, token_counts
+from nlapi.agent.messages import Block, Message, StreamedAnswer, extend_text, token_counts
 from nlapi.tools.manifest import render_definition
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class ChatReader:
         for choice in event.get("choices", ())[:1]:
             delta = choice.get("delta") or choice.get("message") or {}
             if text := delta.get("content"):
-                self._answer.blocks.setdefault(0, {"type": "text", "text": ""})["text"] += text
+                extend_text(self._answer.blocks.setdefault(0, {"type": "text", "text": ""}), "text", text)
                 yield text
             for number, call in enumerate(delta.get("tool_calls") or ()):
                 self._read_call(int(call.get("index", number)) + 1, call)
@@ -111,7 +111,7 @@ class ChatReader:
         arguments = function.get("arguments")
         # Some servers send the arguments as an object.
         text = arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments)
-        self._answer.inputs[index] = self._answer.inputs.get(index, "") + text
+        extend_text(self._answer.inputs, index, text)
 
     def _read_usage(self, usage: Mapping[str, Any]) -> None:
         counts = token_counts(usage)

@@ -115,7 +115,7 @@ class ModelConnection:
         try:
             async with (
                 self._http.post(self._codec.body(prompt, self._endpoint)) as response,
-                aclosing(read_events(response)) as events,
+                aclosing(read_events(response, prompt.max_tokens)) as events,
             ):
                 async for event in events:
                     for text in reader.read(event):

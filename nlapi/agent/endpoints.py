@@ -264,7 +264,7 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
         if not isinstance(value, expected) or isinstance(value, bool):
             raise UsageError(f"{file}: {name}.{key} is no {'number' if _FIELDS[key] is float else 'text'}")
         # A price below 0 would give back dollars of --max-usd, and nan would never reach it.
-        if expected is not str and not 0 <= value < math.inf:
+        if not isinstance(value, str) and not 0 <= value < math.inf:
             raise UsageError(f"{file}: {name}.{key} is no price", hint="dollars per million tokens, from 0 on")
     for key in ("model", "base_url"):
         if not data.get(key):

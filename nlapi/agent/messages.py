@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from nlapi.tools.model_json import parse_json
 from nlapi.tools.plan import JsonObject, Plan
@@ -16,6 +16,7 @@ Message = dict[str, Any]
 PLANNER = "claude"
 # Tokens of one answer: what is more, is no count. The dollars of a larger one may be no number.
 MAX_COUNT = 1_000_000_000
+_Key = TypeVar("_Key")
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -78,6 +79,15 @@ def model_state(plan: Plan) -> ModelState | None:
 
 def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
     return {"type": "tool_result", "tool_use_id": id, "content": text, "is_error": is_error}
+
+
+def extend_text(texts: dict[_Key, Any], key: _Key, piece: str) -> None:
+    """Append a piece to a text, "" where there is none yet, in time that is linear in the piece."""
+    text = texts.get(key, "")
+    # With no other reference to it, CPython extends the text in place; a copy for each piece takes minutes.
+    texts[key] = ""
+    text += piece
+    texts[key] = text
 
 
 def token_counts(usage: Mapping[str, object]) -> dict[str, int]:

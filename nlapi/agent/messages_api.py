@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from nlapi.agent.endpoints import ModelEndpoint
-from nlapi.agent.messages import Block, StreamedAnswer, token_counts
+from nlapi.agent.messages import Block, StreamedAnswer, extend_text, token_counts
 
 if TYPE_CHECKING:
     from anthropic.types import MessageParam, TextBlockParam, ToolParam
@@ -80,12 +80,12 @@ class MessagesReader:
         block = self._answer.blocks[index]
         match delta["type"]:
             case "text_delta":
-                block["text"] += delta["text"]
+                extend_text(block, "text", delta["text"])
                 yield delta["text"]
             case "input_json_delta":
-                self._answer.inputs[index] = self._answer.inputs.get(index, "") + delta["partial_json"]
+                extend_text(self._answer.inputs, index, delta["partial_json"])
             case "thinking_delta":
-                block["thinking"] += delta["thinking"]
+                extend_text(block, "thinking", delta["thinking"])
             # Thinking is sent back with its signature, which the API verifies.
             case "signature_delta":
                 block["signature"] = delta["signature"]

@@ -32,10 +32,10 @@ FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 # Bytes of the body of an error; the reason in it is shown with 300 characters.
 MAX_ERROR_BODY = 20_000
-# Bytes of an event, or of a whole answer that is not streamed, and of all events of an answer. Those of 128,000 tokens
-# take 42 MB where each token has an event of 330 bytes, as with OpenAI.
+# Bytes of an event, or of a whole answer that is not streamed; and of the events of an answer for each token that it
+# may have. OpenAI's have 330.
 MAX_EVENT = 8_000_000
-MAX_ANSWER = 64_000_000
+MAX_TOKEN_EVENT = 500
 _RETRIED = (408, 409, 429)
 _REDIRECTS = (307, 308)
 _JITTER = random.SystemRandom()
@@ -98,8 +98,6 @@ class ModelHttp:
         self._url = httpx2.URL(url)
         self._headers = {
             "accept": "application/json",
-            # Of a packed answer, a piece of any size may come at once.
-            "accept-encoding": "identity",
             "user-agent": f"nlapi/{__version__}",
             "content-type": "application/json",
             **headers,
@@ -195,11 +193,11 @@ async def _server_error(response: httpx2.Response) -> ModelServerError:
     return ModelServerError(response.status_code, error, response.headers)
 
 
-async def read_events(response: httpx2.Response) -> AsyncGenerator[dict[str, Any], None]:
+async def read_events(response: httpx2.Response, max_tokens: int) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the JSON objects of the events of a stream; of an answer that is not streamed, the whole.
 
-    ValueError for what is neither, AnswerSizeError (one of those) for what has no end, ModelServerError for an error
-    among the events. An event that the end of the stream cuts is dropped.
+    ValueError for what is neither, AnswerSizeError (one of those) for more than `max_tokens` can take, ModelServerError
+    for an error among the events. An event that the end of the stream cuts is dropped.
     """
     if "text/event-stream" not in response.headers.get("content-type", ""):
         pieces = [piece async for piece in _bounded(response, MAX_EVENT)]
@@ -208,7 +206,7 @@ async def read_events(response: httpx2.Response) -> AsyncGenerator[dict[str, Any
     # Strict: a call with a character that could not be read is not the call that the model made.
     parser = ServerSentEvents(errors="strict")
     event_size = 0
-    async for piece in _bounded(response, MAX_ANSWER):
+    async for piece in _bounded(response, MAX_EVENT + max_tokens * MAX_TOKEN_EVENT):
         event_size += len(piece)
         for event in parser.feed(piece):
             event_size = 0

@@ -411,7 +411,7 @@ PING = b'data: {"type": "ping", "pad": "%b"}\n\n' % (b"x" * 1_000_000)
         ("text/event-stream", b"data: " + b"x" * 1_000_000, 8),
         ("text/event-stream", b"data: x\n" * 100_000, 8),
         ("text/event-stream", b": wait\n\n" * 100_000, 8),
-        ("text/event-stream", PING, 64),
+        ("text/event-stream", PING, 8),
         ("application/json", b" " * 1_000_000, 8),
     ],
 )
