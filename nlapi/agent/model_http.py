@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nlapi.client.streaming.parsers import ServerSentEvents
+from nlapi.errors import PlannerError
 from nlapi.version import __version__
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ class ModelHttp:
         ssl_context: SSLContext,
         auth: httpx2.Auth | None = None,
     ) -> None:
-        """`url` is that of the requests, `auth` a credential that is renewed. httpx2.InvalidURL for no URL."""
+        """`url` is that of the requests, `auth` a credential that is renewed.
+
+        httpx2.InvalidURL for no URL, PlannerError for an unusable proxy.
+        """
         import httpx2
 
         self._url = httpx2.URL(url)
@@ -104,7 +108,12 @@ class ModelHttp:
         }
         self._max_retries = max_retries
         timeout = httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context, auth=auth)
+        try:
+            self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context, auth=auth)
+        # Not with the text of the error, which may have the proxy's password.
+        except (httpx2.InvalidURL, ValueError, ImportError):
+            hint = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY take http:// addresses; NO_PROXY names hosts without one"
+            raise PlannerError("the environment names a proxy that nlapi cannot use", hint=hint) from None
 
     async def close(self) -> None:
         await self._client.aclose()

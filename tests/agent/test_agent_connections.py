@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.connections import Prompt, connect
+from nlapi.agent.connections import Prompt, connect, ssl_context
 from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.messages import StreamedAnswer
 from nlapi.agent.model_planner import ModelPlanner
@@ -145,6 +145,25 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         assert answer_of(endpoint("http://models.invalid/base")).stop == "tool_use"
     assert proxy.only.target == "http://models.invalid/base/v1/messages"
+
+
+@pytest.mark.parametrize("proxy", ["foo://u:secretpass@h:9", "http://u:secretpass@h:port", "socks5://u:secretpass@h:9"])
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(PlannerError, match="names a proxy that nlapi cannot use") as raised:
+        answer_of(endpoint("http://h.invalid"))
+    assert "secretpass" not in str(raised.value) and "HTTP_PROXY" in raised.value.hint
+
+
+def test_certificates_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_certificates = tmp_path / "no.pem"
+    no_certificates.write_text("nothing")
+    for file in (tmp_path / "none.pem", no_certificates):
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        ssl_context.cache_clear()
+        with pytest.raises(PlannerError, match="certificates of the authorities cannot be read") as raised:
+            answer_of(endpoint("http://h.invalid"))
+        assert "SSL_CERT_FILE" in raised.value.hint
 
 
 def test_a_redirect_is_followed_to_the_same_server_only() -> None:
