@@ -125,7 +125,3 @@ class ChatReader:
     def finish(self) -> None:
         """Parse the arguments of the calls once the stream has ended."""
         self._answer.finish()
-        # Some servers end with `stop` although there are calls.
-        has_calls = any(block["type"] == "tool_use" for block in self._answer.blocks.values())
-        if has_calls and self._answer.stop == "end_turn":
-            self._answer.stop = "tool_use"

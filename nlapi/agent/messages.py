@@ -14,7 +14,7 @@ Block = dict[str, Any]
 Message = dict[str, Any]
 
 PLANNER = "claude"
-# Tokens of one answer: what is more, is no count. The dollars of a larger one may be no number.
+# Tokens of one answer; what is more is no count of any. The dollars of 400 digits are no number, either.
 MAX_COUNT = 1_000_000_000
 _Key = TypeVar("_Key")
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -91,12 +91,15 @@ def extend_text(texts: dict[_Key, Any], key: _Key, piece: str) -> None:
 
 
 def token_counts(usage: Mapping[str, object]) -> dict[str, int]:
-    """Return the numbers of tokens in a usage that a server reports; what is no count is left out."""
-    return {
-        name: int(value)
-        for name, value in usage.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
-    }
+    """Return the numbers of tokens in a usage that a server reports. ValueError for one that is no such number."""
+    counts: dict[str, int] = {}
+    for name, value in usage.items():
+        if value is None or not name.endswith("_tokens"):
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_COUNT:
+            raise ValueError(f"{name} is no number of tokens")
+        counts[name] = int(value)
+    return counts
 
 
 @dataclass(slots=True)
@@ -140,6 +143,9 @@ class StreamedAnswer:
         for index, block in self.blocks.items():
             if index in self.inputs or block["type"] == "tool_use":
                 self._read_input(block, self.inputs.get(index, ""))
+        # Some servers end as if there were no calls; the answer would be taken for the last one, and nothing run.
+        if self.stop == "end_turn" and any(block["type"] == "tool_use" for block in self.blocks.values()):
+            self.stop = "tool_use"
 
     def _read_input(self, block: Block, text: str) -> None:
         """Parse the input of a tool_use; without a text of it, its start has the whole."""

@@ -125,7 +125,7 @@ def test_arguments_that_are_nested_too_deep_are_no_json(spec: Spec) -> None:
         (Response(404, b"<html>not here</html>"), "has no model 'gpt'"),
         (Response(500, b"oops"), "answered 500: oops"),
         (Response(400, {"error": {"message": "This model's maximum context length is 8192"}}), "too long for gpt"),
-        (stream('{"choices": [], "usage": {"prompt_tokens": 1e999}}'), "broke off"),
+        (stream('{"choices": [], "usage": {"prompt_tokens": 1e999}}'), "no answer of Chat Completions"),
         (stream("{not json"), "sent what is no answer of Chat Completions"),
         (stream({"error": {"message": "out of memory"}}), "failed: out of memory"),
         (stream({"error": {"message": f"bad key {KEY}"}}), r"failed: bad key \*\*\*"),
@@ -225,10 +225,10 @@ def test_garbage_in_place_of_the_messages_api_runs_nothing(spec: Spec) -> None:
             plan(ModelPlanner([spec], endpoint, max_retries=0))
 
 
-def whole_calls(*blocks: dict[str, Any]) -> Response:
+def whole_calls(*blocks: dict[str, Any], reason: str = "tool_use") -> Response:
     """An answer of the Messages API whose calls have their input at the start, as some servers send them."""
     starts = [{"type": "content_block_start", "index": index, "content_block": it} for index, it in enumerate(blocks)]
-    end = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 3}}
+    end = {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 3}}
     return stream(*starts, end, done=False)
 
 
@@ -243,6 +243,13 @@ def test_an_input_that_is_no_object_is_said_to_the_model(spec: Spec, odd: dict[s
     call, result = bodies(server)[1]["messages"][1:]
     assert call["content"][0]["input"] == {}
     assert result["content"][0]["is_error"]
+
+
+def test_a_call_is_made_where_the_server_ends_as_if_there_were_none(spec: Spec) -> None:
+    block = {"type": "tool_use", "id": "call_x", "name": "read", "input": {"operation": "listBoards"}}
+    with Echo(whole_calls(block, reason="end_turn")) as server:
+        made = plan(ModelPlanner([spec], find_endpoint("local:qwen", {"NLAPI_LOCAL_URL": server.url})))
+    assert [call.operation_id for call in made.calls] == ["listBoards"]
 
 
 def test_two_calls_of_one_id_have_an_answer_each(spec: Spec) -> None:
