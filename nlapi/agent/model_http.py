@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from nlapi.client.auth import secret_parts
+from nlapi.client.safe_text import redact
 from nlapi.client.streaming.parsers import ServerSentEvents
 from nlapi.errors import PlannerError
 from nlapi.version import __version__
@@ -49,17 +51,20 @@ class ModelServerError(Exception):
     names the request in the server's own records.
     """
 
-    def __init__(self, status: int, error: object, headers: Mapping[str, str]) -> None:
+    def __init__(self, response: httpx2.Response, error: object) -> None:
+        headers = response.headers
         details = error.get("error") or error if isinstance(error, Mapping) else error
         fields: Mapping[str, object] = details if isinstance(details, Mapping) else {"message": details}
         # FastAPI, in which many servers are written, has `detail`.
         kind, message = fields.get("type"), fields.get("message") or fields.get("detail")
-        self.status = status
+        self.status = response.status_code
         self.kind = kind if isinstance(kind, str) else ""
-        self.reason = message if isinstance(message, str) else self.kind
+        # Also the token of a profile, which nobody else here knows.
+        credential = secret_parts(response.request.headers.get("authorization", ""))
+        self.reason = redact(message if isinstance(message, str) else self.kind, credential)
         self.retry_after = headers.get("retry-after", "")
         self.request_id = headers.get("request-id", "")
-        super().__init__(f"{status} {self.kind}")
+        super().__init__(f"{self.status} {self.kind}")
 
 
 class AnswerSizeError(ValueError):
@@ -199,7 +204,7 @@ async def _server_error(response: httpx2.Response) -> ModelServerError:
     error: object = "" if text.startswith("<") else text
     with suppress(ValueError, RecursionError):
         error = json.loads(text)
-    return ModelServerError(response.status_code, error, response.headers)
+    return ModelServerError(response, error)
 
 
 async def read_events(response: httpx2.Response, max_tokens: int) -> AsyncGenerator[dict[str, Any], None]:
@@ -243,7 +248,7 @@ def _check_event(event: Mapping[str, Any], response: httpx2.Response) -> dict[st
     # The Messages API has a type for it, others an `error`, and vLLM an object of its own.
     is_error = is_object and (data.get("error") or "error" in (data.get("type"), data.get("object")))
     if is_error or event.get("event") == "error":
-        raise ModelServerError(response.status_code, data, response.headers)
+        raise ModelServerError(response, data)
     if not isinstance(data, dict):
         raise ValueError("an event is no JSON object")
     return data
