@@ -35,6 +35,8 @@ FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 # Bytes of the body of an error; the reason in it is shown with 300 characters.
 MAX_ERROR_BODY = 20_000
+# In seconds, for that body: the status alone says what went wrong.
+ERROR_TIMEOUT = 3.0
 # Bytes of an event, or of a whole answer that is not streamed; and of the events of an answer for each token that it
 # may have. OpenAI's have 330.
 MAX_EVENT = 8_000_000
@@ -194,11 +196,12 @@ async def _server_error(response: httpx2.Response) -> ModelServerError:
     import httpx2
 
     content = b""
-    with suppress(httpx2.HTTPError):
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > MAX_ERROR_BODY:
-                break
+    with suppress(httpx2.HTTPError, TimeoutError):
+        async with asyncio.timeout(ERROR_TIMEOUT):
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > MAX_ERROR_BODY:
+                    break
     await response.aclose()
     text = content[:MAX_ERROR_BODY].decode("utf-8", "replace").strip()
     error: object = "" if text.startswith("<") else text

@@ -246,6 +246,12 @@ def test_the_body_of_an_error_is_read_no_further_than_its_reason() -> None:
         answer_of(endpoint(server.url))
 
 
+def test_the_body_of_an_error_that_does_not_end_is_not_waited_for() -> None:
+    script = (head("text/plain", status="400 No"), chunk(b"no room"), Script.PARTING)
+    with Script(*script) as server, pytest.raises(PlannerError, match="answered 400: no room"):
+        answer_of(endpoint(server.url))
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
