@@ -88,7 +88,7 @@ class Agreement:
         try:
             call = without_invented_key(call, self.conversation)
             call = with_user_files(call, self.conversation.known_values)
-            check_files(call)
+            check_files(call, self.conversation.known_values)
             intention = intention_in(self.conversation, (*self.steps, *_assumed_steps(earlier)))
             prepared = prepare(call, target, intention=intention)
             # Credentials are checked before consent is asked for. A dry run needs none, and a denied call gets its own

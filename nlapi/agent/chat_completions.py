@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlapi.agent.endpoints import CHAT_URL, ModelEndpoint
-from nlapi.agent.messages import Block, Message, StreamedAnswer
+from nlapi.agent.messages import Block, Message, StreamedAnswer, extend_text, token_counts
 from nlapi.tools.manifest import render_definition
 
 if TYPE_CHECKING:
@@ -87,7 +86,6 @@ class ChatReader:
 
     def __init__(self, answer: StreamedAnswer) -> None:
         self._answer = answer
-        self._used_ids = set(answer.used_ids)
 
     def read(self, event: Mapping[str, Any]) -> Iterator[str]:
         """Yield the text of a chunk, or of a whole answer. ValueError, KeyError or TypeError for one that is none."""
@@ -96,7 +94,7 @@ class ChatReader:
         for choice in event.get("choices", ())[:1]:
             delta = choice.get("delta") or choice.get("message") or {}
             if text := delta.get("content"):
-                self._answer.blocks.setdefault(0, {"type": "text", "text": ""})["text"] += text
+                extend_text(self._answer.blocks.setdefault(0, {"type": "text", "text": ""}), "text", text)
                 yield text
             for number, call in enumerate(delta.get("tool_calls") or ()):
                 self._read_call(int(call.get("index", number)) + 1, call)
@@ -107,36 +105,23 @@ class ChatReader:
         function = call.get("function") or {}
         block = self._answer.blocks.get(index)
         if block is None:
-            block = {"type": "tool_use", "id": self._call_id(call.get("id"), index), "name": "", "input": {}}
+            block = {"type": "tool_use", "id": self._answer.call_id(call.get("id"), index), "name": "", "input": {}}
             self._answer.blocks[index] = block
         block["name"] += function.get("name") or ""
         arguments = function.get("arguments")
         # Some servers send the arguments as an object.
         text = arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments)
-        self._answer.inputs[index] = self._answer.inputs.get(index, "") + text
-
-    def _call_id(self, id: object, index: int) -> str:
-        """Return the id of a call, or one of our own: some servers send none, or the same one in each answer."""
-        is_usable = isinstance(id, str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id) and id not in self._used_ids
-        chosen = str(id) if is_usable else f"call_{self._answer.number}_{index}"
-        while chosen in self._used_ids:
-            chosen += "_"
-        self._used_ids.add(chosen)
-        return chosen
+        extend_text(self._answer.inputs, index, text)
 
     def _read_usage(self, usage: Mapping[str, Any]) -> None:
-        details = usage.get("prompt_tokens_details") or {}
-        cached = int(details.get("cached_tokens") or 0)
+        counts = token_counts(usage)
+        cached = token_counts(usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
         self._answer.usage = {
-            "input_tokens": int(usage.get("prompt_tokens") or 0) - cached,
+            "input_tokens": max(counts.get("prompt_tokens", 0) - cached, 0),
             "cache_read_input_tokens": cached,
-            "output_tokens": int(usage.get("completion_tokens") or 0),
+            "output_tokens": counts.get("completion_tokens", 0),
         }
 
     def finish(self) -> None:
         """Parse the arguments of the calls once the stream has ended."""
         self._answer.finish()
-        # Some servers end with `stop` although there are calls.
-        has_calls = any(block["type"] == "tool_use" for block in self._answer.blocks.values())
-        if has_calls and self._answer.stop == "end_turn":
-            self._answer.stop = "tool_use"

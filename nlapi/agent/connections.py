@@ -16,13 +16,14 @@ from nlapi.agent.messages_api import MessagesCodec
 from nlapi.agent.model_errors import explain_error
 from nlapi.agent.model_http import ModelHttp, ModelServerError, read_events
 from nlapi.agent.sdk_profiles import profile_credential
+from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
 # Errors of reading what is no answer of the protocol.
-_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
+_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +73,18 @@ def connect(endpoint: ModelEndpoint, *, max_retries: int) -> ModelConnection:
 
 @cache
 def ssl_context() -> SSLContext:
-    """Return the TLS settings of all connections: reading the certificates of the authorities takes 20 ms of CPU."""
+    """Return the TLS settings of all connections: reading the certificates of the authorities takes 20 ms of CPU.
+
+    PlannerError where SSL_CERT_FILE names no file of certificates.
+    """
     from httpx2 import create_ssl_context
 
-    return create_ssl_context()
+    try:
+        return create_ssl_context()
+    except OSError as error:
+        reason = single_line(error.strerror or str(error))
+        message = f"the certificates of the authorities cannot be read: {reason}"
+        raise PlannerError(message, hint="check SSL_CERT_FILE") from None
 
 
 class ModelConnection:
@@ -115,7 +124,7 @@ class ModelConnection:
         try:
             async with (
                 self._http.post(self._codec.body(prompt, self._endpoint)) as response,
-                aclosing(read_events(response)) as events,
+                aclosing(read_events(response, prompt.max_tokens)) as events,
             ):
                 async for event in events:
                     for text in reader.read(event):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from nlapi.agent.caps import NO_CAPS, Caps
 from nlapi.agent.models import CLAUDE_VERSIONS, MODELS, ModelPrices
 from nlapi.agent.sdk_profiles import has_profile
+from nlapi.client.auth import secret_parts
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.model import TOKEN
@@ -78,7 +80,8 @@ class ModelEndpoint:
 
     def mask(self, text: str) -> str:
         """Return a text of the server's without the key. A text is cut after this, or a part of the key would stay."""
-        return redact(text, (self.secret, *self.headers.values()))
+        parts = (part for value in self.headers.values() for part in secret_parts(value))
+        return redact(text, (self.secret, *parts))
 
     @property
     def protocol_name(self) -> str:
@@ -260,6 +263,9 @@ def _parse_endpoint(name: str, data: Any, file: Path, environment: Mapping[str, 
         expected = (int, float) if _FIELDS[key] is float else str
         if not isinstance(value, expected) or isinstance(value, bool):
             raise UsageError(f"{file}: {name}.{key} is no {'number' if _FIELDS[key] is float else 'text'}")
+        # A price below 0 would give back dollars of --max-usd, and nan would never reach it.
+        if not isinstance(value, str) and not 0 <= value < math.inf:
+            raise UsageError(f"{file}: {name}.{key} is no price", hint="dollars per million tokens, from 0 on")
     for key in ("model", "base_url"):
         if not data.get(key):
             raise UsageError(f"{file}: {name}.{key} is missing", hint=FILE_HINT)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from nlapi.tools.model_json import parse_json
 from nlapi.tools.plan import JsonObject, Plan
@@ -13,6 +14,10 @@ Block = dict[str, Any]
 Message = dict[str, Any]
 
 PLANNER = "claude"
+# Tokens of one answer; what is more is no count of any. The dollars of 400 digits are no number, either.
+MAX_COUNT = 1_000_000_000
+_Key = TypeVar("_Key")
+_CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,27 @@ def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
     return {"type": "tool_result", "tool_use_id": id, "content": text, "is_error": is_error}
 
 
+def extend_text(texts: dict[_Key, Any], key: _Key, piece: str) -> None:
+    """Append a piece to a text, "" where there is none yet, in time that is linear in the piece."""
+    text = texts.get(key, "")
+    # With no other reference to it, CPython extends the text in place; a copy for each piece takes minutes.
+    texts[key] = ""
+    text += piece
+    texts[key] = text
+
+
+def token_counts(usage: Mapping[str, object]) -> dict[str, int]:
+    """Return the numbers of tokens in a usage that a server reports. ValueError for one that is no such number."""
+    counts: dict[str, int] = {}
+    for name, value in usage.items():
+        if value is None or not name.endswith("_tokens"):
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_COUNT:
+            raise ValueError(f"{name} is no number of tokens")
+        counts[name] = int(value)
+    return counts
+
+
 @dataclass(slots=True)
 class StreamedAnswer:
     """An answer of the model, during its stream and after it (`stop` is set)."""
@@ -84,7 +110,7 @@ class StreamedAnswer:
     inputs: dict[int, str] = field(default_factory=dict)
     stop: str | None = None
     details: str = ""
-    usage: dict[str, object] = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """tool_use id -> what is wrong with its input"""
     number: int = 0
@@ -102,16 +128,30 @@ class StreamedAnswer:
     def text(self) -> str:
         return "".join(block["text"] for block in self.content if block["type"] == "text")
 
+    def call_id(self, id: object, index: int) -> str:
+        """Return the id of a call, or one of our own: some servers send none, or the same one twice."""
+        taken = {*self.used_ids, *tool_use_ids([{"content": self.blocks.values()}])}
+        if isinstance(id, str) and _CALL_ID.fullmatch(id) and id not in taken:
+            return id
+        own = f"call_{self.number}_{index}"
+        while own in taken:
+            own += "_"
+        return own
+
     def finish(self) -> None:
         """Parse the inputs of the tool_uses once the stream has ended."""
-        for index, text in self.inputs.items():
-            self._read_input(self.blocks[index], text)
+        for index, block in self.blocks.items():
+            if index in self.inputs or block["type"] == "tool_use":
+                self._read_input(block, self.inputs.get(index, ""))
+        # Some servers end as if there were no calls; the answer would be taken for the last one, and nothing run.
+        if self.stop == "end_turn" and any(block["type"] == "tool_use" for block in self.blocks.values()):
+            self.stop = "tool_use"
 
     def _read_input(self, block: Block, text: str) -> None:
-        """Parse the input of a tool_use."""
+        """Parse the input of a tool_use; without a text of it, its start has the whole."""
         # Strictly: a change with half its arguments must not be sent.
         try:
-            value = parse_json(text or "{}")
+            value = parse_json(text) if text else block.get("input", {})
         except (ValueError, RecursionError) as error:
             value, fault = None, f"the input is not JSON: {error}"
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from nlapi.agent.endpoints import ModelEndpoint
-from nlapi.agent.messages import StreamedAnswer
+from nlapi.agent.messages import Block, StreamedAnswer, extend_text, token_counts
 
 if TYPE_CHECKING:
     from anthropic.types import MessageParam, TextBlockParam, ToolParam
@@ -57,9 +57,9 @@ class MessagesReader:
         """Yield the text of an event. ValueError, KeyError or TypeError for one that is none of the API."""
         match event.get("type"):
             case "message_start":
-                self._answer.usage |= _numbers(event["message"].get("usage"))
+                self._answer.usage |= token_counts(event["message"].get("usage") or {})
             case "content_block_start":
-                self._answer.blocks[int(event["index"])] = _checked_block(event["content_block"])
+                self._start_block(int(event["index"]), _checked_block(event["content_block"]))
             case "content_block_delta":
                 yield from self._read_delta(event["index"], event["delta"])
             case "message_delta":
@@ -71,16 +71,21 @@ class MessagesReader:
         """Parse the inputs of the calls once the stream has ended."""
         self._answer.finish()
 
+    def _start_block(self, index: int, block: Block) -> None:
+        if block["type"] == "tool_use":
+            block["id"] = self._answer.call_id(block["id"], index)
+        self._answer.blocks[index] = block
+
     def _read_delta(self, index: int, delta: Mapping[str, Any]) -> Iterator[str]:
         block = self._answer.blocks[index]
         match delta["type"]:
             case "text_delta":
-                block["text"] += delta["text"]
+                extend_text(block, "text", delta["text"])
                 yield delta["text"]
             case "input_json_delta":
-                self._answer.inputs[index] = self._answer.inputs.get(index, "") + delta["partial_json"]
+                extend_text(self._answer.inputs, index, delta["partial_json"])
             case "thinking_delta":
-                block["thinking"] += delta["thinking"]
+                extend_text(block, "thinking", delta["thinking"])
             # Thinking is sent back with its signature, which the API verifies.
             case "signature_delta":
                 block["signature"] = delta["signature"]
@@ -92,10 +97,10 @@ class MessagesReader:
             raise ValueError("the stop reason is no text")
         self._answer.stop = stop
         self._answer.details = str(details.get("explanation") or "")
-        self._answer.usage |= _numbers(event.get("usage"))
+        self._answer.usage |= token_counts(event.get("usage") or {})
 
 
-def _checked_block(block: object) -> dict[str, Any]:
+def _checked_block(block: object) -> Block:
     """Return a content block at its start. ValueError for one without what is read of it later."""
     if not isinstance(block, dict):
         raise ValueError("a content block is no object")
@@ -104,7 +109,3 @@ def _checked_block(block: object) -> dict[str, Any]:
         if not isinstance(block.get(name), str):
             raise ValueError(f"a content block has no {name}")
     return block
-
-
-def _numbers(usage: Mapping[str, Any] | None) -> dict[str, object]:
-    return {key: value for key, value in (usage or {}).items() if value is not None}

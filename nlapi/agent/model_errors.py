@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nlapi.agent.endpoints import ModelEndpoint, ModelProtocol
-from nlapi.agent.model_http import ModelServerError
+from nlapi.agent.model_http import AnswerSizeError, ModelServerError
 from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.connection_errors import explain_connection_error
@@ -40,6 +40,9 @@ def explain_error(error: Exception, endpoint: ModelEndpoint) -> PlannerError:
             hint = f"check the network and {endpoint.address_setting}, or use --planner offline"
         hint = failure.hint if failure and failure.hint else hint
         return PlannerError(f"the connection to {endpoint.address} {outcome}", hint=hint)
+    if isinstance(error, AnswerSizeError):
+        message = f"{endpoint.address} sent {error} as one answer; nothing of it was run"
+        return PlannerError(message, hint="is it a server of models? ask again, or use --planner offline")
     reason = f"{endpoint.address} sent what is no answer of {endpoint.protocol_name}; nothing of it was run"
     is_chat = endpoint.protocol is ModelProtocol.CHAT
     hint = "does it serve /chat/completions? models.toml sets the protocol" if is_chat else "ask again"

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from nlapi.client.auth import secret_parts
+from nlapi.client.safe_text import redact
 from nlapi.client.streaming.parsers import ServerSentEvents
+from nlapi.errors import PlannerError
 from nlapi.version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +35,12 @@ FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 # Bytes of the body of an error; the reason in it is shown with 300 characters.
 MAX_ERROR_BODY = 20_000
+# In seconds, for that body: the status alone says what went wrong.
+ERROR_TIMEOUT = 3.0
+# Bytes of an event, or of a whole answer that is not streamed; and of the events of an answer for each token that it
+# may have. OpenAI's have 330.
+MAX_EVENT = 8_000_000
+MAX_TOKEN_EVENT = 500
 _RETRIED = (408, 409, 429)
 _REDIRECTS = (307, 308)
 _JITTER = random.SystemRandom()
@@ -44,16 +53,27 @@ class ModelServerError(Exception):
     names the request in the server's own records.
     """
 
-    def __init__(self, status: int, error: object, headers: Mapping[str, str]) -> None:
-        details = error.get("error", error) if isinstance(error, Mapping) else error
+    def __init__(self, response: httpx2.Response, error: object) -> None:
+        headers = response.headers
+        details = error.get("error") or error if isinstance(error, Mapping) else error
         fields: Mapping[str, object] = details if isinstance(details, Mapping) else {"message": details}
-        kind, message = fields.get("type"), fields.get("message")
-        self.status = status
+        # FastAPI, in which many servers are written, has `detail`.
+        kind, message = fields.get("type"), fields.get("message") or fields.get("detail")
+        self.status = response.status_code
         self.kind = kind if isinstance(kind, str) else ""
-        self.reason = message if isinstance(message, str) else self.kind
+        # Also the token of a profile, which nobody else here knows.
+        credential = secret_parts(response.request.headers.get("authorization", ""))
+        self.reason = redact(message if isinstance(message, str) else self.kind, credential)
         self.retry_after = headers.get("retry-after", "")
         self.request_id = headers.get("request-id", "")
-        super().__init__(f"{status} {self.kind}")
+        super().__init__(f"{self.status} {self.kind}")
+
+
+class AnswerSizeError(ValueError):
+    """A server of models sends more than an answer can be."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit // 1_000_000} MB")
 
 
 def encode_json(value: object) -> bytes:
@@ -80,7 +100,10 @@ class ModelHttp:
         ssl_context: SSLContext,
         auth: httpx2.Auth | None = None,
     ) -> None:
-        """`url` is that of the requests, `auth` a credential that is renewed. httpx2.InvalidURL for no URL."""
+        """`url` is that of the requests, `auth` a credential that is renewed.
+
+        httpx2.InvalidURL for no URL, PlannerError for an unusable proxy.
+        """
         import httpx2
 
         self._url = httpx2.URL(url)
@@ -92,7 +115,12 @@ class ModelHttp:
         }
         self._max_retries = max_retries
         timeout = httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context, auth=auth)
+        try:
+            self._client = httpx2.AsyncClient(timeout=timeout, verify=ssl_context, auth=auth)
+        # Not with the text of the error, which may have the proxy's password.
+        except (httpx2.InvalidURL, ValueError, ImportError):
+            hint = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY take http:// addresses; NO_PROXY names hosts without one"
+            raise PlannerError("the environment names a proxy that nlapi cannot use", hint=hint) from None
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -168,35 +196,52 @@ async def _server_error(response: httpx2.Response) -> ModelServerError:
     import httpx2
 
     content = b""
-    with suppress(httpx2.HTTPError):
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > MAX_ERROR_BODY:
-                break
+    with suppress(httpx2.HTTPError, TimeoutError):
+        async with asyncio.timeout(ERROR_TIMEOUT):
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > MAX_ERROR_BODY:
+                    break
     await response.aclose()
     text = content[:MAX_ERROR_BODY].decode("utf-8", "replace").strip()
     error: object = "" if text.startswith("<") else text
     with suppress(ValueError, RecursionError):
         error = json.loads(text)
-    return ModelServerError(response.status_code, error, response.headers)
+    return ModelServerError(response, error)
 
 
-async def read_events(response: httpx2.Response) -> AsyncGenerator[dict[str, Any], None]:
+async def read_events(response: httpx2.Response, max_tokens: int) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the JSON objects of the events of a stream; of an answer that is not streamed, the whole.
 
-    ValueError for what is neither, ModelServerError for an error among the events. An event that the end of the stream
-    cuts is dropped.
+    ValueError for what is neither, AnswerSizeError (one of those) for more than `max_tokens` can take, ModelServerError
+    for an error among the events. An event that the end of the stream cuts is dropped.
     """
     if "text/event-stream" not in response.headers.get("content-type", ""):
-        yield _check_event({"data": json.loads(await response.aread())}, response)
+        pieces = [piece async for piece in _bounded(response, MAX_EVENT)]
+        yield _check_event({"data": json.loads(b"".join(pieces))}, response)
         return
     # Strict: a call with a character that could not be read is not the call that the model made.
     parser = ServerSentEvents(errors="strict")
-    async for piece in response.aiter_bytes():
+    event_size = 0
+    async for piece in _bounded(response, MAX_EVENT + max_tokens * MAX_TOKEN_EVENT):
+        event_size += len(piece)
         for event in parser.feed(piece):
+            event_size = 0
             yield _check_event(event, response)
         if parser.is_over:
             return
+        if event_size > MAX_EVENT:
+            raise AnswerSizeError(MAX_EVENT)
+
+
+async def _bounded(response: httpx2.Response, limit: int) -> AsyncIterator[bytes]:
+    """Yield the body in pieces. AnswerSizeError once it has more bytes than the limit."""
+    size = 0
+    async for piece in response.aiter_bytes():
+        size += len(piece)
+        if size > limit:
+            raise AnswerSizeError(limit)
+        yield piece
 
 
 def _check_event(event: Mapping[str, Any], response: httpx2.Response) -> dict[str, Any]:
@@ -206,7 +251,7 @@ def _check_event(event: Mapping[str, Any], response: httpx2.Response) -> dict[st
     # The Messages API has a type for it, others an `error`, and vLLM an object of its own.
     is_error = is_object and (data.get("error") or "error" in (data.get("type"), data.get("object")))
     if is_error or event.get("event") == "error":
-        raise ModelServerError(response.status_code, data, response.headers)
+        raise ModelServerError(response, data)
     if not isinstance(data, dict):
         raise ValueError("an event is no JSON object")
     return data

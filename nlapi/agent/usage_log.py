@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
@@ -83,7 +84,8 @@ def _moment(record: Record) -> datetime | None:
 
 def _total(raw: Mapping[str, Any]) -> UsageTotal:
     """Return what a plan took. Each request has left one message of the model in its state."""
-    messages, usage, usd = raw.get("messages") or (), raw.get("usage"), raw.get("cost")
-    requests = sum(isinstance(message, dict) and message.get("role") == "assistant" for message in messages)
-    cost = float(usd) if isinstance(usd, int | float) else None
+    messages, usage, usd = raw.get("messages"), raw.get("usage"), raw.get("cost")
+    message_list = messages if isinstance(messages, list) else []
+    requests = sum(isinstance(message, dict) and message.get("role") == "assistant" for message in message_list)
+    cost = float(usd) if isinstance(usd, int | float) and math.isfinite(usd) else None
     return usage_total(usage if isinstance(usage, dict) else {}, cost, max(requests, 1))

@@ -139,7 +139,8 @@ class Result:
         charset = (self.header("content-type") or "").partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
         try:
             return content.decode(charset, "replace")
-        except LookupError:
+        # ValueError: a name with a zero in it, or a codec that replaces nothing (`idna`).
+        except (LookupError, ValueError):
             return content.decode("utf-8", "replace")
 
     def json(self) -> Any:

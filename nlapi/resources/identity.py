@@ -49,6 +49,10 @@ IDS = ("id", "uuid", "guid", "gid", "sid", "uid", "objectid", "number", "key", "
 LONGEST_NAME = 120
 """Characters from which a text is a description and no name."""
 
+# Dots of a path at which its first field is looked for. Names have three or four (`app.kubernetes.io/name`); one of
+# 10,000 dots in an answer took minutes for each list of such names.
+MAX_DOTS = 20
+
 _NAME_HOLDERS = FIELD_OBJECTS - {"annotations", "status", "spec"}
 _CODES = ("slug", "key", "symbol", "code", "text", "names", "repotags")
 # Fields that people write instead of an id: Jira's `key`, the `number` of a pull request.
@@ -100,12 +104,20 @@ def field_at(item: object, path: str) -> object:
         return None
     if path in item:
         return item[path]
-    index = path.find(".")
-    while index >= 0:
-        if path[:index] in item:
-            return field_at(item[path[:index]], path[index + 1 :])
-        index = path.find(".", index + 1)
+    for head, rest in path_splits(path):
+        if head in item:
+            return field_at(item[head], rest)
     return None
+
+
+def path_splits(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the ways to read a path as a field, whose name may have dots, and the path inside of it."""
+    index = path.find(".")
+    for _ in range(MAX_DOTS):
+        if index < 0:
+            return
+        yield path[:index], path[index + 1 :]
+        index = path.find(".", index + 1)
 
 
 def _text_key(value: Item, name: str = "") -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from nlapi.client.safe_text import strip_control
 from nlapi.client.truncate import dump_json
-from nlapi.resources.identity import field_at, fields_of, name_of, text_of
+from nlapi.resources.identity import field_at, fields_of, name_of, path_splits, text_of
 
 # Titles of GitHub have at most 256 characters; longer texts are read with `select`.
 MAX_TEXT = 280
@@ -28,9 +28,9 @@ def values_at(item: object, path: str) -> list[object]:
         return []
     if path in item:
         return [item[path]]
-    for index, char in enumerate(path):
-        if char == "." and path[:index] in item:
-            return values_at(item[path[:index]], path[index + 1 :])
+    for head, rest in path_splits(path):
+        if head in item:
+            return values_at(item[head], rest)
     return []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -39,29 +39,54 @@ def _is_binary(schema: Mapping[str, object]) -> bool:
 
 
 def with_user_files(call: Call, known_values: Mapping[str, Any]) -> Call:
-    """Return a planner's call with the user's files where it has their names."""
-    files = {str(value): value for value in known_values.values() if isinstance(value, File)}
-    if not files:
+    """Return a planner's call with the user's files where it has their names.
+
+    Of several files of one name, the one that the user gave for the argument is meant.
+    """
+    if not _user_files(known_values):
         return call
-    arguments = {name: _with_files(value, file_form(call.tool, name), files) for name, value in call.arguments.items()}
+    arguments = {}
+    for name, value in call.arguments.items():
+        form, own = file_form(call.tool, name), known_values.get(name)
+        files = [own] if isinstance(own, File) else []
+        arguments[name] = _with_files(value, form, (*files, *_unique_files(known_values)))
     return replace(call, arguments=arguments)
 
 
-def _with_files(value: Any, form: FileForm | None, files: Mapping[str, File]) -> Any:
+def _user_files(known_values: Mapping[str, Any]) -> list[File]:
+    return [value for value in known_values.values() if isinstance(value, File)]
+
+
+def _unique_files(known_values: Mapping[str, Any]) -> list[File]:
+    """Return the user's files whose names tell which is meant."""
+    files = _user_files(known_values)
+    return [file for file in files if all(file is other or file != other for other in files)]
+
+
+def _with_files(value: Any, form: FileForm | None, files: Sequence[File]) -> Any:
     if form is FileForm.MANY and isinstance(value, list | tuple):
         return [_with_files(item, FileForm.ONE, files) for item in value]
     if form is None or not isinstance(value, str):
         return value
     # Models write `@banner.png` as well, as one does at a command line.
-    file = files.get(value) or files.get(value.removeprefix("@")) or value
+    meant = (file for name in (value, value.removeprefix("@")) for file in files if file == name)
+    file = value if isinstance(value, File) else next(meant, value)
     return [file] if form is FileForm.MANY and isinstance(file, File) else file
 
 
-def check_files(call: Call) -> None:
-    """Raise ArgumentError for `@path` where a file is due: a planner opens none, and would send the path itself."""
+def check_files(call: Call, known_values: Mapping[str, Any]) -> None:
+    """Raise ArgumentError for `@path`, or the name of several files, where a file is due.
+
+    A planner opens none, and would send the path or the name itself.
+    """
+    names = set(map(str, _user_files(known_values)))
     for name, value in call.arguments.items():
         for item in value if isinstance(value, list | tuple) else (value,):
-            is_path = isinstance(item, str) and not isinstance(item, File) and item.startswith("@")
-            if is_path and file_form(call.tool, name) is not None:
+            if not isinstance(item, str) or isinstance(item, File) or file_form(call.tool, name) is None:
+                continue
+            if item.removeprefix("@") in names:
+                message = f"{name}: several of the files are called {item.removeprefix('@')!r}"
+                raise ArgumentError(message, hint=f"the user says which: --set {name}=@PATH")
+            if item.startswith("@"):
                 hint = f"the user gives it: --set {name}=@PATH"
                 raise ArgumentError(f"{name}: no file {item[1:]!r} was given", hint=hint)

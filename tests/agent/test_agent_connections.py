@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from email.utils import formatdate
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.agent.connections import Prompt, connect
+from nlapi.agent.connections import Prompt, connect, ssl_context
 from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.messages import StreamedAnswer
 from nlapi.agent.model_planner import ModelPlanner
@@ -132,6 +132,12 @@ def test_headers_of_the_users_own_go_to_his_gateway_alone_and_into_no_error() ->
     assert "team-secret-1" not in repr(there)
 
 
+def test_the_token_in_a_header_of_the_users_own_is_in_no_error() -> None:
+    refusal = Reply(401, {"error": {"message": "no gateway token team-secret-1"}})
+    with Echo(refusal) as server, pytest.raises(PlannerError, match=r"no gateway token \*\*\*"):
+        answer_of(endpoint(server.url, ANTHROPIC_CUSTOM_HEADERS="Proxy-Authorization: Bearer team-secret-1"))
+
+
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -139,6 +145,25 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         assert answer_of(endpoint("http://models.invalid/base")).stop == "tool_use"
     assert proxy.only.target == "http://models.invalid/base/v1/messages"
+
+
+@pytest.mark.parametrize("proxy", ["foo://u:secretpass@h:9", "http://u:secretpass@h:port"])
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(PlannerError, match="names a proxy that nlapi cannot use") as raised:
+        answer_of(endpoint("http://h.invalid"))
+    assert "secretpass" not in str(raised.value) and "HTTP_PROXY" in raised.value.hint
+
+
+def test_certificates_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_certificates = tmp_path / "no.pem"
+    no_certificates.write_text("nothing")
+    for file in (tmp_path / "none.pem", no_certificates):
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        ssl_context.cache_clear()
+        with pytest.raises(PlannerError, match="certificates of the authorities cannot be read") as raised:
+            answer_of(endpoint("http://h.invalid"))
+        assert "SSL_CERT_FILE" in raised.value.hint
 
 
 def test_a_redirect_is_followed_to_the_same_server_only() -> None:
@@ -221,11 +246,19 @@ def test_the_body_of_an_error_is_read_no_further_than_its_reason() -> None:
         answer_of(endpoint(server.url))
 
 
+def test_the_body_of_an_error_that_does_not_end_is_not_waited_for() -> None:
+    script = (head("text/plain", status="400 No"), chunk(b"no room"), Script.PARTING)
+    with Script(*script) as server, pytest.raises(PlannerError, match="answered 400: no room"):
+        answer_of(endpoint(server.url))
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
         (b"<html><title>A portal</title></html>", "answered 502: no reason given"),
         (b'{"error": "out of memory"}', "answered 502: out of memory"),
+        (b'{"detail": "no such path"}', "answered 502: no such path"),
+        (b'{"error": null, "message": "no room"}', "answered 502: no room"),
         (b'{"error": {"message": {"a": 1}}}', "answered 502: no reason given"),
         (b"[1]", "answered 502: no reason given"),
         (b"[" * 15_000, r"answered 502: \[\["),
@@ -392,6 +425,48 @@ def test_a_call_with_bytes_that_are_no_text_is_not_run() -> None:
 def test_an_answer_that_is_no_stream_is_named(reply: Reply) -> None:
     with Echo(reply) as server, pytest.raises(PlannerError, match="no answer of the Messages API"):
         answer_of(endpoint(server.url))
+
+
+PING = b'data: {"type": "ping", "pad": "%b"}\n\n' % (b"x" * 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "piece", "megabytes"),
+    [
+        ("text/event-stream", b"data: " + b"x" * 1_000_000, 8),
+        ("text/event-stream", b"data: x\n" * 100_000, 8),
+        ("text/event-stream", b": wait\n\n" * 100_000, 8),
+        ("text/event-stream", PING, 8),
+        ("application/json", b" " * 1_000_000, 8),
+    ],
+)
+def test_an_answer_without_an_end_is_read_up_to_a_bound(kind: str, piece: bytes, megabytes: int) -> None:
+    sent = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(200):
+            sent += len(piece)
+            yield chunk(piece)
+
+    with Script(head(kind), pieces()) as server, pytest.raises(PlannerError) as raised:
+        answer_of(endpoint(server.url))
+    assert f"sent more than {megabytes} MB as one answer; nothing of it was run" in raised.value.message
+    assert sent < (megabytes + 20) * 1_000_000
+
+
+@pytest.mark.parametrize("tokens", ["abc", [1], True, -(10**9), 1e999, pytest.param(10**400, id="huge")])
+def test_a_usage_that_is_none_is_no_answer(tokens: object) -> None:
+    start, *rest = json.loads(json.dumps(ANSWER))
+    start["message"]["usage"]["input_tokens"] = tokens
+    with pytest.raises(PlannerError, match="no answer of the Messages API"):
+        reply_of(sse([start, *rest]))
+
+
+def test_a_number_of_a_block_that_is_none_is_no_answer() -> None:
+    body = sse(ANSWER).replace(b'"index": 0', b'"index": 1e999')
+    with pytest.raises(PlannerError, match="no answer of the Messages API"):
+        reply_of(body)
 
 
 # ---- the connection of a planner ---------------------------------------------------------------------------------

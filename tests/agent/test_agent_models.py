@@ -125,6 +125,7 @@ def test_arguments_that_are_nested_too_deep_are_no_json(spec: Spec) -> None:
         (Response(404, b"<html>not here</html>"), "has no model 'gpt'"),
         (Response(500, b"oops"), "answered 500: oops"),
         (Response(400, {"error": {"message": "This model's maximum context length is 8192"}}), "too long for gpt"),
+        (stream('{"choices": [], "usage": {"prompt_tokens": 1e999}}'), "no answer of Chat Completions"),
         (stream("{not json"), "sent what is no answer of Chat Completions"),
         (stream({"error": {"message": "out of memory"}}), "failed: out of memory"),
         (stream({"error": {"message": f"bad key {KEY}"}}), r"failed: bad key \*\*\*"),
@@ -224,6 +225,46 @@ def test_garbage_in_place_of_the_messages_api_runs_nothing(spec: Spec) -> None:
             plan(ModelPlanner([spec], endpoint, max_retries=0))
 
 
+def whole_calls(*blocks: dict[str, Any], reason: str = "tool_use") -> Response:
+    """An answer of the Messages API whose calls have their input at the start, as some servers send them."""
+    starts = [{"type": "content_block_start", "index": index, "content_block": it} for index, it in enumerate(blocks)]
+    end = {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 3}}
+    return stream(*starts, end, done=False)
+
+
+@pytest.mark.parametrize("odd", [{}, {"input": None}, {"input": "listBoards"}, {"input": [1]}])
+def test_an_input_that_is_no_object_is_said_to_the_model(spec: Spec, odd: dict[str, Any]) -> None:
+    block = {"type": "tool_use", "id": "toolu_1", "name": "read", **odd}
+    done = {"type": "content_block_start", "index": 0, "content_block": text_block("Done.")}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+    with Echo([whole_calls(block), stream(done, end, done=False)]) as server:
+        endpoint = find_endpoint("local:qwen", {"NLAPI_LOCAL_URL": server.url})
+        assert plan(ModelPlanner([spec], endpoint)).text == "Done."
+    call, result = bodies(server)[1]["messages"][1:]
+    assert call["content"][0]["input"] == {}
+    assert result["content"][0]["is_error"]
+
+
+def test_a_call_is_made_where_the_server_ends_as_if_there_were_none(spec: Spec) -> None:
+    block = {"type": "tool_use", "id": "call_x", "name": "read", "input": {"operation": "listBoards"}}
+    with Echo(whole_calls(block, reason="end_turn")) as server:
+        made = plan(ModelPlanner([spec], find_endpoint("local:qwen", {"NLAPI_LOCAL_URL": server.url})))
+    assert [call.operation_id for call in made.calls] == ["listBoards"]
+
+
+def test_two_calls_of_one_id_have_an_answer_each(spec: Spec) -> None:
+    inputs = [{"operation": "listBoards"}, {"operation": "listCards", "arguments": {"board": "b7"}}]
+    calls = [{"type": "tool_use", "id": "call_x", "name": "read", "input": entry} for entry in inputs]
+    with Echo([whole_calls(*calls)] * 2) as server, boards_api() as api:
+        endpoint = find_endpoint("local:qwen", {"NLAPI_LOCAL_URL": server.url})
+        events(ModelPlanner([spec], endpoint), [spec], api.url, max_rounds=2)
+    _, call, result = bodies(server)[1]["messages"]
+    ids = [block["id"] for block in call["content"]]
+    assert ids[0] == "call_x" and len(set(ids)) == 2
+    assert [block["tool_use_id"] for block in result["content"]] == ids
+    assert "Roadmap" in result["content"][0]["content"] and "Roadmap" not in result["content"][1]["content"]
+
+
 def test_the_token_of_an_anthropic_gateway_is_sent_as_a_bearer_token(spec: Spec) -> None:
     with MessagesServer([say("Hello.")], key=KEY) as server:
         environment = {"ANTHROPIC_AUTH_TOKEN": KEY, "ANTHROPIC_BASE_URL": server.url}
@@ -294,10 +335,12 @@ def test_a_damaged_file_of_models_names_the_place_and_no_key(tmp_path: Path, tex
         ("[limits]\nmax_usd = -1", "limits.max_usd is no number from 0 on"),
         ("[limits]\nmax_usd = nan", "limits.max_usd is no number from 0 on"),
         ("[limits]\nmax_steps = 1.5", "limits.max_steps is no whole number from 0 on"),
+        ('[m]\nmodel = "m"\nbase_url = "http://h"\ninput = -1', "m.input is no price"),
+        ('[m]\nmodel = "m"\nbase_url = "http://h"\noutput = nan', "m.output is no price"),
         ("[limits]\nmax_seconds = true", "limits.max_seconds is no number from 0 on"),
     ],
 )
-def test_a_limit_that_is_none_is_an_error(tmp_path: Path, text: str, says: str) -> None:
+def test_a_limit_or_price_that_is_none_is_an_error(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         settings(tmp_path, text)
 

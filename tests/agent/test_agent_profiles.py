@@ -54,6 +54,13 @@ def test_a_profile_is_the_credential_where_no_key_is_set(folder: Path, tmp_path:
         assert answer(server.url, folder, tmp_path) == "Hello."
 
 
+def test_the_token_of_a_profile_is_in_no_error_of_the_server(folder: Path, tmp_path: Path) -> None:
+    refusal = Reply(403, {"error": {"message": f"{TOKEN} may not"}})
+    with Echo(refusal) as server, pytest.raises(PlannerError, match=r"\*\*\* may not") as raised:
+        answer(server.url, folder, tmp_path)
+    assert TOKEN not in str(raised.value)
+
+
 def test_a_key_counts_before_a_profile(folder: Path, tmp_path: Path) -> None:
     with MessagesServer([say("Hello.")], key="sk-ant-key") as server:
         assert answer(server.url, folder, tmp_path, ANTHROPIC_API_KEY="sk-ant-key") == "Hello."

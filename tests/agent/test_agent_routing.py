@@ -213,3 +213,6 @@ def test_what_was_spent_is_read_from_the_transcripts(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(record) for record in records))
     assert spent_by_period(tmp_path, now) == (0.5, 2.75)
     assert spent_by_period(tmp_path / "none", now) == (0, 0)
+    damaged = {"messages": 5, "usage": [1], "cost": float("nan")}
+    (tmp_path / "b.jsonl").write_text(json.dumps({"at": now.isoformat(), "event": "planned", "raw": damaged}))
+    assert spent_by_period(tmp_path, now) == (0.5, 2.75)

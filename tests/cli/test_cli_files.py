@@ -46,6 +46,43 @@ def test_a_model_gives_the_name_and_the_content_is_sent(
     assert "file = milk.png" in claude.requests[0]["system"][1]["text"]
 
 
+def test_two_files_of_one_name_are_each_in_their_place(
+    api: Echo, claude: MessagesServer, tmp_path: Path, picture: Path
+) -> None:
+    small = tmp_path / "small" / picture.name
+    small.parent.mkdir()
+    small.write_bytes(b"a small one")
+    paths = copy.deepcopy(NOTES["paths"])
+    form = paths["/notes/{note}/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    form["properties"]["icon"] = form["properties"]["file"]
+    call = {"note": "n1", "file": "milk.png", "icon": "milk.png"}
+    claude.script[:] = [use("change", {"operation": "attachFile", "arguments": call}), say("Attached.")]
+    words = ("ask", QUESTION, "-a", notes(tmp_path, api.url, paths=paths), "--planner", "claude", "--yes")
+    ran = run(*words, "--set", f"file=@{picture}", "--set", f"icon=@{small}")
+    assert ran.code == 0, ran.err
+    parts = api.only.body.split(b"Content-Disposition")
+    assert [PICTURE in part for part in parts if b'name="file"' in part] == [True]
+    assert [b"a small one" in part for part in parts if b'name="icon"' in part] == [True]
+
+
+def test_a_name_that_two_files_have_is_no_content_of_a_third_argument(
+    api: Echo, claude: MessagesServer, tmp_path: Path, picture: Path
+) -> None:
+    small = tmp_path / "small" / picture.name
+    small.parent.mkdir()
+    small.write_bytes(b"a small one")
+    paths = copy.deepcopy(NOTES["paths"])
+    form = paths["/notes/{note}/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    for name in ("icon", "cover"):
+        form["properties"][name] = form["properties"]["file"]
+    call = {"note": "n1", "cover": "milk.png"}
+    claude.script[:] = [use("change", {"operation": "attachFile", "arguments": call}), say("Which?")]
+    words = ("ask", QUESTION, "-a", notes(tmp_path, api.url, paths=paths), "--planner", "claude", "--yes")
+    run(*words, "--set", f"file=@{picture}", "--set", f"icon=@{small}")
+    assert api.received == []
+    assert "several of the files are called" in claude.requests[1]["messages"][-1]["content"][0]["content"]
+
+
 def test_a_path_that_a_model_makes_up_opens_nothing_and_sends_nothing(
     api: Echo, claude: MessagesServer, tmp_path: Path, picture: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from nlapi.resources.identity import columns, field_at, fields_of, id_of, name_of, text_of
+from nlapi.results.cells import values_at
 
 CASES = yaml.safe_load(Path(__file__).with_name("things.yaml").read_text())
 
@@ -62,6 +63,22 @@ def test_fields_are_read_two_levels_deep() -> None:
     assert field_at(thing, "labels.app.kubernetes.io/name") == "web"
     assert field_at(thing, "a.b.c.d") == 1
     assert field_at(thing, "a.x") is field_at(7, "a") is None
+
+
+def test_a_name_of_very_many_dots_is_looked_up_a_few_times() -> None:
+    class Thing(dict[str, Any]):
+        lookups = 0
+
+        def __contains__(self, key: object) -> bool:
+            self.lookups += 1
+            return super().__contains__(key)
+
+    thing = Thing({"." * 10_000 + "a": 1, "x": 2})
+    assert field_at(thing, "." * 10_000 + "a") == 1
+    for read in (field_at, values_at):
+        thing.lookups = 0
+        assert read(thing, "." * 10_000 + "b") in (None, [])
+        assert thing.lookups < 100
 
 
 @pytest.mark.parametrize(
