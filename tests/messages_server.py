@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ if __package__ in (None, ""):  # run as a script, from any folder
 from tests.context_edits import edited
 from tests.messages_rules import Refused, check
 from tests.prompt_cache import PromptCache
+from tests.servers import QuietHTTPServer
 
 Step = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -139,7 +140,7 @@ class MessagesServer:
         self._count = 0
         self._paused = False
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = QuietHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.stand_in = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"

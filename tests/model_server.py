@@ -14,10 +14,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from nlapi.openapi.schema_upgrade import SCHEMA_KEYWORDS, SCHEMA_LIST_KEYWORDS, SCHEMA_MAP_KEYWORDS
+from tests.servers import QuietHTTPServer
 
 Answer = dict[str, Any]
 Step = Answer | Callable[[dict[str, Any]], Answer]
@@ -143,7 +144,7 @@ class ModelServer:
         self.script = list(script)
         self.requests: list[dict[str, Any]] = []
         self.refused: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = QuietHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.stand_in = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"

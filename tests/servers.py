@@ -6,12 +6,22 @@ import json
 import socket
 import socketserver
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
+
+
+class QuietHTTPServer(ThreadingHTTPServer):
+    """A server that does not report a client which leaves: that is no fault, and would stand in a test's stderr."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
