@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from nlapi.client.charsets import text_charset
 from nlapi.openapi.model import essence, is_json
 
 
@@ -137,11 +138,7 @@ class Result:
         content = self.content
         # UTF-8 where no charset is named, as RFC 8259 §8.1 demands of JSON.
         charset = (self.header("content-type") or "").partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
-        try:
-            return content.decode(charset, "replace")
-        # ValueError: a name with a zero in it, or a codec that replaces nothing (`idna`).
-        except (LookupError, ValueError):
-            return content.decode("utf-8", "replace")
+        return content.decode(text_charset(charset), "replace")
 
     def json(self) -> Any:
         """Return the body as JSON. ValueError when it is not JSON (`data` is None then)."""

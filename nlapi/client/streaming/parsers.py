@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from nlapi.client.charsets import text_charset
+
 # In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
 FRAME_HEADER_SIZE = 8
 
@@ -96,14 +98,9 @@ class TextLines(StreamParser):
 
 
 def _create_decoder(charset: str) -> codecs.IncrementalDecoder:
-    """Return a decoder of `charset`, or of UTF-8 where Python has none or one that gives no text (`zlib`)."""
-    try:
-        b" ".decode(charset, "replace")
-        if codecs.lookup(charset).name != "utf-8":
-            return codecs.getincrementaldecoder(charset)("replace")
-    except (LookupError, ValueError):
-        pass
-    return codecs.getincrementaldecoder("utf-8-sig")("replace")
+    """Return a decoder of `charset`, or of UTF-8 where that is the charset of no text."""
+    name = codecs.lookup(text_charset(charset)).name
+    return codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)("replace")
 
 
 class DockerFrames(StreamParser):
