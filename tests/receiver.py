@@ -195,8 +195,8 @@ class Server:
             return decoder.header_value(sent.header(name), explode, form)
         cookies = sent.header("Cookie")
         if form == "object" and explode:
-            others = {quote(key, safe=VISIBLE) for place, key in self.parameters if place == "cookie"} - {name}
-            cookies = "; ".join(one for one in cookies.split("; ") if one.partition("=")[0] not in others)
+            others = {key for place, key in self.parameters if place == "cookie"} - {name}
+            cookies = "; ".join(one for one in cookies.split("; ") if unquote(one.partition("=")[0]) not in others)
         return decoder.cookie_value(cookies, name, explode, form)
 
     def _collection(self, sent: Sent, node: Mapping[str, Any], where: str, name: str) -> Any:
@@ -225,9 +225,9 @@ class Server:
         """The pairs of one parameter; for an exploded object those that are nobody else's."""
         pairs = urlsplit(sent.url).query.split("&")
         if not spread:
-            return "&".join(
-                pair for pair in pairs if re.split(r"\[|=", decoder.plain(pair))[0] == re.split(r"\[", name)[0]
-            )
+            # The key is decoded by itself: a `=` in it is %3D.
+            keys = [decoder.plain(pair.partition("=")[0]).partition("[")[0] for pair in pairs]
+            return "&".join(pair for pair, key in zip(pairs, keys, strict=True) if key == name.partition("[")[0])
         others = {other for where, other in self.parameters if where == "query"} - {name}
         fixed = self.path.partition("#")[0].partition("?")[2].split("&")
         own = [pair for pair in pairs if pair not in fixed and decoder.plain(pair.partition("=")[0]) not in others]
