@@ -23,7 +23,7 @@ MESSAGES_URL = "https://api.anthropic.com"
 CHAT_URL = "https://api.openai.com/v1"
 # Ollama's port; its Messages API takes any token.
 LOCAL_URL = "http://127.0.0.1:11434"
-LOCAL_TOKEN = "local"  # noqa: S105 - no secret
+LOCAL_TOKEN = "local"  # noqa: S105 - a local server takes any word
 
 KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
 FILE_HINT = 'such as [small], model = "qwen3:8b", base_url = "http://127.0.0.1:11434", protocol = "messages"'
@@ -227,8 +227,8 @@ def read_model_settings(file: Path, environment: Mapping[str, str]) -> ModelSett
     default = document.pop("default", "")
     caps = _parse_caps(document.pop(LIMITS, {}), file)
     endpoints = {name: _parse_endpoint(name, data, file, environment) for name, data in document.items()}
-    known = ("local", *endpoints, *MODELS, *CLAUDE_VERSIONS)
-    if not isinstance(default, str) or (default and default not in known and ":" not in default):
+    names = ("local", *endpoints, *MODELS, *CLAUDE_VERSIONS)
+    if not isinstance(default, str) or (default and default not in names and ":" not in default):
         raise UsageError(
             f"{file}: default names no model of the file",
             hint=f"there are {', '.join((*endpoints, *CLAUDE_VERSIONS))}, local:NAME, openai:NAME",

@@ -133,10 +133,10 @@ class StreamedAnswer:
         taken = {*self.used_ids, *tool_use_ids([{"content": self.blocks.values()}])}
         if isinstance(id, str) and _CALL_ID.fullmatch(id) and id not in taken:
             return id
-        own = f"call_{self.number}_{index}"
-        while own in taken:
-            own += "_"
-        return own
+        new_id = f"call_{self.number}_{index}"
+        while new_id in taken:
+            new_id += "_"
+        return new_id
 
     def finish(self) -> None:
         """Parse the inputs of the tool_uses once the stream has ended."""

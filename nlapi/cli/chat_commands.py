@@ -80,8 +80,8 @@ class ChatCommands:
             if conversation.turns and (last := turn_usage(conversation.current)):
                 console.write(f"the last question: {last}")
         if spending.max_usd is not None:
-            left = max(spending.max_usd - spending.spent, 0.0)
-            console.write(f"${left:.4f} are left of ${spending.max_usd:g} ({spending.setting})")
+            remaining = max(spending.max_usd - spending.spent, 0.0)
+            console.write(f"${remaining:.4f} are left of ${spending.max_usd:g} ({spending.setting})")
 
     def _show_tools(self, words: str) -> None:
         specs = tuple(self._session.targets)

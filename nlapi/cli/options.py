@@ -269,7 +269,7 @@ def options_of(
             values[parameter] = kind(**{item.name: values.pop(item.name) for item in chosen})
             command(**values)
 
-        # typer reads a command's options from its signature and annotations.
+        # typer reads a command's options from its signature (PEP 362; typeshed has it of no function) and annotations.
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__signature__ = inspect.Signature([*plain_parameters, *added])  # type: ignore[attr-defined]
         run.__annotations__ = {item.name: item.annotation for item in (*plain_parameters, *added)}

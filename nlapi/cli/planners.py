@@ -18,8 +18,8 @@ from nlapi.errors import UsageError
 from nlapi.extras import has_extra
 
 if TYPE_CHECKING:
-    from nlapi.agent.auto import PlannerRoutes
     from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
+    from nlapi.agent.planner_routes import PlannerRoutes
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
 ASK_BELOW = 0.4
@@ -89,8 +89,8 @@ class PlannerFactory:
         from nlapi.agent.models import CLAUDE_VERSIONS
 
         # A server of the user's own behind the address of Anthropic may have models of any name.
-        known = name in self._settings.endpoints or name in CLAUDE_VERSIONS or name.startswith(("claude-", "local"))
-        if not known and ":" not in name and not os.environ.get("ANTHROPIC_BASE_URL"):
+        is_model = name in self._settings.endpoints or name in CLAUDE_VERSIONS or name.startswith(("claude-", "local"))
+        if not is_model and ":" not in name and not os.environ.get("ANTHROPIC_BASE_URL"):
             raise UsageError(f"there is no model {name!r}", hint=f"there are {', '.join(self.choices)}")
 
     def _embedded(self) -> Planner:
@@ -111,7 +111,8 @@ class PlannerFactory:
 
     def _auto(self, model: str | None) -> Planner:
         """Return the planner that routes: by default to the embedded one where that is sure, else to a model."""
-        from nlapi.agent.auto import EMBEDDED_VERSION, MODEL_VERSION, AutoPlanner, version_model
+        from nlapi.agent.auto import AutoPlanner
+        from nlapi.agent.planner_routes import EMBEDDED_VERSION, MODEL_VERSION, version_model
 
         def resolve_model(version: str) -> str:
             return model or version_model(version, self._default_model)
@@ -131,7 +132,7 @@ class PlannerFactory:
 
     def _routes(self, default: str) -> PlannerRoutes:
         """Return the routing of `--routing FILE`, else of the user's settings, else the built-in one."""
-        from nlapi.agent.auto import default_routes, read_routes
+        from nlapi.agent.planner_routes import default_routes, read_routes
 
         hint = "the guide shows one, under Routing"
         models = tuple(self._settings.endpoints)

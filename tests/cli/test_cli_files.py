@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,23 @@ def picture(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def small(tmp_path: Path, picture: Path) -> Path:
+    """Another file of the same name."""
+    file = tmp_path / "small" / picture.name
+    file.parent.mkdir()
+    file.write_bytes(b"a small one")
+    return file
+
+
+def paths_with_files(*names: str) -> Any:
+    """The paths of the notes, whose form has further files."""
+    paths = copy.deepcopy(NOTES["paths"])
+    form = paths["/notes/{note}/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    form["properties"] |= dict.fromkeys(names, form["properties"]["file"])
+    return paths
+
+
 def attach(file: str) -> dict[str, object]:
     return use("change", {"operation": "attachFile", "arguments": {"note": "n1", "file": file}})
 
@@ -47,14 +65,9 @@ def test_a_model_gives_the_name_and_the_content_is_sent(
 
 
 def test_two_files_of_one_name_are_each_in_their_place(
-    api: Echo, claude: MessagesServer, tmp_path: Path, picture: Path
+    api: Echo, claude: MessagesServer, tmp_path: Path, picture: Path, small: Path
 ) -> None:
-    small = tmp_path / "small" / picture.name
-    small.parent.mkdir()
-    small.write_bytes(b"a small one")
-    paths = copy.deepcopy(NOTES["paths"])
-    form = paths["/notes/{note}/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    form["properties"]["icon"] = form["properties"]["file"]
+    paths = paths_with_files("icon")
     call = {"note": "n1", "file": "milk.png", "icon": "milk.png"}
     claude.script[:] = [use("change", {"operation": "attachFile", "arguments": call}), say("Attached.")]
     words = ("ask", QUESTION, "-a", notes(tmp_path, api.url, paths=paths), "--planner", "claude", "--yes")
@@ -66,15 +79,9 @@ def test_two_files_of_one_name_are_each_in_their_place(
 
 
 def test_a_name_that_two_files_have_is_no_content_of_a_third_argument(
-    api: Echo, claude: MessagesServer, tmp_path: Path, picture: Path
+    api: Echo, claude: MessagesServer, tmp_path: Path, picture: Path, small: Path
 ) -> None:
-    small = tmp_path / "small" / picture.name
-    small.parent.mkdir()
-    small.write_bytes(b"a small one")
-    paths = copy.deepcopy(NOTES["paths"])
-    form = paths["/notes/{note}/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    for name in ("icon", "cover"):
-        form["properties"][name] = form["properties"]["file"]
+    paths = paths_with_files("icon", "cover")
     call = {"note": "n1", "cover": "milk.png"}
     claude.script[:] = [use("change", {"operation": "attachFile", "arguments": call}), say("Which?")]
     words = ("ask", QUESTION, "-a", notes(tmp_path, api.url, paths=paths), "--planner", "claude", "--yes")

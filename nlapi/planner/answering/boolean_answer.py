@@ -94,18 +94,18 @@ def item_verdict(question: ListQuestion) -> str:
         return ""
     conditions = [condition for condition in question.filtered.conditions if condition.path]
     silent = {*STOPWORDS, *map(stem, split_words(name_of(item))), *map(stem, noun_of(operation))}
-    asked = {stem(word) for text in question.filtered.unapplied for word in split_words(text)} - silent
+    unexplained = {stem(word) for text in question.filtered.unapplied for word in split_words(text)} - silent
     # Conditions know what a negation denies, single words do not: is it not paused?
     stems = frozenset() if NEGATIONS & set(question.text.lower().split()) else question.intent.words - silent
     for evidence in _evidence(operation, item, stems, _identity(question.call, item)):
         others = [condition for condition in conditions if condition.path != evidence.path]
         # That a field is set is no answer to whether it is over a bound.
-        if not asked <= evidence.stems or (evidence.is_presence and len(others) < len(conditions)):
+        if not unexplained <= evidence.stems or (evidence.is_presence and len(others) < len(conditions)):
             continue
         if evidence.answer and others:
             return _condition_verdict(question, item, others)
         return _sentence(evidence.answer, operation, item, evidence.path, evidence.value)
-    return "" if asked or not conditions else _condition_verdict(question, item, conditions)
+    return "" if unexplained or not conditions else _condition_verdict(question, item, conditions)
 
 
 def _has_guess(question: ListQuestion, row: dict[str, Any]) -> bool:

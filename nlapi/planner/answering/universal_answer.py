@@ -40,14 +40,14 @@ def universal_answer(question: ListQuestion) -> UniversalAnswer:
     if _is_of_others(question.text, start):
         return UniversalAnswer(verdict="")
     choosing = [condition for condition in filtered.conditions if 0 <= condition.start < start]
-    asked = [condition for condition in filtered.conditions if condition not in choosing]
+    required = [condition for condition in filtered.conditions if condition not in choosing]
     chosen = [row for row in question.fields.rows if all(condition.holds_in(row) for condition in choosing)]
-    if not asked and _has_named_fields(question, chosen, end):
+    if not required and _has_named_fields(question, chosen, end):
         return UniversalAnswer(verdict="Yes" if question.is_whole else "")
     passing, is_all = len(filtered.items), len(filtered.items) == len(chosen)
     # Of several conditions behind the noun, one may choose the items: are all campaigns with reach active?
-    is_clear = len(asked) == 1 or (bool(asked) and is_all)
-    if not chosen or not is_clear or not _is_preselected_by_choice(question, asked, end):
+    is_clear = len(required) == 1 or (bool(required) and is_all)
+    if not chosen or not is_clear or not _is_preselected_by_choice(question, required, end):
         return UniversalAnswer(verdict="")
     if is_all and not question.is_whole:
         return UniversalAnswer(verdict="")
@@ -55,7 +55,9 @@ def universal_answer(question: ListQuestion) -> UniversalAnswer:
     if not choosing:
         return UniversalAnswer(verdict=verdict)
     of, have = count_phrase(len(chosen), operation), "has" if passing == 1 else "have"
-    return UniversalAnswer(verdict=verdict, text=f"{passing:,} of {of} with {_texts(choosing)} {have} {_texts(asked)}")
+    return UniversalAnswer(
+        verdict=verdict, text=f"{passing:,} of {of} with {_texts(choosing)} {have} {_texts(required)}"
+    )
 
 
 def _is_of_others(question: str, start: int) -> bool:
@@ -70,10 +72,10 @@ def _has_named_fields(question: ListQuestion, rows: list[dict[str, Any]], end: i
     return bool(fields and rows) and not any(is_empty(row.get(path)) for row in rows for path in fields)
 
 
-def _is_preselected_by_choice(question: ListQuestion, asked: list[Condition], end: int) -> bool:
+def _is_preselected_by_choice(question: ListQuestion, required: list[Condition], end: int) -> bool:
     """Return whether what the request applied chooses the items: before the noun, or `in` something behind it."""
     behind = [place for place in question.filtered.requested if place >= end]
-    first = min((condition.start for condition in asked), default=-1)
+    first = min((condition.start for condition in required), default=-1)
     return not behind or (behind[-1] < first and _PREPOSITION.search(question.text[end : behind[0]]) is not None)
 
 
