@@ -67,10 +67,13 @@ def _dumper() -> Any:
             return True
 
     def represent_text(dumper: Any, text: str) -> Any:
+        style = None
         if _OTHER_LINE_ENDS.search(text):
             style = '"'
-        else:
-            style = "|" if "\n" in text else "'" if _NUMBER_LIKE.fullmatch(text) else None
+        elif "\n" in text:
+            style = "|"
+        elif _NUMBER_LIKE.fullmatch(text):
+            style = "'"
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, represent_text)
