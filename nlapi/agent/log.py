@@ -9,7 +9,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Outcome, Plan, Step
-from nlapi.tools.tool import Account, Call, Missing
+from nlapi.tools.tool import Account, Call, Missing, sources_to_json
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
 # so that a body that was cut can still be compared.
@@ -215,7 +215,7 @@ def _account(account: Account | None) -> Record | None:
     """Return the sources of the arguments; `start` and `end` are positions in the question, -1 for none."""
     if account is None:
         return None
-    return {"sources": [asdict(source) for source in account.sources], "unused": list(account.unused)}
+    return {"sources": sources_to_json(account.sources), "unused": list(account.unused)}
 
 
 def _change(change: FieldChange) -> Record:
