@@ -160,7 +160,8 @@ def _fit(answered: Answered, keys: Keys, place: Place, argument: str, operation:
     noun = target_noun(operation, place)
     container = _at_keys(answered.data, keys[:-1])
     if isinstance(container, Mapping) and answered.operation.spec is operation.spec:
-        own = id_path(unwrap_entry(container) if len(container) > 1 else container, name, noun)
+        entry = unwrap_entry(container)
+        own = id_path(entry if isinstance(entry, Mapping) else container, name, noun)
         nouns = {singular_noun(answered.operation), noun_of(answered.operation)}
         holder = tuple(split_words(field_keys[-2])) if len(field_keys) > 1 else ()
         is_of_kind = bool(noun) and any(wider in nouns or wider == holder for wider in wider_nouns(noun))

@@ -210,7 +210,8 @@ class _Builder:
         return WorkflowStep(
             id=self.step_ids[step],
             description=step.description,
-            **self._target(step.operation),
+            operation_id=self._operation_id(step.operation),
+            operation_path=self._operation_path(step.operation),
             parameters=tuple(parameters),
             body=body,
             criteria=tuple(self._criteria(step)),
@@ -225,17 +226,23 @@ class _Builder:
         body = step.operation.body
         return step.content_type or (body.content_type if body is not None and body.media else "")
 
-    def _target(self, operation: Operation) -> dict[str, str]:
-        """Return how a step names its operation: one without an operationId of its own by its place."""
-        name = self.source_names[operation.spec]
+    def _operation_id(self, operation: Operation) -> str:
+        """Return the operationId as a step names it; "" for an operation without one of its own."""
         paths = operation.spec.document.get("paths")
         item = paths.get(operation.path) if isinstance(paths, Mapping) else None
         node = item.get(operation.method.lower()) if isinstance(item, Mapping) else None
-        if isinstance(node, Mapping) and node.get("operationId") == operation.id:
-            is_only = len(self.source_names) == 1
-            return {"operation_id": operation.id if is_only else f"$sourceDescriptions.{name}.{operation.id}"}
+        if not isinstance(node, Mapping) or node.get("operationId") != operation.id:
+            return ""
+        is_only = len(self.source_names) == 1
+        return operation.id if is_only else f"$sourceDescriptions.{self.source_names[operation.spec]}.{operation.id}"
+
+    def _operation_path(self, operation: Operation) -> str:
+        """Return the place of an operation without an operationId; "" for one that has it."""
+        if self._operation_id(operation):
+            return ""
         path = operation.path.replace("~", "~0").replace("/", "~1")
-        return {"operation_path": f"{{$sourceDescriptions.{name}.url}}#/paths/{path}/{operation.method.lower()}"}
+        name = self.source_names[operation.spec]
+        return f"{{$sourceDescriptions.{name}.url}}#/paths/{path}/{operation.method.lower()}"
 
     def _criteria(self, step: StepDraft) -> Iterator[Criterion]:
         """Yield the criteria: the status that was seen, and that each choice is of exactly one entry."""
@@ -297,9 +304,9 @@ def _inputs_of(step: StepDraft, steps: Iterable[StepDraft]) -> Iterator[InputVal
     """Yield the inputs that a step uses: those of its arguments, and those that choose an entry of its answer."""
     yield from (value for value in _leaves(step) if isinstance(value, InputValue))
     for value in (value for other in steps for value in _leaves(other)):
-        if isinstance(value, AnswerValue) and value.step is step and value.choice is not None:
-            if value.choice.name is not None:
-                yield value.choice.name
+        choice = value.choice if isinstance(value, AnswerValue) and value.step is step else None
+        if choice is not None and choice.name is not None:
+            yield choice.name
 
 
 def _input_names(inputs: Sequence[InputValue]) -> dict[InputValue, str]:
