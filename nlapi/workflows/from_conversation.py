@@ -20,6 +20,7 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner.slots.slot import is_credential
 from nlapi.planner.steps.name_rounds import without_name_rounds
+from nlapi.planner.steps.state import LookupState, state_of
 from nlapi.resources.naming import name_key, stem
 from nlapi.resources.nouns import singular_noun
 from nlapi.tools.arguments import argument_schema, property_schema
@@ -81,6 +82,7 @@ def workflow_of(
 class _Recorder:
     conversation: Conversation
     answered: list[Answered] = field(default_factory=list)
+    by_step: dict[int, Answered] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
     inputs: dict[tuple[str, str, str], InputValue] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
@@ -122,7 +124,8 @@ class _Recorder:
                         continue
                     before = replace(turn, rounds=turn.rounds[:index])
                     so_far = replace(self.conversation, turns=(*turns[:number], before))
-                    yield _answered(step, so_far, round.steps[:position], number)
+                    self.by_step[id(step)] = _answered(step, so_far, round.steps[:position], number)
+                    yield self.by_step[id(step)]
 
     def _leave_out(self, step: Step, reason: str) -> None:
         if step.call.tool.effect is not Effect.READ:
@@ -152,8 +155,7 @@ class _Recorder:
         """Return the reads that answer the last question: those after its last change, without look-ups."""
         last = self.answered[-1].turn
         rounds = self.conversation.turns[last].rounds
-        by_step = {id(answered.step): answered for answered in self.answered if answered.turn == last}
-        lists = [[by_step[id(step)] for step in round.steps if id(step) in by_step] for round in rounds]
+        lists = [[self.by_step[id(step)] for step in round.steps if id(step) in self.by_step] for round in rounds]
         reads: list[Answered] = []
         for round, calls in zip(rounds, lists, strict=True):
             if any(answered.operation.effect is not Effect.READ for answered in calls):
@@ -162,7 +164,7 @@ class _Recorder:
             # A model reads to find out what to do next; its last reads are what it answers from.
             if model_state(round.plan) is not None and calls:
                 reads = []
-            if round.plan.goal is None:
+            if not isinstance(state_of(round.plan), LookupState):
                 reads += calls
         pages = [answered for answered in reads if answered.page_of is not None]
         if pages:
@@ -364,10 +366,14 @@ class _Resolver:
         is_secret: bool | None = None,
     ) -> InputValue:
         name = argument.rpartition(".")[2]
+        is_file = file_form(self.call.tool, argument) is not None
         if is_secret is None:
-            is_secret = self._is_secret(argument, schema) or file_form(self.call.tool, argument) is not None
+            is_secret = self._is_secret(argument, schema) or is_file
         words = source.words if source is not None else ""
         keywords = input_schema(self.call.tool.operation.spec, schema)
+        if is_secret:
+            # A run stores no input of these formats.
+            keywords["format"] = "binary" if is_file else "password"
         return self.recorder.input(name, value, words, keywords, self.call, is_secret=is_secret)
 
     def _sources(self, argument: str) -> tuple[ValueSource, ...]:
