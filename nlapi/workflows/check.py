@@ -104,7 +104,8 @@ class _WorkflowCheck:
             yield Issue.warning(where, note, rule=BEND)
         tool = compile_tool(operation)
         given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
-        if "body" in given and "body" not in tool.places:
+        if step.body is not None and not isinstance(step.body.payload, Mapping):
+            # A payload that is handed on whole may have any field.
             given |= {name for name, place in tool.places.items() if place[0] == "body"}
         for name in tool.required:
             if name not in given:
@@ -127,7 +128,7 @@ class _WorkflowCheck:
             check_arguments(tool, to_wire_units(tool, known), partial=True)
         except ArgumentError as error:
             yield Issue.error(where, error.message, error.hint, rule="argument")
-        for name, node, location in _argument_nodes(step):
+        for name, node, location in argument_nodes(step):
             yield from self._fit(node, operation, name, location, where)
 
     def _fit(self, node: Any, operation: Operation, name: str, location: str, where: str) -> Iterator[Issue]:
@@ -202,9 +203,8 @@ class _WorkflowCheck:
         if operation is not None and isinstance(condition, Comparison) and isinstance(condition.right, Literal):
             is_status = any(expression.root is Root.STATUS_CODE for expression in operands(condition))
             status = str(condition.right.value)
-            described = {response.status.upper() for response in operation.responses}
-            if is_status and described and not {status, f"{status[:1]}XX", "DEFAULT"} & described:
-                known = ", ".join(sorted(described))
+            if is_status and not describes_status(operation, status):
+                known = ", ".join(sorted(response.status.upper() for response in operation.responses))
                 yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
 
     def _action(
@@ -249,12 +249,18 @@ def _is_faulty(node: Any, scope: Scope) -> bool:
     return False
 
 
+def describes_status(operation: Operation, status: str) -> bool:
+    """Return whether a description has a status itself, by its class, or by `default`; or no status at all."""
+    described = {response.status.upper() for response in operation.responses}
+    return not described or bool({status, f"{status[:1]}XX", "DEFAULT"} & described)
+
+
 def _payload_names(step: WorkflowStep) -> frozenset[str]:
     payload = step.body.payload if step.body is not None else None
     return frozenset(map(str, payload)) if isinstance(payload, Mapping) else frozenset()
 
 
-def _argument_nodes(step: WorkflowStep) -> Iterator[tuple[str, Any, str]]:
+def argument_nodes(step: WorkflowStep) -> Iterator[tuple[str, Any, str]]:
     """Yield the name, the value and the location of each argument that a step writes."""
     yield from ((entry.name, entry.value, entry.location) for entry in step.parameters)
     if step.body is not None and isinstance(step.body.payload, Mapping):
