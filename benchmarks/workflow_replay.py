@@ -138,7 +138,9 @@ def replay(conversation: ScriptedConversation, spec: Spec) -> Replay:
     if run.state is not RunState.DONE:
         return Replay(fault=f"{run.failure} (inputs {inputs})", document=text)
     if reached != wanted:
-        rows = [f"- {row}" for row in wanted if row not in reached] + [f"+ {row}" for row in reached if row not in wanted]
+        rows = [f"- {row}" for row in wanted if row not in reached] + [
+            f"+ {row}" for row in reached if row not in wanted
+        ]
         return Replay(fault="another state: " + " ".join(rows)[:900], document=text)
     if _without_times(json.dumps(reached_answer)) != _without_times(json.dumps(wanted_answer)):
         return Replay(fault=f"another answer: {json.dumps(reached_answer)[:200]}", document=text)
@@ -151,8 +153,11 @@ def _inputs(workflow: Workflow, conversation: ScriptedConversation) -> dict[str,
     values = {}
     for name, schema in workflow.input_schemas.items():
         example = schema["x-nlapi"]["example"]
-        match = next((key for key, value in conversation.first.items() if wire_value(value) == example), None)
-        values[name] = wire_value(conversation.second[match]) if match is not None else example
+        second = {
+            str(wire_value(value)): wire_value(conversation.second[key]) for key, value in conversation.first.items()
+        }
+        known = [second.get(str(entry), entry) for entry in (example if isinstance(example, list) else [example])]
+        values[name] = known if isinstance(example, list) else known[0]
     return values
 
 
@@ -165,7 +170,9 @@ def said_value(value: Any) -> str:
     return str(value[0] if isinstance(value, tuple) else value)
 
 
-def converse_turns(conversation: ScriptedConversation, values: Mapping[str, Any], stage: _Stage) -> list[dict[str, Any]]:
+def converse_turns(
+    conversation: ScriptedConversation, values: Mapping[str, Any], stage: _Stage
+) -> list[dict[str, Any]]:
     """Hold a conversation with these values, and return the records of its transcript."""
     said = {name: said_value(value) for name, value in values.items()}
     meant = {name: wire_value(value) for name, value in values.items()}
@@ -186,7 +193,7 @@ async def _agree(_: tuple[CallProposed, ...]) -> ConsentReply:
 
 
 async def _turn(planner: Any, conversation: Conversation, stage: _Stage, log: Log | None) -> Conversation:
-    schemes = dict.fromkeys(stage.spec.security_schemes, "any")
+    schemes = dict.fromkeys(stage.spec.security_schemes, "any:any")
     targets = {stage.spec: Target(spec=stage.spec, base_url=stage.url, credentials=schemes)}
     policy = Policy(interactive=True)
     async for event in converse(planner, conversation, targets, policy=policy, consent=_agree, max_rounds=100):

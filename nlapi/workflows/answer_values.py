@@ -293,6 +293,8 @@ def created_id(answered: Answered) -> Keys | None:
         return None
     item = extract_item(data, answered.operation)
     path = id_path(item, "id", singular_noun(answered.operation)) if item is not None else ""
+    if not name_key(path).endswith(("id", "uid")):
+        return None
     nested: list[Keys] = [(str(key),) for key, value in data.items() if isinstance(value, Mapping)]
     for keys in ((), *nested):
         holder = _at_keys(data, keys)

@@ -267,7 +267,7 @@ class _Resolver:
 
     def _leaf(self, argument: str, value: Any, schema: Mapping[str, Any]) -> Any:
         source = self._source(argument, value)
-        origin = source.origin if source is not None else Origin.NOBODY
+        origin = self._origin(source)
         if schema.get("format") == "password" or (isinstance(value, str) and MASK in value):
             return self._user_input(argument, value, schema, source, is_secret=True)
         if (chosen := self._chosen_name(value, source)) is not None:
@@ -291,6 +291,18 @@ class _Resolver:
         if isinstance(value, str) and reads_as_expression(value):
             return self._user_input(argument, value, schema, source)
         return value
+
+    def _origin(self, source: ValueSource | None) -> Origin:
+        """Return the kind of source of a value: words that the user never wrote stand for an item of an answer."""
+        if source is None:
+            return Origin.NOBODY
+        if source.origin is not Origin.WORDS or not source.words:
+            return source.origin
+        # `pause it` is planned with the id in the place of `it`.
+        words = " ".join(source.words.casefold().split())
+        turns = self.recorder.conversation.turns[: self.answered.turn + 1]
+        is_written = any(words in " ".join(turn.question.casefold().split()) for turn in turns)
+        return Origin.WORDS if is_written else Origin.ANSWER
 
     def _is_command(self, words: str, value: Any) -> bool:
         """Return whether the words for a value are the verb of the command: `pause` for PAUSED."""
