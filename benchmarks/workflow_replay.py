@@ -29,6 +29,7 @@ from nlapi.agent.loop import converse
 from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
+from nlapi.errors import NlapiError
 from nlapi.openapi import yaml
 from nlapi.openapi.spec import Spec
 from nlapi.planner.planner import OfflinePlanner
@@ -119,7 +120,10 @@ def replay(conversation: ScriptedConversation, spec: Spec) -> Replay:
         before = len(stage.calls)
     if not 2 <= before <= 5:
         return Replay(fault=f"{before} calls: {', '.join(stage.calls)}")
-    saved = workflow_of(resume(records, lambda source, id: compile_tool(spec.operation(id))))
+    try:
+        saved = workflow_of(resume(records, lambda source, id: compile_tool(spec.operation(id))))
+    except NlapiError as error:
+        return Replay(fault=str(error))
     text = render(saved.document)
     document = parse_document(yaml.load(text)[0])
     linked = link(document, loader=lambda source: spec)

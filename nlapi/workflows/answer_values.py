@@ -198,14 +198,15 @@ def _chosen(location: ValueLocation, argument: str, call: Call, source: ValueSou
     place = location.index
     assert place is not None
     answered = location.answered
+    if answered.page_of is not None:
+        raise UntraceableError("it was on a further page of a list, and a workflow reads the first alone")
     if any(isinstance(key, int) for key in location.keys[:place]):
         raise UntraceableError("it stands in a list inside of a list")
     list_keys, inner = location.keys[:place], location.keys[place + 1 :]
     entries = _at_keys(answered.data, list_keys)
-    first = answered.page_of or answered
     name = _output_name(location, argument, call)
-    choice = _choice(first, list_keys, entries, entries[location.keys[place]], call, argument, source)
-    return AnswerValue(step=first.draft, keys=inner, name=name, choice=choice)
+    choice = _choice(answered, list_keys, entries, entries[location.keys[place]], call, argument, source)
+    return AnswerValue(step=answered.draft, keys=inner, name=name, choice=choice)
 
 
 def _choice(

@@ -23,6 +23,7 @@ from nlapi.workflows.model import (
     WorkflowDocument,
     WorkflowStep,
 )
+from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.write import BASE_VERSION, SELECTOR_VERSION
 
 EXTENSION = "x-nlapi"
@@ -31,6 +32,8 @@ Keys = tuple[str | int, ...]
 """Keys and indexes into an answer, outermost first."""
 
 _BODY = "$response.body"
+
+_SUCCESSES = frozenset(map(str, range(200, 300)))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -109,9 +112,20 @@ def reads_as_expression(text: str) -> bool:
         return True
 
 
-def build_document(draft: WorkflowDraft) -> WorkflowDocument:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltDocument:
+    """The document with the workflow of a draft, linked. `examples` are the values that its inputs had."""
+
+    linked: LinkedDocument
+    examples: Mapping[str, Any]
+
+
+def build_document(draft: WorkflowDraft) -> BuiltDocument:
     """Return the document with the workflow of a draft."""
-    return _Builder(draft).document()
+    builder = _Builder(draft)
+    specs = {name: spec for spec, name in builder.source_names.items()}
+    examples = {name: value.example for value, name in builder.input_names.items()}
+    return BuiltDocument(linked=LinkedDocument(document=builder.document(), specs=specs), examples=examples)
 
 
 class _Builder:
@@ -246,8 +260,12 @@ class _Builder:
 
     def _criteria(self, step: StepDraft) -> Iterator[Criterion]:
         """Yield the criteria: the status that was seen, and that each choice is of exactly one entry."""
-        if step.status is not None:
-            yield Criterion(condition=f"$statusCode == {step.status}")
+        described = {response.status.upper() for response in step.operation.responses}
+        status = step.status or next((int(text) for text in sorted(described) if text in _SUCCESSES), None)
+        if status is not None and {str(status), f"{status // 100}XX", "DEFAULT"} & described:
+            yield Criterion(condition=f"$statusCode == {status}")
+        else:
+            yield Criterion(condition="$statusCode >= 200 && $statusCode < 300")
         choices = dict.fromkeys(value.choice for value in self.outputs[step].values() if value.choice is not None)
         for choice in choices:
             condition = f"$[?count({self._path(choice)}) == 1]"

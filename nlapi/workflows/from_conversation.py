@@ -46,6 +46,7 @@ from nlapi.workflows.draft import (
     reads_as_expression,
 )
 from nlapi.workflows.model import WorkflowDocument
+from nlapi.workflows.rehearsal import rehearse
 
 _USER_ORIGINS = frozenset({Origin.WORDS, Origin.REPLY, Origin.SETTING})
 _ANSWER_ORIGINS = frozenset({Origin.LOOKUP, Origin.ANSWER, Origin.NOBODY})
@@ -104,7 +105,13 @@ class _Recorder:
         questions = list(dict.fromkeys(turn.question for turn in self._turns(kept) if turn.question))
         said = [single_line(redact(question, tuple(self.secrets))) for question in questions]
         draft = WorkflowDraft(steps=steps, id=id, said=said, locations=locations)
-        return SavedConversation(document=build_document(draft), issues=tuple(self.issues))
+        built = build_document(draft)
+        # What is saved is proved before it is written: a value in the wrong place would change something else.
+        if fault := rehearse(built, kept):
+            raise UsageError(
+                f"the conversation cannot be saved as a workflow: {fault}", hint="`nlapi log show` shows what was done"
+            )
+        return SavedConversation(document=built.linked.document, issues=tuple(self.issues))
 
     def _turns(self, kept: Sequence[Answered]) -> Iterator[Turn]:
         numbers = {answered.turn for answered in kept}
@@ -350,10 +357,6 @@ class _Resolver:
         found = find_value(argument, value, self.call, self.earlier, source)
         if found is not None:
             self.used.append(found)
-            page = next((other for other in self.earlier if other.page_of and other.page_of.draft is found.step), None)
-            if page is not None and found.choice is not None:
-                message = "the item was looked for on several pages, and the workflow reads the first alone"
-                self.recorder.issues.append(Issue.warning(page.operation.id, message))
         return found
 
     def _check_complete(self, argument: str) -> None:
