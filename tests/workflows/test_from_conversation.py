@@ -197,7 +197,7 @@ def test_a_value_that_may_be_in_the_lost_part_of_an_answer_is_not_guessed() -> N
         talk.step("listCustomers", {}, cut),
         talk.step("createOrder", {"customer_id": ADA["id"]}, {"id": "ord_5"}, 201),
     )
-    with pytest.raises(UsageError, match="createOrder cannot be saved: its customer_id .* listCustomers"):
+    with pytest.raises(UsageError, match=r"createOrder cannot be saved: its customer_id .* listCustomers"):
         talk.save()
 
 
