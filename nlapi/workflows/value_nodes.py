@@ -72,12 +72,13 @@ class InputRegister:
 
 
 def answered_call(step: Step, conversation: Conversation, round_steps: tuple[Step, ...], turn: int) -> Answered:
+    """Return a call with its account and its draft; a step that was only shown has no answer."""
     call = step.call
     if call.account is None:
         call = replace(call, account=trace_call(call, conversation, round_steps))
     summary = single_line(call.tool.operation.summary).strip()
-    assert step.result is not None
-    draft = StepDraft(tool=call.tool, status=step.result.status, content_type=_content_type(step), description=summary)
+    status = step.result.status if step.result is not None else None
+    draft = StepDraft(tool=call.tool, status=status, content_type=_content_type(step), description=summary)
     return Answered(step=replace(step, call=call), draft=draft, turn=turn)
 
 
