@@ -2,7 +2,8 @@
 
 `python -m benchmarks.workflow_replay [--show] [--only NAME]` holds each of the 30 conversations with its first values,
 saves its transcript as a workflow, and runs that with the second values. The effect has to be that of the conversation
-itself with the second values: the same items in the sandbox, and the same last answer. It fails unless all are.
+itself with the second values: the same items in the sandbox, and the same last answer. It fails unless all are. The
+workflow of a plan (`nlapi ask --plan`) is run the same way, for the questions of one turn of the embedded planner.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from nlapi.tools.tool import Call
 from nlapi.workflows.check import check
 from nlapi.workflows.engine import RunState, WorkflowRun
 from nlapi.workflows.from_conversation import workflow_of
+from nlapi.workflows.from_plan import workflow_of_plan
 from nlapi.workflows.model import Workflow
 from nlapi.workflows.planner import WorkflowPlanner
 from nlapi.workflows.read import parse_document
@@ -149,7 +151,26 @@ def replay(conversation: ScriptedConversation, spec: Spec) -> Replay:
     if _without_times(json.dumps(reached_answer)) != _without_times(json.dumps(wanted_answer)):
         return Replay(fault=f"another answer: {json.dumps(reached_answer)[:200]}", document=text)
     left = [str(issue) for issue in saved.issues]
+    if not conversation.script and len(conversation.turns) == 1:
+        left += _plan_faults(conversation, spec, wanted)
     return Replay(fault="; ".join(left), document=text)
+
+
+def _plan_faults(conversation: ScriptedConversation, spec: Spec, wanted: list[tuple[str, ...]]) -> list[str]:
+    """Return what is wrong with the workflow of the plan for the first values, run with the second ones."""
+    planner = OfflinePlanner((spec,))
+    asked = ask(conversation.turns[0].format(**{name: said_value(value) for name, value in conversation.first.items()}))
+    linked = workflow_of_plan(planner, asked, planner.first_plan(asked)).linked
+    workflow = linked.document.workflow()
+    with _stage(spec) as stage:
+        run = WorkflowRun(linked=linked, workflow=workflow, inputs=_inputs(workflow, conversation))
+        asyncio.run(_turn(WorkflowPlanner(run=run), ask("run it"), stage, None))
+        is_same = stage.state() == wanted
+    return (
+        []
+        if is_same and run.state is RunState.DONE
+        else [f"the workflow of its plan: {run.failure or 'another state'}"]
+    )
 
 
 def _inputs(workflow: Workflow, conversation: ScriptedConversation) -> dict[str, Any]:

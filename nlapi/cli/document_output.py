@@ -41,13 +41,21 @@ def write_document(document: WorkflowDocument, output: str) -> None:
     from nlapi.workflows.write import DocumentFormat, render
 
     format = DocumentFormat.JSON if output.lower().endswith(".json") else DocumentFormat.YAML
-    text = render(document, format)
+    write_text(render(document, format), output)
+    if output == "-":
+        return
+    workflow = document.workflows[0]
+    console.note(f"{output}: workflow {workflow.id} of {console.count_noun(len(workflow.steps), 'step')}")
+
+
+def write_text(text: str, output: str) -> None:
+    """Write a text to a file, or to standard output for "-". UsageError where it cannot be written."""
     if output == "-":
         console.write(text, end="")
         return
     try:
         Path(output).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}", hint="-o names the file") from error
-    workflow = document.workflows[0]
-    console.note(f"{output}: workflow {workflow.id} of {console.count_noun(len(workflow.steps), 'step')}")
+        raise UsageError(
+            f"cannot write {output}: {error.strerror}", hint="name a file in a folder that is there"
+        ) from error

@@ -152,7 +152,7 @@ def _dollars(usd: float | None) -> str:
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
-@conversation_options("sources", "no_log")
+@conversation_options("sources", "no_log", "plan", "plan_to")
 def resume(
     id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
 ) -> None:

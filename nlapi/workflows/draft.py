@@ -33,8 +33,6 @@ Keys = tuple[str | int, ...]
 
 _BODY = "$response.body"
 
-_SUCCESSES = frozenset(map(str, range(200, 300)))
-
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class InputValue:
@@ -261,9 +259,8 @@ class _Builder:
     def _criteria(self, step: StepDraft) -> Iterator[Criterion]:
         """Yield the criteria: the status that was seen, and that each choice is of exactly one entry."""
         described = {response.status.upper() for response in step.operation.responses}
-        status = step.status or next((int(text) for text in sorted(described) if text in _SUCCESSES), None)
-        if status is not None and {str(status), f"{status // 100}XX", "DEFAULT"} & described:
-            yield Criterion(condition=f"$statusCode == {status}")
+        if step.status is not None and {str(step.status), f"{step.status // 100}XX", "DEFAULT"} & described:
+            yield Criterion(condition=f"$statusCode == {step.status}")
         else:
             yield Criterion(condition="$statusCode >= 200 && $statusCode < 300")
         choices = dict.fromkeys(value.choice for value in self.outputs[step].values() if value.choice is not None)

@@ -113,9 +113,7 @@ class _Planned:
             stand_in = self._look_up(plan.calls[-1], state)
             plan = plan_with_id(state, stand_in, self.planner.catalogue, self.conversation.known_values)
         else:
-            raise UsageError(
-                "the plan looks too much up to be written as a workflow", hint="ask for one thing at a time"
-            )
+            raise UsageError("the plan has too many look-ups for a workflow", hint="ask for one thing at a time")
         if not plan.calls:
             raise MissingError(plan.text or "the question leads to no call", hint="say it in other words")
         for call in plan.calls:
