@@ -37,7 +37,7 @@ from nlapi.client.message import File, Request, Result
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Outcome, Plan, Step
+from nlapi.tools.plan import FollowingCall, Outcome, Plan, Step
 from nlapi.tools.tool import Account, Call, Missing, sources_to_json
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
@@ -196,6 +196,7 @@ def _plan(plan: Plan) -> Record:
         "confidence": plan.confidence,
         **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
+        **({"following": list(map(_following, plan.following))} if plan.following else {}),
         "missing": [_missing(missing) for missing in plan.missing],
         "raw": plan.raw.to_json() if plan.raw is not None else None,
     }
@@ -205,6 +206,10 @@ def _call(call: Call) -> Record:
     operation = call.tool.operation
     source = {"source": operation.spec.source, "operation": operation.id, "tool": call.tool.name}
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
+
+
+def _following(entry: FollowingCall) -> Record:
+    return {**_call(entry.call), "pending": dict(entry.pending)}
 
 
 def _calls(steps: Iterable[Step]) -> list[Record]:

@@ -100,8 +100,10 @@ class PlannerFactory:
 
     def _on_model(self, model: str) -> Planner:
         from nlapi.agent.model_planner import ModelPlanner
+        from nlapi.workflows.model_chain import write_chain
 
-        return ModelPlanner(tuple(self.targets), model_endpoint(model), spending=self.spending)
+        specs = tuple(self.targets)
+        return ModelPlanner(specs, model_endpoint(model), spending=self.spending, chains=write_chain)
 
     @property
     def _default_model(self) -> str:

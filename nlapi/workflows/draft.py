@@ -77,6 +77,8 @@ class StepDraft:
     """
 
     tool: Tool
+    id: str = ""
+    """the id of the step, "" for that of the operation"""
     arguments: dict[str, Any] = field(default_factory=dict)
     status: int | None = None
     content_type: str = ""
@@ -131,7 +133,7 @@ class _Builder:
 
     def __init__(self, draft: WorkflowDraft) -> None:
         self.draft = draft
-        self.step_ids = _unique_names(draft.steps, lambda step: re.sub(r"[^\w-]+", "_", step.operation.id, flags=re.A))
+        self.step_ids = _unique_names(draft.steps, _step_id)
         values = [value for step in draft.steps for value in _leaves(step)]
         chosen = [value.choice.name for value in values if isinstance(value, AnswerValue) and value.choice]
         named = [value for value in (*chosen, *values) if isinstance(value, InputValue)]
@@ -296,6 +298,10 @@ class _Builder:
         if isinstance(node, (list, tuple)):
             return [self._node(value) for value in node]
         return node
+
+
+def _step_id(step: StepDraft) -> str:
+    return re.sub(r"[^\w-]+", "_", step.id or step.operation.id, flags=re.A)
 
 
 def _is_same(first: AnswerValue, second: AnswerValue) -> bool:

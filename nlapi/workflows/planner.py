@@ -44,7 +44,7 @@ class WorkflowPlanner:
         rounds = conversation.current.rounds
         for round in rounds[self.taken :]:
             for step in round.steps:
-                self._take(step)
+                self.take(step)
         self.taken = len(rounds)
         known = conversation.known_values
         if self.run.delay and self.run.state is RunState.RUNNING:
@@ -74,7 +74,7 @@ class WorkflowPlanner:
         number = next((index for index, step in enumerate(steps, 1) if step.id == step_id), 0)
         return f"{number} of {len(steps)}"
 
-    def _take(self, step: Step) -> None:
+    def take(self, step: Step) -> None:
         """Give the run the answer to a call; after the failure of an earlier one the others are of no use."""
         if not self.run.pending or self.run.pending[0].call.id != step.call.id:
             return
@@ -105,7 +105,7 @@ def resume_planner(
     planner = WorkflowPlanner(run=run, secret_inputs=secret_inputs)
     run.next_calls()
     for step in _answered(last):
-        planner._take(step)
+        planner.take(step)
     return planner
 
 
