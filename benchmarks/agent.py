@@ -32,6 +32,7 @@ from nlapi.agent.operation_tools import OperationTools
 from nlapi.agent.policy import Policy
 from nlapi.tools.plan import ask
 from nlapi.tools.run import Target
+from nlapi.workflows.model_chain import write_chain
 from tests.messages_server import MessagesServer, results, say, use
 from tests.prompt_cache import PromptCache
 from tests.servers import Echo, Reply
@@ -130,7 +131,7 @@ def named(text: str, ids: dict[str, str]) -> set[str]:
 
 def first_request(spec: nlapi.Spec, question: str) -> dict[str, Any]:
     with MessagesServer([say("Fine.")], key=KEY) as server:
-        planner = ModelPlanner([spec], endpoint(server.url))
+        planner = ModelPlanner([spec], endpoint(server.url), chains=write_chain)
         asyncio.run(drain(planner.next(ask(question))))
     return server.requests[0]
 

@@ -18,7 +18,7 @@ from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step
-from nlapi.tools.rules import Ruling, denial_message, is_denied
+from nlapi.tools.rules import Ruling, deciding_rule, denial_message, is_denied
 from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
@@ -79,9 +79,9 @@ class Agreement:
             for call in (with_user_files(call, self.conversation.known_values) for call in self.calls)
         ]
         # "Delete a and b" is two calls, and each leaves the words of the other out.
-        used_words = [
-            _quoted_words(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))
-        ]
+        later_accounts = (self._later_account(entry) for entry in self.plan.following)
+        accounts = (call.account for call in (*calls, *(step.call for step in self.conversation.current.steps)))
+        used_words = [_quoted_words(account) for account in (*accounts, *later_accounts)]
         return [_without_used_words(call, frozenset().union(*used_words)) for call in calls]
 
     def _build(self, call: Call, earlier: Sequence[Prepared | Step]) -> Prepared | Step:
@@ -189,11 +189,15 @@ class Agreement:
         sendable = {index: draft for index, draft in drafts.items() if index not in denied}
         has_changes = any(draft.prepared.effect is not Effect.READ for draft in drafts.values())
         following = self._following_changes() if has_changes else ()
+        later_fault = next(filter(None, map(self._later_fault, following)), "")
         must_ask = any(map(self._needs_question, following))
         asking = [draft for draft in sendable.values() if draft.decision.verdict is Verdict.ASK or must_ask]
         proposed_later = tuple(map(self._later_proposal, following))
         reply = ConsentReply(is_agreed=True)
         # All or nothing: with one change forbidden the others are not sent either, unless the user confirms them.
+        if later_fault:
+            self._fail_drafts(sendable, f"{NOT_RUN}, as a later change of the same plan is never sent: {later_fault}")
+            return None
         if has_changes and denied and not (asking and self.terms.policy.interactive):
             self._fail_drafts(sendable, f"{NOT_RUN}, as another change of the same plan is never sent")
         elif asking:
@@ -220,16 +224,36 @@ class Agreement:
         changes = (entry for entry in self.plan.following if entry.call.tool.effect is not Effect.READ)
         return tuple(entry for entry in changes if entry.call.id not in agreed)
 
+    def _later_fault(self, entry: FollowingCall) -> str:
+        """Return why a later change can never be sent, "" where it may. CredentialError where it lacks a credential."""
+        call, target = entry.call, self.terms.target(entry.call)
+        rule = deciding_rule(target.rules, call.tool.operation)
+        if rule is not None and is_denied(rule):
+            return denial_message(call.tool.operation, rule)
+        request = build_partial(call, target)
+        authorize_call(Prepared(call=call, request=request, effect=call.tool.effect, curl="", written=call), target)
+        return self.terms.policy.refusal(call)
+
     def _needs_question(self, entry: FollowingCall) -> bool:
         """Return whether consent in advance does not cover a later change: as it is known now, it would be asked about.
 
         Asked later, it would leave the plan half done.
         """
         policy = self.terms.policy
-        if not (policy.yes or policy.destroy) or entry.uses_reads:
+        rule = deciding_rule(self.terms.target(entry.call).rules, entry.call.tool.operation)
+        specs = {call.tool.operation.spec for call in (*self.calls, *(item.call for item in self.plan.following))}
+        is_crossing = len(specs) > 1 and not policy.across
+        is_asked_each_time = rule is not None and rule.verdict is Ruling.ASK
+        if not (policy.yes or policy.destroy) or entry.uses_reads or is_crossing or is_asked_each_time:
             return True
-        account = trace_call(entry.call, self.conversation, tuple(self.steps))
-        return bool(reasons_against(entry.call, account, self.conversation.question, destroy=policy.destroy))
+        account = self._later_account(entry)
+        used_words = frozenset().union(*(_quoted_words(item.call.account) for item in self.items))
+        call = _without_used_words(replace(entry.call, account=account), used_words)
+        assert call.account is not None
+        return bool(reasons_against(call, call.account, self.conversation.question, destroy=policy.destroy))
+
+    def _later_account(self, entry: FollowingCall) -> Account:
+        return trace_call(entry.call, self.conversation, tuple(self.steps))
 
     def _later_proposal(self, entry: FollowingCall) -> CallProposed:
         return CallProposed(

@@ -25,7 +25,7 @@ from nlapi.workflows.model_chain import write_chain
 from tests.messages_server import MessagesServer, results, say, use
 
 SPECS = Path(__file__).parents[2] / "specs"
-QUESTION = 'create a campaign "Autumn" with an ad set "Feed One" in the feed'
+QUESTION = 'create a campaign "Autumn" with the objective reach, with an ad set "Feed One" in the feed'
 
 CAMPAIGN = {"id": "a", "operation": "createCampaign", "arguments": {"name": "Autumn", "objective": "REACH"}}
 AD_SET = {
@@ -33,6 +33,8 @@ AD_SET = {
     "operation": "createAdSet",
     "arguments": {"campaign_id": "$steps.a.outputs.id", "name": "Feed One", "placement": "FEED"},
 }
+
+GONE = {"id": "c", "operation": "deleteCampaign", "arguments": {"campaign_id": "cmp_0a0a0a0a"}}
 
 
 def plan(*steps: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +68,9 @@ class Held:
         self.events: list[Event] = []
         self.error: Exception | None = None
         with MessagesServer(script) as model:
-            endpoint = find_endpoint("claude-sonnet-5-5", key="sk-ant-x", base_url=model.url)
+            endpoint = find_endpoint(
+                "claude-sonnet-5-5", {"ANTHROPIC_API_KEY": "sk-ant-x", "ANTHROPIC_BASE_URL": model.url}
+            )
             planner = ModelPlanner((spec,), endpoint, chains=write_chain)
             targets = {spec: Target(spec=spec, base_url=server.url, credentials={"oauth2": "any"})}
 
@@ -124,15 +128,12 @@ def test_nothing_is_sent_without_consent_to_the_whole(ads: Spec, sandbox: Runnin
     assert held.answered.text == "Not done."
 
 
-def test_what_was_not_agreed_to_is_asked_about(ads: Spec, sandbox: Running) -> None:
-    """Consent is to the steps of one plan; a second plan with the same ids is another question."""
-    second = {**CAMPAIGN, "arguments": {"name": "Winter", "objective": "REACH"}}
-    broken = {**AD_SET, "arguments": {**AD_SET["arguments"], "start_date": "2027-02-01", "end_date": "2027-01-01"}}
-    held = Held(ads, sandbox, plan(CAMPAIGN, broken), plan(second), say("Done."))
-    assert len(held.consents) in (1, 2)
-    assert [len(proposed) for proposed in held.consents][0] == 2
-    if held.steps[1] == ("createAdSet", Outcome.ANSWERED) and len(held.requests) > 1:
-        assert len(held.consents) == 2
+def test_each_plan_is_agreed_to_by_itself(ads: Spec, sandbox: Running) -> None:
+    """The ids of the steps are the model's choice: a second plan with the same ones is another question."""
+    winter = {**CAMPAIGN, "arguments": {"name": "Winter", "objective": "REACH"}}
+    held = Held(ads, sandbox, plan(CAMPAIGN, GONE), plan(winter))
+    assert [name for name, outcome in held.steps] == ["createCampaign", "deleteCampaign", "createCampaign"]
+    assert [len(proposed) for proposed in held.consents] == [2, 1]
 
 
 def test_a_plan_at_fault_goes_back_to_the_model(ads: Spec, sandbox: Running) -> None:
@@ -167,18 +168,27 @@ def test_faults_are_named(ads: Spec, sandbox: Running, steps: list[Any], fault: 
 
 
 def test_a_failure_is_told_to_the_model_with_what_was_done(ads: Spec, sandbox: Running) -> None:
-    taken = {**CAMPAIGN, "id": "c", "arguments": {**CAMPAIGN["arguments"]}}
-    held = Held(ads, sandbox, plan(CAMPAIGN, taken, AD_SET), say("The name is taken."))
-    assert [name for name, _ in held.steps] == ["createCampaign", "createCampaign"]
-    texts = results(held.requests[1])
+    held = Held(ads, sandbox, plan(CAMPAIGN, GONE, AD_SET), say("There is none."))
+    assert [name for name, _ in held.steps] == ["createCampaign", "deleteCampaign"]
     assert len(held.requests) == 2
-    assert "409" in texts[-1]
-    assert held.answered.text == "The name is taken."
+    blocks = [block for message in held.requests[1]["messages"] for block in message["content"]]
+    texts = [block["content"] for block in blocks if block["type"] == "tool_result"]
+    assert texts[0] == "carried out; its calls and their answers follow"
+    assert "Autumn" in texts[1]
+    assert "404" in texts[2]
+    assert held.answered.text == "There is none."
 
 
 def test_advance_consent_does_not_leave_a_plan_half_done(ads: Spec, sandbox: Running) -> None:
     """The ad set's name was never said: with --yes and nobody there, the campaign is not made either."""
     unsaid = {**AD_SET, "arguments": {**AD_SET["arguments"], "name": "Something Else"}}
-    held = Held(ads, sandbox, plan(CAMPAIGN, unsaid), policy=Policy(yes=True))
+    held = Held(ads, sandbox, plan(CAMPAIGN, unsaid), policy=Policy(yes=True, interactive=False))
     assert isinstance(held.error, ConsentError)
     assert all(outcome is not Outcome.ANSWERED for _, outcome in held.steps)
+
+
+def test_advance_consent_covers_a_plan_that_was_said(ads: Spec, sandbox: Running) -> None:
+    held = Held(ads, sandbox, plan(CAMPAIGN, AD_SET), policy=Policy(yes=True, interactive=False))
+    assert held.error is None
+    assert held.steps == [("createCampaign", Outcome.ANSWERED), ("createAdSet", Outcome.ANSWERED)]
+    assert held.consents == []
