@@ -12,9 +12,8 @@ PLAN_TOOL = "plan"
 
 PLAN_DEFINITION: dict[str, Any] = {
     "name": PLAN_TOOL,
-    "description": "Make several calls at once of which later ones need values of earlier answers, or a batch of them. "
-    'A value of the answer to step a is "$steps.a.outputs.id", inside of objects "$steps.a.outputs.data.0.id". '
-    "It stands alone in an answer, ends your turn and tells the user what was done.",
+    "description": 'Several calls at once, of which later ones take values of earlier answers: "$steps.a.outputs.id", '
+    '"$steps.a.outputs.data.0.id". It stands alone and ends the turn.',
     "input_schema": {
         "type": "object",
         "properties": {
