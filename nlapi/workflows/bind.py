@@ -117,7 +117,7 @@ class _Binding:
         if name is not None and value is not ABSENT:
             self.add(name, value, parameter.value)
         # A parameter of the whole workflow need not fit each of its operations.
-        if name is not None or is_inherited or value is ABSENT or _is_implied(operation, parameter, self.notes):
+        if name is not None or is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
             return
         known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
         message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
@@ -180,7 +180,7 @@ def _argument_of(tool: Tool, parameter: StepParameter, notes: list[str], *, stri
     return None
 
 
-def _is_implied(operation: Operation, parameter: StepParameter, notes: list[str]) -> bool:
+def is_implied(operation: Operation, parameter: StepParameter, notes: list[str]) -> bool:
     """Return whether a parameter is filled elsewhere: a header that follows from the call, or a credential."""
     if parameter.location == "header" and parameter.name.lower() in _IMPLIED_HEADERS:
         notes.append(f"the header {parameter.name} follows from the call")

@@ -104,7 +104,8 @@ class _WorkflowCheck:
             yield Issue.warning(where, note, rule=BEND)
         tool = compile_tool(operation)
         given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
-        if "body" in given and "body" not in tool.places:
+        if step.body is not None and not isinstance(step.body.payload, Mapping):
+            # A payload that is handed on whole may have any field.
             given |= {name for name, place in tool.places.items() if place[0] == "body"}
         for name in tool.required:
             if name not in given:

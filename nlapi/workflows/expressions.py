@@ -225,11 +225,12 @@ def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def expressions_in(value: Any) -> Iterator[str]:
-    """Yield the text of every expression in a value, embedded ones included; selectors give their context."""
+    """Yield the text of every expression in a value, embedded ones included, those of selectors too."""
     from nlapi.workflows.model import Selector
 
     if isinstance(value, Selector):
         yield value.context
+        yield from (text for _, _, text in embedded_expressions(value.selector))
     elif isinstance(value, str):
         if value.startswith("$"):
             yield value

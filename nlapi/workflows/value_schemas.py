@@ -88,11 +88,11 @@ class ValueSchemas:
     """The schemas of the values of one linked document."""
 
     linked: LinkedDocument
-    _readers: dict[Spec, SchemaReader] = field(default_factory=dict)
+    readers: dict[Spec, SchemaReader] = field(default_factory=dict)
 
     def reader(self, spec: Spec) -> SchemaReader:
         """Return the reader of a Spec's schemas, the same one each time."""
-        return self._readers.setdefault(spec, SchemaReader(spec))
+        return self.readers.setdefault(spec, SchemaReader(spec))
 
     def answer(self, operation: Operation) -> ValueSchema:
         """Return the schema of an operation's answer of success."""
