@@ -246,10 +246,9 @@ class _WorkflowBuilder:
 
 def _criteria(step: ChainStep) -> Iterator[dict[str, Any]]:
     """Yield the criteria of success: the described status, one item in a list, the state that is waited for."""
-    response = step.operation.response()
-    status = response.status if response is not None else "2XX"
-    if status.isdecimal():
-        yield {"condition": f"$statusCode == {status}"}
+    described = [response.status for response in step.operation.responses if response.status.startswith("2")]
+    if len(described) == 1 and described[0].isdecimal():
+        yield {"condition": f"$statusCode == {described[0]}"}
     else:
         yield {"condition": "$statusCode >= 200 && $statusCode < 300"}
     for name, keys in step.outputs.items():
