@@ -10,6 +10,7 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.schemas import SchemaReader
 from nlapi.workflows.expressions import (
+    EACH,
     Accessors,
     Expression,
     ExpressionError,
@@ -55,6 +56,10 @@ class ValueSchema:
         """Return the schema of the part that accessors lead to."""
         value = self
         for position, step in enumerate(accessors):
+            if step == EACH and "array" in value.types:
+                inner = value.part((0, *accessors[position + 1 :]))
+                schema = {"type": "array", "items": inner.schema}
+                return inner if inner.fault else ValueSchema(schema=schema, reader=self.reader)
             value = value._member(step, pointer(accessors[: position + 1]))
             if value.fault:
                 return value

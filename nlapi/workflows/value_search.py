@@ -45,7 +45,11 @@ def find_argument_value(
     if suffix is not None:
         return (*base, suffix)
     last = name_words(place[1])[-1:]
-    return find_named(value, last[0], want_scalar=True) if last and last[0] in ID_WORDS else None
+    if last and last[0] in ID_WORDS and (found := find_named(value, last[0], want_scalar=True)) is not None:
+        return found
+    # A path names an item by its id, else by its name: `{version}` of Google's resource names.
+    keys = ("id", "name") if place[0] == "path" else ()
+    return next(((*base, key) for key in keys if entry.part((key,)).is_scalar), None)
 
 
 def suffix_field(entry: ValueSchema, name: str) -> str | None:
