@@ -220,7 +220,7 @@ class _Repairer:
                 place = elsewhere[0]
                 parameter["in"], parameter["name"] = place
                 self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
-            fixed = self.references.argument(parameter.get("value"), operation, place, label)
+            fixed = self._argument(parameter.get("value"), operation, place, label)
             if fixed is not None:
                 parameter["value"] = fixed
             self._input_type(parameter.get("value"), operation, place)
@@ -273,7 +273,7 @@ class _Repairer:
             if isinstance(value, dict) and target is not None:
                 self._nested(value, target, operation, label)
                 continue
-            fixed = self.references.argument(value, operation, place, label)
+            fixed = self._argument(value, operation, place, label)
             if fixed is not None:
                 payload[name] = fixed
             self._input_type(payload[name], operation, place)
@@ -286,7 +286,7 @@ class _Repairer:
         """Give the value of a field that the body does not have to the parameter or the field that is meant."""
         operation = tool.operation
         place = _free_place(name, tool, node) or _renamed_field(name, payload, tool)
-        fixed = self.references.argument(value, operation, place, where) if place is not None else None
+        fixed = self._argument(value, operation, place, where) if place is not None else None
         value = fixed if fixed is not None else value
         if place is not None and not self._unusable(value, operation, place):
             kind, reason = RepairKind.FORM, f"it is {place[1]} in the {place[0]}"
@@ -315,6 +315,18 @@ class _Repairer:
         self._note(RepairKind.TYPE, f"workflows.{self.workflow.id}.inputs.{name}", dict(stated or {}), after, reason)
         properties[name] = after
 
+    def _argument(
+        self, value: Any, operation: Operation, place: Place, where: str, target: ValueSchema | None = None
+    ) -> Any:
+        """Return the repaired value of an argument; None where nothing is to be repaired, or can be."""
+        count = len(self.repairs)
+        fixed = self.references.argument(value, operation, place, where, target)
+        if any(".outputs." in repair.where for repair in self.repairs[count:]):
+            # An output of an earlier step has moved, and what is known of the values with it.
+            self._reload()
+            self._open(self.workflow.id, self.current.id)
+        return fixed
+
     def _unusable(self, value: Any, operation: Operation, place: Place) -> str:
         """Return why a value cannot be sent; "" where it can."""
         reason = self.references.lost_reason(value)
@@ -327,7 +339,7 @@ class _Repairer:
             if isinstance(value, dict):
                 self._nested(value, member, operation, label)
                 continue
-            fixed = self.references.argument(value, operation, ("body", str(name)), label, member)
+            fixed = self._argument(value, operation, ("body", str(name)), label, member)
             if fixed is not None:
                 payload[name] = fixed
             reason = self.references.lost_reason(payload[name])
@@ -344,13 +356,12 @@ class _Repairer:
         for name, schema in properties.items():
             inner = ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=whole.reader)
             known = inner.reader.properties(inner.schema) if inner.reader is not None else {}
-            renames = {old: new for old in payload if (new := _field_name(str(old), known)) is not None}
             # The only object of a body is its envelope, whatever the document calls the fields in it.
-            if (
-                known
-                and len(set(renames.values())) == len(renames)
-                and (len(renames) * 2 > len(payload) or (renames and len(properties) == 1))
-            ):
+            is_only = len(properties) == 1
+            fields = {old: _field_name(str(old), known) if is_only else str(old) for old in payload}
+            renames = {old: new for old, new in fields.items() if new in known}
+            is_envelope = bool(renames) if is_only else len(renames) * 2 > len(payload)
+            if is_envelope and len(set(renames.values())) == len(renames):
                 wrapped = {name: {renames[old]: value for old, value in payload.items() if old in renames}}
                 self._note(RepairKind.ENVELOPE, where, list(payload), wrapped, f"the body has its fields in {name}")
                 for old in payload:
