@@ -15,22 +15,21 @@ from nlapi.resources.schemas import schema_types
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
 from nlapi.workflows.bind import is_implied
-from nlapi.workflows.conditions import Comparison, ConditionError, Literal, Operator, parse_condition
 from nlapi.workflows.expressions import (
     Accessors,
-    Expression,
     ExpressionError,
     Part,
     Root,
     parse_expression,
     pointer,
 )
-from nlapi.workflows.model import StepParameter, Workflow, WorkflowStep
+from nlapi.workflows.model import Criterion, StepParameter, Workflow, WorkflowStep
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.references import References
 from nlapi.workflows.repairs import Repair, RepairKind
 from nlapi.workflows.required_arguments import RequiredArguments, given_places
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.statuses import describes_status, required_status
 from nlapi.workflows.tree_nodes import step_node, workflow_node
 from nlapi.workflows.value_schemas import ValueSchema, ValueSchemas
 from nlapi.workflows.value_search import find_named
@@ -124,25 +123,18 @@ class _Repairer:
 
     def _criteria(self, node: dict[str, Any], operation: Operation, where: str) -> None:
         """Replace a status of success that the operation does not describe by the one that it does."""
-        described = [response.status for response in operation.responses]
-        successes = [status for status in described if status.startswith("2") and status.isdecimal()]
+        statuses = [response.status for response in operation.responses]
+        successes = [status for status in statuses if status.startswith("2") and status.isdecimal()]
+        after = " || ".join(f"$statusCode == {success}" for success in successes)
+        where = f"{where}.successCriteria"
         for criterion in node.get("successCriteria") or ():
-            condition = criterion.get("condition") if isinstance(criterion, dict) else None
-            status = _expected_success(condition)
-            if status is None or str(status) in described or "2XX" in (entry.upper() for entry in described):
+            before = criterion.get("condition") if isinstance(criterion, dict) else None
+            status = required_status(Criterion(condition=before)) if isinstance(before, str) else None
+            if not after or status is None or not 200 <= status < 300:
                 continue
-            if not successes:
-                continue
-            texts = [f"$statusCode == {success}" for success in successes]
-            after = " || ".join(texts)
-            self._note(
-                RepairKind.STATUS,
-                f"{where}.successCriteria",
-                condition,
-                after,
-                f"{operation.id} does not answer {status}",
-            )
-            criterion["condition"] = after
+            if not describes_status(operation, status, by_default=False):
+                self._note(RepairKind.STATUS, where, before, after, f"{operation.id} does not answer {status}")
+                criterion["condition"] = after
 
     def _step_outputs(self, node: dict[str, Any], operation: Operation, where: str) -> None:
         """Move outputs to where the answer has them."""
@@ -403,16 +395,3 @@ def _same_words(words: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def _same_place_name(place: Place, other: Place) -> bool:
     return place[1] == other[1] or (place[0] == other[0] == "header" and place[1].lower() == other[1].lower())
-
-
-def _expected_success(condition: Any) -> int | None:
-    """Return the status of success that a condition compares with and nothing else; None for any other condition."""
-    try:
-        parsed = parse_condition(condition) if isinstance(condition, str) else None
-    except ConditionError:
-        return None
-    if not isinstance(parsed, Comparison) or parsed.operator is not Operator.EQUAL:
-        return None
-    is_status = isinstance(parsed.left, Expression) and parsed.left.root is Root.STATUS_CODE
-    value = parsed.right.value if isinstance(parsed.right, Literal) else None
-    return value if is_status and isinstance(value, int) and 200 <= value < 300 else None
