@@ -67,7 +67,6 @@ def actions(*, failure: bool) -> st.SearchStrategy[tuple[Action, ...]]:
         Action,
         name=IDS,
         kind=st.just(ActionKind.RETRY),
-        step_id=IDS,
         retry_after=st.sampled_from([0.0, 0.5, 3.0]),
         retry_limit=st.integers(0, 9),
     )
