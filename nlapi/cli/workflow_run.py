@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of
+from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
 from nlapi.cli.workflow_inputs import (
     ask_for_inputs,
     read_inputs,
@@ -289,7 +289,9 @@ def _execute(
         log_fields=_log_fields(opened, workflow_run, options, file, unstored_names(workflow, inputs)),
     )
     question = f"run the workflow {workflow_run.workflow.id}"
+    known_values = parse_pairs(options.values, "--set")
     conversation = ask(question) if earlier is None else earlier.with_question(question)
+    conversation = conversation.with_replies(known_values)
     new_log = open_log(not options.no_log, replace(policy, secrets=secrets)) if log_path is None else None
     context = Log.open(log_path, secrets=secrets) if log_path is not None else new_log
     assert context is not None
@@ -297,10 +299,13 @@ def _execute(
         try:
             asyncio.run(session.answer(conversation))
         except (NlapiError, KeyboardInterrupt) as error:
+            if isinstance(error, MissingError) and workflow_run.missing is not None:
+                error.hint = f"--set {workflow_run.missing.argument}=... gives it"
             if session.log is not None:
                 hint = f"`nlapi workflow resume {session.log.path.stem}` goes on, and sends nothing twice"
                 if isinstance(error, NlapiError):
-                    error.message, error.hint = redact(error.message, secrets), hint
+                    error.message = redact(error.message, secrets)
+                    error.hint = "; ".join(filter(None, (error.hint, hint)))
                 else:
                     console.note(f"\n{hint}")
             raise

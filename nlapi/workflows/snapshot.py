@@ -110,6 +110,7 @@ def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[st
     )
     documents = {tuple(place): document for document, place in _documents(linked)}
     run.count, run.delay = state["count"], state["delay"]
+    run.given = state["given"]
     run.finished |= {
         id: {Part(part): values for part, values in fields.items()} for id, fields in state["finished"].items()
     }
