@@ -236,11 +236,11 @@ class _DocumentReader:
         workflow_id, step_id = _text(node.get("workflowId")), _text(node.get("stepId"))
         if kind is ActionKind.GOTO and bool(workflow_id) is bool(step_id):
             raise _UnreadableError(where, "a goto needs a stepId or a workflowId, and not both")
-        if kind is ActionKind.RETRY and (workflow_id or step_id):
-            target = step_id or workflow_id
-            raise _UnreadableError(
-                where, f"a retry that runs {target} before it is not supported", "write it as a goto"
-            )
+        # The published schema of 1.0 requires one of both of a retry; the step itself says nothing more.
+        is_own = bool(step_id) and where.rpartition(".")[0].endswith(f".{step_id}")
+        if kind is ActionKind.RETRY and (workflow_id or step_id) and not is_own:
+            message = f"a retry that runs {step_id or workflow_id} before it is not supported"
+            raise _UnreadableError(where, message, "write it as a goto")
         return Action(
             name=_text(node.get("name")) or kind.value,
             kind=kind,
