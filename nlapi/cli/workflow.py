@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from nlapi.cli.options import ListFormat, ListOutput, Source
 from nlapi.cli.workflow_inputs import read_inputs
 from nlapi.cli.workflow_open import open_document, require_sources
 from nlapi.cli.workflow_options import File, Inputs, SourceOverrides, Strict, WorkflowId
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
     from nlapi.workflows.write import DocumentFormat
@@ -176,11 +177,19 @@ def suggest(
 
     spec = load(source)
     with console.show_progress(f"looking for chains in {len(spec.operations)} operations"):
-        tree = suggest_workflows(spec, url=spec.registered or source, limit=limit or MAX_WORKFLOWS)
-    if not tree["workflows"]:
-        raise NlapiError(f"{spec.title} has no chain that its description shows", hint="`nlapi find` shows operations")
+        url = spec.registered or _beside(source, target)
+        tree = suggest_workflows(spec, url=url, limit=limit or MAX_WORKFLOWS)
     _write_document(render(tree, _format_of(target)), target)
     console.note(f"{console.count_noun(len(tree['workflows']), 'workflow')}: read them before you run them")
+
+
+def _beside(source: str, target: str) -> str:
+    """Return the path of a description from the folder of a document; a URL or a name as it is."""
+    if target == "-" or not Path(source).is_file():
+        return source
+    folder, file = Path(target).resolve().parent, Path(source).resolve()
+    # A description on another drive has no relative path.
+    return Path(os.path.relpath(file, folder)).as_posix() if folder.anchor == file.anchor else str(file)
 
 
 DIFF = """nlapi workflow diff onboarding.arazzo.yaml --against openapi.v2.yaml

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from nlapi.resources.naming import STOPWORDS, split_words, stem
 from nlapi.tools.phrase import Phrase, PhraseWord, WordRole
-from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS, neighbours
+from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS, neighbours, similarity_or_synonym
 
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the texts that have it, by their position, and its part of the score of each."""
@@ -27,6 +27,9 @@ _SPELLING_WEIGHT = 0.9
 _SYNONYM_WEIGHT = 0.5
 # Least similarity at which one word may stand for another.
 _MIN_SIMILARITY = 0.6
+# Least similarity of two words at which a text with the one is near a phrase with the other. Of 150 reworded summaries
+# 96 find their workflow by its texts alone with 0.55, 93 with 0.45 and 87 with 0.35 (benchmarks.workflow_recall).
+_MIN_LIKENESS = 0.55
 # Longest stem for which -er and -or form no word for who does it.
 _MAX_STEM_WITHOUT_AGENT = 3
 # Share of the texts that have a word from which on it distinguishes so little that no synonym is looked for.
@@ -109,6 +112,25 @@ class TextIndex:
             for doc, weight in zip(*self.postings.get(compound, _NO_POSTINGS), strict=True):
                 scores[doc] += weight
         return scores
+
+    def near_scores(self, phrase: Phrase) -> list[float]:
+        """Return the scores for a phrase with, beside them, those of words that mean nearly the same.
+
+        For texts that people word in many ways; it compares each word with all words of the texts (10 us a pair).
+        """
+        scores = self.scores(phrase)
+        for word in distinct_words(phrase):
+            near = {other: likeness for other, likeness in self._near_words(word.stem) if other != word.stem}
+            for doc, weight in self.best_scores(near, self.postings.get(word.stem, _NO_POSTINGS)[0]).items():
+                scores[doc] += weight
+        return scores
+
+    def _near_words(self, word: str) -> Iterator[tuple[str, float]]:
+        """Yield the words of the texts that are like a stem, with how much more than the least likeness they are."""
+        for other in self.postings:
+            likeness = similarity_or_synonym(word, other)
+            if likeness >= _MIN_LIKENESS:
+                yield other, (likeness - _MIN_LIKENESS) / (1.0 - _MIN_LIKENESS)
 
     def _compound(self, first: str, second: str) -> str:
         """Return two words as one: a config map may be a configmap, and garbage collection gc."""

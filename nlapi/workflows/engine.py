@@ -12,11 +12,11 @@ from nlapi.agent.repetition import REFUSAL_STATUSES
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.tool import Call, Missing
 from nlapi.workflows.bind import BindError, LostValueError, StepCall, bind
-from nlapi.workflows.conditions import Comparison, ConditionError, Literal, Operator, parse_condition
-from nlapi.workflows.expressions import Expression, ExpressionError, Part, Root, expressions_in, parse_expression
-from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Workflow, WorkflowStep
+from nlapi.workflows.expressions import ExpressionError, Part, Root, expressions_in, parse_expression
+from nlapi.workflows.model import Action, ActionKind, Workflow, WorkflowStep
 from nlapi.workflows.scope import ABSENT, Exchange, Scope, UnresolvedError
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.statuses import is_undescribed_success
 
 # Calls of one run; a goto back is a loop, and some documents give it no limit.
 MAX_CALLS = 1_000
@@ -26,6 +26,9 @@ MAX_FRAMES = 20
 
 # Times that one step is reached by a goto; a retry has its own limit.
 MAX_VISITS = 100
+
+# Seconds that a retry waits at most: a document may say a day.
+MAX_DELAY = 300.0
 
 # READs of a run that are in one plan; they run side by side.
 MAX_SIDE_BY_SIDE = 8
@@ -113,6 +116,9 @@ class WorkflowRun:
         while self.state is RunState.RUNNING and not self.pending and self.missing is None:
             frame = self.frames[-1]
             step = frame.current
+            if self._is_completed(frame):
+                self.frames.pop()
+                continue
             if step is None:
                 self._pop()
                 continue
@@ -167,11 +173,16 @@ class WorkflowRun:
         self.frames.append(Frame(linked=linked, workflow=workflow, scope=scope, path=path, step=step))
         # What a workflow depends on is completed before it, the first of the list first.
         for id in reversed(workflow.depends_on):
-            needed = linked.document.find(id)
-            if needed is None:
+            target = linked.target(WorkflowStep(id="", workflow_id=id))
+            if target.workflow is None or target.document is None:
                 self._end(f"{workflow.id} depends on {id}, which the document does not have")
-            elif id not in self.finished:
-                self._push(linked, needed, inputs, f"{path}{id}/", None)
+            elif target.workflow.id not in self.finished:
+                self._push(target.document, target.workflow, inputs, f"{path}{target.workflow.id}/", None)
+
+    def _is_completed(self, frame: Frame) -> bool:
+        """Return whether a frame is a dependency that another workflow needed too, and that has run for that one."""
+        is_dependency = frame.step is None and len(self.frames) > 1 and frame.position == 0 and not frame.is_ended
+        return is_dependency and frame.workflow.id in self.finished
 
     def _pop(self) -> None:
         """End the last workflow, and hand its outputs to the step that called it."""
@@ -221,7 +232,7 @@ class WorkflowRun:
                 not is_plain
                 or target.operation is None
                 or (self.strict and target.issues)
-                or names & _dependencies(following)
+                or names & _dependencies(following, frame.workflow)
                 or len(self.pending) >= MAX_SIDE_BY_SIDE
             ):
                 return
@@ -271,7 +282,8 @@ class WorkflowRun:
                     continue
             except UnresolvedError as error:
                 return f"the criterion {criterion.condition!r} cannot be decided: {error}", tuple(notes)
-            if not self.strict and _is_undescribed_success(criterion, operation, exchange):
+            status = exchange.status if exchange is not None and not self.strict else 0
+            if operation is not None and is_undescribed_success(criterion, operation, status):
                 notes.append(f"{criterion.condition!r} names a status that the operation does not describe")
                 continue
             seen = f"; the answer was {exchange.status}" if exchange is not None else ""
@@ -378,7 +390,9 @@ class WorkflowRun:
             return
         self.state, self.failure = (RunState.DONE if is_done else RunState.FAILED), failure
         if self.frames:
-            self.outputs, self.lost_outputs = _outputs(self.workflow.outputs, self.frames[0].scope)
+            # After a goto the first frame is that of another workflow.
+            first = self.frames[0]
+            self.outputs, self.lost_outputs = _outputs(first.workflow.outputs, first.scope)
 
 
 def with_defaults(workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -413,9 +427,9 @@ def _changes_flow(step: WorkflowStep, workflow: Workflow) -> bool:
     return bool(step.on_success or workflow.success_actions)
 
 
-def _dependencies(step: WorkflowStep) -> frozenset[str]:
+def _dependencies(step: WorkflowStep, workflow: Workflow) -> frozenset[str]:
     """Return the ids of the steps that a step uses, or has to wait for."""
-    nodes = [parameter.value for parameter in step.parameters]
+    nodes = [parameter.value for parameter in (*workflow.parameters, *step.parameters)]
     if step.body is not None:
         nodes += [step.body.payload, *(entry.value for entry in step.body.replacements)]
     return frozenset(owner for node in nodes for owner in step_references(node)) | frozenset(
@@ -437,26 +451,3 @@ def step_references(node: Any) -> Iterator[str]:
 def _is_refusal(status: int) -> bool:
     """Return whether an API says by a status that it did not carry a change out."""
     return status in REFUSAL_STATUSES
-
-
-def _is_undescribed_success(criterion: Criterion, operation: Operation | None, exchange: Exchange | None) -> bool:
-    """Return whether a criterion wants a status of success that the operation does not describe, and another came.
-
-    430 of 2,880 real criteria want 200 of an operation that answers 201, 202 or 204.
-    """
-    if operation is None or exchange is None or not 200 <= exchange.status < 300:
-        return False
-    if criterion.kind is not CriterionKind.SIMPLE:
-        return False
-    try:
-        condition = parse_condition(criterion.condition)
-    except ConditionError:
-        return False
-    if not isinstance(condition, Comparison) or condition.operator is not Operator.EQUAL:
-        return False
-    left, right = condition.left, condition.right
-    is_status = isinstance(left, Expression) and left.root is Root.STATUS_CODE
-    if not is_status or not isinstance(right, Literal) or not isinstance(right.value, int):
-        return False
-    described = {response.status.upper() for response in operation.responses}
-    return 200 <= right.value < 300 and not {str(right.value), "2XX"} & described

@@ -121,7 +121,8 @@ class ModelChain:
                 self.planner.take(step)
         self.planner.taken = len(conversation.current.rounds)
         bound = run.next_calls()
-        if run.state is RunState.FAILED:
+        # Also where an answer lacks a value: the model asks for it, or finds it elsewhere.
+        if run.state is RunState.FAILED or run.missing is not None:
             return None
         if not bound:
             return self._answer(conversation.question)

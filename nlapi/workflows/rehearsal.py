@@ -35,7 +35,7 @@ def rehearse(built: BuiltDocument, calls: Sequence[Answered]) -> str:
             if report.failure or report.lost:
                 return f"{before.operation_id}: {report.failure or next(iter(report.lost.values()))}"
     if run.state is not RunState.DONE:
-        return run.failure
+        return run.failure or "an answer lacks a value that a step needs"
     return f"{remaining[0].operation.id} would not be called" if remaining else ""
 
 

@@ -15,22 +15,21 @@ from nlapi.resources.schemas import schema_types
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
 from nlapi.workflows.bind import is_implied
-from nlapi.workflows.conditions import Comparison, ConditionError, Literal, Operator, parse_condition
 from nlapi.workflows.expressions import (
     Accessors,
-    Expression,
     ExpressionError,
     Part,
     Root,
     parse_expression,
     pointer,
 )
-from nlapi.workflows.model import StepParameter, Workflow, WorkflowStep
+from nlapi.workflows.model import Criterion, StepParameter, Workflow, WorkflowStep
 from nlapi.workflows.read import parse_document
 from nlapi.workflows.references import References
 from nlapi.workflows.repairs import Repair, RepairKind
 from nlapi.workflows.required_arguments import RequiredArguments, given_places
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.statuses import describes_status, required_status
 from nlapi.workflows.tree_nodes import step_node, workflow_node
 from nlapi.workflows.value_schemas import ValueSchema, ValueSchemas
 from nlapi.workflows.value_search import find_named
@@ -124,25 +123,18 @@ class _Repairer:
 
     def _criteria(self, node: dict[str, Any], operation: Operation, where: str) -> None:
         """Replace a status of success that the operation does not describe by the one that it does."""
-        described = [response.status for response in operation.responses]
-        successes = [status for status in described if status.startswith("2") and status.isdecimal()]
+        statuses = [response.status for response in operation.responses]
+        successes = [status for status in statuses if status.startswith("2") and status.isdecimal()]
+        after = " || ".join(f"$statusCode == {success}" for success in successes)
+        where = f"{where}.successCriteria"
         for criterion in node.get("successCriteria") or ():
-            condition = criterion.get("condition") if isinstance(criterion, dict) else None
-            status = _expected_success(condition)
-            if status is None or str(status) in described or "2XX" in (entry.upper() for entry in described):
+            before = criterion.get("condition") if isinstance(criterion, dict) else None
+            status = required_status(Criterion(condition=before)) if isinstance(before, str) else None
+            if not after or status is None or not 200 <= status < 300:
                 continue
-            if not successes:
-                continue
-            texts = [f"$statusCode == {success}" for success in successes]
-            after = " || ".join(texts)
-            self._note(
-                RepairKind.STATUS,
-                f"{where}.successCriteria",
-                condition,
-                after,
-                f"{operation.id} does not answer {status}",
-            )
-            criterion["condition"] = after
+            if not describes_status(operation, status, by_default=False):
+                self._note(RepairKind.STATUS, where, before, after, f"{operation.id} does not answer {status}")
+                criterion["condition"] = after
 
     def _step_outputs(self, node: dict[str, Any], operation: Operation, where: str) -> None:
         """Move outputs to where the answer has them."""
@@ -220,7 +212,7 @@ class _Repairer:
                 place = elsewhere[0]
                 parameter["in"], parameter["name"] = place
                 self._note(RepairKind.FORM, label, before, dict(parameter), f"it is in the {place[0]}")
-            fixed = self.references.argument(parameter.get("value"), operation, place, label)
+            fixed = self._argument(parameter.get("value"), operation, place, label)
             if fixed is not None:
                 parameter["value"] = fixed
             self._input_type(parameter.get("value"), operation, place)
@@ -273,7 +265,7 @@ class _Repairer:
             if isinstance(value, dict) and target is not None:
                 self._nested(value, target, operation, label)
                 continue
-            fixed = self.references.argument(value, operation, place, label)
+            fixed = self._argument(value, operation, place, label)
             if fixed is not None:
                 payload[name] = fixed
             self._input_type(payload[name], operation, place)
@@ -286,7 +278,7 @@ class _Repairer:
         """Give the value of a field that the body does not have to the parameter or the field that is meant."""
         operation = tool.operation
         place = _free_place(name, tool, node) or _renamed_field(name, payload, tool)
-        fixed = self.references.argument(value, operation, place, where) if place is not None else None
+        fixed = self._argument(value, operation, place, where) if place is not None else None
         value = fixed if fixed is not None else value
         if place is not None and not self._unusable(value, operation, place):
             kind, reason = RepairKind.FORM, f"it is {place[1]} in the {place[0]}"
@@ -315,6 +307,18 @@ class _Repairer:
         self._note(RepairKind.TYPE, f"workflows.{self.workflow.id}.inputs.{name}", dict(stated or {}), after, reason)
         properties[name] = after
 
+    def _argument(
+        self, value: Any, operation: Operation, place: Place, where: str, target: ValueSchema | None = None
+    ) -> Any:
+        """Return the repaired value of an argument; None where nothing is to be repaired, or can be."""
+        count = len(self.repairs)
+        fixed = self.references.argument(value, operation, place, where, target)
+        if any(".outputs." in repair.where for repair in self.repairs[count:]):
+            # An output of an earlier step has moved, and what is known of the values with it.
+            self._reload()
+            self._open(self.workflow.id, self.current.id)
+        return fixed
+
     def _unusable(self, value: Any, operation: Operation, place: Place) -> str:
         """Return why a value cannot be sent; "" where it can."""
         reason = self.references.lost_reason(value)
@@ -327,7 +331,7 @@ class _Repairer:
             if isinstance(value, dict):
                 self._nested(value, member, operation, label)
                 continue
-            fixed = self.references.argument(value, operation, ("body", str(name)), label, member)
+            fixed = self._argument(value, operation, ("body", str(name)), label, member)
             if fixed is not None:
                 payload[name] = fixed
             reason = self.references.lost_reason(payload[name])
@@ -344,13 +348,12 @@ class _Repairer:
         for name, schema in properties.items():
             inner = ValueSchema(schema=schema if isinstance(schema, Mapping) else {}, reader=whole.reader)
             known = inner.reader.properties(inner.schema) if inner.reader is not None else {}
-            renames = {old: new for old in payload if (new := _field_name(str(old), known)) is not None}
             # The only object of a body is its envelope, whatever the document calls the fields in it.
-            if (
-                known
-                and len(set(renames.values())) == len(renames)
-                and (len(renames) * 2 > len(payload) or (renames and len(properties) == 1))
-            ):
+            is_only = len(properties) == 1
+            fields = {old: _field_name(str(old), known) if is_only else str(old) for old in payload}
+            renames = {old: new for old, new in fields.items() if new in known}
+            is_envelope = bool(renames) if is_only else len(renames) * 2 > len(payload)
+            if is_envelope and len(set(renames.values())) == len(renames):
                 wrapped = {name: {renames[old]: value for old, value in payload.items() if old in renames}}
                 self._note(RepairKind.ENVELOPE, where, list(payload), wrapped, f"the body has its fields in {name}")
                 for old in payload:
@@ -392,16 +395,3 @@ def _same_words(words: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def _same_place_name(place: Place, other: Place) -> bool:
     return place[1] == other[1] or (place[0] == other[0] == "header" and place[1].lower() == other[1].lower())
-
-
-def _expected_success(condition: Any) -> int | None:
-    """Return the status of success that a condition compares with and nothing else; None for any other condition."""
-    try:
-        parsed = parse_condition(condition) if isinstance(condition, str) else None
-    except ConditionError:
-        return None
-    if not isinstance(parsed, Comparison) or parsed.operator is not Operator.EQUAL:
-        return None
-    is_status = isinstance(parsed.left, Expression) and parsed.left.root is Root.STATUS_CODE
-    value = parsed.right.value if isinstance(parsed.right, Literal) else None
-    return value if is_status and isinstance(value, int) and 200 <= value < 300 else None

@@ -52,6 +52,11 @@ class ValueSchema:
         """Whether the value can only be a text, a number or a truth value."""
         return bool(self.types) and not {"object", "array"} & set(self.types)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties that an object of this schema may have."""
+        return tuple(self.reader.properties(self.schema)) if self.reader is not None else ()
+
     def part(self, accessors: Accessors) -> ValueSchema:
         """Return the schema of the part that accessors lead to."""
         value = self
