@@ -257,7 +257,7 @@ class ModelPlanner:
         if plan is None or not plan.calls:
             return None
         self._chain = conversation.id, len(conversation.turns), chain
-        results = {uses[0]["id"]: tool_result(uses[0]["id"], "carried out; its calls and their answers follow")}
+        results = {uses[0]["id"]: tool_result(uses[0]["id"], "the calls that follow are those that were made of it")}
         state = self._plan(draft, text=answer.text, results=results)
         return replace(plan, text=answer.text, raw=state.raw)
 

@@ -15,7 +15,8 @@ from nlapi.cli.workflow_view import mermaid, tree_lines
 from nlapi.errors import MissingError, PlannerError
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Conversation, Plan
-from nlapi.workflows.from_plan import workflow_of_calls, workflow_of_plan
+from nlapi.workflows.from_plan import workflow_of_plan
+from nlapi.workflows.model_chain import workflow_of_model_plan
 from nlapi.workflows.outline import outline
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ async def _planned(session: Session, setup: Setup, conversation: Conversation) -
     if model_state(plan) is None:
         planner = OfflinePlanner(tuple(session.targets))
         return workflow_of_plan(planner, conversation, plan, locations=locations)
-    console.note("the model goes on when it sees the answers: these are its first calls")
-    return workflow_of_calls(conversation, plan, locations=locations)
+    if not plan.following:
+        console.note("the model may go on when it sees the answers: these are its first calls")
+    return workflow_of_model_plan(conversation, plan, tuple(session.targets), locations=locations)
 
 
 async def _first_plan(session: Session, conversation: Conversation) -> Plan:

@@ -1,5 +1,4 @@
-"""Makes a workflow of what was done in a conversation: ids that came from answers become expressions, the user's
-values inputs."""
+"""Makes a workflow of what was done in a conversation: ids of answers become expressions, the user's values inputs."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from nlapi.workflows.draft import (
     InputValue,
     ItemChoice,
     Keys,
+    StepDraft,
     WorkflowDraft,
     build_document,
 )
@@ -56,17 +57,43 @@ def workflow_of_plan(
     return _Planned(planner, conversation).build(plan, id, locations or {})
 
 
-def workflow_of_calls(
-    conversation: Conversation, plan: Plan, *, id: str = "", locations: Mapping[Spec, str] | None = None
+def workflow_of_drafts(
+    conversation: Conversation,
+    drafts: Sequence[StepDraft],
+    *,
+    id: str = "",
+    locations: Mapping[Spec, str] | None = None,
 ) -> BuiltDocument:
-    """Return the workflow of the calls of any plan, without what its planner would do on their answers."""
-    register = InputRegister(conversation)
-    steps = [_previewed(call) for call in plan.calls]
-    answered = [answered_call(step, conversation, (), len(conversation.turns) - 1) for step in steps]
-    for entry in answered:
-        entry.draft.arguments = ValueNodes(inputs=register, answered=entry, earlier=()).arguments()
-        entry.draft.is_answer = entry.operation.effect is Effect.READ
-    return _built(register, answered, id, locations or {})
+    """Return the workflow of calls that answer the last question; what the user said in them becomes inputs."""
+    register, turn = InputRegister(conversation), len(conversation.turns) - 1
+    known_values: dict[str, AnswerValue] = {}
+    entries = []
+    for draft in drafts:
+        arguments = {name: _with_stand_ins(node, known_values) for name, node in draft.arguments.items()}
+        entry = answered_call(_previewed(Call(tool=draft.tool, arguments=arguments)), conversation, (), turn)
+        nodes = ValueNodes(inputs=register, answered=entry, earlier=(), known_values=known_values)
+        draft.arguments, draft.description = nodes.arguments(), entry.draft.description
+        entry.draft = draft
+        entries.append(entry)
+    if entries[-1].operation.effect is Effect.READ:
+        entries[-1].draft.is_answer = True
+    return _built(register, entries, id, locations or {})
+
+
+def _with_stand_ins(node: Any, known_values: dict[str, AnswerValue]) -> Any:
+    """Return an argument with a text in place of each value of an answer."""
+    if isinstance(node, AnswerValue):
+        return _stand_in(node, known_values)
+    if isinstance(node, Mapping):
+        return {name: _with_stand_ins(value, known_values) for name, value in node.items()}
+    return [_with_stand_ins(value, known_values) for value in node] if isinstance(node, list) else node
+
+
+def _stand_in(value: AnswerValue, known_values: dict[str, AnswerValue]) -> str:
+    # It reads as an id, so that the planner takes it for one wherever it stands.
+    text = f"ref_{uuid.uuid4().hex[:12]}"
+    known_values[text] = value
+    return text
 
 
 def _built(
@@ -136,7 +163,7 @@ class _Planned:
         keys = item_id(last.operation)
         step = last.step
         if keys is not None:
-            stand_in = self._stand_in(AnswerValue(step=last.draft, keys=keys, name=_id_name(last.operation)))
+            stand_in = self._new_stand_in(AnswerValue(step=last.draft, keys=keys, name=_id_name(last.operation)))
             content: Any = stand_in
             for key in reversed(keys):
                 content = {str(key): content}
@@ -186,7 +213,7 @@ class _Planned:
         noun = "_".join(state.kind.split()) or "item"
         output = f"{noun}_{keys[-1]}" if str(keys[-1]) in ("id", "name", "key") else str(keys[-1])
         value = AnswerValue(step=answered.draft, keys=keys, name=output if output.isascii() else "id", choice=choice)
-        return self._read_item(state, value) if state.via else self._stand_in(value)
+        return self._read_item(state, value) if state.via else self._new_stand_in(value)
 
     def _read_item(self, state: LookupState, id: AnswerValue) -> str:
         """Add the read of an item whose list has not the field that is looked up, and return the stand-in for it."""
@@ -194,9 +221,9 @@ class _Planned:
         if read is None:
             raise _unsaid(state, f"{state.via} takes no id")
         tool, argument = read
-        answered = self._add_call(Call(tool=tool, arguments={argument: self._stand_in(id)}))
+        answered = self._add_call(Call(tool=tool, arguments={argument: self._new_stand_in(id)}))
         keys = (*(item_keys(tool.operation) or ()), *_field_keys(state.field))
-        return self._stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])))
+        return self._new_stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])))
 
     def _look_up_caller(self, read: Call, state: LookupState) -> str:
         answered = self._add_call(read)
@@ -206,7 +233,10 @@ class _Planned:
         keys = (*base, *_field_keys(state.field)) if state.field else item_id(read.tool.operation)
         if keys is None:
             raise _unsaid(state, f"the description of {read.operation_id} has no id")
-        return self._stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])))
+        return self._new_stand_in(AnswerValue(step=answered.draft, keys=keys, name=str(keys[-1])))
+
+    def _new_stand_in(self, value: AnswerValue) -> str:
+        return _stand_in(value, self.known_values)
 
     def _name(self, state: LookupState) -> InputValue:
         for answered in self.answered:
@@ -230,12 +260,6 @@ class _Planned:
         if not path:
             raise _unsaid(state, f"the description of {listing.operation_id} has no id of its items")
         return _field_keys(path)
-
-    def _stand_in(self, value: AnswerValue) -> str:
-        # It reads as an id, so that the planner takes it for one wherever it stands.
-        text = f"ref_{uuid.uuid4().hex[:12]}"
-        self.known_values[text] = value
-        return text
 
 
 def _unsaid(state: LookupState, reason: str) -> UsageError:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.call_chains import PLAN_TOOL
+from nlapi.agent.messages import model_state
 from nlapi.agent.operation_tools import OperationTools
 from nlapi.errors import UsageError
 from nlapi.issue import Level
-from nlapi.openapi.spec import Effect
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner.steps.turn_answer import answer_views, end_of_turn
 from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Round, Step
 from nlapi.workflows.check import check
-from nlapi.workflows.draft import AnswerValue, Keys, StepDraft, WorkflowDraft, build_document, reads_as_expression
+from nlapi.workflows.draft import (
+    AnswerValue,
+    BuiltDocument,
+    Keys,
+    StepDraft,
+    WorkflowDraft,
+    build_document,
+    reads_as_expression,
+)
 from nlapi.workflows.engine import RunState, WorkflowRun
 from nlapi.workflows.expressions import parse_accessors
+from nlapi.workflows.from_plan import workflow_of_drafts
 from nlapi.workflows.outline import outline, source_text
 from nlapi.workflows.planner import WorkflowPlanner
 
@@ -43,6 +53,24 @@ def write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversatio
         raise UsageError("\n".join(["nothing was sent; correct the plan:", *lines.splitlines()[:_MAX_ERRORS]]))
     run = WorkflowRun(linked=linked, workflow=linked.document.workflow(), inputs={})
     return ModelChain(planner=WorkflowPlanner(run=run, taken=len(conversation.current.rounds)))
+
+
+def workflow_of_model_plan(
+    conversation: Conversation, plan: Plan, specs: Sequence[Spec], *, locations: Mapping[Spec, str] | None = None
+) -> BuiltDocument:
+    """Return the workflow of the first plan of a model: of a whole chain, or of its first calls.
+
+    The values that the user said are inputs.
+    """
+    state = model_state(plan)
+    blocks = [block for message in state.messages[-1:] for block in message["content"]] if state is not None else []
+    written = next((block["input"] for block in blocks if block.get("name") == PLAN_TOOL), None)
+    drafts = (
+        [StepDraft(tool=call.tool, arguments=dict(call.arguments)) for call in plan.calls]
+        if written is None
+        else list(_drafts(written.get("steps"), OperationTools(specs)))
+    )
+    return workflow_of_drafts(conversation, drafts, locations=locations)
 
 
 def _without_nonce(text: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from nlapi.workflows.model import Selector
 from nlapi.workflows.read import read_document
 from tests.cli.kit import notes, run
+from tests.messages_server import MessagesServer, use
 from tests.servers import Echo
 
 
@@ -73,3 +76,29 @@ def test_the_next_word_is_the_file_only_by_its_ending(tmp_path: Path) -> None:
     ran = run("ask", "--plan", "pause the Summer Sale campaign", "-a", "ads", "--planner", "offline")
     assert ran.code == 0
     assert ran.out.startswith("arazzo: 1.1.0")
+
+
+def test_the_chain_of_a_model_is_saved_with_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [
+        {"id": "a", "operation": "createCampaign", "arguments": {"name": "Autumn", "objective": "REACH"}},
+        {
+            "id": "b",
+            "operation": "createAdSet",
+            "arguments": {"campaign_id": "$steps.a.outputs.id", "name": "Feed One"},
+        },
+    ]
+    steps[1]["arguments"]["placement"] = "FEED"  # type: ignore[index]
+    file = tmp_path / "chain.yaml"
+    with MessagesServer([use("plan", {"steps": steps})]) as model:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-x")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
+        question = "create a campaign Autumn with an ad set Feed One in the feed"
+        ran = run("ask", question, "-a", "ads", "--planner", "model", "--plan", str(file))
+    assert ran.code == 0, ran.err
+    workflow = read_document(str(file)).workflow()
+    first, second = workflow.steps
+    assert first.body is not None
+    assert second.body is not None
+    assert first.body.payload == {"name": "$inputs.campaign_name", "objective": "REACH"}
+    assert second.body.payload["campaign_id"] == "$steps.a.outputs.id"
+    assert second.body.payload["name"] == "$inputs.ad_set_name"

@@ -173,7 +173,7 @@ def test_a_failure_is_told_to_the_model_with_what_was_done(ads: Spec, sandbox: R
     assert len(held.requests) == 2
     blocks = [block for message in held.requests[1]["messages"] for block in message["content"]]
     texts = [block["content"] for block in blocks if block["type"] == "tool_result"]
-    assert texts[0] == "carried out; its calls and their answers follow"
+    assert texts[0] == "the calls that follow are those that were made of it"
     assert "Autumn" in texts[1]
     assert "404" in texts[2]
     assert held.answered.text == "There is none."
