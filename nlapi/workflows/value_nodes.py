@@ -280,11 +280,10 @@ class ValueNodes:
 
 def input_schema(spec: Spec, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of an input: the keywords of an argument's that need no other part of the description."""
-    followed = spec.follow(schema)
-    keywords = {name: followed[name] for name in _KEYWORDS if name in followed} if isinstance(followed, Mapping) else {}
+    followed = spec.schema(schema)
+    keywords = {name: followed[name] for name in _KEYWORDS if name in followed}
     if isinstance(keywords.get("description"), str):
         keywords["description"] = single_line(keywords["description"])[:200]
-    items = spec.follow(followed.get("items")) if isinstance(followed, Mapping) else None
-    if isinstance(items, Mapping):
+    if items := spec.schema(followed.get("items")):
         keywords["items"] = {name: items[name] for name in ("type", "enum", "format") if name in items}
     return keywords
