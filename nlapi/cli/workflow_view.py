@@ -38,11 +38,11 @@ def tree_lines(tree: Outline) -> Iterator[str]:
         if action.kind is not ActionKind.END:
             yield f"    on failure of a step: {single_line(action_text(action))}"
     for number, entry in enumerate(tree.entries, 1):
-        yield from _entry_lines(entry, number, is_last=number == len(tree.entries))
+        yield from _entry_lines(entry, tree, number, is_last=number == len(tree.entries))
     yield f"  {' and '.join(counts) or 'no calls'}"
 
 
-def _entry_lines(entry: OutlineEntry, number: int, *, is_last: bool) -> Iterator[str]:
+def _entry_lines(entry: OutlineEntry, tree: Outline, number: int, *, is_last: bool) -> Iterator[str]:
     indent = "   " * entry.depth
     branch, rail = ("└─", "  ") if is_last else ("├─", "│ ")
     name = single_line(entry.step.id)
@@ -57,17 +57,29 @@ def _entry_lines(entry: OutlineEntry, number: int, *, is_last: bool) -> Iterator
     prefix = f"  {indent}{rail}    "
     if entry.fault:
         yield f"{prefix}cannot be sent: {single_line(entry.fault)}"
-    if values := _values(entry):
+    if values := _values(entry, tree):
         yield f"{prefix}{', '.join(values)}"
     yield from (f"{prefix}{single_line(text)}" for text in entry.flow)
 
 
-def _values(entry: OutlineEntry) -> list[str]:
+def _values(entry: OutlineEntry, tree: Outline) -> list[str]:
     if entry.bound is None:
         return []
     known = [f"{name}={_value(value)}" for name, value in entry.bound.call.arguments.items()]
-    pending = [f"{name} <- {single_line(source_text(text))}" for name, text in entry.bound.pending]
+    pending = [
+        f"{name} <- {single_line(source_text(text))}{_crossing(entry, tree, text)}"
+        for name, text in entry.bound.pending
+    ]
     return [*known, *pending]
+
+
+def _crossing(entry: OutlineEntry, tree: Outline, expression: str) -> str:
+    """Return in words that an answer of one API goes to another; "" where it stays."""
+    source = tree.source_of(entry, expression)
+    if source is None or source.operation is None or entry.operation is None:
+        return ""
+    before, after = source.operation.spec, entry.operation.spec
+    return f" (from {single_line(before.title)} to {single_line(after.title)})" if before is not after else ""
 
 
 def _value(value: object) -> str:
