@@ -233,7 +233,7 @@ def trial(stage: Stage, number: int, duration: float, span: float) -> tuple[str,
     name = f"n{number}x{stage.chance.getrandbits(32):08x}"
     moment = ("time", "arrival", "answer", "time", "answer of a change")[number % 5]
     stage.fatal, stage.carries = -1, moment != "arrival"
-    from_request = number % 5 == 3
+    from_request = number % 10 != 0
     after = stage.chance.uniform(0, span if from_request else duration) if moment == "time" else None
     if moment == "answer of a change":
         stage.fatal = stage.chance.choice((1, 3, 4))
