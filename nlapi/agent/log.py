@@ -30,6 +30,7 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkflowProposed,
 )
 from nlapi.client.auth import secret_parts
 from nlapi.client.digest import digest
@@ -105,6 +106,9 @@ class Log:
 
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
+        if isinstance(event, PlanCreated) and event.plan.proposal is not None:
+            secrets = (part for secret in event.plan.proposal.secrets for part in secret_parts(secret))
+            self.secrets = (*self.secrets, *secrets)
         if not isinstance(event, TextReceived | ItemsReceived):
             self._append(encode_event(event), durable=_is_change(event))
 
@@ -161,6 +165,8 @@ def encode_event(event: Event) -> Record:
                 "operation": event.call.operation_id,
                 **_items(event.items),
             }
+        case WorkflowProposed():
+            return {"event": "workflow", **_proposal(event)}
         case StepFinished():
             return {"event": "stepped", **_step(event.step)}
         case ChangesReported():
@@ -174,6 +180,19 @@ def encode_event(event: Event) -> Record:
             return {"event": "offered", "choices": [_choice(call) for call in event.choices]}
         case TurnAnswered():
             return {"event": "answered", "text": event.text}
+
+
+def _proposal(event: WorkflowProposed) -> Record:
+    """Return a workflow that was proposed; `workflow` has what it takes to go on with its run."""
+    proposal = event.proposal
+    return {
+        "workflow": dict(proposal.record),
+        "tree": list(proposal.lines),
+        "changes": proposal.changes,
+        "effect": event.effect,
+        "asks": event.asks,
+        "reason": event.reason,
+    }
 
 
 def _decision(event: PlannerChosen) -> Record:

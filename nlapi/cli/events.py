@@ -18,6 +18,7 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkflowProposed,
 )
 from nlapi.agent.log import encode_event
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
@@ -114,8 +115,8 @@ class TextRenderer:
                 console.dim(f"planner: {event.model or event.planner}, as {event.why}")
             case PlanCreated():
                 self._show_plan(event)
-            case CallProposed():
-                self._show_proposal(event)
+            case WorkflowProposed() | CallProposed():
+                self._show_proposed(event)
             case ItemsReceived():
                 # A model tells the answer in its own words; the embedded planner's answer is its items.
                 if self.planner != MODEL_PLANNER:
@@ -146,6 +147,18 @@ class TextRenderer:
         if event.plan.understood and (event.plan.calls or event.plan.missing):
             confidence = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
             console.dim(f"understood: {event.plan.understood}{confidence}")
+
+    def _show_proposed(self, event: WorkflowProposed | CallProposed) -> None:
+        if isinstance(event, WorkflowProposed):
+            self._show_workflow(event)
+        else:
+            self._show_proposal(event)
+
+    def _show_workflow(self, event: WorkflowProposed) -> None:
+        for line in event.proposal.lines:
+            self.data(line)
+        if event.reason:
+            console.dim(f"  {event.reason}")
 
     def _show_proposal(self, event: CallProposed) -> None:
         self.has_printed = False

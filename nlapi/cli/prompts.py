@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply
+from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply, WorkflowProposed
 from nlapi.cli import console
 from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.console import plain_text
@@ -191,6 +191,15 @@ class ConsentPrompt:
             arguments = _edit_arguments(proposed)
             if arguments is not None:
                 return ConsentReply(is_agreed=False, arguments=arguments)
+
+
+async def ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
+    """Ask once about a workflow that has been shown, and return the person's reply."""
+    name, count = single_line(proposed.proposal.call.operation_id), proposed.proposal.changes
+    warning = ", and takes something away" if proposed.effect is Effect.DESTROY else ""
+    typed = (read_line(f"{name} makes {console.count_noun(count, 'change')}{warning}. Run it? [y/N]: ") or "").strip()
+    is_agreed = typed.lower() in YES
+    return ConsentReply(is_agreed=is_agreed, reason="" if is_agreed else _reason(typed))
 
 
 def _question(proposed: tuple[CallProposed, ...], *, offer_always: bool) -> str:

@@ -76,8 +76,9 @@ def show(
     output: Annotated[TreeFormat, typer.Option("-o", "--output", help="mermaid is a diagram.")] = TreeFormat.TREE,
 ) -> None:
     """Show a workflow as a tree: what reads, what changes, and what is known now. Without ID, list the workflows."""
-    from nlapi.cli.workflow_view import mermaid, outline_record, tree_lines
+    from nlapi.cli.workflow_view import mermaid, outline_record
     from nlapi.workflows.outline import outline
+    from nlapi.workflows.tree_text import tree_lines
 
     opened = open_document(file, sources)
     if not workflow_id and len(opened.document.workflows) > 1:

@@ -10,7 +10,6 @@ from nlapi.cli.options import is_interactive, parse_pairs
 from nlapi.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from nlapi.workflows.engine import WorkflowRun
     from nlapi.workflows.model import Workflow
 
 
@@ -89,20 +88,3 @@ def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]
         values[name] = coerce(typed, schema)
     _check_inputs(workflow, values)
     return values
-
-
-def secret_names(workflow: Workflow) -> frozenset[str]:
-    """Return the inputs that are secret by their schema (`format: password`, `writeOnly`), in no transcript."""
-    return frozenset(
-        name
-        for name, schema in workflow.input_schemas.items()
-        if isinstance(schema, Mapping) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
-    )
-
-
-def unstored_names(workflow_run: WorkflowRun) -> frozenset[str]:
-    """Return the inputs of a run that no transcript has: secrets, and files."""
-    from nlapi.client.message import File
-
-    files = {name for name, value in workflow_run.inputs.items() if isinstance(value, File)}
-    return frozenset(name for name in secret_names(workflow_run.workflow) | files if name in workflow_run.inputs)

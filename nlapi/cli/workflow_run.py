@@ -12,7 +12,7 @@ import typer
 
 from nlapi.cli import console
 from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of
-from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, secret_names, unstored_names
+from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
@@ -42,9 +42,10 @@ def run(
     A run that was stopped goes on with `nlapi workflow resume`. Exits with 1 where a step failed, with 6 without
     consent, with 7 where an input is missing.
     """
-    from nlapi.cli.workflow_view import dry_run_lines, outline_record, tree_lines
+    from nlapi.cli.workflow_view import dry_run_lines, outline_record
     from nlapi.workflows.engine import WorkflowRun
     from nlapi.workflows.outline import outline
+    from nlapi.workflows.tree_text import tree_lines
 
     opened = open_document(file, options.sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
     require_sources(opened)
@@ -103,6 +104,7 @@ def resume(
     from nlapi.cli.log import find_transcript, tool_finder
     from nlapi.workflows.outline import outline
     from nlapi.workflows.planner import resume_planner
+    from nlapi.workflows.secret_inputs import secret_names
 
     path = find_transcript(id)
     records = read_records(path)
@@ -190,16 +192,18 @@ def _execute(
     from nlapi.cli.prompts import ConsentPrompt
     from nlapi.cli.session import Session, open_log
     from nlapi.cli.target import limits
-    from nlapi.cli.workflow_view import StepRenderer, report_record, report_text
+    from nlapi.cli.workflow_view import StepRenderer
     from nlapi.tools.plan import ask
     from nlapi.workflows.engine import MAX_CALLS, RunState
     from nlapi.workflows.planner import WorkflowPlanner
+    from nlapi.workflows.report import failure_lines, run_lines, run_record
+    from nlapi.workflows.secret_inputs import unstored_names
 
     credentials = tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
-    names = unstored_names(workflow_run)
+    names = unstored_names(workflow_run.workflow, workflow_run.inputs)
     # A secret input goes into arguments, where a credential never may; the transcript has neither.
     secrets = (*credentials, *(str(workflow_run.inputs[name]) for name in names))
-    policy = Policy(interactive=is_interactive(), secrets=credentials, agreed=tree.call_ids)
+    policy = Policy(interactive=is_interactive(), secrets=credentials, agreed=tree.call_ids(workflow_run.id))
     planner = WorkflowPlanner(run=workflow_run, secret_inputs=names)
     session = Session(
         planner=planner,
@@ -231,12 +235,14 @@ def _execute(
     if options.output is RunOutput.NDJSON:
         pass
     elif options.output is RunOutput.TEXT or (options.output is None and is_terminal()):
-        for line in report_text(workflow_run):
+        for line in run_lines(workflow_run):
             console.write(line)
     else:
-        console.write(console.format_json(report_record(workflow_run)))
+        console.write(console.format_json(run_record(workflow_run, tree)))
     if workflow_run.state is not RunState.DONE:
         console.error(workflow_run.failure)
+        for line in [*failure_lines(workflow_run, tree)][1:]:
+            console.note(line)
         if path is not None and any(not report.failure for report in workflow_run.reports):
             console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
         raise typer.Exit(_failure_code(session))

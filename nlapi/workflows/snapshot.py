@@ -30,6 +30,7 @@ def snapshot(run: WorkflowRun, secret_inputs: frozenset[str] = frozenset()) -> d
     state = {
         "workflow": run.workflow.id,
         "digest": document_digest(run.linked.document),
+        "run": run.id,
         "until": run.until,
         "strict": run.strict,
         "count": run.count,
@@ -37,7 +38,7 @@ def snapshot(run: WorkflowRun, secret_inputs: frozenset[str] = frozenset()) -> d
         "reports": [_encode_report(report) for report in run.reports],
         "frames": [_encode_frame(frame, places, secret_inputs) for frame in run.frames],
     }
-    return state if len(json.dumps(state, default=str)) <= MAX_STATE else {"too_large": True}
+    return state if len(json.dumps(state, default=str)) <= MAX_STATE else {"too_large": True, "run": run.id}
 
 
 def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[str, Any]) -> WorkflowRun:
@@ -60,6 +61,7 @@ def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[st
         inputs=inputs,
         until=state["until"],
         strict=state["strict"],
+        id=state.get("run", ""),
     )
     documents = {tuple(place): document for document, place in _documents(linked)}
     run.count = state["count"]
