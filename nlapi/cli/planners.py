@@ -20,7 +20,7 @@ from nlapi.extras import has_extra
 if TYPE_CHECKING:
     from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
     from nlapi.agent.planner_routes import PlannerRoutes
-    from nlapi.cli.workflow_registered import OpenedWorkflows
+    from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
 ASK_BELOW = 0.4
@@ -60,7 +60,7 @@ class PlannerFactory:
     """
 
     targets: Targets
-    workflows: OpenedWorkflows | None = None
+    workflows: WorkflowSet | None = None
     routing: Path | None = None
     spending: SpendingMeter = field(default_factory=SpendingMeter)
 

@@ -33,7 +33,7 @@ from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
 from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, ask_for_workflow, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits
 from nlapi.cli.thinking import ThinkingStatus
-from nlapi.cli.workflow_registered import OpenedApi, OpenedWorkflows, open_registered
+from nlapi.cli.workflow_registered import OpenedApi, open_registered
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
@@ -45,6 +45,7 @@ from nlapi.tools.plan import Conversation, Outcome, Round, Step
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.tools.run import Target
+    from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
 # (docs/design/027-what-stands.md).
@@ -248,7 +249,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
     return session, planners
 
 
-def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], OpenedWorkflows | None]:
+def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet | None]:
     """Return the Target of each API, the known values by argument, and the registered workflows.
 
     Known values are the registered ones, overridden by `--set`.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Target
     from nlapi.workflows.model import WorkflowDocument
     from nlapi.workflows.sources import LinkedDocument
-    from nlapi.workflows.workflow_tools import WorkflowTools
+    from nlapi.workflows.workflow_tools import WorkflowSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +26,6 @@ class OpenedApi:
     name: str
     target: Target
     values: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedWorkflows:
-    """The workflows of some APIs as tools, with the Targets and registered values of all APIs that they call."""
-
-    tools: WorkflowTools
-    targets: Mapping[Spec, Target]
-    defaults: Mapping[Spec, Mapping[str, Any]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,18 +43,18 @@ class WorkflowOpener:
             self.targets[spec], self.defaults[spec] = api.target, api.values
             self._specs[api.name] = self._specs[_location(spec.source)] = spec
 
-    def open(self, files: Mapping[str, Sequence[str]]) -> OpenedWorkflows:
+    def open(self, files: Mapping[str, Sequence[str]]) -> WorkflowSet:
         """Return the workflows of the files of each API, by its name. One that cannot run is named on standard error.
 
         NlapiError for a file that cannot be read.
         """
-        from nlapi.workflows.workflow_tools import workflow_tools
+        from nlapi.workflows.workflow_tools import WorkflowSet, workflow_tools
 
         with console.show_progress("reading the workflows"):
             tools = workflow_tools(list(self._documents(files)))
         for reason in tools.left_out:
             console.note(f"warning: {reason}")
-        return OpenedWorkflows(tools=tools, targets=self.targets, defaults=self.defaults)
+        return WorkflowSet(tools=tools, targets=self.targets, defaults=self.defaults)
 
     def _documents(self, files: Mapping[str, Sequence[str]]) -> Iterator[LinkedDocument]:
         from nlapi.workflows.read import read_document
@@ -86,7 +77,7 @@ class WorkflowOpener:
         return self._specs[key]
 
 
-def open_registered(apis: Sequence[OpenedApi]) -> OpenedWorkflows | None:
+def open_registered(apis: Sequence[OpenedApi]) -> WorkflowSet | None:
     """Return the registered workflows of APIs; None where they have none. Without a document that cannot be read."""
     files = {api.name: files for api in apis if (files := _registered_files(api.name))}
     if not files:
@@ -107,6 +98,35 @@ def with_registered(name: str, files: Sequence[str] | None) -> dict[str, list[st
 def _registered_files(name: str) -> list[str]:
     registration = registry.find_registration(name)
     return list(registration.workflows) if registration is not None else []
+
+
+def list_registered(names: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return a row for each workflow that is registered with these APIs, or with any; required inputs have a `*`."""
+    from nlapi.cli.target import open_target
+
+    rows: list[dict[str, Any]] = []
+    for name in names or registry.read_registrations():
+        files = _registered_files(name)
+        if not files:
+            if names and registry.find_registration(name) is None:
+                raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+            continue
+        target, values = open_target(name, None, None)
+        opened = WorkflowOpener(apis=[OpenedApi(name=name, target=target, values=values)]).open({name: files})
+        for entry in opened.tools:
+            workflow, required = entry.workflow, entry.tool.required
+            rows.append(
+                {
+                    "api": name,
+                    "id": workflow.id,
+                    "effect": str(entry.effect),
+                    "calls": len(entry.calls),
+                    "inputs": [f"{key}*" if key in required else key for key in workflow.input_schemas],
+                    "summary": workflow.summary or workflow.description,
+                    "file": entry.linked.document.location,
+                }
+            )
+    return rows
 
 
 def find_registered(name: str, workflow_id: str) -> WorkflowDocument | None:

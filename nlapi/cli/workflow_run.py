@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,14 +16,16 @@ from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
-from nlapi.openapi.urls import redact_url
 
 if TYPE_CHECKING:
+    from nlapi.openapi.spec import Spec
+    from nlapi.tools.run import Target
     from nlapi.workflows.engine import WorkflowRun
     from nlapi.workflows.outline import Outline
 
 RUN = """nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --dry-run
 nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --yes -o json
+nlapi workflow run shop add-customer --input name=Ada
 nlapi workflow run onboarding.arazzo.yaml add-customer --source shop=http://127.0.0.1:8000/openapi.json"""
 
 
@@ -47,7 +49,15 @@ def run(
     from nlapi.workflows.outline import outline
     from nlapi.workflows.tree_text import tree_lines
 
-    opened = open_document(file, options.sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
+    opened = open_document(
+        file,
+        options.sources,
+        workflow_id=workflow_id,
+        base_url=options.base_url,
+        auth=options.auth,
+        no_auth=options.no_auth,
+    )
+    file = opened.document.location or file
     require_sources(opened)
     workflow = opened.document.workflow(workflow_id)
     if options.repair:
@@ -70,7 +80,7 @@ def run(
         return
     for line in tree_lines(tree):
         console.note(line)
-    _require_sendable(tree, options.until)
+    _require_sendable(tree, opened.targets, options.until)
     _require_consent(tree, yes=options.yes)
     workflow_run = WorkflowRun(
         linked=opened.linked,
@@ -108,10 +118,12 @@ def resume(
 
     path = find_transcript(id)
     records = read_records(path)
-    asked = [record for record in records if record.get("event") == "asked" and "workflow" in record]
-    if not asked:
+    # The record of a run of its own, or of a workflow that a question or a model started.
+    found = [record for record in records if record.get("event") in ("asked", "workflow") and "workflow" in record]
+    if not found:
         raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
-    stored = asked[-1]["workflow"]
+    stored = found[-1]["workflow"]
+    asked = [record for record in records if record.get("event") == "asked"]
     auth = [] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())]
     opened = open_document(
         stored["file"],
@@ -147,14 +159,13 @@ def resume(
     )
 
 
-def _require_sendable(tree: Outline, until: str) -> None:
+def _require_sendable(tree: Outline, targets: Mapping[Spec, Target], until: str) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
-    for entry in tree.entries:
-        if entry.fault:
-            hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
-            raise ArgumentError(f"{entry.path} cannot be sent: {entry.fault}", hint=hint)
-        if entry.path == until:
-            return
+    from nlapi.workflows.sendable import unsendable
+
+    if fault := next(unsendable(tree, targets, until), ""):
+        hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
+        raise ArgumentError(fault, hint=hint)
 
 
 def _require_consent(tree: Outline, *, yes: bool) -> None:
@@ -265,17 +276,17 @@ def _log_fields(
     opened: OpenedDocument, workflow_run: WorkflowRun, options: RunOptions, file: str, secret: frozenset[str]
 ) -> dict[str, object]:
     """Return what a transcript stores of a run, so that it can be resumed; no credential is in it."""
+    from nlapi.workflows.sources import stored_location
+
     references = [text for text in options.auth or () if text.partition("=")[2].startswith("env:")]
     stored = {
-        "file": _stored_path(file),
+        "file": stored_location(file),
         "id": workflow_run.workflow.id,
-        "sources": {name: spec.registered or _stored_path(spec.source) for name, spec in opened.linked.specs.items()},
+        "sources": {
+            name: spec.registered or stored_location(spec.source) for name, spec in opened.linked.specs.items()
+        },
         "inputs": {name: value for name, value in workflow_run.inputs.items() if name not in secret},
         "secret_inputs": sorted(secret),
         "repair": options.repair,
     }
     return {"workflow": stored, "base_url": options.base_url, "auth": references, "no_auth": options.no_auth}
-
-
-def _stored_path(source: str) -> str:
-    return str(Path(source).resolve()) if Path(source).is_file() else redact_url(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -24,7 +24,6 @@ from nlapi.tools.plan import (
     Turn,
     WorkflowProposal,
 )
-from nlapi.tools.rules import deciding_rule, denial_message, is_denied
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun, with_defaults
@@ -32,6 +31,8 @@ from nlapi.workflows.outline import Outline, outline
 from nlapi.workflows.planner import NAME, WorkflowPlanner
 from nlapi.workflows.report import failure_lines, run_lines, run_record
 from nlapi.workflows.secret_inputs import secret_names, unstored_names
+from nlapi.workflows.sendable import unsendable
+from nlapi.workflows.sources import stored_location
 from nlapi.workflows.tree_text import tree_lines
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
 
@@ -186,7 +187,7 @@ class WorkflowDelegate:
         except ArgumentError as error:
             return _fault_plan(entry, call, str(error), origin)
         tree = outline(entry.linked, workflow, inputs, defaults=self.defaults)
-        if fault := next(self._faults(tree), ""):
+        if fault := next(unsendable(tree, self.targets), ""):
             return _fault_plan(entry, call, fault, origin)
         run = WorkflowRun(
             linked=entry.linked,
@@ -225,17 +226,6 @@ class WorkflowDelegate:
             state = replace(state, origin=origin.raw)
         text = origin.text if origin is not None else ""
         return replace(plan, proposal=proposal, confidence=confidence, raw=state, text=text)
-
-    def _faults(self, tree: Outline) -> Iterator[str]:
-        """Yield what keeps a workflow from being run to its end."""
-        for entry in tree.entries:
-            if entry.fault:
-                yield f"{entry.path} cannot be sent: {entry.fault}"
-            if entry.operation is not None:
-                target = self.targets.get(entry.operation.spec)
-                rule = deciding_rule(target.rules, entry.operation) if target is not None else None
-                if rule is not None and is_denied(rule):
-                    yield denial_message(entry.operation, rule)
 
     def _folded(self, conversation: Conversation) -> Conversation:
         """Return the conversation as `base` knows it: each run that it called is one call with one answer."""
@@ -324,9 +314,9 @@ def _repetition_reason(
 def _record(entry: WorkflowTool, inputs: Mapping[str, Any], secret: frozenset[str]) -> dict[str, Any]:
     """Return what a transcript stores of a run, so that `nlapi workflow resume` goes on with it."""
     return {
-        "file": entry.linked.document.location,
+        "file": stored_location(entry.linked.document.location),
         "id": entry.workflow.id,
-        "sources": {name: spec.registered or spec.source for name, spec in entry.linked.specs.items()},
+        "sources": {name: spec.registered or stored_location(spec.source) for name, spec in entry.linked.specs.items()},
         "inputs": {name: value for name, value in inputs.items() if name not in secret},
         "secret_inputs": sorted(secret),
         "repair": False,

@@ -14,7 +14,7 @@ from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.model import unescape_step
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.openapi.urls import is_http_url
+from nlapi.openapi.urls import is_http_url, redact_url
 from nlapi.registry import is_name
 from nlapi.workflows.model import SourceKind, Workflow, WorkflowDocument, WorkflowStep
 from nlapi.workflows.read import read_document
@@ -150,6 +150,11 @@ def link(
         known = ", ".join(source.name for source in document.sources)
         raise UsageError(f"the document has no source {name}", hint=f"its sources: {known}")
     return LinkedDocument(document=document, specs=specs, documents=documents, issues=tuple(issues))
+
+
+def stored_location(source: str) -> str:
+    """Return a source as a transcript stores it: the whole path of a file, and no credential in a URL."""
+    return str(Path(source).resolve()) if Path(source).is_file() else redact_url(source)
 
 
 def locate(url: str, document: str) -> str:

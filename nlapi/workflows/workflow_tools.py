@@ -6,8 +6,8 @@ change (docs/design/064-workflows-as-tools.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation, Spec
 from nlapi.tools.arguments import check, to_wire_units
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.names import MAX_LENGTH, tool_names, unique_name
-from nlapi.tools.run import locate_arguments
+from nlapi.tools.run import Target, locate_arguments
 from nlapi.tools.tool import Call, Tool
 from nlapi.workflows.model import Workflow
 from nlapi.workflows.outline import Outline, outline
@@ -43,6 +43,13 @@ class WorkflowTool:
     linked: LinkedDocument
     workflow: Workflow
     tool: Tool
+    calls: tuple[Operation, ...]
+    """the operations of its steps, in order"""
+
+    @property
+    def calls_text(self) -> str:
+        """What it sends, in a few words."""
+        return f"a workflow of {count_text(len(self.calls), 'call')}"
 
     @property
     def operation(self) -> Operation:
@@ -100,6 +107,29 @@ class WorkflowTools:
 NO_WORKFLOWS = WorkflowTools(tools={})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowSet:
+    """Workflows as tools, with the Targets and the registered values by argument of all APIs that they call."""
+
+    tools: WorkflowTools = NO_WORKFLOWS
+    targets: Mapping[Spec, Target] = field(default_factory=dict)
+    defaults: Mapping[Spec, Mapping[str, Any]] = field(default_factory=dict)
+
+    def within(self, spec: Spec, operations: Collection[Operation], *, reads_only: bool = False) -> WorkflowSet:
+        """Return those that call no operation of an API but these, and with `reads_only` change nothing."""
+        allowed = frozenset(operations)
+        tools = {
+            operation: entry
+            for operation, entry in self.tools.tools.items()
+            if all(call.spec is not spec or call in allowed for call in entry.calls)
+            and not (reads_only and entry.effect is not Effect.READ)
+        }
+        return replace(self, tools=replace(self.tools, tools=tools))
+
+
+NO_WORKFLOW_SET = WorkflowSet()
+
+
 def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
     """Return the workflows of linked documents as tools, without those that can never run."""
     tools: dict[Operation, WorkflowTool] = {}
@@ -125,7 +155,8 @@ def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
             if operation.usable:
                 workflow, tree = usable[operation.id]
                 tool = replace(compile_tool(operation), description=_about(workflow, tree))
-                tools[operation] = WorkflowTool(linked=linked, workflow=workflow, tool=tool)
+                calls = tuple(entry.operation for entry in tree.entries if entry.operation is not None)
+                tools[operation] = WorkflowTool(linked=linked, workflow=workflow, tool=tool, calls=calls)
             else:
                 left_out.append(f"the workflow {single_line(operation.id)} has inputs that are no arguments")
     return WorkflowTools(tools=tools, left_out=tuple(left_out))

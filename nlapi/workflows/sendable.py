@@ -1,0 +1,31 @@
+"""Says what keeps a workflow from being run to its end, before anything of it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.tools.rules import PolicyRule, deciding_rule, denial_message, is_denied
+from nlapi.tools.run import Target
+from nlapi.workflows.outline import Outline
+
+
+def unsendable(tree: Outline, targets: Mapping[Spec, Target], until: str = "") -> Iterator[str]:
+    """Yield the faults of steps up to `until`: what is before such a step would be changed for nothing.
+
+    A step has a fault where its call cannot be built, or the user's policy denies it.
+    """
+    for entry in tree.entries:
+        if entry.fault:
+            yield f"{entry.path} cannot be sent: {entry.fault}"
+        rule = rule_of(entry.operation, targets) if entry.operation is not None else None
+        if entry.operation is not None and rule is not None and is_denied(rule):
+            yield denial_message(entry.operation, rule)
+        if until and entry.path == until:
+            return
+
+
+def rule_of(operation: Operation, targets: Mapping[Spec, Target]) -> PolicyRule | None:
+    """Return the rule of the user's policy that decides on an operation, if there is one."""
+    target = targets.get(operation.spec)
+    return deciding_rule(target.rules, operation) if target is not None else None
