@@ -85,8 +85,8 @@ def mcp(
 ) -> None:
     """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
 
-    A small API has a tool for each operation; a large one has tools that find, describe and call operations. A workflow,
-    of --workflows or registered with the API, is one tool.
+    A small API has a tool for each operation; a large one has tools that find, describe and call operations. Each
+    workflow, of --workflows or registered with the API, is one tool.
 
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """

@@ -193,8 +193,22 @@ class ConsentPrompt:
                 return ConsentReply(is_agreed=False, arguments=arguments)
 
 
-async def ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
-    """Ask once about a workflow that has been shown, and return the person's reply."""
+class WorkflowPrompt:
+    """A prompt for consent to workflows; what was agreed to is not asked about again when its run goes on."""
+
+    def __init__(self) -> None:
+        self.agreed: set[frozenset[str]] = set()
+
+    async def __call__(self, proposed: WorkflowProposed) -> ConsentReply:
+        """Return the person's reply to a workflow that has been shown."""
+        ids = proposed.proposal.call_ids
+        reply = ConsentReply(is_agreed=True) if ids in self.agreed else _ask_for_workflow(proposed)
+        if reply.is_agreed:
+            self.agreed.add(ids)
+        return reply
+
+
+def _ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
     name, count = single_line(proposed.proposal.call.operation_id), proposed.proposal.changes
     warning = ", and takes something away" if proposed.effect is Effect.DESTROY else ""
     typed = (read_line(f"{name} makes {console.count_noun(count, 'change')}{warning}. Run it? [y/N]: ") or "").strip()

@@ -30,7 +30,7 @@ from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
-from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, ask_for_workflow, choose_operation, missing_error
+from nlapi.cli.prompts import ConsentPrompt, WorkflowPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits
 from nlapi.cli.thinking import ThinkingStatus
 from nlapi.cli.workflow_registered import OpenedApi, open_registered
@@ -238,7 +238,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
             secrets=secrets,
         ),
         consent=ConsentPrompt(),
-        workflow_consent=ask_for_workflow,
+        workflow_consent=WorkflowPrompt(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
         caps=caps,

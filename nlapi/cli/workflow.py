@@ -14,7 +14,7 @@ from nlapi.cli.options import ListFormat, ListOutput, Source
 from nlapi.cli.workflow_inputs import read_inputs
 from nlapi.cli.workflow_open import open_document, require_sources
 from nlapi.cli.workflow_options import File, Inputs, SourceOverrides, Strict, WorkflowId
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
     from nlapi.workflows.write import DocumentFormat
@@ -199,8 +199,6 @@ def suggest(
     spec = load(source)
     with console.show_progress(f"looking for chains in {len(spec.operations)} operations"):
         tree = suggest_workflows(spec, url=spec.registered or source, limit=limit or MAX_WORKFLOWS)
-    if not tree["workflows"]:
-        raise NlapiError(f"{spec.title} has no chain that its description shows", hint="`nlapi find` shows operations")
     _write_document(render(tree, _format_of(target)), target)
     console.note(f"{console.count_noun(len(tree['workflows']), 'workflow')}: read them before you run them")
 

@@ -50,6 +50,14 @@ class RunOptions:
     """The options of a run, one field each, in the order of the help text."""
 
     yes: Yes = False
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="STEP.ARGUMENT=VALUE",
+            help="A value for a step where the answer that was to give it does not.",
+        ),
+    ] = None
     until: Annotated[str, typer.Option("--until", metavar="STEP", help="Stop after this step.")] = ""
     sources: SourceOverrides = None
     base_url: BaseUrl = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of
+from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
 from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
@@ -227,7 +227,9 @@ def _execute(
         log_fields=_log_fields(opened, workflow_run, options, file, names),
     )
     question = f"run the workflow {workflow_run.workflow.id}"
+    known_values = parse_pairs(options.values, "--set")
     conversation = ask(question) if earlier is None else earlier.with_question(question)
+    conversation = conversation.with_replies(known_values)
     new_log = open_log(not options.no_log, replace(policy, secrets=secrets)) if log_path is None else None
     context = Log.open(log_path, secrets=secrets) if log_path is not None else new_log
     assert context is not None
@@ -235,10 +237,12 @@ def _execute(
         try:
             asyncio.run(session.answer(conversation))
         except (NlapiError, KeyboardInterrupt) as error:
+            if isinstance(error, MissingError) and workflow_run.missing is not None:
+                error.hint = f"--set {workflow_run.missing.argument}=... gives it"
             if session.log is not None:
                 hint = f"`nlapi workflow resume {session.log.path.stem}` goes on, and sends nothing twice"
                 if isinstance(error, NlapiError):
-                    error.hint = hint
+                    error.hint = "; ".join(filter(None, (error.hint, hint)))
                 else:
                     console.note(f"\n{hint}")
             raise

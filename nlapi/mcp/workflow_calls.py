@@ -206,6 +206,9 @@ async def _execute(state: ServerState, context: Context, execution: _Execution) 
         execution.run.state, execution.run.failure = RunState.FAILED, str(error)
     finally:
         reporting.cancel()
+    if (missing := execution.run.missing) is not None:
+        failure = f"{missing.argument}: an answer lacks the value that it wants"
+        execution.run.state, execution.run.failure = RunState.FAILED, failure
 
 
 async def _answer_within(proposed: tuple[CallProposed, ...]) -> ConsentReply:

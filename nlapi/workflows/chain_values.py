@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nlapi.client.digest import is_idempotency_header
 from nlapi.openapi.model import Schema, is_form, is_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.planner.slots.slot import is_credential
@@ -79,18 +78,25 @@ class ValueFlow:
         return self.reader.flat(properties.get(name, {}))
 
     def required_places(self, operation: Operation) -> tuple[Place, ...]:
-        """Return the places that a call has to fill, without credentials and keys of idempotency."""
-        places = []
-        for location, name in (*self.semantics.index.required(operation), *self._creation_places(operation)):
-            parameter = operation.parameter(location, name) if location != "body" else None
-            if parameter is not None and is_credential(name, location, parameter.schema, parameter.description):
-                continue
-            if location == "header" and is_idempotency_header(name):
-                continue
-            if location == "body" and self.place_schema(operation, (location, name)).get("readOnly"):
-                continue
-            places.append((location, name))
-        return tuple(dict.fromkeys(places))
+        """Return the places that a call has to fill, without the credentials that its security schemes provide."""
+        stated = [(entry.location, entry.name) for entry in operation.parameters if entry.required]
+        required = (*stated, *self.semantics.index.required(operation), *self._creation_places(operation))
+        has_security = any(operation.security)
+        return tuple(
+            dict.fromkeys(
+                place
+                for place in required
+                if not (has_security and self.is_secret(operation, place))
+                and not (place[0] == "body" and self.place_schema(operation, place).get("readOnly"))
+            )
+        )
+
+    def is_secret(self, operation: Operation, place: Place) -> bool:
+        """Return whether a parameter authenticates the caller."""
+        parameter = operation.parameter(*place)
+        return parameter is not None and is_credential(
+            parameter.name, parameter.location, parameter.schema, parameter.description
+        )
 
     def _creation_places(self, operation: Operation) -> Iterator[Place]:
         """Yield what an optional body requires of a new item: without a body, nothing is created."""

@@ -15,12 +15,13 @@ from nlapi.tools.arguments import to_wire_units
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Origin
 from nlapi.workflows.bind import BindError, bind
-from nlapi.workflows.conditions import Comparison, ConditionError, Literal, operands, parse_condition
+from nlapi.workflows.conditions import ConditionError, operands, parse_condition
 from nlapi.workflows.expressions import ExpressionError, Root, expressions_in, parse_expression, split_name
 from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Selector, Workflow, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.scope import Scope
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.statuses import describes_status, required_status
 from nlapi.workflows.value_schemas import ValueSchemas
 
 BEND = "bend"
@@ -200,12 +201,10 @@ class _WorkflowCheck:
         for expression in operands(condition):
             for bend in expression.bends:
                 yield Issue.warning(where, f"{expression.text}: {bend}", rule=BEND)
-        if operation is not None and isinstance(condition, Comparison) and isinstance(condition.right, Literal):
-            is_status = any(expression.root is Root.STATUS_CODE for expression in operands(condition))
-            status = str(condition.right.value)
-            if is_status and not describes_status(operation, status):
-                known = ", ".join(sorted(response.status.upper() for response in operation.responses))
-                yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
+        status = required_status(criterion)
+        if operation is not None and status is not None and not describes_status(operation, status):
+            known = ", ".join(sorted(response.status.upper() for response in operation.responses))
+            yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
 
     def _action(
         self, action: Action, where: str, index: int | None = None, *, is_success: bool = False
@@ -247,12 +246,6 @@ def _is_faulty(node: Any, scope: Scope) -> bool:
         if expression is not None and is_input and split_name(expression.name, scope.workflow.input_schemas) is None:
             return True
     return False
-
-
-def describes_status(operation: Operation, status: str) -> bool:
-    """Return whether a description has a status itself, by its class, or by `default`; or no status at all."""
-    described = {response.status.upper() for response in operation.responses}
-    return not described or bool({status, f"{status[:1]}XX", "DEFAULT"} & described)
 
 
 def _payload_names(step: WorkflowStep) -> frozenset[str]:

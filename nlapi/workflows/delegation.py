@@ -61,6 +61,7 @@ class _Run:
     conversation: str
     turn: int
     origin: Plan | None
+    proposal: WorkflowProposal
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +80,8 @@ class WorkflowDelegate:
     find: WorkflowFinder | None = None
     name: str = field(init=False)
     _run: _Run | None = None
+    _waited: bool = False
+    """whether the last plan asked the user for a value"""
     _rounds: dict[str, Round] = field(default_factory=dict)
     """by the id of a run, the round that it is to `base`"""
     _asked: tuple[int, frozenset[str]] = (0, frozenset())
@@ -93,8 +96,11 @@ class WorkflowDelegate:
         if (run := self._run) is not None:
             if (run.conversation, run.turn) == (conversation.id, len(conversation.turns)) and turn.rounds:
                 next_plan = await _plan_of(run.planner, conversation)
-                if next_plan.calls:
-                    yield next_plan
+                if next_plan.calls or next_plan.missing:
+                    # Where the user was asked for a value, the loop begins anew, and has to know what he agreed to.
+                    again = run.proposal if self._waited else None
+                    self._waited = bool(next_plan.missing)
+                    yield replace(next_plan, proposal=again) if next_plan.calls else next_plan
                     return
                 self._run = None
                 if run.origin is None:
@@ -220,7 +226,9 @@ class WorkflowDelegate:
             conversation=conversation.id,
             turn=len(conversation.turns),
             origin=origin,
+            proposal=proposal,
         )
+        self._waited = False
         state = plan.raw
         if origin is not None and isinstance(state, StoredState):
             state = replace(state, origin=origin.raw)
@@ -316,7 +324,7 @@ def _record(entry: WorkflowTool, inputs: Mapping[str, Any], secret: frozenset[st
     return {
         "file": stored_location(entry.linked.document.location),
         "id": entry.workflow.id,
-        "sources": {name: spec.registered or stored_location(spec.source) for name, spec in entry.linked.specs.items()},
+        "sources": entry.linked.stored_sources,
         "inputs": {name: value for name, value in inputs.items() if name not in secret},
         "secret_inputs": sorted(secret),
         "repair": False,

@@ -12,11 +12,11 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.naming import name_key, name_words
 from nlapi.tools.schema_compatibility import SchemaComparison, request_differences
-from nlapi.workflows.check import argument_nodes, check, describes_status
-from nlapi.workflows.conditions import Comparison, ConditionError, Literal, operands, parse_condition
-from nlapi.workflows.expressions import Root, expressions_in
-from nlapi.workflows.model import CriterionKind, Workflow, WorkflowStep
+from nlapi.workflows.check import argument_nodes, check
+from nlapi.workflows.expressions import expressions_in
+from nlapi.workflows.model import Workflow, WorkflowStep
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.statuses import describes_status, required_status
 from nlapi.workflows.value_schemas import ValueSchemas
 
 RULE = "breaking"
@@ -164,18 +164,9 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 def _status_issues(step: WorkflowStep, old: Operation, new: Operation, where: str) -> Iterator[Issue]:
     """Yield an error for each status that a criterion requires and only the earlier description has."""
     for criterion in step.criteria:
-        if criterion.kind is not CriterionKind.SIMPLE:
+        status = required_status(criterion)
+        if status is None:
             continue
-        try:
-            condition = parse_condition(criterion.condition)
-        except ConditionError:
-            continue
-        is_status = isinstance(condition, Comparison) and any(
-            expression.root is Root.STATUS_CODE for expression in operands(condition)
-        )
-        if not is_status or not isinstance(condition, Comparison) or not isinstance(condition.right, Literal):
-            continue
-        status = str(condition.right.value)
         if describes_status(old, status) and not describes_status(new, status):
             response = new.response()
             hint = f"it answers success with {response.status} now" if response is not None else ""

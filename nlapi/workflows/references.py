@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from nlapi.resources.nouns import singular_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import ref_of
 from nlapi.workflows.expressions import (
+    EACH,
     Accessors,
     ExpressionError,
     Root,
@@ -21,6 +23,7 @@ from nlapi.workflows.expressions import (
 )
 from nlapi.workflows.model import Workflow, WorkflowStep
 from nlapi.workflows.repairs import Note, RepairKind
+from nlapi.workflows.tree_nodes import step_node
 from nlapi.workflows.value_schemas import ValueSchema, ValueSchemas
 from nlapi.workflows.value_search import entry_of, find_argument_value, find_named, has_same_words, suffix_field
 
@@ -33,6 +36,8 @@ class References:
     workflow: Workflow
     step_id: str
     note: Note
+    tree: Mapping[str, Any]
+    """the document that is edited"""
 
     def elsewhere(
         self, value: ValueSchema, accessors: Accessors, operation: Operation | None = None
@@ -46,8 +51,11 @@ class References:
         for candidate in (accessors, names):
             if candidate and not entry.part(candidate).fault and entry.part(candidate).is_described:
                 return (*base, *candidate)
-        if not names:
-            return None
+        # `#/0/code` of a list of codes is the code itself.
+        prefixes = (accessors[:end] for end in range(len(accessors) - 1, 0, -1))
+        prefix = next((prefix for prefix in prefixes if value.part(prefix).is_scalar), None)
+        if prefix is not None or not names:
+            return prefix
         found = find_named(value, str(names[-1]))
         if found is not None or operation is None or len(names) != 1:
             return found
@@ -68,12 +76,19 @@ class References:
         base, _ = entry_of(value)
         return () if is_whole else base[:-1] if base and base[-1] == 0 else base
 
-    def argument(self, node: Any, operation: Operation, place: Place, where: str) -> Any:
-        """Return the repaired value of an argument; None where nothing is to be repaired, or can be."""
-        target = self.schemas.argument(operation, *place)
+    def argument(
+        self, node: Any, operation: Operation, place: Place, where: str, target: ValueSchema | None = None
+    ) -> Any:
+        """Return the repaired value of an argument; None where nothing is to be repaired, or can be.
+
+        `target` is the schema of a field inside of an argument.
+        """
+        target = target or self.schemas.argument(operation, *place)
         fixed = self.mend(node, where, target)
         node = fixed if fixed is not None else node
         value = self.schemas.of(node, self.workflow) if isinstance(node, str) else ValueSchema()
+        if value.fault and (moved := self._moved_output(node, operation, place, where)):
+            return moved
         if target is None or value.fault or not target.is_scalar or not value.is_described:
             return fixed
         if set(value.types) & {"string", "number", "integer", "boolean"} or not _is_step_reference(node):
@@ -86,6 +101,34 @@ class References:
         after = f"{node.partition('#')[0]}{pointer((*_pointer_of(node), *found))}"
         self.note(RepairKind.TAKE, where, node, after, f"{place[1]} takes {' or '.join(target.types)}")
         return after
+
+    def _moved_output(self, node: Any, operation: Operation, place: Place, where: str) -> str | None:
+        """Return a reference whose output, which the answer does not have, is set to what the argument wants of it."""
+        expression = parse_expression(node) if _is_step_reference(node) else None
+        step = self.workflow.step(expression.owner) if expression is not None else None
+        source = self.schemas.linked.target(step).operation if step is not None else None
+        if expression is None or step is None or source is None or self._runs_later(node):
+            return None
+        found = split_name(expression.name, step.outputs)
+        if found is None or not self.schemas.of(step.outputs[found[0]], self.workflow, step).fault:
+            return None
+        accessors = find_argument_value(self.schemas.answer(source), source, operation, place, hint=found[0])
+        if not accessors:
+            return None
+        before, after = step.outputs[found[0]], f"$response.body{pointer(accessors)}"
+        reference = f"$steps.{step.id}.outputs.{found[0]}"
+        outputs = step_node(self.tree, self.workflow.id, step.id)["outputs"]
+        if outputs[found[0]] == after:
+            return reference
+        # Another argument of this step has moved it already.
+        if outputs[found[0]] != before:
+            return None
+        outputs[found[0]] = after
+        place_of_output = f"workflows.{self.workflow.id}.steps.{step.id}.outputs.{found[0]}"
+        self.note(RepairKind.FIND, place_of_output, before, after, f"{place[1]} of {self.step_id} wants it")
+        if reference != node:
+            self.note(RepairKind.FIND, where, node, reference, "the output is the value itself")
+        return reference
 
     def mend(self, node: Any, where: str, target: ValueSchema | None = None) -> str | None:
         """Return a reference to a step's output with its accessors mended; None where it is right, or cannot be."""
@@ -118,7 +161,7 @@ class References:
             after = f"{base}{pointer(elsewhere)}"
             self.note(RepairKind.FIND, where, node, after, part.fault)
             return after
-        if bend:
+        if bend and EACH not in accessors:
             after = f"{base}{pointer(accessors)}"
             self.note(RepairKind.FORM, where, node, after, bend)
             return after
@@ -132,7 +175,10 @@ class References:
             similar = list(step.outputs)
         if len(similar) != 1:
             return None
-        after = f"$steps.{owner}.outputs.{similar[0]}{text[len(name) :]}"
+        renamed = f"{similar[0]}{text[len(name) :]}"
+        if split_name(renamed, step.outputs) is None:
+            return None
+        after = f"$steps.{owner}.outputs.{renamed}"
         self.note(RepairKind.FIND, where, node, after, f"{owner} has no output {name}")
         return self.mend(after, where) or after
 
@@ -144,6 +190,15 @@ class References:
             if earlier := self._runs_later(text):
                 return earlier
         return ""
+
+    def unfit_reason(self, node: Any, target: ValueSchema | None) -> str:
+        """Return why a whole object or list cannot stand for one value; "" where it can, or nothing is known."""
+        value = self.schemas.of(node, self.workflow) if _is_step_reference(node) else ValueSchema()
+        if target is None or not target.is_scalar or not value.is_described or value.fault:
+            return ""
+        if set(value.types) & {"string", "number", "integer", "boolean"}:
+            return ""
+        return f"it is {' or '.join(value.types)}, and nothing in it is plainly the value"
 
     def _runs_later(self, text: str) -> str:
         try:

@@ -25,6 +25,8 @@ class RepairKind(StrEnum):
     """a value of an earlier step is passed on"""
     ASK = "ask"
     """a required value that nothing gives becomes an input"""
+    TYPE = "type"
+    """the input has the type that the operation takes"""
     STATUS = "status"
     """the status that the operation describes"""
 

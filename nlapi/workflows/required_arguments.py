@@ -16,21 +16,26 @@ from nlapi.workflows.expressions import pointer
 from nlapi.workflows.model import WorkflowStep
 from nlapi.workflows.references import References
 from nlapi.workflows.repairs import RepairKind
+from nlapi.workflows.tree_nodes import step_node, workflow_node
 from nlapi.workflows.value_schemas import ValueSchema
 from nlapi.workflows.value_search import find_argument_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredArguments:
-    """The required arguments of one step; `tree` is the document that is edited."""
+    """The required arguments of one step."""
 
     references: References
-    tree: Mapping[str, Any]
 
     def add(self, node: dict[str, Any], tool: Tool, where: str) -> None:
         """Give the required arguments that the step lacks: of an earlier step, else by a new input."""
         given = set(given_places(node, tool))
-        for name in tool.required:
+        has_body = any(location == "body" for location, _ in given)
+        # What an optional body requires once it is sent.
+        needed = tool.body_rules.get("required", ()) if has_body and ("body", "") not in given else ()
+        by_place = {place: name for name, place in tool.places.items()}
+        names = [by_place[("body", name)] for name in needed if ("body", name) in by_place]
+        for name in (*tool.required, *names):
             place = tool.places[name]
             if place in given or (place[0] == "body" and ("body", "") in given):
                 continue
@@ -78,12 +83,14 @@ class RequiredArguments:
         name = next((name for name, node in step.outputs.items() if node == text), "")
         if not name:
             name = _free_name(place[1], step.outputs)
-            step_node(self.tree, self.references.workflow.id, step.id).setdefault("outputs", {})[name] = text
+            step_node(self.references.tree, self.references.workflow.id, step.id).setdefault("outputs", {})[name] = text
         return f"$steps.{step.id}.outputs.{name}"
 
     def _new_input(self, tool: Tool, name: str, where: str) -> str:
         """Return an expression for a new required input, or for the one of that name that the workflow has."""
-        inputs = workflow_node(self.tree, self.references.workflow.id).setdefault("inputs", {"type": "object"})
+        inputs = workflow_node(self.references.tree, self.references.workflow.id).setdefault(
+            "inputs", {"type": "object"}
+        )
         properties = inputs.setdefault("properties", {})
         input_name = name
         if input_name in properties and not self._fits_input(properties[input_name], tool, name):
@@ -117,19 +124,6 @@ class RequiredArguments:
             return
         payload = body.get("payload")
         body["payload"] = {**(payload if isinstance(payload, dict) else {}), name: value}
-
-
-def workflow_node(tree: Mapping[str, Any], id: str) -> dict[str, Any]:
-    """Return the node of a workflow in the tree of a document."""
-    node: dict[str, Any] = next(entry for entry in tree["workflows"] if entry.get("workflowId") == id)
-    return node
-
-
-def step_node(tree: Mapping[str, Any], workflow_id: str, step_id: str) -> dict[str, Any]:
-    """Return the node of a step in the tree of a document."""
-    steps = workflow_node(tree, workflow_id)["steps"]
-    node: dict[str, Any] = next(entry for entry in steps if entry.get("stepId") == step_id)
-    return node
 
 
 def _answers_item_of(source: Operation, operation: Operation, place: Place) -> bool:

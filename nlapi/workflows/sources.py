@@ -56,6 +56,11 @@ class LinkedDocument:
         nested = (spec for linked in self.documents.values() for spec in linked.all_specs)
         return tuple(dict.fromkeys((*self.specs.values(), *nested)))
 
+    @property
+    def stored_sources(self) -> dict[str, str]:
+        """Where its descriptions are, by the names of its sources, as a transcript stores it."""
+        return {name: spec.registered or stored_location(spec.source) for name, spec in self.specs.items()}
+
     def target(self, step: WorkflowStep) -> StepTarget:
         """Return what a step calls; without operation and workflow, `issues` says why."""
         if step.workflow_id:

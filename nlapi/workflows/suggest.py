@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nlapi.errors import UsageError
+from nlapi.errors import NlapiError
 from nlapi.openapi.model import Schema, escape_step
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.naming import name_key, name_words
@@ -44,13 +45,13 @@ _COPIED = (
 def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[str, Any]:
     """Return the JSON tree of an Arazzo document with workflows that a description supports, the most useful first.
 
-    `url` is the location of the description in the document, that of the Spec by default. UsageError where no two of
+    `url` is the location of the description in the document, that of the Spec by default. NlapiError where no two of
     its operations belong together.
     """
     finder = ChainFinder(spec)
     chains = select(finder.chains(), limit)
     if not chains:
-        raise UsageError(
+        raise NlapiError(
             f"{spec.source}: no operation takes what another one answers",
             hint="a workflow can be written by hand; `nlapi workflow check FILE` checks it",
         )
@@ -81,15 +82,20 @@ def select(chains: Iterable[Chain], limit: int) -> list[Chain]:
         for other in ranked
         if chain is not other and chain.kind >= other.kind and _is_within(chain, other)
     }
-    by_kind: dict[ChainKind, list[Chain]] = {kind: [] for kind in ChainKind}
-    for chain in ranked:
-        if id(chain) not in contained and len(by_kind[chain.kind]) < MAX_OF_KIND:
-            by_kind[chain.kind].append(chain)
+    useful = [chain for chain in ranked if id(chain) not in contained]
+    kinds = dict.fromkeys(sorted(chain.kind for chain in useful))
     # To read back what was made is the least that one can do with it.
-    if any(entries for kind, entries in by_kind.items() if kind is not ChainKind.READ_BACK):
-        del by_kind[ChainKind.READ_BACK][1:]
-    rounds = [kind[turn : turn + 1] for turn in range(MAX_OF_KIND) for kind in by_kind.values()]
-    return [chain for turn in rounds for chain in turn][:limit]
+    limits = {kind: 1 if kind is ChainKind.READ_BACK and len(kinds) > 1 else MAX_OF_KIND for kind in kinds}
+    chosen: list[Chain] = []
+    nouns: Counter[str] = Counter()
+    for turn in range(MAX_OF_KIND):
+        for kind in kinds:
+            # Ranked by weight already: of several things, one that no chain is about yet goes first.
+            candidates = [chain for chain in useful if chain.kind is kind and chain not in chosen]
+            if turn < limits[kind] and candidates:
+                chosen.append(min(candidates, key=lambda chain: nouns[chain.steps[-1].noun]))
+                nouns[chosen[-1].steps[-1].noun] += 1
+    return chosen[:limit]
 
 
 def _is_within(chain: Chain, other: Chain) -> bool:
@@ -189,6 +195,9 @@ class _WorkflowBuilder:
     def _value(self, step: ChainStep, place: Place, ids: Sequence[str]) -> Any:
         if (value := step.values.get(place)) is not None:
             return f"$steps.{ids[value.step]}.outputs.{self._output_name(value)}"
+        parameter = step.operation.parameter(*place)
+        if parameter is not None and "default" in parameter.schema and place not in step.asked:
+            return parameter.schema["default"]
         return f"$inputs.{self._input(step, place)}"
 
     def _output_name(self, value: AnswerValue) -> str:
@@ -219,7 +228,9 @@ class _WorkflowBuilder:
         schema = self.finder.values.place_schema(step.operation, place)
         extensions = parameter.extensions if parameter is not None else {}
         text = parameter.description if parameter is not None else ""
-        return _input_schema(self.finder.values.reader, schema, text, unit=unit_of(schema, extensions))
+        result = _input_schema(self.finder.values.reader, schema, text, unit=unit_of(schema, extensions))
+        # An input with this format is kept in no transcript.
+        return {**result, "format": "password"} if self.finder.values.is_secret(step.operation, place) else result
 
     def _results(self, ids: Sequence[str], outputs: Sequence[Mapping[str, object]]) -> dict[str, str]:
         """Return the outputs of the workflow: those of the last step, and the ids of what earlier steps made."""
@@ -235,10 +246,9 @@ class _WorkflowBuilder:
 
 def _criteria(step: ChainStep) -> Iterator[dict[str, Any]]:
     """Yield the criteria of success: the described status, one item in a list, the state that is waited for."""
-    response = step.operation.response()
-    status = response.status if response is not None else "2XX"
-    if status.isdecimal():
-        yield {"condition": f"$statusCode == {status}"}
+    described = [response.status for response in step.operation.responses if response.status.startswith("2")]
+    if len(described) == 1 and described[0].isdecimal():
+        yield {"condition": f"$statusCode == {described[0]}"}
     else:
         yield {"condition": "$statusCode >= 200 && $statusCode < 300"}
     for name, keys in step.outputs.items():

@@ -27,25 +27,50 @@ def find_argument_value(
     """
     if value.reader is None or not value.is_described:
         return None
-    parameter = operation.parameter(*place) if place[0] != "body" else None
     base, entry = entry_of(value)
-    if entry.reader is not None and is_id_argument(place, parameter):
-        noun = target_noun(operation, place)
-        item_noun = singular_noun(source) if source is not None else noun
-        field = id_field(entry.reader, entry.schema, place[1], noun, item_noun, parameter)
-        accessors: Accessors = tuple(field.split(".")) if field else ()
-        if field and field != "uri" and entry.part(accessors).is_scalar:
-            return (*base, *accessors)
-    for name in filter(None, (place[1], hint)):
+    names = [name for name in (place[1], hint) if name]
+    if (field := _id_of_entry(entry, source, operation, place, names)) is not None:
+        return (*base, *field)
+    for name in names:
         if (found := find_named(value, name, want_scalar=True)) is not None:
             return found
     if entry.is_scalar:
         return base
-    suffix = suffix_field(entry, place[1])
-    if suffix is not None:
-        return (*base, suffix)
-    last = name_words(place[1])[-1:]
-    return find_named(value, last[0], want_scalar=True) if last and last[0] in ID_WORDS else None
+    for name in names:
+        if (suffix := suffix_field(entry, name)) is not None:
+            return (*base, suffix)
+    for name in names:
+        last = name_words(name)[-1:]
+        if last and last[0] in ID_WORDS and (found := find_named(value, last[0], want_scalar=True)) is not None:
+            return found
+    # A path names an item by its id, else by its name: `{version}` of Google's resource names.
+    keys = ("id", "name") if place[0] == "path" else ()
+    return next(((*base, key) for key in keys if entry.part((key,)).is_scalar), None)
+
+
+def _id_of_entry(
+    entry: ValueSchema, source: Operation | None, operation: Operation, place: Place, names: list[str]
+) -> Accessors | None:
+    """Return the way to the field of an item by which a place of an operation identifies it; None for none."""
+    if entry.reader is None:
+        return None
+    noun = target_noun(operation, place)
+    item_noun = singular_noun(source) if source is not None else noun
+    for name in names:
+        words = name_words(name)
+        # `time_period_gid` of a time period is its `gid`, whatever its description says of names.
+        if len(words) > 1 and words[-1] in ID_WORDS and words[-2:-1] == item_noun[-1:]:
+            same = next((key for key in entry.names if name_words(key) == words[-1:]), "")
+            if same and entry.part((same,)).is_scalar:
+                return (same,)
+    parameter = operation.parameter(*place) if place[0] != "body" else None
+    # `custom_field` of a custom field wants its id, though no word of it says so.
+    is_item = bool(item_noun) and name_words(place[1])[-len(item_noun) :] == item_noun
+    if not is_item and not is_id_argument(place, parameter):
+        return None
+    field = id_field(entry.reader, entry.schema, place[1], noun or item_noun, item_noun, parameter)
+    accessors: Accessors = tuple(field.split(".")) if field and field != "uri" else ()
+    return accessors if accessors and entry.part(accessors).is_scalar else None
 
 
 def suffix_field(entry: ValueSchema, name: str) -> str | None:
