@@ -104,11 +104,15 @@ class Log:
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
         self._append({"event": "asked", "question": question, "known": known, **fields})
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Mask further secrets in all that is written from now on."""
+        parts = (part for secret in secrets for part in secret_parts(secret))
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *parts)))
+
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
         if isinstance(event, PlanCreated) and event.plan.proposal is not None:
-            secrets = (part for secret in event.plan.proposal.secrets for part in secret_parts(secret))
-            self.secrets = (*self.secrets, *secrets)
+            self.hide(event.plan.proposal.secrets)
         if not isinstance(event, TextReceived | ItemsReceived):
             self._append(encode_event(event), durable=_is_change(event))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from nlapi.agent.events import StepFinished, WorkflowProposed
 from nlapi.agent.policy import PolicyDecision, Verdict
 from nlapi.agent.sending import CallTerms
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
@@ -52,6 +52,8 @@ class ProposalSettlement:
     def _judged(self) -> tuple[WorkflowProposed, PolicyDecision]:
         policy, terms = self.terms.policy, self.terms
         decision = policy.decide_workflow(self.proposal, self.conversation, confidence=self.plan.confidence)
+        # A reason may quote the value of an input.
+        decision = replace(decision, reason=redact(decision.reason, self.proposal.secrets))
         asks = decision.verdict is Verdict.ASK and not terms.dry_run
         return WorkflowProposed(proposal=self.proposal, asks=asks, reason=decision.reason), decision
 

@@ -102,6 +102,8 @@ class Session:
     thinking: ThinkingStatus | None = None
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
+    secret_names: frozenset[str] = frozenset()
+    """the known values that no transcript may have: secret inputs of workflows"""
     log_fields: Mapping[str, object] = field(default_factory=dict)
     conversation: Conversation = field(default_factory=lambda: Conversation(turns=()))
     planned: list[PlanCreated] = field(default_factory=list)
@@ -195,6 +197,8 @@ class Session:
 
     def _log_question(self, conversation: Conversation) -> None:
         if self.log is not None:
+            known = conversation.known_values
+            self.log.hide(str(known[name]) for name in self.secret_names if name in known)
             sources = [target.spec.source for target in self.targets.values()]
             fields = {
                 "conversation": conversation.id,
@@ -244,6 +248,7 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
         caps=caps,
         thinking=ThinkingStatus(spending),
         known_values=values,
+        secret_names=_secret_inputs(workflows),
         log_fields=setup.log_fields,
     )
     return session, planners
@@ -287,6 +292,14 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet
         if not any(_has_argument(candidate.spec, name) for candidate, _ in targets if candidate is not target)
     }
     return {target.spec: target for target, _ in targets}, {**values, **set_values}, workflows
+
+
+def _secret_inputs(workflows: WorkflowSet | None) -> frozenset[str]:
+    if workflows is None:
+        return frozenset()
+    from nlapi.workflows.secret_inputs import secret_names
+
+    return frozenset().union(*(secret_names(entry.workflow) for entry in workflows.tools))
 
 
 def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:

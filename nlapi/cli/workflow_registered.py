@@ -50,8 +50,7 @@ class WorkflowOpener:
         """
         from nlapi.workflows.workflow_tools import WorkflowSet, workflow_tools
 
-        with console.show_progress("reading the workflows"):
-            tools = workflow_tools(list(self._documents(files)))
+        tools = workflow_tools(self._documents(files))
         for reason in tools.left_out:
             console.note(f"warning: {reason}")
         return WorkflowSet(tools=tools, targets=self.targets, defaults=self.defaults)
