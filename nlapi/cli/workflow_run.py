@@ -81,7 +81,7 @@ def run(
     for line in tree_lines(tree):
         console.note(line)
     _require_sendable(tree, opened.targets, options.until)
-    _require_consent(tree, yes=options.yes)
+    _require_consent(tree, opened.targets, yes=options.yes)
     workflow_run = WorkflowRun(
         linked=opened.linked,
         workflow=workflow,
@@ -147,7 +147,7 @@ def resume(
     done = {report.path for report in planner.run.reports if not report.failure}
     left = replace(tree, entries=tuple(entry for entry in tree.entries if entry.path not in done))
     console.note(f"{len(done)} of {len(tree.entries)} steps are done; these are left:")
-    _require_consent(left, yes=options.yes)
+    _require_consent(left, opened.targets, yes=options.yes)
     _execute(
         opened,
         planner.run,
@@ -168,20 +168,23 @@ def _require_sendable(tree: Outline, targets: Mapping[Spec, Target], until: str)
         raise ArgumentError(fault, hint=hint)
 
 
-def _require_consent(tree: Outline, *, yes: bool) -> None:
+def _require_consent(tree: Outline, targets: Mapping[Spec, Target], *, yes: bool) -> None:
     """Ask once about all changes of a run. ConsentError where nobody agrees."""
     from nlapi.cli.prompts import YES, read_line
     from nlapi.openapi.spec import Effect
+    from nlapi.workflows.sendable import question_rule
 
     if not tree.changes:
         return
     destroyed = sum(entry.effect is Effect.DESTROY for entry in tree.changes)
     warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
     text = f"{console.count_noun(len(tree.changes), 'change')}{warning}"
-    if yes:
+    rule = question_rule(tree, targets)
+    if yes and not rule:
         return
     if not is_interactive():
-        raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint="--yes consents")
+        hint = f"{rule}: run it in a terminal, where you are asked" if rule else "--yes consents"
+        raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint=hint)
     if (read_line(f"{text}. Run it? [y/N]: ") or "").strip().lower() not in YES:
         raise ConsentError("no consent was given; nothing was sent")
 

@@ -37,7 +37,7 @@ from nlapi.workflows.outline import Outline, outline
 from nlapi.workflows.planner import WorkflowPlanner
 from nlapi.workflows.report import failure_lines, run_record
 from nlapi.workflows.secret_inputs import secret_names
-from nlapi.workflows.sendable import rule_of, unsendable
+from nlapi.workflows.sendable import question_rule, rule_of, unsendable
 from nlapi.workflows.snapshot import document_digest
 from nlapi.workflows.tree_text import count_text, tree_lines
 from nlapi.workflows.workflow_tools import WorkflowTool
@@ -137,9 +137,9 @@ def _secrets(targets: Mapping[Spec, Target]) -> tuple[str, ...]:
 
 def _needs_question(tree: Outline, targets: Mapping[Spec, Target], consent: Consent) -> bool:
     """Return whether the user has to be asked: about changes that no rule allows, or by a rule that wants it."""
-    rules = {entry.path: rule_of(entry.operation, targets) for entry in tree.entries if entry.operation is not None}
-    if any(rule is not None and rule.verdict is Ruling.ASK for rule in rules.values()):
+    if question_rule(tree, targets):
         return True
+    rules = {entry.path: rule_of(entry.operation, targets) for entry in tree.entries if entry.operation is not None}
     allowed = {path for path, rule in rules.items() if rule is not None and rule.verdict is Ruling.ALLOW}
     return consent is Consent.ELICIT and any(entry.path not in allowed for entry in tree.changes)
 
@@ -173,9 +173,7 @@ def _subject(
         fingerprint=hashlib.sha256("\n".join([content, *lines]).encode("utf-8", "surrogatepass")).hexdigest(),
         command=shlex.join(["nlapi", "workflow", "run", file, entry.workflow.id, *options]),
         title="Run this workflow?",
-        is_ruled=any(
-            (rule := rule_of(call, targets)) is not None and rule.verdict is Ruling.ASK for call in entry.calls
-        ),
+        is_ruled=bool(question_rule(tree, targets)),
     )
 
 

@@ -31,7 +31,7 @@ from nlapi.workflows.outline import Outline, outline
 from nlapi.workflows.planner import NAME, WorkflowPlanner
 from nlapi.workflows.report import failure_lines, run_lines, run_record
 from nlapi.workflows.secret_inputs import secret_names, unstored_names
-from nlapi.workflows.sendable import unsendable
+from nlapi.workflows.sendable import question_rule, unsendable
 from nlapi.workflows.sources import stored_location
 from nlapi.workflows.tree_text import tree_lines
 from nlapi.workflows.workflow_tools import WorkflowTool, WorkflowTools
@@ -214,7 +214,7 @@ class WorkflowDelegate:
             call_ids=tree.call_ids(run.id),
             changes=len(tree.changes),
             specs=entry.specs,
-            reason=_repetition_reason(entry, inputs, unstored, conversation),
+            reason=_repetition_reason(entry, inputs, unstored, conversation) or question_rule(tree, self.targets),
             record=_record(entry, inputs, unstored),
             secrets=hidden,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.tools.rules import PolicyRule, deciding_rule, denial_message, is_denied
+from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied
 from nlapi.tools.run import Target
 from nlapi.workflows.outline import Outline
 
@@ -23,6 +23,13 @@ def unsendable(tree: Outline, targets: Mapping[Spec, Target], until: str = "") -
             yield denial_message(entry.operation, rule)
         if until and entry.path == until:
             return
+
+
+def question_rule(tree: Outline, targets: Mapping[Spec, Target]) -> str:
+    """Return the rule of the user's policy that wants a question about a step each time; "" for none."""
+    rules = (rule_of(entry.operation, targets) for entry in tree.entries if entry.operation is not None)
+    rule = next((rule for rule in rules if rule is not None and rule.verdict is Ruling.ASK), None)
+    return f"your policy says {rule}" if rule is not None else ""
 
 
 def rule_of(operation: Operation, targets: Mapping[Spec, Target]) -> PolicyRule | None:
