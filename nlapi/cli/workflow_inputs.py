@@ -88,3 +88,15 @@ def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]
         values[name] = coerce(typed, schema)
     _check_inputs(workflow, values)
     return values
+
+
+def require_maskable(workflow: Workflow, inputs: Mapping[str, Any]) -> None:
+    """Raise UsageError for a secret input that is too short to be masked in a transcript or in events."""
+    from nlapi.client.safe_text import MIN_SECRET_LENGTH
+    from nlapi.workflows.secret_inputs import unmaskable_name
+
+    if name := unmaskable_name(workflow, inputs):
+        raise UsageError(
+            f"the secret input {name} has fewer than {MIN_SECRET_LENGTH} characters, which cannot be masked",
+            hint="--no-log with -o text or json writes it nowhere, and the run cannot be resumed",
+        )

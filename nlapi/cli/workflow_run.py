@@ -12,7 +12,7 @@ import typer
 
 from nlapi.cli import console
 from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
-from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs
+from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, require_maskable
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
     from nlapi.workflows.engine import WorkflowRun
+    from nlapi.workflows.model import Workflow
     from nlapi.workflows.outline import Outline
 
 RUN = """nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --dry-run
@@ -46,7 +47,6 @@ def run(
     """
     from nlapi.cli.workflow_view import dry_run_lines, outline_record
     from nlapi.workflows.engine import WorkflowRun
-    from nlapi.workflows.outline import outline
     from nlapi.workflows.tree_text import tree_lines
 
     opened = open_document(
@@ -68,7 +68,7 @@ def run(
             f"{workflow.id} has no step {options.until}", hint=f"its steps: {', '.join(s.id for s in workflow.steps)}"
         )
     values = ask_for_inputs(workflow, read_inputs(workflow, inputs))
-    tree = outline(opened.linked, workflow, values, defaults=opened.defaults, strict=options.strict)
+    tree = _outline(opened, workflow, values, strict=options.strict)
     as_text = options.output is RunOutput.TEXT or (options.output is None and is_terminal())
     if dry_run:
         if as_text:
@@ -80,7 +80,10 @@ def run(
         return
     for line in tree_lines(tree):
         console.note(line)
-    _require_sendable(tree, opened.targets, options.until)
+    if not options.no_log or options.output is RunOutput.NDJSON:
+        require_maskable(workflow, values)
+    tree = tree.up_to(options.until)
+    _require_sendable(tree, opened.targets)
     _require_consent(tree, opened.targets, yes=options.yes)
     workflow_run = WorkflowRun(
         linked=opened.linked,
@@ -112,9 +115,9 @@ def resume(
     from nlapi.agent.log import read_records
     from nlapi.agent.resume import resume as rebuild
     from nlapi.cli.log import find_transcript, tool_finder
-    from nlapi.workflows.outline import outline
     from nlapi.workflows.planner import resume_planner
-    from nlapi.workflows.secret_inputs import secret_names
+    from nlapi.workflows.secret_inputs import unstored_values
+    from nlapi.workflows.tree_text import tree_lines
 
     path = find_transcript(id)
     records = read_records(path)
@@ -123,6 +126,8 @@ def resume(
     if not found:
         raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
     stored = found[-1]["workflow"]
+    if stored["file"] == "-":
+        raise UsageError("the workflow came from standard input, and is not here any more", hint="run it from a file")
     asked = [record for record in records if record.get("event") == "asked"]
     auth = [] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())]
     opened = open_document(
@@ -135,18 +140,17 @@ def resume(
     if stored.get("repair"):
         opened = with_repairs(opened)
     workflow = opened.document.workflow(stored["id"])
-    given = read_inputs(workflow, inputs)
-    values = {**stored["inputs"], **given}
-    missing = [name for name in stored["secret_inputs"] if name not in given]
-    if missing:
-        raise MissingError(f"the input {missing[0]} is secret and not in the transcript", hint="give it with --input")
+    values = _stored_inputs(stored, read_inputs(workflow, inputs))
     earlier = rebuild(records, tool_finder(records, tuple(opened.targets)))
-    planner = resume_planner(opened.linked, earlier, values, secret_names(workflow))
+    planner = resume_planner(opened.linked, earlier, values, unstored_values(workflow, values, _credentials(opened)))
     planner.run.defaults = opened.defaults
-    tree = outline(opened.linked, workflow, values, defaults=opened.defaults, strict=planner.run.strict)
+    tree = _outline(opened, workflow, values, strict=planner.run.strict).up_to(planner.run.until)
+    _require_readable(tree)
     done = {report.path for report in planner.run.reports if not report.failure}
     left = replace(tree, entries=tuple(entry for entry in tree.entries if entry.path not in done))
-    console.note(f"{len(done)} of {len(tree.entries)} steps are done; these are left:")
+    console.note(f"{len(tree.entries) - len(left.entries)} of {len(tree.entries)} steps are done")
+    for line in tree_lines(left) if left.entries else ():
+        console.note(line)
     _require_consent(left, opened.targets, yes=options.yes)
     _execute(
         opened,
@@ -159,11 +163,45 @@ def resume(
     )
 
 
-def _require_sendable(tree: Outline, targets: Mapping[Spec, Target], until: str) -> None:
+def _outline(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any], *, strict: bool) -> Outline:
+    """Return the tree of a workflow, with `***` for secret inputs."""
+    from nlapi.workflows.secret_inputs import masked_outline
+
+    return masked_outline(opened.linked, workflow, inputs, defaults=opened.defaults, strict=strict)
+
+
+def _credentials(opened: OpenedDocument) -> tuple[str, ...]:
+    return tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
+
+
+def _stored_inputs(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a run that is resumed: those of its transcript, and those that no transcript has."""
+    for name, value in given.items():
+        if name not in stored["secret_inputs"] and stored["inputs"].get(name) != value:
+            raise UsageError(f"the input {name} of a run does not change", hint="run the workflow again with another")
+    missing = [name for name in stored["secret_inputs"] if name not in given]
+    if missing:
+        raise MissingError(
+            f"the input {missing[0]} is a secret or a file, and not in the transcript", hint="give it with --input"
+        )
+    return {**stored["inputs"], **given}
+
+
+def _require_readable(tree: Outline) -> None:
+    """Refuse a run of which a part cannot be read: a criterion, a step, or an action would be left out of it."""
+    if tree.unread:
+        raise UsageError(
+            f"a part of {tree.workflow.id} cannot be read, and nothing was sent: {tree.unread[0]}",
+            hint="`nlapi workflow check` has each",
+        )
+
+
+def _require_sendable(tree: Outline, targets: Mapping[Spec, Target]) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
     from nlapi.workflows.sendable import unsendable
 
-    if fault := next(unsendable(tree, targets, until), ""):
+    _require_readable(tree)
+    if fault := next(unsendable(tree, targets), ""):
         hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
         raise ArgumentError(fault, hint=hint)
 
@@ -207,27 +245,31 @@ def _execute(
     from nlapi.cli.session import Session, open_log
     from nlapi.cli.target import limits
     from nlapi.cli.workflow_view import StepRenderer
+    from nlapi.client.safe_text import redact
     from nlapi.tools.plan import ask
     from nlapi.workflows.engine import MAX_CALLS, RunState
     from nlapi.workflows.planner import WorkflowPlanner
     from nlapi.workflows.report import failure_lines, run_lines, run_record
-    from nlapi.workflows.secret_inputs import unstored_names
+    from nlapi.workflows.secret_inputs import masked_texts, unstored_names, unstored_values
 
+    workflow, inputs = workflow_run.workflow, workflow_run.inputs
     credentials = tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
-    names = unstored_names(workflow_run.workflow, workflow_run.inputs)
+    credentials = _credentials(opened)
     # A secret input goes into arguments, where a credential never may; the transcript has neither.
-    secrets = (*credentials, *(str(workflow_run.inputs[name]) for name in names))
+    secrets = masked_texts(workflow, inputs, credentials)
     policy = Policy(interactive=is_interactive(), secrets=credentials, agreed=tree.call_ids(workflow_run.id))
-    planner = WorkflowPlanner(run=workflow_run, secret_inputs=names)
+    planner = WorkflowPlanner(run=workflow_run, unstored=unstored_values(workflow, inputs, credentials))
+    as_events = options.output is RunOutput.NDJSON
+    renderer = json_lines if as_events else StepRenderer
     session = Session(
         planner=planner,
         targets=opened.targets,
-        render=json_lines(opened.targets) if options.output is RunOutput.NDJSON else StepRenderer(opened.targets),
+        render=renderer(opened.targets, secrets=secrets),
         policy=policy,
         consent=ConsentPrompt(),
         limits=limits(options.timeout),
         max_rounds=MAX_CALLS,
-        log_fields=_log_fields(opened, workflow_run, options, file, names),
+        log_fields=_log_fields(opened, workflow_run, options, file, unstored_names(workflow, inputs)),
     )
     question = f"run the workflow {workflow_run.workflow.id}"
     known_values = parse_pairs(options.values, "--set")
@@ -245,12 +287,13 @@ def _execute(
             if session.log is not None:
                 hint = f"`nlapi workflow resume {session.log.path.stem}` goes on, and sends nothing twice"
                 if isinstance(error, NlapiError):
+                    error.message = redact(error.message, secrets)
                     error.hint = "; ".join(filter(None, (error.hint, hint)))
                 else:
                     console.note(f"\n{hint}")
             raise
         path = session.log.path if session.log is not None else None
-    if options.output is RunOutput.NDJSON:
+    if as_events:
         pass
     elif options.output is RunOutput.TEXT or (options.output is None and is_terminal()):
         for line in run_lines(workflow_run):
@@ -258,9 +301,9 @@ def _execute(
     else:
         console.write(console.format_json(run_record(workflow_run, tree)))
     if workflow_run.state is not RunState.DONE:
-        console.error(workflow_run.failure)
+        console.error(redact(workflow_run.failure, secrets))
         for line in [*failure_lines(workflow_run, tree)][1:]:
-            console.note(line)
+            console.note(redact(line, secrets))
         if path is not None and any(not report.failure for report in workflow_run.reports):
             console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
         raise typer.Exit(_failure_code(session))

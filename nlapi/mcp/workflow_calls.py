@@ -33,10 +33,10 @@ from nlapi.tools.rules import Ruling
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import MAX_CALLS, RunState, WorkflowRun
-from nlapi.workflows.outline import Outline, outline
+from nlapi.workflows.outline import Outline
 from nlapi.workflows.planner import WorkflowPlanner
 from nlapi.workflows.report import failure_lines, run_record
-from nlapi.workflows.secret_inputs import secret_names
+from nlapi.workflows.secret_inputs import masked_outline, secret_names, secret_texts
 from nlapi.workflows.sendable import question_rule, rule_of, unsendable
 from nlapi.workflows.snapshot import document_digest
 from nlapi.workflows.tree_text import count_text, tree_lines
@@ -106,7 +106,7 @@ async def call_workflow(
     if refusal := policy.refusal(call):
         raise UsageError(f"{entry.operation.id} was not run: {refusal}", hint="leave it out")
     inputs = entry.inputs(call)
-    tree = outline(entry.linked, entry.workflow, inputs, defaults=defaults)
+    tree = masked_outline(entry.linked, entry.workflow, inputs, defaults=defaults)
     if fault := next(unsendable(tree, targets), ""):
         raise UsageError(f"nothing was sent: {fault}")
     if _needs_question(tree, targets, state.settings.consent):
@@ -152,17 +152,17 @@ def _subject(
     targets: Mapping[Spec, Target],
 ) -> ConsentSubject:
     """Return the question about a workflow: its effect, then its tree with the values that are known."""
-    hidden = [str(inputs[name]) for name in secret_names(entry.workflow) if name in inputs]
     name = single_line(entry.operation.id)
     effect = _EFFECT_TEXTS[tree.effect]
     head = (
         f"{single_line(state.spec.title)[:80]}: the workflow {name} {effect}: {count_text(len(tree.changes), 'change')}"
     )
-    lines = [redact(line, hidden) for line in tree_lines(tree, width=TREE_WIDTH)]
+    lines = list(tree_lines(tree, width=TREE_WIDTH))
     content = json.dumps(
         [document_digest(entry.linked.document), entry.workflow.id, inputs], default=str, sort_keys=True
     )
-    shown = {name: value for name, value in inputs.items() if str(value) not in hidden}
+    secret = secret_names(entry.workflow)
+    shown = {name: value for name, value in inputs.items() if name not in secret}
     options = [
         f"--input={name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
     ]
@@ -232,6 +232,7 @@ def _cancelled_text(execution: _Execution) -> str:
 def _answer(state: ServerState, context: Context, execution: _Execution, call: Call) -> types.CallToolResult:
     """Return the outcome of a run: its outputs, or the step that failed with what was done before and what was not."""
     run = execution.run
+    hidden = secret_texts(run.workflow, run.inputs)
     record = run_record(run, execution.tree)
     links: list[types.ResourceLink] = []
     outputs = json.dumps(run.outputs, ensure_ascii=False, default=str)
@@ -245,9 +246,10 @@ def _answer(state: ServerState, context: Context, execution: _Execution, call: C
             name = f"{single_line(execution.entry.operation.id)} outputs"
             uri, description = answer_uri(shown.stored), f"All of them, in {pages}"
             links.append(types.ResourceLink(name=name, uri=uri, description=description, mime_type="text/plain"))
-    text = strip_control(json.dumps(record, ensure_ascii=False, default=str))
+    text = redact(strip_control(json.dumps(record, ensure_ascii=False, default=str)), hidden)
     failed = run.state is not RunState.DONE
     content: list[types.ContentBlock] = [types.TextContent(text=text), *links]
     if failed:
-        content.insert(0, types.TextContent(text=strip_control("\n".join(failure_lines(run, execution.tree)))))
+        failure = "\n".join(failure_lines(run, execution.tree))
+        content.insert(0, types.TextContent(text=redact(strip_control(failure), hidden)))
     return types.CallToolResult(content=content, structured_content=json.loads(text), is_error=failed)

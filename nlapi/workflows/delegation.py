@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from nlapi.agent.events import Planner, PlannerChosen
 from nlapi.client.message import Result
-from nlapi.client.safe_text import redact, single_line
-from nlapi.errors import ArgumentError
+from nlapi.client.safe_text import single_line
+from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import (
     Conversation,
@@ -27,10 +27,10 @@ from nlapi.tools.plan import (
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun, with_defaults
-from nlapi.workflows.outline import Outline, outline
+from nlapi.workflows.outline import Outline
 from nlapi.workflows.planner import NAME, WorkflowPlanner
 from nlapi.workflows.report import failure_lines, run_lines, run_record
-from nlapi.workflows.secret_inputs import secret_names, unstored_names
+from nlapi.workflows.secret_inputs import masked_outline, secret_texts, unmaskable_name, unstored_names, unstored_values
 from nlapi.workflows.sendable import question_rule, unsendable
 from nlapi.workflows.sources import stored_location
 from nlapi.workflows.tree_text import tree_lines
@@ -192,8 +192,14 @@ class WorkflowDelegate:
             inputs = entry.inputs(call)
         except ArgumentError as error:
             return _fault_plan(entry, call, str(error), origin)
-        tree = outline(entry.linked, workflow, inputs, defaults=self.defaults)
-        if fault := next(unsendable(tree, self.targets), ""):
+        try:
+            tree = masked_outline(entry.linked, workflow, inputs, defaults=self.defaults)
+        except UsageError as error:
+            return _fault_plan(entry, call, str(error), origin)
+        fault = next(unsendable(tree, self.targets), "")
+        if not fault and (short := unmaskable_name(workflow, inputs)):
+            fault = f"the secret input {short} is too short to be masked in the transcript"
+        if fault:
             return _fault_plan(entry, call, fault, origin)
         run = WorkflowRun(
             linked=entry.linked,
@@ -203,20 +209,21 @@ class WorkflowDelegate:
             id=f"{secrets.token_hex(4)}:",
         )
         unstored = unstored_names(workflow, inputs)
-        planner = WorkflowPlanner(run=run, secret_inputs=unstored, taken=len(conversation.current.rounds))
+        credentials = [secret for target in self.targets.values() for secret in target.credentials.values()]
+        values = unstored_values(workflow, inputs, credentials)
+        planner = WorkflowPlanner(run=run, unstored=values, taken=len(conversation.current.rounds))
         plan = await _plan_of(planner, conversation)
         if not plan.calls:
             return _fault_plan(entry, call, run.failure or plan.text, origin)
-        hidden = tuple(str(inputs[name]) for name in secret_names(workflow) if name in inputs)
         proposal = WorkflowProposal(
             call=call,
-            lines=tuple(redact(line, hidden) for line in tree_lines(tree, width=TREE_WIDTH)),
+            lines=tuple(tree_lines(tree, width=TREE_WIDTH)),
             call_ids=tree.call_ids(run.id),
             changes=len(tree.changes),
             specs=entry.specs,
             reason=_repetition_reason(entry, inputs, unstored, conversation) or question_rule(tree, self.targets),
             record=_record(entry, inputs, unstored),
-            secrets=hidden,
+            secrets=secret_texts(workflow, inputs),
         )
         self._run = _Run(
             entry=entry,
@@ -313,8 +320,12 @@ def _repetition_reason(
             if not _run_id(round.plan) or not isinstance(raw, StoredState):
                 continue
             frames = raw.data.get("frames") or [{}]
-            is_same = raw.data.get("workflow") == entry.workflow.id and frames[0].get("inputs") == known
-            if is_same and any(step.outcome is not Outcome.REFUSED for step in round.steps):
+            stored = {name: value for name, value in frames[0].get("inputs", {}).items() if name not in secret}
+            if (
+                raw.data.get("workflow") == entry.workflow.id
+                and stored == known
+                and any(step.outcome is not Outcome.REFUSED for step in round.steps)
+            ):
                 return "it ran before in this conversation, with the same inputs"
     return ""
 

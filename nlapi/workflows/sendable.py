@@ -10,19 +10,19 @@ from nlapi.tools.run import Target
 from nlapi.workflows.outline import Outline
 
 
-def unsendable(tree: Outline, targets: Mapping[Spec, Target], until: str = "") -> Iterator[str]:
-    """Yield the faults of steps up to `until`: what is before such a step would be changed for nothing.
+def unsendable(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
+    """Yield the faults of a tree and its steps: what is before such a step would be changed for nothing.
 
     A step has a fault where its call cannot be built, or the user's policy denies it.
     """
+    if tree.unread:
+        yield f"a part of {tree.workflow.id} cannot be read: {tree.unread[0]}"
     for entry in tree.entries:
         if entry.fault:
             yield f"{entry.path} cannot be sent: {entry.fault}"
         rule = rule_of(entry.operation, targets) if entry.operation is not None else None
         if entry.operation is not None and rule is not None and is_denied(rule):
             yield denial_message(entry.operation, rule)
-        if until and entry.path == until:
-            return
 
 
 def question_rule(tree: Outline, targets: Mapping[Spec, Target]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nlapi.client.safe_text import single_line
-from nlapi.errors import ArgumentError
+from nlapi.errors import ArgumentError, UsageError
 from nlapi.openapi.document import Document
 from nlapi.openapi.model import as_map
 from nlapi.openapi.parse import parse_document
@@ -139,7 +139,11 @@ def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
         left_out += [str(issue) for issue in linked.issues]
         usable: dict[str, tuple[Workflow, Outline]] = {}
         for workflow in linked.document.workflows:
-            tree = outline(linked, workflow, {})
+            try:
+                tree = outline(linked, workflow, {})
+            except UsageError as error:
+                left_out.append(f"the workflow {single_line(workflow.id)} cannot run: {error}")
+                continue
             broken = next((entry for entry in tree.entries if entry.operation is None and entry.workflow is None), None)
             if broken is None and tree.call_ids():
                 id = unique_name(workflow.id, ids)
