@@ -174,6 +174,37 @@ def test_a_model_calls_a_workflow_like_an_operation(claude: MessagesServer, tmp_
     assert ran.lines[-1]["text"] == "She is c1."
 
 
+def test_with_auto_a_model_finds_what_the_sentence_does_not_name(claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = [use("onboard-customer", INPUTS), say("Done.")]
+    with shop_api() as api:
+        question = "take Ada Lovelace, ada@example.com, on board with 3 of AB-12"
+        ran = asked(tmp_path, api, question, planner="auto")
+        assert (ran.code, api.received, len(claude.requests)) == (6, [], 1)
+        claude.script[:] = []
+        ran = run("ask", ONBOARD, "-a", "shop", "--yes")
+        assert (ran.code, lines_sent(api), len(claude.requests)) == (0, SENT, 1), "what it names needs no model"
+
+
+def test_workflows_that_cannot_be_read_are_left_out_with_a_line(tmp_path: Path) -> None:
+    with shop_api() as api:
+        registered(tmp_path, api)
+        (tmp_path / "shop.arazzo.json").unlink()
+        ran = run("ask", "list the customers", *ASK, "-o", "text")
+        assert (ran.code, lines_sent(api)) == (0, ["GET /customers"])
+    assert "warning: the workflows of shop are left out" in ran.err
+
+
+def test_a_rule_that_denies_a_step_or_asks_about_it_is_known_before_the_first(tmp_path: Path) -> None:
+    rules = tmp_path / "config" / "policy.toml"
+    with shop_api() as api:
+        registered(tmp_path, api)
+        for verdict, code, says in (("deny", 1, "createOrder is never sent"), ("ask", 6, "your policy says ask")):
+            rules.write_text(f'[[rules]]\noperation = "createOrder"\nverdict = "{verdict}"\n')
+            ran = run("ask", ONBOARD, *ASK, "--yes", "-o", "text")
+            assert (ran.code, api.received) == (code, [])
+            assert says in ran.out + ran.err
+
+
 def test_a_models_workflow_is_asked_about_once_and_the_no_goes_back(claude: MessagesServer, tmp_path: Path) -> None:
     claude.script[:] = [use("onboard-customer", INPUTS), say("I leave it.")]
     with shop_api() as api:
