@@ -84,11 +84,14 @@ class WorkflowDelegate:
     """whether the last plan asked the user for a value"""
     _rounds: dict[str, Round] = field(default_factory=dict)
     """by the id of a run, the round that it is to `base`"""
+    _chosen: PlannerChosen = field(init=False)
+    """the planner that `base` has chosen in this turn"""
     _asked: tuple[int, frozenset[str]] = (0, frozenset())
     """the turn, and the inputs that its user was asked for"""
 
     def __post_init__(self) -> None:
         self.name = self.base.name
+        self._chosen = PlannerChosen(planner=self.base.name, why="")
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | PlannerChosen | Plan]:
         """Yield the output of the planner whose turn it is."""
@@ -107,7 +110,9 @@ class WorkflowDelegate:
                     yield _end_plan(run)
                     return
                 self._rounds[run.planner.run.id] = _answered_round(run, run.origin, turn)
-                yield PlannerChosen(planner=self.base.name, why=f"the workflow {_name(run.entry)} has ended")
+                why = f"the workflow {_name(run.entry)} has ended"
+                chosen = self._chosen
+                yield PlannerChosen(planner=chosen.planner, model=chosen.model, why=why)
             self._run = None
         if self.find is not None and not turn.rounds and turn.chosen is None:
             meant = await self._plan_sentence(conversation, self.find)
@@ -115,7 +120,10 @@ class WorkflowDelegate:
                 yield PlannerChosen(planner=NAME, why="the sentence means a workflow")
                 yield meant
                 return
+        if not turn.rounds:
+            self._chosen = PlannerChosen(planner=self.base.name, why="")
         async for piece in self.base.next(self._folded(conversation)):
+            self._chosen = piece if isinstance(piece, PlannerChosen) else self._chosen
             if not isinstance(piece, Plan) or piece.missing:
                 yield piece
                 continue
@@ -152,7 +160,7 @@ class WorkflowDelegate:
         # The embedded planner takes long to import, and a conversation with a model does without it.
         from nlapi.workflows.sentence_inputs import read_inputs
 
-        said = read_inputs(conversation.question, entry, self._known_values(conversation, entry))
+        said = read_inputs(conversation.question, entry, self._known_values(conversation))
         if said is None:
             return None
         about = single_line(entry.workflow.summary or entry.workflow.description)
@@ -165,7 +173,7 @@ class WorkflowDelegate:
         plan = await self._propose(entry, said.call, conversation, None, confidence=said.confidence)
         return replace(plan, understood=understood)
 
-    def _known_values(self, conversation: Conversation, entry: WorkflowTool) -> Mapping[str, Any]:
+    def _known_values(self, conversation: Conversation) -> Mapping[str, Any]:
         """Return the values that the user set by name, and the replies to what this turn asked for."""
         known = conversation.known_values
         turn, asked = self._asked

@@ -175,14 +175,21 @@ def test_a_model_calls_a_workflow_like_an_operation(claude: MessagesServer, tmp_
 
 
 def test_with_auto_a_model_finds_what_the_sentence_does_not_name(claude: MessagesServer, tmp_path: Path) -> None:
-    claude.script[:] = [use("onboard-customer", INPUTS), say("Done.")]
+    claude.script[:] = [use("onboard-customer", INPUTS), use("onboard-customer", INPUTS), say("Done.")]
     with shop_api() as api:
         question = "take Ada Lovelace, ada@example.com, on board with 3 of AB-12"
         ran = asked(tmp_path, api, question, planner="auto")
         assert (ran.code, api.received, len(claude.requests)) == (6, [], 1)
-        claude.script[:] = []
+        with dialogue("ask", question, "-a", "shop") as terminal:
+            terminal.expect("Run it? [y/N]: ")
+            terminal.type("y\n")
+            assert terminal.end() == 0
+        assert terminal.seen.count("Done.") == 1
+        assert lines_sent(api) == SENT
+        api.received.clear()
+        claude.requests.clear()
         ran = run("ask", ONBOARD, "-a", "shop", "--yes")
-        assert (ran.code, lines_sent(api), len(claude.requests)) == (0, SENT, 1), "what it names needs no model"
+        assert (ran.code, lines_sent(api), len(claude.requests)) == (0, SENT, 0), "what it names needs no model"
 
 
 def test_workflows_that_cannot_be_read_are_left_out_with_a_line(tmp_path: Path) -> None:
