@@ -81,9 +81,14 @@ class Outline:
         return tuple(entry for entry in self.entries if entry.effect in (Effect.WRITE, Effect.DESTROY))
 
     @property
-    def call_ids(self) -> frozenset[str]:
-        """The ids of all calls of the run, without numbers of further attempts."""
-        return frozenset(entry.path for entry in self.entries if entry.operation is not None)
+    def effect(self) -> Effect:
+        """The gravest effect of its calls."""
+        effects = {entry.effect for entry in self.entries}
+        return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
+
+    def call_ids(self, run_id: str = "") -> frozenset[str]:
+        """Return the ids of all calls of a run, without numbers of further attempts."""
+        return frozenset(f"{run_id}{entry.path}" for entry in self.entries if entry.operation is not None)
 
 
 @dataclass(slots=True, kw_only=True)
