@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from nlapi.agent.events import Planner, PlannerChosen
-from nlapi.agent.messages import model_state
+from nlapi.agent.messages import model_state, request_state
 from nlapi.agent.planner_routes import EMBEDDED_VERSION, MODEL_VERSION, OBJECTIVE, PlannerRoutes, version_model
 from nlapi.openapi.spec import Effect
 from nlapi.planner.steps.name_rounds import without_name_rounds
@@ -162,7 +162,7 @@ def _assessment(plan: Plan, min_confidence: float) -> str:
 
 
 def _plan_cost(plan: Plan) -> float:
-    state = model_state(plan)
+    state = request_state(plan)
     return (state.cost or 0.0) if state is not None else 0.0
 
 

@@ -30,6 +30,7 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkflowProposed,
 )
 from nlapi.client.auth import secret_parts
 from nlapi.client.digest import digest
@@ -103,8 +104,15 @@ class Log:
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
         self._append({"event": "asked", "question": question, "known": known, **fields})
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Mask further secrets in all that is written from now on."""
+        parts = (part for secret in secrets for part in secret_parts(secret))
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *parts)))
+
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
+        if isinstance(event, PlanCreated) and event.plan.proposal is not None:
+            self.hide(event.plan.proposal.secrets)
         if not isinstance(event, TextReceived | ItemsReceived):
             self._append(encode_event(event), durable=_is_change(event))
 
@@ -161,6 +169,8 @@ def encode_event(event: Event) -> Record:
                 "operation": event.call.operation_id,
                 **_items(event.items),
             }
+        case WorkflowProposed():
+            return {"event": "workflow", **_proposal(event)}
         case StepFinished():
             return {"event": "stepped", **_step(event.step)}
         case ChangesReported():
@@ -174,6 +184,19 @@ def encode_event(event: Event) -> Record:
             return {"event": "offered", "choices": [_choice(call) for call in event.choices]}
         case TurnAnswered():
             return {"event": "answered", "text": event.text}
+
+
+def _proposal(event: WorkflowProposed) -> Record:
+    """Return a workflow that was proposed; `workflow` has what it takes to go on with its run."""
+    proposal = event.proposal
+    return {
+        "workflow": dict(proposal.record),
+        "tree": list(proposal.lines),
+        "changes": proposal.changes,
+        "effect": event.effect,
+        "asks": event.asks,
+        "reason": event.reason,
+    }
 
 
 def _decision(event: PlannerChosen) -> Record:

@@ -22,7 +22,7 @@ from nlapi.agent.messages import (
     ModelState,
     StreamedAnswer,
     append_content,
-    model_state,
+    request_state,
     tool_result,
     tool_use_ids,
 )
@@ -77,7 +77,8 @@ class ModelPlanner:
 
     The environment is not read. Text is streamed. The state in its plans is a ModelState. `spending` caps the dollars
     of its requests. A `connection` of the caller's own is used and left open. PlannerError for an endpoint without a
-    usable key, or without prices where there is a cap.
+    usable key, or without prices where there is a cap. `workflows` are offered like operations; a plan that calls one
+    has no other call, and a WorkflowDelegate above runs it.
     """
 
     name = PLANNER
@@ -93,9 +94,10 @@ class ModelPlanner:
         max_retries: int = 2,
         today: Callable[[], date] = date.today,
         spending: SpendingMeter | None = None,
+        workflows: Sequence[Tool] = (),
         chains: ChainWriter | None = None,
     ) -> None:
-        self.operation_tools = OperationTools(specs, compile)
+        self.operation_tools = OperationTools(specs, compile, workflows=workflows)
         self.endpoint = endpoint
         self.max_tokens = max_tokens
         self._offers: dict[str, str] = {}
@@ -267,6 +269,7 @@ class ModelPlanner:
         """Return the calls for the API, and the results of the calls that the planner answers itself."""
         calls: list[Call] = []
         results: dict[str, Block] = {}
+        count = sum(block["type"] == "tool_use" for block in answer.content)
         for block in answer.content:
             if block["type"] != "tool_use":
                 continue
@@ -275,6 +278,11 @@ class ModelPlanner:
                 if id in answer.faults:
                     raise UsageError(answer.faults[id])
                 outcome = self._use(block["name"], block["input"], conversation)
+                # Its steps are sent in several rounds, between which no other call has a place.
+                if count > 1 and not isinstance(outcome, str) and self.operation_tools.is_workflow(outcome[0]):
+                    raise UsageError(
+                        "a workflow is called alone; it was not run", hint="call it in an answer by itself"
+                    )
             except UsageError as error:
                 results[id] = tool_result(id, str(error), is_error=True)
                 continue
@@ -357,7 +365,7 @@ def _api_line(spec: Spec) -> str:
 
 def turn_usage(turn: Turn) -> str:
     """Return the tokens and dollars of Claude's plans of a turn, for the user; "" without such plans."""
-    return plans_usage([state for round in turn.rounds if (state := model_state(round.plan)) is not None])
+    return plans_usage([state for round in turn.rounds if (state := request_state(round.plan)) is not None])
 
 
 def plans_usage(states: Sequence[ModelState]) -> str:

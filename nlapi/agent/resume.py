@@ -142,8 +142,11 @@ def _state(data: Mapping[str, object], tool: FindTool) -> PlanState | None:
 
             return decode_state(data, tool)
         case "workflow":
+            origin = data.get("origin")
             return StoredState(
-                planner="workflow", data={name: value for name, value in data.items() if name != "planner"}
+                planner="workflow",
+                data={name: value for name, value in data.items() if name not in ("planner", "origin")},
+                origin=_state(origin, tool) if isinstance(origin, Mapping) else None,
             )
         case planner:
             raise UsageError(

@@ -280,6 +280,10 @@ def record_line(record: Mapping[str, Any]) -> str:
             filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
         ):
             text = f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}"
+        case "workflow":
+            consent = ", asks for consent" if record.get("asks") else ""
+            id = (record.get("workflow") or {}).get("id")
+            text = f"→ the workflow {id}: {record.get('changes')} changes ({record.get('effect')}{consent})"
         case "proposed":
             consent = ", asks for consent" if record.get("asks") else ""
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"
@@ -302,6 +306,7 @@ def _usage_line(raw: object) -> str:
     from nlapi.agent.messages import ModelState
     from nlapi.agent.model_planner import plans_usage
 
+    raw = raw.get("origin", raw) if isinstance(raw, dict) else raw  # of a workflow that a model called
     return plans_usage([ModelState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 

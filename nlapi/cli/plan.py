@@ -11,13 +11,14 @@ from nlapi.cli import console
 from nlapi.cli.document_output import description_locations, write_document, write_text
 from nlapi.cli.options import Setup, is_terminal
 from nlapi.cli.prompts import choose_operation
-from nlapi.cli.workflow_view import mermaid, tree_lines
+from nlapi.cli.workflow_view import mermaid
 from nlapi.errors import MissingError, PlannerError
 from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.workflows.from_plan import workflow_of_plan
 from nlapi.workflows.model_chain import workflow_of_model_plan
 from nlapi.workflows.outline import outline
+from nlapi.workflows.tree_text import tree_lines
 
 if TYPE_CHECKING:
     from nlapi.cli.session import Session

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlapi.agent.operation_tools import OperationTools
     from nlapi.agent.planner_routes import PlannerRoutes
     from nlapi.tools.plan import Conversation
+    from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
 ASK_BELOW = 0.4
@@ -57,9 +58,13 @@ def log_folder() -> Path:
 
 @dataclass(kw_only=True)
 class PlannerFactory:
-    """Makes the planners of a session; `spending` counts what all of them cost, `routing` is the file of --routing."""
+    """Makes the planners of a session; `spending` counts what all of them cost, `routing` is the file of --routing.
+
+    With `workflows`, each planner runs those of them that it is asked for.
+    """
 
     targets: Targets
+    workflows: WorkflowSet | None = None
     routing: Path | None = None
     spending: SpendingMeter = field(default_factory=SpendingMeter)
 
@@ -72,9 +77,28 @@ class PlannerFactory:
         if self.routing is not None and name is not PlannerName.AUTO:
             reason = f"--routing decides between planners, and --planner {name} is one"
             raise UsageError(reason, hint="give one of the two")
+        return self._with_workflows(self._without_workflows(name, model), name)
+
+    def _without_workflows(self, name: PlannerName, model: str | None) -> Planner:
         if name is PlannerName.OFFLINE:
             return self._embedded()
         return self._auto(model) if name is PlannerName.AUTO else self._on_model(model or self._default_model)
+
+    def _with_workflows(self, planner: Planner, name: PlannerName) -> Planner:
+        """Return a planner that runs workflows too: those that a sentence means, or that a model calls."""
+        if self.workflows is None or not self.workflows.tools:
+            return planner
+        from nlapi.workflows.delegation import WorkflowDelegate
+        from nlapi.workflows.plain_match import PlainMatcher
+
+        opened = self.workflows
+        # A model that the user chose reads the sentence itself.
+        find = (
+            None if name in (PlannerName.MODEL, PlannerName.CLAUDE) else PlainMatcher(opened.tools, tuple(self.targets))
+        )
+        return WorkflowDelegate(
+            base=planner, workflows=opened.tools, targets=opened.targets, defaults=opened.defaults, find=find
+        )
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -106,7 +130,10 @@ class PlannerFactory:
         from nlapi.agent.model_planner import ModelPlanner
 
         specs = tuple(self.targets)
-        return ModelPlanner(specs, model_endpoint(model), spending=self.spending, chains=_write_chain)
+        workflows = () if self.workflows is None else tuple(entry.tool for entry in self.workflows.tools)
+        return ModelPlanner(
+            specs, model_endpoint(model), spending=self.spending, workflows=workflows, chains=_write_chain
+        )
 
     @property
     def _default_model(self) -> str:

@@ -61,7 +61,7 @@ class WorkflowPlanner:
         if not calls:
             yield Plan(text=summary(self.run), understood="")
             return
-        names = ", ".join(bound.call.id for bound in calls)
+        names = ", ".join(bound.call.id.removeprefix(self.run.id) for bound in calls)
         yield Plan(
             calls=tuple(bound.call for bound in calls),
             understood=f"step {self.position(calls[0].step.id)}: {names}",
