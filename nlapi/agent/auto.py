@@ -54,12 +54,13 @@ class AutoPlanner:
         """Yield the output of the planner that routing chooses, after a PlannerChosen where it changes."""
         turn = conversation.current
         # A model finishes its own turns: its plans refer to tool calls that the embedded planner cannot continue.
-        if turn.rounds and (state := model_state(turn.rounds[-1].plan)) is not None and self._make_planner is not None:
+        states = [state for round in turn.rounds if (state := model_state(round.plan)) is not None]
+        if states and self._make_planner is not None:
             if capped_plan := self._cap_plan(turn):
                 yield capped_plan
                 return
             async for piece in self._stream(
-                self._model_planner(state.model or self._resolve_model(MODEL_VERSION)), conversation
+                self._model_planner(states[-1].model or self._resolve_model(MODEL_VERSION)), conversation
             ):
                 yield piece
             return

@@ -9,7 +9,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ from nlapi.client.message import File, Request, Result
 from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Outcome, Plan, Step
-from nlapi.tools.tool import Account, Call, Missing
+from nlapi.tools.plan import FollowingCall, Outcome, Plan, Step
+from nlapi.tools.tool import Account, Call, Missing, sources_to_json
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
 # so that a body that was cut can still be compared.
@@ -219,6 +219,7 @@ def _plan(plan: Plan) -> Record:
         "confidence": plan.confidence,
         **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
+        **({"following": list(map(_following, plan.following))} if plan.following else {}),
         "missing": [_missing(missing) for missing in plan.missing],
         "raw": plan.raw.to_json() if plan.raw is not None else None,
     }
@@ -230,6 +231,10 @@ def _call(call: Call) -> Record:
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
 
 
+def _following(entry: FollowingCall) -> Record:
+    return {**_call(entry.call), "pending": dict(entry.pending)}
+
+
 def _calls(steps: Iterable[Step]) -> list[Record]:
     return [{**_call(step.call), "message": step.message} for step in steps]
 
@@ -238,7 +243,7 @@ def _account(account: Account | None) -> Record | None:
     """Return the sources of the arguments; `start` and `end` are positions in the question, -1 for none."""
     if account is None:
         return None
-    return {"sources": [asdict(source) for source in account.sources], "unused": list(account.unused)}
+    return {"sources": sources_to_json(account.sources), "unused": list(account.unused)}
 
 
 def _change(change: FieldChange) -> Record:

@@ -333,11 +333,16 @@ def _dry_run_text(previewed: int, goal: Call | None) -> str:
 def _stop_event(plan: Plan, conversation: Conversation, terms: CallTerms) -> InputNeeded | ChoiceOffered | None:
     """Return the event that ends the turn because the user has to give or choose something first; None for nothing."""
     # A choice comes before missing arguments: those belong to one of the operations only.
-    if plan.calls and plan.alternatives and plan.confidence < terms.policy.offer_below:
-        likeliest = {call.tool.operation: call for call in (plan.goal or plan.calls[-1], *plan.alternatives)}
-        if len(likeliest) > 1:
-            choices = tuple(likeliest.values())[:MAX_CHOICES]
-            return ChoiceOffered(choices=choices, plan=plan, conversation=conversation)
+    if choices := offered_choices(plan, terms.policy.offer_below):
+        return ChoiceOffered(choices=choices, plan=plan, conversation=conversation)
     if plan.missing:
         return InputNeeded(missing=plan.missing, plan=plan, conversation=conversation)
     return None
+
+
+def offered_choices(plan: Plan, offer_below: float) -> tuple[Call, ...]:
+    """Return the calls that the user has to pick from where a plan is little more than a guess; () for a surer one."""
+    if not plan.calls or not plan.alternatives or plan.confidence >= offer_below:
+        return ()
+    likeliest = {call.tool.operation: call for call in (plan.goal or plan.calls[-1], *plan.alternatives)}
+    return tuple(likeliest.values())[:MAX_CHOICES] if len(likeliest) > 1 else ()

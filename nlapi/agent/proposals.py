@@ -72,8 +72,7 @@ class ProposalSettlement:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end(Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
                 return
-        policy = self.terms.policy
-        self.terms = replace(self.terms, policy=replace(policy, agreed=policy.agreed | self.proposal.call_ids))
+        self.terms.agreed.update(self.proposal.call_ids)
 
     def _end(self, outcome: Outcome, message: str) -> None:
         self.steps = tuple(Step(call=call, outcome=outcome, message=message) for call in self.plan.calls)

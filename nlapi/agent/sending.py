@@ -45,6 +45,8 @@ class CallTerms:
     limits: Limits | None
     client: HttpClient | None
     workflow_consent: WorkflowConsent | None = None
+    agreed: set[str] = field(default_factory=set)
+    """the ids of the calls that the user agreed to as parts of a whole plan"""
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT))
 
     def target(self, call: Call) -> Target:

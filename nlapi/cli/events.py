@@ -112,6 +112,8 @@ class TextRenderer:
         self.text_is_open = False
         # Whether the items of the last streamed answer are already on standard output.
         self.has_printed = False
+        self.shown_ids: set[str] = set()
+        """the calls of a whole plan that were shown before their turn"""
         # The reason why the last call was not sent. It is printed only when another event follows, because the error
         # that ends a question states it too.
         self.unsent_message = ""
@@ -162,6 +164,10 @@ class TextRenderer:
         if event.plan.understood and (event.plan.calls or event.plan.missing):
             confidence = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
             console.dim(f"understood: {event.plan.understood}{confidence}")
+        for entry in event.plan.following:
+            if entry.call.id not in self.shown_ids:
+                self.shown_ids.add(entry.call.id)
+                self.data(f"  then {preview.following(entry)}")
 
     def _show_proposed(self, event: WorkflowProposed | CallProposed) -> None:
         if isinstance(event, WorkflowProposed):

@@ -124,9 +124,13 @@ class PlannerFactory:
 
     def _on_model(self, model: str) -> Planner:
         from nlapi.agent.model_planner import ModelPlanner
+        from nlapi.workflows.model_chain import write_chain
 
+        specs = tuple(self.targets)
         workflows = () if self.workflows is None else tuple(entry.tool for entry in self.workflows.tools)
-        return ModelPlanner(tuple(self.targets), model_endpoint(model), spending=self.spending, workflows=workflows)
+        return ModelPlanner(
+            specs, model_endpoint(model), spending=self.spending, workflows=workflows, chains=write_chain
+        )
 
     @property
     def _default_model(self) -> str:

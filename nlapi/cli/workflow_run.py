@@ -129,12 +129,18 @@ def resume(
     if stored["file"] == "-":
         raise UsageError("the workflow came from standard input, and is not here any more", hint="run it from a file")
     asked = [record for record in records if record.get("event") == "asked"]
-    auth = [] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())]
+    # What the run went on with stands in its transcript again: a second resume goes to the same API as this one.
+    options = replace(
+        options,
+        base_url=options.base_url or asked[-1].get("base_url"),
+        auth=[] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())],
+        no_auth=options.no_auth or (bool(asked[-1].get("no_auth")) and not options.auth),
+    )
     opened = open_document(
         stored["file"],
         [f"{name}={location}" for name, location in stored["sources"].items()],
-        base_url=options.base_url or asked[-1].get("base_url"),
-        auth=auth,
+        base_url=options.base_url,
+        auth=options.auth,
         no_auth=options.no_auth,
     )
     if stored.get("repair"):

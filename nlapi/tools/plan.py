@@ -64,6 +64,19 @@ class WorkflowProposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowingCall:
+    """A call that comes after the answers to the next ones. `call` has the arguments that are known by now.
+
+    `pending` has for each other argument where its value will come from, in words; `uses_reads` says that one comes
+    from the answer to a READ, and not from what the plan itself has made.
+    """
+
+    call: Call
+    pending: tuple[tuple[str, str], ...] = ()
+    uses_reads: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The next step that a planner wants.
 
@@ -78,6 +91,8 @@ class Plan:
 
     calls: tuple[Call, ...] = ()
     text: str = ""
+    following: tuple[FollowingCall, ...] = ()
+    """the calls of a whole plan that come after `calls`: consent to its changes is to these too"""
     goal: Call | None = None
     """the call that `calls` prepare, as far as it is known, where they are not the last"""
     confidence: float = 1.0
@@ -94,7 +109,8 @@ class Plan:
     @property
     def effect(self) -> Effect:
         """The gravest effect of the calls and of the one that they prepare; READ for a plan without calls."""
-        calls = (*self.calls, self.goal) if self.goal is not None else self.calls
+        calls = (*self.calls, *(entry.call for entry in self.following))
+        calls = (*calls, self.goal) if self.goal is not None else calls
         effects = {call.tool.effect for call in calls}
         return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
 

@@ -64,6 +64,17 @@ class Outline:
             end += 1
         return replace(self, entries=self.entries[:end])
 
+    def source_of(self, entry: OutlineEntry, expression: str) -> OutlineEntry | None:
+        """Return the entry of the step whose output an expression in another is; None for any other expression."""
+        try:
+            parsed = parse_expression(expression)
+        except ExpressionError:
+            return None
+        if parsed is None or parsed.root is not Root.STEPS:
+            return None
+        path = entry.path.removesuffix(entry.step.id) + parsed.owner
+        return next((other for other in self.entries if other.path == path), None)
+
     @property
     def changes(self) -> tuple[OutlineEntry, ...]:
         """The entries that change something."""

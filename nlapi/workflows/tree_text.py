@@ -27,7 +27,7 @@ def tree_lines(tree: Outline, *, width: int = MAX_VALUE) -> Iterator[str]:
         if action.kind is not ActionKind.END:
             yield f"    on failure of a step: {single_line(action_text(action))}"
     for number, entry in enumerate(tree.entries, 1):
-        yield from _entry_lines(entry, number, width, is_last=number == len(tree.entries))
+        yield from _entry_lines(entry, tree, number, width, is_last=number == len(tree.entries))
     yield f"  {effect_counts(tree)}"
 
 
@@ -44,7 +44,7 @@ def count_text(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _entry_lines(entry: OutlineEntry, number: int, width: int, *, is_last: bool) -> Iterator[str]:
+def _entry_lines(entry: OutlineEntry, tree: Outline, number: int, width: int, *, is_last: bool) -> Iterator[str]:
     indent = "   " * entry.depth
     branch, rail = ("└─", "  ") if is_last else ("├─", "│ ")
     name = single_line(entry.step.id)
@@ -59,17 +59,29 @@ def _entry_lines(entry: OutlineEntry, number: int, width: int, *, is_last: bool)
     prefix = f"  {indent}{rail}    "
     if entry.fault:
         yield f"{prefix}cannot be sent: {single_line(entry.fault)}"
-    if values := _values(entry, width):
+    if values := _values(entry, tree, width):
         yield f"{prefix}{', '.join(values)}"
     yield from (f"{prefix}{single_line(text)}" for text in entry.flow)
 
 
-def _values(entry: OutlineEntry, width: int) -> list[str]:
+def _values(entry: OutlineEntry, tree: Outline, width: int) -> list[str]:
     if entry.bound is None:
         return []
     known = [f"{name}={_value(value, width)}" for name, value in entry.bound.call.arguments.items()]
-    pending = [f"{name} <- {single_line(source_text(text))}" for name, text in entry.bound.pending]
+    pending = [
+        f"{name} <- {single_line(source_text(text))}{_crossing(entry, tree, text)}"
+        for name, text in entry.bound.pending
+    ]
     return [*known, *pending]
+
+
+def _crossing(entry: OutlineEntry, tree: Outline, expression: str) -> str:
+    """Return in words that an answer of one API goes to another; "" where it stays."""
+    source = tree.source_of(entry, expression)
+    if source is None or source.operation is None or entry.operation is None:
+        return ""
+    before, after = source.operation.spec, entry.operation.spec
+    return f" (from {single_line(before.title)} to {single_line(after.title)})" if before is not after else ""
 
 
 def _value(value: object, width: int) -> str:
