@@ -119,22 +119,39 @@ class RouteTable:
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
     def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> RouteMatch:
-        """Return the RouteMatch of a percent-encoded path.
+        """Return the first RouteMatch of a percent-encoded path; see `matches`."""
+        return self.matches(method, path, query, headers)[0]
+
+    def matches(
+        self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS
+    ) -> list[RouteMatch]:
+        """Return the RouteMatches of a percent-encoded path that are equally concrete.
+
+        There are several where templates differ only in the names of their placeholders, as Xero's
+        `/Contacts/{ContactID}` and `/Contacts/{ContactNumber}`: OpenAPI forbids them (3.1.1 §4.8.8), APIs have them.
 
         RequestProblem 404 for an unknown path, 405 with Allow for a method.
         `query` (raw) and `headers` (names in lower case) distinguish operations on one path.
         """
         allowed: dict[str, None] = {}
         without_query: list[Operation] = []
+        matches: list[RouteMatch] = []
+        concreteness: object = None
         for prefix, template, raw in self._candidates(path):
+            if matches and (prefix, _concreteness(template.path)) != concreteness:
+                break
             operations = template.operations.get(method, ())
             if not operations and method == "HEAD":
                 # HEAD is GET without its body (RFC 9110 §9.3.2), and described almost nowhere.
                 operations = template.operations.get("GET", ())
             if (operation := _select_operation(operations, query, headers)) is not None:
-                return RouteMatch(operation=operation, raw=raw, prefix=prefix)
-            without_query += operations
-            allowed |= dict.fromkeys(template.operations)
+                concreteness = prefix, _concreteness(template.path)
+                matches.append(RouteMatch(operation=operation, raw=raw, prefix=prefix))
+            elif not matches:
+                without_query += operations
+                allowed |= dict.fromkeys(template.operations)
+        if matches:
+            return matches
         if without_query:
             queries = " or ".join(f"?{candidate.fixed_query}" for candidate in without_query[:3])
             raise RequestProblem(404, f"{method} {unquote(path)} is only described with {queries}")

@@ -19,11 +19,13 @@ from nlapi.sandbox.schemas import Schemas
 # The absence of a value, where None is a value (JSON null).
 ABSENT: Any = object()
 
-# (property name, index) -> the id of an existing item, or ABSENT.
-FindReference = Callable[[str, int], Any]
+# (property name, schema, index) -> the id of an existing item, or for an object its fields, or ABSENT.
+FindReference = Callable[[str, object, int], Any]
 
 # The depth at which nested values end, for schemas that require themselves.
 MAX_DEPTH = 8
+# The depth down to which properties refer to items that exist; what is deeper is shown seldom.
+REFERENCE_DEPTH = 4
 # The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
 OPTIONAL_DEPTH = 2
 
@@ -125,6 +127,9 @@ class Sampler:
         """Return a value by the schema's keywords, without validating it."""
         flat = self.schemas.flat(schema)
         branches = self.schemas.branches(flat)
+        if known_value is ABSENT and context.find_reference is not None and 0 < context.depth <= REFERENCE_DEPTH:
+            known_value = self._find_reference(schema, flat, context)
+            context = context if known_value is ABSENT else replace(context, full=True)
         if branches and context.depth < MAX_DEPTH and "enum" not in flat and "const" not in flat:
             return self.generate(
                 self.schemas.with_branch(flat, self._branch(branches, context, known_value)), context, known_value
@@ -140,6 +145,15 @@ class Sampler:
         if kind == "array":
             return self._array(flat, context, known_value)
         return self._scalar(flat, kind, context)
+
+    def _find_reference(self, schema: object, flat: Schema, context: SampleContext) -> Any:
+        """Return what is known of a property that refers to an existing item; ABSENT for any other property."""
+        types = self.schemas.types(flat)
+        if context.find_reference is None or not (not types or {"object", "string", "integer", "number"} & set(types)):
+            return ABSENT
+        reference = context.find_reference(context.name, schema, context.index)
+        is_usable = isinstance(reference, dict) or (reference is not ABSENT and self.schemas.valid(flat, reference))
+        return reference if is_usable else ABSENT
 
     def _branch(self, branches: tuple[Schema, ...], context: SampleContext, known_value: object) -> Schema:
         if known_value is ABSENT:
@@ -267,10 +281,6 @@ class Sampler:
         return ABSENT
 
     def _scalar(self, flat: Schema, kind: str, context: SampleContext) -> object:
-        if context.find_reference is not None and kind in ("string", "integer"):
-            reference = context.find_reference(context.name, context.index)
-            if reference is not ABSENT and self.schemas.valid(flat, reference):
-                return reference
         choices = [candidate for candidate in flat.get("enum") or () if candidate is not None]
         if choices:
             return choices[context.rotation % len(choices)]

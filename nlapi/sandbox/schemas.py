@@ -124,6 +124,8 @@ class Schemas(SchemaReader):
         """Yield jsonschema's ValidationErrors; none for a schema that is itself broken."""
         import re
 
+        from jsonschema.exceptions import UnknownType
+
         entry = self._validators.get((id(schema), mode))
         if entry is None:
             # The schema is stored with its validator, since an id is reused once its object is gone.
@@ -131,7 +133,8 @@ class Schemas(SchemaReader):
             self._validators[id(schema), mode] = entry
         try:
             yield from entry[1].iter_errors(value)
-        except (re.error, LookupError, TypeError):
+        except (re.error, LookupError, TypeError, UnknownType):
+            # UnknownType: `type: float`, which is in descriptions although no version of JSON Schema has it.
             return
 
     @cached_property
@@ -147,6 +150,20 @@ class Schemas(SchemaReader):
         from jsonschema.exceptions import ValidationError
         from jsonschema.validators import extend
 
+        def all_of(validator: Any, parts: Any, instance: Any, schema: object) -> Iterator[Any]:
+            # `additionalProperties: false` in one part forbids by the letter what the other parts describe, so that
+            # nothing fits. Tools read it as a statement about the whole, and so does nlapi.tools.compile.
+            is_closed = False
+            for index, part in enumerate(parts):
+                for error in validator.descend(instance, part, schema_path=index):
+                    if error.validator == "additionalProperties" and not error.path:
+                        is_closed = True
+                    else:
+                        yield error
+            for name in instance if is_closed else ():
+                if name not in self.properties(schema):
+                    yield ValidationError(f"{name!r} is not one of its properties", validator="additionalProperties")
+
         def ref(validator: Any, ref: Any, instance: Any, schema: object) -> Iterator[Any]:
             yield from validator.descend(instance, self.spec.lookup(ref))
 
@@ -158,7 +175,7 @@ class Schemas(SchemaReader):
                         yield ValidationError(f"{name!r} is required")
 
         derive: Any = extend
-        return derive(VALIDATOR, {"$ref": ref, "required": required})
+        return derive(VALIDATOR, {"$ref": ref, "allOf": all_of, "required": required})
 
 
 def _fault(error: Any, location: str) -> Fault:
