@@ -36,9 +36,11 @@ from nlapi.resources.id_sources import id_sources
 from nlapi.resources.identity import field_at, id_of
 from nlapi.resources.naming import name_key
 from nlapi.resources.nouns import target_noun
+from nlapi.resources.paging import PageRole, page_parameters
 from nlapi.resources.paths import Place, segments
 from nlapi.resources.references import references
 from nlapi.sandbox import Sandbox
+from nlapi.sandbox.parameters import coerce
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
@@ -50,6 +52,7 @@ SOURCES = 3
 """Lists of the same items from which one operation takes ids."""
 SETS = 2
 """Sets of arguments for each operation."""
+FIRST_PAGE = {PageRole.OFFSET: 0, PageRole.NUMBER: 1, PageRole.SIZE: 20}
 BASE = "http://sandbox.test"
 
 
@@ -115,10 +118,14 @@ class Player:
 
     def required(self, operation: Operation, given: Mapping[Place, object]) -> dict[Place, object]:
         known = {name_key(name): value for (where, name), value in given.items() if where == "path"}
-        values: dict[Place, object] = {}
+        values: dict[Place, object] = {
+            parameter.place: parameter.to_type(FIRST_PAGE[parameter.role])
+            for parameter in page_parameters(operation)
+            if parameter.role in FIRST_PAGE and parameter.place[0] == "query"
+        }
         for parameter in operation.parameters:
             place = parameter.location, parameter.name
-            if place in given or not parameter.required:
+            if place in given or place in values or not parameter.required:
                 continue
             if parameter.location == "path" and name_key(parameter.name) in known:
                 values[place] = known[name_key(parameter.name)]
@@ -127,7 +134,8 @@ class Player:
         body = operation.body
         if body is not None and body.required and not any(where == "body" for where, _ in given):
             values["body", ""] = self.sample(body.media[0].schema, f"{operation.id} body")
-        return values
+        required = {(parameter.location, parameter.name) for parameter in operation.parameters if parameter.required}
+        return {place: value for place, value in values.items() if place in required or place[0] == "body"}
 
     def value(self, operation: Operation, place: Place, given: Mapping[Place, object]) -> object:
         """An id from the first list that has it, else a sample."""
@@ -147,7 +155,8 @@ class Player:
         return self.sample(parameter.schema, parameter.name)
 
     def sample(self, schema: Any, name: str) -> Any:
-        return self.sampler.sample(schema, SampleContext(seed=7, path=name, name=name.rpartition(" ")[2]))
+        is_body = name.endswith(" body")
+        return self.sampler.sample(schema, SampleContext(seed=7, path=name, name=name, sparse=is_body))
 
 
 def ids(
@@ -201,7 +210,10 @@ def check_pairs(player: Player, tally: Tally) -> None:
         if reader.parameter(*place) is None:
             continue
         sources = [one for one in player.sources.find_sources(reader, place) if one.is_listed and not one.narrowing]
-        comparable = [one for one in sources if has_parents(one.operation, reader, place)]
+        index = player.sources.index
+        # The first source is the list of the very items; another list whose items have an address of their own is none.
+        others = [one for one in sources[1:] if index.item_read(one.operation) in (None, reader)]
+        comparable = [one for one in (*sources[:1], *others) if has_parents(one.operation, reader, place)]
         for source in comparable[:SOURCES]:
             check_pair(player, source.operation, reader, place, source.field, tally)
 
@@ -227,9 +239,9 @@ def check_pair(player: Player, lister: Operation, reader: Operation, place: Plac
         return
     parameter = reader.parameter(*place)
     assert parameter is not None
-    wrong = [id for id in found if not player.sampler.schemas.valid(parameter.schema, id, "write")]
-    as_text = [id for id in wrong if not player.sampler.schemas.valid(parameter.schema, str(id), "write")]
-    tally.check("id types", not as_text, "the path takes no such id", f"{name}: {as_text[:1]}")
+    schemas = player.sampler.schemas
+    wrong = [id for id in found if not schemas.valid(parameter.schema, coerce(str(id), parameter.schema, schemas))]
+    tally.check("id types", not wrong, "the path takes no such id", f"{name}: {wrong[:1]}")
     above = {key: value for key, value in sent.items() if key[0] == "path"}
     for id in dict.fromkeys(found[:ENTRIES]):
         reply, _ = player.call(reader, {**shared(reader, above, place), place: id})

@@ -142,7 +142,16 @@ class ResourceGrouping:
         return home_route(item_operation.route) != item_operation.route and shape(path[:-1]) in self.index.collections
 
     def _schemas(self, collection: Collection) -> list[object]:
-        """Return the schemas of one item: as read, as changed, as created, as listed; else as sent to create it."""
+        """Return the schemas of one item: as answered, else as sent to create it."""
+        schemas = self._answered_schemas(collection)
+        if not schemas:
+            writers = (collection.operations.get("POST"), *map(collection.item_operations.get, ("PUT", "PATCH")))
+            bodies = [writer.body.schema for writer in writers if writer is not None and writer.body is not None]
+            schemas = [schema for schema in bodies if self.reader.properties(schema)][:1]
+        return schemas
+
+    def _answered_schemas(self, collection: Collection) -> list[object]:
+        """Return the schemas of one item: as read, as changed, as created, as listed."""
         operations = [
             operation
             for operation in map(collection.item_operations.get, ("GET", "PATCH", "PUT"))
@@ -155,10 +164,6 @@ class ResourceGrouping:
         ]
         candidates = [*(part.schema for part in parts if part is not None), self._entry_schema(collection)]
         schemas = [schema for schema in candidates if "object" in self.reader.types(schema)]
-        writers = (collection.operations.get("POST"), *map(collection.item_operations.get, ("PUT", "PATCH")))
-        if not any(map(self.reader.properties, schemas)):
-            bodies = [writer.body.schema for writer in writers if writer is not None and writer.body is not None]
-            schemas += [schema for schema in bodies if self.reader.properties(schema)][:1]
         return [schema for index, schema in enumerate(schemas) if schema not in schemas[:index]]
 
     def _entry_schema(self, collection: Collection) -> object:
@@ -243,6 +248,9 @@ class ResourceGrouping:
         properties = {
             key: entry for schema in reversed(schemas) for key, entry in self.reader.properties(schema).items()
         }
+        if not any(map(self._answered_schemas, collections)):
+            # Where no answer is described, an item still has an id, and what a client sends.
+            properties = {"id": {}, **properties}
         return Resource(
             name=name,
             collections=tuple(collections),

@@ -80,6 +80,7 @@ class Semantics:
         self._grouping = ResourceGrouping(self.index)
         self._semantics: dict[Operation, OperationSemantics] = {}
         self._singletons: dict[Shape, Resource] = {}
+        self._accepts_any_id: dict[Resource, bool] = {}
         self._references: dict[Resource, tuple[tuple[str, Resource], ...]] = {}
 
     @cached_property
@@ -137,6 +138,22 @@ class Semantics:
                 (name, target) for name, target in targets if target and target is not resource
             )
         return self._references[resource]
+
+    def accepts_any_id(self, resource: Resource) -> bool:
+        """Return whether nothing in the API shows the ids of a resource, so that any id may be one that exists."""
+        if resource not in self._accepts_any_id:
+            reads = (
+                (operation, collection.key)
+                for collection in resource.collections
+                for operation in collection.item_operations.values()
+                if collection.key and operation.parameter("path", collection.key)
+            )
+            sources = id_sources(self.index.spec)
+            is_shown = any(
+                source.is_listed for read, key in reads for source in sources.find_sources(read, ("path", key))
+            )
+            self._accepts_any_id[resource] = resource.is_open or not is_shown
+        return self._accepts_any_id[resource]
 
     @cached_property
     def listed_ids(self) -> Mapping[Operation, tuple[tuple[Resource, str], ...]]:
@@ -236,7 +253,10 @@ class Semantics:
         )
         is_search = operation.method == "POST" and searches
         if part and (operation.method in READ_METHODS or (is_search and ref_of(part.schema) in resource.refs)):
-            return self._build_semantics(OperationKind.LIST, operation, path, resource, part=part)
+            # /albums/{ids} lists the albums with these ids.
+            key = path[-1].parameter if path else None
+            parents_path = path[:-1] if key else path
+            return self._build_semantics(OperationKind.LIST, operation, parents_path, resource, key=key, part=part)
         if part is None and operation.method in READ_METHODS and self.index.is_list(operation):
             # Described with the schema of one item, or without any.
             item_part = self._item_part(operation, resource)

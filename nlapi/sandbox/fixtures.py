@@ -47,15 +47,15 @@ class Fixtures:
     def get(self, resource: Resource, key: str, scope: Scope) -> StoredItem | None:
         """Return the item with an id below its parents, or None.
 
-        An item of an open kind is created at once: no list shows its ids, so that any may be one, until it is deleted.
-        So is one whose id an answer has shown.
+        Where no list shows the ids of a kind, any may be one: its item is created at once, unless it was deleted. So
+        is the item whose id an answer has shown.
         """
         self.fill(resource, scope)
         row = self.store.find(resource.name, key, scope)
         if row is not None or (not resource.is_open and self.store.find(resource.name, key) is not None):
             return row
         shown = self.store.shown(resource.name, key)
-        if (shown is None and not resource.is_open) or self.store.is_deleted(resource.name, key, scope):
+        if (shown is None and not self.semantics.accepts_any_id(resource)) or self.store.is_deleted(resource.name, key, scope):
             return None
         typed = self.ids.typed_id(resource, key)
         return self._add(resource, self.store.count(resource.name), typed, dict(scope), shown or {})
@@ -82,9 +82,12 @@ class Fixtures:
         if not self._is_single(resource) and self.store.find(resource.name, key) is None:
             self.store.show(resource.name, key, fields)
 
-    def fill(self, resource: Resource, scope: Scope | None = None) -> None:
-        """Create the samples of a kind below the given parents, or below all of them, unless it has been done."""
-        if resource in self._filling or self._is_single(resource):
+    def fill(self, resource: Resource, scope: Scope | None = None, *, is_listed: bool = False) -> None:
+        """Create the samples of a kind below the given parents, or below all of them, unless it has been done.
+
+        An open kind has samples only where a search lists it all the same (`is_listed`).
+        """
+        if resource in self._filling or resource.is_singleton or (resource.is_open and not is_listed):
             return
         self._filling.append(resource)
         try:
@@ -94,11 +97,11 @@ class Fixtures:
         finally:
             self._filling.remove(resource)
 
-    def rows(self, resource: Resource, scope: Scope) -> list[StoredItem]:
+    def rows(self, resource: Resource, scope: Scope, *, is_listed: bool = False) -> list[StoredItem]:
         """Return the items of a kind below some parents; below a sample there are some the first time."""
-        self.fill(resource, scope)
+        self.fill(resource, scope, is_listed=is_listed)
         rows = self.store.rows(resource.name, scope)
-        if rows or not scope or self._is_single(resource) or resource in self._filling:
+        if rows or not scope or resource.is_singleton or resource in self._filling:
             return rows
         if self._is_below_client_item(resource, scope) or self.store.has_deleted(resource.name, scope):
             return rows

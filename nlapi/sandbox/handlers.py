@@ -250,7 +250,7 @@ def _list(
     parameters = {**checked.query, **(checked.body if isinstance(checked.body, dict) else {})}
     # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
     filters = {name: value for name, value in parameters.items() if name not in part.parameter_names}
-    rows = {id(row.data): row for row in state.fixtures.rows(resource, scope)}
+    rows = {id(row.data): row for row in _listed_rows(state, role, resource, checked, scope)}
     chosen = _filter(state, role.operation, resource, list(rows.values()), filters)
     chosen = sort_rows(chosen, {**_defaults(state, role.operation), **filters})
     part = _resolve_cursor(part, [rows[id(data)] for data in chosen])
@@ -272,6 +272,19 @@ def _list(
         known_values = writes.deep_merge({role.part.keys[0]: outer}, known_values)
     context = SampleContext(seed=state.seed, path=role.operation.id)
     return HandlerResult(value=_fill_envelope(state, media.schema, context, known_values), total=len(chosen))
+
+
+def _listed_rows(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> list[StoredItem]:
+    """Return the items of a list before its filters: those with the ids in its path, or all."""
+    ids = checked.path.get(role.key) if role.key else None
+    if not isinstance(ids, list):
+        return state.fixtures.rows(resource, scope, is_listed=True)
+    rows = [row for id in ids if (row := state.fixtures.get(resource, str(id), scope)) is not None]
+    if not rows:
+        raise _not_found(resource, ",".join(map(str, ids)))
+    return rows
 
 
 def _filter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -91,14 +92,26 @@ class Sampler:
         first_value = ABSENT
         for sparse, partial_value in ((context.sparse, known_value), (True, known_value), (True, ABSENT)):
             for pick in range(4):
-                value = self.generate(schema, replace(context, branch=pick, sparse=sparse), partial_value)
+                attempt = replace(context, branch=pick, sparse=sparse)
+                value = self.generate(schema, attempt, partial_value)
                 first_value = value if first_value is ABSENT else first_value
-                value = self.repair(schema, value)
-                if value is not ABSENT:
-                    return value
+                repaired = self.repair(schema, copy.deepcopy(value) if isinstance(partial_value, dict) else value)
+                if repaired is ABSENT and isinstance(partial_value, dict):
+                    # Two schemas of one item may disagree on a field deep inside: the others stay as they are known.
+                    fitting = self._without_faults(schema, value, partial_value)
+                    repaired = self.repair(schema, self.generate(schema, attempt, fitting))
+                if repaired is not ABSENT:
+                    return repaired
                 if not self._has_choice(schema):
                     break
         return first_value
+
+    def _without_faults(self, schema: object, value: object, known_value: dict[str, Any]) -> dict[str, Any]:
+        """Return what is known without the parts that break the schema in a value made of it."""
+        fitting: dict[str, Any] = copy.deepcopy(known_value)
+        for error, _ in zip(self.schemas.errors(schema, value, "read"), range(20), strict=False):
+            _prune(fitting, tuple(error.absolute_path))
+        return fitting
 
     def _has_choice(self, schema: object) -> bool:
         flat = self.schemas.flat(schema)
@@ -319,6 +332,7 @@ class Sampler:
 def _prune(value: Any, path: tuple[Any, ...]) -> None:
     """Delete the part of a value at a path, unless it has gone with a part around it."""
     with suppress(LookupError, TypeError):
+        # The whole value has no place to be deleted from.
         for part in path[:-1]:
             value = value[part]
         del value[path[-1]]
