@@ -43,6 +43,7 @@ class Fixtures:
         self.ids = ids
         self.examples = Examples(semantics.answers)
         self._filling: list[Resource] = []
+        self._filled: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
 
     def get(self, resource: Resource, key: str, scope: Scope) -> StoredItem | None:
         """Return the item with an id below its parents, or None.
@@ -50,8 +51,10 @@ class Fixtures:
         Where no list shows the ids of a kind, any may be one: its item is created at once, unless it was deleted. So
         is the item whose id an answer has shown.
         """
-        self.fill(resource, scope)
         row = self.store.find(resource.name, key, scope)
+        if row is None:
+            self.fill(resource, scope)
+            row = self.store.find(resource.name, key, scope)
         if row is not None or (not resource.is_open and self.store.find(resource.name, key) is not None):
             return row
         shown = self.store.shown(resource.name, key)
@@ -71,8 +74,10 @@ class Fixtures:
             return not self.store.is_deleted(resource.name, key, {})
         names = {parent.name for parent in self.semantics.all_parents(resource)}
         own_scope = {name: value for name, value in scope.items() if name in names}
-        self.fill(resource, scope)
         row = self.store.find(resource.name, key)
+        if row is None:
+            self.fill(resource, scope)
+            row = self.store.find(resource.name, key)
         if row is None:
             row = self.get(resource, key, own_scope)
         return row is not None and scopes_agree(own_scope, row.scope)
@@ -89,6 +94,10 @@ class Fixtures:
         """
         if resource in self._filling or resource.is_singleton or (resource.is_open and not is_listed):
             return
+        key = resource.name, tuple(sorted((scope or {}).items()))
+        if key in self._filled:
+            return
+        self._filled.add(key)
         self._filling.append(resource)
         try:
             # Where no parent can be listed (its kind is open, or not stored), samples are below the requested parents.
@@ -96,6 +105,10 @@ class Fixtures:
                 self._fill_below(resource, parent_scope)
         finally:
             self._filling.remove(resource)
+
+    def forget_filled(self) -> None:
+        """Look again which kinds have samples: a request that was refused has left none of its own."""
+        self._filled.clear()
 
     def rows(self, resource: Resource, scope: Scope, *, is_listed: bool = False) -> list[StoredItem]:
         """Return the items of a kind below some parents; below a sample there are some the first time."""
@@ -330,7 +343,8 @@ class Fixtures:
             return self.store.find(resource.name, scope[resource.name])
         if resource.is_open or resource in self._filling:
             return None
-        self.fill(resource, self._parent_scope(resource, scope))
+        if not self.store.count(resource.name):
+            self.fill(resource, self._parent_scope(resource, scope))
         rows = [row for row in self.store.rows(resource.name, limit=REFERENCE_ROWS) if scopes_agree(row.scope, scope)]
         return rows[index % len(rows)] if rows else None
 

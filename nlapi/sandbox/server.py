@@ -100,7 +100,8 @@ class Sandbox:
         if idempotency_key and (match.operation.id, idempotency_key) in self._answers_by_key:
             return self._answers_by_key[match.operation.id, idempotency_key]
         store = self._state.store
-        # One transaction a request: an answer that cannot be made leaves no half of a change.
+        # One transaction a request: an answer that cannot be made leaves no half of a change. Samples that were made for
+        # it stay, as the next request would make the same.
         store.begin()
         try:
             outcome = handle(self._state, match.operation, checked, origin + incoming.path)
@@ -109,13 +110,23 @@ class Sandbox:
             response = build_response(
                 self._state, match.operation, outcome, accept=accept, path=path, prefix=match.prefix
             )
+        except RequestProblem:
+            if store.is_changed:
+                self._roll_back()
+            else:
+                store.commit()
+            raise
         except BaseException:
-            store.rollback()
+            self._roll_back()
             raise
         store.commit()
         if idempotency_key:
             self._answers_by_key[match.operation.id, idempotency_key] = response
         return response
+
+    def _roll_back(self) -> None:
+        self._state.store.rollback()
+        self._state.fixtures.forget_filled()
 
     def _check(self, matches: list[RouteMatch], incoming: RawRequest) -> tuple[RouteMatch, ValidRequest]:
         """Return the first operation whose description allows the request, with the values of the request."""

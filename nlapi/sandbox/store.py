@@ -47,12 +47,15 @@ class ItemStore:
         # The server may run in another thread than the one that created the store; requests come one at a time.
         self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         self._db.executescript(SCHEMA)
+        # Whether a client's change is in the transaction: an item made, changed or removed that is no sample's making.
+        self.is_changed = False
 
     def close(self) -> None:
         self._db.close()
 
     def begin(self) -> None:
         self._db.execute("BEGIN")
+        self.is_changed = False
 
     def commit(self) -> None:
         self._db.execute("COMMIT")
@@ -75,6 +78,7 @@ class ItemStore:
         return int(record[0]) if record else 0
 
     def add(self, row: StoredItem) -> StoredItem:
+        self.is_changed = self.is_changed or not row.sampled
         values = (row.entity, row.key, row.index, _text(row.scope), _text(row.data), row.sampled)
         cursor = self._db.execute(
             "INSERT INTO thing (entity, key, place, scope, data, sampled) VALUES (?, ?, ?, ?, ?, ?)", values
@@ -85,12 +89,14 @@ class ItemStore:
         return _row((cursor.lastrowid, *values))
 
     def change(self, row: StoredItem, data: Mapping[str, object], scope: Scope | None = None) -> StoredItem:
+        self.is_changed = True
         scope = row.scope if scope is None else scope
         values = (_text(scope), _text(data), row.number)
         self._db.execute("UPDATE thing SET scope = ?, data = ? WHERE number = ?", values)
         return _row((row.number, row.entity, row.key, row.index, values[0], values[1], row.sampled))
 
     def remove(self, row: StoredItem) -> None:
+        self.is_changed = True
         self._db.execute("DELETE FROM thing WHERE number = ?", (row.number,))
         self.mark_deleted(row.entity, row.key, row.scope)
 
