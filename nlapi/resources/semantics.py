@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.openapi.model import Parameter
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import AnswerPart
 from nlapi.resources.collection_index import Collection, collection_index
@@ -138,6 +139,22 @@ class Semantics:
                 (name, target) for name, target in targets if target and target is not resource
             )
         return self._references[resource]
+
+    @cached_property
+    def id_parameters(self) -> Mapping[Resource, tuple[Parameter, ...]]:
+        """The path parameters that take the ids of each resource: in the paths to one item, and to what is below it."""
+        parameters: dict[Resource, dict[str, Parameter]] = {}
+        for operation in self.index.operations:
+            path = segments(operation.route)
+            taken = [(parent.resource, parent.parameter) for parent in self.parents(path[:-1])] if path else []
+            owner = self.resource_at(path[:-1]) if path and path[-1].parameter else None
+            is_by_id = owner is not None and path[-1].parameter in {part.key for part in owner.collections}
+            taken += [(owner, str(path[-1].parameter))] if is_by_id else []
+            for resource, name in taken:
+                parameter = operation.parameter("path", name) if resource is not None else None
+                if resource is not None and parameter is not None:
+                    parameters.setdefault(resource, {}).setdefault(repr(parameter.schema), parameter)
+        return {resource: tuple(by_schema.values()) for resource, by_schema in parameters.items()}
 
     def accepts_any_id(self, resource: Resource) -> bool:
         """Return whether nothing in the API shows the ids of a resource, so that any id may be one that exists."""

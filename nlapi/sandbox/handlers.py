@@ -309,9 +309,14 @@ def _filter(
         row = state.store.find(target.name, str(filters[name])) if target is not None else None
         if row is not None and not row.sampled:
             return chosen
-    samples = [row.data for row in rows if row.sampled]
     optional = {name: value for name, value in filters.items() if name not in required}
-    return filter_rows(samples, optional, resource.label, resource.id_name)
+    # A client's item without the field at all is no worse than a sample with another value.
+    left = [
+        row.data
+        for row in rows
+        if row.sampled or filter_rows([row.data], filters, resource.label, resource.id_name)
+    ]
+    return filter_rows(left, optional, resource.label, resource.id_name)
 
 
 def _list_entry(state: SandboxState, row: StoredItem, part: AnswerPart, id_alone: object = ABSENT) -> object:

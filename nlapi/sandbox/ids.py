@@ -7,6 +7,7 @@ from typing import Any
 
 from nlapi.resources.envelope import value_at
 from nlapi.resources.grouping import Resource
+from nlapi.resources.semantics import Semantics
 from nlapi.sandbox.fake_values import similar_id
 from nlapi.sandbox.parameters import coerce
 from nlapi.sandbox.samples import ABSENT, SampleContext, Sampler
@@ -18,7 +19,8 @@ ATTEMPTS = 8
 class IdGenerator:
     """A generator of ids for the items of each kind, the same for the same seed, kind and index."""
 
-    def __init__(self, schemas: Schemas, sampler: Sampler, seed: int) -> None:
+    def __init__(self, semantics: Semantics, schemas: Schemas, sampler: Sampler, seed: int) -> None:
+        self.semantics = semantics
         self.schemas = schemas
         self.sampler = sampler
         self.seed = seed
@@ -30,13 +32,7 @@ class IdGenerator:
 
     def _parameter_schemas(self, resource: Resource) -> list[Any]:
         """Return the schemas of the path parameters that take the id, of one id where they take a list."""
-        schemas = [
-            parameter.schema
-            for collection in resource.collections
-            for operation in collection.item_operations.values()
-            for parameter in operation.parameters
-            if parameter.location == "path" and parameter.name == collection.key
-        ]
+        schemas = [parameter.schema for parameter in self.semantics.id_parameters.get(resource, ())]
         items = (self.schemas.flat(schema).get("items") for schema in schemas)
         return [schema if item is None else item for schema, item in zip(schemas, items, strict=True)]
 

@@ -151,18 +151,24 @@ class Schemas(SchemaReader):
         from jsonschema.validators import extend
 
         def all_of(validator: Any, parts: Any, instance: Any, schema: object) -> Iterator[Any]:
-            # `additionalProperties: false` in one part forbids by the letter what the other parts describe, so that
-            # nothing fits. Tools read it as a statement about the whole, and so does nlapi.tools.compile.
-            is_closed = False
+            # `additionalProperties` in one part forbids by the letter what the other parts describe, so that nothing
+            # fits. Tools read it as a statement about the whole, and so does nlapi.tools.compile.
+            described = self.properties(schema)
             for index, part in enumerate(parts):
                 for error in validator.descend(instance, part, schema_path=index):
-                    if error.validator == "additionalProperties" and not error.path:
-                        is_closed = True
-                    else:
+                    name = next(iter(error.path), getattr(error, "closed_name", None))
+                    if "additionalProperties" not in list(error.schema_path)[:4] or name not in described:
                         yield error
-            for name in instance if is_closed else ():
-                if name not in self.properties(schema):
-                    yield ValidationError(f"{name!r} is not one of its properties", validator="additionalProperties")
+
+        def additional(validator: Any, additional: Any, instance: Any, schema: Any) -> Iterator[Any]:
+            if additional is not False:
+                yield from VALIDATOR.VALIDATORS["additionalProperties"](validator, additional, instance, schema)
+                return
+            whole = {**schema, "properties": self.properties(schema)}
+            for name in instance if isinstance(instance, dict) else ():
+                for error in VALIDATOR.VALIDATORS["additionalProperties"](validator, False, {name: None}, whole):
+                    error.closed_name = name
+                    yield error
 
         def ref(validator: Any, ref: Any, instance: Any, schema: object) -> Iterator[Any]:
             yield from validator.descend(instance, self.spec.lookup(ref))
@@ -175,7 +181,7 @@ class Schemas(SchemaReader):
                         yield ValidationError(f"{name!r} is required")
 
         derive: Any = extend
-        return derive(VALIDATOR, {"$ref": ref, "allOf": all_of, "required": required})
+        return derive(VALIDATOR, {"$ref": ref, "allOf": all_of, "additionalProperties": additional, "required": required})
 
 
 def _fault(error: Any, location: str) -> Fault:

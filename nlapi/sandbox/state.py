@@ -35,7 +35,7 @@ class SandboxState:
         schemas = Schemas(spec)
         sampler = Sampler(schemas)
         semantics = semantics_of(spec)
-        ids = IdGenerator(schemas, sampler, seed)
+        ids = IdGenerator(semantics, schemas, sampler, seed)
         store = ItemStore(database)
         fixtures = Fixtures(semantics, references(spec), store, sampler, ids)
         return SandboxState(
