@@ -1,4 +1,4 @@
-"""Whether what the sandbox answers leads on: `python -m benchmarks.sandbox_pairs --root DIR [--limit N] [--only NAME]`.
+"""Whether what the sandbox answers leads on: `python -m benchmarks.sandbox_pairs --root DIR [--limit N]`.
 
 DIR has one folder for each API with an `openapi.json` in it. Each API is played in this process, and for each are counted
 
@@ -31,7 +31,7 @@ from nlapi.client.build import build
 from nlapi.client.message import Request
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
-from nlapi.resources.answers import answer_schema, extract_item, extract_list, json_media
+from nlapi.resources.answers import answer_schema, extract_item, extract_list
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.identity import field_at, id_of
 from nlapi.resources.naming import name_key
@@ -105,9 +105,7 @@ class Player:
             return Reply(status=500, reason=f"{type(error).__name__}: {error}"[:200])
         headers = {name.lower(): value for name, value in response.headers}
         is_json = "json" in headers.get("content-type", "")
-        return Reply(
-            status=response.status, data=json.loads(response.content) if is_json else None, headers=headers
-        )
+        return Reply(status=response.status, data=json.loads(response.content) if is_json else None, headers=headers)
 
     def call(self, operation: Operation, given: Mapping[Place, object]) -> tuple[Reply, dict[Place, object]]:
         """The reply to an operation with `given` values, and all values that were sent."""
@@ -349,7 +347,9 @@ def follow_up(
         answer = extract_list(listed.data, lister)
         # A page of a long list, a list with the schema of one item or without the id does not show it.
         if answer is not None and field_name and len(found) < LONG_LIST and (found or not answer.entries):
-            tally.check("created listed", str(id) in found, f"list answers {listed.status}", f"{name} {id!r}: {found[:3]}")
+            tally.check(
+                "created listed", str(id) in found, f"list answers {listed.status}", f"{name} {id!r}: {found[:3]}"
+            )
     for method in ("PATCH", "PUT", "DELETE"):
         if (change := collection.item_operations.get(method)) is not None:
             reply, _ = player.call(change, {**shared(change, above, place), renamed(change, place): id})
@@ -368,7 +368,7 @@ def renamed(operation: Operation, place: Place) -> Place:
 def check_requests(player: Player, tally: Tally) -> None:
     """Send each operation with arguments made at random from its tool's schema, and with sampled ones."""
     for tool in nlapi.tools(player.spec):
-        random = Random(f"1 {tool.operation.id}")  # noqa: S311 - the same arguments each time, no secret
+        random = Random(f"1 {tool.operation.id}")
         for _ in range(SETS):
             arguments = made(tool, random)
             if arguments is None:

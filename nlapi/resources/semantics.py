@@ -57,8 +57,9 @@ class Parent:
 class OperationSemantics:
     """The meaning of an operation. `key` is the parameter that identifies the one item it is about, None without one.
 
-    The parameter takes the item's id, or the value of its field `key_field` where that is not "". `part` is the position of the list or the item in the answer; `verb` the verb of an ACT; `created_resource` that of
-    another item that an ACT creates.
+    The parameter takes the item's id, or the value of its field `key_field` where that is not "". `part` is the
+    position of the list or the item in the answer; `verb` the verb of an ACT; `created_resource` that of another item
+    that an ACT creates.
     """
 
     kind: OperationKind

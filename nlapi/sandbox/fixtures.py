@@ -58,7 +58,9 @@ class Fixtures:
         if row is not None or (not resource.is_open and self.store.find(resource.name, key) is not None):
             return row
         shown = self.store.shown(resource.name, key)
-        if (shown is None and not self.semantics.accepts_any_id(resource)) or self.store.is_deleted(resource.name, key, scope):
+        if (shown is None and not self.semantics.accepts_any_id(resource)) or self.store.is_deleted(
+            resource.name, key, scope
+        ):
             return None
         typed = self.ids.typed_id(resource, key)
         return self._add(resource, self.store.count(resource.name), typed, dict(scope), shown or {})

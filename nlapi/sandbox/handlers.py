@@ -312,9 +312,7 @@ def _filter(
     optional = {name: value for name, value in filters.items() if name not in required}
     # A client's item without the field at all is no worse than a sample with another value.
     left = [
-        row.data
-        for row in rows
-        if row.sampled or filter_rows([row.data], filters, resource.label, resource.id_name)
+        row.data for row in rows if row.sampled or filter_rows([row.data], filters, resource.label, resource.id_name)
     ]
     return filter_rows(left, optional, resource.label, resource.id_name)
 
@@ -416,9 +414,17 @@ def _action_answer(state: SandboxState, role: OperationSemantics, row: StoredIte
         return wrap(row.data, role.part.keys) if is_free_form else _view(state, role, replace(row, data=known_values))
     known_values = {name: value for name, value in known_values.items() if name in described}
     context = SampleContext(
-        seed=state.seed, path=f"{role.operation.id}/{row.key}", noun="result", index=row.index, full=True
+        seed=state.seed,
+        path=f"{role.operation.id}/{row.key}",
+        noun="result",
+        index=row.index,
+        full=True,
+        find_reference=state.fixtures.referrer(row.scope, excluded=role.resource),
     )
-    return state.sampler.sample(media.schema, context, wrap(known_values, role.part.keys))
+    if not role.part.keys:
+        return state.sampler.sample(media.schema, context, known_values)
+    result = state.sampler.sample(role.part.schema, context, known_values)
+    return state.sampler.sample(media.schema, context, wrap(result, role.part.keys))
 
 
 def _create_from(

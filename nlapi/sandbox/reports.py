@@ -126,7 +126,9 @@ def _rows(
 ) -> list[Any]:
     limit = page_window(operation, checked.query, checked.body).limit
     known_values = _echoed_values(
-        state, list_part.entry_schema, {name: value for name, value in request_values.items() if not isinstance(value, list)}
+        state,
+        list_part.entry_schema,
+        {name: value for name, value in request_values.items() if not isinstance(value, list)},
     )
     dropped, is_total = _excluded_columns(state, operation, checked, list_part.entry_schema)
     ids = [
@@ -147,7 +149,9 @@ def _rows(
             full=True,
         )
         row = state.sampler.sample(
-            list_part.entry_schema, row_context, {**known_values, **_row_date(state, operation, checked, list_part, index)}
+            list_part.entry_schema,
+            row_context,
+            {**known_values, **_row_date(state, operation, checked, list_part, index)},
         )
         required = state.schemas.flat(list_part.entry_schema).get("required") or ()
         selected = {name: cell for name, cell in row.items() if name not in dropped or name in required}

@@ -150,26 +150,6 @@ class Schemas(SchemaReader):
         from jsonschema.exceptions import ValidationError
         from jsonschema.validators import extend
 
-        def all_of(validator: Any, parts: Any, instance: Any, schema: object) -> Iterator[Any]:
-            # `additionalProperties` in one part forbids by the letter what the other parts describe, so that nothing
-            # fits. Tools read it as a statement about the whole, and so does nlapi.tools.compile.
-            described = self.properties(schema)
-            for index, part in enumerate(parts):
-                for error in validator.descend(instance, part, schema_path=index):
-                    name = next(iter(error.path), getattr(error, "closed_name", None))
-                    if "additionalProperties" not in list(error.schema_path)[:4] or name not in described:
-                        yield error
-
-        def additional(validator: Any, additional: Any, instance: Any, schema: Any) -> Iterator[Any]:
-            if additional is not False:
-                yield from VALIDATOR.VALIDATORS["additionalProperties"](validator, additional, instance, schema)
-                return
-            whole = {**schema, "properties": self.properties(schema)}
-            for name in instance if isinstance(instance, dict) else ():
-                for error in VALIDATOR.VALIDATORS["additionalProperties"](validator, False, {name: None}, whole):
-                    error.closed_name = name
-                    yield error
-
         def ref(validator: Any, ref: Any, instance: Any, schema: object) -> Iterator[Any]:
             yield from validator.descend(instance, self.spec.lookup(ref))
 
@@ -181,7 +161,42 @@ class Schemas(SchemaReader):
                         yield ValidationError(f"{name!r} is required")
 
         derive: Any = extend
-        return derive(VALIDATOR, {"$ref": ref, "allOf": all_of, "additionalProperties": additional, "required": required})
+        closing = {"allOf": self._all_of, "additionalProperties": self._additional_properties}
+        return derive(VALIDATOR, {"$ref": ref, "required": required, **closing})
+
+    def _all_of(self, validator: Any, parts: Any, instance: Any, schema: object) -> Iterator[Any]:
+        """Yield the faults of an `allOf`, without those by which one part forbids the properties of another.
+
+        By the letter of JSON Schema nothing would fit such parts. Tools read `additionalProperties` as a statement
+        about the whole, and so does nlapi.tools.compile.
+        """
+        described = self.properties(schema)
+        for index, part in enumerate(parts):
+            for error in validator.descend(instance, part, schema_path=index):
+                name = next(iter(error.path), getattr(error, "closed_name", None))
+                if name not in described or not _is_additional(error):
+                    yield error
+
+    def _additional_properties(self, validator: Any, additional: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        check = VALIDATOR.VALIDATORS["additionalProperties"]
+        if additional is not False or not isinstance(instance, dict):
+            yield from check(validator, additional, instance, schema)
+            return
+        whole = {**schema, "properties": self.properties(schema)}
+        for name in instance:
+            for error in check(validator, False, {name: None}, whole):
+                error.closed_name = name
+                yield error
+
+
+def _is_additional(error: Any) -> bool:
+    """Return whether a fault is one of `additionalProperties` at the top of a schema, and not of a property in it."""
+    for key in error.schema_path:
+        if key in ("properties", "patternProperties", "items"):
+            return False
+        if key == "additionalProperties":
+            return True
+    return False
 
 
 def _fault(error: Any, location: str) -> Fault:

@@ -100,8 +100,8 @@ class Sandbox:
         if idempotency_key and (match.operation.id, idempotency_key) in self._answers_by_key:
             return self._answers_by_key[match.operation.id, idempotency_key]
         store = self._state.store
-        # One transaction a request: an answer that cannot be made leaves no half of a change. Samples that were made for
-        # it stay, as the next request would make the same.
+        # One transaction a request: an answer that cannot be made leaves no half of a change. Samples made for it stay,
+        # as the next request would make the same.
         store.begin()
         try:
             outcome = handle(self._state, match.operation, checked, origin + incoming.path)

@@ -20,7 +20,9 @@ CREATE INDEX IF NOT EXISTS thing_key ON thing (entity, key);
 CREATE TABLE IF NOT EXISTS gone (entity TEXT NOT NULL, key TEXT NOT NULL, scope TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counter (entity TEXT PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS shown (entity TEXT NOT NULL, key TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (entity, key));
+CREATE TABLE IF NOT EXISTS shown (
+    entity TEXT NOT NULL, key TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (entity, key)
+);
 """
 
 # The parents of an item: kind -> id.

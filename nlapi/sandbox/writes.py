@@ -14,7 +14,7 @@ from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.state import SandboxState
-from nlapi.sandbox.store import SINGLETON_KEY, Scope, StoredItem, scopes_agree
+from nlapi.sandbox.store import Scope, StoredItem, scopes_agree
 from nlapi.sandbox.vocabulary import CREATED_WORDS, UPDATED_WORDS
 
 # Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
