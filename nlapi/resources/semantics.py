@@ -237,9 +237,13 @@ class Semantics:
 
     def _classify(self, operation: Operation, path: Path) -> OperationSemantics:
         resource = self.resource_at(path)
+        # Beside /webhooks/{id}/{field}, DELETE /webhooks/{id} removes the webhook, and not all of its fields.
+        owner = self.resource_at(path[:-1]) if path and path[-1].parameter else None
+        if owner is not None and operation.method in ("PUT", "PATCH", "DELETE"):
+            return self._on_item(operation, path, owner)
         if resource is not None and (semantics := self._on_collection(operation, path, resource)):
             return semantics
-        if path and path[-1].parameter and (owner := self.resource_at(path[:-1])) is not None:
+        if owner is not None:
             return self._on_item(operation, path, owner)
         home = segments(home_route(operation.route))
         if path and path[-1].parameter and home != path and (owner := self.resource_at(home[:-1])) is not None:

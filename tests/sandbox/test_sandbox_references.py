@@ -184,6 +184,21 @@ def test_a_thin_answer_of_a_creation_has_the_id_of_the_new_item(responses: Any) 
         assert http.get(address).status_code == 404
 
 
+def test_an_item_is_removed_although_its_fields_have_addresses_too() -> None:
+    hook = thing(id=TEXT, url=TEXT)
+    key = parameter("hook_id", "path")
+    paths = {
+        "/hooks": {"get": listing(array(hook))},
+        "/hooks/{hook_id}": {**reading(hook, key), "delete": {"responses": {"204": {"description": "gone"}}}},
+        "/hooks/{hook_id}/{field}": reading(thing(value=TEXT), key, parameter("field", "path")),
+    }
+    with client(paths) as http:
+        first, *others = good(http.get("/hooks"))
+        assert http.delete(f"/hooks/{first['id']}").status_code == 204
+        assert http.get(f"/hooks/{first['id']}").status_code == 404
+        assert good(http.get("/hooks")) == others
+
+
 def test_a_required_filter_hides_no_samples_but_those_of_others() -> None:
     """Asana lists portfolios of a `workspace`, whatever that is; what a client made in one workspace is in no other."""
     portfolio = thing(gid=TEXT, name=TEXT, workspace=TEXT)
