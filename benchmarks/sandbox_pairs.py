@@ -1,6 +1,6 @@
 """Whether what the sandbox answers leads on: `python -m benchmarks.sandbox_pairs --root DIR [--limit N]`.
 
-DIR has one folder for each API with an `openapi.json` in it. Each API is played in this process, and for each are counted
+DIR has one folder for each API with an `openapi.json` in it. Each API is played in this process, and counted are
 
 - pairs: an operation that lists and one that reads an item, by nlapi.resources; every listed item has to open,
 - creates: the answer has the id of the new item, which can be read, is listed, can be changed and removed,

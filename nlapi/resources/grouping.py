@@ -146,7 +146,9 @@ class ResourceGrouping:
         schemas = self._answered_schemas(collection)
         if not schemas:
             writers = (collection.operations.get("POST"), *map(collection.item_operations.get, ("PUT", "PATCH")))
-            bodies = [writer.body.schema for writer in writers if writer is not None and writer.body is not None]
+            bodies: list[object] = [
+                writer.body.schema for writer in writers if writer is not None and writer.body is not None
+            ]
             schemas = [schema for schema in bodies if self.reader.properties(schema)][:1]
         return schemas
 

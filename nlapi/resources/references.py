@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import extract_list
+from nlapi.resources.envelope import SchemaView
 from nlapi.resources.grouping import Resource
 from nlapi.resources.identity import field_at
 from nlapi.resources.semantics import Semantics, semantics_of
@@ -74,9 +75,7 @@ class References:
                 yield Reference(path=entry_path, resource=resource, id=entry)
 
     def _items(self, schema: object) -> Any:
-        flat = self.reader.flat(schema)
-        parts = (flat, *self.reader.branches(flat))
-        return next((part["items"] for part in parts if isinstance(part.get("items"), Mapping)), {})
+        return SchemaView(schema, self.reader).items
 
     def in_entries(self, operation: Operation, data: object) -> Iterator[Reference]:
         """Yield the references in the entries of a list of other things, from which the paths of items take ids."""
@@ -90,7 +89,8 @@ class References:
                     yield Reference(path=field_path, resource=resource, id=id, fields=fields)
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> TypeGuard[str | int]:
+    """Return whether a value can be an id: a text or a number."""
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
