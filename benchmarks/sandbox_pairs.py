@@ -154,6 +154,15 @@ class Player:
                 self._looking.discard(key)
         return self.sample(parameter.schema, parameter.name)
 
+    def fits(self, operation: Operation, values: Mapping[Place, object]) -> bool:
+        """Whether values fit their schemas: an id of one operation may be none for another, and a sample be no body."""
+        schemas = self.sampler.schemas
+        described: dict[Place, Any] = {(one.location, one.name): one.schema for one in operation.parameters}
+        if operation.body is not None:
+            described["body", ""] = operation.body.media[0].schema
+        texts = {place: coerce(str(value), described[place], schemas) for place, value in values.items() if place[1]}
+        return all(schemas.valid(described[place], texts.get(place, value), "write") for place, value in values.items())
+
     def sample(self, schema: Any, name: str) -> Any:
         is_body = name.endswith(" body")
         return self.sampler.sample(schema, SampleContext(seed=7, path=name, name=name, sparse=is_body))
@@ -379,8 +388,8 @@ def check_requests(player: Player, tally: Tally) -> None:
                 tally.counts["not built"] += 1
                 continue
             report(player.send(tool.operation, request), tool.operation, tally, json.dumps(arguments)[:160])
-        reply, _ = player.call(tool.operation, {})
-        if reply.status:
+        reply, values = player.call(tool.operation, {})
+        if reply.status and player.fits(tool.operation, values):
             report(reply, tool.operation, tally, "sampled")
 
 

@@ -110,6 +110,8 @@ def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas)
     if kind == MULTIPART:
         return _multipart(media, _split_multipart(content, content_type), schemas)
     if kind.startswith("text/"):
+        if wire_shape(media.schema, schemas) != "primitive":
+            return MISSING  # no standard says how an object is written as text
         return coerce(_utf8_text(content), media.schema, schemas)
     return MISSING
 

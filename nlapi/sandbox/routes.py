@@ -193,11 +193,27 @@ def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Te
     names = []
     for placeholder in PLACEHOLDER.finditer(path):
         # A later literal in the same segment ends the value early: `{name}.json`, `{from}-{to}`.
-        pattern += _literal(path[end : placeholder.start()]) + "([^/]+?)"
+        value = "([^/]+?)"
+        if path[placeholder.start() - 1] == "}" and (choices := _choices(placeholder.group(1), operations)):
+            # Buffer's `{id}{mediaTypeExtension}`: nothing but the choices of the second tells where it begins.
+            value = f"({'|'.join(map(_literal, choices))})"
+        pattern += _literal(path[end : placeholder.start()]) + value
         names.append(placeholder.group(1))
         end = placeholder.end()
     pattern += _literal(path[end:])
     return _Template(path=path, pattern=re.compile(pattern), names=tuple(names), operations=operations)
+
+
+def _choices(name: str, operations: Mapping[str, tuple[Operation, ...]]) -> tuple[str, ...]:
+    """Return the texts that a path parameter can be, where every operation of a path has the same closed choice."""
+    schemas = [
+        operation.spec.follow(parameter.schema)
+        for group in operations.values()
+        for operation in group
+        if (parameter := operation.parameter("path", name)) is not None
+    ]
+    choices = [tuple(map(str, schema.get("enum") or ())) for schema in schemas]
+    return choices[0] if len(set(choices)) == 1 else ()
 
 
 def _literal(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Spec
 from nlapi.resources.schemas import SchemaReader
 from nlapi.sandbox.problem import Fault
@@ -155,14 +156,22 @@ class Schemas(SchemaReader):
 
         def required(validator: object, names: Any, instance: Any, schema: Any) -> Iterator[Any]:
             for name in names if isinstance(instance, dict) else ():
-                if name not in instance:
-                    described = self.flat((schema.get("properties") or {}).get(name, {}))
-                    if described.get(hidden) is not True:
-                        yield ValidationError(f"{name!r} is required")
+                if name not in instance and not self._may_lack(schema, name, hidden):
+                    yield ValidationError(f"{name!r} is required")
 
         derive: Any = extend
         closing = {"allOf": self._all_of, "additionalProperties": self._additional_properties}
         return derive(VALIDATOR, {"$ref": ref, "required": required, **closing})
+
+    def _may_lack(self, schema: Schema, name: str, hidden: str) -> bool:
+        """Return whether an object may lack a required property: a `hidden` one, or in a request an undescribed one.
+
+        Xero requires `name` and describes `Name`: no tool offers the first, so that no call could be made.
+        """
+        described = self.properties(schema)
+        if name in described:
+            return self.flat(described[name]).get(hidden) is True
+        return hidden == "readOnly" and bool(described) and not isinstance(schema.get("additionalProperties"), Mapping)
 
     def _all_of(self, validator: Any, parts: Any, instance: Any, schema: object) -> Iterator[Any]:
         """Yield the faults of an `allOf`, without those by which one part forbids the properties of another.

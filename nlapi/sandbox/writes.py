@@ -185,7 +185,10 @@ def _choose_key(
 
 
 def _taken_key(state: SandboxState, resource: Resource) -> str:
-    """Return the id of a sample, which makes room for a new item of a kind whose ids are all in use (an enum)."""
+    """Return an id for a new item of a kind whose ids are all in use (an enum): that of a sample, which makes room."""
+    if not state.semantics.id_parameters.get(resource):
+        # No path takes the id, so that any will do.
+        return str(state.store.count(resource.name) + 1)
     sample = next((row for row in state.store.rows(resource.name) if row.sampled), None)
     if sample is None:
         raise RequestProblem(409, f"there is no id left for another {resource.label}")
