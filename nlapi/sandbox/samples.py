@@ -148,7 +148,7 @@ class Sampler:
                 self.schemas.with_branch(flat, self._branch(branches, context, known_value)), context, known_value
             )
         if known_value is not ABSENT and not isinstance(known_value, dict | list):
-            return known_value
+            return _in_type(known_value, schema_types(flat))
         if "const" in flat:
             return flat["const"]
         kinds = [kind for kind in schema_types(flat) if kind != "null"] or list(schema_types(flat))
@@ -327,6 +327,16 @@ class Sampler:
         if numbers and not (is_id and context.index):
             return scale_example(numbers[0], flat, context.index, is_integer=is_integer)
         return fake_number(flat, context.name, context.index, rng, is_integer=is_integer)
+
+
+def _in_type(value: object, types: tuple[str, ...]) -> object:
+    """Return a value in a type that a schema wants: two schemas of one item may have its id as a number and a text."""
+    kind = json_type(value)
+    if not types or kind in types:
+        return value
+    if kind == "integer" and "string" in types and "number" not in types:
+        return str(value)
+    return int(value) if isinstance(value, str) and "integer" in types and value.isdecimal() else value
 
 
 def _prune(value: Any, path: tuple[Any, ...]) -> None:

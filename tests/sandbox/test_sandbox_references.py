@@ -184,6 +184,21 @@ def test_a_thin_answer_of_a_creation_has_the_id_of_the_new_item(responses: Any) 
         assert http.get(address).status_code == 404
 
 
+def test_an_id_is_the_same_as_a_number_and_as_a_text() -> None:
+    """GoToWebinar creates a webinar with a text in the answer, and takes a number in its path."""
+    paths = {
+        "/webinars": {
+            "get": listing(array(thing(webinar_key=NUMBER, subject=TEXT))),
+            "post": {**body(thing(subject=TEXT)), "responses": answer(thing(webinar_key=TEXT), "201")},
+        },
+        "/webinars/{webinar_key}": reading(thing(webinar_key=NUMBER), parameter("webinar_key", "path", NUMBER)),
+    }
+    with client(paths) as http:
+        made = good(http.post("/webinars", json={"subject": "x"}))["webinar_key"]
+        assert isinstance(made, str)
+        assert good(http.get(f"/webinars/{made}"))["webinar_key"] == int(made)
+
+
 def test_an_item_is_removed_although_its_fields_have_addresses_too() -> None:
     hook = thing(id=TEXT, url=TEXT)
     key = parameter("hook_id", "path")
