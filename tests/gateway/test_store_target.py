@@ -9,7 +9,7 @@ import pytest
 from nlapi.errors import UsageError
 from nlapi.gateway.store_target import open_store
 
-SECRET = "s3cret-of-nobody"  # noqa: S105 - of the test
+SECRET = "s3cret-of-nobody"
 
 
 @pytest.mark.parametrize(
