@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from benchmarks.gateway_envoy import post
+from benchmarks.gateway_envoy_planes import post
 from benchmarks.gateway_envoy_stage import PASSWORD_VARIABLE, V1, GatewayProcess, Load, Outcome, Stage, load_outcome
 from benchmarks.load import Connection
 from nlapi.gateway.routing_keys.key_signer import KeySigner

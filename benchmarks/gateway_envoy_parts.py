@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gateway_envoy import configuration, drive, payload, plain_bootstrap, post
+from benchmarks.gateway_envoy_planes import configuration, drive, payload, plain_bootstrap, post, upstream_command
 from benchmarks.load import closed_loop, cpu_seconds, free_port, server
 from nlapi.gateway.envoy.carriage import carriage
 from nlapi.gateway.envoy.envoy_process import find_envoy
@@ -273,8 +273,7 @@ def main() -> int:
     program = find_envoy(arguments.envoy)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder, target = Path(name), free_port()
-        command = [sys.executable, "-m", "benchmarks.gateway_envoy", "--upstream", str(target)]
-        stack.enter_context(server(command, target))
+        stack.enter_context(server(upstream_command(target), target))
         found = variants(arguments.parts or list(PARTS), target, folder, ring)
         if arguments.instructions:
             measure_instructions(found, program, folder, sent)
