@@ -85,7 +85,7 @@ class GatewaySetup:
     drain_delay: DrainDelay = 0
     routing_keys: RoutingKeys = None
     key_lifetime: KeyLifetime = 900
-    key_audience: KeyAudience = "nlapi"
+    key_audience: KeyAudience = None
     data_plane_url: DataPlaneUrl = None
     log_format: LogFormatOption = LogFormat.TEXT
     token_file: TokenFile = None
@@ -198,7 +198,7 @@ def _serve(
             probe_listener=probes.take() if probes else None,
             on_drain=on_drain,
             certificate=certificate,
-            on_bound=lambda url: plane.attach(gateway, url, setup.key_audience, timeouts) if plane else None,
+            on_bound=lambda url: plane.attach(gateway, url, timeouts) if plane else None,
             before_close=gateway.close_data_plane,
         )
     except SystemExit:

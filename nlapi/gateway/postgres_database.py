@@ -83,8 +83,11 @@ class PostgresDatabase:
         with self._block("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
             yield
 
+    def has_table(self, name: str) -> bool:
+        return self.rows("SELECT to_regclass(?) AS name", name)[0]["name"] is not None
+
     def version(self) -> int:
-        if self.rows("SELECT to_regclass('store_version') AS name")[0]["name"] is None:
+        if not self.has_table("store_version"):
             return 0
         rows = self.rows("SELECT version FROM store_version")
         return int(rows[0]["version"]) if rows else 0

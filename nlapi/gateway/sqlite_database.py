@@ -109,6 +109,9 @@ class SqliteDatabase:
         with self._lock:
             yield
 
+    def has_table(self, name: str) -> bool:
+        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name))
+
     def version(self) -> int:
         return int(self.rows("PRAGMA user_version")[0]["user_version"])
 

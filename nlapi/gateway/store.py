@@ -87,6 +87,8 @@ class GatewayStore:
             ) from None
         self.artifacts = SharedArtifacts(self._database) if self._database.is_shared else None
         """the content of versions, where several gateways need it"""
+        self.id = store_schema.read_store_id(self._database)
+        """the same for all gateways on this store, and for no other; "" for one of an older program"""
 
     def _migrate(self) -> None:
         database = self._database

@@ -96,6 +96,9 @@ class StoreDatabase(Protocol):
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all queries of the `with` block see one state of the database."""
 
+    def has_table(self, name: str) -> bool:
+        """Return whether there is a table."""
+
     def version(self) -> int:
         """Return the version of the tables; 0 for an empty database."""
 

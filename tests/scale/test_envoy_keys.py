@@ -37,8 +37,9 @@ def sign(running: Plane, key: Any = None, algorithm: str = "ES256", kid: str = "
     signing = running.gateway.keys.signing_key()
     now = int(time.time())
     claims: Claims = {
-        "iss": "nlapi-gateway", "aud": "nlapi", "objective": "rank", "client": "web", "cell": "ranker@v1",
-        "bucket": 0, "version": "ranker@v1", "rule": "default", "revision": 1, "iat": now, "exp": now + 600,
+        "iss": "nlapi-gateway", "aud": running.gateway.key_audience, "objective": "rank", "client": "web",
+        "cell": "ranker@v1", "bucket": 0, "version": "ranker@v1", "rule": "default", "revision": 1,
+        "iat": now, "exp": now + 600,
     } | changed  # fmt: skip
     claims = {name: value for name, value in claims.items() if value is not None}
     headers = {"kid": kid or signing.kid, "typ": "rk+jwt"}
