@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nlapi.cli import control_plane, gateway_keys, gateway_state, gateway_traffic
+from nlapi.cli import control_plane, gateway_keys, gateway_migrate, gateway_state, gateway_traffic
 from nlapi.cli import gateway_host as hosting
 from nlapi.cli.gateway_planes import (
     ENVOY_PORT,
@@ -100,6 +100,7 @@ app.command(epilog=gateway_traffic.STATUS)(gateway_traffic.status)
 app.command(epilog=gateway_traffic.TRAFFIC)(gateway_traffic.traffic)
 app.command(epilog=hosting.EPILOG)(hosting.host)
 app.command(epilog=gateway_state.APPLY)(gateway_state.apply)
+app.command(epilog=gateway_migrate.EPILOG)(gateway_migrate.migrate)
 app.add_typer(gateway_keys.app)
 app.command("control-plane", epilog=control_plane.EXAMPLE)(control_plane.control_plane)
 app.command("diff", epilog=gateway_state.DIFF)(gateway_state.diff_file)

@@ -66,6 +66,10 @@ class PostgresDatabase:
         with self._connection() as connection, _translated(connection):
             connection.cursor().executemany(_as_psycopg(statement), [_bound(row) for row in rows])
 
+    def continue_counting(self, table: str) -> None:
+        following = f"SELECT coalesce(max(id), 0) + 1 FROM {table}"  # noqa: S608 - a table of the store
+        self.execute(f"SELECT setval(pg_get_serial_sequence(?, 'id'), ({following}), false)", table)
+
     @contextmanager
     def transaction(self, *, is_exclusive: bool = True) -> Iterator[None]:
         with self._block("BEGIN") as connection:

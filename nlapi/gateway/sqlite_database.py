@@ -87,6 +87,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
+    def continue_counting(self, table: str) -> None:
+        """Do nothing: a new key is one more than the greatest."""
+
     @contextmanager
     def transaction(self, *, is_exclusive: bool = True) -> Iterator[None]:
         # IMMEDIATE takes the write lock at once; a transaction that starts with a read can fail when it writes.

@@ -111,6 +111,11 @@ class GatewayStore:
         return self._database.name
 
     @property
+    def database(self) -> StoreDatabase:
+        """The tables themselves, for a copy of all rows."""
+        return self._database
+
+    @property
     def is_shared(self) -> bool:
         """Whether several gateways may serve from it at once."""
         return self._database.is_shared

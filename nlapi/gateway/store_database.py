@@ -89,6 +89,9 @@ class StoreDatabase(Protocol):
     def execute_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
         """Carry out a statement for each row."""
 
+    def continue_counting(self, table: str) -> None:
+        """Let the counted key `id` of a table go on after its greatest, in the transaction that is open."""
+
     def transaction(self, *, is_exclusive: bool = True) -> AbstractContextManager[None]:
         """Run the `with` block as one transaction, or as part of the one around it; an exclusive one has no other
         writer beside it."""

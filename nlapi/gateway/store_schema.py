@@ -131,6 +131,15 @@ def write_store_id(database: StoreDatabase, store_id: str) -> None:
     database.execute("INSERT INTO store_identity VALUES (?)", store_id)
 
 
+def replace_store_id(database: StoreDatabase, store_id: str) -> None:
+    """Give a store the id of another one, or none, in the transaction of the caller."""
+    if not database.has_table("store_identity"):
+        write_store_id(database, store_id)
+    database.execute("DELETE FROM store_identity")
+    if store_id:
+        database.execute("INSERT INTO store_identity VALUES (?)", store_id)
+
+
 def read_store_id(database: StoreDatabase) -> str:
     """Return the id of a store, the same for all gateways on it; "" for one of an older program."""
     if not database.has_table("store_identity"):
