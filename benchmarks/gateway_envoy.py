@@ -1,13 +1,14 @@
 """What Envoy as the data plane costs: CPU and latency of a request, and the time until a revision is served.
 
     python -m benchmarks.gateway_envoy [--rounds N] [--envoy PATH] [--only costs|publish]
-        [--litellm PYTHON] [--ray PYTHON]
+        [--litellm PYTHON] [--ray PYTHON] [--write]
 
 Rounds take turns between the upstream itself, a plain Envoy with one static route, Envoy as nlapi configures it (signed
 keys, limits, a log in JSON) with 10 and with 10,000 routes, the embedded engine, and LiteLLM's proxy and Ray Serve
 where the Python of an environment with them is named; each round of a variant is compared with that of the plain Envoy.
 CPU is that of the proxy alone, in user and system time, without what it takes when nobody asks. Everything is on
-loopback, Envoys have one worker. It takes about a minute, and three more with LiteLLM and Ray Serve.
+loopback, Envoys have one worker. It takes about a minute, and two with LiteLLM and Ray Serve. --write puts the table
+into GATEWAY_ENVOY.md, from which `benchmarks.capacity` takes it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from benchmarks import envoy_costs as costs
 from benchmarks.gateway_envoy_planes import (
     BODY,
     NLAPI,
@@ -52,6 +54,7 @@ SECONDS = 0.4
 KEYS_IN_USE = 1_000
 PUBLICATIONS = 30
 IDLE_S = 2.0
+LEAST_FOR_P99 = 100
 
 # The bars of the issue: us of CPU over the plain Envoy, its multiple for large payloads, ms until a revision is served.
 MOST_ADDED_US, MOST_MULTIPLE, MOST_KEYS_MULTIPLE, MOST_MEDIAN_MS, MOST_MS = 22.0, 1.15, 1.2, 20.0, 100.0
@@ -98,35 +101,41 @@ def variants(program: Path, folder: Path, peers: Peers) -> Iterator[tuple[list[V
         stack.callback(many.stop)
         token, embedded_pid = _embedded(stack, folder, embedded, configuration(10, endpoint))
         bearer = {"Authorization": f"Bearer {token}"}
-        serve = "/v1/objectives/objective-0/serve"
+        objective = "/v1/objectives/objective-0"
         yield (
             [
                 Variant("upstream itself", target, upstream_pid, lambda body: [post("/", body, {})]),
-                Variant("plain Envoy", plain, plain_pid, lambda body: [post("/", body, {})]),
+                Variant(costs.PLAIN, plain, plain_pid, lambda body: [post("/", body, {})]),
                 Variant("nlapi's Envoy, 10 routes", few.options.port, few.process.pid, lambda b: few.requests(b, 10)),
                 Variant(
-                    f"10,000 of one objective, {KEYS_IN_USE:,} keys",
+                    f"nlapi's Envoy, 10,000 routes of one objective, {KEYS_IN_USE:,} keys in use",
                     wide.options.port,
                     wide.process.pid,
                     lambda body: wide.requests(body, KEYS_IN_USE),
                 ),
                 Variant(
-                    f"10,000 of 100 objectives, {KEYS_IN_USE:,} keys",
+                    f"nlapi's Envoy, 10,000 routes of 100 objectives, {KEYS_IN_USE:,} keys in use",
                     many.options.port,
                     many.process.pid,
                     lambda body: many.requests(body, KEYS_IN_USE),
                 ),
                 Variant(
-                    "10,000 of 100 objectives, 10,000 keys",
+                    costs.MOST_ROUTES,
                     many.options.port,
                     many.process.pid,
                     lambda body: many.requests(body, 10_000),
                 ),
                 Variant(
-                    "embedded engine",
+                    costs.EMBEDDED,
                     embedded,
                     embedded_pid,
-                    lambda body: [post(serve, b'{"input": ' + body + b"}", bearer)],
+                    lambda body: [post(f"{objective}/serve", b'{"input": ' + body + b"}", bearer)],
+                ),
+                Variant(
+                    costs.RESOLVE,
+                    embedded,
+                    embedded_pid,
+                    lambda body: [post(f"{objective}/resolve", b'{"context": {}}', bearer)],
                 ),
                 *_peer_variants(stack, folder, target, peers),
             ],
@@ -148,8 +157,8 @@ def _embedded(stack: ExitStack, folder: Path, port: int, current: Configuration)
 def _peer_variants(stack: ExitStack, folder: Path, target: int, peers: Peers) -> Iterator[Variant]:
     """Start what is installed; what is not is left out, with the reason."""
     starts = {
-        "LiteLLM's proxy": (peers.litellm, partial(litellm_server, api_base=f"http://127.0.0.1:{target}/v1")),
-        "Ray Serve, its replica included": (peers.ray, partial(ray_server, body=BODY)),
+        costs.LITELLM: (peers.litellm, partial(litellm_server, api_base=f"http://127.0.0.1:{target}/v1")),
+        costs.RAY: (peers.ray, partial(ray_server, body=BODY)),
     }
     for name, (python, start) in starts.items():
         if python is None:
@@ -190,9 +199,10 @@ def measure_costs(ways: list[Variant], rounds: int) -> None:
                     way.runs[name].statuses[status] = way.runs[name].statuses.get(status, 0) + count
 
 
-def show_costs(ways: list[Variant]) -> list[str]:
-    """Print the table, and return what is over its bar."""
+def show_costs(ways: list[Variant], rounds: int, *, writes: bool) -> list[str]:
+    """Print the table, write it where the page is to have it, and return what is over its bar."""
     over: list[str] = []
+    rows: dict[str, dict[str, costs.Cost]] = {way.name: {} for way in ways}
     plain = ways[1]
     for name in PAYLOADS:
         print(f"\n{name}, {CLIENTS[name]} clients: us of CPU a request (over plain Envoy), p50 and p99 in ms")
@@ -201,19 +211,28 @@ def show_costs(ways: list[Variant]) -> list[str]:
             pairs = list(zip(way.cost_us[name], plain.cost_us[name], strict=True))
             added = statistics.median(mine - theirs for mine, theirs in pairs)
             multiple = statistics.median(mine / theirs for mine, theirs in pairs)
+            rare = len(run.latencies) < LEAST_FOR_P99
+            rows[way.name][name] = costs.Cost(
+                us=cost, multiple=multiple, p50=run.percentile(0.5), p99=0.0 if rare else run.percentile(0.99)
+            )
             failed = sum(count for status, count in run.statuses.items() if status != 200)
             print(
-                f"  {way.name:38} {cost:9.1f} us  {added:+9.1f} us  {multiple:6.2f} x"
+                f"  {way.name:68} {cost:9.1f} us  {added:+9.1f} us  {multiple:6.2f} x"
                 f"  p50 {run.percentile(0.5):7.2f}  p99 {run.percentile(0.99):7.2f}  {len(run.latencies):6} requests"
                 f"{f', {failed} failed' if failed else ''}"
             )
             if failed:
                 over.append(f"{name}, {way.name}: {failed} requests failed")
-            is_ours = "Envoy, 10" in way.name or "keys" in way.name
+            is_ours = way.name.startswith("nlapi's")
             if is_ours and name == "1 KB" and added > MOST_ADDED_US:
                 over.append(f"{name}, {way.name}: {added:.1f} us over plain Envoy, {MOST_ADDED_US:g} are the most")
             if is_ours and name != "1 KB" and multiple > MOST_MULTIPLE:
                 over.append(f"{name}, {way.name}: {multiple:.2f} x plain Envoy, {MOST_MULTIPLE:g} are the most")
+    if writes:
+        load = os.getloadavg()[0]
+        note = f"Medians of {rounds} rounds in turns, with a load of {load:.0f} at their end."
+        note += f" No p99 of fewer than {LEAST_FOR_P99} requests."
+        costs.write_table(costs.cost_table(list(PAYLOADS), rows), note)
     few, wide, many = (statistics.median(ways[index].cost_us["1 KB"]) for index in (2, 3, 4))
     print(f"\nat 1 KB, 10,000 routes cost {wide / few:.2f} x those of 10, and over 100 objectives {many / few:.2f} x")
     if wide / few > MOST_KEYS_MULTIPLE:
@@ -263,6 +282,7 @@ def main() -> int:
     parser.add_argument("--envoy", type=Path)
     parser.add_argument("--only", choices=["costs", "publish"])
     parser.add_argument("--litellm", type=Path, metavar="PYTHON", help="of an environment with litellm[proxy]")
+    parser.add_argument("--write", action="store_true", help="put the table into GATEWAY_ENVOY.md")
     parser.add_argument("--ray", type=Path, metavar="PYTHON", help="of an environment with ray[serve]")
     arguments = parser.parse_args()
     over: list[str] = []
@@ -271,7 +291,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, variants(program, Path(folder), peers) as (ways, many):
         if arguments.only != "publish":
             measure_costs(ways, arguments.rounds)
-            over += show_costs(ways)
+            over += show_costs(ways, arguments.rounds, writes=arguments.write)
         if arguments.only != "costs":
             over += measure_publications(many)
     print(f"load average {os.getloadavg()[0]:.1f}")

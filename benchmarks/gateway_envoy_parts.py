@@ -53,6 +53,8 @@ from nlapi.routing.model import Configuration, Decision, VersionRef
 SECONDS = 0.5
 CLIENTS = 16
 WARM_REQUESTS, COUNTED_REQUESTS = 160, 320
+# `rep movsb`, with which glibc copies more than 2 KB, would count as an instruction for each byte.
+_WITHOUT_REP = {"GLIBC_TUNABLES": f"glibc.cpu.x86_rep_movsb_threshold={2**40}"}
 Json = Any
 
 
@@ -92,6 +94,13 @@ def _without_retries(resources: Resources) -> None:
             host.pop("retry_policy")
 
 
+def _without_bodies_kept(resources: Resources) -> None:
+    host: Json
+    for routes in resources[ROUTES].values():
+        for host in routes["virtual_hosts"]:  # type: ignore[union-attr]
+            host["request_body_buffer_limit"] = "0"
+
+
 def _without_two_keys(resources: Resources) -> None:
     host: Json
     for routes in resources[ROUTES].values():
@@ -114,6 +123,7 @@ PARTS: Mapping[str, Callable[[Resources], None]] = {
     "readiness": _without_filter("envoy.filters.http.health_check"),
     "two-keys": _without_two_keys,
     "retries": _without_retries,
+    "bodies-kept": _without_bodies_kept,
     "replica-health": _without_health,
     "paths": _without_settings("normalize_path", "merge_slashes", "path_with_escaped_slashes_action"),
     "head-timeouts": _without_settings("request_timeout", "request_headers_timeout"),
@@ -247,7 +257,8 @@ def measure_instructions(found: list[Variant], program: Path, folder: Path, sent
         prefix = f"--vgdb-prefix={folder}/vgdb"
         file = f"--callgrind-out-file={output}"
         callgrind = ["valgrind", "--tool=callgrind", "--separate-threads=yes", "--instr-atstart=no", file, prefix]
-        with server([*callgrind, *_command(packaged, variant, folder)], variant.port, patience_s=200) as pid:
+        command = [*callgrind, *_command(packaged, variant, folder)]
+        with server(command, variant.port, patience_s=200, env={**os.environ, **_WITHOUT_REP}) as pid:
 
             def control(*words: str, pid: int = pid, prefix: str = prefix) -> None:
                 subprocess.run(["vgdb", prefix, f"--pid={pid}", *words], check=True, capture_output=True, timeout=60)
