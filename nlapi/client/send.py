@@ -16,10 +16,12 @@ from urllib.parse import unquote_plus, urljoin
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason, Request, Result
 from nlapi.client.safe_text import redact, redact_body, strip_control
+from nlapi.client.server import BASE_URL_HINT
 from nlapi.client.streaming.body import BodyDecodeError, BodyReader, PieceListener
 from nlapi.client.streaming.rule import UNKNOWN, Expectation
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi import urls
+from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope
 
 if TYPE_CHECKING:
     from nlapi.client.tls_files import TlsFiles
@@ -56,6 +58,7 @@ async def send(
     expected: Expectation = UNKNOWN,
     watch: PieceListener | None = None,
     tls: TlsFiles | None = None,
+    scope: NetworkScope = NetworkScope.ANY,
 ) -> Result:
     """Return the answer to `request`, whatever its status.
 
@@ -66,7 +69,8 @@ async def send(
 
     The Result of a streaming answer (`expected` says what is known of that) is what has come when the limits end it.
     `watch` is called with each Piece as it comes; nothing is sent again after that. `tls` is for the origin of
-    `request`, and for none that it redirects to.
+    `request`, and for none that it redirects to. `scope` are the networks that its host may be in: ANY where the user
+    named it.
 
     Raises SendError when no complete answer came within the limits, OutcomeUnknownError when a write may have been
     carried out, UsageError when HTTP cannot carry the request.
@@ -81,6 +85,7 @@ async def send(
         expected=expected,
         watch=watch,
         tls=tls,
+        scope=scope,
     )
     if client is not None:
         return await call.run(client)
@@ -100,6 +105,7 @@ class _SendCall:
     expected: Expectation
     watch: PieceListener | None
     tls: TlsFiles | None
+    scope: NetworkScope
     body: BodyReader | None = None
     timer: asyncio.Timeout = field(init=False)
     start_time: float = field(default_factory=time.monotonic)
@@ -160,12 +166,19 @@ class _SendCall:
     async def _exchange(self, client: HttpClient, request: Request) -> Result:
         self.progress.has_started = False
         target = urls.parse_url(request.url)
-        # The user chose the first origin, private or not. A redirect from it could reach what only this machine can,
-        # such as a cloud's metadata server.
         is_foreign = target.origin != urls.origin(self.first_request.url)
-        public_only = is_foreign and not self.limits.private_redirects
         tls = None if is_foreign else self.tls
-        async with client.exchange(request, target, self.progress, public_only=public_only, tls=tls) as answer:
+        # A redirect could reach what only this machine can, such as a cloud's metadata server.
+        scope = NetworkScope.PUBLIC if is_foreign and not self.limits.private_redirects else self.scope
+        try:
+            return await self._exchange_in_scope(client, request, target, scope, tls)
+        except ForbiddenAddressError as error:
+            raise _forbidden_error(target, error, is_redirect=is_foreign) from None
+
+    async def _exchange_in_scope(
+        self, client: HttpClient, request: Request, target: urls.HttpUrl, scope: NetworkScope, tls: TlsFiles | None
+    ) -> Result:
+        async with client.exchange(request, target, self.progress, scope=scope, tls=tls) as answer:
             head = Result(
                 status=answer.status,
                 headers=answer.headers,
@@ -264,6 +277,20 @@ class _SendCall:
             headers=tuple((name, redact(value, self.secrets)) for name, value in result.headers),
             content=redact_body(result.content, self.secrets),
         )
+
+
+def _forbidden_error(target: urls.HttpUrl, error: ForbiddenAddressError, *, is_redirect: bool) -> SendError:
+    """Return the error for a host in a network that whoever named it may not send to; nothing was sent."""
+    if is_redirect:
+        return SendError(
+            f"redirected to {target.site}, which {error.reason}; nlapi did not follow",
+            hint="if you trust that place, send the request there yourself with --base-url",
+        )
+    return SendError(
+        f"{target.site}, which the description names, {error.reason}, and the description does not come from there; "
+        "nothing was sent",
+        hint=BASE_URL_HINT,
+    )
 
 
 def _retry_after(result: Result) -> float | None:

@@ -12,6 +12,7 @@ from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
+from nlapi.client.server import network_scope
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
@@ -189,6 +190,7 @@ async def perform(
     from nlapi.client.streaming.rule import expect_stream
 
     call, authorized = prepared.call, authorize_call(prepared, target)
+    operation = call.tool.operation
     is_read = prepared.effect is Effect.READ
     is_repeatable = is_read and prepared.request.method in READ_METHODS
     is_requested = limits is not None and limits.items is not None
@@ -198,11 +200,10 @@ async def perform(
         secrets=authorized.secrets,
         repeat=is_repeatable,
         client=client if is_repeatable else None,
-        expected=expect_stream(
-            call.tool.operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested
-        ),
+        expected=expect_stream(operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested),
         watch=watch,
-        tls=target.tls if is_same_api(call.tool.operation, authorized.request.url, target.base_url) else None,
+        tls=target.tls if is_same_api(operation, authorized.request.url, target.base_url) else None,
+        scope=network_scope(operation, target.base_url),
     )
 
 
