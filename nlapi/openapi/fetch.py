@@ -25,9 +25,6 @@ MAX_BYTES = 64 * 1024 * 1024
 # DigitalOcean's description has 2,907 files, the most of any known.
 MAX_FILES = 10_000
 
-# Entries that mark the top folder of a repository.
-REPOSITORY_MARKS = (".git", ".hg", ".svn", ".jj")
-
 # Seconds for all downloads together; the files are fetched one after the other.
 MAX_DOWNLOAD_SECONDS = 120.0
 
@@ -101,7 +98,7 @@ class DescriptionFiles:
 
     A file is identified by its place: for a local root its path from the root's folder, else its URL. Downloads are
     limited to the root's own origin, and to the networks of `network`. Local files must be in the root's folder or in
-    `within`; without `within`, in the repository of the root. Names that begin with a dot are never read (docs/design/005).
+    `within`. Names that begin with a dot are never read (docs/design/005).
     """
 
     root: str
@@ -180,12 +177,9 @@ class DescriptionFiles:
 
     @property
     def boundary(self) -> str:
-        """Return the widest folder that files may be in: `within`, else the root's repository, else its folder."""
+        """Return the widest folder that files may be in: `within`, else the root's folder."""
         if not self._boundary:
-            folder = (
-                Path(self.within).expanduser().resolve() if self.within else _enclosing_repository(Path(self.folder))
-            )
-            self._boundary = folder.as_posix()
+            self._boundary = Path(self.within).expanduser().resolve().as_posix() if self.within else self.folder
         return self._boundary
 
     def tree(self, location: str) -> Any:
@@ -202,10 +196,6 @@ class DescriptionFiles:
     def requested(self) -> tuple[str, ...]:
         """Return the path or URL of each requested file, including those that were not available."""
         return tuple(location if self.is_remote else str(Path(self.folder) / location) for location in self._requested)
-
-    def text(self, location: str) -> str:
-        """Return a file as text, in any format."""
-        return self._read_once(location).decode("utf-8-sig", "replace")
 
     def _read_once(self, location: str) -> bytes:
         if location in self._reasons:
@@ -254,19 +244,3 @@ class DescriptionFiles:
         return (
             location if self.is_remote else posixpath.normpath(posixpath.join(posixpath.dirname(self.root), location))
         )
-
-
-def _enclosing_repository(folder: Path) -> Path:
-    """Return the nearest repository that contains `folder`, else `folder`. A home folder under version control is too
-    wide.
-    """
-    try:
-        home: Path | None = Path.home().resolve()
-    except RuntimeError:
-        home = None
-    for above in (folder, *folder.parents):
-        if above == Path(above.anchor) or above == home or (home and above in home.parents):
-            break
-        if any((above / mark).exists() for mark in REPOSITORY_MARKS):
-            return above
-    return folder
