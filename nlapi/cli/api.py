@@ -14,6 +14,7 @@ from nlapi.cli import console, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
 from nlapi.cli.target import auth_references
 from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.local_files import write_file
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
     file = _overlay_file(name)
     try:
         # For the user alone: whoever can write this file decides which POSTs are sent without a question.
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.write_text(text, encoding="utf-8")
+        write_file(file, text)
     except OSError as error:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
     count = console.count_noun(len(reads_by_evidence(spec.operations)), "POST")
@@ -79,10 +79,7 @@ def _accept_overlay(name: str) -> None:
     import nlapi
     from nlapi.openapi.spec import Effect
 
-    registrations = registry.read_registrations()
-    entry, file = registrations.get(name), _overlay_file(name)
-    if entry is None:
-        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    entry, file = _registered(name), _overlay_file(name)
     if str(file) in entry.overlays and file.is_file():
         raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
     if not file.is_file():
@@ -91,7 +88,10 @@ def _accept_overlay(name: str) -> None:
     # overlay that does not fit is noted below.
     overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
     spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
-    registry.write_registrations({**registrations, name: replace(entry, overlays=overlays)})
+    # What another process has changed since then is not undone.
+    registry.change_registrations(
+        lambda registrations: registrations.update({name: replace(registrations.get(name, entry), overlays=overlays)})
+    )
     reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
     for issue in spec.parse_issues:
         if issue.rule == "overlay":
@@ -154,7 +154,7 @@ def add(
         root=root,
         no_auth=no_auth,
     )
-    registry.write_registrations({**registry.read_registrations(), name: entry})
+    registry.change_registrations(lambda registrations: registrations.update({name: entry}))
     console.note(f"{name}: {spec.title}, {console.count_noun(len(spec.operations), 'operation')}")
     if accepted is None:
         propose_overlay(name, spec)
@@ -239,15 +239,19 @@ def _as_options(pairs: Mapping[str, str]) -> str:
 @app.command(epilog="nlapi api remove shop")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Forget a registered API."""
-    registrations = registry.read_registrations()
-    if name not in registrations:
-        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
-    registry.write_registrations(
-        {
-            registered_name: registration
-            for registered_name, registration in registrations.items()
-            if registered_name != name
-        }
-    )
+    _registered(name)
+    registry.change_registrations(lambda registrations: _forget(registrations, name))
     _remove_overlay(name)
     console.note(f"{name} is forgotten")
+
+
+def _registered(name: str) -> Registration:
+    """Return the API that is registered as `name`; UsageError when there is none."""
+    entry = registry.read_registrations().get(name)
+    if entry is None:
+        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    return entry
+
+
+def _forget(registrations: dict[str, Registration], name: str) -> None:
+    registrations.pop(name, None)

@@ -187,3 +187,45 @@ def test_of_a_model_without_a_price_there_are_tokens_and_no_dollars(tmp_path: Pa
 def test_a_time_that_is_none_is_an_error(since: str) -> None:
     ran = run("log", "costs", "--since", since)
     assert (ran.code, f"--since {since} is no date" in ran.complaint) == (2, True)
+
+
+# Damaged records
+
+ODD = [
+    "[1, 2]",
+    '{"event": "planned", "calls": 5}',
+    '{"event": "planned", "calls": [{"operation": "deleteNote", "arguments": []}], "raw": {"messages": [1]}}',
+    '{"event": "proposed", "call": "x", "effect": "write"}',
+    '{"event": "stepped", "call": {"operation": "listNotes"}, "outcome": "odd", "message": null}',
+    '{"event": "stepped", "call": {"operation": "listNotes"}, "result": {"status": "two hundred"}}',
+    '{"event": "asked", "question": {"text": "?"}}',
+    '{"event": ["asked"]}',
+    '{"event": "reported", "done": 7}',
+    '{"event": "damaged", "line": "x"}',
+    '{"at": 5, "event": "planner", "decision": "odd"}',
+    '{"event": "answered"',
+    "\x00\xff}",
+]
+
+
+def test_odd_records_are_skipped_and_named(api: Echo, tmp_path: Path) -> None:
+    source = notes(tmp_path, api.url)
+    assert ask("show the open notes", source) == 0
+    (file,) = tmp_path.glob("state/log/*.jsonl")
+    whole = file.read_text().splitlines()
+    before = run("log", "show", "last").lines
+    file.write_text("\n".join([*whole[:3], *ODD, *whole[3:]]) + "\n", encoding="utf-8")
+    (file.parent / "20990101T000000Z-000000.jsonl").mkdir()
+
+    listed = run("log", "list")
+    assert [(row["question"], row["turns"], row["changes"]) for row in listed.json] == [("show the open notes", 1, 0)]
+    # A line that does not end in a brace was cut short by a kill, which is nothing odd.
+    numbers = ", ".join(str(4 + number) for number in range(len(ODD)) if ODD[number].endswith("}"))
+    assert f"{file.stem}: lines {numbers[:20]}" in listed.err
+    for format in ("json", "ndjson", "text"):
+        shown = run("log", "show", "last", "-o", format)
+        assert (shown.code, "skipped" in shown.err) == (0, True)
+    assert run("log", "show", "last").lines == before
+    assert run("log", "costs").code == 0
+    resumed = run("log", "resume", "last", "show the open notes", "--planner", "offline")
+    assert (resumed.code, "skipped" in resumed.err) == (0, True)
