@@ -78,6 +78,7 @@ def _accept_overlay(name: str) -> None:
 
     import nlapi
     from nlapi.openapi.spec import Effect
+    from nlapi.tools.pins import write_pin
 
     entry, file = _registered(name), _overlay_file(name)
     if str(file) in entry.overlays and file.is_file():
@@ -92,6 +93,7 @@ def _accept_overlay(name: str) -> None:
     registry.change_registrations(
         lambda registrations: registrations.update({name: replace(registrations.get(name, entry), overlays=overlays)})
     )
+    write_pin(name, spec)
     reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
     for issue in spec.parse_issues:
         if issue.rule == "overlay":
@@ -121,6 +123,7 @@ def add(
     from nlapi.api import registration_of
     from nlapi.client.server import explain_server
     from nlapi.openapi.urls import parse_url
+    from nlapi.tools.pins import write_pin
 
     if not registry.is_name(name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - and _")
@@ -154,6 +157,7 @@ def add(
         root=root,
         no_auth=no_auth,
     )
+    write_pin(name, spec)
     registry.change_registrations(lambda registrations: registrations.update({name: entry}))
     console.note(f"{name}: {spec.title}, {console.count_noun(len(spec.operations), 'operation')}")
     if accepted is None:
@@ -186,6 +190,29 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
     _accept_overlay(name)
+
+
+@app.command(epilog="nlapi api update shop")
+def update(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
+    """Show what has changed in the description of an API since it was registered, and accept it.
+
+    Calls stop where it sends to another place, wants another credential, has a new change, or calls a change a read.
+    """
+    import nlapi
+    from nlapi.tools.pins import differences, read_pin, write_pin
+
+    entry = _registered(name)
+    try:
+        pin = read_pin(name)
+    except NlapiError as error:
+        console.note(f"warning: {error.message}")
+        pin = None
+    spec = nlapi.load(entry.source, overlays=entry.overlays, root=entry.root)
+    lines = [] if pin is None else differences(pin, spec, with_sites=entry.base_url is None)
+    for line in lines:
+        console.write(line)
+    write_pin(name, spec)
+    console.note(f"{name}: {console.count_noun(len(lines), 'difference')} accepted" if pin else f"{name} is pinned now")
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -239,9 +266,12 @@ def _as_options(pairs: Mapping[str, str]) -> str:
 @app.command(epilog="nlapi api remove shop")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Forget a registered API."""
+    from nlapi.tools.pins import remove_pin
+
     _registered(name)
     registry.change_registrations(lambda registrations: _forget(registrations, name))
     _remove_overlay(name)
+    remove_pin(name)
     console.note(f"{name} is forgotten")
 
 

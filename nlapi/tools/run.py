@@ -18,6 +18,7 @@ from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.arguments import check, to_wire_units, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
+from nlapi.tools.pins import check_pin
 from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied, read_rules
 from nlapi.tools.tool import Call, Tool
 
@@ -57,11 +58,12 @@ def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = N
     """Return the Target of a call from Python: `base_url` and `auth`, which override what is registered for the Spec.
 
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
-    cannot be read.
+    cannot be read; ConsentError when the registered description has changed in what its user accepted.
     """
     rules = read_rules(spec)
     registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
+    check_pin(spec, spec.registered, base_url=base_url)
     if auth is False or (registered.no_auth and not auth):
         return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules)
     credentials = dict(auth or {})
