@@ -31,8 +31,9 @@ from nlapi.agent.events import (
 from nlapi.agent.transcripts import Record
 from nlapi.client.auth import secret_parts
 from nlapi.client.digest import digest
+from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Plan, Step

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
 from nlapi.client.limits import Limits
+from nlapi.client.masking import SecretMask, places_of, secret_mask
 from nlapi.client.message import EndReason, Request, Result
-from nlapi.client.safe_text import redact, redact_body, strip_control
+from nlapi.client.safe_text import strip_control
 from nlapi.client.server import BASE_URL_HINT
 from nlapi.client.streaming.body import BodyDecodeError, BodyReader, PieceListener
 from nlapi.client.streaming.rule import UNKNOWN, Expectation
@@ -197,7 +198,7 @@ class _SendCall:
             masked_head=self._mask_secrets(head),
             expected=self.expected,
             limits=self.limits,
-            secrets=self.secrets,
+            mask=self._mask,
             watch=self.watch,
             on_stream=self._set_stream_deadline,
         )
@@ -239,7 +240,7 @@ class _SendCall:
         if current.scheme == "https" and target.scheme == "http" and self.secrets:
             raise self._send_error(f"was redirected from https to {target.site}; nlapi did not follow", request)
         url = _without_secrets(url, self.secrets)
-        if redact(url, self.secrets) != url:
+        if self._mask.text(url) != url:
             raise self._send_error(f"was redirected to {target.site} with a credential in the path", request)
         headers = tuple((name, value) for name, value in request.headers if name.lower() in _CROSS_ORIGIN_HEADERS)
         return Request(method=request.method, url=url, headers=headers)
@@ -251,16 +252,15 @@ class _SendCall:
             hint = f"does it speak https? --base-url https://{target.authority} then" if target.scheme == "http" else ""
             return self._send_error(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
-            redact(f"cannot connect to {target.site}: {error.reason}", self.secrets),
+            self._mask.text(f"cannot connect to {target.site}: {error.reason}"),
             hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 
     def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:
         """Return the error for a request that was sent, or may have been: the outcome of a write is unknown then."""
         target = urls.parse_url(request.url)
-        message = redact(
-            strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600], self.secrets
-        )
+        line = strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600]
+        message = self._mask.text(line)
         if self.is_safe or not self.progress.has_started:
             return SendError(message, hint=hint)
         return OutcomeUnknownError(
@@ -268,14 +268,19 @@ class _SendCall:
             hint="nlapi did not repeat it; check before you try again",
         )
 
+    @property
+    def _mask(self) -> SecretMask:
+        request = self.first_request
+        return secret_mask(self.secrets, places_of(request.url, request.headers, self.secrets))
+
     def _mask_secrets(self, result: Result) -> Result:
         if not self.secrets:
             return result
         return replace(
             result,
-            url=redact(result.url, self.secrets),
-            headers=tuple((name, redact(value, self.secrets)) for name, value in result.headers),
-            content=redact_body(result.content, self.secrets),
+            url=self._mask.text(result.url),
+            headers=tuple((name, str(self._mask.named_value(name, value))) for name, value in result.headers),
+            content=self._mask.body(result.content),
         )
 
 
