@@ -60,7 +60,11 @@ def _check_inputs(workflow: Workflow, values: Mapping[str, Any]) -> None:
 
     schema = {key: value for key, value in workflow.inputs.items() if key != "required"}
     checked = {name: value for name, value in values.items() if not isinstance(value, File)}
-    error = next(iter(VALIDATOR(schema).iter_errors(checked)), None) if schema else None
+    try:
+        error = next(iter(VALIDATOR(schema).iter_errors(checked)), None) if schema else None
+    except Exception as fault:  # jsonschema raises what it meets: an unknown type, a reference into nothing
+        message = str(fault).partition("\n")[0][:200] or type(fault).__name__
+        raise UsageError(f"the schema of the inputs of {workflow.id} cannot be used: {message}") from None
     if error is not None:
         name = str(error.absolute_path[0]) if error.absolute_path else "inputs"
         raise UsageError(f"--input {name}: {error.message[:200]}")
