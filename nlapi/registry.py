@@ -114,8 +114,8 @@ def write_registrations(registrations: Mapping[str, Registration]) -> None:
 
 
 def is_name(text: str) -> bool:
-    """Return whether an API can be registered under this name: letters, digits, `-` and `_`."""
-    return text.replace("-", "_").isidentifier()
+    """Return whether an API can be registered under this name: letters, digits, `-` and `_`, 255 at most."""
+    return len(text) <= 255 and text.replace("-", "_").isidentifier()
 
 
 def find_registration(name: str) -> Registration | None:
