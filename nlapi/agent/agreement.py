@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from nlapi.agent.current_state import contents_read, count_line, evidence_of, state_read
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
 from nlapi.agent.policy import PolicyDecision, Verdict
-from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_invented_key
+from nlapi.agent.repetition import (
+    are_alike,
+    intention_in,
+    repetition_reason,
+    uncertain_step,
+    without_invented_key,
+)
 from nlapi.agent.sending import CallTerms, failed_step
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
@@ -190,8 +196,12 @@ class Agreement:
         has_changes = any(draft.prepared.effect is not Effect.READ for draft in drafts.values())
         following = self._following_changes() if has_changes else ()
         later_fault = next(filter(None, map(self._later_fault, following)), "")
-        must_ask = any(map(self._needs_question, following))
-        asking = [draft for draft in sendable.values() if draft.decision.verdict is Verdict.ASK or must_ask]
+        later_lines = [
+            f"{entry.call.operation_id}, later in the plan: {reason}"
+            for entry in following
+            if (reason := self._later_reason(entry))
+        ]
+        asking = [draft for draft in sendable.values() if draft.decision.verdict is Verdict.ASK or later_lines]
         proposed_later = tuple(map(self._later_proposal, following))
         reply = ConsentReply(is_agreed=True)
         # All or nothing: with one change forbidden the others are not sent either, unless the user confirms them.
@@ -205,7 +215,8 @@ class Agreement:
                 sendable if has_changes else {index: draft for index, draft in sendable.items() if draft in asking}
             )
             if not self.terms.policy.interactive:
-                raise self._consent_error(asking, len(sendable))
+                asking = [draft for draft in asking if draft.decision.verdict is Verdict.ASK]
+                raise self._consent_error(asking, len(sendable) + len(following), later_lines)
             proposals = tuple(self._proposal(draft) for draft in confirmable.values())
             reply = await self.terms.consent((*proposals, *proposed_later))
             if reply.arguments is not None and not _edits_later(reply, proposed_later):
@@ -234,23 +245,37 @@ class Agreement:
         authorize_call(Prepared(call=call, request=request, effect=call.tool.effect, curl="", written=call), target)
         return self.terms.policy.refusal(call)
 
-    def _needs_question(self, entry: FollowingCall) -> bool:
-        """Return whether consent in advance does not cover a later change: as it is known now, it would be asked about.
+    def _later_reason(self, entry: FollowingCall) -> str:
+        """Return why consent in advance does not cover a later change, as it is known now; "" where it does.
 
-        Asked later, it would leave the plan half done.
+        Asked about in its turn, it would leave the plan half done.
         """
         policy = self.terms.policy
         rule = deciding_rule(self.terms.target(entry.call).rules, entry.call.tool.operation)
         specs = {call.tool.operation.spec for call in (*self.calls, *(item.call for item in self.plan.following))}
         is_crossing = len(specs) > 1 and not policy.across
         is_asked_each_time = rule is not None and rule.verdict is Ruling.ASK
-        if not (policy.yes or policy.destroy) or entry.uses_reads or is_crossing or is_asked_each_time:
-            return True
+        if not (policy.yes or policy.destroy):
+            return "it needs your consent"
+        if is_asked_each_time:
+            return f"your policy says {rule}"
+        if entry.uses_reads or is_crossing:
+            return "a value will come from an answer of an API, and nobody said it"
+        if not entry.pending and (reason := self._repetition(entry.call)):
+            return reason
         account = self._later_account(entry)
         used_words = frozenset().union(*(_quoted_words(item.call.account) for item in self.items))
         call = _without_used_words(replace(entry.call, account=account), used_words)
         assert call.account is not None
-        return bool(reasons_against(call, call.account, self.conversation.question, destroy=policy.destroy))
+        return "; ".join(reasons_against(call, call.account, self.conversation.question, destroy=policy.destroy))
+
+    def _repetition(self, call: Call) -> str:
+        """Return why a later change, all of which is known, may be one that was sent before; "" where it is none."""
+        try:
+            prepared = prepare(call, self.terms.target(call))
+        except ArgumentError as error:
+            return str(error)
+        return repetition_reason(prepared, (*self.conversation.steps, *self.steps))
 
     def _later_account(self, entry: FollowingCall) -> Account:
         return trace_call(entry.call, self.conversation, tuple(self.steps))
@@ -279,12 +304,12 @@ class Agreement:
         for index, draft in drafts.items():
             self.items[index] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
-    def _consent_error(self, asking: Sequence[_CallDraft], count: int) -> ConsentError:
+    def _consent_error(self, asking: Sequence[_CallDraft], count: int, later_lines: Sequence[str]) -> ConsentError:
         """Return the error for a plan without anyone to consent: the calls that ask, with their reasons."""
-        lines = "; ".join(_consent_line(draft) for draft in asking)
+        lines = "; ".join((*map(_consent_line, asking), *later_lines))
         consequence = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
         hint = "--yes consents in advance"
-        if any(draft.decision.reason for draft in asking):
+        if later_lines or any(draft.decision.reason for draft in asking):
             hint = "run it in a terminal, where you are asked"
         return ConsentError(f"{lines}; {consequence}", hint=hint)
 

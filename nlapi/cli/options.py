@@ -274,9 +274,12 @@ def conversation_options(*without: str) -> Callable[[Callable[..., None]], Calla
 
 
 def options_of(
-    kind: type[Any], parameter: str, without: Sequence[str] = ()
+    kind: type[Any], parameter: str, without: Sequence[str] = (), *, is_first: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that replaces a command's `parameter`, of a dataclass, by an option for each of its fields."""
+    """Return a decorator that replaces a command's `parameter`, of a dataclass, by an option for each of its fields.
+
+    Help shows them after the command's own options, or `is_first` before these.
+    """
     types = get_type_hints(kind, include_extras=True)
     chosen = [item for item in fields(kind) if item.name not in without]
 
@@ -290,6 +293,8 @@ def options_of(
         added = [
             inspect.Parameter(item.name, keyword, default=item.default, annotation=types[item.name]) for item in chosen
         ]
+        own = [item.replace(kind=keyword) for item in plain_parameters]
+        ordered = [*added, *own] if is_first else [*own, *added]
 
         def run(**values: Any) -> None:
             values[parameter] = kind(**{item.name: values.pop(item.name) for item in chosen})
@@ -297,8 +302,8 @@ def options_of(
 
         # typer reads a command's options from its signature (PEP 362; typeshed has it of no function) and annotations.
         run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature([*plain_parameters, *added])  # type: ignore[attr-defined]
-        run.__annotations__ = {item.name: item.annotation for item in (*plain_parameters, *added)}
+        run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in ordered}
         return run
 
     return with_options

@@ -12,9 +12,9 @@ from nlapi.cli.document_output import description_locations, write_document, wri
 from nlapi.cli.options import Setup, is_terminal
 from nlapi.cli.prompts import choose_operation
 from nlapi.cli.workflow_view import mermaid
-from nlapi.errors import MissingError, PlannerError
+from nlapi.errors import MissingError, PlannerError, UsageError
 from nlapi.planner.planner import OfflinePlanner
-from nlapi.tools.plan import Conversation, Plan
+from nlapi.tools.plan import Conversation, Plan, WorkflowProposal
 from nlapi.workflows.from_plan import workflow_of_plan
 from nlapi.workflows.model_chain import workflow_of_model_plan
 from nlapi.workflows.outline import outline
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 async def show_plan(session: Session, setup: Setup, conversation: Conversation) -> None:
     """Show the plan for a question, and save it where a file is named. MissingError where there is none."""
-    built = await _planned(session, setup, conversation)
+    plan, conversation = await _chosen_plan(session, conversation)
+    if plan.proposal is not None:
+        _show_workflow(plan.proposal, setup)
+        return
+    built = _planned(session, setup, conversation, plan)
     tree = outline(built.linked, built.linked.document.workflow(), built.examples)
     output = setup.plan_to or ("" if is_terminal() else "-")
     for line in tree_lines(tree):
@@ -40,7 +44,21 @@ async def show_plan(session: Session, setup: Setup, conversation: Conversation) 
     console.note("nothing was sent")
 
 
-async def _planned(session: Session, setup: Setup, conversation: Conversation) -> BuiltDocument:
+def _show_workflow(proposal: WorkflowProposal, setup: Setup) -> None:
+    """Show the registered workflow that a plan runs: it is a document already."""
+    if proposal.fault:
+        raise MissingError(f"the workflow {proposal.call.operation_id} cannot run: {proposal.fault}")
+    for line in proposal.lines:
+        console.write(line)
+    file, id = proposal.record["file"], proposal.record["id"]
+    if setup.plan_to:
+        hint = f"`nlapi workflow show {file} {id}` shows it"
+        raise UsageError(f"the question means the workflow {id}, which {file} has; nothing was written", hint=hint)
+    console.note(f"the workflow {id} of {file}; nothing was sent")
+
+
+async def _chosen_plan(session: Session, conversation: Conversation) -> tuple[Plan, Conversation]:
+    """Return the plan for a question, after the choice of an operation where there is one to choose."""
     plan = await _first_plan(session, conversation)
     while choices := offered_choices(plan, session.policy.offer_below):
         offered = ChoiceOffered(choices=choices, plan=plan, conversation=conversation)
@@ -51,6 +69,10 @@ async def _planned(session: Session, setup: Setup, conversation: Conversation) -
     if plan.understood:
         confidence = f" ({plan.confidence:.0%} sure)" if plan.confidence < 1 else ""
         console.dim(f"understood: {plan.understood}{confidence}")
+    return plan, conversation
+
+
+def _planned(session: Session, setup: Setup, conversation: Conversation, plan: Plan) -> BuiltDocument:
     output = setup.plan_to or "-"
     locations = description_locations(
         dict(zip(session.targets, dict.fromkeys(setup.sources or ()), strict=False)), output

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
 from nlapi.agent.caps import SpendingMeter
@@ -18,8 +19,11 @@ from nlapi.errors import UsageError
 from nlapi.extras import has_extra
 
 if TYPE_CHECKING:
+    from nlapi.agent.call_chains import CallChain
     from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
+    from nlapi.agent.operation_tools import OperationTools
     from nlapi.agent.planner_routes import PlannerRoutes
+    from nlapi.tools.plan import Conversation
     from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
@@ -124,12 +128,11 @@ class PlannerFactory:
 
     def _on_model(self, model: str) -> Planner:
         from nlapi.agent.model_planner import ModelPlanner
-        from nlapi.workflows.model_chain import write_chain
 
         specs = tuple(self.targets)
         workflows = () if self.workflows is None else tuple(entry.tool for entry in self.workflows.tools)
         return ModelPlanner(
-            specs, model_endpoint(model), spending=self.spending, workflows=workflows, chains=write_chain
+            specs, model_endpoint(model), spending=self.spending, workflows=workflows, chains=_write_chain
         )
 
     @property
@@ -175,6 +178,14 @@ class PlannerFactory:
         except (OSError, ValueError) as error:
             raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
         return read_routes(document, str(file), min_confidence=ASK_BELOW, models=models, default=default)
+
+
+def _write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> CallChain:
+    """Return the chain of a model's plan."""
+    # Imported here: the engine and the embedded planner take long, and most conversations have no chain.
+    from nlapi.workflows.model_chain import write_chain
+
+    return write_chain(arguments, tools, conversation)
 
 
 def _current_costs() -> tuple[float, float]:

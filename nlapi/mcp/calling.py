@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 import mcp_types as types
 
@@ -91,7 +92,8 @@ async def _call_operation(
     arguments: Mapping[str, object],
 ) -> ToolAnswer:
     if (entry := state.catalogue.workflow(tool)) is not None:
-        return await call_workflow(state, context, params, entry, arguments)
+        answer = await call_workflow(state, context, params, entry, arguments)
+        return answer if params.name == tool.name else _framed(answer)
     target = state.target_for(context)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
     policy = Policy(secrets=(*target.credentials.values(), *header_secrets(target.headers)))
@@ -110,6 +112,15 @@ async def _call_operation(
             return question
     result = await _perform_with_progress(state, context, prepared, target)
     return _api_answer(state, context, call, result)
+
+
+def _framed(answer: ToolAnswer) -> ToolAnswer:
+    """Return the outcome of a workflow as an answer of `read` or `call`; it has no status of its own."""
+    if not isinstance(answer, types.CallToolResult):
+        return answer
+    record: dict[str, Any] = answer.structured_content or {}
+    failure = {"error": record["failure"]} if "failure" in record else {}
+    return answer.model_copy(update={"structured_content": {"status": None, "data": record, **failure}})
 
 
 async def _perform_with_progress(state: ServerState, context: Context, prepared: Prepared, target: Target) -> Result:

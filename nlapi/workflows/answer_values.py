@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from nlapi.client.message import body_size
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.envelope import unwrap_entry
@@ -21,6 +22,8 @@ from nlapi.workflows.draft import AnswerValue, InputValue, ItemChoice, Keys, Ste
 
 # Values of one answer that are searched; a page of 1,000 items with 50 fields has fewer.
 MAX_VALUES = 100_000
+# Bytes of an answer that is no JSON and may be a value itself, such as an id.
+MAX_TEXT = 1_000
 # Levels of an entry in which its name may be: `metadata.name`.
 _NAME_DEPTH = 2
 
@@ -52,7 +55,11 @@ class Answered:
 
     @property
     def data(self) -> Any:
-        return self.step.result.data if self.step.result is not None else None
+        """The body as JSON, or as a text where it is none."""
+        result = self.step.result
+        if result is None or result.data is not None or not result.content:
+            return result.data if result is not None else None
+        return result.text if body_size(result) <= MAX_TEXT else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +143,8 @@ def _places_of(data: Any, value: Any) -> Iterator[Keys]:
     while stack and count < MAX_VALUES:
         keys, node = stack.pop()
         count += 1
-        if keys and _is_equal(node, value):
+        is_part = bool(keys) or not isinstance(node, (Mapping, list))
+        if is_part and _is_equal(node, value):
             yield keys
         elif isinstance(node, Mapping):
             stack += reversed([((*keys, str(key)), item) for key, item in node.items()])

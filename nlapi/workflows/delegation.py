@@ -169,7 +169,8 @@ class WorkflowDelegate:
             asked = frozenset(item.argument for item in said.missing)
             earlier = self._asked[1] if self._asked[0] == len(conversation.turns) else frozenset()
             self._asked = len(conversation.turns), earlier | asked
-            return Plan(missing=said.missing, understood=understood, confidence=said.confidence)
+            text = f"The workflow {_name(entry)} needs {', '.join(item.argument for item in said.missing)}."
+            return Plan(missing=said.missing, understood=understood, confidence=said.confidence, text=text)
         plan = await self._propose(entry, said.call, conversation, None, confidence=said.confidence)
         return replace(plan, understood=understood)
 

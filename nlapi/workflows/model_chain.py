@@ -94,6 +94,8 @@ def _drafts(nodes: object, tools: OperationTools) -> Iterator[StepDraft]:
         if not isinstance(arguments, Mapping):
             raise UsageError(f"the arguments of {id} are no object")
         tool = tools.resolve(name)
+        if tools.is_workflow(tool):
+            raise UsageError(f"{name} is a workflow, and no step of a plan", hint="call it in an answer by itself")
         draft = StepDraft(tool=tool, id=id)
         draft.arguments = {str(key): _node(value, id, str(key), drafts) for key, value in arguments.items()}
         drafts[id] = draft

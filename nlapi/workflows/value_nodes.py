@@ -11,8 +11,9 @@ from typing import Any
 from nlapi.agent.log import MAX_BODY
 from nlapi.changes.lexicon import is_verb
 from nlapi.changes.tracing import trace_call
+from nlapi.client.masking import MASK
 from nlapi.client.message import body_size
-from nlapi.client.safe_text import MASK, single_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.spec import Effect, Spec
@@ -280,11 +281,10 @@ class ValueNodes:
 
 def input_schema(spec: Spec, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of an input: the keywords of an argument's that need no other part of the description."""
-    followed = spec.follow(schema)
-    keywords = {name: followed[name] for name in _KEYWORDS if name in followed} if isinstance(followed, Mapping) else {}
+    followed = spec.schema(schema)
+    keywords = {name: followed[name] for name in _KEYWORDS if name in followed}
     if isinstance(keywords.get("description"), str):
         keywords["description"] = single_line(keywords["description"])[:200]
-    items = spec.follow(followed.get("items")) if isinstance(followed, Mapping) else None
-    if isinstance(items, Mapping):
+    if items := spec.schema(followed.get("items")):
         keywords["items"] = {name: items[name] for name in ("type", "enum", "format") if name in items}
     return keywords

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import nlapi
+from nlapi.sandbox import running
 from nlapi.workflows.model import Selector
 from nlapi.workflows.read import read_document
 from tests.cli.kit import notes, run
@@ -102,3 +104,24 @@ def test_the_chain_of_a_model_is_saved_with_inputs(tmp_path: Path, monkeypatch: 
     assert first.body.payload == {"name": "$inputs.campaign_name", "objective": "REACH"}
     assert second.body.payload["campaign_id"] == "$steps.a.outputs.id"
     assert second.body.payload["name"] == "$inputs.ad_set_name"
+
+
+def test_a_chain_is_shown_as_a_whole_and_run_with_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    ad_set = {"campaign_id": "$steps.a.outputs.id", "name": "Feed One", "placement": "FEED"}
+    steps = [
+        {"id": "a", "operation": "createCampaign", "arguments": {"name": "Autumn", "objective": "REACH"}},
+        {"id": "b", "operation": "createAdSet", "arguments": ad_set},
+    ]
+    question = 'create a campaign "Autumn" with the objective reach, with an ad set "Feed One" in the feed'
+    with MessagesServer([use("plan", {"steps": steps})]) as model, running(nlapi.load("ads")) as sandbox:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-x")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
+        options = ("-a", "ads", "--base-url", sandbox.url, "--auth", "oauth2=any", "--planner", "model", "-o", "text")
+        ran = run("ask", question, *options, "--yes")
+    assert ran.code == 0, ran.err
+    assert len(model.requests) == 1
+    assert "then createAdSet: POST /ad_sets" in ran.err
+    assert "campaign_id <- id of a" in ran.err
+    assert "Created the ad set Feed One" in ran.out
+    saved = run("log", "save", "last", "-o", "-")
+    assert "$steps.createCampaign.outputs.campaign_id" in saved.out

@@ -91,6 +91,16 @@ def test_a_dry_run_shows_the_tree_and_sends_nothing(tmp_path: Path) -> None:
     assert "3 look: GET /customers/{customer_id}" in "\n".join(proposed["tree"])
 
 
+def test_the_plan_of_a_workflow_is_the_document_that_there_is(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    with shop_api() as api:
+        ran = asked(tmp_path, api, ONBOARD, "--plan")
+        assert (ran.code, api.received) == (0, [])
+        assert run("ask", ONBOARD, *ASK, "--plan", str(file)).code == 2
+    assert "2 add-order: POST /orders  ! changes something" in ran.out
+    assert not file.exists()
+
+
 def test_a_read_runs_without_a_question(tmp_path: Path) -> None:
     with shop_api() as api:
         ran = asked(tmp_path, api, "show the customer overview of c1", "-o", "text")
@@ -242,6 +252,7 @@ def test_a_workflow_that_a_model_calls_wrongly_is_not_begun(claude: MessagesServ
         use("onboard-customer", {"name": "Ada"}),
         use("read", {"operation": "onboard-customer", "arguments": INPUTS}),
         both,
+        use("plan", {"steps": [{"id": "a", "operation": "onboard-customer", "arguments": INPUTS}]}),
         say("Enough."),
     ]
     with shop_api() as api:
@@ -250,6 +261,7 @@ def test_a_workflow_that_a_model_calls_wrongly_is_not_begun(claude: MessagesServ
     assert "email" in results_of(claude.requests[1])[0]["content"]
     assert "onboard-customer would write something" in results_of(claude.requests[2])[0]["content"]
     assert "a workflow is called alone" in results_of(claude.requests[3])[1]["content"]
+    assert "onboard-customer is a workflow, and no step of a plan" in results_of(claude.requests[4])[0]["content"]
 
 
 def test_a_workflow_does_not_run_twice_unasked(claude: MessagesServer, tmp_path: Path) -> None:

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+import nlapi
 from nlapi.mcp.server_state import ServerState
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.mcp.tool_listing import build_catalogue
 from nlapi.tools.rules import parse_rules
 from nlapi.tools.run import Target
-from nlapi.workflows.workflow_tools import WorkflowSet
+from nlapi.workflows.read import read_document
+from nlapi.workflows.sources import link
+from nlapi.workflows.workflow_tools import WorkflowSet, workflow_tools
 from tests.mcp.kit import ERAS, User, call, started, talk, text, told
 from tests.servers import Echo
 from tests.workflows.shop import INPUTS, SENT, lines_sent, shop_api, shop_files, shop_tools
@@ -161,6 +164,31 @@ def test_what_is_not_offered_is_in_no_workflow(tmp_path: Path) -> None:
     assert "offboard-customer" not in tools_of(served(tmp_path, "http://127.0.0.1:9", without="deleteCustomer"))
     reads = tools_of(served(tmp_path, "http://127.0.0.1:9", consent="never"))
     assert {"customer-overview"} == {name for name in reads if name.endswith("-customer") or "overview" in name}
+
+
+def test_a_large_api_finds_its_workflows_too(tmp_path: Path) -> None:
+    description, document = shop_files(tmp_path)
+    tree = json.loads(Path(description).read_text())
+    for number in range(50):
+        answer = {"responses": {"200": {"description": "ok"}}}
+        tree["paths"][f"/parts/{number}"] = {"get": {"operationId": f"getPart{number}", **answer}}
+    Path(description).write_text(json.dumps(tree))
+    spec = nlapi.load(description)
+    tools = workflow_tools([link(read_document(document), loader=lambda _: spec)])
+    settings = Settings(consent=Consent.CLIENT)
+    with shop_api() as api:
+        target = Target(spec=spec, base_url=api.url)
+        workflows = WorkflowSet(tools=tools, targets={spec: target})
+        catalogue = build_catalogue(spec, spec.visible_operations, settings, workflows)
+        state = ServerState(target=target, catalogue=catalogue, settings=settings, report=told.append)
+        assert "onboard-customer" in tools_of(state)
+        found = json.loads(text(call(state, "find", {"words": "onboard customer"})))["operations"][0]
+        assert (found["operation"], found["request"]) == ("onboard-customer", "a workflow of 3 calls")
+        assert "sku" in text(call(state, "describe", {"operation": "onboard-customer"}))
+        refused = call(state, "read", {"operation": "onboard-customer", "arguments": INPUTS})
+        assert (refused.is_error, api.received) == (True, [])
+        result = call(state, "call", {"operation": "onboard-customer", "arguments": INPUTS})
+        assert (result.is_error, lines_sent(api)) == (False, SENT)
 
 
 def test_the_command_serves_the_workflows_of_a_file(tmp_path: Path) -> None:

@@ -201,6 +201,18 @@ def test_a_value_that_may_be_in_the_lost_part_of_an_answer_is_not_guessed() -> N
         talk.save()
 
 
+def test_an_answer_that_is_a_value_itself_is_handed_on() -> None:
+    talk = Talk()
+    talk.ask(
+        "create a customer and an order",
+        talk.step("createCustomer", {"plan": "trial"}, b"cus_77aa1", 201),
+        talk.step("createOrder", {"customer_id": "cus_77aa1"}, {}, 201),
+    )
+    steps = steps_of(talk.save())
+    assert steps["createCustomer"].outputs == {"customer_id": "$response.body"}
+    assert payload(steps["createOrder"]) == {"customer_id": "$steps.createCustomer.outputs.customer_id"}
+
+
 def test_a_constant_that_reads_as_an_expression_is_an_input() -> None:
     talk = Talk()
     talk.ask("create an order", talk.step("createOrder", {"customer_id": "", "note": "$statusCode"}, {}, 201))
