@@ -199,4 +199,11 @@ def locate(url: str, document: str) -> str:
     if is_http_url(document):
         return urljoin(document, url)
     beside = Path(document).parent / url if document and document != STANDARD_INPUT else Path(url)
-    return url if is_name(url) and not beside.is_file() else str(beside)
+    return url if is_name(url) and not _is_file(beside) else str(beside)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
