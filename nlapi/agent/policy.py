@@ -15,7 +15,7 @@ from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
 from nlapi.client.safe_text import secret_forms, single_line
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.plan import Conversation, Step, WorkflowProposal
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
@@ -105,6 +105,32 @@ class Policy:
         reason = _join_reasons(
             repetition, evidence if repetition else "", crossing, *standing_reasons, confidence_reason
         )
+        if (self.yes or self.destroy) and not reason:
+            return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
+        return PolicyDecision(verdict=Verdict.ASK, reason=reason)
+
+    def decide_workflow(
+        self, proposal: WorkflowProposal, conversation: Conversation, *, confidence: float = 1.0
+    ) -> PolicyDecision:
+        """Return the judgement on a workflow as a whole, as on one change with its inputs as arguments.
+
+        One that only reads runs, and its calls are judged one by one.
+        """
+        call = proposal.call
+        if refusal := self.refusal(call):
+            return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
+        if call.tool.effect is Effect.READ:
+            return PolicyDecision(verdict=Verdict.RUN)
+        earlier = conversation.steps
+        foreign = (step for step in earlier if step.call.tool.operation.spec not in proposal.specs)
+        read = None if self.across else next((step for step in foreign if step.result is not None), None)
+        crossing = f"it may carry what {single_line(read.call.tool.operation.spec.title)} answered" if read else ""
+        confidence_reason = (
+            "" if confidence >= self.change_below else f"the planner is only {confidence:.0%} sure of it"
+        )
+        account = call.account if call.account is not None else trace_call(call, conversation, ())
+        standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
+        reason = _join_reasons(proposal.reason, crossing, *standing_reasons, confidence_reason)
         if (self.yes or self.destroy) and not reason:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)

@@ -152,7 +152,7 @@ def _dollars(usd: float | None) -> str:
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
-@conversation_options("sources", "no_log")
+@conversation_options("sources", "no_log", "plan", "plan_to")
 def resume(
     id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
 ) -> None:
@@ -175,6 +175,47 @@ def resume(
         _, code = asyncio.run(session.answer(earlier.with_question(question).with_replies(values)))
     if code:
         raise typer.Exit(code)
+
+
+SAVE = """nlapi log save last -o pause.arazzo.yaml
+nlapi log save last --id pause-campaign -o - | nlapi workflow check -"""
+
+
+@app.command(epilog=SAVE)
+def save(
+    id: Id,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to: JSON for .json, else YAML; - for stdout.")
+    ],
+    workflow_id: Annotated[
+        str, typer.Option("--id", metavar="WORKFLOW_ID", help="The id of the workflow; words of the question if not.")
+    ] = "",
+) -> None:
+    """Make a workflow (Arazzo) of what was done in a conversation, to be reviewed and run again.
+
+    Each call that succeeded is a step. Ids that came from answers become expressions, and the values that you said
+    inputs. `nlapi workflow run FILE` runs it.
+    """
+    from nlapi.agent.log import read_records
+    from nlapi.agent.resume import resume as rebuild
+    from nlapi.cli.document_output import description_locations, write_document
+    from nlapi.cli.target import load
+    from nlapi.workflows.from_conversation import workflow_of
+
+    records = read_records(find_transcript(id))
+    names = [name for record in records if record.get("event") == "asked" for name in _api_names(record)]
+    specs = {name: load(name) for name in dict.fromkeys(names)}
+    conversation = rebuild(records, tool_finder(records, tuple(specs.values())))
+    locations = description_locations({spec: name for name, spec in specs.items()}, output)
+    saved = workflow_of(conversation, id=workflow_id, locations=locations)
+    for issue in saved.issues:
+        console.note(str(issue))
+    write_document(saved.document, output)
+
+
+def _api_names(record: Record) -> list[str]:
+    """Return the APIs of a question as the user named them, or else where their descriptions were."""
+    return list(record.get("apis") or record.get("sources") or ())
 
 
 def _resumed_setup(setup: Setup, records: Iterable[Record]) -> Setup:
@@ -239,6 +280,10 @@ def record_line(record: Mapping[str, Any]) -> str:
             filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
         ):
             text = f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}"
+        case "workflow":
+            consent = ", asks for consent" if record.get("asks") else ""
+            id = (record.get("workflow") or {}).get("id")
+            text = f"→ the workflow {id}: {record.get('changes')} changes ({record.get('effect')}{consent})"
         case "proposed":
             consent = ", asks for consent" if record.get("asks") else ""
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"
@@ -261,6 +306,7 @@ def _usage_line(raw: object) -> str:
     from nlapi.agent.messages import ModelState
     from nlapi.agent.model_planner import plans_usage
 
+    raw = raw.get("origin", raw) if isinstance(raw, dict) else raw  # of a workflow that a model called
     return plans_usage([ModelState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 

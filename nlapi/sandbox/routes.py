@@ -119,22 +119,39 @@ class RouteTable:
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
     def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> RouteMatch:
-        """Return the RouteMatch of a percent-encoded path.
+        """Return the first RouteMatch of a percent-encoded path; see `matches`."""
+        return self.matches(method, path, query, headers)[0]
+
+    def matches(
+        self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS
+    ) -> list[RouteMatch]:
+        """Return the RouteMatches of a percent-encoded path that are equally concrete.
+
+        There are several where templates differ only in the names of their placeholders, as Xero's
+        `/Contacts/{ContactID}` and `/Contacts/{ContactNumber}`: OpenAPI forbids them (3.1.1 §4.8.8), APIs have them.
 
         RequestProblem 404 for an unknown path, 405 with Allow for a method.
         `query` (raw) and `headers` (names in lower case) distinguish operations on one path.
         """
         allowed: dict[str, None] = {}
         without_query: list[Operation] = []
+        matches: list[RouteMatch] = []
+        concreteness: object = None
         for prefix, template, raw in self._candidates(path):
+            if matches and (prefix, _concreteness(template.path)) != concreteness:
+                break
             operations = template.operations.get(method, ())
             if not operations and method == "HEAD":
                 # HEAD is GET without its body (RFC 9110 §9.3.2), and described almost nowhere.
                 operations = template.operations.get("GET", ())
             if (operation := _select_operation(operations, query, headers)) is not None:
-                return RouteMatch(operation=operation, raw=raw, prefix=prefix)
-            without_query += operations
-            allowed |= dict.fromkeys(template.operations)
+                concreteness = prefix, _concreteness(template.path)
+                matches.append(RouteMatch(operation=operation, raw=raw, prefix=prefix))
+            elif not matches:
+                without_query += operations
+                allowed |= dict.fromkeys(template.operations)
+        if matches:
+            return matches
         if without_query:
             queries = " or ".join(f"?{candidate.fixed_query}" for candidate in without_query[:3])
             raise RequestProblem(404, f"{method} {unquote(path)} is only described with {queries}")
@@ -176,11 +193,27 @@ def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Te
     names = []
     for placeholder in PLACEHOLDER.finditer(path):
         # A later literal in the same segment ends the value early: `{name}.json`, `{from}-{to}`.
-        pattern += _literal(path[end : placeholder.start()]) + "([^/]+?)"
+        value = "([^/]+?)"
+        if path[placeholder.start() - 1] == "}" and (choices := _choices(placeholder.group(1), operations)):
+            # Buffer's `{id}{mediaTypeExtension}`: nothing but the choices of the second tells where it begins.
+            value = f"({'|'.join(map(_literal, choices))})"
+        pattern += _literal(path[end : placeholder.start()]) + value
         names.append(placeholder.group(1))
         end = placeholder.end()
     pattern += _literal(path[end:])
     return _Template(path=path, pattern=re.compile(pattern), names=tuple(names), operations=operations)
+
+
+def _choices(name: str, operations: Mapping[str, tuple[Operation, ...]]) -> tuple[str, ...]:
+    """Return the texts that a path parameter can be, where every operation of a path has the same closed choice."""
+    schemas = [
+        operation.spec.follow(parameter.schema)
+        for group in operations.values()
+        for operation in group
+        if (parameter := operation.parameter("path", name)) is not None
+    ]
+    choices = [tuple(map(str, schema.get("enum") or ())) for schema in schemas]
+    return choices[0] if len(set(choices)) == 1 else ()
 
 
 def _literal(text: str) -> str:

@@ -61,6 +61,7 @@ def snapshot(run: WorkflowRun, unstored: Unstored = NOTHING_UNSTORED) -> dict[st
     state = {
         "workflow": run.workflow.id,
         "digest": document_digest(run.linked.document),
+        "run": run.id,
         "until": run.until,
         "strict": run.strict,
         "count": run.count,
@@ -72,7 +73,7 @@ def snapshot(run: WorkflowRun, unstored: Unstored = NOTHING_UNSTORED) -> dict[st
     found: list[tuple[list[str | int], str]] = []
     state = _without_unstored(state, unstored, (), found)
     state["unstored"] = [[list(place), name] for place, name in found]
-    return state if len(json.dumps(state, default=str)) <= MAX_STATE else {"too_large": True}
+    return state if len(json.dumps(state, default=str)) <= MAX_STATE else {"too_large": True, "run": run.id}
 
 
 def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[str, Any]) -> WorkflowRun:
@@ -107,6 +108,7 @@ def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[st
         inputs=inputs,
         until=state["until"],
         strict=state["strict"],
+        id=state.get("run", ""),
     )
     documents = {tuple(place): document for document, place in _documents(linked)}
     run.count, run.delay = state["count"], state["delay"]
