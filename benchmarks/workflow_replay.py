@@ -25,11 +25,12 @@ from benchmarks.__main__ import line
 from benchmarks.measure import Figure
 from benchmarks.workflow_conversations import CONVERSATIONS, ScriptedConversation, described
 from nlapi.agent.events import CallProposed, ConsentReply, TurnAnswered
-from nlapi.agent.log import Log, read_records
+from nlapi.agent.log import Log
 from nlapi.agent.loop import converse
 from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
+from nlapi.agent.transcripts import read_records
 from nlapi.errors import NlapiError
 from nlapi.openapi import yaml
 from nlapi.openapi.spec import Spec

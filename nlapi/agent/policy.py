@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import unquote_plus
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.agent.repetition import may_be_carried_out, repetition_reason, uncertain_step
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
-from nlapi.client.safe_text import secret_forms, single_line
+from nlapi.client.masking import secret_mask
+from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Step, WorkflowProposal
 from nlapi.tools.run import Prepared
@@ -154,11 +154,10 @@ class Policy:
 
     def refusal(self, call: Call) -> str:
         """Return the reason why the call must not be sent at all; "" when it may."""
-        secrets = secret_forms(part for secret in self.secrets for part in secret_parts(secret))
+        secrets = secret_mask(tuple(part for secret in self.secrets for part in secret_parts(secret)))
         for text in _texts(call.arguments):
-            # A model that was told to leak a key may percent-encode it, so the decoded text is searched as well.
-            plain = unquote_plus(text)
-            if any(secret in text or secret in plain for secret in secrets):
+            # A model that was told to leak a key may encode it.
+            if secrets.finds(text):
                 return "its arguments carry a credential, and credentials never travel in arguments"
             if _VARIABLE.fullmatch(text.strip()):
                 return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"

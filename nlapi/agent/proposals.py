@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from nlapi.agent.events import StepFinished, WorkflowProposed
 from nlapi.agent.policy import PolicyDecision, Verdict
 from nlapi.agent.sending import CallTerms
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.masking import redact
+from nlapi.client.safe_text import single_line
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal

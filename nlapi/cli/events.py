@@ -25,9 +25,10 @@ from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.cli import console, preview, table
 from nlapi.cli.answer_output import print_items
 from nlapi.cli.prompts import menu_lines
+from nlapi.client.masking import redact
 from nlapi.client.message import EndReason
 from nlapi.client.preview import describe_end
-from nlapi.client.safe_text import redact, single_line, strip_control
+from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial

@@ -92,7 +92,7 @@ def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]
 
 def require_maskable(workflow: Workflow, inputs: Mapping[str, Any]) -> None:
     """Raise UsageError for a secret input that is too short to be masked in a transcript or in events."""
-    from nlapi.client.safe_text import MIN_SECRET_LENGTH
+    from nlapi.client.masking import MIN_SECRET_LENGTH
     from nlapi.workflows.secret_inputs import unmaskable_name
 
     if name := unmaskable_name(workflow, inputs):

@@ -112,8 +112,8 @@ def resume(
 
     A change whose outcome is unknown asks, also with --yes. Secret inputs have to be given again.
     """
-    from nlapi.agent.log import read_records
     from nlapi.agent.resume import resume as rebuild
+    from nlapi.agent.transcripts import read_records
     from nlapi.cli.log import find_transcript, tool_finder
     from nlapi.workflows.planner import resume_planner
     from nlapi.workflows.secret_inputs import unstored_values
@@ -251,7 +251,7 @@ def _execute(
     from nlapi.cli.session import Session, open_log
     from nlapi.cli.target import limits
     from nlapi.cli.workflow_view import StepRenderer
-    from nlapi.client.safe_text import redact
+    from nlapi.client.masking import redact
     from nlapi.tools.plan import ask
     from nlapi.workflows.engine import MAX_CALLS, RunState
     from nlapi.workflows.planner import WorkflowPlanner

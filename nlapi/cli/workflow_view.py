@@ -8,8 +8,9 @@ from typing import Any
 from nlapi.agent.events import CallProposed, Event, StepFinished
 from nlapi.cli import console
 from nlapi.cli.events import DiagnosisNotes
+from nlapi.client.masking import redact
 from nlapi.client.message import Request, as_dict
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step

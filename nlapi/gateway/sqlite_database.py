@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nlapi.gateway.file_lock import FileLock
 from nlapi.gateway.store_database import Dialect, DuplicateRowError, Row, StoreError, Value
+from nlapi.local_files import FileLock
 
 BUSY_TIMEOUT_S = 10.0
 # Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.

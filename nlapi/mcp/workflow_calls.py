@@ -19,8 +19,9 @@ from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
 from nlapi.client.auth import header_secrets
+from nlapi.client.masking import redact
 from nlapi.client.message import Result
-from nlapi.client.safe_text import redact, single_line, strip_control
+from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
 from nlapi.mcp.consent import ConsentSubject, Context, request_consent, wrap_question

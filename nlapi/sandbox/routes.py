@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote, unquote_plus, urlsplit
 
+import regex
+
 from nlapi.openapi.model import Server
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.parameters import QueryPairs, percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem
+from nlapi.tools.patterns import path_groups
 
 NO_HEADERS: Mapping[str, str] = {}
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+# Of one segment of a path: two of them are tried in as many ways as the segment has characters.
+MAX_PLAIN_VALUES = 2
 
 
 def _select_operation(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
@@ -95,9 +100,16 @@ class RouteMatch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Template:
     path: str
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[str] | regex.Pattern[str]
     names: tuple[str, ...]
     operations: Mapping[str, tuple[Operation, ...]]
+
+    def match(self, path: str) -> tuple[str, ...] | None:
+        """Return the raw values in a path, or None where the template is not its own."""
+        if isinstance(self.pattern, regex.Pattern):
+            return path_groups(self.pattern, path)
+        match = self.pattern.fullmatch(path)
+        return match.groups() if match else None
 
 
 Candidate = tuple[str, _Template, Mapping[str, str]]
@@ -177,9 +189,9 @@ class RouteTable:
         if path != prefix and not path.startswith(prefix + "/"):
             return
         for template in self._templates:
-            path_match = template.pattern.fullmatch(path[len(prefix) :] or "/")
-            if path_match:
-                yield prefix, template, dict(zip(template.names, path_match.groups(), strict=True))
+            values = template.match(path[len(prefix) :] or "/")
+            if values is not None:
+                yield prefix, template, dict(zip(template.names, values, strict=True))
 
     @cached_property
     def _operation_prefixes(self) -> tuple[str, ...]:
@@ -201,7 +213,10 @@ def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Te
         names.append(placeholder.group(1))
         end = placeholder.end()
     pattern += _literal(path[end:])
-    return _Template(path=path, pattern=re.compile(pattern), names=tuple(names), operations=operations)
+    # Many values in one segment can be divided in very many ways.
+    is_plain = all(len(PLACEHOLDER.findall(segment)) <= MAX_PLAIN_VALUES for segment in path.split("/"))
+    compiled = re.compile(pattern) if is_plain else regex.compile(pattern)
+    return _Template(path=path, pattern=compiled, names=tuple(names), operations=operations)
 
 
 def _choices(name: str, operations: Mapping[str, tuple[Operation, ...]]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nlapi.agent.messages import model_state
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.masking import redact
+from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Effect, Spec

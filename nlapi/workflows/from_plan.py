@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nlapi.client.masking import redact
 from nlapi.client.message import Result
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import MissingError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.planner.planner import OfflinePlanner

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.agent.log import MAX_BODY
+from nlapi.client.masking import MASK
 from nlapi.client.message import Request, Result, body_size
-from nlapi.client.safe_text import MASK
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
@@ -83,7 +83,7 @@ class WorkflowPlanner:
         if self.run.state is RunState.FAILED:
             return False
         outputs = [report.outputs for report in self.run.reports[count:]]
-        if not self.unstored.forms or MASK not in json.dumps(outputs, default=str):
+        if not self.unstored.secrets or MASK not in json.dumps(outputs, default=str):
             return True
         if step.call.tool.effect is not Effect.READ:
             raise UsageError(

@@ -11,8 +11,9 @@ from typing import Any
 from nlapi.agent.log import MAX_BODY
 from nlapi.changes.lexicon import is_verb
 from nlapi.changes.tracing import trace_call
+from nlapi.client.masking import MASK
 from nlapi.client.message import body_size
-from nlapi.client.safe_text import MASK, single_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.spec import Effect, Spec

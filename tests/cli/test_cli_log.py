@@ -210,3 +210,45 @@ def test_a_workflow_is_not_saved_where_it_cannot_be_written(api: Echo, tmp_path:
     failed = run("log", "save", "last", "-o", str(tmp_path / "no" / "such.yaml"))
     assert failed.code == 2
     assert "cannot write" in failed.complaint
+
+
+# Damaged records
+
+ODD = [
+    "[1, 2]",
+    '{"event": "planned", "calls": 5}',
+    '{"event": "planned", "calls": [{"operation": "deleteNote", "arguments": []}], "raw": {"messages": [1]}}',
+    '{"event": "proposed", "call": "x", "effect": "write"}',
+    '{"event": "stepped", "call": {"operation": "listNotes"}, "outcome": "odd", "message": null}',
+    '{"event": "stepped", "call": {"operation": "listNotes"}, "result": {"status": "two hundred"}}',
+    '{"event": "asked", "question": {"text": "?"}}',
+    '{"event": ["asked"]}',
+    '{"event": "reported", "done": 7}',
+    '{"event": "damaged", "line": "x"}',
+    '{"at": 5, "event": "planner", "decision": "odd"}',
+    '{"event": "answered"',
+    "\x00\xff}",
+]
+
+
+def test_odd_records_are_skipped_and_named(api: Echo, tmp_path: Path) -> None:
+    source = notes(tmp_path, api.url)
+    assert ask("show the open notes", source) == 0
+    (file,) = tmp_path.glob("state/log/*.jsonl")
+    whole = file.read_text().splitlines()
+    before = run("log", "show", "last").lines
+    file.write_text("\n".join([*whole[:3], *ODD, *whole[3:]]) + "\n", encoding="utf-8")
+    (file.parent / "20990101T000000Z-000000.jsonl").mkdir()
+
+    listed = run("log", "list")
+    assert [(row["question"], row["turns"], row["changes"]) for row in listed.json] == [("show the open notes", 1, 0)]
+    # A line that does not end in a brace was cut short by a kill, which is nothing odd.
+    numbers = ", ".join(str(4 + number) for number in range(len(ODD)) if ODD[number].endswith("}"))
+    assert f"{file.stem}: lines {numbers[:20]}" in listed.err
+    for format in ("json", "ndjson", "text"):
+        shown = run("log", "show", "last", "-o", format)
+        assert (shown.code, "skipped" in shown.err) == (0, True)
+    assert run("log", "show", "last").lines == before
+    assert run("log", "costs").code == 0
+    resumed = run("log", "resume", "last", "show the open notes", "--planner", "offline")
+    assert (resumed.code, "skipped" in resumed.err) == (0, True)
