@@ -8,7 +8,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkflowProposed,
 )
 from nlapi.agent.transcripts import Record
 from nlapi.client.auth import secret_parts
@@ -36,8 +37,8 @@ from nlapi.client.message import File, Request, Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Plan, Step
-from nlapi.tools.tool import Account, Call, Missing
+from nlapi.tools.plan import FollowingCall, Plan, Step
+from nlapi.tools.tool import Account, Call, Missing, sources_to_json
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
 # so that a body that was cut can still be compared.
@@ -100,8 +101,15 @@ class Log:
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
         self._append({"event": "asked", "question": question, "known": known, **fields})
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Mask further secrets in all that is written from now on."""
+        parts = (part for secret in secrets for part in secret_parts(secret))
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *parts)))
+
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
+        if isinstance(event, PlanCreated) and event.plan.proposal is not None:
+            self.hide(event.plan.proposal.secrets)
         if not isinstance(event, TextReceived | ItemsReceived):
             self._append(encode_event(event), durable=_is_change(event))
 
@@ -158,6 +166,8 @@ def encode_event(event: Event) -> Record:
                 "operation": event.call.operation_id,
                 **_items(event.items),
             }
+        case WorkflowProposed():
+            return {"event": "workflow", **_proposal(event)}
         case StepFinished():
             return {"event": "stepped", **_step(event.step)}
         case ChangesReported():
@@ -171,6 +181,19 @@ def encode_event(event: Event) -> Record:
             return {"event": "offered", "choices": [_choice(call) for call in event.choices]}
         case TurnAnswered():
             return {"event": "answered", "text": event.text}
+
+
+def _proposal(event: WorkflowProposed) -> Record:
+    """Return a workflow that was proposed; `workflow` has what it takes to go on with its run."""
+    proposal = event.proposal
+    return {
+        "workflow": dict(proposal.record),
+        "tree": list(proposal.lines),
+        "changes": proposal.changes,
+        "effect": event.effect,
+        "asks": event.asks,
+        "reason": event.reason,
+    }
 
 
 def _decision(event: PlannerChosen) -> Record:
@@ -193,6 +216,7 @@ def _plan(plan: Plan) -> Record:
         "confidence": plan.confidence,
         **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
+        **({"following": list(map(_following, plan.following))} if plan.following else {}),
         "missing": [_missing(missing) for missing in plan.missing],
         "raw": plan.raw.to_json() if plan.raw is not None else None,
     }
@@ -204,6 +228,10 @@ def _call(call: Call) -> Record:
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
 
 
+def _following(entry: FollowingCall) -> Record:
+    return {**_call(entry.call), "pending": dict(entry.pending)}
+
+
 def _calls(steps: Iterable[Step]) -> list[Record]:
     return [{**_call(step.call), "message": step.message} for step in steps]
 
@@ -212,7 +240,7 @@ def _account(account: Account | None) -> Record | None:
     """Return the sources of the arguments; `start` and `end` are positions in the question, -1 for none."""
     if account is None:
         return None
-    return {"sources": [asdict(source) for source in account.sources], "unused": list(account.unused)}
+    return {"sources": sources_to_json(account.sources), "unused": list(account.unused)}
 
 
 def _change(change: FieldChange) -> Record:

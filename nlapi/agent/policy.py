@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
-from nlapi.agent.repetition import repetition_reason
+from nlapi.agent.repetition import may_be_carried_out, repetition_reason, uncertain_step
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
 from nlapi.client.masking import secret_mask
 from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.plan import Conversation, Step, WorkflowProposal
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
@@ -55,6 +55,10 @@ class Policy:
     unasked, and neither is another of the same operation at the same path while the outcome is unknown: requests are
     compared as they go on the wire. A call that carries one of `secrets` (credentials, also in part or encoded), or a
     `${VARIABLE}` that something may expand, is never sent.
+
+    `agreed` are the ids of calls that the user agreed to as parts of a document that was shown (a workflow): they run
+    unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried
+    out.
     """
 
     yes: bool = False
@@ -65,6 +69,7 @@ class Policy:
     change_below: float = 0.0
     offer_below: float = 0.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    agreed: frozenset[str] = frozenset()
 
     def decide(
         self,
@@ -85,6 +90,8 @@ class Policy:
         if refusal := self.refusal(prepared.call) or self.refusal(call):
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
         earlier = (*conversation.steps, *during)
+        if call.id.partition("#")[0] in self.agreed:
+            return self._decide_agreed(prepared, earlier, evidence)
         crossing = "" if self.across else _crossing_reason(call, conversation, earlier)
         is_read = prepared.effect is Effect.READ
         is_sure = confidence >= (self.ask_below if is_read else self.change_below)
@@ -101,6 +108,49 @@ class Policy:
         if (self.yes or self.destroy) and not reason:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)
+
+    def decide_workflow(
+        self, proposal: WorkflowProposal, conversation: Conversation, *, confidence: float = 1.0
+    ) -> PolicyDecision:
+        """Return the judgement on a workflow as a whole, as on one change with its inputs as arguments.
+
+        One that only reads runs, and its calls are judged one by one.
+        """
+        call = proposal.call
+        if refusal := self.refusal(call):
+            return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
+        if call.tool.effect is Effect.READ:
+            return PolicyDecision(verdict=Verdict.RUN)
+        earlier = conversation.steps
+        foreign = (step for step in earlier if step.call.tool.operation.spec not in proposal.specs)
+        read = None if self.across else next((step for step in foreign if step.result is not None), None)
+        crossing = f"it may carry what {single_line(read.call.tool.operation.spec.title)} answered" if read else ""
+        confidence_reason = (
+            "" if confidence >= self.change_below else f"the planner is only {confidence:.0%} sure of it"
+        )
+        account = call.account if call.account is not None else trace_call(call, conversation, ())
+        standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
+        reason = _join_reasons(proposal.reason, crossing, *standing_reasons, confidence_reason)
+        if (self.yes or self.destroy) and not reason:
+            return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
+        return PolicyDecision(verdict=Verdict.ASK, reason=reason)
+
+    def _decide_agreed(self, prepared: Prepared, earlier: tuple[Step, ...], evidence: str) -> PolicyDecision:
+        """Return the judgement on a call that the user agreed to beforehand, as a part of a document."""
+        if prepared.effect is Effect.READ:
+            return PolicyDecision(verdict=Verdict.RUN)
+        # Two steps of a document may make the same change, and the user saw both: only this very step counts, and a
+        # change whose outcome is unknown.
+        id = prepared.call.id.partition("#")[0]
+        attempts = [step for step in earlier if step.call.id.partition("#")[0] == id]
+        considered = earlier if uncertain_step(prepared, earlier) is not None else attempts
+        reason = repetition_reason(prepared, considered)
+        # A loop makes another change each time: the user saw one.
+        if not reason and any(map(may_be_carried_out, attempts)):
+            reason = f"the step {single_line(id)} has made a change before, and one was agreed to"
+        if reason:
+            return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(reason, evidence))
+        return PolicyDecision(verdict=Verdict.RUN, reason="agreed to with the workflow")
 
     def refusal(self, call: Call) -> str:
         """Return the reason why the call must not be sent at all; "" when it may."""

@@ -12,8 +12,8 @@ from nlapi.agent.transcripts import DAMAGED, Record, record_body
 from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, Turn
-from nlapi.tools.tool import Call, Tool
+from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, StoredState, Turn
+from nlapi.tools.tool import Account, Call, Tool, sources_from_json
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
 FindTool = Callable[[str, str], Tool]
@@ -88,6 +88,7 @@ class _OpenRound:
         call = _call(record["call"], tool)
         proposal = self._take_proposal(call, exact=True)
         request = None if proposal is None else _request(proposal)
+        call = replace(call, account=None if proposal is None else _account(proposal.get("account")))
         self.steps.append(_step(record, call, request))
 
     def close(self, conversation: Conversation, tool: FindTool) -> Conversation:
@@ -136,6 +137,13 @@ class _OpenRound:
         return None
 
 
+def _account(record: Mapping[str, Any] | None) -> Account | None:
+    """Return the account of a proposed call; None where its planner gave none, and in older transcripts."""
+    if record is None:
+        return None
+    return Account(sources=sources_from_json(record["sources"]), unused=tuple(record["unused"]))
+
+
 def _is_record_of(record: Record, call: Call) -> bool:
     """Return whether the call in a record has the id and the operation of a planner's call."""
     return bool(record["id"] == call.id and record["operation"] == call.operation_id)
@@ -169,6 +177,13 @@ def _state(data: Mapping[str, object], tool: FindTool) -> PlanState | None:
             from nlapi.planner.steps.state import decode_state
 
             return decode_state(data, tool)
+        case "workflow":
+            origin = data.get("origin")
+            return StoredState(
+                planner="workflow",
+                data={name: value for name, value in data.items() if name not in ("planner", "origin")},
+                origin=_state(origin, tool) if isinstance(origin, Mapping) else None,
+            )
         case planner:
             raise UsageError(
                 f"the transcript has a plan of the planner {planner!r}, which this version of nlapi does not know",

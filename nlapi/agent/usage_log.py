@@ -50,6 +50,7 @@ def recorded_plans(folder: Path, since: datetime) -> Iterator[RecordedPlan]:
         for record in records:
             questions += record.get("event") == "asked"
             raw = record.get("raw") if record.get("event") == "planned" else None
+            raw = raw.get("origin", raw) if isinstance(raw, dict) else raw  # of a workflow that a model called
             moment = _moment(record)
             if isinstance(raw, dict) and moment is not None and moment >= since and ("usage" in raw or "cost" in raw):
                 model = str(raw.get("model") or "")

@@ -82,7 +82,7 @@ def show_(
     """Show one transcript: every question, call, consent and answer."""
     from nlapi.agent.transcripts import DAMAGED, read_transcript
 
-    path = _find_transcript(id)
+    path = find_transcript(id)
     transcript = read_transcript(path)
     _note_damage(path.stem, transcript.damaged_lines)
     records = [record for record in transcript.records if record.get("event") != DAMAGED]
@@ -166,7 +166,7 @@ def _dollars(usd: float | None) -> str:
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
-@conversation_options("sources", "no_log")
+@conversation_options("sources", "no_log", "plan", "plan_to")
 def resume(
     id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
 ) -> None:
@@ -180,18 +180,62 @@ def resume(
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
-    path = _find_transcript(id)
+    path = find_transcript(id)
     transcript = read_transcript(path)
     _note_damage(path.stem, transcript.damaged_lines)
     records = transcript.records
     session = open_session(_resumed_setup(setup, records))
-    earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
+    earlier = rebuild(records, tool_finder(records, tuple(session.targets)))
     values = {**session.known_values, **earlier.known_values, **parse_pairs(setup.known_values, "--set")}
     # The same transcript goes on, so that one conversation is one file.
     with Log.open(path, secrets=session.policy.secrets) as session.log:
         _, code = asyncio.run(session.answer(earlier.with_question(question).with_replies(values)))
     if code:
         raise typer.Exit(code)
+
+
+SAVE = """nlapi log save last -o pause.arazzo.yaml
+nlapi log save last --id pause-campaign -o - | nlapi workflow check -"""
+
+
+@app.command(epilog=SAVE)
+def save(
+    id: Id,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to: JSON for .json, else YAML; - for stdout.")
+    ],
+    workflow_id: Annotated[
+        str, typer.Option("--id", metavar="WORKFLOW_ID", help="The id of the workflow; words of the question if not.")
+    ] = "",
+) -> None:
+    """Make a workflow (Arazzo) of what was done in a conversation, to be reviewed and run again.
+
+    Each call that succeeded is a step. Ids that came from answers become expressions, and the values that you said
+    inputs. `nlapi workflow run FILE` runs it.
+    """
+    from nlapi.agent.resume import resume as rebuild
+    from nlapi.agent.transcripts import read_transcript
+    from nlapi.cli.document_output import description_locations, write_document
+    from nlapi.cli.target import load
+    from nlapi.workflows.from_conversation import workflow_of
+
+    path = find_transcript(id)
+    transcript = read_transcript(path)
+    _note_damage(path.stem, transcript.damaged_lines)
+    records = transcript.records
+    names = [name for record in records if record.get("event") == "asked" for name in _api_names(record)]
+    specs = {name: load(name) for name in dict.fromkeys(names)}
+    conversation = rebuild(records, tool_finder(records, tuple(specs.values())))
+    locations = description_locations({spec: name for name, spec in specs.items()}, output)
+    saved = workflow_of(conversation, id=workflow_id, locations=locations)
+    for issue in saved.issues:
+        console.note(str(issue))
+    write_document(saved.document, output)
+
+
+def _api_names(record: Record) -> list[str]:
+    """Return the APIs of a question as the user named them, or else where their descriptions were."""
+    return list(record.get("apis") or record.get("sources") or ())
 
 
 def _resumed_setup(setup: Setup, records: Iterable[Record]) -> Setup:
@@ -209,7 +253,7 @@ def _resumed_setup(setup: Setup, records: Iterable[Record]) -> Setup:
     )
 
 
-def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[[str, str], Tool]:
+def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[[str, str], Tool]:
     """Return a function that finds the tool of a source and an operation in a record."""
     from nlapi.tools.compile import compile_tool
 
@@ -228,7 +272,7 @@ def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable
     return find
 
 
-def _find_transcript(id: str) -> Path:
+def find_transcript(id: str) -> Path:
     from nlapi.agent.transcripts import list_transcripts
     from nlapi.cli.planners import log_folder
 
@@ -256,6 +300,10 @@ def record_line(record: Mapping[str, Any]) -> str:
             filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
         ):
             text = f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}"
+        case "workflow":
+            consent = ", asks for consent" if record.get("asks") else ""
+            id = (record.get("workflow") or {}).get("id")
+            text = f"→ the workflow {id}: {record.get('changes')} changes ({record.get('effect')}{consent})"
         case "proposed":
             consent = ", asks for consent" if record.get("asks") else ""
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"
@@ -278,6 +326,7 @@ def _usage_line(raw: object) -> str:
     from nlapi.agent.messages import ModelState
     from nlapi.agent.model_planner import plans_usage
 
+    raw = raw.get("origin", raw) if isinstance(raw, dict) else raw  # of a workflow that a model called
     return plans_usage([ModelState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 

@@ -9,8 +9,24 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, console, demo, find, gateway, log, mcp, plugin, policy, sandbox, tools
-from nlapi.cli.options import YES_TO, expand_yes_option
+from nlapi.cli import (
+    api,
+    ask,
+    call,
+    check,
+    console,
+    demo,
+    find,
+    gateway,
+    log,
+    mcp,
+    plugin,
+    policy,
+    sandbox,
+    tools,
+    workflow,
+)
+from nlapi.cli.options import PLAN_TO, YES_TO, expand_optional_values
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -63,6 +79,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(policy.app, name="policy")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(workflow.app, name="workflow")
 
 
 def main() -> NoReturn:
@@ -76,7 +93,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        code = app(expand_yes_option(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
+        code = app(expand_optional_values(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
         console.flush()
     except NlapiError as error:
         console.error(str(error))
@@ -101,7 +118,13 @@ def _run() -> int:
 
 def _report_usage_error(error: typer.TyperException) -> None:
     """Print the error of a command line that typer refuses; without a message, typer has printed the help."""
-    message = error.format_message().replace("Value error, ", "").replace(YES_TO, "--yes").rstrip(".")
+    message = (
+        error.format_message()
+        .replace("Value error, ", "")
+        .replace(YES_TO, "--yes")
+        .replace(PLAN_TO, "--plan")
+        .rstrip(".")
+    )
     context = getattr(error, "ctx", None)
     if message:
         hint = f" ({context.command_path} -h shows how)" if context else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _ESCAPES = (
@@ -36,3 +37,10 @@ def strip_control(text: str) -> str:
 def single_line(text: str) -> str:
     """Return `text` cleaned and on one line, each run of white space one space: it cannot pose as a line of its own."""
     return " ".join(strip_control(text).split())
+
+
+def code_span(value: object, limit: int = 100) -> str:
+    """Return a value in a code span: unchanged where possible, else without what would end the span."""
+    text = single_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    text = text.replace("`", "'")
+    return f"`{text if len(text) <= limit else f'{text[: limit - 1]}…'}`" if text else '`""`'

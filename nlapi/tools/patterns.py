@@ -77,6 +77,15 @@ def path_groups(template: regex.Pattern[str], path: str, budget: PatternBudget =
     return match.groups() if match else None
 
 
+def pattern_fault(expression: str) -> str:
+    """Return what is wrong with a regular expression; "" for a valid one."""
+    try:
+        regex.compile(expression)
+    except (regex.error, RecursionError, OverflowError) as error:
+        return f"{expression[:60]!r} is no regular expression: {error}"
+    return ""
+
+
 class BoundedPattern:
     """A pattern that many texts are matched against; after its first time-out it matches none."""
 

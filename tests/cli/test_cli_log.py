@@ -229,3 +229,26 @@ def test_odd_records_are_skipped_and_named(api: Echo, tmp_path: Path) -> None:
     assert run("log", "costs").code == 0
     resumed = run("log", "resume", "last", "show the open notes", "--planner", "offline")
     assert (resumed.code, "skipped" in resumed.err) == (0, True)
+
+
+def test_what_was_done_is_saved_as_a_workflow_and_run_with_another_value(api: Echo, tmp_path: Path) -> None:
+    source = notes(tmp_path, api.url)
+    assert ask("delete the note n1", source, "--yes") == 0
+    file = tmp_path / "delete.arazzo.yaml"
+    saved = run("log", "save", "last", "-o", str(file), "--id", "delete-note")
+    assert (saved.code, saved.out) == (0, "")
+    assert "delete-note of 1 step" in saved.err
+    assert run("workflow", "check", str(file), "-o", "json").json == []
+    ran = run("workflow", "run", str(file), "--input", "note=n2", "--yes", "-o", "json")
+    assert ran.code == 0, ran.err
+    assert [request.target for request in api.received] == ["/notes/n1", "/notes/n2"]
+    text = run("log", "save", "last", "-o", "-").out
+    assert text.startswith("arazzo: 1.")
+    assert str(tmp_path) not in file.read_text()
+
+
+def test_a_workflow_is_not_saved_where_it_cannot_be_written(api: Echo, tmp_path: Path) -> None:
+    assert ask("delete the note n1", notes(tmp_path, api.url), "--yes") == 0
+    failed = run("log", "save", "last", "-o", str(tmp_path / "no" / "such.yaml"))
+    assert failed.code == 2
+    assert "cannot write" in failed.complaint

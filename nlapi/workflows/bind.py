@@ -1,0 +1,309 @@
+"""Builds the call of a step: the values of its parameters and payload as arguments of the operation's tool."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.openapi.jsonpath import node_at, node_paths
+from nlapi.openapi.spec import Operation
+from nlapi.resources.paths import Place
+from nlapi.resources.schemas import schema_types
+from nlapi.tools.arguments import argument_schema, coerce_nested, property_schema
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Account, Call, Missing, Origin, Tool, ValueSource
+from nlapi.workflows.expressions import expressions_in
+from nlapi.workflows.model import CriterionKind, Replacement, StepBody, StepParameter, WorkflowStep
+from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
+
+# Headers that a description does not describe (OpenAPI 3.1.1, Parameter Object): they follow from the body, the answers
+# and the credentials.
+_IMPLIED_HEADERS = frozenset({"accept", "content-type", "authorization"})
+
+
+class BindError(Exception):
+    """A step whose call cannot be built; `place` is the part of the step, `parameters[0]` or `payload`."""
+
+    def __init__(self, place: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.place = place
+        self.message = message
+        self.hint = hint
+
+
+class LostValueError(BindError):
+    """A value that an answer was to give and does not have; `missing` is what a person can give in its place."""
+
+    def __init__(self, place: str, message: str, missing: Missing) -> None:
+        super().__init__(place, message)
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCall:
+    """A call of a step, ready for the pipeline; `notes` name what of the document was read tolerantly.
+
+    `pending` has the expression for each value that is not known yet, by its place; () for a call that can be sent.
+    """
+
+    step: WorkflowStep
+    call: Call
+    notes: tuple[str, ...] = ()
+    pending: tuple[tuple[str, str], ...] = ()
+
+
+def bind(
+    operation: Operation,
+    step: WorkflowStep,
+    scope: Scope,
+    *,
+    id: str,
+    defaults: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+    partial: bool = False,
+) -> StepCall:
+    """Return the call of a step. BindError where a value has no place in the operation, or an expression no value.
+
+    `defaults` are values by argument for those that are required and that the step does not give, `given` those for
+    values that an answer lacks: without one, LostValueError. With `partial`, for a preview, a value that only an answer
+    will give is left out, and `pending` has it.
+    """
+    binding = _Binding(tool=compile_tool(operation), scope=scope, step=step.id, given=given or {}, is_partial=partial)
+    own = {(parameter.name, parameter.location) for parameter in step.parameters}
+    inherited = [entry for entry in scope.workflow.parameters if (entry.name, entry.location) not in own]
+    for parameter in (*inherited, *step.parameters):
+        binding.add_parameter(parameter, is_inherited=parameter in inherited)
+    if step.body is not None:
+        binding.add_body(step.body)
+    for name in binding.tool.required:
+        if name not in binding.arguments and defaults and name in defaults:
+            binding.add(name, defaults[name], "$inputs.")
+    return StepCall(
+        step=step,
+        call=Call(
+            tool=binding.tool,
+            arguments=coerce_nested(binding.tool, binding.arguments),
+            id=id,
+            reason=step.description,
+            account=Account(sources=tuple(binding.sources)),
+        ),
+        notes=tuple(binding.notes),
+        pending=tuple(binding.pending),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Binding:
+    """The arguments of one call while they are collected."""
+
+    tool: Tool
+    scope: Scope
+    step: str
+    given: Mapping[str, Any]
+    is_partial: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+    sources: list[ValueSource] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pending: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, name: str, value: Any, node: Any) -> None:
+        self.arguments[name] = value
+        self.sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
+
+    def value(self, node: Any, place: str, name: str) -> Any:
+        """Return the value of a node; ABSENT where there is none, or none yet in a preview.
+
+        `name` is the argument that it is for, dotted for one inside of it.
+        """
+        if isinstance(node, Mapping):
+            values = {key: self.value(inner, f"{place}.{key}", f"{name}.{key}") for key, inner in node.items()}
+            return {key: value for key, value in values.items() if value is not ABSENT}
+        is_answer = _origin(node) is Origin.ANSWER
+        try:
+            value = self.scope.value(node)
+            if is_answer and (reason := self._unfit_reason(value, name)):
+                raise UnresolvedError(str(node), reason)
+            return value
+        except UnresolvedError as error:
+            if is_answer and self.is_partial:
+                self.pending.append((name, next(expressions_in(node), str(node))))
+                return ABSENT
+            if is_answer and name in self.given:
+                return self.given[name]
+            if not is_answer or self.scope.strict:
+                raise BindError(place, str(error)) from None
+            schema = dict(self._schema(name))
+            missing = Missing(tool=self.tool, argument=f"{self.step}.{name}", description=str(error), schema=schema)
+            raise LostValueError(place, str(error), missing) from None
+
+    def _is_read_only(self, name: str) -> bool:
+        body = self.tool.operation.body
+        return body is not None and property_schema(self.tool.operation.spec, body.schema, name).get("readOnly") is True
+
+    def _schema(self, name: str) -> Mapping[str, Any]:
+        """Return the schema of an argument, whose name may have dots, or of what is inside of one."""
+        argument = next((entry for entry in self.tool.places if name == entry or name.startswith(f"{entry}.")), name)
+        inner = name.removeprefix(argument).removeprefix(".")
+        return argument_schema(self.tool, argument, *(inner.split(".") if inner else ()))
+
+    def _unfit_reason(self, value: Any, name: str) -> str:
+        """Return why an answer's value cannot stand for an argument: null, or an object where one value is wanted."""
+        types = schema_types(self._schema(name))
+        if not types or not (value is None or isinstance(value, (Mapping, list))):
+            return ""
+        if value is None:
+            return "" if "null" in types else "the answer has null there"
+        if {"object", "array"} & set(types):
+            return ""
+        return f"it is {'a list' if isinstance(value, list) else 'an object'}, and {name} takes {' or '.join(types)}"
+
+    def add_parameter(self, parameter: StepParameter, *, is_inherited: bool) -> None:
+        place, operation = f"parameters.{parameter.name}", self.tool.operation
+        name = _argument_of(self.tool, parameter, self.notes, strict=self.scope.strict)
+        value = self.value(parameter.value, place, name or parameter.name)
+        if name is not None and value is not ABSENT:
+            self.add(name, value, parameter.value)
+        # A parameter of the whole workflow need not fit each of its operations.
+        if name is not None or is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
+            return
+        known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
+        message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
+        raise BindError(place, message, f"it has {known or 'none'}")
+
+    def add_body(self, body: StepBody) -> None:
+        """Add the arguments of a payload."""
+        names = {wire_name: name for name, (location, wire_name) in self.tool.places.items() if location == "body"}
+        if isinstance(body.payload, Mapping) and "" not in names:
+            payload: Any = {
+                name: value
+                for name, node in body.payload.items()
+                if (value := self.value(node, f"payload.{name}", names.get(str(name), str(name)))) is not ABSENT
+            }
+        else:
+            payload = self.value(body.payload, "payload", names.get("", "body"))
+        if payload is ABSENT:
+            payload = None
+        if body.replacements and not (self.is_partial and self.pending):
+            payload = _replaced(payload, body.replacements, self.scope)
+        if payload is None:
+            return
+        if not names and self.tool.operation.body is None:
+            raise BindError("payload", f"{self.tool.operation.id} takes no body")
+        if "" in names:
+            whole = names[""]
+            self.add(whole, _parsed(payload, self.notes) if _is_object(self.tool, whole) else payload, body.payload)
+            return
+        payload = _parsed(payload, self.notes)
+        if not isinstance(payload, Mapping):
+            raise BindError("payload", f"{self.tool.operation.id} takes an object, and not {json.dumps(payload)[:60]}")
+        nodes = body.payload if isinstance(body.payload, Mapping) else {}
+        for wire_name, value in payload.items():
+            # What an answer shows and a request must not send (JSON Schema Validation 2020-12 §9.4), as in an item
+            # that was read and is sent back.
+            if wire_name not in names and self._is_read_only(str(wire_name)):
+                self.notes.append(f"{wire_name} is read-only: it is not sent")
+                continue
+            # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
+            if wire_name not in names and wire_name in self.tool.places:
+                raise BindError(f"payload.{wire_name}", f"the body of {self.tool.operation.id} has no such field")
+            self.add(names.get(str(wire_name), str(wire_name)), value, nodes.get(wire_name, body.payload))
+
+
+def _origin(node: Any) -> Origin:
+    texts = list(expressions_in(node))
+    if any(text.startswith(("$steps.", "$workflows.", "$response")) for text in texts):
+        return Origin.ANSWER
+    return Origin.SETTING if any(text.startswith("$inputs.") for text in texts) else Origin.WORKFLOW
+
+
+def _argument_of(tool: Tool, parameter: StepParameter, notes: list[str], *, strict: bool) -> str | None:
+    """Return the argument for a parameter: by name and location, else by the name in the only other location."""
+    by_place: dict[Place, str] = {place: name for name, place in tool.places.items()}
+    if (name := by_place.get((parameter.location, parameter.name))) is not None:
+        return name
+    if parameter.location == "header":
+        folded = {place[1].lower(): name for place, name in by_place.items() if place[0] == "header"}
+        if (name := folded.get(parameter.name.lower())) is not None:
+            return name
+    elsewhere = [place for place in by_place if place[1] == parameter.name and place[0] != "body"]
+    if len(elsewhere) == 1 and not strict:
+        notes.append(f"{parameter.name} is in the {elsewhere[0][0]}, not in the {parameter.location or 'step'}")
+        return by_place[elsewhere[0]]
+    return None
+
+
+def is_implied(operation: Operation, parameter: StepParameter, notes: list[str]) -> bool:
+    """Return whether a parameter is filled elsewhere: a header that follows from the call, or a credential."""
+    if parameter.location == "header" and parameter.name.lower() in _IMPLIED_HEADERS:
+        notes.append(f"the header {parameter.name} follows from the call")
+        return True
+    schemes = operation.spec.security_schemes.values()
+    if any(
+        scheme.name.lower() == parameter.name.lower() and scheme.location == parameter.location for scheme in schemes
+    ):
+        notes.append(f"{parameter.name} is a credential: --auth gives it")
+        return True
+    return False
+
+
+def _is_object(tool: Tool, name: str) -> bool:
+    return tool.input_schema["properties"].get(name, {}).get("type") in ("object", "array")
+
+
+def _parsed(payload: Any, notes: list[str]) -> Any:
+    """Return a payload that is JSON in a text as its value."""
+    if not isinstance(payload, str) or not payload.lstrip().startswith(("{", "[")):
+        return payload
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        return payload
+    notes.append("the payload is a text with JSON in it")
+    return value
+
+
+def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope) -> Any:
+    """Return a payload with its replacements (Arazzo 1.1, Payload Replacement Object)."""
+    if not replacements:
+        return payload
+    payload = copy.deepcopy(payload)
+    for replacement in replacements:
+        try:
+            value = scope.value(replacement.value)
+        except UnresolvedError as error:
+            raise BindError(f"replacements.{replacement.target}", str(error)) from None
+        if value is ABSENT:
+            continue
+        paths = _target_paths(payload, replacement)
+        if not paths:
+            raise BindError(f"replacements.{replacement.target}", "the payload has no such place")
+        for path in paths:
+            if not path:
+                payload = value
+                continue
+            holder = node_at(payload, path[:-1])
+            holder[path[-1]] = value
+    return payload
+
+
+def _target_paths(payload: Any, replacement: Replacement) -> list[tuple[Any, ...]]:
+    place = f"replacements.{replacement.target}"
+    try:
+        if replacement.kind is CriterionKind.JSONPATH:
+            return node_paths(payload, replacement.target)
+        keys = [key.replace("~1", "/").replace("~0", "~") for key in replacement.target.split("/")[1:]]
+        path: tuple[Any, ...] = ()
+        for key in keys:
+            holder = node_at(payload, path)
+            path = (*path, int(key) if isinstance(holder, list) else key)
+        holder = node_at(payload, path[:-1]) if path else payload
+        if path and isinstance(holder, list) and not 0 <= path[-1] < len(holder):
+            raise IndexError
+        if path and not isinstance(holder, (dict, list)):
+            raise TypeError
+        return [path]
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise BindError(place, "the payload has no such place") from None

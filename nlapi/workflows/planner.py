@@ -1,0 +1,180 @@
+"""A workflow as a planner of the agent's loop: each round has the next calls of the run, and no model is asked.
+
+So a workflow goes the way of every other plan: check, build, policy, send, transcript (docs/design/060-workflows.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.agent.log import MAX_BODY
+from nlapi.client.masking import MASK
+from nlapi.client.message import Request, Result, body_size
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Effect
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
+from nlapi.tools.run import locate_arguments
+from nlapi.tools.tool import Call
+from nlapi.workflows.engine import MAX_DELAY, RunState, WorkflowRun
+from nlapi.workflows.scope import Exchange
+from nlapi.workflows.snapshot import NOTHING_UNSTORED, Unstored, restore, snapshot
+from nlapi.workflows.sources import LinkedDocument
+
+NAME = "workflow"
+"""The name of the planner in transcripts and events."""
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkflowPlanner:
+    """The planner of one run. After the turn `run` has its state, its outputs and a report of each step."""
+
+    run: WorkflowRun
+    unstored: Unstored = NOTHING_UNSTORED
+    name: str = NAME
+    taken: int = 0
+    """rounds of the conversation whose answers the run has"""
+
+    async def next(self, conversation: Conversation) -> AsyncIterator[Plan]:
+        """Yield the plan with the next calls, or the one that ends the turn."""
+        rounds = conversation.current.rounds
+        for round in rounds[self.taken :]:
+            for step in round.steps:
+                self.take(step)
+        self.taken = len(rounds)
+        known = conversation.known_values
+        if self.run.delay and self.run.state is RunState.RUNNING:
+            await asyncio.sleep(min(self.run.delay, MAX_DELAY))
+        state = snapshot(self.run, self.unstored)
+        calls = self.run.next_calls()
+        # A value that an answer lacks: said beforehand with --set, or the reply to the question for it.
+        while self.run.missing is not None and self.run.missing.argument in known:
+            self.run.give(known[self.run.missing.argument])
+            calls = self.run.next_calls()
+        state["given"] = dict(self.run.given)
+        if self.run.missing is not None:
+            yield Plan(missing=(self.run.missing,), understood=f"step {self.run.missing.argument}")
+            return
+        if not calls:
+            yield Plan(text=summary(self.run), understood="")
+            return
+        names = ", ".join(bound.call.id.removeprefix(self.run.id) for bound in calls)
+        yield Plan(
+            calls=tuple(bound.call for bound in calls),
+            understood=f"step {self.position(calls[0].step.id)}: {names}",
+            raw=StoredState(planner=NAME, data=state),
+        )
+
+    def position(self, step_id: str) -> str:
+        """Return the place of a step in its workflow: 2 of 5."""
+        steps = self.run.frames[-1].workflow.steps
+        number = next((index for index, step in enumerate(steps, 1) if step.id == step_id), 0)
+        return f"{number} of {len(steps)}"
+
+    def take_stored(self, step: Step) -> bool:
+        """Take an answer of a transcript; return False where it has to come again, as the run failed at it, or as what
+        it is needed for is masked. UsageError for a change with a masked value.
+        """
+        count = len(self.run.reports)
+        self.take(step)
+        if self.run.state is RunState.FAILED:
+            return False
+        outputs = [report.outputs for report in self.run.reports[count:]]
+        if self.unstored.mask.is_empty or MASK not in json.dumps(outputs, default=str):
+            return True
+        if step.call.tool.effect is not Effect.READ:
+            raise UsageError(
+                f"the answer to {step.call.id} has a secret in it, which no transcript has: the run cannot go on"
+            )
+        return False
+
+    def take(self, step: Step) -> None:
+        """Give the run the answer to a call; after the failure of an earlier one the others are of no use."""
+        if not self.run.pending or self.run.pending[0].call.id != step.call.id:
+            return
+        if step.outcome is Outcome.PREVIEWED:
+            self.run.finish(step.call, None, "a dry run: nothing was sent")
+        elif step.outcome is not Outcome.ANSWERED or step.result is None:
+            self.run.finish(step.call, None, step.message or "it was not sent")
+        elif step.result.is_cut:
+            self.run.finish(step.call, None, "the answer was cut before its end")
+        else:
+            self.run.finish(step.call, exchange_of(step.call, step.request, step.result))
+
+
+def resume_planner(
+    linked: LinkedDocument, conversation: Conversation, inputs: Mapping[str, Any], unstored: Unstored = NOTHING_UNSTORED
+) -> WorkflowPlanner:
+    """Return the planner that goes on with the run of a conversation, in a new turn of it.
+
+    Calls of its last plan that were answered are not sent again, but for one at which the run failed. That one, and one
+    whose outcome is unknown, is planned again, and the policy asks about a change that may have been carried out.
+    UsageError where the run cannot go on.
+    """
+    rounds = [round for turn in conversation.turns for round in turn.rounds]
+    last = next((round for round in reversed(rounds) if _state_of(round) is not None), None)
+    state = _state_of(last) if last is not None else None
+    if last is None or state is None:
+        raise UsageError("the transcript has no run of a workflow")
+    steps = _answered(last)
+    while True:
+        planner = WorkflowPlanner(run=restore(state, linked, inputs), unstored=unstored)
+        planner.run.next_calls()
+        unusable = next((index for index, step in enumerate(steps) if not planner.take_stored(step)), None)
+        if unusable is None:
+            return planner
+        # The answers before it are taken again, and it is sent again.
+        steps = steps[:unusable]
+
+
+def _state_of(round: Round) -> Mapping[str, Any] | None:
+    raw = round.plan.raw
+    return raw.data if isinstance(raw, StoredState) and raw.planner == NAME else None
+
+
+def _answered(round: Round) -> list[Step]:
+    """Return the steps of a round up to the first that has to be sent again.
+
+    UsageError for the answer of a change that the transcript does not have whole.
+    """
+    steps = []
+    for step in round.steps:
+        if step.outcome is not Outcome.ANSWERED or step.result is None:
+            break
+        # A character that the cut went through is dropped.
+        if step.result.is_cut or body_size(step.result) >= MAX_BODY - 3:
+            if step.call.tool.effect is Effect.READ:
+                break
+            raise UsageError(f"the answer to {step.call.id} was too long for the transcript: the run cannot go on")
+        steps.append(step)
+    return steps
+
+
+def exchange_of(call: Call, request: Request | None, result: Result) -> Exchange:
+    """Return a request and its answer as expressions see them."""
+    values = locate_arguments(call.tool, call.arguments)
+    whole = values.get(("body", ""))
+    fields = {name: value for (location, name), value in values.items() if location == "body" and name}
+    data = result.data
+    return Exchange(
+        method=request.method if request is not None else result.method,
+        url=request.url if request is not None else result.url,
+        status=result.status,
+        headers=result.headers,
+        body=data if data is not None or not result.content else result.text,
+        request_headers=request.headers if request is not None else (),
+        arguments=values,
+        request_body=whole if whole is not None else fields or None,
+    )
+
+
+def summary(run: WorkflowRun) -> str:
+    """Return the outcome of a run in a line or two."""
+    sent = sum(1 for report in run.reports if report.call_id)
+    if run.state is RunState.FAILED:
+        return f"{run.workflow.id} stopped: {run.failure}"
+    steps = f"{sent} call{'' if sent == 1 else 's'}"
+    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {steps}"
