@@ -9,7 +9,7 @@ from enum import StrEnum
 from urllib.parse import unquote_plus
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
-from nlapi.agent.repetition import repetition_reason
+from nlapi.agent.repetition import repetition_reason, uncertain_step
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
@@ -55,6 +55,10 @@ class Policy:
     unasked, and neither is another of the same operation at the same path while the outcome is unknown: requests are
     compared as they go on the wire. A call that carries one of `secrets` (credentials, also in part or encoded), or a
     `${VARIABLE}` that something may expand, is never sent.
+
+    `agreed` are the ids of calls that the user agreed to as parts of a document that was shown (a workflow): they run
+    unasked, once each. A further attempt of one asks as a repetition does, and so does one that may have been carried
+    out.
     """
 
     yes: bool = False
@@ -65,6 +69,7 @@ class Policy:
     change_below: float = 0.0
     offer_below: float = 0.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    agreed: frozenset[str] = frozenset()
 
     def decide(
         self,
@@ -85,6 +90,8 @@ class Policy:
         if refusal := self.refusal(prepared.call) or self.refusal(call):
             return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
         earlier = (*conversation.steps, *during)
+        if call.id.partition("#")[0] in self.agreed:
+            return self._decide_agreed(prepared, earlier, evidence)
         crossing = "" if self.across else _crossing_reason(call, conversation, earlier)
         is_read = prepared.effect is Effect.READ
         is_sure = confidence >= (self.ask_below if is_read else self.change_below)
@@ -101,6 +108,19 @@ class Policy:
         if (self.yes or self.destroy) and not reason:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)
+
+    def _decide_agreed(self, prepared: Prepared, earlier: tuple[Step, ...], evidence: str) -> PolicyDecision:
+        """Return the judgement on a call that the user agreed to beforehand, as a part of a document."""
+        if prepared.effect is Effect.READ:
+            return PolicyDecision(verdict=Verdict.RUN)
+        # Two steps of a document may make the same change, and the user saw both: only this very step counts, and a
+        # change whose outcome is unknown.
+        id = prepared.call.id.partition("#")[0]
+        attempts = [step for step in earlier if step.call.id.partition("#")[0] == id]
+        considered = earlier if uncertain_step(prepared, earlier) is not None else attempts
+        if reason := repetition_reason(prepared, considered):
+            return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(reason, evidence))
+        return PolicyDecision(verdict=Verdict.RUN, reason="agreed to with the workflow")
 
     def refusal(self, call: Call) -> str:
         """Return the reason why the call must not be sent at all; "" when it may."""

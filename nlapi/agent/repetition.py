@@ -20,7 +20,7 @@ OUTCOME_UNKNOWN = "outcome unknown"
 
 # Statuses by which an API reports that it did not carry a change out, so it may be tried again. 408 is absent: the
 # server gave up waiting, which leaves the outcome open (docs/design/025-once.md).
-_REFUSAL_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
+REFUSAL_STATUSES = frozenset({400, 401, 403, 404, 409, 422, 429})
 
 
 def repetition_reason(prepared: Prepared, earlier: Iterable[Step]) -> str:
@@ -127,7 +127,7 @@ def without_invented_key(call: Call, conversation: Conversation) -> Call:
 def _may_be_carried_out(step: Step) -> bool:
     if step.call.tool.effect is Effect.READ:
         return False
-    return is_uncertain(step) or (step.result is not None and step.result.status not in _REFUSAL_STATUSES)
+    return is_uncertain(step) or (step.result is not None and step.result.status not in REFUSAL_STATUSES)
 
 
 def _outcome_text(step: Step) -> str:

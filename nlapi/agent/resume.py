@@ -12,7 +12,7 @@ from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, Turn
+from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, StoredState, Turn
 from nlapi.tools.tool import Call, Tool
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
@@ -133,6 +133,10 @@ def _state(data: Mapping[str, object], tool: FindTool) -> PlanState | None:
             from nlapi.planner.steps.state import decode_state
 
             return decode_state(data, tool)
+        case "workflow":
+            return StoredState(
+                planner="workflow", data={name: value for name, value in data.items() if name != "planner"}
+            )
         case planner:
             raise UsageError(
                 f"the transcript has a plan of the planner {planner!r}, which this version of nlapi does not know",

@@ -26,6 +26,7 @@ _ORIGINS = {
     Origin.REPLY: "you, when asked",
     Origin.DESCRIPTION: "the API's description",
     Origin.VERB: "the verb",
+    Origin.WORKFLOW: "the workflow",
     Origin.ANSWER: "an answer of the API, not you",
     Origin.NOBODY: "nobody",
 }

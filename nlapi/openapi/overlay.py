@@ -6,11 +6,11 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue
+from nlapi.openapi.jsonpath import NodePath, node_at, node_paths
 from nlapi.openapi.model import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
@@ -98,36 +98,12 @@ def _apply_action(tree: dict[str, object], action: Mapping[str, object]) -> Iter
         yield "an action needs an `update`, a `copy` or `remove: true`", ""
 
 
-NodePath = tuple[Any, ...]
-"""The keys and indexes from the root to a node."""
-
-
-@cache
-def _environment() -> Any:
-    # Imported here: python-jsonpath is needed only where there is an overlay.
-    from jsonpath import JSONPathEnvironment
-
-    return JSONPathEnvironment(strict=True)
-
-
 def _find(tree: Any, path: str) -> tuple[list[NodePath], str]:
     """Return the locations of the nodes that a JSONPath selects, or the fault of the JSONPath."""
-    from jsonpath import JSONPathError
-
     try:
-        matches = _environment().compile(path).finditer(tree)
-        # One node may be selected twice (`$..['a','a']`), and an array would then be extended twice.
-        return list(dict.fromkeys(tuple(match.parts) for match in matches)), ""
-    except JSONPathError as error:
-        return [], f"{path!r} is not a JSONPath: {str(error).splitlines()[0]}"
-    except RecursionError:
-        return [], f"{path!r} goes too deep"
-
-
-def _node_at(tree: Any, location: NodePath) -> Any:
-    for part in location:
-        tree = tree[part]
-    return tree
+        return node_paths(tree, path), ""
+    except ValueError as error:
+        return [], str(error)
 
 
 def _remove(tree: Any, nodes: list[NodePath]) -> bool:
@@ -136,7 +112,7 @@ def _remove(tree: Any, nodes: list[NodePath]) -> bool:
     for location in sorted(nodes, key=_path_order, reverse=True):
         # A node inside a removed node is removed with it; its own location no longer exists.
         if location and not any(location[:depth] in removed for depth in range(len(location))):
-            del _node_at(tree, location[:-1])[location[-1]]
+            del node_at(tree, location[:-1])[location[-1]]
     return () not in removed
 
 
@@ -151,24 +127,24 @@ def _copy(tree: object, nodes: list[NodePath], path: object, target: str) -> Ite
     elif len(matches) != 1:
         yield f"copy {path} selects {len(matches)} nodes, not one", "nothing was changed"
     else:
-        yield from _merge_all(tree, nodes, copy.deepcopy(_node_at(tree, matches[0])), target)
+        yield from _merge_all(tree, nodes, copy.deepcopy(node_at(tree, matches[0])), target)
 
 
 def _merge_all(tree: Any, nodes: list[NodePath], update: Any, target: str) -> Iterator[tuple[str, str]]:
     # Overlay 1.1.0 §4.4.3 requires the selected nodes to be of one kind.
-    kinds = {_kind(_node_at(tree, location)) for location in nodes}
+    kinds = {_kind(node_at(tree, location)) for location in nodes}
     if len(kinds) > 1:
         yield f"target {target} matches {' and '.join(sorted(kinds))}", "it must match one kind; nothing was changed"
         return
     for location in nodes:
         try:
-            merged = _merge_update(_node_at(tree, location), update)
+            merged = _merge_update(node_at(tree, location), update)
         except _MismatchError as error:
             place = "".join(f"[{part!r}]" for part in location)
             yield f"the update does not fit ${place}: {error}", "nothing was changed there"
             continue
         if location:
-            _node_at(tree, location[:-1])[location[-1]] = merged
+            node_at(tree, location[:-1])[location[-1]] = merged
         else:
             tree.update(merged)
 

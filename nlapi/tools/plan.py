@@ -27,6 +27,17 @@ class PlanState(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredState:
+    """The state of a planner above the agent as JSON, whatever is in it."""
+
+    planner: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> JsonObject:
+        return {"planner": self.planner, **self.data}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The next step that a planner wants.
 

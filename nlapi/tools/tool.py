@@ -26,6 +26,8 @@ class Origin(StrEnum):
     """a constant, a default or the only choice of the description"""
     VERB = "verb"
     """the command itself: close -> `state: closed`"""
+    WORKFLOW = "workflow"
+    """a constant of the workflow that the user runs"""
     ANSWER = "answer"
     """an API's answer that was not a look-up of the user's words; the user did not say it"""
     NOBODY = "nobody"

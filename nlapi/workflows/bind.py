@@ -1,0 +1,217 @@
+"""Builds the call of a step: the values of its parameters and payload as arguments of the operation's tool."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.openapi.jsonpath import node_at, node_paths
+from nlapi.openapi.spec import Operation
+from nlapi.resources.paths import Place
+from nlapi.tools.arguments import coerce_nested
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
+from nlapi.workflows.expressions import expressions_in
+from nlapi.workflows.model import CriterionKind, Replacement, StepBody, StepParameter, WorkflowStep
+from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
+
+# Headers that a description does not describe (OpenAPI 3.1.1, Parameter Object): they follow from the body, the answers
+# and the credentials.
+_IMPLIED_HEADERS = frozenset({"accept", "content-type", "authorization"})
+
+
+class BindError(Exception):
+    """A step whose call cannot be built; `place` is the part of the step, `parameters[0]` or `payload`."""
+
+    def __init__(self, place: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.place = place
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCall:
+    """A call of a step, ready for the pipeline; `notes` name what of the document was read tolerantly."""
+
+    step: WorkflowStep
+    call: Call
+    notes: tuple[str, ...] = ()
+
+
+def bind(
+    operation: Operation, step: WorkflowStep, scope: Scope, *, id: str, defaults: Mapping[str, Any] | None = None
+) -> StepCall:
+    """Return the call of a step. BindError where a value has no place in the operation, or an expression no value.
+
+    `defaults` are values by argument for those that are required and that the step does not give.
+    """
+    tool = compile_tool(operation)
+    notes: list[str] = []
+    arguments: dict[str, Any] = {}
+    sources: list[ValueSource] = []
+
+    def add(name: str, value: Any, node: Any) -> None:
+        arguments[name] = value
+        sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
+
+    own = {(parameter.name, parameter.location) for parameter in step.parameters}
+    inherited = [entry for entry in scope.workflow.parameters if (entry.name, entry.location) not in own]
+    for parameter in (*inherited, *step.parameters):
+        place = f"parameters.{parameter.name}"
+        value = _evaluated(parameter.value, scope, place)
+        if value is ABSENT:
+            continue
+        name = _argument_of(tool, parameter, notes, strict=scope.strict)
+        if name is None:
+            # A parameter of the whole workflow need not fit each of its operations.
+            if parameter in inherited or _is_implied(operation, parameter, notes):
+                continue
+            known = ", ".join(entry for location, entry in tool.places.values() if location != "body")
+            raise BindError(
+                place, f"{operation.id} has no {parameter.location} parameter {parameter.name}", f"it has {known}"
+            )
+        add(name, value, parameter.value)
+    if step.body is not None:
+        _add_body(tool, step.body, scope, add, notes)
+    for name in tool.required:
+        if name not in arguments and defaults and name in defaults:
+            arguments[name] = defaults[name]
+            sources.append(ValueSource(argument=name, value=defaults[name], origin=Origin.SETTING))
+    return StepCall(
+        step=step,
+        call=Call(
+            tool=tool,
+            arguments=coerce_nested(tool, arguments),
+            id=id,
+            reason=step.description,
+            account=Account(sources=tuple(sources)),
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _origin(node: Any) -> Origin:
+    texts = list(expressions_in(node))
+    if any(text.startswith(("$steps.", "$workflows.", "$response")) for text in texts):
+        return Origin.ANSWER
+    return Origin.SETTING if any(text.startswith("$inputs.") for text in texts) else Origin.WORKFLOW
+
+
+def _evaluated(node: Any, scope: Scope, place: str) -> Any:
+    try:
+        return scope.value(node)
+    except UnresolvedError as error:
+        raise BindError(place, str(error)) from None
+
+
+def _argument_of(tool: Tool, parameter: StepParameter, notes: list[str], *, strict: bool) -> str | None:
+    """Return the argument for a parameter: by name and location, else by the name in the only other location."""
+    by_place: dict[Place, str] = {place: name for name, place in tool.places.items()}
+    if (name := by_place.get((parameter.location, parameter.name))) is not None:
+        return name
+    if parameter.location == "header":
+        folded = {place[1].lower(): name for place, name in by_place.items() if place[0] == "header"}
+        if (name := folded.get(parameter.name.lower())) is not None:
+            return name
+    elsewhere = [place for place in by_place if place[1] == parameter.name and place[0] != "body"]
+    if len(elsewhere) == 1 and not strict:
+        notes.append(f"{parameter.name} is in the {elsewhere[0][0]}, not in the {parameter.location or 'step'}")
+        return by_place[elsewhere[0]]
+    return None
+
+
+def _is_implied(operation: Operation, parameter: StepParameter, notes: list[str]) -> bool:
+    """Return whether a parameter is filled elsewhere: a header that follows from the call, or a credential."""
+    if parameter.location == "header" and parameter.name.lower() in _IMPLIED_HEADERS:
+        notes.append(f"the header {parameter.name} follows from the call")
+        return True
+    schemes = operation.spec.security_schemes.values()
+    if any(
+        scheme.name.lower() == parameter.name.lower() and scheme.location == parameter.location for scheme in schemes
+    ):
+        notes.append(f"{parameter.name} is a credential: --auth gives it")
+        return True
+    return False
+
+
+def _add_body(tool: Tool, body: StepBody, scope: Scope, add: Any, notes: list[str]) -> None:
+    """Add the arguments of a step's payload."""
+    payload = _evaluated(body.payload, scope, "payload")
+    if payload is ABSENT and not body.replacements:
+        return
+    payload = _replaced(None if payload is ABSENT else payload, body.replacements, scope)
+    if payload is None and body.payload is None:
+        return
+    names = {wire_name: name for name, (location, wire_name) in tool.places.items() if location == "body"}
+    if not names and tool.operation.body is None:
+        raise BindError("payload", f"{tool.operation.id} takes no body")
+    if "" in names:
+        add(names[""], _parsed(payload, notes) if _is_object(tool, names[""]) else payload, body.payload)
+        return
+    payload = _parsed(payload, notes)
+    if not isinstance(payload, Mapping):
+        raise BindError("payload", f"{tool.operation.id} takes an object, and not {json.dumps(payload)[:60]}")
+    nodes = body.payload if isinstance(body.payload, Mapping) else {}
+    for wire_name, value in payload.items():
+        # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
+        if wire_name not in names and wire_name in tool.places:
+            raise BindError(f"payload.{wire_name}", f"the body of {tool.operation.id} has no such field")
+        add(names.get(wire_name, wire_name), value, nodes.get(wire_name, body.payload))
+
+
+def _is_object(tool: Tool, name: str) -> bool:
+    return tool.input_schema["properties"].get(name, {}).get("type") in ("object", "array")
+
+
+def _parsed(payload: Any, notes: list[str]) -> Any:
+    """Return a payload that is JSON in a text as its value."""
+    if not isinstance(payload, str) or not payload.lstrip().startswith(("{", "[")):
+        return payload
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        return payload
+    notes.append("the payload is a text with JSON in it")
+    return value
+
+
+def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope) -> Any:
+    """Return a payload with its replacements (Arazzo 1.1, Payload Replacement Object)."""
+    if not replacements:
+        return payload
+    payload = copy.deepcopy(payload)
+    for replacement in replacements:
+        value = _evaluated(replacement.value, scope, f"replacements.{replacement.target}")
+        if value is ABSENT:
+            continue
+        for path in _target_paths(payload, replacement):
+            if not path:
+                payload = value
+                continue
+            holder = node_at(payload, path[:-1])
+            holder[path[-1]] = value
+    return payload
+
+
+def _target_paths(payload: Any, replacement: Replacement) -> list[tuple[Any, ...]]:
+    place = f"replacements.{replacement.target}"
+    try:
+        if replacement.kind is CriterionKind.JSONPATH:
+            return node_paths(payload, replacement.target)
+        keys = [key.replace("~1", "/").replace("~0", "~") for key in replacement.target.split("/")[1:]]
+        path: tuple[Any, ...] = ()
+        for key in keys:
+            holder = node_at(payload, path)
+            path = (*path, int(key) if isinstance(holder, list) else key)
+        holder = node_at(payload, path[:-1]) if path else payload
+        if path and isinstance(holder, list) and not 0 <= path[-1] < len(holder):
+            raise IndexError
+        if path and not isinstance(holder, (dict, list)):
+            raise TypeError
+        return [path]
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise BindError(place, "the payload has no such place") from None

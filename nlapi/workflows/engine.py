@@ -1,0 +1,441 @@
+"""Runs a workflow as a state machine: which calls are next, and what their answers lead to. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from nlapi.agent.repetition import REFUSAL_STATUSES
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.tools.tool import Call
+from nlapi.workflows.bind import BindError, StepCall, bind
+from nlapi.workflows.conditions import Comparison, ConditionError, Literal, Operator, parse_condition
+from nlapi.workflows.expressions import Expression, ExpressionError, Part, Root, expressions_in, parse_expression
+from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Workflow, WorkflowStep
+from nlapi.workflows.scope import ABSENT, Exchange, Scope, UnresolvedError
+from nlapi.workflows.sources import LinkedDocument
+
+# Calls of one run; a goto back is a loop, and some documents give it no limit.
+MAX_CALLS = 1_000
+
+# Workflows inside workflows.
+MAX_FRAMES = 20
+
+# Times that one step is reached by a goto; a retry has its own limit.
+MAX_VISITS = 100
+
+# READs of a run that are in one plan; they run side by side.
+MAX_SIDE_BY_SIDE = 8
+
+
+class RunState(StrEnum):
+    """The state of a run. The values stand in the JSON of `nlapi workflow run`."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """The outcome of one call of a step: `failure` is "" where it succeeded, else the criterion, or what went wrong."""
+
+    path: str
+    call_id: str
+    failure: str = ""
+    status: int | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Frame:
+    """One workflow in the run; `step` is the step of the frame below that runs it, None for the first."""
+
+    linked: LinkedDocument
+    workflow: Workflow
+    scope: Scope
+    path: str = ""
+    step: WorkflowStep | None = None
+    position: int = 0
+    visits: Counter[str] = field(default_factory=Counter)
+    attempts: Counter[str] = field(default_factory=Counter)
+    is_ended: bool = False
+
+    @property
+    def current(self) -> WorkflowStep | None:
+        is_past = self.is_ended or self.position >= len(self.workflow.steps)
+        return None if is_past else self.workflow.steps[self.position]
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkflowRun:
+    """One run of a workflow.
+
+    `next_calls` gives what to send, `finish` takes each answer in the same order; that repeats until `state` is no
+    longer RUNNING. `reports` grows by each call, `outputs` and `lost_outputs` are there at the end. With `until`, the
+    run is DONE after that step. The order of calls depends on the document, the inputs and the answers alone, so that
+    a run is repeated by giving it the same answers.
+    """
+
+    linked: LinkedDocument
+    workflow: Workflow
+    inputs: Mapping[str, Any]
+    defaults: Mapping[Spec, Mapping[str, Any]] = field(default_factory=dict)
+    """values by argument for each API, for required arguments that no step gives"""
+    until: str = ""
+    strict: bool = False
+    state: RunState = RunState.RUNNING
+    failure: str = ""
+    reports: list[StepReport] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    lost_outputs: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    """seconds to wait before the next calls are sent"""
+    frames: list[Frame] = field(default_factory=list)
+    finished: dict[str, Mapping[Part, Mapping[str, Any]]] = field(default_factory=dict)
+    pending: list[StepCall] = field(default_factory=list)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self._push(self.linked, self.workflow, dict(self.inputs), "", None)
+
+    def next_calls(self) -> tuple[StepCall, ...]:
+        """Return the calls to send now, side by side; () when the run has ended."""
+        while self.state is RunState.RUNNING and not self.pending:
+            frame = self.frames[-1]
+            step = frame.current
+            if step is None:
+                self._pop()
+                continue
+            target = frame.linked.target(step)
+            if self.strict and target.issues:
+                self._fail_step(frame, step, target.issues[0].message)
+            elif target.workflow is not None and target.document is not None:
+                self._enter(frame, step, target.document, target.workflow)
+            elif target.operation is None:
+                self._fail_step(frame, step, str(target.issues[0]) if target.issues else "it calls nothing")
+            else:
+                self._bind_group(frame, step, target.operation)
+        return tuple(self.pending) if self.state is RunState.RUNNING else ()
+
+    def finish(self, call: Call, exchange: Exchange | None, failure: str = "") -> StepReport:
+        """Take the answer to the first pending call; `failure` says why there is none, and nothing goes on then."""
+        pending = self.pending.pop(0)
+        assert pending.call.id == call.id, "answers come in the order of the calls"
+        frame, step = self.frames[-1], pending.step
+        if exchange is None:
+            report = StepReport(path=frame.path + step.id, call_id=call.id, failure=failure, notes=pending.notes)
+            self.reports.append(report)
+            self.pending.clear()
+            self._end(f"{report.path}: {failure}")
+            return report
+        frame.scope.exchange = exchange
+        reason, notes = self._unmet(frame, step, call.tool.operation)
+        report = self._report(frame, step, call.id, reason, (*pending.notes, *notes))
+        self.reports.append(report)
+        self._go_on(frame, step, report, is_repeatable=call.tool.effect is Effect.READ or _is_refusal(exchange.status))
+        return report
+
+    def _push(
+        self, linked: LinkedDocument, workflow: Workflow, inputs: dict[str, Any], path: str, step: WorkflowStep | None
+    ) -> None:
+        if len(self.frames) >= MAX_FRAMES:
+            self._end(f"{path}: workflows stand in each other more than {MAX_FRAMES} deep")
+            return
+        defaults = {
+            name: schema["default"]
+            for name, schema in workflow.input_schemas.items()
+            if isinstance(schema, Mapping) and "default" in schema
+        }
+        scope = Scope(
+            workflow=workflow,
+            document=linked.document,
+            inputs={**defaults, **inputs},
+            workflows=self.finished,
+            strict=self.strict,
+        )
+        self.frames.append(Frame(linked=linked, workflow=workflow, scope=scope, path=path, step=step))
+        # What a workflow depends on is completed before it, the first of the list first.
+        for id in reversed(workflow.depends_on):
+            needed = linked.document.find(id)
+            if needed is None:
+                self._end(f"{workflow.id} depends on {id}, which the document does not have")
+            elif id not in self.finished:
+                self._push(linked, needed, inputs, f"{path}{id}/", None)
+
+    def _pop(self) -> None:
+        """End the last workflow, and hand its outputs to the step that called it."""
+        frame = self.frames.pop()
+        outputs, lost = _outputs(frame.workflow.outputs, frame.scope)
+        self.finished[frame.workflow.id] = {Part.INPUTS: frame.scope.inputs, Part.OUTPUTS: outputs}
+        if not self.frames:
+            self.outputs, self.lost_outputs, self.state = outputs, lost, RunState.DONE
+            return
+        below = self.frames[-1]
+        if frame.step is None:  # a workflow that the one below depends on
+            return
+        below.scope.exchange, below.scope.outputs = None, outputs
+        reason, notes = self._unmet(below, frame.step, None)
+        report = self._report(below, frame.step, "", reason, notes)
+        below.scope.outputs = {}
+        self.reports.append(report)
+        self._go_on(below, frame.step, report, is_repeatable=False)
+
+    def _enter(self, frame: Frame, step: WorkflowStep, linked: LinkedDocument, workflow: Workflow) -> None:
+        """Start the workflow that a step calls."""
+        try:
+            values = {parameter.name: frame.scope.value(parameter.value) for parameter in step.parameters}
+        except UnresolvedError as error:
+            self._fail_step(frame, step, str(error))
+            return
+        inputs = {name: value for name, value in values.items() if value is not ABSENT}
+        missing = [name for name in workflow.required_inputs if name not in inputs]
+        if missing:
+            self._fail_step(frame, step, f"the workflow {workflow.id} needs the input {missing[0]}")
+            return
+        self._push(linked, workflow, inputs, f"{frame.path}{step.id}/", step)
+
+    def _bind_group(self, frame: Frame, step: WorkflowStep, operation: Operation) -> None:
+        """Bind a step, and with a READ the READs after it that use nothing of it."""
+        first = self._bind(frame, step, operation)
+        if first is None:
+            return
+        self.pending.append(first)
+        if operation.effect is not Effect.READ or step.id == self.until or _changes_flow(step, frame.workflow):
+            return
+        names = {step.id}
+        for following in frame.workflow.steps[frame.position + 1 :]:
+            target = frame.linked.target(following)
+            is_plain = target.operation is not None and target.operation.effect is Effect.READ
+            if (
+                not is_plain
+                or target.operation is None
+                or (self.strict and target.issues)
+                or names & _dependencies(following)
+                or len(self.pending) >= MAX_SIDE_BY_SIDE
+            ):
+                return
+            try:
+                bound = self._bound(target.operation, following, frame)
+            except BindError:
+                return
+            self.pending.append(bound)
+            self.count += 1
+            names.add(following.id)
+            if following.id == self.until or _changes_flow(following, frame.workflow):
+                return
+
+    def _bind(self, frame: Frame, step: WorkflowStep, operation: Operation) -> StepCall | None:
+        self.count += 1
+        if self.count > MAX_CALLS:
+            self._end(f"more than {MAX_CALLS:,} calls; the workflow may run in circles")
+            return None
+        try:
+            return self._bound(operation, step, frame)
+        except BindError as error:
+            self._fail_step(frame, step, f"{error}{f' ({error.hint})' if error.hint else ''}")
+            return None
+
+    def _bound(self, operation: Operation, step: WorkflowStep, frame: Frame) -> StepCall:
+        defaults = self.defaults.get(operation.spec, {})
+        return bind(operation, step, frame.scope, id=self._call_id(frame, step), defaults=defaults)
+
+    def _call_id(self, frame: Frame, step: WorkflowStep) -> str:
+        """Return the id of a step's call: its path, with the number of the attempt from the second on."""
+        number = frame.attempts[step.id] + frame.visits[step.id] + 1
+        return f"{frame.path}{step.id}" + (f"#{number}" if number > 1 else "")
+
+    def _unmet(self, frame: Frame, step: WorkflowStep, operation: Operation | None) -> tuple[str, tuple[str, ...]]:
+        """Return the first criterion of a step that does not hold, with what was seen instead, and the notes."""
+        scope, exchange = frame.scope, frame.scope.exchange
+        notes: list[str] = []
+        for criterion in step.criteria:
+            try:
+                if scope.holds(criterion):
+                    continue
+            except UnresolvedError as error:
+                return f"the criterion {criterion.condition!r} cannot be decided: {error}", tuple(notes)
+            if not self.strict and _is_undescribed_success(criterion, operation, exchange):
+                notes.append(f"{criterion.condition!r} names a status that the operation does not describe")
+                continue
+            seen = f"; the answer was {exchange.status}" if exchange is not None else ""
+            return f"the criterion {criterion.condition!r} does not hold{seen}", tuple(notes)
+        if not step.criteria and exchange is not None and not 200 <= exchange.status < 300:
+            return f"the answer was {exchange.status}", tuple(notes)
+        return "", tuple(notes)
+
+    def _report(self, frame: Frame, step: WorkflowStep, call_id: str, failure: str, notes: Sequence[str]) -> StepReport:
+        outputs, lost = _outputs(step.outputs, frame.scope)
+        exchange = frame.scope.exchange
+        return StepReport(
+            path=frame.path + step.id,
+            call_id=call_id,
+            failure=failure,
+            status=exchange.status if exchange is not None else None,
+            outputs=outputs,
+            lost=lost,
+            notes=tuple(notes),
+        )
+
+    def _go_on(self, frame: Frame, step: WorkflowStep, report: StepReport, *, is_repeatable: bool) -> None:
+        """Store the outputs of a step and move to what follows it."""
+        self.delay = 0.0
+        if report.failure:
+            # READs beside it were sent for nothing: the step that failed decides what follows.
+            self.pending.clear()
+            self._after_failure(frame, step, report, is_repeatable=is_repeatable)
+            return
+        frame.scope.steps[step.id] = dict(report.outputs)
+        for name in step.outputs:
+            frame.scope.lost.pop((step.id, name), None)
+        frame.scope.lost |= {(step.id, name): reason for name, reason in report.lost.items()}
+        if step.id == self.until and len(self.frames) == 1:
+            self._end("", is_done=True)
+            return
+        action = self._action((*step.on_success, *frame.workflow.success_actions), frame)
+        if action is None:
+            frame.position = frame.workflow.steps.index(step) + 1
+        else:
+            self._take(frame, action)
+
+    def _after_failure(self, frame: Frame, step: WorkflowStep, report: StepReport, *, is_repeatable: bool) -> None:
+        for action in (*step.on_failure, *frame.workflow.failure_actions):
+            if not self._applies(action, frame):
+                continue
+            if action.kind is ActionKind.RETRY:
+                if frame.attempts[step.id] >= action.retry_limit:
+                    continue
+                if not is_repeatable:
+                    reason = "it is not tried again, as the change may have been carried out"
+                    self._end(f"{report.path}: {report.failure}; {reason}")
+                    return
+                frame.attempts[step.id] += 1
+                self.delay = action.retry_after
+                return
+            if action.kind is ActionKind.END:
+                break
+            self._take(frame, action)
+            return
+        self._end(f"{report.path}: {report.failure}")
+
+    def _take(self, frame: Frame, action: Action) -> None:
+        """Do what an action of success, or a goto after a failure, says."""
+        if action.kind is not ActionKind.GOTO:
+            frame.is_ended = True
+        elif action.workflow_id:
+            target = frame.linked.target(WorkflowStep(id="", workflow_id=action.workflow_id))
+            if target.workflow is None or target.document is None:
+                self._end(f"the action {action.name} leads to a workflow that there is not: {action.workflow_id}")
+                return
+            # The standard transfers to the other workflow and does not come back.
+            inputs = {**frame.scope.inputs}
+            self.frames.pop()
+            self._push(target.document, target.workflow, inputs, f"{frame.path}{target.workflow.id}/", frame.step)
+        else:
+            step = frame.workflow.step(action.step_id)
+            if step is None:
+                self._end(f"the action {action.name} leads to a step that there is not: {action.step_id}")
+                return
+            frame.visits[step.id] += 1
+            if frame.visits[step.id] > MAX_VISITS:
+                self._end(f"the step {step.id} was reached {MAX_VISITS} times by the action {action.name}")
+                return
+            frame.position = frame.workflow.steps.index(step)
+
+    def _action(self, actions: Sequence[Action], frame: Frame) -> Action | None:
+        return next((action for action in actions if self._applies(action, frame)), None)
+
+    def _applies(self, action: Action, frame: Frame) -> bool:
+        try:
+            return all(frame.scope.holds(criterion) for criterion in action.criteria)
+        except UnresolvedError:
+            return False
+
+    def _fail_step(self, frame: Frame, step: WorkflowStep, failure: str) -> None:
+        """End the run at a step that cannot be sent: no answer of the API is there to act on."""
+        path = frame.path + step.id
+        self.reports.append(StepReport(path=path, call_id="", failure=failure))
+        self._end(f"{path}: {failure}")
+
+    def _end(self, failure: str, *, is_done: bool = False) -> None:
+        if self.state is not RunState.RUNNING:
+            return
+        self.state, self.failure = (RunState.DONE if is_done else RunState.FAILED), failure
+        if self.frames:
+            self.outputs, self.lost_outputs = _outputs(self.workflow.outputs, self.frames[0].scope)
+
+
+def _outputs(nodes: Mapping[str, Any], scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the outputs that have a value, and for each other the reason why it has none."""
+    values: dict[str, Any] = {}
+    lost: dict[str, str] = {}
+    for name, node in nodes.items():
+        try:
+            value = scope.value(node)
+        except UnresolvedError as error:
+            lost[name] = str(error)
+            continue
+        if value is ABSENT:
+            lost[name] = f"{node}: the input was not given"
+        else:
+            values[name] = value
+    return values, lost
+
+
+def _changes_flow(step: WorkflowStep, workflow: Workflow) -> bool:
+    """Return whether what follows the success of a step is decided by its answer."""
+    return bool(step.on_success or workflow.success_actions)
+
+
+def _dependencies(step: WorkflowStep) -> frozenset[str]:
+    """Return the ids of the steps that a step uses, or has to wait for."""
+    nodes = [parameter.value for parameter in step.parameters]
+    if step.body is not None:
+        nodes += [step.body.payload, *(entry.value for entry in step.body.replacements)]
+    return frozenset(owner for node in nodes for owner in step_references(node)) | frozenset(
+        id.removeprefix("$steps.") for id in step.depends_on
+    )
+
+
+def step_references(node: Any) -> Iterator[str]:
+    """Yield the ids of the steps whose outputs a value refers to."""
+    for text in expressions_in(node):
+        try:
+            expression = parse_expression(text)
+        except ExpressionError:
+            continue
+        if expression is not None and expression.root is Root.STEPS:
+            yield expression.owner
+
+
+def _is_refusal(status: int) -> bool:
+    """Return whether an API says by a status that it did not carry a change out."""
+    return status in REFUSAL_STATUSES
+
+
+def _is_undescribed_success(criterion: Criterion, operation: Operation | None, exchange: Exchange | None) -> bool:
+    """Return whether a criterion wants a status of success that the operation does not describe, and another came.
+
+    430 of 2,880 real criteria want 200 of an operation that answers 201, 202 or 204.
+    """
+    if operation is None or exchange is None or not 200 <= exchange.status < 300:
+        return False
+    if criterion.kind is not CriterionKind.SIMPLE:
+        return False
+    try:
+        condition = parse_condition(criterion.condition)
+    except ConditionError:
+        return False
+    if not isinstance(condition, Comparison) or condition.operator is not Operator.EQUAL:
+        return False
+    left, right = condition.left, condition.right
+    is_status = isinstance(left, Expression) and left.root is Root.STATUS_CODE
+    if not is_status or not isinstance(right, Literal) or not isinstance(right.value, int):
+        return False
+    described = {response.status.upper() for response in operation.responses}
+    return 200 <= right.value < 300 and not {str(right.value), "2XX"} & described

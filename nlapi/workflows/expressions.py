@@ -1,0 +1,247 @@
+"""Parses runtime expressions (Arazzo 1.1, Runtime Expressions), and selects parts of values; nothing is evaluated here.
+
+Real documents bend the grammar: `.name` and `[0]` stand behind an output where the standard has `#/name`, and output
+names have dots. Such texts are read, and named as bends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+Accessors: TypeAlias = tuple[str | int, ...]
+"""Keys and indexes into a value, outermost first; a number in a JSON pointer is a text and fits both."""
+
+
+class Root(StrEnum):
+    """The first name of an expression."""
+
+    URL = "$url"
+    METHOD = "$method"
+    STATUS_CODE = "$statusCode"
+    REQUEST = "$request"
+    RESPONSE = "$response"
+    MESSAGE = "$message"
+    INPUTS = "$inputs"
+    OUTPUTS = "$outputs"
+    STEPS = "$steps"
+    WORKFLOWS = "$workflows"
+    SOURCES = "$sourceDescriptions"
+    COMPONENTS = "$components"
+    SELF = "$self"
+
+
+class Part(StrEnum):
+    """The part of a request, an answer or a workflow that an expression refers to."""
+
+    HEADER = "header"
+    QUERY = "query"
+    PATH = "path"
+    BODY = "body"
+    INPUTS = "inputs"
+    OUTPUTS = "outputs"
+
+
+class ExpressionError(ValueError):
+    """A text that begins as an expression and is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A parsed expression.
+
+    `owner` is the id of a step or workflow, or the name of a source. `name` is the text from the name on: what of it is
+    the name and what leads into the value is decided by the declared names, as a name may have dots. `accessors` lead
+    into a body. `bends` are the deviations from the standard.
+    """
+
+    text: str
+    root: Root
+    owner: str = ""
+    part: Part | None = None
+    name: str = ""
+    accessors: Accessors = ()
+    bends: tuple[str, ...] = ()
+
+
+_ROOTS = frozenset(root.value for root in Root)
+
+_ALONE = {Root.URL, Root.METHOD, Root.STATUS_CODE, Root.SELF}
+
+# `{$inputs.name}` inside a text.
+_EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
+
+_ACCESSOR = re.compile(r"""\.(?P<key>[^.\[\]#\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<text>.*?)(?P=quote)\]""")
+
+
+@lru_cache(maxsize=4096)
+def parse_expression(text: str) -> Expression | None:
+    """Return the expression that a whole text is, or None for any other text (`$5`, `$ref`).
+
+    ExpressionError where it begins with a name of the grammar and goes on otherwise.
+    """
+    head = re.match(r"\$\w+", text)
+    if head is None or head[0] not in _ROOTS:
+        return None
+    root, rest = Root(head[0]), text[head.end() :]
+    if root in _ALONE:
+        if rest:
+            raise ExpressionError(f"{text}: nothing may follow {root.value}")
+        return Expression(text=text, root=root)
+    if root is Root.MESSAGE:
+        raise ExpressionError(f"{text}: messages are AsyncAPI's, which nlapi does not run")
+    if not rest.startswith(".") or len(rest) < 2:
+        raise ExpressionError(f"{text}: a name follows {root.value}, behind a dot")
+    rest = rest[1:]
+    if root in (Root.REQUEST, Root.RESPONSE):
+        return _parse_exchange(text, root, rest)
+    if root in (Root.INPUTS, Root.OUTPUTS):
+        return Expression(text=text, root=root, name=rest)
+    return _parse_owned(text, root, rest)
+
+
+def _parse_exchange(text: str, root: Root, rest: str) -> Expression:
+    """Return the expression of a part of a request or answer."""
+    part, dot, name = rest.partition(".")
+    bends: tuple[str, ...] = ()
+    if part == "headers" and dot:
+        part, bends = "header", ("`headers` is `header` in the standard",)
+    if part in (Part.HEADER, Part.QUERY, Part.PATH) and name:
+        return Expression(text=text, root=root, part=Part(part), name=name, bends=bends)
+    if not rest.startswith("body") and not rest.startswith("payload"):
+        raise ExpressionError(f"{text}: {root.value} has header.NAME, query.NAME, path.NAME and body")
+    following = rest.removeprefix("body").removeprefix("payload")
+    accessors, bend = parse_accessors(following)
+    if accessors is None:
+        raise ExpressionError(f"{text}: {following!r} is no JSON pointer; write #/name/0")
+    return Expression(text=text, root=root, part=Part.BODY, accessors=accessors, bends=(bend,) if bend else ())
+
+
+def _parse_owned(text: str, root: Root, rest: str) -> Expression:
+    """Return the expression of an output of a step, a field of a workflow or source, or a component."""
+    if root in (Root.SOURCES, Root.COMPONENTS):
+        owner, dot, name = rest.partition(".")
+        if not dot or not name:
+            raise ExpressionError(f"{text}: it needs a name behind {owner}")
+        return Expression(text=text, root=root, owner=owner, name=name)
+    parts = (Part.OUTPUTS,) if root is Root.STEPS else (Part.INPUTS, Part.OUTPUTS)
+    for part in parts:
+        owner, separator, name = rest.partition(f".{part.value}.")
+        if separator and owner and name:
+            return Expression(text=text, root=root, owner=owner, part=part, name=name)
+    form = " or ".join(f"{root.value}.ID.{part.value}.NAME" for part in parts)
+    raise ExpressionError(f"{text}: its form is {form}")
+
+
+def parse_accessors(text: str) -> tuple[Accessors | None, str]:
+    """Return the accessors in a text behind a name, and the bend in them; None where it has none.
+
+    `#/data/0/id` is the standard's form (RFC 6901); `.data[0].id` is read too.
+    """
+    if text in ("", "#"):
+        return (), ""
+    if text.startswith("#"):
+        pointer = text[1:]
+        bend = "" if pointer.startswith("/") else "a JSON pointer begins with /"
+        steps = pointer.removeprefix("/").split("/")
+        return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps), bend
+    accessors: list[str | int] = []
+    position = 0
+    while position < len(text):
+        found = _ACCESSOR.match(text, position)
+        if found is None:
+            # `.data[0]#/id` mixes both forms.
+            if text[position] == "#" and accessors:
+                rest, _ = parse_accessors(text[position:])
+                return (*accessors, *(rest or ())), "`.name` and `[0]` stand where the standard has `#/name/0`"
+            return None, ""
+        index = found["index"]
+        accessors.append(int(index) if index is not None else found["key"] or found["text"] or "")
+        position = found.end()
+    return tuple(accessors), "`.name` and `[0]` stand where the standard has `#/name/0`"
+
+
+def split_name(name: str, declared: Iterable[str]) -> tuple[str, Accessors, str] | None:
+    """Return the declared name that a text begins with, the accessors behind it, and the bend in them.
+
+    The longest declared name counts, as names may have dots; None where there is none.
+    """
+    for candidate in sorted(declared, key=len, reverse=True):
+        if name.startswith(candidate):
+            accessors, bend = parse_accessors(name[len(candidate) :])
+            if accessors is not None:
+                return candidate, accessors, bend
+    return None
+
+
+def first_name(name: str) -> str:
+    """Return the name in a text whose names are not declared: up to the first accessor."""
+    return re.split(r"[#.\[]", name, maxsplit=1)[0]
+
+
+class MissingPartError(LookupError):
+    """A value without the part that accessors lead to; `at` is where it ends."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def select(value: Any, accessors: Accessors) -> Any:
+    """Return the part of a value that accessors lead to. MissingPartError where there is none."""
+    for position, step in enumerate(accessors):
+        place = f"#/{'/'.join(str(entry) for entry in accessors[: position + 1])}"
+        if isinstance(value, Mapping):
+            if str(step) not in value:
+                names = ", ".join(str(name) for name in list(value)[:8])
+                raise MissingPartError(f"there is no {place}; it has {names or 'nothing'}")
+            value = value[str(step)]
+        elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+            index = int(step) if isinstance(step, int) or step.isdecimal() else None
+            if index is None:
+                raise MissingPartError(f"there is no {place}: it is a list of {len(value)}")
+            if index >= len(value):
+                raise MissingPartError(f"there is no {place}: the list has {len(value)} items")
+            value = value[index]
+        else:
+            raise MissingPartError(f"there is no {place}: it is {_kind(value)}")
+    return value
+
+
+def pointer(accessors: Accessors) -> str:
+    """Return accessors as a JSON pointer, with its `#`; "" for none."""
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in accessors)
+    return "#" + "".join(f"/{step}" for step in steps) if accessors else ""
+
+
+def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and text of each `{$...}` in a text."""
+    for found in _EMBEDDED.finditer(text):
+        yield found.start(), found.end(), found[1]
+
+
+def expressions_in(value: Any) -> Iterator[str]:
+    """Yield the text of every expression in a value, embedded ones included; selectors give their context."""
+    from nlapi.workflows.model import Selector
+
+    if isinstance(value, Selector):
+        yield value.context
+    elif isinstance(value, str):
+        if value.startswith("$"):
+            yield value
+        else:
+            yield from (text for _, _, text in embedded_expressions(value))
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from expressions_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from expressions_in(item)
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else f"the {'text' if isinstance(value, str) else 'value'} {str(value)[:40]!r}"

@@ -1,0 +1,151 @@
+"""A workflow as a planner of the agent's loop: each round has the next calls of the run, and no model is asked.
+
+So a workflow goes the way of every other plan: check, build, policy, send, transcript (docs/design/060-workflows.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.agent.log import MAX_BODY
+from nlapi.client.message import Request, Result, body_size
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Effect
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
+from nlapi.tools.run import locate_arguments
+from nlapi.tools.tool import Call
+from nlapi.workflows.engine import RunState, WorkflowRun
+from nlapi.workflows.scope import Exchange
+from nlapi.workflows.snapshot import restore, snapshot
+from nlapi.workflows.sources import LinkedDocument
+
+NAME = "workflow"
+"""The name of the planner in transcripts and events."""
+
+# Seconds that a retry waits at most: a document may say a day.
+MAX_DELAY = 300.0
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkflowPlanner:
+    """The planner of one run. After the turn `run` has its state, its outputs and a report of each step."""
+
+    run: WorkflowRun
+    secret_inputs: frozenset[str] = frozenset()
+    name: str = NAME
+    taken: int = 0
+    """rounds of the conversation whose answers the run has"""
+
+    async def next(self, conversation: Conversation) -> AsyncIterator[Plan]:
+        """Yield the plan with the next calls, or the one that ends the turn."""
+        rounds = conversation.current.rounds
+        for round in rounds[self.taken :]:
+            for step in round.steps:
+                self._take(step)
+        self.taken = len(rounds)
+        if self.run.delay and self.run.state is RunState.RUNNING:
+            await asyncio.sleep(min(self.run.delay, MAX_DELAY))
+        state = snapshot(self.run, self.secret_inputs)
+        calls = self.run.next_calls()
+        if not calls:
+            yield Plan(text=summary(self.run), understood="")
+            return
+        names = ", ".join(bound.call.id for bound in calls)
+        yield Plan(
+            calls=tuple(bound.call for bound in calls),
+            understood=f"step {self.position(calls[0].step.id)}: {names}",
+            raw=StoredState(planner=NAME, data=state),
+        )
+
+    def position(self, step_id: str) -> str:
+        """Return the place of a step in its workflow: 2 of 5."""
+        steps = self.run.frames[-1].workflow.steps
+        number = next((index for index, step in enumerate(steps, 1) if step.id == step_id), 0)
+        return f"{number} of {len(steps)}"
+
+    def _take(self, step: Step) -> None:
+        """Give the run the answer to a call; after the failure of an earlier one the others are of no use."""
+        if not self.run.pending or self.run.pending[0].call.id != step.call.id:
+            return
+        if step.outcome is Outcome.PREVIEWED:
+            self.run.finish(step.call, None, "a dry run: nothing was sent")
+        elif step.outcome is not Outcome.ANSWERED or step.result is None:
+            self.run.finish(step.call, None, step.message or "it was not sent")
+        elif step.result.is_cut:
+            self.run.finish(step.call, None, "the answer was cut before its end")
+        else:
+            self.run.finish(step.call, exchange_of(step.call, step.request, step.result))
+
+
+def resume_planner(
+    linked: LinkedDocument, conversation: Conversation, inputs: Mapping[str, Any], secret_inputs: frozenset[str]
+) -> WorkflowPlanner:
+    """Return the planner that goes on with the run of a conversation, in a new turn of it.
+
+    Calls of its last plan that were answered are not sent again. One whose outcome is unknown is planned again, and the
+    policy asks about it. UsageError where the run cannot go on.
+    """
+    rounds = [round for turn in conversation.turns for round in turn.rounds]
+    last = next((round for round in reversed(rounds) if _state_of(round) is not None), None)
+    state = _state_of(last) if last is not None else None
+    if last is None or state is None:
+        raise UsageError("the transcript has no run of a workflow")
+    run = restore(state, linked, inputs)
+    planner = WorkflowPlanner(run=run, secret_inputs=secret_inputs)
+    run.next_calls()
+    for step in _answered(last):
+        planner._take(step)
+    return planner
+
+
+def _state_of(round: Round) -> Mapping[str, Any] | None:
+    raw = round.plan.raw
+    return raw.data if isinstance(raw, StoredState) and raw.planner == NAME else None
+
+
+def _answered(round: Round) -> list[Step]:
+    """Return the steps of a round up to the first that has to be sent again.
+
+    UsageError for the answer of a change that the transcript does not have whole.
+    """
+    steps = []
+    for step in round.steps:
+        if step.outcome is not Outcome.ANSWERED or step.result is None:
+            break
+        # A character that the cut went through is dropped.
+        if step.result.is_cut or body_size(step.result) >= MAX_BODY - 3:
+            if step.call.tool.effect is Effect.READ:
+                break
+            raise UsageError(f"the answer to {step.call.id} was too long for the transcript: the run cannot go on")
+        steps.append(step)
+    return steps
+
+
+def exchange_of(call: Call, request: Request | None, result: Result) -> Exchange:
+    """Return a request and its answer as expressions see them."""
+    values = locate_arguments(call.tool, call.arguments)
+    whole = values.get(("body", ""))
+    fields = {name: value for (location, name), value in values.items() if location == "body" and name}
+    data = result.data
+    return Exchange(
+        method=request.method if request is not None else result.method,
+        url=request.url if request is not None else result.url,
+        status=result.status,
+        headers=result.headers,
+        body=data if data is not None or not result.content else result.text,
+        request_headers=request.headers if request is not None else (),
+        arguments=values,
+        request_body=whole if whole is not None else fields or None,
+    )
+
+
+def summary(run: WorkflowRun) -> str:
+    """Return the outcome of a run in a line or two."""
+    sent = sum(1 for report in run.reports if report.call_id)
+    if run.state is RunState.FAILED:
+        return f"{run.workflow.id} stopped: {run.failure}"
+    steps = f"{sent} call{'' if sent == 1 else 's'}"
+    return f"{run.workflow.id} is done{f' up to {run.until}' if run.until else ''}: {steps}"
