@@ -71,7 +71,7 @@ def show_(
     """Show one transcript: every question, call, consent and answer."""
     from nlapi.agent.log import read_records
 
-    records = read_records(_find_transcript(id))
+    records = read_records(find_transcript(id))
     format = output or (TranscriptFormat.TEXT if is_terminal() else TranscriptFormat.NDJSON)
     if format is TranscriptFormat.JSON:
         console.write(console.format_json(records))
@@ -165,10 +165,10 @@ def resume(
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
-    path = _find_transcript(id)
+    path = find_transcript(id)
     records = read_records(path)
     session = open_session(_resumed_setup(setup, records))
-    earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
+    earlier = rebuild(records, tool_finder(records, tuple(session.targets)))
     values = {**session.known_values, **earlier.known_values, **parse_pairs(setup.known_values, "--set")}
     # The same transcript goes on, so that one conversation is one file.
     with Log.open(path, secrets=session.policy.secrets) as session.log:
@@ -192,7 +192,7 @@ def _resumed_setup(setup: Setup, records: Iterable[Record]) -> Setup:
     )
 
 
-def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[[str, str], Tool]:
+def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[[str, str], Tool]:
     """Return a function that finds the tool of a source and an operation in a record."""
     from nlapi.tools.compile import compile_tool
 
@@ -211,7 +211,7 @@ def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable
     return find
 
 
-def _find_transcript(id: str) -> Path:
+def find_transcript(id: str) -> Path:
     from nlapi.agent.log import list_transcripts
     from nlapi.cli.planners import log_folder
 

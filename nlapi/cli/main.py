@@ -9,7 +9,23 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, console, demo, find, gateway, log, mcp, plugin, policy, sandbox, tools
+from nlapi.cli import (
+    api,
+    ask,
+    call,
+    check,
+    console,
+    demo,
+    find,
+    gateway,
+    log,
+    mcp,
+    plugin,
+    policy,
+    sandbox,
+    tools,
+    workflow,
+)
 from nlapi.cli.options import YES_TO, expand_yes_option
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
@@ -63,6 +79,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(policy.app, name="policy")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(workflow.app, name="workflow")
 
 
 def main() -> NoReturn:

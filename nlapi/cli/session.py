@@ -20,7 +20,7 @@ from nlapi.agent.events import (
     StepFinished,
     TurnAnswered,
 )
-from nlapi.agent.loop import converse
+from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.policy import Policy
 from nlapi.agent.repetition import is_uncertain
 from nlapi.cli import console
@@ -94,6 +94,7 @@ class Session:
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
     caps: Caps = NO_CAPS
+    max_rounds: int = MAX_ROUNDS
     thinking: ThinkingStatus | None = None
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
@@ -149,6 +150,7 @@ class Session:
             dry_run=self.dry_run,
             limits=self.limits,
             caps=self.caps,
+            max_rounds=self.max_rounds,
         )
         if self.thinking is not None:
             events = self.thinking.watch(self.planner, events)

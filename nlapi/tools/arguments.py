@@ -282,18 +282,25 @@ def argument_schema(tool: Tool, argument: str, *path: str) -> Mapping[str, objec
     return operation.spec.schema(schema)
 
 
-def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
-    """Raise ArgumentError with each wrong argument and what would be right, unless all of them fit the schema."""
+def check(tool: Tool, arguments: Mapping[str, Any], *, partial: bool = False) -> None:
+    """Raise ArgumentError with each wrong argument and what would be right, unless all of them fit the schema.
+
+    With `partial` arguments may be missing, as in a preview.
+    """
     from nlapi.tools.validator import VALIDATOR
 
     # Unknown and absent arguments are looked for first, because the validator's own messages name no similar argument.
-    faults = list(_unknown_arguments(tool, arguments)) + list(_missing_arguments(tool, arguments))
+    faults = list(_unknown_arguments(tool, arguments))
+    if not partial:
+        faults += _missing_arguments(tool, arguments)
     if not faults and _is_too_deep(arguments):
         faults = [("the arguments are nested too deeply", f"at most {MAX_NESTED} levels")]
     if not faults:
-        schema = VALIDATOR(tool.input_schema, format_checker=_format_checker())
+        input_schema = {**tool.input_schema, "required": []} if partial else tool.input_schema
+        schema = VALIDATOR(input_schema, format_checker=_format_checker())
         try:
-            faults = [_fault(error) for error in schema.iter_errors(dict(arguments))] + _body_faults(tool, arguments)
+            faults = [_fault(error) for error in schema.iter_errors(dict(arguments))]
+            faults += [] if partial else _body_faults(tool, arguments)
         except RecursionError:
             faults = [("the arguments are nested too deeply", "")]
     if faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.openapi.jsonpath import node_at, node_paths
@@ -35,63 +35,126 @@ class BindError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCall:
-    """A call of a step, ready for the pipeline; `notes` name what of the document was read tolerantly."""
+    """A call of a step, ready for the pipeline; `notes` name what of the document was read tolerantly.
+
+    `pending` has the expression for each value that is not known yet, by its place; () for a call that can be sent.
+    """
 
     step: WorkflowStep
     call: Call
     notes: tuple[str, ...] = ()
+    pending: tuple[tuple[str, str], ...] = ()
 
 
 def bind(
-    operation: Operation, step: WorkflowStep, scope: Scope, *, id: str, defaults: Mapping[str, Any] | None = None
+    operation: Operation,
+    step: WorkflowStep,
+    scope: Scope,
+    *,
+    id: str,
+    defaults: Mapping[str, Any] | None = None,
+    partial: bool = False,
 ) -> StepCall:
     """Return the call of a step. BindError where a value has no place in the operation, or an expression no value.
 
-    `defaults` are values by argument for those that are required and that the step does not give.
+    `defaults` are values by argument for those that are required and that the step does not give. With `partial`, for a
+    preview, a value that only an answer will give is left out, and `pending` has it.
     """
-    tool = compile_tool(operation)
-    notes: list[str] = []
-    arguments: dict[str, Any] = {}
-    sources: list[ValueSource] = []
-
-    def add(name: str, value: Any, node: Any) -> None:
-        arguments[name] = value
-        sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
-
+    binding = _Binding(tool=compile_tool(operation), scope=scope, is_partial=partial)
     own = {(parameter.name, parameter.location) for parameter in step.parameters}
     inherited = [entry for entry in scope.workflow.parameters if (entry.name, entry.location) not in own]
     for parameter in (*inherited, *step.parameters):
-        place = f"parameters.{parameter.name}"
-        value = _evaluated(parameter.value, scope, place)
-        if value is ABSENT:
-            continue
-        name = _argument_of(tool, parameter, notes, strict=scope.strict)
-        if name is None:
-            # A parameter of the whole workflow need not fit each of its operations.
-            if parameter in inherited or _is_implied(operation, parameter, notes):
-                continue
-            known = ", ".join(entry for location, entry in tool.places.values() if location != "body")
-            raise BindError(
-                place, f"{operation.id} has no {parameter.location} parameter {parameter.name}", f"it has {known}"
-            )
-        add(name, value, parameter.value)
+        binding.add_parameter(parameter, is_inherited=parameter in inherited)
     if step.body is not None:
-        _add_body(tool, step.body, scope, add, notes)
-    for name in tool.required:
-        if name not in arguments and defaults and name in defaults:
-            arguments[name] = defaults[name]
-            sources.append(ValueSource(argument=name, value=defaults[name], origin=Origin.SETTING))
+        binding.add_body(step.body)
+    for name in binding.tool.required:
+        if name not in binding.arguments and defaults and name in defaults:
+            binding.add(name, defaults[name], "$inputs.")
     return StepCall(
         step=step,
         call=Call(
-            tool=tool,
-            arguments=coerce_nested(tool, arguments),
+            tool=binding.tool,
+            arguments=coerce_nested(binding.tool, binding.arguments),
             id=id,
             reason=step.description,
-            account=Account(sources=tuple(sources)),
+            account=Account(sources=tuple(binding.sources)),
         ),
-        notes=tuple(notes),
+        notes=tuple(binding.notes),
+        pending=tuple(binding.pending),
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Binding:
+    """The arguments of one call while they are collected."""
+
+    tool: Tool
+    scope: Scope
+    is_partial: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+    sources: list[ValueSource] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pending: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, name: str, value: Any, node: Any) -> None:
+        self.arguments[name] = value
+        self.sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
+
+    def value(self, node: Any, place: str, name: str) -> Any:
+        """Return the value of a node; ABSENT where there is none, or none yet in a preview."""
+        try:
+            return self.scope.value(node)
+        except UnresolvedError as error:
+            if self.is_partial and _origin(node) is Origin.ANSWER:
+                self.pending.append((name, next(expressions_in(node), str(node))))
+                return ABSENT
+            raise BindError(place, str(error)) from None
+
+    def add_parameter(self, parameter: StepParameter, *, is_inherited: bool) -> None:
+        place, operation = f"parameters.{parameter.name}", self.tool.operation
+        name = _argument_of(self.tool, parameter, self.notes, strict=self.scope.strict)
+        value = self.value(parameter.value, place, name or parameter.name)
+        if name is not None and value is not ABSENT:
+            self.add(name, value, parameter.value)
+        # A parameter of the whole workflow need not fit each of its operations.
+        if name is not None or is_inherited or value is ABSENT or _is_implied(operation, parameter, self.notes):
+            return
+        known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
+        message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
+        raise BindError(place, message, f"it has {known or 'none'}")
+
+    def add_body(self, body: StepBody) -> None:
+        """Add the arguments of a payload."""
+        names = {wire_name: name for name, (location, wire_name) in self.tool.places.items() if location == "body"}
+        if self.is_partial and isinstance(body.payload, Mapping) and not body.replacements:
+            payload: Any = {
+                name: value
+                for name, node in body.payload.items()
+                if (value := self.value(node, f"payload.{name}", names.get(str(name), str(name)))) is not ABSENT
+            }
+        else:
+            payload = self.value(body.payload, "payload", "body")
+        if payload is ABSENT:
+            payload = None
+        if body.replacements and not (self.is_partial and self.pending):
+            payload = _replaced(payload, body.replacements, self.scope)
+        if payload is None:
+            return
+        if not names and self.tool.operation.body is None:
+            raise BindError("payload", f"{self.tool.operation.id} takes no body")
+        if "" in names:
+            whole = names[""]
+            self.add(whole, _parsed(payload, self.notes) if _is_object(self.tool, whole) else payload, body.payload)
+            return
+        payload = _parsed(payload, self.notes)
+        if not isinstance(payload, Mapping):
+            raise BindError("payload", f"{self.tool.operation.id} takes an object, and not {json.dumps(payload)[:60]}")
+        nodes = body.payload if isinstance(body.payload, Mapping) else {}
+        for wire_name, value in payload.items():
+            # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
+            if wire_name not in names and wire_name in self.tool.places:
+                raise BindError(f"payload.{wire_name}", f"the body of {self.tool.operation.id} has no such field")
+            self.add(names.get(str(wire_name), str(wire_name)), value, nodes.get(wire_name, body.payload))
 
 
 def _origin(node: Any) -> Origin:
@@ -99,13 +162,6 @@ def _origin(node: Any) -> Origin:
     if any(text.startswith(("$steps.", "$workflows.", "$response")) for text in texts):
         return Origin.ANSWER
     return Origin.SETTING if any(text.startswith("$inputs.") for text in texts) else Origin.WORKFLOW
-
-
-def _evaluated(node: Any, scope: Scope, place: str) -> Any:
-    try:
-        return scope.value(node)
-    except UnresolvedError as error:
-        raise BindError(place, str(error)) from None
 
 
 def _argument_of(tool: Tool, parameter: StepParameter, notes: list[str], *, strict: bool) -> str | None:
@@ -138,31 +194,6 @@ def _is_implied(operation: Operation, parameter: StepParameter, notes: list[str]
     return False
 
 
-def _add_body(tool: Tool, body: StepBody, scope: Scope, add: Any, notes: list[str]) -> None:
-    """Add the arguments of a step's payload."""
-    payload = _evaluated(body.payload, scope, "payload")
-    if payload is ABSENT and not body.replacements:
-        return
-    payload = _replaced(None if payload is ABSENT else payload, body.replacements, scope)
-    if payload is None and body.payload is None:
-        return
-    names = {wire_name: name for name, (location, wire_name) in tool.places.items() if location == "body"}
-    if not names and tool.operation.body is None:
-        raise BindError("payload", f"{tool.operation.id} takes no body")
-    if "" in names:
-        add(names[""], _parsed(payload, notes) if _is_object(tool, names[""]) else payload, body.payload)
-        return
-    payload = _parsed(payload, notes)
-    if not isinstance(payload, Mapping):
-        raise BindError("payload", f"{tool.operation.id} takes an object, and not {json.dumps(payload)[:60]}")
-    nodes = body.payload if isinstance(body.payload, Mapping) else {}
-    for wire_name, value in payload.items():
-        # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
-        if wire_name not in names and wire_name in tool.places:
-            raise BindError(f"payload.{wire_name}", f"the body of {tool.operation.id} has no such field")
-        add(names.get(wire_name, wire_name), value, nodes.get(wire_name, body.payload))
-
-
 def _is_object(tool: Tool, name: str) -> bool:
     return tool.input_schema["properties"].get(name, {}).get("type") in ("object", "array")
 
@@ -185,7 +216,10 @@ def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope)
         return payload
     payload = copy.deepcopy(payload)
     for replacement in replacements:
-        value = _evaluated(replacement.value, scope, f"replacements.{replacement.target}")
+        try:
+            value = scope.value(replacement.value)
+        except UnresolvedError as error:
+            raise BindError(f"replacements.{replacement.target}", str(error)) from None
         if value is ABSENT:
             continue
         for path in _target_paths(payload, replacement):

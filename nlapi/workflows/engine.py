@@ -147,15 +147,10 @@ class WorkflowRun:
         if len(self.frames) >= MAX_FRAMES:
             self._end(f"{path}: workflows stand in each other more than {MAX_FRAMES} deep")
             return
-        defaults = {
-            name: schema["default"]
-            for name, schema in workflow.input_schemas.items()
-            if isinstance(schema, Mapping) and "default" in schema
-        }
         scope = Scope(
             workflow=workflow,
             document=linked.document,
-            inputs={**defaults, **inputs},
+            inputs=with_defaults(workflow, inputs),
             workflows=self.finished,
             strict=self.strict,
         )
@@ -368,6 +363,16 @@ class WorkflowRun:
         self.state, self.failure = (RunState.DONE if is_done else RunState.FAILED), failure
         if self.frames:
             self.outputs, self.lost_outputs = _outputs(self.workflow.outputs, self.frames[0].scope)
+
+
+def with_defaults(workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs with the defaults that the workflow has for those that are not given."""
+    defaults = {
+        name: schema["default"]
+        for name, schema in workflow.input_schemas.items()
+        if isinstance(schema, Mapping) and "default" in schema
+    }
+    return {**defaults, **inputs}
 
 
 def _outputs(nodes: Mapping[str, Any], scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:

@@ -1,0 +1,274 @@
+"""Checks a workflow document against the descriptions that it refers to; each finding is an Issue with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nlapi.errors import ArgumentError
+from nlapi.issue import Issue, Level
+from nlapi.openapi.jsonpath import check_jsonpath
+from nlapi.openapi.spec import Operation
+from nlapi.tools.arguments import check as check_arguments
+from nlapi.tools.arguments import to_wire_units
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Origin
+from nlapi.workflows.bind import BindError, bind
+from nlapi.workflows.conditions import Comparison, ConditionError, Literal, operands, parse_condition
+from nlapi.workflows.expressions import ExpressionError, Root, expressions_in, parse_expression, split_name
+from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Selector, Workflow, WorkflowStep
+from nlapi.workflows.read import MAX_STEPS
+from nlapi.workflows.scope import Scope
+from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.value_schemas import ValueSchemas
+
+BEND = "bend"
+"""The rule of an Issue about what bends the standard and is read all the same."""
+
+
+def check(linked: LinkedDocument) -> tuple[Issue, ...]:
+    """Return what is wrong with a document, in its order: parts that cannot be read, sources, workflows and steps.
+
+    An ERROR is what stops a run; a WARNING may stop it, or bends the standard (rule "bend").
+    """
+    schemas = ValueSchemas(linked=linked)
+    issues = [*linked.document.issues, *linked.issues]
+    for workflow in linked.document.workflows:
+        issues += _WorkflowCheck(linked=linked, workflow=workflow, schemas=schemas).issues()
+    return tuple(issues)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WorkflowCheck:
+    linked: LinkedDocument
+    workflow: Workflow
+    schemas: ValueSchemas
+
+    def issues(self) -> Iterator[Issue]:
+        where = f"workflows.{self.workflow.id}"
+        if len(self.workflow.steps) > MAX_STEPS:
+            yield Issue.error(where, f"{len(self.workflow.steps):,} steps; {MAX_STEPS:,} are the most that are run")
+            return
+        yield from self._dependencies(where)
+        for index, step in enumerate(self.workflow.steps):
+            yield from self._step(step, index, f"{where}.steps.{step.id}")
+        for action in (*self.workflow.success_actions, *self.workflow.failure_actions):
+            yield from self._action(action, f"{where}.{action.name}")
+        for name, node in self.workflow.outputs.items():
+            yield from self._value(node, f"{where}.outputs.{name}", None, len(self.workflow.steps))
+
+    def _dependencies(self, where: str) -> Iterator[Issue]:
+        for id in self.workflow.depends_on:
+            if self.linked.document.find(id) is None:
+                yield Issue.error(f"{where}.dependsOn", f"the document has no workflow {id}")
+        if cycle := _cycle(self.workflow, self.linked, ()):
+            yield Issue.error(where, f"it runs in circles: {' -> '.join(cycle)}", "leave one of the steps out")
+
+    def _step(self, step: WorkflowStep, index: int, where: str) -> Iterator[Issue]:
+        target = self.linked.target(step)
+        for issue in target.issues:
+            rule = BEND if issue.level is Level.WARNING else issue.rule
+            yield replace(issue, where=where, rule=rule)
+        for parameter in step.parameters:
+            yield from self._value(parameter.value, f"{where}.parameters.{parameter.name}", None, index)
+        if step.body is not None:
+            yield from self._value(step.body.payload, f"{where}.payload", None, index)
+            for replacement in step.body.replacements:
+                yield from self._value(replacement.value, f"{where}.replacements", None, index)
+        if target.operation is not None:
+            yield from self._call(step, target.operation, where)
+        elif target.workflow is not None:
+            given = {parameter.name for parameter in step.parameters}
+            for name in target.workflow.required_inputs:
+                if name not in given:
+                    yield Issue.error(where, f"the workflow {target.workflow.id} needs the input {name}")
+        for criterion in step.criteria:
+            yield from self._criterion(criterion, f"{where}.successCriteria", target.operation)
+        for action in (*step.on_success, *step.on_failure):
+            yield from self._action(action, f"{where}.{action.name}", index, is_success=action in step.on_success)
+        for name, node in step.outputs.items():
+            yield from self._value(node, f"{where}.outputs.{name}", step, index)
+
+    def _call(self, step: WorkflowStep, operation: Operation, where: str) -> Iterator[Issue]:
+        """Yield what is wrong with the arguments of a step, whatever the values of its inputs are."""
+        # Each input is there: whether an optional one is given is known when the workflow is run.
+        inputs = dict.fromkeys(self.workflow.input_schemas, _PLACEHOLDER)
+        scope = Scope(workflow=self.workflow, document=self.linked.document, inputs=inputs)
+        try:
+            bound = bind(operation, _without_faults(step, scope), scope, id=step.id, partial=True)
+        except BindError as error:
+            yield Issue.error(f"{where}.{error.place}", error.message, error.hint, rule="argument")
+            return
+        for note in bound.notes:
+            yield Issue.warning(where, note, rule=BEND)
+        tool = compile_tool(operation)
+        given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
+        if "body" in given and "body" not in tool.places:
+            given |= {name for name, place in tool.places.items() if place[0] == "body"}
+        for name in tool.required:
+            if name not in given:
+                hint = "`nlapi workflow repair` makes it an input"
+                yield Issue.error(where, f"{operation.id} requires {name}, and nothing gives it", hint, rule="required")
+        allows_more = tool.input_schema.get("additionalProperties") is not False
+        for name in bound.call.arguments:
+            if name not in tool.places and not allows_more and name in _payload_names(step):
+                yield Issue.error(
+                    f"{where}.payload.{name}", f"the body of {operation.id} has no field {name}", rule="field"
+                )
+        account = bound.call.account
+        constants = (
+            {source.argument for source in account.sources if source.origin is Origin.WORKFLOW} if account else ()
+        )
+        known = {
+            name: value for name, value in bound.call.arguments.items() if name in constants and name in tool.places
+        }
+        try:
+            check_arguments(tool, to_wire_units(tool, known), partial=True)
+        except ArgumentError as error:
+            yield Issue.error(where, error.message, error.hint, rule="argument")
+        for name, node, location in _argument_nodes(step):
+            yield from self._fit(node, operation, name, location, where)
+
+    def _fit(self, node: Any, operation: Operation, name: str, location: str, where: str) -> Iterator[Issue]:
+        """Yield a warning where a whole answer stands for one value."""
+        place = self.schemas.argument(operation, location, name)
+        value = self.schemas.of(node, self.workflow)
+        if place is None or value.fault or not place.is_scalar or not value.is_described:
+            return
+        if not set(value.types) & {"string", "number", "integer", "boolean"}:
+            kind = "a list" if "array" in value.types else "an object"
+            part = "payload" if location == "body" else "parameters"
+            yield Issue.warning(
+                f"{where}.{part}.{name}",
+                f"{node} is {kind}, and {name} takes {' or '.join(place.types)}",
+                "`nlapi workflow repair` takes the value out of it",
+                rule="whole",
+            )
+
+    def _value(self, node: Any, where: str, step: WorkflowStep | None, index: int) -> Iterator[Issue]:
+        """Yield what is wrong with the expressions in a value. `step` is the one whose answer `$response` is."""
+        if isinstance(node, Selector) and node.kind is CriterionKind.JSONPATH:
+            try:
+                check_jsonpath(node.selector)
+            except ValueError as error:
+                yield Issue.error(where, str(error))
+        if step is not None and isinstance(node, str) and not node.startswith("$"):
+            yield Issue.warning(where, f"the output is the text {node[:60]!r}, and no expression", rule=BEND)
+        for text in expressions_in(node):
+            try:
+                expression = parse_expression(text)
+            except ExpressionError as error:
+                yield Issue.error(where, str(error), rule="expression")
+                continue
+            if expression is None:
+                continue
+            for bend in expression.bends:
+                yield Issue.warning(where, f"{text}: {bend}", rule=BEND)
+            if expression.root is Root.STEPS:
+                yield from self._order(expression.owner, text, where, index)
+                source = self.workflow.step(expression.owner)
+                found = split_name(expression.name, source.outputs) if source is not None else None
+                if found is not None and found[2]:
+                    yield Issue.warning(where, f"{text}: {found[2]}", rule=BEND)
+            value = self.schemas.of(text, self.workflow, step)
+            if value.fault:
+                is_undescribed = "in the description" in value.fault
+                level = Level.WARNING if is_undescribed else Level.ERROR
+                yield Issue(level=level, where=where, message=f"{text}: {value.fault}", rule="output")
+
+    def _order(self, id: str, text: str, where: str, index: int) -> Iterator[Issue]:
+        ids = [step.id for step in self.workflow.steps]
+        if id in ids and ids.index(id) >= index and where.partition(".outputs.")[0].count(".steps.") == 1:
+            yield Issue.error(where, f"{text}: {id} runs later", "put the steps in the order in which they run")
+
+    def _criterion(self, criterion: Criterion, where: str, operation: Operation | None) -> Iterator[Issue]:
+        if criterion.kind is CriterionKind.JSONPATH:
+            try:
+                check_jsonpath(criterion.condition)
+            except ValueError as error:
+                yield Issue.error(where, str(error))
+            return
+        if criterion.kind is not CriterionKind.SIMPLE:
+            return
+        try:
+            condition = parse_condition(criterion.condition)
+        except ConditionError as error:
+            yield Issue.error(where, str(error), rule="criterion")
+            return
+        for expression in operands(condition):
+            for bend in expression.bends:
+                yield Issue.warning(where, f"{expression.text}: {bend}", rule=BEND)
+        if operation is not None and isinstance(condition, Comparison) and isinstance(condition.right, Literal):
+            is_status = any(expression.root is Root.STATUS_CODE for expression in operands(condition))
+            status = str(condition.right.value)
+            described = {response.status.upper() for response in operation.responses}
+            if is_status and described and not {status, f"{status[:1]}XX", "DEFAULT"} & described:
+                known = ", ".join(sorted(described))
+                yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
+
+    def _action(
+        self, action: Action, where: str, index: int | None = None, *, is_success: bool = False
+    ) -> Iterator[Issue]:
+        if action.step_id and self.workflow.step(action.step_id) is None:
+            yield Issue.error(where, f"the workflow has no step {action.step_id}")
+        if action.workflow_id:
+            target = self.linked.target(WorkflowStep(id="", workflow_id=action.workflow_id))
+            yield from (replace(issue, where=where) for issue in target.issues)
+        for criterion in action.criteria:
+            yield from self._criterion(criterion, where, None)
+        if action.kind is ActionKind.GOTO and action.step_id and index is not None and not action.criteria:
+            ids = [step.id for step in self.workflow.steps]
+            if action.step_id in ids and ids.index(action.step_id) <= index and is_success:
+                hint = "give it criteria that end to hold"
+                yield Issue.error(where, f"it goes back to {action.step_id} without end", hint, rule="loop")
+
+
+# An input of any type: as an object it fits a whole payload too.
+_PLACEHOLDER: Mapping[str, Any] = {}
+
+
+def _without_faults(step: WorkflowStep, scope: Scope) -> WorkflowStep:
+    """Return a step whose expressions on what does not exist are left out: they have Issues of their own."""
+    parameters = tuple(entry for entry in step.parameters if not _is_faulty(entry.value, scope))
+    body = step.body
+    if body is not None and isinstance(body.payload, Mapping):
+        body = replace(body, payload={name: node for name, node in body.payload.items() if not _is_faulty(node, scope)})
+    return replace(step, parameters=parameters, body=body)
+
+
+def _is_faulty(node: Any, scope: Scope) -> bool:
+    for text in expressions_in(node):
+        try:
+            expression = parse_expression(text)
+        except ExpressionError:
+            return True
+        is_input = expression is not None and expression.root is Root.INPUTS
+        if expression is not None and is_input and split_name(expression.name, scope.workflow.input_schemas) is None:
+            return True
+    return False
+
+
+def _payload_names(step: WorkflowStep) -> frozenset[str]:
+    payload = step.body.payload if step.body is not None else None
+    return frozenset(map(str, payload)) if isinstance(payload, Mapping) else frozenset()
+
+
+def _argument_nodes(step: WorkflowStep) -> Iterator[tuple[str, Any, str]]:
+    """Yield the name, the value and the location of each argument that a step writes."""
+    yield from ((entry.name, entry.value, entry.location) for entry in step.parameters)
+    if step.body is not None and isinstance(step.body.payload, Mapping):
+        yield from ((str(name), node, "body") for name, node in step.body.payload.items())
+
+
+def _cycle(workflow: Workflow, linked: LinkedDocument, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids of workflows that call or depend on each other in a circle; () for none."""
+    if workflow.id in path:
+        return (*path[path.index(workflow.id) :], workflow.id)
+    path = (*path, workflow.id)
+    needed = [linked.document.find(id) for id in workflow.depends_on]
+    called = [linked.target(step).workflow for step in workflow.steps if step.workflow_id]
+    for entry in (*needed, *called):
+        if entry is not None and linked.document.find(entry.id) is entry and (cycle := _cycle(entry, linked, path)):
+            return cycle
+    return ()

@@ -1,0 +1,179 @@
+"""A workflow as a tree before it runs: what reads, what changes, and which values are known now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.errors import ArgumentError
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.tools.arguments import check, to_wire_units
+from nlapi.workflows.bind import BindError, StepCall, bind
+from nlapi.workflows.engine import MAX_FRAMES, with_defaults
+from nlapi.workflows.expressions import ExpressionError, Root, first_name, parse_expression
+from nlapi.workflows.model import Action, ActionKind, Workflow, WorkflowStep
+from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
+from nlapi.workflows.sources import LinkedDocument
+
+# Entries of one outline; a person reads some dozens.
+MAX_ENTRIES = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlineEntry:
+    """One step of the tree. `path` is the id of its call during the run.
+
+    `bound` is the call as far as it is known, None where it cannot be built: `fault` says why. `flow` are its actions
+    in words; `depth` is 0 for a step of the workflow itself.
+    """
+
+    path: str
+    step: WorkflowStep
+    depth: int
+    operation: Operation | None = None
+    workflow: Workflow | None = None
+    bound: StepCall | None = None
+    fault: str = ""
+    flow: tuple[str, ...] = ()
+
+    @property
+    def effect(self) -> Effect | None:
+        """The effect of the call; None for a step that runs a workflow, or calls nothing."""
+        return self.operation.effect if self.operation is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """The tree of a run: its entries in the order of the document, with those of nested workflows below their step."""
+
+    workflow: Workflow
+    entries: tuple[OutlineEntry, ...]
+
+    @property
+    def changes(self) -> tuple[OutlineEntry, ...]:
+        """The entries that change something."""
+        return tuple(entry for entry in self.entries if entry.effect in (Effect.WRITE, Effect.DESTROY))
+
+    @property
+    def call_ids(self) -> frozenset[str]:
+        """The ids of all calls of the run, without numbers of further attempts."""
+        return frozenset(entry.path for entry in self.entries if entry.operation is not None)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Outliner:
+    defaults: Mapping[Spec, Mapping[str, Any]]
+    strict: bool
+    entries: list[OutlineEntry] = field(default_factory=list)
+
+    def walk(
+        self, linked: LinkedDocument, workflow: Workflow, inputs: Mapping[str, Any], path: str, depth: int
+    ) -> None:
+        """Add the entries of a workflow and of those that it depends on, calls or goes on with."""
+        if depth > MAX_FRAMES or len(self.entries) > MAX_ENTRIES:
+            return
+        for id in workflow.depends_on:
+            if (needed := linked.document.find(id)) is not None and needed is not workflow:
+                self.walk(linked, needed, inputs, f"{path}{id}/", depth + 1)
+        scope = Scope(workflow=workflow, document=linked.document, inputs=with_defaults(workflow, inputs))
+        scope.strict = self.strict
+        for step in workflow.steps:
+            self._add(linked, workflow, step, scope, path, depth)
+        followed = {
+            action.workflow_id
+            for step in workflow.steps
+            for action in (*step.on_success, *step.on_failure, *workflow.success_actions, *workflow.failure_actions)
+            if action.kind is ActionKind.GOTO and action.workflow_id
+        }
+        for id in sorted(followed):
+            target = linked.target(WorkflowStep(id="", workflow_id=id))
+            if target.workflow is not None and target.document is not None and f"{id}/" not in path:
+                self.walk(target.document, target.workflow, inputs, f"{path}{target.workflow.id}/", depth + 1)
+
+    def _add(
+        self, linked: LinkedDocument, workflow: Workflow, step: WorkflowStep, scope: Scope, path: str, depth: int
+    ) -> None:
+        target = linked.target(step)
+        flow = tuple(_flow(step))
+        common: dict[str, Any] = {"path": path + step.id, "step": step, "depth": depth, "flow": flow}
+        if target.workflow is not None and target.document is not None:
+            self.entries.append(OutlineEntry(workflow=target.workflow, **common))
+            nested = {parameter.name: _known(parameter.value, scope) for parameter in step.parameters}
+            inputs = {name: value for name, value in nested.items() if value is not ABSENT}
+            self.walk(target.document, target.workflow, inputs, f"{path}{step.id}/", depth + 1)
+            return
+        if target.operation is None:
+            fault = str(target.issues[0]) if target.issues else "it calls nothing"
+            self.entries.append(OutlineEntry(fault=fault, **common))
+            return
+        operation = target.operation
+        try:
+            defaults = self.defaults.get(operation.spec, {})
+            bound = bind(operation, step, scope, id=path + step.id, defaults=defaults, partial=True)
+        except BindError as error:
+            fault = f"{error}{f' ({error.hint})' if error.hint else ''}"
+            self.entries.append(OutlineEntry(operation=operation, fault=fault, **common))
+            return
+        self.entries.append(OutlineEntry(operation=operation, bound=bound, fault=_argument_fault(bound), **common))
+
+
+def outline(
+    linked: LinkedDocument,
+    workflow: Workflow,
+    inputs: Mapping[str, Any],
+    *,
+    defaults: Mapping[Spec, Mapping[str, Any]] | None = None,
+    strict: bool = False,
+) -> Outline:
+    """Return the tree of a workflow with these inputs."""
+    outliner = _Outliner(defaults=defaults or {}, strict=strict)
+    outliner.walk(linked, workflow, inputs, "", 0)
+    return Outline(workflow=workflow, entries=tuple(outliner.entries))
+
+
+def source_text(expression: str) -> str:
+    """Return in words where the value of an expression comes from: `id of find-account`."""
+    try:
+        parsed = parse_expression(expression)
+    except ExpressionError:
+        return expression
+    if parsed is None or parsed.root not in (Root.STEPS, Root.WORKFLOWS):
+        return expression
+    return f"{first_name(parsed.name)} of {parsed.owner}"
+
+
+def _argument_fault(bound: StepCall) -> str:
+    """Return what is wrong with the values that are known; "" where they fit."""
+    tool = bound.call.tool
+    try:
+        check(tool, to_wire_units(tool, bound.call.arguments), partial=bool(bound.pending))
+    except ArgumentError as error:
+        return str(error)
+    return ""
+
+
+def _known(node: Any, scope: Scope) -> Any:
+    try:
+        return scope.value(node)
+    except UnresolvedError:
+        return ABSENT
+
+
+def _flow(step: WorkflowStep) -> Iterator[str]:
+    """Yield in words what the step's own actions do."""
+    yield from (f"on success: {action_text(action)}" for action in step.on_success)
+    yield from (f"on failure: {action_text(action)}" for action in step.on_failure)
+
+
+def action_text(action: Action) -> str:
+    """Return in words what an action does."""
+    condition = f" if {' and '.join(criterion.condition for criterion in action.criteria)}" if action.criteria else ""
+    match action.kind:
+        case ActionKind.RETRY:
+            times = f"{action.retry_limit} time{'' if action.retry_limit == 1 else 's'}"
+            wait = f", {action.retry_after:g} s apart" if action.retry_after else ""
+            return f"try again up to {times}{wait}{condition}"
+        case ActionKind.GOTO:
+            return f"go to {action.step_id or action.workflow_id}{condition}"
+    return f"end{condition}"
