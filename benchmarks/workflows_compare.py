@@ -23,6 +23,7 @@ from statistics import median
 from typing import Any
 
 import nlapi
+from benchmarks.measure import nlapi as nlapi_command
 from benchmarks.workflows.collection import DESCRIPTION, WORKFLOWS, Api, Case, choose, read, standard_path
 from benchmarks.workflows.evidence import Evidence, judge
 from benchmarks.workflows.inputs import InputSource
@@ -64,6 +65,15 @@ class Tally:
 
     runner: Runner
     runs: list[Run] = field(default_factory=list)
+
+
+def ours() -> Runner:
+    def command(document: Path, case: Case, inputs: Mapping[str, Any]) -> list[str]:
+        texts = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in inputs.items())
+        options = [option for text in texts for option in ("--input", text)]
+        return [nlapi_command(), "workflow", "run", document.name, case.id, *options, "--yes", "--no-log", "-o", "json"]
+
+    return Runner(name="nlapi", command=command)
 
 
 def jentic(folder: Path) -> Runner:
@@ -250,7 +260,10 @@ def main() -> int:
     parser.add_argument("--show", action="store_true", help="print a line for each run")
     parser.add_argument("--outputs", type=Path, metavar="DIR", help="write what the runners print to this folder")
     options = parser.parse_args()
-    runners = [make(folder) for make, folder in ((jentic, options.jentic), (redocly, options.redocly)) if folder]
+    runners = [
+        ours(),
+        *(make(folder) for make, folder in ((jentic, options.jentic), (redocly, options.redocly)) if folder),
+    ]
     cases = choose(read(options.root), options.count)
     setting = Setting(as_published=options.as_published, alone=options.alone, all_inputs=options.all_inputs)
     tallies, edits = compare(cases, runners, setting)

@@ -67,17 +67,18 @@ class Evidence:
 def judge(case: Case, log: Sequence[Exchange], spec: Spec) -> Evidence:
     """Return the evidence of a run from its log."""
     unused = list(log)
-    exchanges: dict[str, Exchange | None] = {}
+    by_step: list[Exchange | None] = []
     for step in case.steps:
         same = [entry for entry in unused if entry.operation == (step.method, step.path)]
         # A step that is tried again has several; of two steps with one operation the first takes the first success.
         entry = next((entry for entry in same if entry.is_success), same[0] if same else None)
-        exchanges[step.id] = entry
+        by_step.append(entry)
         if entry is not None:
             unused.remove(entry)
+    exchanges = {step.id: entry for step, entry in zip(case.steps, by_step, strict=True)}
     return Evidence(
-        exchanges=tuple(exchanges.values()),
-        met=tuple(criteria_met(step, exchanges[step.id], spec) for step in case.steps),
+        exchanges=tuple(by_step),
+        met=tuple(criteria_met(step, entry, spec) for step, entry in zip(case.steps, by_step, strict=True)),
         hand_overs=tuple(_hand_overs(case, exchanges)),
         wrong=tuple(entry for entry in log if entry.fault),
     )
@@ -90,14 +91,19 @@ def criteria_met(step: Step, exchange: Exchange | None, spec: Spec) -> tuple[boo
     """
     if exchange is None:
         return False, False
-    wanted = [_STATUS.fullmatch(str(criterion.get("condition"))) for criterion in step.tree.get("successCriteria", ())]
-    statuses = [int(match[1]) for match in wanted if match]
+    statuses = wanted_statuses(step)
     if not statuses:
         return exchange.is_success, exchange.is_success
     strict = all(status == exchange.status for status in statuses)
     described = described_statuses(step, spec)
     is_bend = exchange.is_success and not any({str(status), f"{status // 100}XX"} & described for status in statuses)
     return strict, strict or is_bend
+
+
+def wanted_statuses(step: Step) -> list[int]:
+    """Return the statuses that the criteria of a step name."""
+    conditions = (str(criterion.get("condition")) for criterion in step.tree.get("successCriteria", ()))
+    return [int(match[1]) for match in map(_STATUS.fullmatch, conditions) if match]
 
 
 def described_statuses(step: Step, spec: Spec) -> frozenset[str]:

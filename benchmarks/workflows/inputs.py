@@ -1,7 +1,8 @@
 """Samples the inputs of a workflow from the schemas of the operations that they go to.
 
 Inputs that go to optional query, header and cookie parameters alone are left out: filled at random, cursors and filters
-are refused or give empty lists. Ids that must exist are taken from the lists of a sandbox with the same sample data.
+are refused or give empty lists. Ids that must exist are taken from the lists of a sandbox with the same sample data, or
+from its items where nothing lists them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from nlapi.sandbox import Sandbox
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
+from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.validation import RawRequest
+from nlapi.tools.compile import compile_tool
 
 _SEED = 17
 # Lists that need an id of another list, and so on.
@@ -62,9 +65,11 @@ class InputSource:
         self._sampler = Sampler(self._schemas)
         self._sources = id_sources(spec)
         self._sandbox = Sandbox(spec, seed=seed)
+        self._state = SandboxState.of(spec, seed=seed, database=":memory:")
 
     def close(self) -> None:
         self._sandbox.close()
+        self._state.store.close()
 
     def inputs(self, case: Case, *, all_inputs: bool = False) -> dict[str, Any]:
         """Return values for the inputs of a workflow, the same each time; optional ones with `all_inputs`."""
@@ -80,6 +85,19 @@ class InputSource:
             if needed:
                 values[name] = self._input_value(case, name, needed, values)
         return {name: values[name] for name in case.inputs if name in values}
+
+    def answers(self, case: Case) -> dict[str, Any]:
+        """Return values by argument for what the operations of a workflow require: answers to questions for it."""
+        values: dict[str, Any] = {}
+        for step in case.steps:
+            operation = self._operations.get((step.method, step.path))
+            if operation is None:
+                continue
+            for name, place, schema in _required(operation, self._schemas):
+                if name not in values:
+                    value = self._existing_id(operation, place, {})
+                    values[name] = value if self._fits(schema, value) else self.sample(schema, place[1])
+        return values
 
     def _targets(self, case: Case) -> Iterator[tuple[str, Target]]:
         for use in uses(case):
@@ -178,7 +196,23 @@ class InputSource:
             value = field_at(item, source.field) if source.field and item is not None else item
             if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
                 return value
-        return None
+        return self._stored_id(operation, place[1], known) if place[0] == "path" else None
+
+    def _stored_id(self, operation: Operation, name: str, known: Mapping[str, Any]) -> Any:
+        """Return the id of an item that the sandbox has where nothing lists it: a user would know one."""
+        role, fixtures = self._state.semantics.classify(operation), self._state.fixtures
+        same_names = {name_key(other): str(value) for other, value in known.items()}
+        scope: dict[str, str] = {}
+        for parent in role.parents:
+            rows = fixtures.rows(parent.resource, scope) if parent.resource is not None else []
+            if parent.parameter == name:
+                return self._state.ids.typed_id(parent.resource, rows[0].key) if parent.resource and rows else None
+            if key := same_names.get(name_key(parent.parameter), rows[0].key if rows else ""):
+                scope[parent.name] = key
+        if role.key != name or role.resource is None:
+            return None
+        rows = fixtures.rows(role.resource, scope)
+        return self._state.ids.typed_id(role.resource, rows[0].key) if rows else None
 
     def _read(self, operation: Operation, known: Mapping[str, Any], depth: int) -> Any:
         """Return the sandbox's answer to an operation with its required values alone, None where it refuses."""
@@ -206,6 +240,19 @@ class InputSource:
         with suppress(RequestProblem, ValueError):
             return json.loads(self._sandbox.respond(incoming).content)
         return None
+
+
+def _required(operation: Operation, schemas: Schemas) -> Iterator[tuple[str, tuple[str, str], Any]]:
+    """Yield argument, place and schema of what an operation requires."""
+    tool = compile_tool(operation)
+    for name in tool.required:
+        location, wire_name = tool.places[name]
+        parameter = operation.parameter(location, wire_name)
+        if parameter is not None:
+            yield name, (location, wire_name), parameter.schema
+        elif operation.body is not None:
+            whole = operation.body.schema
+            yield name, (location, wire_name), schemas.properties(whole).get(wire_name, whole) if wire_name else whole
 
 
 def _input_texts(expression: str) -> Iterator[tuple[str, bool]]:

@@ -18,6 +18,7 @@ from benchmarks.workflows.collection import leaves
 from nlapi.openapi.spec import Spec
 from nlapi.sandbox import Sandbox
 from nlapi.sandbox.problem import RequestProblem
+from nlapi.sandbox.responses import HttpResponse, problem_response
 from nlapi.sandbox.routes import RouteTable
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.validation import RawRequest, check_request
@@ -119,38 +120,41 @@ class Stage:
     def close(self) -> None:
         self._sandbox.close()
 
+    def send(self, incoming: RawRequest) -> HttpResponse:
+        """Return the sandbox's answer to a request, and record both."""
+        try:
+            response = self._sandbox.respond(incoming, self.url)
+        except RequestProblem as problem:
+            response = problem_response(problem)
+        except Exception as error:  # as the sandbox's own server answers
+            response = problem_response(RequestProblem(500, f"the sandbox failed: {type(error).__name__}: {error}"))
+        self.log.append(self._exchange(incoming, response))
+        return response
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        chunks: list[bytes] = []
-        answer: dict[str, Any] = {"status": 0, "headers": {}, "content": b""}
-
-        async def receive_chunk() -> Message:
+        content, is_more = b"", True
+        while is_more:
             message = await receive()
-            chunks.append(message.get("body", b""))
-            return message
-
-        async def send_part(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer["status"] = message["status"]
-                answer["headers"] = {
-                    name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message["headers"]
-                }
-            answer["content"] += message.get("body", b"")
-            # Recorded before the client can see the end of the answer and ask for the log.
-            if message["type"] == "http.response.body" and not message.get("more_body"):
-                self.log.append(self._exchange(scope, b"".join(chunks), answer))
-            await send(message)
-
-        await self._sandbox(scope, receive_chunk, send_part)
-
-    def _exchange(self, scope: Message, content: bytes, answer: Mapping[str, Any]) -> Exchange:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        query = scope.get("query_string", b"").decode("latin-1")
+            content += message.get("body", b"")
+            is_more = bool(message.get("more_body"))
         incoming = RawRequest(
-            method=scope["method"], path=raw_path(scope), query=query, headers=headers, content=content
+            method=scope["method"],
+            path=raw_path(scope),
+            query=scope.get("query_string", b"").decode("latin-1"),
+            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+            content=content,
         )
+        response = self.send(incoming)
+        length = [] if response.status in (204, 304) else [("content-length", str(len(response.content)))]
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (*response.headers, *length)]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        body = b"" if incoming.method == "HEAD" else response.content
+        await send({"type": "http.response.body", "body": body})
+
+    def _exchange(self, incoming: RawRequest, response: HttpResponse) -> Exchange:
         operation, values, refusal = None, {}, ""
         try:
-            match = self._routes.match(incoming.method, incoming.path, query, headers)
+            match = self._routes.match(incoming.method, incoming.path, incoming.query, incoming.headers)
             operation = (match.operation.method, match.operation.path)
             values = {name: unquote(text) for name, text in match.raw.items()}
             check_request(match.operation, match.raw, incoming, self._schemas)
@@ -159,15 +163,15 @@ class Stage:
         return Exchange(
             method=incoming.method,
             path=incoming.path,
-            query=query,
-            headers=headers,
-            content=content,
-            status=answer["status"],
-            answer=answer["content"],
-            answer_headers=answer["headers"],
+            query=incoming.query,
+            headers=incoming.headers,
+            content=incoming.content,
+            status=response.status,
+            answer=response.content,
+            answer_headers={name.lower(): value for name, value in response.headers},
             operation=operation,
             values=values,
-            refusal=refusal if answer["status"] >= 400 else "",
+            refusal=refusal if response.status >= 400 else "",
         )
 
 
