@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.workflows.collection import Step
 from benchmarks.workflows.evidence import described_statuses, wanted_statuses
+from benchmarks.workflows.inputs import has_fields
 from benchmarks.workflows.playing import Mode, Played, Stop
 from benchmarks.workflows.stage import Exchange
 from nlapi.openapi.spec import Operation, Spec
@@ -74,7 +75,9 @@ class Explainer:
     def cause(self, played: Played) -> Cause:
         """Return the cause of a run that did not end."""
         source, kind = self._verdict(played)
-        return Cause(source=source, kind=kind, detail=f"{played.step}: {played.failure}")
+        last = played.evidence.last if played.evidence is not None else None
+        answer = f" [{last}] {last.answer_body}" if last is not None and last.status >= 400 else ""
+        return Cause(source=source, kind=kind, detail=f"{played.step}: {played.failure}{answer}"[:1000])
 
     def _verdict(self, played: Played) -> Verdict:
         step = next((step for step in played.case.steps if step.id == played.step), None)
@@ -87,6 +90,8 @@ class Explainer:
         operation = self._operations.get((step.method, step.path))
         if operation is None:
             return (Source.OURS if step.is_resolved else Source.DOCUMENT), "operation not found"
+        if step.is_ambiguous:
+            return Source.DESCRIPTION, "operationId of several operations"
         steps = zip(played.case.steps, played.evidence.exchanges, strict=True)
         exchanges = {step.id: exchange for step, exchange in steps}
         failure = Failure(played=played, step=step, operation=operation, exchanges=exchanges)
@@ -126,6 +131,8 @@ class Explainer:
         for location, name, _ in step_values(step):
             if location != "body" and operation.parameter(location, name) is None:
                 return Source.DOCUMENT, "parameter that the operation does not have"
+            if location == "body" and self.schemas.flat(properties.get(name)).get("readOnly") is True:
+                return Source.DOCUMENT, "read-only field in a payload"
             if location == "body" and name and name not in properties:
                 return Source.DOCUMENT, "field that the body does not have"
         if operation.body is None and "requestBody" in step.tree:
@@ -214,6 +221,8 @@ class Explainer:
     def _refused_body(self, failure: Failure, body: Any) -> Verdict:
         operation = failure.operation
         assert operation.body is not None
+        if not has_fields(operation.body) and "object" in self.schemas.types(operation.body.schema):
+            return Source.DESCRIPTION, "object described as a body that has no fields"
         errors = list(self.schemas.errors(operation.body.schema, body, "write"))
         properties = self.schemas.properties(operation.body.schema)
         for error in errors:

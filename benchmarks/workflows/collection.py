@@ -16,6 +16,7 @@ DESCRIPTION, WORKFLOWS = "openapi.json", "workflows.arazzo.json"
 # The operationPath of the collection, which the standard does not have: source#/paths/~1users/get.
 _PLAIN_PATH = re.compile(r"^(?P<source>[A-Za-z0-9_\-]+)#(?P<pointer>/.*)$")
 _STANDARD_PATH = re.compile(r"^\{?\$sourceDescriptions\.(?P<source>[A-Za-z0-9_\-]+)\.url\}?#(?P<pointer>/.*)$")
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
 Path_ = tuple[Any, ...]
@@ -30,6 +31,8 @@ class Step:
     tree: Mapping[str, Any]
     method: str = ""
     path: str = ""
+    is_ambiguous: bool = False
+    """whether several operations have its operationId, which must be unique"""
 
     @property
     def is_resolved(self) -> bool:
@@ -83,24 +86,32 @@ class Api:
         return tuple(Case(api=self, tree=tree) for tree in self.document.get("workflows", ()))
 
     @cached_property
-    def _operations(self) -> Mapping[str, tuple[str, str]]:
+    def _operations(self) -> Mapping[str, list[tuple[str, str]]]:
         """(method, path) by operationId, by the letter of the description."""
-        return {
-            str(operation["operationId"]): (method.upper(), path)
-            for path, item in self.description.get("paths", {}).items()
-            for method, operation in item.items()
-            if method in _METHODS and isinstance(operation, Mapping) and "operationId" in operation
-        }
+        operations: dict[str, list[tuple[str, str]]] = {}
+        for path, item in self.description.get("paths", {}).items():
+            for method, operation in item.items():
+                if method in _METHODS and isinstance(operation, Mapping) and "operationId" in operation:
+                    operations.setdefault(str(operation["operationId"]), []).append((method.upper(), path))
+        return operations
 
     def step(self, tree: Mapping[str, Any]) -> Step:
-        """Return a step with the operation that it names, without one where the description has none."""
-        method, path = self._operations.get(str(tree.get("operationId", "")), ("", ""))
+        """Return a step with the operation that it names, without one where the description has none.
+
+        Of several operations with one operationId, it is the first with the path parameters of the step.
+        """
+        candidates = self._operations.get(str(tree.get("operationId", "")), [])
+        names = {parameter["name"] for parameter in tree.get("parameters", ()) if parameter.get("in") == "path"}
+        fitting = [entry for entry in candidates if set(_PLACEHOLDER.findall(entry[1])) == names]
+        method, path = (fitting or candidates or [("", "")])[0]
         if pointer := pointer_of(str(tree.get("operationPath", ""))):
             keys = [key.replace("~1", "/").replace("~0", "~") for key in pointer.strip("/").split("/")]
             item = self.description.get("paths", {}).get(keys[1], {}) if len(keys) == 3 else {}
             if keys[0] == "paths" and keys[-1] in item:
                 method, path = keys[2].upper(), keys[1]
-        return Step(id=str(tree.get("stepId", "")), tree=tree, method=method, path=path)
+        return Step(
+            id=str(tree.get("stepId", "")), tree=tree, method=method, path=path, is_ambiguous=len(candidates) > 1
+        )
 
 
 def pointer_of(operation_path: str) -> str:

@@ -41,6 +41,7 @@ class Evidence:
     met: tuple[tuple[bool, bool], ...]
     hand_overs: tuple[HandOver, ...]
     wrong: tuple[Exchange, ...]
+    last: Exchange | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -81,6 +82,7 @@ def judge(case: Case, log: Sequence[Exchange], spec: Spec) -> Evidence:
         met=tuple(criteria_met(step, entry, spec) for step, entry in zip(case.steps, by_step, strict=True)),
         hand_overs=tuple(_hand_overs(case, exchanges)),
         wrong=tuple(entry for entry in log if entry.fault),
+        last=log[-1] if log else None,
     )
 
 

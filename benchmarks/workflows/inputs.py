@@ -17,12 +17,16 @@ from urllib.parse import urlsplit
 
 import nlapi
 from benchmarks.workflows.collection import Case, Use, uses
+from benchmarks.workflows.stage import credentials_of
+from nlapi.client.auth import authorize
 from nlapi.errors import NlapiError
+from nlapi.openapi.model import FORM, Body, essence, may_be_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import extract_item, extract_list
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.identity import field_at
+from nlapi.resources.identity import field_at, name_of
 from nlapi.resources.naming import name_key
+from nlapi.resources.semantics import OperationKind
 from nlapi.sandbox import Sandbox
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import SampleContext, Sampler
@@ -34,6 +38,7 @@ from nlapi.tools.compile import compile_tool
 _SEED = 17
 # Lists that need an id of another list, and so on.
 _MAX_CHAIN = 3
+_BASE_URL = "https://sandbox.invalid"
 _INPUT = re.compile(r"\$inputs\.(?P<name>.+)", re.DOTALL)
 _EMBEDDED = re.compile(r"\{\$inputs\.(?P<name>[^{}]+)\}")
 
@@ -64,6 +69,7 @@ class InputSource:
         self._schemas = Schemas(spec)
         self._sampler = Sampler(self._schemas)
         self._sources = id_sources(spec)
+        self._credentials = credentials_of(spec)
         self._sandbox = Sandbox(spec, seed=seed)
         self._state = SandboxState.of(spec, seed=seed, database=":memory:")
 
@@ -112,6 +118,8 @@ class InputSource:
         is_required = False
         if use.location == "body" and operation.body is not None:
             schema, is_required = operation.body.schema, operation.body.required
+            if not has_fields(operation.body):
+                schema = {"type": "string"}
             for key in use.keys:
                 flat = self._schemas.flat(schema)
                 is_required = is_required and key in (flat.get("required") or ())
@@ -159,7 +167,30 @@ class InputSource:
                 return value
             if value is not None and self._fits(schema, str(value)):
                 return str(value)
-        return self.sample(schema, target.name)
+        return self._search_word(target.operation, place, known) or self.sample(schema, target.name)
+
+    def _search_word(self, operation: Operation, place: tuple[str, str], known: Mapping[str, Any]) -> Any:
+        """Return a text by which a list has an entry, where the sampled one finds none; None for other places.
+
+        A user searches for what exists: the value of the field with that name in an item, else the item's name.
+        """
+        role = self._state.semantics.classify(operation)
+        parameter = operation.parameter(*place)
+        if place[0] != "query" or role.kind is not OperationKind.LIST or role.resource is None or parameter is None:
+            return None
+        sampled = self.sample(parameter.schema, place[1])
+        if not isinstance(sampled, str) or self._lists(operation, place[1], sampled, known):
+            return None
+        items = [row.data for row in self._state.fixtures.rows(role.resource, {})]
+        fields = [(item.get(place[1]), name_of(item), *item.values()) for item in items]
+        texts = [text for values in fields for text in values if isinstance(text, str) and text]
+        fitting = (text for text in texts if self._fits(parameter.schema, text))
+        return next((text for text in fitting if self._lists(operation, place[1], text, known)), None)
+
+    def _lists(self, operation: Operation, name: str, value: Any, known: Mapping[str, Any]) -> bool:
+        answer = self._read(operation, {**known, name: value}, 0)
+        items = extract_list(answer, operation) if answer is not None else None
+        return items is not None and bool(items.entries)
 
     def sample(self, schema: Any, name: str) -> Any:
         """Return a value that a request may have by its schema."""
@@ -231,7 +262,8 @@ class InputSource:
                 value = self.sample(parameter.schema, parameter.name)
             arguments[parameter.name] = value
         try:
-            request = nlapi.build(self.spec, operation.id, arguments, base_url="http://sandbox.invalid")
+            built = nlapi.build(self.spec, operation.id, arguments, base_url=_BASE_URL)
+            request = authorize(built, operation, self._credentials, base_url=_BASE_URL).request
         except NlapiError:
             return None
         url = urlsplit(request.url)
@@ -240,6 +272,11 @@ class InputSource:
         with suppress(RequestProblem, ValueError):
             return json.loads(self._sandbox.respond(incoming).content)
         return None
+
+
+def has_fields(body: Body) -> bool:
+    """Return whether a body may be an object: JSON or a form, and no plain text, file or message."""
+    return may_be_json(body.content_type) or essence(body.content_type) in (FORM, "multipart/form-data")
 
 
 def _required(operation: Operation, schemas: Schemas) -> Iterator[tuple[str, tuple[str, str], Any]]:

@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 
 from benchmarks.workflows.collection import Case
 from benchmarks.workflows.evidence import Evidence, judge
-from benchmarks.workflows.stage import Stage
+from benchmarks.workflows.stage import Stage, credentials_of
 from nlapi.cli.workflow import read_inputs
 from nlapi.client.message import Request, Result
 from nlapi.errors import NlapiError
-from nlapi.openapi.spec import Spec
 from nlapi.sandbox.validation import RawRequest
 from nlapi.tools.idempotency import single_intention
 from nlapi.tools.run import Target, authorize_call, prepare
@@ -71,13 +70,6 @@ class Played:
         return self.is_ended and self.evidence is not None and self.evidence.is_whole
 
 
-def target_of(spec: Spec) -> Target:
-    """Return the target of a sandbox, which accepts any credential."""
-    schemes = spec.security_schemes.items()
-    credentials = {id: "any:any" if (one.kind, one.scheme) == ("http", "basic") else "any" for id, one in schemes}
-    return Target(spec=spec, base_url="https://sandbox.invalid", credentials=credentials)
-
-
 def play(
     case: Case,
     linked: LinkedDocument,
@@ -112,7 +104,7 @@ def _play(
         values = read_inputs(workflow, texts)
     except NlapiError as error:
         return Played(case=case, mode=mode, stop=Stop.INPUT, failure=str(error))
-    target = target_of(stage.spec)
+    target = Target(spec=stage.spec, base_url="https://sandbox.invalid", credentials=credentials_of(stage.spec))
     defaults = {stage.spec: answers} if answers else {}
     run = WorkflowRun(linked=linked, workflow=workflow, inputs=values, defaults=defaults, strict=mode is Mode.LETTER)
     stop, call = Stop.NOTHING, None

@@ -175,6 +175,12 @@ class Stage:
         )
 
 
+def credentials_of(spec: Spec) -> dict[str, str]:
+    """Return a credential for each security scheme: a sandbox accepts any."""
+    schemes = spec.security_schemes.items()
+    return {id: "any:any" if (one.kind, one.scheme) == ("http", "basic") else "any" for id, one in schemes}
+
+
 @contextmanager
 def open_stage(spec: Spec, *, seed: int = 0) -> Iterator[Stage]:
     """Run a stage on a free port of loopback while the `with` block lasts."""
