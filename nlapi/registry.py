@@ -25,7 +25,8 @@ REPAIR_HINT = "nothing is sent until it is mended, as it may forbid it"
 class Registration:
     """A registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
 
-    `known` maps argument names to values. With `no_auth` it is called without credentials.
+    `known` maps argument names to values. With `no_auth` it is called without credentials. `workflows` are the
+    locations of Arazzo documents.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Registration:
     overlays: Sequence[str] = ()
     root: str | None = None
     no_auth: bool = False
+    workflows: Sequence[str] = ()
 
 
 def user_folder(kind: str) -> Path:
@@ -85,7 +87,7 @@ def _parse(data: Mapping[str, Any]) -> Registration:
     """Return one entry of the file. TypeError or AttributeError for a form that write_registrations does not write."""
     entry = Registration(**data)
     texts = (entry.source, entry.base_url or "", entry.root or "", *entry.auth.items(), *entry.known.items())
-    for text in (*texts, tuple(entry.overlays)):
+    for text in (*texts, tuple(entry.overlays), tuple(entry.workflows)):
         if not all(isinstance(part, str) for part in (text if isinstance(text, tuple) else (text,))):
             raise TypeError(f"{text!r} should be a text")
     if not isinstance(entry.no_auth, bool):

@@ -32,7 +32,8 @@ ADD = """A credential is kept as the name of an environment variable, never as i
 
 nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
 nlapi api add spotify openapi.yaml --set ad_account_id=abc
-nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth"""
+nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth
+nlapi api add shop openapi.yaml --workflows shop.arazzo.yaml"""
 
 
 def _overlay_file(name: str) -> Path:
@@ -115,6 +116,10 @@ def add(
     ] = None,
     overlays: Overlays = None,
     root: Root = None,
+    workflows: Annotated[
+        list[str] | None,
+        typer.Option("--workflows", metavar="FILE", help="An Arazzo document with workflows of it; may be repeated."),
+    ] = None,
 ) -> None:
     """Register an API, or replace one."""
     import nlapi
@@ -137,6 +142,7 @@ def add(
         for location in (source, *(overlays or ()))
     )
     root = str(Path(root).resolve()) if root else None
+    documents = _workflow_documents(workflows)
     accepted = _accepted_overlay(name, source, layers)
     if accepted is not None:
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
@@ -153,9 +159,12 @@ def add(
         overlays=layers,
         root=root,
         no_auth=no_auth,
+        workflows=tuple(documents),
     )
     registry.write_registrations({**registry.read_registrations(), name: entry})
     console.note(f"{name}: {spec.title}, {console.count_noun(len(spec.operations), 'operation')}")
+    if documents:
+        console.note(f"It has {console.count_noun(sum(documents.values()), 'workflow')}")
     if accepted is None:
         propose_overlay(name, spec)
     else:
@@ -169,6 +178,18 @@ def add(
             f"It wants a credential, and none is registered: add it again with {' or '.join(options)}; "
             "or with --no-auth, if it takes none"
         )
+
+
+def _workflow_documents(files: Sequence[str] | None) -> dict[str, int]:
+    """Return the locations of Arazzo documents, each read once, with the number of workflows in each."""
+    if not files:
+        return {}
+    from nlapi.workflows.read import read_document
+
+    if "-" in files:
+        raise UsageError("standard input cannot be registered", hint="give a path or a URL")
+    locations = (str(Path(file).resolve()) if Path(file).is_file() else file for file in files)
+    return {location: len(read_document(location).workflows) for location in locations}
 
 
 def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
@@ -201,6 +222,7 @@ def list_(output: ListOutput = None) -> None:
             "set": dict(registration.known),
         }
         | ({"no_auth": True} if registration.no_auth else {})
+        | ({"workflows": list(registration.workflows)} if registration.workflows else {})
         for name, registration in registrations
     ]
     if not table.is_json(output):

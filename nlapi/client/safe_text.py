@@ -47,6 +47,13 @@ def single_line(text: str) -> str:
     return " ".join(strip_control(text).split())
 
 
+def code_span(value: object, limit: int = 100) -> str:
+    """Return a value in a code span: unchanged where possible, else without what would end the span."""
+    text = single_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    text = text.replace("`", "'")
+    return f"`{text if len(text) <= limit else f'{text[: limit - 1]}…'}`" if text else '`""`'
+
+
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return `text` with each secret replaced by `***`: plain, percent-encoded, in base64, or escaped as in JSON."""
     return _mask_text(text, secret_forms(secrets))

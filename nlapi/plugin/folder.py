@@ -16,9 +16,9 @@ from typing import Any
 from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue, Level
 from nlapi.plugin.build import DESCRIPTION, MANIFEST, MANIFEST_FORMAT, Options, Plugin, digest
-from nlapi.plugin.markdown import join_names
 from nlapi.plugin.programs import command_name
 from nlapi.plugin.user_files import select_user_files
+from nlapi.tools.names import join_names
 from nlapi.version import __version__
 
 REBUILD_HINT = "build it again"

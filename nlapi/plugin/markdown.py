@@ -31,13 +31,6 @@ def inert_line(text: str, limit: int) -> str:
     return safe_line(text, limit).replace("$", "＄")
 
 
-def code_span(value: object, limit: int = 100) -> str:
-    """Return a value in a code span: unchanged where possible, else without what would end the span."""
-    text = single_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
-    text = text.replace("`", "'")
-    return f"`{text if len(text) <= limit else f'{text[: limit - 1]}…'}`" if text else '`""`'
-
-
 def yaml_string(text: str) -> str:
     """Return a text as a value of YAML front matter: a JSON string is one."""
     # Claude Code ends front matter at any `---`, even within a value (seen in 2.1.331).
@@ -48,9 +41,3 @@ def fill_template(name: str, /, **values: str) -> str:
     """Return the template `name` with each `@key@` replaced once, so that a value cannot contain another key."""
     text = _PLACEHOLDER.sub(lambda match: values[match[1]].strip("\n"), bundled.text(f"prompts/skills/{name}"))
     return re.sub(r"\n{3,}", "\n\n", text)
-
-
-def join_names(names: list[str], limit: int) -> str:
-    """Return the first names, and how many more there are."""
-    more = len(names) - limit
-    return f"{', '.join(names[:limit])}{f' and {more} more' if more > 0 else ''}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nlapi.client.safe_text import code_span
 from nlapi.openapi.model import as_map
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.markdown import code_span, fill_template, join_names, safe_line
+from nlapi.plugin.markdown import fill_template, safe_line
 from nlapi.plugin.names import callable_id
 from nlapi.tools.answer_view import answer_fields
 from nlapi.tools.areas import Area, Group
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.names import join_names
 
 # Of one file: what a model reads at once.
 MAX_OPERATIONS = 50

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from nlapi.client.safe_text import code_span
 from nlapi.openapi.hints import read_hints
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.markdown import code_span, fill_template, inert_line, join_names, yaml_string
+from nlapi.plugin.markdown import fill_template, inert_line, yaml_string
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.reference import reference_files, summary
 from nlapi.plugin.samples import argument_words, sample_arguments
@@ -20,6 +21,7 @@ from nlapi.resources.nouns import Words, singular_noun
 from nlapi.tools.areas import Area
 from nlapi.tools.arguments import argument_schema
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.names import join_names
 from nlapi.tools.units import HUMAN_UNITS, SCALES
 
 MAX_SOURCES = 15

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from typing import Any
 
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.hints import stated_verbs
 from nlapi.openapi.model import as_list, as_map, unescape_step
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, split_words, stem
-from nlapi.tools.phrase import STATE_VERBS, Phrase, PhraseWord, WordRole, read_phrase
+from nlapi.resources.naming import METHODS, VERBS, Intent
+from nlapi.tools.phrase import STATE_VERBS, Phrase, read_phrase
 from nlapi.tools.relevance import (
     CALLER_STEMS,
     PATH_PARAMETER,
@@ -26,10 +23,9 @@ from nlapi.tools.relevance import (
     OperationTerms,
     PhraseTerms,
     Relevance,
-    idf,
     operation_terms,
 )
-from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS, neighbours
+from nlapi.tools.text_index import Fields, Postings, TextIndex, build_postings, text_terms, word_terms
 
 # The index reads every operation of an API (GitHub's 1,223 in 81 ms, benchmarks/RESULTS.md), so `allOf` and `$ref` are
 # followed two levels only.
@@ -42,9 +38,6 @@ MAX_LISTED_TOOLS = 40
 
 # Version of the stored form: raise it when the content changes, so that older files are rebuilt.
 FORMAT_VERSION = 2
-Postings = dict[str, tuple[list[int], list[float]]]
-"""Term -> the operations that have it, and its part of the score of each."""
-
 # Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
 FIELD_WEIGHTS = {
     "id": 3.0,
@@ -62,18 +55,8 @@ FIELD_WEIGHTS = {
 MIN_CACHED_OPERATIONS = 200
 # Candidates that BM25 passes on to be rated in full. With 50, the right one is among them for 3 more of 2,473 phrases.
 MAX_CANDIDATES = 40
-# The usual saturation constant of BM25 (Robertson and Zaragoza, 2009).
-_K1 = 1.2
 # Characters of a description that are read: later text is rarely about what the operation does.
 _MAX_DESCRIPTION = 400
-# Weight of a word of the phrase by its role; the verb and the words of the object count 1.
-_ROLE_WEIGHTS = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
-_SPELLING_WEIGHT = 0.9
-# Weight of a synonym that an operation has in place of a word, and of the nearest words where no operation has the
-# word.
-_SYNONYM_WEIGHT = 0.5
-# Least similarity at which one word may stand for another.
-_MIN_SIMILARITY = 0.6
 # Weight of the words for the caller (`me`, `self`) where the phrase asks for what is the user's own.
 _CALLER_WEIGHT = 0.5
 _STATE_WEIGHT = 0.3
@@ -81,13 +64,8 @@ _IMPLIED_WEIGHT = 0.5
 # Penalty per logarithm of the number of words in id and path when BM25 passes on: `delete a namespace` against the many
 # operations inside a namespace.
 _LENGTH_PENALTY = 0.8
-# Longest stem for which -er and -or form no word for who does it.
-_MAX_STEM_WITHOUT_AGENT = 3
 # Part of the best score that a candidate needs, as long as enough candidates have it.
 _MIN_SCORE_SHARE = 0.4
-# Share of the operations that have a word from which on it distinguishes so little that no synonym is looked for.
-_COMMON_SHARE = 0.3
-_NO_POSTINGS: tuple[list[int], list[float]] = ([], [])
 
 
 def argument_names(operation: Operation) -> list[str]:
@@ -230,10 +208,11 @@ class Index:
         data = _cached_data(self.operations, cache) if cache is not None and extra is None else None
         if data is None:
             texts = [_weighted_fields(operation, extra) for operation in self.operations]
-            data = IndexData(operations=list(map(operation_terms, self.operations)), postings=_build_postings(texts))
+            data = IndexData(operations=list(map(operation_terms, self.operations)), postings=build_postings(texts))
             if cache is not None and extra is None:
                 cache.store(_cache_key(self.operations), _serialize(data))
         self._terms, self._postings = data.operations, data.postings
+        self._texts = TextIndex(self._postings, len(self._terms))
         self._relevance = Relevance(self._terms, {word: len(docs) for word, (docs, _) in self._postings.items()})
         self._entity_stems = frozenset(word for terms in self._terms for word in terms.entities)
         self.nouns = frozenset(noun for terms in self._terms for noun in terms.nouns)
@@ -254,7 +233,7 @@ class Index:
 
     def has_word(self, word: str) -> bool:
         """Return whether the stem `word` is anywhere in the operations."""
-        return word in self._postings
+        return self._texts.has_word(word)
 
     @property
     def vocabulary(self) -> Iterable[str]:
@@ -268,10 +247,7 @@ class Index:
 
     def weight(self, word: str) -> float:
         """Return how distinctive the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
-        posting = self._postings.get(word)
-        if not posting:
-            return 0.0
-        return 1.0 - math.log(1 + len(posting[0])) / math.log(2 + len(self.operations)) * 0.8
+        return self._texts.weight(word)
 
     def search(self, query: str, limit: int = 10, *, include_all: bool = False) -> list[tuple[Operation, float]]:
         """Return at most `limit` operations with their scores, best first; none when no word of `query` is known.
@@ -307,81 +283,23 @@ class Index:
         return [(-doc, scores[-doc]) for _, doc in heapq.nlargest(count, candidates)]
 
     def _bm25(self, phrase: Phrase) -> list[float]:
-        scores = [0.0] * len(self.operations)
-        # A repeated word counts once, in its most important role, so that a long question does not outweigh its
-        # command.
-        postings, visited = self._postings, set[str]()
-        for word in sorted(phrase.words, key=_role_order):
-            if word.stem in visited:
-                continue
-            visited.add(word.stem)
-            share = _ROLE_WEIGHTS.get(word.role, 1.0)
-            docs, weights = postings.get(word.stem, _NO_POSTINGS)
-            for doc, weight in zip(docs, weights, strict=True):
-                scores[doc] += share * weight
-            if len(docs) < _COMMON_SHARE * len(scores):
-                for doc, weight in self._synonym_scores(word.stem, phrase.stems).items():
-                    scores[doc] += share * weight
-        for word, following in pairwise(phrase.words):
-            for doc, weight in zip(*postings.get(self._compound(word.stem, following.stem), _NO_POSTINGS), strict=True):
-                scores[doc] += weight
+        scores = self._texts.scores(phrase)
         hints = (
             (CALLER_STEMS, _CALLER_WEIGHT * phrase.is_about_caller),
             (STATE_STEMS, _STATE_WEIGHT * (phrase.verb in STATE_VERBS)),
             (phrase.implied, _IMPLIED_WEIGHT),
         )
         for terms, share in hints:
-            for doc, weight in self._best_scores(dict.fromkeys(terms, share)).items() if share and terms else ():
+            for doc, weight in self._texts.best_scores(dict.fromkeys(terms, share)).items() if share and terms else ():
                 # Hints alone select nothing unless the phrase names a possession: `tell me the weather` finds no
                 # operation on `me`.
                 if scores[doc] or phrase.has_possessive or not phrase.words:
                     scores[doc] += weight
         return scores
 
-    def _compound(self, first: str, second: str) -> str:
-        """Return two words as one: a config map may be a configmap, and garbage collection gc."""
-        compound, initials = first + second, first[:1] + second[:1]
-        is_unknown = first not in self._postings or second not in self._postings
-        return initials if is_unknown and compound not in self._postings else compound
-
-    def _synonym_scores(self, word: str, phrase_stems: frozenset[str]) -> dict[int, float]:
-        """Return the scores of operations that lack a word and have another in its place."""
-        substitutes: Mapping[str, float] = {}
-        if word in SPELLINGS and not SPELLINGS[word].isdisjoint(self._postings):
-            substitutes = dict.fromkeys(SPELLINGS[word], _SPELLING_WEIGHT)
-        elif word in SYNONYMS:
-            substitutes = dict.fromkeys(SYNONYMS[word] - phrase_stems, _SYNONYM_WEIGHT)
-        elif word not in self._postings:
-            substitutes = {
-                substitute: _SYNONYM_WEIGHT * similarity
-                for substitute, similarity in neighbours(word)
-                if similarity > _MIN_SIMILARITY
-            }
-        if len(word) > _MAX_STEM_WITHOUT_AGENT and not phrase_stems.issuperset(
-            agent_nouns := (f"{word}er", f"{word}or")
-        ):
-            substitutes = {**substitutes, **dict.fromkeys(agent_nouns, _SYNONYM_WEIGHT)}
-        return self._best_scores(substitutes, self._postings.get(word, _NO_POSTINGS)[0]) if substitutes else {}
-
-    def _best_scores(self, substitutes: Mapping[str, float], excluded: Collection[int] = ()) -> dict[int, float]:
-        """Return the scores of operations by their best word of `substitutes`, except for those `excluded`."""
-        best: dict[int, float] = {}
-        for substitute, share in substitutes.items():
-            for doc, weight in zip(*self._postings.get(substitute, _NO_POSTINGS), strict=True):
-                if share * weight > best.get(doc, 0.0):
-                    best[doc] = share * weight
-        for doc in excluded if best else ():
-            best.pop(doc, None)
-        return best
-
     def is_entity(self, word: str) -> bool:
         """Return whether the stem `word` is in the last literal path segment of some operation."""
         return word in self._entity_stems
-
-
-def _role_order(word: PhraseWord) -> int:
-    """Return the sort key of a word's role: the object's words first, the verb last."""
-    return word.role or len(WordRole)
 
 
 def _cache_key(operations: Sequence[Operation]) -> str:
@@ -411,7 +329,7 @@ def _cached_data(operations: Sequence[Operation], cache: Cache) -> IndexData | N
     return index_data if index_data is not None and len(index_data.operations) == len(operations) else None
 
 
-def _weighted_fields(operation: Operation, extra: Callable[[Operation], str] | None) -> list[tuple[float, list[str]]]:
+def _weighted_fields(operation: Operation, extra: Callable[[Operation], str] | None) -> Fields:
     fields = [
         (FIELD_WEIGHTS["id"], operation.id),
         (FIELD_WEIGHTS["path"], PATH_PARAMETER.sub("", operation.path)),
@@ -423,41 +341,11 @@ def _weighted_fields(operation: Operation, extra: Callable[[Operation], str] | N
     ]
     if extra is not None:
         fields.append((FIELD_WEIGHTS["extra"], extra(operation)))
-    texts = ((weight, text.replace("/", " ").split()) for weight, text in fields if text)
-    arguments = dict.fromkeys(chain.from_iterable(map(_word_terms, argument_names(operation))))
+    arguments = dict.fromkeys(chain.from_iterable(map(word_terms, argument_names(operation))))
     return [
-        *((weight, [term for word in words for term in _word_terms(word)]) for weight, words in texts),
+        *((weight, text_terms(text)) for weight, text in fields if text),
         (FIELD_WEIGHTS["arguments"], [*arguments]),
     ]
-
-
-@lru_cache(maxsize=16384)
-def _word_terms(word: str) -> tuple[str, ...]:
-    return tuple(stem(piece) for piece in split_words(word) if piece not in STOPWORDS)
-
-
-def _build_postings(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
-    """Return the postings with the BM25F scores computed beforehand."""
-    counts: list[dict[str, float]] = []
-    document_counts: Counter[str] = Counter()
-    for fields in documents:
-        tally: dict[str, float] = defaultdict(float)
-        for weight, terms in fields:
-            # Only fields of more than 8 words are normalised by length, or an id of one word would outweigh all.
-            share = weight / (0.5 + 0.5 * len(terms) / 8.0) if len(terms) > 8 else weight
-            for term in terms:
-                tally[term] += share
-        counts.append(tally)
-        document_counts.update(tally.keys())
-    total = len(documents)
-    rarity = {term: idf(total, count) for term, count in document_counts.items()}
-    postings: Postings = {term: ([], []) for term in document_counts}
-    for doc, tally in enumerate(counts):
-        for term, amount in tally.items():
-            docs, amounts = postings[term]
-            docs.append(doc)
-            amounts.append(round(rarity[term] * amount * (_K1 + 1) / (amount + _K1), 4))
-    return postings
 
 
 def _is_change(operation: Operation, terms: OperationTerms, has_read_methods: bool) -> bool:

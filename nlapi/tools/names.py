@@ -111,3 +111,9 @@ def unique_name(name: str, used_names: Collection[str]) -> str:
     while (candidate := name if number == 2 and name not in used_names else f"{name}-{number}") in used_names:
         number += 1
     return candidate
+
+
+def join_names(names: list[str], limit: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - limit
+    return f"{', '.join(names[:limit])}{f' and {more} more' if more > 0 else ''}"

@@ -20,6 +20,7 @@ from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, singula
 from nlapi.resources.nouns import QUERY_WORDS, VERSION
 from nlapi.resources.paths import FORMATS
 from nlapi.tools.phrase import STATE_VERBS, Phrase, SearchIntent, WordRole, read_phrase
+from nlapi.tools.text_index import idf
 from nlapi.tools.word_similarity import SPELLINGS, SYNONYMS
 
 PATH_PARAMETER = re.compile(r"\{[^}]*\}")
@@ -400,12 +401,6 @@ class Relevance:
             len(qualifiers - stems) if qualifiers else 0.0,
             not qualifiers.isdisjoint(stems) if qualifiers else 0.0,
         )
-
-
-def idf(total: int, count: int) -> float:
-    """Return the inverse document frequency of a word that `count` of `total` operations have."""
-    # The 1 inside keeps it positive for words that most operations have, as in Lucene's BM25.
-    return math.log(1 + (total - count + 0.5) / (count + 0.5))
 
 
 def _path_and_name(terms: OperationTerms) -> frozenset[str]:

@@ -11,9 +11,10 @@ from typing import Any
 from nlapi.openapi.jsonpath import node_at, node_paths
 from nlapi.openapi.spec import Operation
 from nlapi.resources.paths import Place
-from nlapi.tools.arguments import coerce_nested
+from nlapi.resources.schemas import schema_types
+from nlapi.tools.arguments import argument_schema, coerce_nested
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.tool import Account, Call, Origin, Tool, ValueSource
+from nlapi.tools.tool import Account, Call, Missing, Origin, Tool, ValueSource
 from nlapi.workflows.expressions import expressions_in
 from nlapi.workflows.model import CriterionKind, Replacement, StepBody, StepParameter, WorkflowStep
 from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
@@ -31,6 +32,14 @@ class BindError(Exception):
         self.place = place
         self.message = message
         self.hint = hint
+
+
+class LostValueError(BindError):
+    """A value that an answer was to give and does not have; `missing` is what a person can give in its place."""
+
+    def __init__(self, place: str, message: str, missing: Missing) -> None:
+        super().__init__(place, message)
+        self.missing = missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +62,16 @@ def bind(
     *,
     id: str,
     defaults: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
     partial: bool = False,
 ) -> StepCall:
     """Return the call of a step. BindError where a value has no place in the operation, or an expression no value.
 
-    `defaults` are values by argument for those that are required and that the step does not give. With `partial`, for a
-    preview, a value that only an answer will give is left out, and `pending` has it.
+    `defaults` are values by argument for those that are required and that the step does not give, `given` those for
+    values that an answer lacks: without one, LostValueError. With `partial`, for a preview, a value that only an answer
+    will give is left out, and `pending` has it.
     """
-    binding = _Binding(tool=compile_tool(operation), scope=scope, is_partial=partial)
+    binding = _Binding(tool=compile_tool(operation), scope=scope, step=step.id, given=given or {}, is_partial=partial)
     own = {(parameter.name, parameter.location) for parameter in step.parameters}
     inherited = [entry for entry in scope.workflow.parameters if (entry.name, entry.location) not in own]
     for parameter in (*inherited, *step.parameters):
@@ -90,6 +101,8 @@ class _Binding:
 
     tool: Tool
     scope: Scope
+    step: str
+    given: Mapping[str, Any]
     is_partial: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
     sources: list[ValueSource] = field(default_factory=list)
@@ -101,14 +114,47 @@ class _Binding:
         self.sources.append(ValueSource(argument=name, value=value, origin=_origin(node)))
 
     def value(self, node: Any, place: str, name: str) -> Any:
-        """Return the value of a node; ABSENT where there is none, or none yet in a preview."""
+        """Return the value of a node; ABSENT where there is none, or none yet in a preview.
+
+        `name` is the argument that it is for, dotted for one inside of it.
+        """
+        if isinstance(node, Mapping):
+            values = {key: self.value(inner, f"{place}.{key}", f"{name}.{key}") for key, inner in node.items()}
+            return {key: value for key, value in values.items() if value is not ABSENT}
+        is_answer = _origin(node) is Origin.ANSWER
         try:
-            return self.scope.value(node)
+            value = self.scope.value(node)
+            if is_answer and (reason := self._unfit_reason(value, name)):
+                raise UnresolvedError(str(node), reason)
+            return value
         except UnresolvedError as error:
-            if self.is_partial and _origin(node) is Origin.ANSWER:
+            if is_answer and self.is_partial:
                 self.pending.append((name, next(expressions_in(node), str(node))))
                 return ABSENT
-            raise BindError(place, str(error)) from None
+            if is_answer and name in self.given:
+                return self.given[name]
+            if not is_answer or self.scope.strict:
+                raise BindError(place, str(error)) from None
+            schema = dict(self._schema(name))
+            missing = Missing(tool=self.tool, argument=f"{self.step}.{name}", description=str(error), schema=schema)
+            raise LostValueError(place, str(error), missing) from None
+
+    def _schema(self, name: str) -> Mapping[str, Any]:
+        """Return the schema of an argument, whose name may have dots, or of what is inside of one."""
+        argument = next((entry for entry in self.tool.places if name == entry or name.startswith(f"{entry}.")), name)
+        inner = name.removeprefix(argument).removeprefix(".")
+        return argument_schema(self.tool, argument, *(inner.split(".") if inner else ()))
+
+    def _unfit_reason(self, value: Any, name: str) -> str:
+        """Return why an answer's value cannot stand for an argument: null, or an object where one value is wanted."""
+        types = schema_types(self._schema(name))
+        if not types or not (value is None or isinstance(value, (Mapping, list))):
+            return ""
+        if value is None:
+            return "" if "null" in types else "the answer has null there"
+        if {"object", "array"} & set(types):
+            return ""
+        return f"it is {'a list' if isinstance(value, list) else 'an object'}, and {name} takes {' or '.join(types)}"
 
     def add_parameter(self, parameter: StepParameter, *, is_inherited: bool) -> None:
         place, operation = f"parameters.{parameter.name}", self.tool.operation
@@ -117,7 +163,7 @@ class _Binding:
         if name is not None and value is not ABSENT:
             self.add(name, value, parameter.value)
         # A parameter of the whole workflow need not fit each of its operations.
-        if name is not None or is_inherited or value is ABSENT or _is_implied(operation, parameter, self.notes):
+        if name is not None or is_inherited or value is ABSENT or is_implied(operation, parameter, self.notes):
             return
         known = ", ".join(entry for location, entry in self.tool.places.values() if location != "body")
         message = f"{operation.id} has no {parameter.location} parameter {parameter.name}"
@@ -126,14 +172,14 @@ class _Binding:
     def add_body(self, body: StepBody) -> None:
         """Add the arguments of a payload."""
         names = {wire_name: name for name, (location, wire_name) in self.tool.places.items() if location == "body"}
-        if self.is_partial and isinstance(body.payload, Mapping) and not body.replacements:
+        if isinstance(body.payload, Mapping) and "" not in names:
             payload: Any = {
                 name: value
                 for name, node in body.payload.items()
                 if (value := self.value(node, f"payload.{name}", names.get(str(name), str(name)))) is not ABSENT
             }
         else:
-            payload = self.value(body.payload, "payload", "body")
+            payload = self.value(body.payload, "payload", names.get("", "body"))
         if payload is ABSENT:
             payload = None
         if body.replacements and not (self.is_partial and self.pending):
@@ -180,7 +226,7 @@ def _argument_of(tool: Tool, parameter: StepParameter, notes: list[str], *, stri
     return None
 
 
-def _is_implied(operation: Operation, parameter: StepParameter, notes: list[str]) -> bool:
+def is_implied(operation: Operation, parameter: StepParameter, notes: list[str]) -> bool:
     """Return whether a parameter is filled elsewhere: a header that follows from the call, or a credential."""
     if parameter.location == "header" and parameter.name.lower() in _IMPLIED_HEADERS:
         notes.append(f"the header {parameter.name} follows from the call")

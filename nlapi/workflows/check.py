@@ -15,12 +15,13 @@ from nlapi.tools.arguments import to_wire_units
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Origin
 from nlapi.workflows.bind import BindError, bind
-from nlapi.workflows.conditions import Comparison, ConditionError, Literal, operands, parse_condition
+from nlapi.workflows.conditions import ConditionError, operands, parse_condition
 from nlapi.workflows.expressions import ExpressionError, Root, expressions_in, parse_expression, split_name
 from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Selector, Workflow, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.scope import Scope
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.statuses import describes_status, required_status
 from nlapi.workflows.value_schemas import ValueSchemas
 
 BEND = "bend"
@@ -104,7 +105,8 @@ class _WorkflowCheck:
             yield Issue.warning(where, note, rule=BEND)
         tool = compile_tool(operation)
         given = {*bound.call.arguments, *(name for name, _ in bound.pending)}
-        if "body" in given and "body" not in tool.places:
+        if step.body is not None and not isinstance(step.body.payload, Mapping):
+            # A payload that is handed on whole may have any field.
             given |= {name for name, place in tool.places.items() if place[0] == "body"}
         for name in tool.required:
             if name not in given:
@@ -127,7 +129,7 @@ class _WorkflowCheck:
             check_arguments(tool, to_wire_units(tool, known), partial=True)
         except ArgumentError as error:
             yield Issue.error(where, error.message, error.hint, rule="argument")
-        for name, node, location in _argument_nodes(step):
+        for name, node, location in argument_nodes(step):
             yield from self._fit(node, operation, name, location, where)
 
     def _fit(self, node: Any, operation: Operation, name: str, location: str, where: str) -> Iterator[Issue]:
@@ -199,13 +201,10 @@ class _WorkflowCheck:
         for expression in operands(condition):
             for bend in expression.bends:
                 yield Issue.warning(where, f"{expression.text}: {bend}", rule=BEND)
-        if operation is not None and isinstance(condition, Comparison) and isinstance(condition.right, Literal):
-            is_status = any(expression.root is Root.STATUS_CODE for expression in operands(condition))
-            status = str(condition.right.value)
-            described = {response.status.upper() for response in operation.responses}
-            if is_status and described and not {status, f"{status[:1]}XX", "DEFAULT"} & described:
-                known = ", ".join(sorted(described))
-                yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
+        status = required_status(criterion)
+        if operation is not None and status is not None and not describes_status(operation, status):
+            known = ", ".join(sorted(response.status.upper() for response in operation.responses))
+            yield Issue.warning(where, f"{operation.id} does not describe {status}; it has {known}", rule=BEND)
 
     def _action(
         self, action: Action, where: str, index: int | None = None, *, is_success: bool = False
@@ -254,7 +253,7 @@ def _payload_names(step: WorkflowStep) -> frozenset[str]:
     return frozenset(map(str, payload)) if isinstance(payload, Mapping) else frozenset()
 
 
-def _argument_nodes(step: WorkflowStep) -> Iterator[tuple[str, Any, str]]:
+def argument_nodes(step: WorkflowStep) -> Iterator[tuple[str, Any, str]]:
     """Yield the name, the value and the location of each argument that a step writes."""
     yield from ((entry.name, entry.value, entry.location) for entry in step.parameters)
     if step.body is not None and isinstance(step.body.payload, Mapping):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from nlapi.agent.repetition import REFUSAL_STATUSES
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.tools.tool import Call
-from nlapi.workflows.bind import BindError, StepCall, bind
-from nlapi.workflows.conditions import Comparison, ConditionError, Literal, Operator, parse_condition
-from nlapi.workflows.expressions import Expression, ExpressionError, Part, Root, expressions_in, parse_expression
-from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Workflow, WorkflowStep
+from nlapi.tools.tool import Call, Missing
+from nlapi.workflows.bind import BindError, LostValueError, StepCall, bind
+from nlapi.workflows.expressions import ExpressionError, Part, Root, expressions_in, parse_expression
+from nlapi.workflows.model import Action, ActionKind, Workflow, WorkflowStep
 from nlapi.workflows.scope import ABSENT, Exchange, Scope, UnresolvedError
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.statuses import is_undescribed_success
 
 # Calls of one run; a goto back is a loop, and some documents give it no limit.
 MAX_CALLS = 1_000
@@ -99,14 +99,18 @@ class WorkflowRun:
     frames: list[Frame] = field(default_factory=list)
     finished: dict[str, Mapping[Part, Mapping[str, Any]]] = field(default_factory=dict)
     pending: list[StepCall] = field(default_factory=list)
+    missing: Missing | None = None
+    """a value that an answer lacks and a person may give; the run waits for it"""
+    given: dict[str, Any] = field(default_factory=dict)
+    """values by `STEP.ARGUMENT` in place of those that an answer lacks"""
     count: int = 0
 
     def __post_init__(self) -> None:
         self._push(self.linked, self.workflow, dict(self.inputs), "", None)
 
     def next_calls(self) -> tuple[StepCall, ...]:
-        """Return the calls to send now, side by side; () when the run has ended."""
-        while self.state is RunState.RUNNING and not self.pending:
+        """Return the calls to send now, side by side; () when the run has ended, or waits for `missing`."""
+        while self.state is RunState.RUNNING and not self.pending and self.missing is None:
             frame = self.frames[-1]
             step = frame.current
             if step is None:
@@ -140,6 +144,12 @@ class WorkflowRun:
         self.reports.append(report)
         self._go_on(frame, step, report, is_repeatable=call.tool.effect is Effect.READ or _is_refusal(exchange.status))
         return report
+
+    def give(self, value: Any) -> None:
+        """Give the value that is missing; the run goes on with the step that wants it."""
+        assert self.missing is not None, "nothing is missing"
+        self.given[self.missing.argument] = value
+        self.missing = None
 
     def _push(
         self, linked: LinkedDocument, workflow: Workflow, inputs: dict[str, Any], path: str, step: WorkflowStep | None
@@ -232,13 +242,19 @@ class WorkflowRun:
             return None
         try:
             return self._bound(operation, step, frame)
+        except LostValueError as error:
+            self.count -= 1
+            self.missing = replace(error.missing, argument=f"{frame.path}{error.missing.argument}")
+            return None
         except BindError as error:
             self._fail_step(frame, step, f"{error}{f' ({error.hint})' if error.hint else ''}")
             return None
 
     def _bound(self, operation: Operation, step: WorkflowStep, frame: Frame) -> StepCall:
+        prefix = f"{frame.path}{step.id}."
+        given = {label.removeprefix(prefix): value for label, value in self.given.items() if label.startswith(prefix)}
         defaults = self.defaults.get(operation.spec, {})
-        return bind(operation, step, frame.scope, id=self._call_id(frame, step), defaults=defaults)
+        return bind(operation, step, frame.scope, id=self._call_id(frame, step), defaults=defaults, given=given)
 
     def _call_id(self, frame: Frame, step: WorkflowStep) -> str:
         """Return the id of a step's call: its path, with the number of the attempt from the second on."""
@@ -255,7 +271,8 @@ class WorkflowRun:
                     continue
             except UnresolvedError as error:
                 return f"the criterion {criterion.condition!r} cannot be decided: {error}", tuple(notes)
-            if not self.strict and _is_undescribed_success(criterion, operation, exchange):
+            status = exchange.status if exchange is not None and not self.strict else 0
+            if operation is not None and is_undescribed_success(criterion, operation, status):
                 notes.append(f"{criterion.condition!r} names a status that the operation does not describe")
                 continue
             seen = f"; the answer was {exchange.status}" if exchange is not None else ""
@@ -421,26 +438,3 @@ def step_references(node: Any) -> Iterator[str]:
 def _is_refusal(status: int) -> bool:
     """Return whether an API says by a status that it did not carry a change out."""
     return status in REFUSAL_STATUSES
-
-
-def _is_undescribed_success(criterion: Criterion, operation: Operation | None, exchange: Exchange | None) -> bool:
-    """Return whether a criterion wants a status of success that the operation does not describe, and another came.
-
-    430 of 2,880 real criteria want 200 of an operation that answers 201, 202 or 204.
-    """
-    if operation is None or exchange is None or not 200 <= exchange.status < 300:
-        return False
-    if criterion.kind is not CriterionKind.SIMPLE:
-        return False
-    try:
-        condition = parse_condition(criterion.condition)
-    except ConditionError:
-        return False
-    if not isinstance(condition, Comparison) or condition.operator is not Operator.EQUAL:
-        return False
-    left, right = condition.left, condition.right
-    is_status = isinstance(left, Expression) and left.root is Root.STATUS_CODE
-    if not is_status or not isinstance(right, Literal) or not isinstance(right.value, int):
-        return False
-    described = {response.status.upper() for response in operation.responses}
-    return 200 <= right.value < 300 and not {str(right.value), "2XX"} & described

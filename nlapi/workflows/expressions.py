@@ -17,6 +17,10 @@ Accessors: TypeAlias = tuple[str | int, ...]
 """Keys and indexes into a value, outermost first; a number in a JSON pointer is a text and fits both."""
 
 
+EACH = "[*]"
+"""The accessor of every item of a list, which real documents write and the standard does not have."""
+
+
 class Root(StrEnum):
     """The first name of an expression."""
 
@@ -75,7 +79,7 @@ _ALONE = {Root.URL, Root.METHOD, Root.STATUS_CODE, Root.SELF}
 # `{$inputs.name}` inside a text.
 _EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
 
-_ACCESSOR = re.compile(r"""\.(?P<key>[^.\[\]#\s]+)|\[(?P<index>\d+)\]|\[(?P<quote>['"])(?P<text>.*?)(?P=quote)\]""")
+_ACCESSOR = re.compile(r"""\.(?P<key>[^.\[\]#\s]+)|\[(?P<index>\d+|\*)\]|\[(?P<quote>['"])(?P<text>.*?)(?P=quote)\]""")
 
 
 @lru_cache(maxsize=4096)
@@ -160,7 +164,10 @@ def parse_accessors(text: str) -> tuple[Accessors | None, str]:
                 return (*accessors, *(rest or ())), "`.name` and `[0]` stand where the standard has `#/name/0`"
             return None, ""
         index = found["index"]
-        accessors.append(int(index) if index is not None else found["key"] or found["text"] or "")
+        if index is not None:
+            accessors.append(EACH if index == "*" else int(index))
+        else:
+            accessors.append(found["key"] or found["text"] or "")
         position = found.end()
     return tuple(accessors), "`.name` and `[0]` stand where the standard has `#/name/0`"
 
@@ -201,6 +208,8 @@ def select(value: Any, accessors: Accessors) -> Any:
                 raise MissingPartError(f"there is no {place}; it has {names or 'nothing'}")
             value = value[str(step)]
         elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+            if step == EACH:
+                return [select(item, accessors[position + 1 :]) for item in value]
             index = int(step) if isinstance(step, int) or step.isdecimal() else None
             if index is None:
                 raise MissingPartError(f"there is no {place}: it is a list of {len(value)}")
@@ -225,11 +234,12 @@ def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def expressions_in(value: Any) -> Iterator[str]:
-    """Yield the text of every expression in a value, embedded ones included; selectors give their context."""
+    """Yield the text of every expression in a value, embedded ones included, those of selectors too."""
     from nlapi.workflows.model import Selector
 
     if isinstance(value, Selector):
         yield value.context
+        yield from (text for _, _, text in embedded_expressions(value.selector))
     elif isinstance(value, str):
         if value.startswith("$"):
             yield value

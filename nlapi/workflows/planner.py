@@ -46,10 +46,18 @@ class WorkflowPlanner:
             for step in round.steps:
                 self._take(step)
         self.taken = len(rounds)
+        known = conversation.known_values
         if self.run.delay and self.run.state is RunState.RUNNING:
             await asyncio.sleep(min(self.run.delay, MAX_DELAY))
         state = snapshot(self.run, self.secret_inputs)
         calls = self.run.next_calls()
+        # A value that an answer lacks: said beforehand with --set, or the reply to the question for it.
+        while self.run.missing is not None and self.run.missing.argument in known:
+            self.run.give(known[self.run.missing.argument])
+            calls = self.run.next_calls()
+        if self.run.missing is not None:
+            yield Plan(missing=(self.run.missing,), understood=f"step {self.run.missing.argument}")
+            return
         if not calls:
             yield Plan(text=summary(self.run), understood="")
             return

@@ -122,12 +122,25 @@ class Scope:
         if selector.kind is not CriterionKind.JSONPATH:
             raise UnresolvedError(selector.selector, f"{selector.kind} is not supported")
         try:
-            nodes = [node_at(value, path) for path in node_paths(value, selector.selector)]
+            nodes = [node_at(value, path) for path in node_paths(value, self._jsonpath(selector.selector))]
         except ValueError as error:
             raise UnresolvedError(selector.selector, str(error)) from None
         if not nodes:
             raise UnresolvedError(selector.selector, f"it selects nothing from {selector.context}")
         return nodes[0] if len(nodes) == 1 else nodes
+
+    def _jsonpath(self, text: str) -> str:
+        """Return a JSONPath with the values of the expressions in it: `$.data[?@.name == '{$inputs.name}']`."""
+        pieces, end = [], 0
+        for start, stop, inner in embedded_expressions(text):
+            value = self._text(inner)
+            if isinstance(value, (dict, list)) or value is ABSENT:
+                raise UnresolvedError(inner, "a text or a number is wanted inside a JSONPath")
+            quote = text[start - 1 : start]
+            is_quoted = quote in ("'", '"') and text[stop : stop + 1] == quote
+            pieces += [text[end:start], _quoted_text(value, quote) if is_quoted else json.dumps(value)]
+            end = stop
+        return "".join((*pieces, text[end:]))
 
     def _parse(self, text: str) -> Expression | None:
         try:
@@ -256,7 +269,7 @@ class Scope:
         if criterion.kind is not CriterionKind.JSONPATH:
             raise UnresolvedError(criterion.condition, f"{criterion.kind} is not supported")
         try:
-            return bool(node_paths(context, criterion.condition))
+            return bool(node_paths(context, self._jsonpath(criterion.condition)))
         except ValueError as error:
             raise UnresolvedError(criterion.condition, str(error)) from None
 
@@ -270,3 +283,9 @@ class Scope:
                 return None
             raise
         return None if value is ABSENT else value
+
+
+def _quoted_text(value: Any, quote: str) -> str:
+    """Return a value as the inside of a string of a JSONPath (RFC 9535 §2.3.1.1), so that it cannot end the string."""
+    text = json.dumps(value if isinstance(value, str) else json.dumps(value))[1:-1]
+    return text if quote == '"' else text.replace('\\"', '"').replace("'", "\\'")

@@ -10,6 +10,7 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schema
 from nlapi.resources.schemas import SchemaReader
 from nlapi.workflows.expressions import (
+    EACH,
     Accessors,
     Expression,
     ExpressionError,
@@ -51,10 +52,19 @@ class ValueSchema:
         """Whether the value can only be a text, a number or a truth value."""
         return bool(self.types) and not {"object", "array"} & set(self.types)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties that an object of this schema may have."""
+        return tuple(self.reader.properties(self.schema)) if self.reader is not None else ()
+
     def part(self, accessors: Accessors) -> ValueSchema:
         """Return the schema of the part that accessors lead to."""
         value = self
         for position, step in enumerate(accessors):
+            if step == EACH and "array" in value.types:
+                inner = value.part((0, *accessors[position + 1 :]))
+                schema = {"type": "array", "items": inner.schema}
+                return inner if inner.fault else ValueSchema(schema=schema, reader=self.reader)
             value = value._member(step, pointer(accessors[: position + 1]))
             if value.fault:
                 return value
@@ -88,11 +98,11 @@ class ValueSchemas:
     """The schemas of the values of one linked document."""
 
     linked: LinkedDocument
-    _readers: dict[Spec, SchemaReader] = field(default_factory=dict)
+    readers: dict[Spec, SchemaReader] = field(default_factory=dict)
 
     def reader(self, spec: Spec) -> SchemaReader:
         """Return the reader of a Spec's schemas, the same one each time."""
-        return self._readers.setdefault(spec, SchemaReader(spec))
+        return self.readers.setdefault(spec, SchemaReader(spec))
 
     def answer(self, operation: Operation) -> ValueSchema:
         """Return the schema of an operation's answer of success."""

@@ -187,7 +187,7 @@ def _may_be_owner(context: SlotContext, slot: Slot, mention: ValueMention) -> bo
     operation = context.operation
     above = [segment.parameter for segment in segments(operation.route) if segment.parameter]
     if operation.path.rstrip("/").endswith("}"):
-        above.pop()
+        above = above[:-1]  # `{id}.{format}` is no segment with one value
     if not noun_positions(context, operation_noun_stems(operation)):
         return False
     if slot.location == "path" and above[-1:] != [slot.name]:

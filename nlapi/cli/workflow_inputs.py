@@ -1,0 +1,108 @@
+"""Reads the inputs of a workflow from the command line, or asks the person at the terminal for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nlapi.cli import console
+from nlapi.cli.options import is_interactive, parse_pairs
+from nlapi.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.workflows.engine import WorkflowRun
+    from nlapi.workflows.model import Workflow
+
+
+def read_inputs(workflow: Workflow, texts: list[str] | None) -> dict[str, Any]:
+    """Return the inputs of `NAME=VALUE` by the schemas of the workflow. UsageError for one that it does not have."""
+    from nlapi.registry import resolve_credential
+    from nlapi.tools.arguments import coerce
+
+    values: dict[str, Any] = {}
+    for name, text in parse_pairs(texts, "--input").items():
+        if name not in workflow.input_schemas:
+            known = ", ".join(workflow.input_schemas) or "none"
+            raise UsageError(f"{workflow.id} has no input {name}", hint=f"its inputs: {known}")
+        schema = workflow.input_schemas[name]
+        if text.startswith("@"):
+            values[name] = _file_input(name, text[1:], schema if isinstance(schema, Mapping) else {})
+            continue
+        text = resolve_credential(name, text) if text.startswith("env:") else text
+        values[name] = coerce(text, schema if isinstance(schema, Mapping) else {})
+    _check_inputs(workflow, values)
+    return values
+
+
+def _file_input(name: str, path: str, schema: Mapping[str, Any]) -> Any:
+    """Return the content of a file as an input: JSON for an object or a list, text where it is one, else the file."""
+    import json
+
+    from nlapi.cli.arguments import read_file_argument
+    from nlapi.resources.schemas import schema_types
+
+    file = read_file_argument(path)
+    types = schema_types(schema)
+    if types and "string" not in types:
+        try:
+            return json.loads(file.data)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"--input {name}: {path} is not JSON: {error}") from None
+    try:
+        text = file.data.decode("utf-8")
+    except UnicodeDecodeError:
+        return file
+    return file if schema.get("format") == "binary" or "contentMediaType" in schema else text
+
+
+def _check_inputs(workflow: Workflow, values: Mapping[str, Any]) -> None:
+    from nlapi.client.message import File
+    from nlapi.tools.validator import VALIDATOR
+
+    schema = {key: value for key, value in workflow.inputs.items() if key != "required"}
+    checked = {name: value for name, value in values.items() if not isinstance(value, File)}
+    error = next(iter(VALIDATOR(schema).iter_errors(checked)), None) if schema else None
+    if error is not None:
+        name = str(error.absolute_path[0]) if error.absolute_path else "inputs"
+        raise UsageError(f"--input {name}: {error.message[:200]}")
+
+
+def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs with those that are required and missing, which a person is asked for."""
+    from nlapi.cli.prompts import read_line
+    from nlapi.tools.arguments import coerce
+
+    schemas = workflow.input_schemas
+    missing = [
+        name for name in workflow.required_inputs if name not in values and "default" not in (schemas.get(name) or {})
+    ]
+    if missing and not is_interactive():
+        options = " ".join(f"--input {name}=..." for name in missing)
+        raise MissingError(f"{workflow.id} needs {', '.join(missing)}", hint=f"add {options}")
+    for name in missing:
+        schema = schemas.get(name) or {}
+        if text := schema.get("description"):
+            console.note(str(text))
+        typed = (read_line(f"{name}: ") or "").strip()
+        if not typed:
+            raise MissingError(f"{workflow.id} needs {name}", hint=f"add --input {name}=...")
+        values[name] = coerce(typed, schema)
+    _check_inputs(workflow, values)
+    return values
+
+
+def secret_names(workflow: Workflow) -> frozenset[str]:
+    """Return the inputs that are secret by their schema (`format: password`, `writeOnly`), in no transcript."""
+    return frozenset(
+        name
+        for name, schema in workflow.input_schemas.items()
+        if isinstance(schema, Mapping) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
+    )
+
+
+def unstored_names(workflow_run: WorkflowRun) -> frozenset[str]:
+    """Return the inputs of a run that no transcript has: secrets, and files."""
+    from nlapi.client.message import File
+
+    files = {name for name, value in workflow_run.inputs.items() if isinstance(value, File)}
+    return frozenset(name for name in secret_names(workflow_run.workflow) | files if name in workflow_run.inputs)

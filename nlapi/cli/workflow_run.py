@@ -1,0 +1,279 @@
+"""`nlapi workflow run` and `resume`: the tree, the consent to it, the calls and their outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlapi.cli import console
+from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
+from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, secret_names, unstored_names
+from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
+from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
+from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
+from nlapi.openapi.urls import redact_url
+
+if TYPE_CHECKING:
+    from nlapi.workflows.engine import WorkflowRun
+    from nlapi.workflows.outline import Outline
+
+RUN = """nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --dry-run
+nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --yes -o json
+nlapi workflow run onboarding.arazzo.yaml add-customer --source shop=http://127.0.0.1:8000/openapi.json"""
+
+
+@options_of(RunOptions, "options")
+def run(
+    file: File,
+    options: RunOptions,
+    workflow_id: WorkflowId = "",
+    inputs: Inputs = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=FLAG, help="Show the requests as far as they are known; send nothing.")
+    ] = False,
+) -> None:
+    """Run a workflow: show it as a tree, ask once before it changes anything, and send its calls.
+
+    A run that was stopped goes on with `nlapi workflow resume`. Exits with 1 where a step failed, with 6 without
+    consent, with 7 where an input is missing.
+    """
+    from nlapi.cli.workflow_view import dry_run_lines, outline_record, tree_lines
+    from nlapi.workflows.engine import WorkflowRun
+    from nlapi.workflows.outline import outline
+
+    opened = open_document(file, options.sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
+    require_sources(opened)
+    workflow = opened.document.workflow(workflow_id)
+    if options.repair:
+        opened = with_repairs(opened, only=workflow.id)
+        workflow = opened.document.workflow(workflow.id)
+    if options.until and workflow.step(options.until) is None:
+        raise UsageError(
+            f"{workflow.id} has no step {options.until}", hint=f"its steps: {', '.join(s.id for s in workflow.steps)}"
+        )
+    values = ask_for_inputs(workflow, read_inputs(workflow, inputs))
+    tree = outline(opened.linked, workflow, values, defaults=opened.defaults, strict=options.strict)
+    as_text = options.output is RunOutput.TEXT or (options.output is None and is_terminal())
+    if dry_run:
+        if as_text:
+            for line in dry_run_lines(tree, opened.targets):
+                console.write(line)
+        else:
+            console.write(console.format_json(outline_record(tree, opened.targets)))
+        console.note("nothing was sent")
+        return
+    for line in tree_lines(tree):
+        console.note(line)
+    _require_sendable(tree, options.until)
+    _require_consent(tree, yes=options.yes)
+    workflow_run = WorkflowRun(
+        linked=opened.linked,
+        workflow=workflow,
+        inputs=values,
+        defaults=opened.defaults,
+        until=options.until,
+        strict=options.strict,
+    )
+    _execute(opened, workflow_run, tree, options, file)
+
+
+RESUME = """nlapi workflow resume
+nlapi workflow resume 20261125T0014 --yes"""
+
+
+@options_of(RunOptions, "options", ("until", "strict", "sources", "repair"))
+def resume(
+    options: RunOptions,
+    id: Annotated[
+        str, typer.Argument(metavar="ID", help="The transcript of the run, as `nlapi log list` has it.")
+    ] = "last",
+    inputs: Inputs = None,
+) -> None:
+    """Go on with a run that was stopped or failed, where it was: no call that was answered is sent again.
+
+    A change whose outcome is unknown asks, also with --yes. Secret inputs have to be given again.
+    """
+    from nlapi.agent.log import read_records
+    from nlapi.agent.resume import resume as rebuild
+    from nlapi.cli.log import find_transcript, tool_finder
+    from nlapi.workflows.outline import outline
+    from nlapi.workflows.planner import resume_planner
+
+    path = find_transcript(id)
+    records = read_records(path)
+    asked = [record for record in records if record.get("event") == "asked" and "workflow" in record]
+    if not asked:
+        raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
+    stored = asked[-1]["workflow"]
+    auth = [] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())]
+    opened = open_document(
+        stored["file"],
+        [f"{name}={location}" for name, location in stored["sources"].items()],
+        base_url=options.base_url or asked[-1].get("base_url"),
+        auth=auth,
+        no_auth=options.no_auth,
+    )
+    if stored.get("repair"):
+        opened = with_repairs(opened)
+    workflow = opened.document.workflow(stored["id"])
+    given = read_inputs(workflow, inputs)
+    values = {**stored["inputs"], **given}
+    missing = [name for name in stored["secret_inputs"] if name not in given]
+    if missing:
+        raise MissingError(f"the input {missing[0]} is secret and not in the transcript", hint="give it with --input")
+    earlier = rebuild(records, tool_finder(records, tuple(opened.targets)))
+    planner = resume_planner(opened.linked, earlier, values, secret_names(workflow))
+    planner.run.defaults = opened.defaults
+    tree = outline(opened.linked, workflow, values, defaults=opened.defaults, strict=planner.run.strict)
+    done = {report.path for report in planner.run.reports if not report.failure}
+    left = replace(tree, entries=tuple(entry for entry in tree.entries if entry.path not in done))
+    console.note(f"{len(done)} of {len(tree.entries)} steps are done; these are left:")
+    _require_consent(left, yes=options.yes)
+    _execute(
+        opened,
+        planner.run,
+        tree,
+        replace(options, until=planner.run.until, repair=bool(stored.get("repair"))),
+        stored["file"],
+        log_path=path,
+        earlier=earlier,
+    )
+
+
+def _require_sendable(tree: Outline, until: str) -> None:
+    """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
+    for entry in tree.entries:
+        if entry.fault:
+            hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
+            raise ArgumentError(f"{entry.path} cannot be sent: {entry.fault}", hint=hint)
+        if entry.path == until:
+            return
+
+
+def _require_consent(tree: Outline, *, yes: bool) -> None:
+    """Ask once about all changes of a run. ConsentError where nobody agrees."""
+    from nlapi.cli.prompts import YES, read_line
+    from nlapi.openapi.spec import Effect
+
+    if not tree.changes:
+        return
+    destroyed = sum(entry.effect is Effect.DESTROY for entry in tree.changes)
+    warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
+    text = f"{console.count_noun(len(tree.changes), 'change')}{warning}"
+    if yes:
+        return
+    if not is_interactive():
+        raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint="--yes consents")
+    if (read_line(f"{text}. Run it? [y/N]: ") or "").strip().lower() not in YES:
+        raise ConsentError("no consent was given; nothing was sent")
+
+
+def _execute(
+    opened: OpenedDocument,
+    workflow_run: WorkflowRun,
+    tree: Outline,
+    options: RunOptions,
+    file: str,
+    *,
+    log_path: Path | None = None,
+    earlier: Any = None,
+) -> None:
+    """Send the calls of a run, and print its outcome."""
+    from nlapi.agent.log import Log
+    from nlapi.agent.policy import Policy
+    from nlapi.cli.events import json_lines
+    from nlapi.cli.prompts import ConsentPrompt
+    from nlapi.cli.session import Session, open_log
+    from nlapi.cli.target import limits
+    from nlapi.cli.workflow_view import StepRenderer, report_record, report_text
+    from nlapi.tools.plan import ask
+    from nlapi.workflows.engine import MAX_CALLS, RunState
+    from nlapi.workflows.planner import WorkflowPlanner
+
+    credentials = tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
+    names = unstored_names(workflow_run)
+    # A secret input goes into arguments, where a credential never may; the transcript has neither.
+    secrets = (*credentials, *(str(workflow_run.inputs[name]) for name in names))
+    policy = Policy(interactive=is_interactive(), secrets=credentials, agreed=tree.call_ids)
+    planner = WorkflowPlanner(run=workflow_run, secret_inputs=names)
+    session = Session(
+        planner=planner,
+        targets=opened.targets,
+        render=json_lines(opened.targets) if options.output is RunOutput.NDJSON else StepRenderer(opened.targets),
+        policy=policy,
+        consent=ConsentPrompt(),
+        limits=limits(options.timeout),
+        max_rounds=MAX_CALLS,
+        log_fields=_log_fields(opened, workflow_run, options, file, names),
+    )
+    question = f"run the workflow {workflow_run.workflow.id}"
+    known_values = parse_pairs(options.values, "--set")
+    conversation = ask(question) if earlier is None else earlier.with_question(question)
+    conversation = conversation.with_replies(known_values)
+    new_log = open_log(not options.no_log, replace(policy, secrets=secrets)) if log_path is None else None
+    context = Log.open(log_path, secrets=secrets) if log_path is not None else new_log
+    assert context is not None
+    with context as session.log:
+        try:
+            asyncio.run(session.answer(conversation))
+        except (NlapiError, KeyboardInterrupt) as error:
+            if isinstance(error, MissingError) and workflow_run.missing is not None:
+                error.hint = f"--set {workflow_run.missing.argument}=... gives it"
+            if session.log is not None:
+                hint = f"`nlapi workflow resume {session.log.path.stem}` goes on, and sends nothing twice"
+                if isinstance(error, NlapiError):
+                    error.hint = "; ".join(filter(None, (error.hint, hint)))
+                else:
+                    console.note(f"\n{hint}")
+            raise
+        path = session.log.path if session.log is not None else None
+    if options.output is RunOutput.NDJSON:
+        pass
+    elif options.output is RunOutput.TEXT or (options.output is None and is_terminal()):
+        for line in report_text(workflow_run):
+            console.write(line)
+    else:
+        console.write(console.format_json(report_record(workflow_run)))
+    if workflow_run.state is not RunState.DONE:
+        console.error(workflow_run.failure)
+        if path is not None and any(not report.failure for report in workflow_run.reports):
+            console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
+        raise typer.Exit(_failure_code(session))
+
+
+def _failure_code(session: Any) -> int:
+    """Return 6 for a call that was refused, 3 to 5 for the API's last status, else 1."""
+    from nlapi.tools.plan import Outcome
+
+    steps: Sequence[Any] = session.conversation.current.steps if session.conversation.turns else ()
+    if not steps:
+        return 1
+    if steps[-1].outcome is Outcome.REFUSED:
+        return 6
+    status = steps[-1].result.status if steps[-1].result is not None else 0
+    return min(status // 100, 5) if status >= 300 else 1
+
+
+def _log_fields(
+    opened: OpenedDocument, workflow_run: WorkflowRun, options: RunOptions, file: str, secret: frozenset[str]
+) -> dict[str, object]:
+    """Return what a transcript stores of a run, so that it can be resumed; no credential is in it."""
+    references = [text for text in options.auth or () if text.partition("=")[2].startswith("env:")]
+    stored = {
+        "file": _stored_path(file),
+        "id": workflow_run.workflow.id,
+        "sources": {name: spec.registered or _stored_path(spec.source) for name, spec in opened.linked.specs.items()},
+        "inputs": {name: value for name, value in workflow_run.inputs.items() if name not in secret},
+        "secret_inputs": sorted(secret),
+        "repair": options.repair,
+    }
+    return {"workflow": stored, "base_url": options.base_url, "auth": references, "no_auth": options.no_auth}
+
+
+def _stored_path(source: str) -> str:
+    return str(Path(source).resolve()) if Path(source).is_file() else redact_url(source)

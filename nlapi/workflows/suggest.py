@@ -1,0 +1,352 @@
+"""Proposes workflows for an API from its description alone, as an Arazzo document to edit."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.errors import NlapiError
+from nlapi.openapi.model import Schema, escape_step
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.nouns import ID_WORDS
+from nlapi.resources.paths import Place
+from nlapi.resources.schemas import SchemaReader
+from nlapi.tools.names import unique_name
+from nlapi.tools.text import first_sentence, plain_text
+from nlapi.tools.units import unit_of
+from nlapi.workflows.chain_model import AnswerValue, Chain, ChainKind, ChainStep, pointer_text, with_article
+from nlapi.workflows.chains import ChainFinder
+
+VERSION = "1.0.1"
+
+MAX_WORKFLOWS = 8
+"""workflows in one document: a handful is read, a catalogue is not"""
+
+MAX_OF_KIND = 3
+
+# Levels of objects in the schema of an input.
+MAX_DEPTH = 3
+
+# Seconds between two looks at work, and looks: five minutes in all.
+RETRY_AFTER, RETRY_LIMIT = 5, 60
+
+MAX_TEXT = 200
+
+_COPIED = (
+    *("type", "format", "enum", "const", "default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "multipleOf", "contentMediaType"),
+)
+
+
+def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[str, Any]:
+    """Return the JSON tree of an Arazzo document with workflows that a description supports, the most useful first.
+
+    `url` is the location of the description in the document, that of the Spec by default. NlapiError where no two of
+    its operations belong together.
+    """
+    finder = ChainFinder(spec)
+    chains = select(finder.chains(), limit)
+    if not chains:
+        raise NlapiError(
+            f"{spec.source}: no operation takes what another one answers",
+            hint="a workflow can be written by hand; `nlapi workflow check FILE` checks it",
+        )
+    name = _source_name(spec)
+    ids: list[str] = []
+    workflows = []
+    for chain in chains:
+        ids.append(unique_name(_slug(_workflow_id(chain)), ids))
+        workflows.append(_WorkflowBuilder(finder=finder, chain=chain, source=name).tree(ids[-1]))
+    return {
+        "arazzo": VERSION,
+        "info": {
+            "title": f"Workflows for {spec.title}",
+            "summary": "Proposed from the description of the API alone, to be read and edited before use.",
+            "version": "1.0.0",
+        },
+        "sourceDescriptions": [{"name": name, "url": url or spec.registered or spec.source, "type": "openapi"}],
+        "workflows": workflows,
+    }
+
+
+def select(chains: Iterable[Chain], limit: int) -> list[Chain]:
+    """Return at most `limit` chains, the best first: those of each kind in turn, and none that another contains."""
+    ranked = sorted(chains, key=lambda chain: (-chain.weight, chain.summary))
+    contained = {
+        id(chain)
+        for chain in ranked
+        for other in ranked
+        if chain is not other and chain.kind >= other.kind and _is_within(chain, other)
+    }
+    useful = [chain for chain in ranked if id(chain) not in contained]
+    kinds = dict.fromkeys(sorted(chain.kind for chain in useful))
+    # To read back what was made is the least that one can do with it.
+    limits = {kind: 1 if kind is ChainKind.READ_BACK and len(kinds) > 1 else MAX_OF_KIND for kind in kinds}
+    chosen: list[Chain] = []
+    nouns: Counter[str] = Counter()
+    for turn in range(MAX_OF_KIND):
+        for kind in kinds:
+            # Ranked by weight already: of several things, one that no chain is about yet goes first.
+            candidates = [chain for chain in useful if chain.kind is kind and chain not in chosen]
+            if turn < limits[kind] and candidates:
+                chosen.append(min(candidates, key=lambda chain: nouns[chain.steps[-1].noun]))
+                nouns[chosen[-1].steps[-1].noun] += 1
+    return chosen[:limit]
+
+
+def _is_within(chain: Chain, other: Chain) -> bool:
+    """Return whether another chain has all operations of a chain, and more, or is of a better kind."""
+    operations, others = set(chain.operations), set(other.operations)
+    return operations < others or (operations == others and chain.kind > other.kind)
+
+
+@dataclass(slots=True, kw_only=True)
+class _WorkflowBuilder:
+    """The making of one workflow; `inputs` grows with each step."""
+
+    finder: ChainFinder
+    chain: Chain
+    source: str
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    required: list[str] = field(default_factory=list)
+    names: dict[tuple[str, Place], str] = field(default_factory=dict)
+
+    def tree(self, id: str) -> dict[str, Any]:
+        step_ids: list[str] = []
+        for step in self.chain.steps:
+            step_ids.append(unique_name(_slug(f"{step.verb} {step.noun}"), step_ids))
+        outputs = [self._outputs(number) for number in range(len(self.chain.steps))]
+        steps = [self._step(step, step_ids, outputs[number]) for number, step in enumerate(self.chain.steps)]
+        inputs = {"type": "object", "properties": self.inputs, "required": self.required}
+        return {
+            "workflowId": id,
+            "summary": self.chain.summary,
+            "description": self._description(),
+            **({"inputs": inputs} if self.inputs else {}),
+            "steps": steps,
+            **_filled(outputs=self._results(step_ids, outputs)),
+        }
+
+    def _description(self) -> str:
+        """Return what the steps do, in the words of the operations."""
+        texts = (_sentence(operation.summary or operation.description) for operation in self.chain.operations)
+        return " ".join(f"{text.rstrip('.')}." for text in filter(None, texts))
+
+    def _outputs(self, number: int) -> dict[str, tuple[str, ...]]:
+        """Return the outputs of a step: its own, and those that later steps use."""
+        outputs = dict(self.chain.steps[number].outputs)
+        for later in self.chain.steps[number + 1 :]:
+            for value in later.values.values():
+                if value.step == number and value.keys not in outputs.values():
+                    outputs[unique_name(value.name, outputs)] = value.keys
+        return outputs
+
+    def _step(self, step: ChainStep, ids: Sequence[str], outputs: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+        number = self.chain.steps.index(step)
+        parameters = [
+            {"name": place[1], "in": place[0], "value": self._value(step, place, ids)}
+            for place in self._places(step)
+            if place[0] != "body"
+        ]
+        return {
+            "stepId": ids[number],
+            "description": _sentence(step.operation.summary or step.operation.description)
+            or f"{step.verb} {with_article(step.noun)}".capitalize(),
+            **_target(step.operation, self.source),
+            **_filled(parameters=parameters, requestBody=self._body(step, ids)),
+            "successCriteria": list(_criteria(step)),
+            **_filled(onFailure=list(_failure_actions(step, ids[number]))),
+            **_filled(outputs={_field(name): f"$response.body#{pointer_text(keys)}" for name, keys in outputs.items()}),
+        }
+
+    def _places(self, step: ChainStep) -> tuple[Place, ...]:
+        required = self.finder.values.required_places(step.operation)
+        return tuple(dict.fromkeys((*required, *step.values, *step.asked)))
+
+    def _body(self, step: ChainStep, ids: Sequence[str]) -> dict[str, Any]:
+        body = step.operation.body
+        places = [place for place in self._places(step) if place[0] == "body"]
+        is_new = step.verb in ("create", "upload")
+        if body is None or (not places and not body.required and not step.changes and not is_new):
+            return {}
+        if step.changes or not any(place not in step.values for place in places):
+            payload: Any = self._whole_body(step, {place[1]: place for place in places if place in step.values}, ids)
+        else:
+            payload = {name: self._value(step, ("body", name), ids) for _, name in places}
+        return {"contentType": body.content_type, "payload": payload}
+
+    def _whole_body(self, step: ChainStep, linked: Mapping[str, Place], ids: Sequence[str]) -> Any:
+        """Return the payload of a body none of whose fields is required: one input with all of them."""
+        if linked:
+            return {name: self._value(step, place, ids) for name, place in linked.items()}
+        assert step.operation.body is not None
+        reader = self.finder.values.reader
+        schema = _input_schema(reader, step.operation.body.schema)
+        name = "changes" if step.changes else unique_name(_field(step.noun), self.inputs)
+        text = f"The fields of the {step.noun} to change" if step.changes else f"The fields of the {step.noun}"
+        self.inputs[name] = {**schema, "description": text, "minProperties": 1}
+        self.required.append(name)
+        return f"$inputs.{name}"
+
+    def _value(self, step: ChainStep, place: Place, ids: Sequence[str]) -> Any:
+        if (value := step.values.get(place)) is not None:
+            return f"$steps.{ids[value.step]}.outputs.{self._output_name(value)}"
+        parameter = step.operation.parameter(*place)
+        if parameter is not None and "default" in parameter.schema and place not in step.asked:
+            return parameter.schema["default"]
+        return f"$inputs.{self._input(step, place)}"
+
+    def _output_name(self, value: AnswerValue) -> str:
+        outputs = self._outputs(value.step)
+        return _field(next(name for name, keys in outputs.items() if keys == value.keys))
+
+    def _input(self, step: ChainStep, place: Place) -> str:
+        """Return the input for a place; a scope that several paths have, such as an account, is one input."""
+        location, name = place
+        # `id` and `name` of two things are two inputs, and the id of one scope is one.
+        is_scope = location == "path" and not set(name_words(name)) <= ID_WORDS
+        key = ("" if is_scope else step.noun, place)
+        if key not in self.names:
+            plain = _field(name)
+            others = [other for other in self.chain.steps if other.noun != step.noun and other is not step]
+            is_shared = any(place in self._places(other) and place not in other.values for other in others)
+            prefix = _field(step.noun)
+            is_generic = set(name_words(name)) <= ID_WORDS or is_shared
+            wanted = plain if is_scope or not is_generic else f"{prefix}_{plain}"
+            self.names[key] = unique_name(wanted, self.inputs)
+            self.inputs[self.names[key]] = self._place_schema(step, place)
+            self.required.append(self.names[key])
+        return self.names[key]
+
+    def _place_schema(self, step: ChainStep, place: Place) -> dict[str, Any]:
+        location, name = place
+        parameter = step.operation.parameter(location, name) if location != "body" else None
+        schema = self.finder.values.place_schema(step.operation, place)
+        extensions = parameter.extensions if parameter is not None else {}
+        text = parameter.description if parameter is not None else ""
+        result = _input_schema(self.finder.values.reader, schema, text, unit=unit_of(schema, extensions))
+        # An input with this format is kept in no transcript.
+        return {**result, "format": "password"} if self.finder.values.is_secret(step.operation, place) else result
+
+    def _results(self, ids: Sequence[str], outputs: Sequence[Mapping[str, object]]) -> dict[str, str]:
+        """Return the outputs of the workflow: those of the last step, and the ids of what earlier steps made."""
+        results: dict[str, str] = {}
+        for number, step in reversed(list(enumerate(self.chain.steps))):
+            for name in outputs[number]:
+                is_id = bool(set(name_words(name)) & ID_WORDS)
+                label = f"{_field(step.answer_noun or step.noun)}_{_field(name)}"
+                if (number == len(ids) - 1 or is_id) and label not in results:
+                    results[label] = f"$steps.{ids[number]}.outputs.{_field(name)}"
+        return dict(reversed(results.items()))
+
+
+def _criteria(step: ChainStep) -> Iterator[dict[str, Any]]:
+    """Yield the criteria of success: the described status, one item in a list, the state that is waited for."""
+    described = [response.status for response in step.operation.responses if response.status.startswith("2")]
+    if len(described) == 1 and described[0].isdecimal():
+        yield {"condition": f"$statusCode == {described[0]}"}
+    else:
+        yield {"condition": "$statusCode >= 200 && $statusCode < 300"}
+    for name, keys in step.outputs.items():
+        if name_key(name) in ("valid", "isvalid", "ok"):
+            yield {"condition": f"$response.body#{pointer_text(keys)} == true"}
+    if step.list_keys is not None:
+        # An item is selected only where there is no second one: a name that two have changes neither.
+        path = "".join(f"['{key}']" for key in step.list_keys)
+        yield {"context": "$response.body", "condition": f"${path}[?!${path}[1]]", "type": "jsonpath"}
+    if step.wait is not None:
+        yield {"condition": f"$response.body#{pointer_text(step.wait.keys)} == '{step.wait.done}'"}
+
+
+def _failure_actions(step: ChainStep, id: str) -> Iterator[dict[str, Any]]:
+    """Yield the retries of a wait, which end where the work fails."""
+    if step.wait is None:
+        return
+    place = f"$response.body#{pointer_text(step.wait.keys)}"
+    going_on = [{"condition": f"{place} != '{state}'"} for state in step.wait.failures]
+    first = next(iter(_criteria(step)))
+    yield {
+        "name": "look-again",
+        "type": "retry",
+        # A retry needs no step, but the published schema of 1.0 requires one.
+        "stepId": id,
+        "retryAfter": RETRY_AFTER,
+        "retryLimit": RETRY_LIMIT,
+        "criteria": [first, *going_on],
+    }
+
+
+def _target(operation: Operation, source: str) -> dict[str, str]:
+    """Return the field that names the operation: by its operationId, or by its path where it has none."""
+    item = operation.spec.document.get("paths", {}).get(operation.path, {})
+    node = item.get(operation.method.lower(), {}) if isinstance(item, Mapping) else {}
+    if isinstance(node, Mapping) and node.get("operationId") == operation.id:
+        return {"operationId": operation.id}
+    pointer = f"/paths/{escape_step(operation.path)}/{operation.method.lower()}"
+    return {"operationPath": f"{{$sourceDescriptions.{source}.url}}#{pointer}"}
+
+
+def _input_schema(
+    reader: SchemaReader, schema: object, text: str = "", *, unit: str = "", depth: int = MAX_DEPTH
+) -> dict[str, Any]:
+    """Return a schema without references, at most `depth` levels deep, with one sentence of description."""
+    flat: Schema = reader.flat(schema)
+    result: dict[str, Any] = {key: flat[key] for key in _COPIED if key in flat}
+    unit = unit or unit_of(flat)
+    sentence = _sentence(text or str(flat.get("description") or ""))
+    if unit:
+        sentence = f"{sentence} In {unit.replace('_', ' ')}.".strip()
+    properties = reader.properties(flat)
+    if properties and depth:
+        result["type"] = result.get("type", "object")
+        result["properties"] = {
+            name: _input_schema(reader, inner, depth=depth - 1)
+            for name, inner in properties.items()
+            if not reader.flat(inner).get("readOnly")
+        }
+        required = [name for name in flat.get("required") or () if name in result["properties"]]
+        result |= {"required": required} if required else {}
+    if isinstance(flat.get("items"), Mapping) and depth:
+        result["items"] = _input_schema(reader, flat["items"], depth=depth - 1)
+    types = reader.types(flat)
+    if "type" not in result and types:
+        result["type"] = types[0] if len(types) == 1 else list(types)
+    return {**_filled(description=sentence), **result, **({"x-nlapi": {"unit": unit}} if unit else {})}
+
+
+def _sentence(text: str) -> str:
+    """Return the first sentence of a text of the description, in one line."""
+    line = " ".join(first_sentence(plain_text(text).strip()).split())
+    return line if len(line) <= MAX_TEXT else f"{line[: MAX_TEXT - 1]}…"
+
+
+def _workflow_id(chain: Chain) -> str:
+    verbs = [f"{step.verb} {step.noun}" for step in chain.steps]
+    if len({step.noun for step in chain.steps}) == 1:
+        return " ".join([*(step.verb for step in chain.steps[:-1]), "and", verbs[-1]])
+    return " and ".join((verbs[0], *(verbs[1:-1] if len(verbs) < 4 else ()), verbs[-1]))
+
+
+def _source_name(spec: Spec) -> str:
+    return _slug(spec.registered or spec.title) or "api"
+
+
+def _slug(text: str) -> str:
+    """Return a text as a name of the standard: letters, digits, `_` and `-`."""
+    if re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        return text
+    return "-".join(re.findall(r"[A-Za-z0-9_]+", text)).lower() or "value"
+
+
+def _field(text: str) -> str:
+    """Return a text as the name of an input or an output, in which a `-` would be read as a minus."""
+    return _slug(text).replace("-", "_")
+
+
+def _filled(**fields: Any) -> dict[str, Any]:
+    """Return the fields that have a content."""
+    return {name: value for name, value in fields.items() if value}
