@@ -80,11 +80,13 @@ class Explainer:
         return Cause(source=source, kind=kind, detail=f"{played.step}: {played.failure}{answer}"[:1000])
 
     def _verdict(self, played: Played) -> Verdict:
-        step = next((step for step in played.case.steps if step.id == played.step), None)
+        step = next((step for step in played.script.steps if step.id == played.step), None)
         if played.stop is Stop.CRASH:
             return Source.OURS, "an exception"
         if played.stop is Stop.INPUT:
-            return Source.DOCUMENT, "input of another type than the operation's"
+            is_question = played.failure.startswith("asks for")
+            kind = "required value that nothing gives" if is_question else "input of another type than the operation's"
+            return Source.DOCUMENT, kind
         if played.stop is Stop.NOTHING or step is None or played.evidence is None:
             return Source.OURS, "says another end than the sandbox saw"
         operation = self._operations.get((step.method, step.path))
@@ -92,10 +94,15 @@ class Explainer:
             return (Source.OURS if step.is_resolved else Source.DOCUMENT), "operation not found"
         if step.is_ambiguous:
             return Source.DESCRIPTION, "operationId of several operations"
-        steps = zip(played.case.steps, played.evidence.exchanges, strict=True)
+        steps = zip(played.script.steps, played.evidence.exchanges, strict=True)
         exchanges = {step.id: exchange for step, exchange in steps}
         failure = Failure(played=played, step=step, operation=operation, exchanges=exchanges)
-        explain = {Stop.ANSWER: self._answer, Stop.UNBOUND: self._unbound, Stop.REFUSED: self._refused}
+        explain = {
+            Stop.ANSWER: self._answer,
+            Stop.QUESTION: self._unbound,
+            Stop.UNBOUND: self._unbound,
+            Stop.REFUSED: self._refused,
+        }
         return explain[played.stop](failure)
 
     def _answer(self, failure: Failure) -> Verdict:
@@ -151,7 +158,7 @@ class Explainer:
             return "input that is not declared, or part of one"
         if expression.root is Root.STEPS:
             owner = expression.owner
-            source = next((step for step in failure.played.case.steps if step.id == owner), None)
+            source = next((step for step in failure.played.script.steps if step.id == owner), None)
             outputs = source.tree.get("outputs", {}) if source is not None else {}
             found = split_name(expression.name, outputs)
             if found is None:

@@ -65,8 +65,8 @@ class Evidence:
         return self.is_ended if code == 0 else not self.is_ended_strictly
 
 
-def judge(case: Case, log: Sequence[Exchange], spec: Spec) -> Evidence:
-    """Return the evidence of a run from its log."""
+def judge(case: Case, log: Sequence[Exchange], spec: Spec, *, script: Case | None = None) -> Evidence:
+    """Return the evidence of a run from its log; `script` is the workflow with repairs, if it was run so."""
     unused = list(log)
     by_step: list[Exchange | None] = []
     for step in case.steps:
@@ -80,7 +80,7 @@ def judge(case: Case, log: Sequence[Exchange], spec: Spec) -> Evidence:
     return Evidence(
         exchanges=tuple(by_step),
         met=tuple(criteria_met(step, entry, spec) for step, entry in zip(case.steps, by_step, strict=True)),
-        hand_overs=tuple(_hand_overs(case, exchanges)),
+        hand_overs=tuple(_hand_overs(case, script or case, exchanges)),
         wrong=tuple(entry for entry in log if entry.fault),
         last=log[-1] if log else None,
     )
@@ -119,18 +119,34 @@ def source_step(text: str, ids: Iterable[str]) -> str:
     return max((id for id in ids if text == id or text.startswith(f"{id}.")), key=len, default="")
 
 
-def _hand_overs(case: Case, exchanges: Mapping[str, Exchange | None]) -> Iterator[HandOver]:
+def _hand_overs(case: Case, script: Case, exchanges: Mapping[str, Exchange | None]) -> Iterator[HandOver]:
+    """Yield the hand-overs of a workflow; a repair may have moved one to another place of the same step."""
+    repaired = list(_references(script, exchanges))
+    from_requests = {step.id for step in script.steps if "$request." in json.dumps(step.tree.get("outputs", {}))}
+    for use, source, text in _references(case, exchanges):
+        given, sent = exchanges.get(source), exchanges.get(use.step.id)
+        moved = [other for other, owner, _ in repaired if owner == source and other.step.id == use.step.id]
+        is_carried = (
+            given is not None
+            and sent is not None
+            and any(_is_carried(place, given, sent, is_sent=source in from_requests) for place in (use, *moved))
+        )
+        yield HandOver(use=use, source=source or text, is_carried=is_carried)
+
+
+def _references(case: Case, ids: Iterable[str]) -> Iterator[tuple[Use, str, str]]:
+    """Yield each use of a step's output with the id of that step and the text that names it."""
     for use in uses(case):
         for match in _REFERENCE.finditer(use.expression):
-            source = source_step(match["rest"], exchanges)
-            given, sent = exchanges.get(source), exchanges.get(use.step.id)
-            is_carried = given is not None and sent is not None and _is_carried(use, given, sent)
-            yield HandOver(use=use, source=source or match["rest"], is_carried=is_carried)
+            yield use, source_step(match["rest"], ids), match["rest"]
 
 
-def _is_carried(use: Use, given: Exchange, sent: Exchange) -> bool:
-    """Return whether a value that was sent at the place of a use is one of the answer that it should come from."""
-    answered = set(_answer_texts(given))
+def _is_carried(use: Use, given: Exchange, sent: Exchange, *, is_sent: bool) -> bool:
+    """Return whether a value that was sent at the place of a use is one of the answer that it should come from.
+
+    With `is_sent` it may be one of the request of that step: some outputs are what was sent.
+    """
+    answered = {*_answer_texts(given), *(_request_texts(given) if is_sent else ())}
     texts = [text for text in _sent_texts(use, sent) if text]
     if use.expression.strip().startswith("$"):
         return any(text in answered for text in texts)
@@ -143,6 +159,12 @@ def _answer_texts(exchange: Exchange) -> Iterator[str]:
         yield value
         # An id in a Location is its last segment.
         yield unquote(value.rstrip("/").rpartition("/")[2])
+
+
+def _request_texts(exchange: Exchange) -> Iterator[str]:
+    yield from _texts(exchange.body)
+    yield from exchange.values.values()
+    yield from (value for _, value in parse_qsl(exchange.query))
 
 
 def _sent_texts(use: Use, exchange: Exchange) -> Iterator[str]:

@@ -33,7 +33,7 @@ from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.state import SandboxState
 from nlapi.sandbox.validation import RawRequest
-from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Missing
 
 _SEED = 17
 # Lists that need an id of another list, and so on.
@@ -92,18 +92,19 @@ class InputSource:
                 values[name] = self._input_value(case, name, needed, values)
         return {name: values[name] for name in case.inputs if name in values}
 
-    def answers(self, case: Case) -> dict[str, Any]:
-        """Return values by argument for what the operations of a workflow require: answers to questions for it."""
-        values: dict[str, Any] = {}
-        for step in case.steps:
-            operation = self._operations.get((step.method, step.path))
-            if operation is None:
-                continue
-            for name, place, schema in _required(operation, self._schemas):
-                if name not in values:
-                    value = self._existing_id(operation, place, {})
-                    values[name] = value if self._fits(schema, value) else self.sample(schema, place[1])
-        return values
+    def answer(self, missing: Missing) -> Any:
+        """Return the answer to a question for an argument of a step."""
+        name = missing.argument.rpartition("/")[2].partition(".")[2]
+        place = missing.tool.places.get(name, ("body", name))
+        operation = missing.tool.operation
+        parameter = operation.parameter(*place) if place[0] != "body" else None
+        if parameter is not None:
+            schema = parameter.schema
+        else:
+            whole = operation.body.schema if operation.body is not None else {}
+            schema = self._schemas.properties(whole).get(place[1], missing.schema) if place[1] else whole
+        value = self._existing_id(operation, place, {})
+        return value if value is not None and self._fits(schema, value) else self.sample(schema, place[1])
 
     def _targets(self, case: Case) -> Iterator[tuple[str, Target]]:
         for use in uses(case):
@@ -277,19 +278,6 @@ class InputSource:
 def has_fields(body: Body) -> bool:
     """Return whether a body may be an object: JSON or a form, and no plain text, file or message."""
     return may_be_json(body.content_type) or essence(body.content_type) in (FORM, "multipart/form-data")
-
-
-def _required(operation: Operation, schemas: Schemas) -> Iterator[tuple[str, tuple[str, str], Any]]:
-    """Yield argument, place and schema of what an operation requires."""
-    tool = compile_tool(operation)
-    for name in tool.required:
-        location, wire_name = tool.places[name]
-        parameter = operation.parameter(location, wire_name)
-        if parameter is not None:
-            yield name, (location, wire_name), parameter.schema
-        elif operation.body is not None:
-            whole = operation.body.schema
-            yield name, (location, wire_name), schemas.properties(whole).get(wire_name, whole) if wire_name else whole
 
 
 def _input_texts(expression: str) -> Iterator[tuple[str, bool]]:

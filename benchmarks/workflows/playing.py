@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.workflows.collection import Case
 from benchmarks.workflows.evidence import Evidence, judge
+from benchmarks.workflows.inputs import InputSource
 from benchmarks.workflows.stage import Stage, credentials_of
-from nlapi.cli.workflow import read_inputs
+from nlapi.cli.workflow_inputs import read_inputs
 from nlapi.client.message import Request, Result
 from nlapi.errors import NlapiError
 from nlapi.sandbox.validation import RawRequest
@@ -20,18 +19,23 @@ from nlapi.tools.idempotency import single_intention
 from nlapi.tools.run import Target, authorize_call, prepare
 from nlapi.tools.tool import Call
 from nlapi.workflows.engine import RunState, WorkflowRun
-from nlapi.workflows.model import Workflow
 from nlapi.workflows.planner import exchange_of
 from nlapi.workflows.scope import Scope
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.tree_nodes import workflow_node
 
 
 class Mode(StrEnum):
     """How a document is read."""
 
     LETTER = "to the letter"
-    TOLERANT = "tolerantly, nothing invented"
-    ANSWERED = "with answers to questions"
+    TOLERANT = "tolerantly, as it is written"
+    REPAIRED = "with repairs, nothing invented"
+    ANSWERED = "with repairs, questions answered"
+
+    @property
+    def has_repairs(self) -> bool:
+        return self in (Mode.REPAIRED, Mode.ANSWERED)
 
 
 class Stop(StrEnum):
@@ -39,6 +43,7 @@ class Stop(StrEnum):
 
     NOTHING = ""
     INPUT = "an input"
+    QUESTION = "a question"
     UNBOUND = "a call that cannot be built"
     REFUSED = "a call that nlapi refuses"
     ANSWER = "an answer"
@@ -47,9 +52,10 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """One run. `scope` has the values at its end, `call` is the one that was refused."""
+    """One run. `script` is the workflow as it was run, with its repairs; `scope` has the values at its end."""
 
     case: Case
+    script: Case
     mode: Mode
     stop: Stop
     step: str = ""
@@ -57,6 +63,7 @@ class Played:
     evidence: Evidence | None = None
     scope: Scope | None = None
     call: Call | None = None
+    """the call that was refused"""
 
     @property
     def is_ended(self) -> bool:
@@ -70,69 +77,79 @@ class Played:
         return self.is_ended and self.evidence is not None and self.evidence.is_whole
 
 
-def play(
-    case: Case,
-    linked: LinkedDocument,
-    workflow: Workflow,
-    stage: Stage,
-    inputs: Mapping[str, Any],
-    *,
-    mode: Mode,
-    answers: Mapping[str, Any] | None = None,
-) -> Played:
-    """Return what became of a workflow, also of one on which nlapi breaks."""
-    try:
-        return _play(case, linked, workflow, stage, inputs, mode=mode, answers=answers)
-    except Exception as error:
-        return Played(case=case, mode=mode, stop=Stop.CRASH, failure=f"{type(error).__name__}: {error}")
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """Plays the workflows of one document; `linked` is the document as it is run."""
 
+    linked: LinkedDocument
+    stage: Stage
+    source: InputSource
+    mode: Mode
 
-def _play(
-    case: Case,
-    linked: LinkedDocument,
-    workflow: Workflow,
-    stage: Stage,
-    inputs: Mapping[str, Any],
-    *,
-    mode: Mode,
-    answers: Mapping[str, Any] | None = None,
-) -> Played:
-    """Return what became of a workflow with new sample data; `answers` are values by argument for what is asked."""
-    stage.reset()
-    texts = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in inputs.items()]
-    try:
-        values = read_inputs(workflow, texts)
-    except NlapiError as error:
-        return Played(case=case, mode=mode, stop=Stop.INPUT, failure=str(error))
-    target = Target(spec=stage.spec, base_url="https://sandbox.invalid", credentials=credentials_of(stage.spec))
-    defaults = {stage.spec: answers} if answers else {}
-    run = WorkflowRun(linked=linked, workflow=workflow, inputs=values, defaults=defaults, strict=mode is Mode.LETTER)
-    stop, call = Stop.NOTHING, None
-    while stop is Stop.NOTHING and (calls := run.next_calls()):
-        for bound in calls:
-            try:
-                prepared = prepare(bound.call, target, intention=single_intention())
-                request = authorize_call(prepared, target).request
-            except NlapiError as error:
-                run.finish(bound.call, None, str(error))
-                stop, call = Stop.REFUSED, bound.call
-                break
-            report = run.finish(bound.call, exchange_of(prepared.call, prepared.request, _send(stage, request)))
-            if report.failure and run.state is not RunState.RUNNING:
-                stop = Stop.ANSWER
-                break
-    if run.state is RunState.FAILED and stop is Stop.NOTHING:
-        stop = Stop.UNBOUND
-    return Played(
-        case=case,
-        mode=mode,
-        stop=stop,
-        step=run.reports[-1].path if run.reports else "",
-        failure=run.failure,
-        evidence=judge(case, stage.log, stage.spec),
-        scope=run.frames[0].scope if run.frames else None,
-        call=call,
-    )
+    def play(self, case: Case) -> Played:
+        """Return what became of a workflow, also of one on which nlapi breaks."""
+        script = Case(api=case.api, tree=workflow_node(self.linked.document.tree, case.id))
+        try:
+            return self._play(case, script)
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+            return Played(case=case, script=script, mode=self.mode, stop=Stop.CRASH, failure=failure)
+
+    def _play(self, case: Case, script: Case) -> Played:
+        self.stage.reset()
+        workflow = self.linked.document.workflow(case.id)
+        inputs = self.source.inputs(script)
+        if self.mode is not Mode.ANSWERED:
+            # An input that a repair adds is a question.
+            inputs = {name: value for name, value in inputs.items() if name in case.inputs}
+        texts = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in inputs.items()]
+        try:
+            values = read_inputs(workflow, texts)
+        except NlapiError as error:
+            return Played(case=case, script=script, mode=self.mode, stop=Stop.INPUT, failure=str(error))
+        missing = [name for name in workflow.required_inputs if name not in values]
+        if missing:
+            failure = f"asks for {', '.join(missing)}"
+            return Played(case=case, script=script, mode=self.mode, stop=Stop.INPUT, failure=failure)
+        run = WorkflowRun(linked=self.linked, workflow=workflow, inputs=values, strict=self.mode is Mode.LETTER)
+        stop, call = self._send_all(run)
+        last = run.reports[-1].path if run.reports else ""
+        return Played(
+            case=case,
+            script=script,
+            mode=self.mode,
+            stop=stop,
+            step=run.missing.argument.partition(".")[0] if run.missing is not None else last,
+            failure=f"asks for {run.missing.argument}: {run.missing.description}" if run.missing else run.failure,
+            evidence=judge(case, self.stage.log, self.stage.spec, script=script),
+            scope=run.frames[0].scope if run.frames else None,
+            call=call,
+        )
+
+    def _send_all(self, run: WorkflowRun) -> tuple[Stop, Call | None]:
+        """Send the calls of a run up to its end, and return what stopped it."""
+        credentials = credentials_of(self.stage.spec)
+        target = Target(spec=self.stage.spec, base_url="https://sandbox.invalid", credentials=credentials)
+        while (calls := run.next_calls()) or run.missing is not None:
+            if run.missing is not None:
+                if self.mode is not Mode.ANSWERED:
+                    return Stop.QUESTION, None
+                run.give(self.source.answer(run.missing))
+                continue
+            for bound in calls:
+                try:
+                    prepared = prepare(bound.call, target, intention=single_intention())
+                    request = authorize_call(prepared, target).request
+                except NlapiError as error:
+                    run.finish(bound.call, None, str(error))
+                    return Stop.REFUSED, bound.call
+                result = _send(self.stage, request)
+                report = run.finish(bound.call, exchange_of(prepared.call, prepared.request, result))
+                if report.failure:
+                    break
+            if run.state is RunState.FAILED:
+                return Stop.ANSWER, None
+        return (Stop.UNBOUND if run.state is RunState.FAILED else Stop.NOTHING), None
 
 
 def _send(stage: Stage, request: Request) -> Result:
