@@ -28,6 +28,11 @@ from benchmarks.workflows.collection import DESCRIPTION, WORKFLOWS, Api, Case, c
 from benchmarks.workflows.evidence import Evidence, judge
 from benchmarks.workflows.inputs import InputSource
 from benchmarks.workflows.stage import Exchange, open_stage
+from nlapi.openapi.spec import Spec
+from nlapi.workflows.read import read_document
+from nlapi.workflows.repair import repair
+from nlapi.workflows.sources import link
+from nlapi.workflows.tree_nodes import workflow_node
 
 # Seconds of a workflow; a sandbox answers in milliseconds, the rest is for runners that wait and try again.
 LIMIT_S = 40
@@ -41,6 +46,8 @@ class Runner:
 
     name: str
     command: Command
+    has_repairs: bool = False
+    """whether it also gets the inputs that the repairs of nlapi add"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +74,16 @@ class Tally:
     runs: list[Run] = field(default_factory=list)
 
 
-def ours() -> Runner:
+def ours(*, has_repairs: bool = False) -> Runner:
+    program = [nlapi_command(), "workflow", "run"]
+    flags = [*(["--repair"] if has_repairs else []), "--yes", "--no-log", "-o", "json"]
+
     def command(document: Path, case: Case, inputs: Mapping[str, Any]) -> list[str]:
         texts = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in inputs.items())
         options = [option for text in texts for option in ("--input", text)]
-        return [nlapi_command(), "workflow", "run", document.name, case.id, *options, "--yes", "--no-log", "-o", "json"]
+        return [*program, document.name, case.id, *options, *flags]
 
-    return Runner(name="nlapi", command=command)
+    return Runner(name="nlapi --repair" if has_repairs else "nlapi", command=command, has_repairs=has_repairs)
 
 
 def jentic(folder: Path) -> Runner:
@@ -190,14 +200,24 @@ def compare(cases: Sequence[Case], runners: Sequence[Runner], setting: Setting) 
                     written = json.dumps({**document, "workflows": trees}, indent=1)
                     (folder / WORKFLOWS).write_text(written, encoding="utf-8")
                     inputs = source.inputs(case, all_inputs=setting.all_inputs)
+                    script = _repaired(case, folder / WORKFLOWS, spec)
+                    answers = source.inputs(script, all_inputs=setting.all_inputs)
                     for tally in tallies:
                         stage.reset()
-                        code, cpu, output = play(tally.runner, folder / WORKFLOWS, case, inputs)
-                        evidence = judge(case, stage.log, spec)
+                        given = answers if tally.runner.has_repairs else inputs
+                        code, cpu, output = play(tally.runner, folder / WORKFLOWS, case, given)
+                        evidence = judge(case, stage.log, spec, script=script if tally.runner.has_repairs else case)
                         run = Run(case=case, code=code, cpu=cpu, log=tuple(stage.log), evidence=evidence, output=output)
                         tally.runs.append(run)
             source.close()
     return tallies, edits
+
+
+def _repaired(case: Case, file: Path, spec: Spec) -> Case:
+    """Return a workflow with the repairs that nlapi proposes."""
+    document = read_document(str(file))
+    linked = link(document, sources={source.name: "" for source in document.sources}, loader=lambda _: spec)
+    return Case(api=case.api, tree=workflow_node(repair(linked)[0].document.tree, case.id))
 
 
 Row = tuple[str, Callable[[Run], bool]]

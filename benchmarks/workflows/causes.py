@@ -5,12 +5,13 @@ Schemas are read with the sandbox's reader, not with the checks that refused a c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.workflows.collection import Step
+from benchmarks.workflows.collection import Step, uses
 from benchmarks.workflows.evidence import described_statuses, wanted_statuses
 from benchmarks.workflows.inputs import has_fields
 from benchmarks.workflows.playing import Mode, Played, Stop
@@ -20,7 +21,7 @@ from nlapi.resources.answers import json_media
 from nlapi.sandbox.schemas import Schemas
 from nlapi.tools.run import locate_arguments
 from nlapi.workflows.expressions import Expression, ExpressionError, Part, Root, parse_expression, split_name
-from nlapi.workflows.scope import Scope, UnresolvedError
+from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
 
 
 class Source(StrEnum):
@@ -87,13 +88,13 @@ class Explainer:
             is_question = played.failure.startswith("asks for")
             kind = "required value that nothing gives" if is_question else "input of another type than the operation's"
             return Source.DOCUMENT, kind
+        if any(step.is_ambiguous for step in played.script.steps):
+            return Source.DESCRIPTION, "operationId of several operations"
         if played.stop is Stop.NOTHING or step is None or played.evidence is None:
             return Source.OURS, "says another end than the sandbox saw"
         operation = self._operations.get((step.method, step.path))
         if operation is None:
             return (Source.OURS if step.is_resolved else Source.DOCUMENT), "operation not found"
-        if step.is_ambiguous:
-            return Source.DESCRIPTION, "operationId of several operations"
         steps = zip(played.script.steps, played.evidence.exchanges, strict=True)
         exchanges = {step.id: exchange for step, exchange in steps}
         failure = Failure(played=played, step=step, operation=operation, exchanges=exchanges)
@@ -118,11 +119,13 @@ class Explainer:
             return Source.OURS, "sends what the description forbids"
         if exchange.status == 401:
             return Source.OURS, "no credential"
+        if exchange.status == 404 and _has_two_meanings(failure):
+            return Source.DOCUMENT, "input that does not fit: one input for two uses"
         return Source.SANDBOX, f"{exchange.status} of the sandbox"
 
     def _unbound(self, failure: Failure) -> Verdict:
         """Return the cause of a call that cannot be built."""
-        played, step, operation = failure.played, failure.step, failure.operation
+        played, step = failure.played, failure.step
         assert played.scope is not None
         if played.mode is Mode.LETTER and "operationPath" in played.failure:
             return Source.DOCUMENT, "operationPath in another form than the standard's"
@@ -134,7 +137,18 @@ class Explainer:
                     return Source.DOCUMENT, "expression that bends the standard"
                 origin = self._origin(failure, error.expression)
                 return self._missing_part(origin) if isinstance(origin, Origin) else (Source.DOCUMENT, origin)
+        return self._misplaced(failure, tolerant)
+
+    def _misplaced(self, failure: Failure, scope: Scope) -> Verdict:
+        """Return the cause of a call whose values do not go where the document puts them."""
+        step, operation = failure.step, failure.operation
         properties = self.schemas.properties(operation.body.schema) if operation.body is not None else {}
+        for location, name, node in step_values(step):
+            parameter = operation.parameter(location, name)
+            schema = parameter.schema if parameter is not None else properties.get(name)
+            value = scope.value(node)
+            if schema is not None and value is not ABSENT and not self.schemas.valid(schema, value, "write"):
+                return self._unfit(failure, (location, name), value, schema)
         for location, name, _ in step_values(step):
             if location != "body" and operation.parameter(location, name) is None:
                 return Source.DOCUMENT, "parameter that the operation does not have"
@@ -144,7 +158,7 @@ class Explainer:
                 return Source.DOCUMENT, "field that the body does not have"
         if operation.body is None and "requestBody" in step.tree:
             return Source.DOCUMENT, "payload for an operation without a body"
-        if "takes an object" in played.failure:
+        if "takes an object" in failure.played.failure:
             return Source.DOCUMENT, "payload that is no object"
         return Source.OURS, "call that cannot be built"
 
@@ -272,6 +286,17 @@ class Explainer:
 
 
 _REFUSAL = (Source.OURS, "refuses what the description allows")
+
+
+def _has_two_meanings(failure: Failure) -> bool:
+    """Return whether an input in the path of a step stands for the id of another thing in another step."""
+    targets: dict[str, set[str]] = {}
+    for use in uses(failure.played.script):
+        if use.location == "path" and "$inputs." in use.expression:
+            collection = use.step.path.partition(f"{{{use.name}}}")[0]
+            targets.setdefault(use.expression, set()).add(re.sub(r"\{[^{}]+\}", "{}", collection))
+    expressions = [node for location, _, node in step_values(failure.step) if location == "path"]
+    return any(len(targets.get(text, ())) > 1 for text in expressions if isinstance(text, str))
 
 
 def _parsed(text: str) -> Expression | None:
