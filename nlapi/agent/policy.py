@@ -9,7 +9,7 @@ from enum import StrEnum
 from urllib.parse import unquote_plus
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
-from nlapi.agent.repetition import repetition_reason, uncertain_step
+from nlapi.agent.repetition import may_be_carried_out, repetition_reason, uncertain_step
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
@@ -118,7 +118,11 @@ class Policy:
         id = prepared.call.id.partition("#")[0]
         attempts = [step for step in earlier if step.call.id.partition("#")[0] == id]
         considered = earlier if uncertain_step(prepared, earlier) is not None else attempts
-        if reason := repetition_reason(prepared, considered):
+        reason = repetition_reason(prepared, considered)
+        # A loop makes another change each time: the user saw one.
+        if not reason and any(map(may_be_carried_out, attempts)):
+            reason = f"the step {single_line(id)} has made a change before, and one was agreed to"
+        if reason:
             return PolicyDecision(verdict=Verdict.ASK, reason=_join_reasons(reason, evidence))
         return PolicyDecision(verdict=Verdict.RUN, reason="agreed to with the workflow")
 

@@ -30,7 +30,7 @@ def repetition_reason(prepared: Prepared, earlier: Iterable[Step]) -> str:
     earlier change of the same operation at the same path has an unknown outcome.
     """
     earlier_changes = [
-        step for step in earlier if _may_be_carried_out(step) and _is_same_operation(step.call, prepared.call)
+        step for step in earlier if may_be_carried_out(step) and _is_same_operation(step.call, prepared.call)
     ]
     for step in earlier_changes:
         if is_same_change(step, prepared):
@@ -124,7 +124,8 @@ def without_invented_key(call: Call, conversation: Conversation) -> Call:
     return replace(call, arguments={argument: value for argument, value in call.arguments.items() if argument != name})
 
 
-def _may_be_carried_out(step: Step) -> bool:
+def may_be_carried_out(step: Step) -> bool:
+    """Return whether a step is a change that the API carried out, or may have."""
     if step.call.tool.effect is Effect.READ:
         return False
     return is_uncertain(step) or (step.result is not None and step.result.status not in REFUSAL_STATUSES)

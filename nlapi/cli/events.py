@@ -26,7 +26,7 @@ from nlapi.cli.answer_output import print_items
 from nlapi.cli.prompts import menu_lines
 from nlapi.client.message import EndReason
 from nlapi.client.preview import describe_end
-from nlapi.client.safe_text import single_line, strip_control
+from nlapi.client.safe_text import redact, single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
@@ -57,8 +57,11 @@ class DiagnosisNotes:
             console.note(note)
 
 
-def json_lines(targets: Targets) -> Renderer:
-    """Return a renderer that prints each event as one line of JSON; missing arguments come with the request so far."""
+def json_lines(targets: Targets, *, secrets: tuple[str, ...] = ()) -> Renderer:
+    """Return a renderer that prints each event as one line of JSON; missing arguments come with the request so far.
+
+    `secrets` are masked in it.
+    """
     diagnosis_notes = DiagnosisNotes(targets)
 
     def render(event: Event) -> None:
@@ -75,7 +78,8 @@ def json_lines(targets: Targets) -> Renderer:
                 for call in event.plan.calls
             ]
         # Flushed at once: a program that reads the lines shows progress while the question is still being answered.
-        console.write(json.dumps(record, ensure_ascii=False, default=str))
+        line = json.dumps(record, ensure_ascii=False, default=str)
+        console.write(redact(line, secrets) if secrets else line)
         console.flush()
 
     return render

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -176,9 +177,19 @@ def suggest(
 
     spec = load(source)
     with console.show_progress(f"looking for chains in {len(spec.operations)} operations"):
-        tree = suggest_workflows(spec, url=spec.registered or source, limit=limit or MAX_WORKFLOWS)
+        url = spec.registered or _beside(source, target)
+        tree = suggest_workflows(spec, url=url, limit=limit or MAX_WORKFLOWS)
     _write_document(render(tree, _format_of(target)), target)
     console.note(f"{console.count_noun(len(tree['workflows']), 'workflow')}: read them before you run them")
+
+
+def _beside(source: str, target: str) -> str:
+    """Return the path of a description from the folder of a document; a URL or a name as it is."""
+    if target == "-" or not Path(source).is_file():
+        return source
+    folder, file = Path(target).resolve().parent, Path(source).resolve()
+    # A description on another drive has no relative path.
+    return Path(os.path.relpath(file, folder)).as_posix() if folder.anchor == file.anchor else str(file)
 
 
 DIFF = """nlapi workflow diff onboarding.arazzo.yaml --against openapi.v2.yaml

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,14 @@ import typer
 
 from nlapi.cli import console
 from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
-from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, secret_names, unstored_names
+from nlapi.cli.workflow_inputs import (
+    ask_for_inputs,
+    read_inputs,
+    require_maskable,
+    secret_names,
+    secret_texts,
+    unstored_names,
+)
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
@@ -20,7 +27,9 @@ from nlapi.openapi.urls import redact_url
 
 if TYPE_CHECKING:
     from nlapi.workflows.engine import WorkflowRun
+    from nlapi.workflows.model import Workflow
     from nlapi.workflows.outline import Outline
+    from nlapi.workflows.snapshot import Unstored
 
 RUN = """nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --dry-run
 nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --yes -o json
@@ -44,7 +53,6 @@ def run(
     """
     from nlapi.cli.workflow_view import dry_run_lines, outline_record, tree_lines
     from nlapi.workflows.engine import WorkflowRun
-    from nlapi.workflows.outline import outline
 
     opened = open_document(file, options.sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
     require_sources(opened)
@@ -57,7 +65,7 @@ def run(
             f"{workflow.id} has no step {options.until}", hint=f"its steps: {', '.join(s.id for s in workflow.steps)}"
         )
     values = ask_for_inputs(workflow, read_inputs(workflow, inputs))
-    tree = outline(opened.linked, workflow, values, defaults=opened.defaults, strict=options.strict)
+    tree = _outline(opened, workflow, values, strict=options.strict)
     as_text = options.output is RunOutput.TEXT or (options.output is None and is_terminal())
     if dry_run:
         if as_text:
@@ -69,7 +77,10 @@ def run(
         return
     for line in tree_lines(tree):
         console.note(line)
-    _require_sendable(tree, options.until)
+    if not options.no_log or options.output is RunOutput.NDJSON:
+        require_maskable(workflow, values)
+    tree = tree.up_to(options.until)
+    _require_sendable(tree)
     _require_consent(tree, yes=options.yes)
     workflow_run = WorkflowRun(
         linked=opened.linked,
@@ -101,7 +112,7 @@ def resume(
     from nlapi.agent.log import read_records
     from nlapi.agent.resume import resume as rebuild
     from nlapi.cli.log import find_transcript, tool_finder
-    from nlapi.workflows.outline import outline
+    from nlapi.cli.workflow_view import tree_lines
     from nlapi.workflows.planner import resume_planner
 
     path = find_transcript(id)
@@ -110,6 +121,8 @@ def resume(
     if not asked:
         raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
     stored = asked[-1]["workflow"]
+    if stored["file"] == "-":
+        raise UsageError("the workflow came from standard input, and is not here any more", hint="run it from a file")
     auth = [] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())]
     opened = open_document(
         stored["file"],
@@ -121,18 +134,17 @@ def resume(
     if stored.get("repair"):
         opened = with_repairs(opened)
     workflow = opened.document.workflow(stored["id"])
-    given = read_inputs(workflow, inputs)
-    values = {**stored["inputs"], **given}
-    missing = [name for name in stored["secret_inputs"] if name not in given]
-    if missing:
-        raise MissingError(f"the input {missing[0]} is secret and not in the transcript", hint="give it with --input")
+    values = _stored_inputs(stored, read_inputs(workflow, inputs))
     earlier = rebuild(records, tool_finder(records, tuple(opened.targets)))
-    planner = resume_planner(opened.linked, earlier, values, secret_names(workflow))
+    planner = resume_planner(opened.linked, earlier, values, _unstored(opened, workflow, values))
     planner.run.defaults = opened.defaults
-    tree = outline(opened.linked, workflow, values, defaults=opened.defaults, strict=planner.run.strict)
+    tree = _outline(opened, workflow, values, strict=planner.run.strict).up_to(planner.run.until)
+    _require_readable(tree)
     done = {report.path for report in planner.run.reports if not report.failure}
     left = replace(tree, entries=tuple(entry for entry in tree.entries if entry.path not in done))
-    console.note(f"{len(done)} of {len(tree.entries)} steps are done; these are left:")
+    console.note(f"{len(tree.entries) - len(left.entries)} of {len(tree.entries)} steps are done")
+    for line in tree_lines(left) if left.entries else ():
+        console.note(line)
     _require_consent(left, yes=options.yes)
     _execute(
         opened,
@@ -145,14 +157,76 @@ def resume(
     )
 
 
-def _require_sendable(tree: Outline, until: str) -> None:
+def _outline(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any], *, strict: bool) -> Outline:
+    """Return the tree of a workflow, with `***` for secret inputs."""
+    from nlapi.client.safe_text import MASK, redact
+    from nlapi.workflows.outline import outline
+
+    tree = outline(opened.linked, workflow, inputs, defaults=opened.defaults, strict=strict)
+    secrets = secret_texts(workflow, inputs)
+    if not secrets:
+        return tree
+    masked_inputs = {**inputs, **{name: MASK for name in secret_names(workflow) if name in inputs}}
+    shown = outline(opened.linked, workflow, masked_inputs, defaults=opened.defaults, strict=strict)
+
+    def mask(fault: str) -> str:
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            fault = fault.replace(secret, MASK)
+        return redact(fault, secrets)
+
+    # The faults are those of the values themselves: `***` may fit where they do not, and the other way round.
+    pairs = zip(shown.entries, tree.entries, strict=True)
+    return replace(tree, entries=tuple(replace(entry, fault=mask(real.fault)) for entry, real in pairs))
+
+
+def _unstored(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any]) -> Unstored:
+    """Return the values of a run that no transcript has."""
+    from nlapi.client.safe_text import secret_forms
+    from nlapi.workflows.snapshot import Unstored
+
+    names = unstored_names(workflow, inputs)
+    forms = secret_forms(_secrets(opened, workflow, inputs))
+    return Unstored(inputs={name: inputs[name] for name in names}, forms=tuple(forms))
+
+
+def _secrets(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is masked in all that is written: credentials, and secret inputs."""
+    from nlapi.client.auth import secret_parts
+
+    credentials = (secret for target in opened.targets.values() for secret in target.credentials.values())
+    parts = (part for credential in credentials for part in secret_parts(credential))
+    return (*parts, *secret_texts(workflow, inputs))
+
+
+def _stored_inputs(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a run that is resumed: those of its transcript, and those that no transcript has."""
+    for name, value in given.items():
+        if name not in stored["secret_inputs"] and stored["inputs"].get(name) != value:
+            raise UsageError(f"the input {name} of a run does not change", hint="run the workflow again with another")
+    missing = [name for name in stored["secret_inputs"] if name not in given]
+    if missing:
+        raise MissingError(
+            f"the input {missing[0]} is a secret or a file, and not in the transcript", hint="give it with --input"
+        )
+    return {**stored["inputs"], **given}
+
+
+def _require_readable(tree: Outline) -> None:
+    """Refuse a run of which a part cannot be read: a criterion, a step, or an action would be left out of it."""
+    if tree.unread:
+        raise UsageError(
+            f"a part of {tree.workflow.id} cannot be read, and nothing was sent: {tree.unread[0]}",
+            hint="`nlapi workflow check` has each",
+        )
+
+
+def _require_sendable(tree: Outline) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
+    _require_readable(tree)
     for entry in tree.entries:
         if entry.fault:
             hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
             raise ArgumentError(f"{entry.path} cannot be sent: {entry.fault}", hint=hint)
-        if entry.path == until:
-            return
 
 
 def _require_consent(tree: Outline, *, yes: bool) -> None:
@@ -191,25 +265,28 @@ def _execute(
     from nlapi.cli.session import Session, open_log
     from nlapi.cli.target import limits
     from nlapi.cli.workflow_view import StepRenderer, report_record, report_text
+    from nlapi.client.safe_text import redact
     from nlapi.tools.plan import ask
     from nlapi.workflows.engine import MAX_CALLS, RunState
     from nlapi.workflows.planner import WorkflowPlanner
 
+    workflow, inputs = workflow_run.workflow, workflow_run.inputs
     credentials = tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
-    names = unstored_names(workflow_run)
     # A secret input goes into arguments, where a credential never may; the transcript has neither.
-    secrets = (*credentials, *(str(workflow_run.inputs[name]) for name in names))
+    secrets = _secrets(opened, workflow, inputs)
     policy = Policy(interactive=is_interactive(), secrets=credentials, agreed=tree.call_ids)
-    planner = WorkflowPlanner(run=workflow_run, secret_inputs=names)
+    planner = WorkflowPlanner(run=workflow_run, unstored=_unstored(opened, workflow, inputs))
+    as_events = options.output is RunOutput.NDJSON
+    renderer = json_lines if as_events else StepRenderer
     session = Session(
         planner=planner,
         targets=opened.targets,
-        render=json_lines(opened.targets) if options.output is RunOutput.NDJSON else StepRenderer(opened.targets),
+        render=renderer(opened.targets, secrets=secrets),
         policy=policy,
         consent=ConsentPrompt(),
         limits=limits(options.timeout),
         max_rounds=MAX_CALLS,
-        log_fields=_log_fields(opened, workflow_run, options, file, names),
+        log_fields=_log_fields(opened, workflow_run, options, file, unstored_names(workflow, inputs)),
     )
     question = f"run the workflow {workflow_run.workflow.id}"
     known_values = parse_pairs(options.values, "--set")
@@ -227,12 +304,13 @@ def _execute(
             if session.log is not None:
                 hint = f"`nlapi workflow resume {session.log.path.stem}` goes on, and sends nothing twice"
                 if isinstance(error, NlapiError):
+                    error.message = redact(error.message, secrets)
                     error.hint = "; ".join(filter(None, (error.hint, hint)))
                 else:
                     console.note(f"\n{hint}")
             raise
         path = session.log.path if session.log is not None else None
-    if options.output is RunOutput.NDJSON:
+    if as_events:
         pass
     elif options.output is RunOutput.TEXT or (options.output is None and is_terminal()):
         for line in report_text(workflow_run):
@@ -240,7 +318,7 @@ def _execute(
     else:
         console.write(console.format_json(report_record(workflow_run)))
     if workflow_run.state is not RunState.DONE:
-        console.error(workflow_run.failure)
+        console.error(redact(workflow_run.failure, secrets))
         if path is not None and any(not report.failure for report in workflow_run.reports):
             console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
         raise typer.Exit(_failure_code(session))

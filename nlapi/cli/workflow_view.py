@@ -9,7 +9,7 @@ from nlapi.agent.events import CallProposed, Event, StepFinished
 from nlapi.cli import console
 from nlapi.cli.events import DiagnosisNotes
 from nlapi.client.message import Request, as_dict
-from nlapi.client.safe_text import single_line
+from nlapi.client.safe_text import redact, single_line
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
@@ -152,15 +152,16 @@ def dry_run_lines(tree: Outline, targets: Targets) -> Iterator[str]:
 class StepRenderer:
     """A line on standard error for each step of a run: what is sent, and what came."""
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(self, targets: Targets, *, secrets: tuple[str, ...] = ()) -> None:
         self._notes = DiagnosisNotes(targets)
+        self._secrets = secrets
         self._count = 0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, CallProposed):
             if event.asks:
                 for line in _proposal_lines(event):
-                    console.note(line)
+                    console.note(redact(line, self._secrets))
         elif isinstance(event, StepFinished):
             self._show(event.step)
 
@@ -172,7 +173,7 @@ class StepRenderer:
             console.dim(f"{name}: {result.status} {console.status_phrase(result.status)} · {result.elapsed:.2f} s")
             self._notes(step)
         elif step.outcome is not Outcome.PREVIEWED:
-            console.dim(f"{name}: {single_line(step.message)}")
+            console.dim(redact(f"{name}: {single_line(step.message)}", self._secrets))
 
 
 def _proposal_lines(event: CallProposed) -> Iterator[str]:

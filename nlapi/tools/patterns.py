@@ -23,6 +23,15 @@ def pattern_matches(expression: str, text: str) -> bool:
         return True
 
 
+def pattern_fault(expression: str) -> str:
+    """Return what is wrong with a regular expression; "" for a valid one."""
+    try:
+        regex.compile(expression)
+    except (regex.error, RecursionError, OverflowError) as error:
+        return f"{expression[:60]!r} is no regular expression: {error}"
+    return ""
+
+
 class BoundedPattern:
     """A pattern that many texts are matched against; after its first time-out it matches none."""
 

@@ -12,7 +12,7 @@ from nlapi.openapi.jsonpath import node_at, node_paths
 from nlapi.openapi.spec import Operation
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import schema_types
-from nlapi.tools.arguments import argument_schema, coerce_nested
+from nlapi.tools.arguments import argument_schema, coerce_nested, property_schema
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Account, Call, Missing, Origin, Tool, ValueSource
 from nlapi.workflows.expressions import expressions_in
@@ -139,6 +139,10 @@ class _Binding:
             missing = Missing(tool=self.tool, argument=f"{self.step}.{name}", description=str(error), schema=schema)
             raise LostValueError(place, str(error), missing) from None
 
+    def _is_read_only(self, name: str) -> bool:
+        body = self.tool.operation.body
+        return body is not None and property_schema(self.tool.operation.spec, body.schema, name).get("readOnly") is True
+
     def _schema(self, name: str) -> Mapping[str, Any]:
         """Return the schema of an argument, whose name may have dots, or of what is inside of one."""
         argument = next((entry for entry in self.tool.places if name == entry or name.startswith(f"{entry}.")), name)
@@ -197,6 +201,11 @@ class _Binding:
             raise BindError("payload", f"{self.tool.operation.id} takes an object, and not {json.dumps(payload)[:60]}")
         nodes = body.payload if isinstance(body.payload, Mapping) else {}
         for wire_name, value in payload.items():
+            # What an answer shows and a request must not send (JSON Schema Validation 2020-12 §9.4), as in an item
+            # that was read and is sent back.
+            if wire_name not in names and self._is_read_only(str(wire_name)):
+                self.notes.append(f"{wire_name} is read-only: it is not sent")
+                continue
             # A field that the body merely allows is an argument of its own name, unless a parameter has that name.
             if wire_name not in names and wire_name in self.tool.places:
                 raise BindError(f"payload.{wire_name}", f"the body of {self.tool.operation.id} has no such field")

@@ -53,7 +53,9 @@ _HUMAN_STATES = frozenset(
 )
 
 # Kinds of things that are over when people are done, whatever the names of their states.
-_HUMAN_NOUNS = frozenset("room call conference meeting order ride trip payment subscription invoice case game".split())
+_HUMAN_NOUNS = frozenset(
+    "room call conference meeting order ride trip payment charge subscription invoice case game".split()
+)
 
 # Ends of paths below an item whose work is done.
 RESULT_NOUNS = frozenset("result results output download content file report document data transcript".split())

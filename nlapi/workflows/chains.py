@@ -103,7 +103,9 @@ class ChainFinder:
         parents = {parent.parameter: parent.resource for parent in self.semantics.parents(segments(creation.route))}
         required = self.values.required_places(creation)
         names = self.values.reader.properties(creation.body.schema) if creation.body is not None else {}
-        optional = [("body", name) for name in names if ("body", name) not in required]
+        # Where a body says what it requires, the rest is for those who know what they want.
+        states_required = any(location == "body" for location, _ in required)
+        optional = [] if states_required else [("body", name) for name in names]
         for place in (*required, *optional):
             location, name = place
             if not is_id_argument(place) or self.values.place_schema(creation, place).get("readOnly"):

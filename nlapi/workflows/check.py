@@ -13,10 +13,19 @@ from nlapi.openapi.spec import Operation
 from nlapi.tools.arguments import check as check_arguments
 from nlapi.tools.arguments import to_wire_units
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.patterns import pattern_fault
 from nlapi.tools.tool import Origin
 from nlapi.workflows.bind import BindError, bind
 from nlapi.workflows.conditions import ConditionError, operands, parse_condition
-from nlapi.workflows.expressions import ExpressionError, Root, expressions_in, parse_expression, split_name
+from nlapi.workflows.engine import MAX_CALLS, MAX_DELAY
+from nlapi.workflows.expressions import (
+    ExpressionError,
+    Root,
+    expressions_in,
+    parse_expression,
+    split_name,
+    unknown_expressions,
+)
 from nlapi.workflows.model import Action, ActionKind, Criterion, CriterionKind, Selector, Workflow, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.scope import Scope
@@ -33,10 +42,10 @@ def check(linked: LinkedDocument) -> tuple[Issue, ...]:
 
     An ERROR is what stops a run; a WARNING may stop it, or bends the standard (rule "bend").
     """
-    schemas = ValueSchemas(linked=linked)
+    schemas, cycles = ValueSchemas(linked=linked), _cycles(linked)
     issues = [*linked.document.issues, *linked.issues]
     for workflow in linked.document.workflows:
-        issues += _WorkflowCheck(linked=linked, workflow=workflow, schemas=schemas).issues()
+        issues += _WorkflowCheck(linked=linked, workflow=workflow, schemas=schemas, cycles=cycles).issues()
     return tuple(issues)
 
 
@@ -45,6 +54,7 @@ class _WorkflowCheck:
     linked: LinkedDocument
     workflow: Workflow
     schemas: ValueSchemas
+    cycles: Mapping[str, tuple[str, ...]]
 
     def issues(self) -> Iterator[Issue]:
         where = f"workflows.{self.workflow.id}"
@@ -61,9 +71,9 @@ class _WorkflowCheck:
 
     def _dependencies(self, where: str) -> Iterator[Issue]:
         for id in self.workflow.depends_on:
-            if self.linked.document.find(id) is None:
-                yield Issue.error(f"{where}.dependsOn", f"the document has no workflow {id}")
-        if cycle := _cycle(self.workflow, self.linked, ()):
+            target = self.linked.target(WorkflowStep(id="", workflow_id=id))
+            yield from (replace(issue, where=f"{where}.dependsOn") for issue in target.issues)
+        if cycle := self.cycles.get(self.workflow.id):
             yield Issue.error(where, f"it runs in circles: {' -> '.join(cycle)}", "leave one of the steps out")
 
     def _step(self, step: WorkflowStep, index: int, where: str) -> Iterator[Issue]:
@@ -71,6 +81,7 @@ class _WorkflowCheck:
         for issue in target.issues:
             rule = BEND if issue.level is Level.WARNING else issue.rule
             yield replace(issue, where=where, rule=rule)
+        yield from self._step_order(step, index, where)
         for parameter in step.parameters:
             yield from self._value(parameter.value, f"{where}.parameters.{parameter.name}", None, index)
         if step.body is not None:
@@ -90,6 +101,18 @@ class _WorkflowCheck:
             yield from self._action(action, f"{where}.{action.name}", index, is_success=action in step.on_success)
         for name, node in step.outputs.items():
             yield from self._value(node, f"{where}.outputs.{name}", step, index)
+
+    def _step_order(self, step: WorkflowStep, index: int, where: str) -> Iterator[Issue]:
+        """Yield what is wrong with when a step runs."""
+        ids = [entry.id for entry in self.workflow.steps]
+        for text in step.depends_on:
+            id = text.removeprefix("$steps.")
+            if id not in ids:
+                yield Issue.error(f"{where}.dependsOn", f"the workflow has no step {id}")
+            elif ids.index(id) >= index:
+                yield Issue.error(f"{where}.dependsOn", f"{id} runs later", "put the steps in their order")
+        if step.timeout is not None:
+            yield Issue.warning(f"{where}.timeout", "it is not applied: --timeout limits each call")
 
     def _call(self, step: WorkflowStep, operation: Operation, where: str) -> Iterator[Issue]:
         """Yield what is wrong with the arguments of a step, whatever the values of its inputs are."""
@@ -157,6 +180,8 @@ class _WorkflowCheck:
                 yield Issue.error(where, str(error))
         if step is not None and isinstance(node, str) and not node.startswith("$"):
             yield Issue.warning(where, f"the output is the text {node[:60]!r}, and no expression", rule=BEND)
+        for text in unknown_expressions(node):
+            yield Issue.warning(where, f"{text} is no expression, and goes out as a text", rule="expression")
         for text in expressions_in(node):
             try:
                 expression = parse_expression(text)
@@ -191,6 +216,8 @@ class _WorkflowCheck:
             except ValueError as error:
                 yield Issue.error(where, str(error))
             return
+        if criterion.kind is CriterionKind.REGEX and (fault := pattern_fault(criterion.condition)):
+            yield Issue.error(where, fault, rule="criterion")
         if criterion.kind is not CriterionKind.SIMPLE:
             return
         try:
@@ -216,6 +243,12 @@ class _WorkflowCheck:
             yield from (replace(issue, where=where) for issue in target.issues)
         for criterion in action.criteria:
             yield from self._criterion(criterion, where, None)
+        if action.kind is ActionKind.RETRY and action.retry_limit > MAX_CALLS:
+            limit = f"{action.retry_limit:,} attempts; a run ends after {MAX_CALLS:,} calls"
+            yield Issue.warning(where, limit, rule="loop")
+        if action.kind is ActionKind.RETRY and action.retry_after > MAX_DELAY:
+            wait = f"it waits {action.retry_after:g} s; {MAX_DELAY:g} s are the longest that a run waits"
+            yield Issue.warning(where, wait, rule="loop")
         if action.kind is ActionKind.GOTO and action.step_id and index is not None and not action.criteria:
             ids = [step.id for step in self.workflow.steps]
             if action.step_id in ids and ids.index(action.step_id) <= index and is_success:
@@ -260,14 +293,32 @@ def argument_nodes(step: WorkflowStep) -> Iterator[tuple[str, Any, str]]:
         yield from ((str(name), node, "body") for name, node in step.body.payload.items())
 
 
-def _cycle(workflow: Workflow, linked: LinkedDocument, path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ids of workflows that call or depend on each other in a circle; () for none."""
-    if workflow.id in path:
-        return (*path[path.index(workflow.id) :], workflow.id)
-    path = (*path, workflow.id)
-    needed = [linked.document.find(id) for id in workflow.depends_on]
+def _cycles(linked: LinkedDocument) -> dict[str, tuple[str, ...]]:
+    """Return the circles of workflows that call or depend on each other, by the workflow in which each begins."""
+    # Each workflow is entered once, however many ways lead to it.
+    cycles: dict[str, tuple[str, ...]] = {}
+    entered: set[str] = set()
+    for workflow in linked.document.workflows:
+        if workflow.id in entered:
+            continue
+        entered.add(workflow.id)
+        path, open_calls = [workflow.id], [iter(_called_workflows(workflow, linked))]
+        while open_calls:
+            called = next(open_calls[-1], None)
+            if called is None:
+                open_calls.pop()
+                path.pop()
+            elif called.id in path:
+                cycles[called.id] = (*path[path.index(called.id) :], called.id)
+            elif called.id not in entered:
+                entered.add(called.id)
+                path.append(called.id)
+                open_calls.append(iter(_called_workflows(called, linked)))
+    return cycles
+
+
+def _called_workflows(workflow: Workflow, linked: LinkedDocument) -> list[Workflow]:
+    """Return the workflows of the same document that a workflow depends on, or calls."""
+    needed = [linked.target(WorkflowStep(id="", workflow_id=id)).workflow for id in workflow.depends_on]
     called = [linked.target(step).workflow for step in workflow.steps if step.workflow_id]
-    for entry in (*needed, *called):
-        if entry is not None and linked.document.find(entry.id) is entry and (cycle := _cycle(entry, linked, path)):
-            return cycle
-    return ()
+    return [entry for entry in (*needed, *called) if entry is not None and linked.workflows.get(entry.id) is entry]

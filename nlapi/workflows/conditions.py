@@ -73,6 +73,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -239,9 +241,8 @@ def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
 
 
 def _as_number(value: Any, other: Any) -> Any:
-    if isinstance(value, str) and isinstance(other, (int, float)) and not isinstance(other, bool):
-        try:
-            return float(value)
-        except ValueError:
-            return value
+    is_beside_number = isinstance(other, (int, float)) and not isinstance(other, bool)
+    if isinstance(value, str) and is_beside_number and len(value) <= MAX_LENGTH and _NUMBER.fullmatch(value):
+        # An id of 17 digits is not the one that its float is.
+        return int(value) if value.lstrip("-").isdecimal() else float(value)
     return value

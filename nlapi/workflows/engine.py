@@ -27,6 +27,9 @@ MAX_FRAMES = 20
 # Times that one step is reached by a goto; a retry has its own limit.
 MAX_VISITS = 100
 
+# Seconds that a retry waits at most: a document may say a day.
+MAX_DELAY = 300.0
+
 # READs of a run that are in one plan; they run side by side.
 MAX_SIDE_BY_SIDE = 8
 
@@ -113,6 +116,9 @@ class WorkflowRun:
         while self.state is RunState.RUNNING and not self.pending and self.missing is None:
             frame = self.frames[-1]
             step = frame.current
+            if self._is_completed(frame):
+                self.frames.pop()
+                continue
             if step is None:
                 self._pop()
                 continue
@@ -167,11 +173,16 @@ class WorkflowRun:
         self.frames.append(Frame(linked=linked, workflow=workflow, scope=scope, path=path, step=step))
         # What a workflow depends on is completed before it, the first of the list first.
         for id in reversed(workflow.depends_on):
-            needed = linked.document.find(id)
-            if needed is None:
+            target = linked.target(WorkflowStep(id="", workflow_id=id))
+            if target.workflow is None or target.document is None:
                 self._end(f"{workflow.id} depends on {id}, which the document does not have")
-            elif id not in self.finished:
-                self._push(linked, needed, inputs, f"{path}{id}/", None)
+            elif target.workflow.id not in self.finished:
+                self._push(target.document, target.workflow, inputs, f"{path}{target.workflow.id}/", None)
+
+    def _is_completed(self, frame: Frame) -> bool:
+        """Return whether a frame is a dependency that another workflow needed too, and that has run for that one."""
+        is_dependency = frame.step is None and len(self.frames) > 1 and frame.position == 0 and not frame.is_ended
+        return is_dependency and frame.workflow.id in self.finished
 
     def _pop(self) -> None:
         """End the last workflow, and hand its outputs to the step that called it."""
@@ -221,7 +232,7 @@ class WorkflowRun:
                 not is_plain
                 or target.operation is None
                 or (self.strict and target.issues)
-                or names & _dependencies(following)
+                or names & _dependencies(following, frame.workflow)
                 or len(self.pending) >= MAX_SIDE_BY_SIDE
             ):
                 return
@@ -379,7 +390,9 @@ class WorkflowRun:
             return
         self.state, self.failure = (RunState.DONE if is_done else RunState.FAILED), failure
         if self.frames:
-            self.outputs, self.lost_outputs = _outputs(self.workflow.outputs, self.frames[0].scope)
+            # After a goto the first frame is that of another workflow.
+            first = self.frames[0]
+            self.outputs, self.lost_outputs = _outputs(first.workflow.outputs, first.scope)
 
 
 def with_defaults(workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -414,9 +427,9 @@ def _changes_flow(step: WorkflowStep, workflow: Workflow) -> bool:
     return bool(step.on_success or workflow.success_actions)
 
 
-def _dependencies(step: WorkflowStep) -> frozenset[str]:
+def _dependencies(step: WorkflowStep, workflow: Workflow) -> frozenset[str]:
     """Return the ids of the steps that a step uses, or has to wait for."""
-    nodes = [parameter.value for parameter in step.parameters]
+    nodes = [parameter.value for parameter in (*workflow.parameters, *step.parameters)]
     if step.body is not None:
         nodes += [step.body.payload, *(entry.value for entry in step.body.replacements)]
     return frozenset(owner for node in nodes for owner in step_references(node)) | frozenset(

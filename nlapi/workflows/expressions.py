@@ -76,10 +76,17 @@ _ROOTS = frozenset(root.value for root in Root)
 
 _ALONE = {Root.URL, Root.METHOD, Root.STATUS_CODE, Root.SELF}
 
-# `{$inputs.name}` inside a text.
-_EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
+# `{$inputs.name}` inside a text; `{$5}` is none.
+_EMBEDDED = re.compile(rf"\{{((?:{'|'.join(map(re.escape, sorted(_ROOTS)))})\b[^{{}}]*)\}}")
 
-_ACCESSOR = re.compile(r"""\.(?P<key>[^.\[\]#\s]+)|\[(?P<index>\d+|\*)\]|\[(?P<quote>['"])(?P<text>.*?)(?P=quote)\]""")
+_LOOKALIKE = re.compile(r"(?:^|\{)((\$[A-Za-z]+)\.[^\s{}]+)")
+
+# An index of a list in a JSON pointer (RFC 6901 §4).
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+
+_ACCESSOR = re.compile(
+    r"""\.(?P<key>[^.\[\]#\s]+)|\[(?P<index>[0-9]{1,9}|\*)\]|\[(?P<quote>['"])(?P<text>.*?)(?P=quote)\]"""
+)
 
 
 @lru_cache(maxsize=4096)
@@ -116,9 +123,10 @@ def _parse_exchange(text: str, root: Root, rest: str) -> Expression:
         part, bends = "header", ("`headers` is `header` in the standard",)
     if part in (Part.HEADER, Part.QUERY, Part.PATH) and name:
         return Expression(text=text, root=root, part=Part(part), name=name, bends=bends)
-    if not rest.startswith("body") and not rest.startswith("payload"):
+    word = next((word for word in ("body", "payload") if rest.startswith(word)), None)
+    if word is None:
         raise ExpressionError(f"{text}: {root.value} has header.NAME, query.NAME, path.NAME and body")
-    following = rest.removeprefix("body").removeprefix("payload")
+    following = rest.removeprefix(word)
     accessors, bend = parse_accessors(following)
     if accessors is None:
         raise ExpressionError(f"{text}: {following!r} is no JSON pointer; write #/name/0")
@@ -210,7 +218,7 @@ def select(value: Any, accessors: Accessors) -> Any:
         elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
             if step == EACH:
                 return [select(item, accessors[position + 1 :]) for item in value]
-            index = int(step) if isinstance(step, int) or step.isdecimal() else None
+            index = int(step) if isinstance(step, int) or _INDEX.fullmatch(step) else None
             if index is None:
                 raise MissingPartError(f"there is no {place}: it is a list of {len(value)}")
             if index >= len(value):
@@ -231,6 +239,18 @@ def embedded_expressions(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and text of each `{$...}` in a text."""
     for found in _EMBEDDED.finditer(text):
         yield found.start(), found.end(), found[1]
+
+
+def unknown_expressions(value: Any) -> Iterator[str]:
+    """Yield the texts in a value that look like an expression and begin with no name of the grammar: `$input.name`."""
+    if isinstance(value, str):
+        yield from (found[1] for found in _LOOKALIKE.finditer(value) if found[2] not in _ROOTS)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from unknown_expressions(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from unknown_expressions(item)
 
 
 def expressions_in(value: Any) -> Iterator[str]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.errors import ArgumentError
+from nlapi.errors import ArgumentError, UsageError
+from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.arguments import check, to_wire_units
 from nlapi.workflows.bind import BindError, StepCall, bind
 from nlapi.workflows.engine import MAX_FRAMES, with_defaults
 from nlapi.workflows.expressions import ExpressionError, Root, first_name, parse_expression
 from nlapi.workflows.model import Action, ActionKind, Workflow, WorkflowStep
+from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
 from nlapi.workflows.sources import LinkedDocument
 
 # Entries of one outline; a person reads some dozens.
-MAX_ENTRIES = 2_000
+MAX_ENTRIES = MAX_STEPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,18 @@ class Outline:
 
     workflow: Workflow
     entries: tuple[OutlineEntry, ...]
+    unread: tuple[Issue, ...] = ()
+    """what could not be read of the workflows in the tree: a run would go on without it"""
+
+    def up_to(self, step_id: str) -> Outline:
+        """Return the tree up to a step of the workflow and all that it calls; the whole tree for ""."""
+        ends = [number for number, entry in enumerate(self.entries) if entry.path == step_id]
+        if not ends:
+            return self
+        end = ends[0] + 1
+        while end < len(self.entries) and self.entries[end].path.startswith(f"{step_id}/"):
+            end += 1
+        return replace(self, entries=self.entries[:end])
 
     @property
     def changes(self) -> tuple[OutlineEntry, ...]:
@@ -66,16 +80,38 @@ class _Outliner:
     defaults: Mapping[Spec, Mapping[str, Any]]
     strict: bool
     entries: list[OutlineEntry] = field(default_factory=list)
+    unread: list[Issue] = field(default_factory=list)
+    completed: list[Workflow] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """the ids of the dependencies on the way to the current workflow"""
 
     def walk(
         self, linked: LinkedDocument, workflow: Workflow, inputs: Mapping[str, Any], path: str, depth: int
     ) -> None:
-        """Add the entries of a workflow and of those that it depends on, calls or goes on with."""
-        if depth > MAX_FRAMES or len(self.entries) > MAX_ENTRIES:
-            return
+        """Add the entries of a workflow and of those that it depends on, calls or goes on with.
+
+        UsageError where they are more than a person reviews, or have no end.
+        """
+        if depth > MAX_FRAMES:
+            raise UsageError(
+                f"{path.rstrip('/')}: workflows stand in each other more than {MAX_FRAMES} deep",
+                hint="`nlapi workflow check` names the circle",
+            )
+        if len(self.entries) + len(workflow.steps) > MAX_ENTRIES:
+            raise UsageError(f"{workflow.id} has more than {MAX_ENTRIES:,} steps; no person reviews so many")
+        self.unread += (issue for issue in _unread_parts(linked, workflow) if issue not in self.unread)
         for id in workflow.depends_on:
-            if (needed := linked.document.find(id)) is not None and needed is not workflow:
-                self.walk(linked, needed, inputs, f"{path}{id}/", depth + 1)
+            target = linked.target(WorkflowStep(id="", workflow_id=id))
+            if target.workflow is None or target.document is None:
+                raise UsageError(f"{workflow.id} depends on the workflow {id}, which the document does not have")
+            if id in self.waiting:
+                raise UsageError(f"it runs in circles: the workflow {id} depends on itself")
+            # What two workflows depend on is completed once.
+            if not any(entry is target.workflow for entry in self.completed):
+                self.waiting.append(id)
+                self.walk(target.document, target.workflow, inputs, f"{path}{target.workflow.id}/", depth + 1)
+                self.waiting.remove(id)
+                self.completed.append(target.workflow)
         scope = Scope(workflow=workflow, document=linked.document, inputs=with_defaults(workflow, inputs))
         scope.strict = self.strict
         for step in workflow.steps:
@@ -129,7 +165,18 @@ def outline(
     """Return the tree of a workflow with these inputs."""
     outliner = _Outliner(defaults=defaults or {}, strict=strict)
     outliner.walk(linked, workflow, inputs, "", 0)
-    return Outline(workflow=workflow, entries=tuple(outliner.entries))
+    return Outline(workflow=workflow, entries=tuple(outliner.entries), unread=tuple(outliner.unread))
+
+
+def _unread_parts(linked: LinkedDocument, workflow: Workflow) -> Iterator[Issue]:
+    """Yield the errors of a document in what it says of a workflow: a criterion or a step that it was read without."""
+    whole = f"workflows.{workflow.id}"
+    # Ids may have dots: `a.b` is no part of `a`.
+    others = [f"workflows.{id}." for id in linked.workflows if id.startswith(f"{workflow.id}.")]
+    for issue in linked.document.issues:
+        is_inside = issue.where == whole or issue.where.startswith(f"{whole}.")
+        if issue.level is Level.ERROR and is_inside and not f"{issue.where}.".startswith(tuple(others)):
+            yield issue
 
 
 def source_text(expression: str) -> str:
@@ -146,6 +193,10 @@ def source_text(expression: str) -> str:
 def _argument_fault(bound: StepCall) -> str:
     """Return what is wrong with the values that are known; "" where they fit."""
     tool = bound.call.tool
+    known = {*bound.call.arguments, *(name for name, _ in bound.pending)}
+    # A value that an answer will give does not excuse one that nothing gives.
+    if "body" not in known and (missing := [name for name in tool.required if name not in known]):
+        return f"{tool.operation.id} requires {missing[0]}, and nothing gives it"
     try:
         check(tool, to_wire_units(tool, bound.call.arguments), partial=bool(bound.pending))
     except ArgumentError as error:

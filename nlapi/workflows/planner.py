@@ -6,27 +6,26 @@ So a workflow goes the way of every other plan: check, build, policy, send, tran
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nlapi.agent.log import MAX_BODY
 from nlapi.client.message import Request, Result, body_size
+from nlapi.client.safe_text import MASK
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
 from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call
-from nlapi.workflows.engine import RunState, WorkflowRun
+from nlapi.workflows.engine import MAX_DELAY, RunState, WorkflowRun
 from nlapi.workflows.scope import Exchange
-from nlapi.workflows.snapshot import restore, snapshot
+from nlapi.workflows.snapshot import NOTHING_UNSTORED, Unstored, restore, snapshot
 from nlapi.workflows.sources import LinkedDocument
 
 NAME = "workflow"
 """The name of the planner in transcripts and events."""
-
-# Seconds that a retry waits at most: a document may say a day.
-MAX_DELAY = 300.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class WorkflowPlanner:
     """The planner of one run. After the turn `run` has its state, its outputs and a report of each step."""
 
     run: WorkflowRun
-    secret_inputs: frozenset[str] = frozenset()
+    unstored: Unstored = NOTHING_UNSTORED
     name: str = NAME
     taken: int = 0
     """rounds of the conversation whose answers the run has"""
@@ -49,12 +48,13 @@ class WorkflowPlanner:
         known = conversation.known_values
         if self.run.delay and self.run.state is RunState.RUNNING:
             await asyncio.sleep(min(self.run.delay, MAX_DELAY))
-        state = snapshot(self.run, self.secret_inputs)
+        state = snapshot(self.run, self.unstored)
         calls = self.run.next_calls()
         # A value that an answer lacks: said beforehand with --set, or the reply to the question for it.
         while self.run.missing is not None and self.run.missing.argument in known:
             self.run.give(known[self.run.missing.argument])
             calls = self.run.next_calls()
+        state["given"] = dict(self.run.given)
         if self.run.missing is not None:
             yield Plan(missing=(self.run.missing,), understood=f"step {self.run.missing.argument}")
             return
@@ -74,6 +74,23 @@ class WorkflowPlanner:
         number = next((index for index, step in enumerate(steps, 1) if step.id == step_id), 0)
         return f"{number} of {len(steps)}"
 
+    def take_stored(self, step: Step) -> bool:
+        """Take an answer of a transcript; return False where it has to come again, as the run failed at it, or as what
+        it is needed for is masked. UsageError for a change with a masked value.
+        """
+        count = len(self.run.reports)
+        self._take(step)
+        if self.run.state is RunState.FAILED:
+            return False
+        outputs = [report.outputs for report in self.run.reports[count:]]
+        if not self.unstored.forms or MASK not in json.dumps(outputs, default=str):
+            return True
+        if step.call.tool.effect is not Effect.READ:
+            raise UsageError(
+                f"the answer to {step.call.id} has a secret in it, which no transcript has: the run cannot go on"
+            )
+        return False
+
     def _take(self, step: Step) -> None:
         """Give the run the answer to a call; after the failure of an earlier one the others are of no use."""
         if not self.run.pending or self.run.pending[0].call.id != step.call.id:
@@ -89,24 +106,28 @@ class WorkflowPlanner:
 
 
 def resume_planner(
-    linked: LinkedDocument, conversation: Conversation, inputs: Mapping[str, Any], secret_inputs: frozenset[str]
+    linked: LinkedDocument, conversation: Conversation, inputs: Mapping[str, Any], unstored: Unstored = NOTHING_UNSTORED
 ) -> WorkflowPlanner:
     """Return the planner that goes on with the run of a conversation, in a new turn of it.
 
-    Calls of its last plan that were answered are not sent again. One whose outcome is unknown is planned again, and the
-    policy asks about it. UsageError where the run cannot go on.
+    Calls of its last plan that were answered are not sent again, but for one at which the run failed. That one, and one
+    whose outcome is unknown, is planned again, and the policy asks about a change that may have been carried out.
+    UsageError where the run cannot go on.
     """
     rounds = [round for turn in conversation.turns for round in turn.rounds]
     last = next((round for round in reversed(rounds) if _state_of(round) is not None), None)
     state = _state_of(last) if last is not None else None
     if last is None or state is None:
         raise UsageError("the transcript has no run of a workflow")
-    run = restore(state, linked, inputs)
-    planner = WorkflowPlanner(run=run, secret_inputs=secret_inputs)
-    run.next_calls()
-    for step in _answered(last):
-        planner._take(step)
-    return planner
+    steps = _answered(last)
+    while True:
+        planner = WorkflowPlanner(run=restore(state, linked, inputs), unstored=unstored)
+        planner.run.next_calls()
+        unusable = next((index for index, step in enumerate(steps) if not planner.take_stored(step)), None)
+        if unusable is None:
+            return planner
+        # The answers before it are taken again, and it is sent again.
+        steps = steps[:unusable]
 
 
 def _state_of(round: Round) -> Mapping[str, Any] | None:

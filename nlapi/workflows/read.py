@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -144,8 +145,8 @@ class _DocumentReader:
             raise _UnreadableError(
                 where, f"a step needs one of operationId, operationPath and workflowId; it has {has}"
             )
-        timeout = node.get("timeout")
-        is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and timeout > 0
+        timeout: Any = node.get("timeout")
+        is_number = _is_count(timeout) and bool(timeout)
         if timeout is not None and not is_number:
             self._warn(f"{where}.timeout", "not a number of milliseconds; it is left out")
         return WorkflowStep(
@@ -161,15 +162,15 @@ class _DocumentReader:
             on_failure=tuple(self._list(node, "onFailure", where, self._action)),
             outputs=self._outputs(node, where),
             depends_on=self._texts(node, "dependsOn", where),
-            timeout=float(timeout) / 1000 if is_number and timeout is not None else None,
+            timeout=float(timeout) / 1000 if is_number else None,
             extensions=_extensions(node),
         )
 
     def _parameter(self, node: Mapping[str, Any], where: str) -> StepParameter:
-        name, location = _text(node.get("name")), node.get("in", "")
+        name, location = _text(node.get("name")), node.get("in") or ""
         if not name or "value" not in node:
             raise _UnreadableError(where, "a parameter needs a name and a value")
-        if location and location not in LOCATIONS:
+        if location not in ("", *LOCATIONS):
             raise _UnreadableError(where, f"in: {location!r} is none of {', '.join(LOCATIONS)}")
         return StepParameter(name=name, location=location, value=self._value(node["value"], f"{where}.value"))
 
@@ -235,6 +236,11 @@ class _DocumentReader:
         workflow_id, step_id = _text(node.get("workflowId")), _text(node.get("stepId"))
         if kind is ActionKind.GOTO and bool(workflow_id) is bool(step_id):
             raise _UnreadableError(where, "a goto needs a stepId or a workflowId, and not both")
+        # The published schema of 1.0 requires one of both of a retry; the step itself says nothing more.
+        is_own = bool(step_id) and where.rpartition(".")[0].endswith(f".{step_id}")
+        if kind is ActionKind.RETRY and (workflow_id or step_id) and not is_own:
+            message = f"a retry that runs {step_id or workflow_id} before it is not supported"
+            raise _UnreadableError(where, message, "write it as a goto")
         return Action(
             name=_text(node.get("name")) or kind.value,
             kind=kind,
@@ -319,7 +325,7 @@ class _DocumentReader:
     def _report_duplicates(self, where: str, names: list[str]) -> None:
         for name, count in Counter(names).items():
             if count > 1:
-                self._error(where, f"{name} stands {count} times; only the first is read")
+                self._error(f"{where}.{name}", f"{name} stands {count} times; only the first is read")
 
     def _error(self, where: str, message: str, hint: str = "") -> None:
         self.issues.append(Issue(level=Level.ERROR, where=where, message=message, hint=hint))
@@ -349,8 +355,9 @@ def _follow_pointer(tree: object, pointer: str) -> object:
     return tree
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+def _is_count(value: Any) -> bool:
+    # YAML has `.inf`, and integers that no float holds.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
 def _text(value: object) -> str:

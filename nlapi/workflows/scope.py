@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from nlapi.client.message import File
 from nlapi.openapi.jsonpath import node_at, node_paths
 from nlapi.resources.paths import Place
-from nlapi.tools.patterns import pattern_matches
+from nlapi.tools.patterns import pattern_fault, pattern_matches
 from nlapi.workflows.conditions import ConditionError, holds, parse_condition
 from nlapi.workflows.expressions import (
     Expression,
@@ -106,9 +107,7 @@ class Scope:
         pieces, end = [], 0
         for start, stop, inner in embedded:
             value = self._text(inner)
-            if value is ABSENT:
-                raise UnresolvedError(inner, "the input was not given, and it stands inside a text")
-            pieces += [text[end:start], value if isinstance(value, str) else json.dumps(value)]
+            pieces += [text[end:start], _as_text(inner, value)]
             end = stop
         return "".join((*pieces, text[end:]))
 
@@ -134,7 +133,7 @@ class Scope:
         pieces, end = [], 0
         for start, stop, inner in embedded_expressions(text):
             value = self._text(inner)
-            if isinstance(value, (dict, list)) or value is ABSENT:
+            if not isinstance(value, (str, int, float, bool, type(None))):
                 raise UnresolvedError(inner, "a text or a number is wanted inside a JSONPath")
             quote = text[start - 1 : start]
             is_quoted = quote in ("'", '"') and text[stop : stop + 1] == quote
@@ -261,13 +260,17 @@ class Scope:
             return holds(condition, self._operand)
         context = self._text(criterion.context)
         if criterion.kind is CriterionKind.REGEX:
-            text = context if isinstance(context, str) else json.dumps(context)
+            if fault := pattern_fault(criterion.condition):
+                raise UnresolvedError(criterion.condition, fault)
+            text = _as_text(criterion.context, context)
             try:
                 return pattern_matches(criterion.condition, text)
             except TimeoutError:
                 raise UnresolvedError(criterion.condition, "the pattern takes too long") from None
         if criterion.kind is not CriterionKind.JSONPATH:
             raise UnresolvedError(criterion.condition, f"{criterion.kind} is not supported")
+        if context is ABSENT:
+            raise UnresolvedError(criterion.context, "the input was not given")
         try:
             return bool(node_paths(context, self._jsonpath(criterion.condition)))
         except ValueError as error:
@@ -283,6 +286,15 @@ class Scope:
                 return None
             raise
         return None if value is ABSENT else value
+
+
+def _as_text(expression: str, value: Any) -> str:
+    """Return a value as it stands inside a text: a text itself, else its JSON. UnresolvedError where it has none."""
+    if value is ABSENT:
+        raise UnresolvedError(expression, "the input was not given, and it stands inside a text")
+    if isinstance(value, File):
+        raise UnresolvedError(expression, "a file cannot stand inside a text")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _quoted_text(value: Any, quote: str) -> str:

@@ -27,8 +27,11 @@ _OPERATION_PATH = re.compile(
     r"(?:\{?\$sourceDescriptions\.(?P<name>[\w-]+)(?:\.url)?\}?|(?P<bare>[^#{}]*))#?/?paths/(?P<path>.+)/(?P<method>\w+)"
 )
 
-# Documents that refer to documents: real ones have one level.
-MAX_NESTING = 10
+# Documents on the way from one to another: real ones have one level.
+MAX_DOCUMENTS = 20
+
+# Characters of an operationPath that are read: a path and its source.
+MAX_OPERATION_PATH = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,11 @@ class LinkedDocument:
         nested = (spec for linked in self.documents.values() for spec in linked.all_specs)
         return tuple(dict.fromkeys((*self.specs.values(), *nested)))
 
+    @cached_property
+    def workflows(self) -> Mapping[str, Workflow]:
+        """The workflows of the document by their ids."""
+        return {workflow.id: workflow for workflow in self.document.workflows}
+
     def target(self, step: WorkflowStep) -> StepTarget:
         """Return what a step calls; without operation and workflow, `issues` says why."""
         if step.workflow_id:
@@ -68,7 +76,7 @@ class LinkedDocument:
         name, _, rest = id.removeprefix("$sourceDescriptions.").partition(".")
         linked = self.documents.get(name) if id.startswith("$") else None
         linked, id = (linked, rest) if linked is not None else (self, id)
-        workflow = linked.document.find(id)
+        workflow = linked.workflows.get(id)
         if workflow is None:
             known = ", ".join(entry.id for entry in linked.document.workflows)
             return _failure(f"there is no workflow {id}", f"the document's workflows: {known}")
@@ -92,10 +100,10 @@ class LinkedDocument:
 
     def _operation_at(self, text: str) -> StepTarget:
         """Return the operation that an operationPath names, in the standard's form or as it is written in practice."""
-        found = _OPERATION_PATH.fullmatch(text.strip())
+        found = _OPERATION_PATH.fullmatch(text.strip()) if len(text) <= MAX_OPERATION_PATH else None
         if found is None:
             form = "{$sourceDescriptions.NAME.url}#/paths/~1pets/get"
-            return _failure(f"{text!r} is no operationPath", f"its form: {form}")
+            return _failure(f"{text[:80]!r} is no operationPath", f"its form: {form}")
         name = found["name"] or (found["bare"] or "").strip()
         spec = self.specs.get(name)
         if spec is None and len(self.specs) == 1 and not found["name"]:
@@ -124,12 +132,18 @@ def _failure(message: str, hint: str = "") -> StepTarget:
 
 
 def link(
-    document: WorkflowDocument, *, sources: Mapping[str, str] | None = None, loader: Loader = load, depth: int = 0
+    document: WorkflowDocument,
+    *,
+    sources: Mapping[str, str] | None = None,
+    loader: Loader = load,
+    opened: Mapping[str, LinkedDocument | None] | None = None,
 ) -> LinkedDocument:
     """Return a document with its sources opened; one that cannot be is an Issue.
 
-    `sources` overrides where a source is, by its name: a path, a URL, or the name of a registered API.
+    `sources` overrides where a source is, by its name: a path, a URL, or the name of a registered API. `opened` are the
+    documents that are open already, by location; None for one that is being opened.
     """
+    known: dict[str, LinkedDocument | None] = {**(opened or {}), document.location: None}
     specs: dict[str, Spec] = {}
     documents: dict[str, LinkedDocument] = {}
     issues: list[Issue] = []
@@ -140,16 +154,28 @@ def link(
             if source.kind is SourceKind.OPENAPI:
                 specs[source.name] = loader(location)
             elif source.kind is SourceKind.ARAZZO:
-                if depth >= MAX_NESTING:
-                    raise UsageError("documents refer to each other without end")
-                documents[source.name] = link(read_document(location), loader=loader, depth=depth + 1)
+                documents[source.name] = _link_nested(location, loader, known)
         except NlapiError as error:
             hint = f"--source {source.name}=PATH says where it is"
             issues.append(Issue.error(where, str(error), hint, rule="source"))
     for name in set(sources or ()) - {source.name for source in document.sources}:
-        known = ", ".join(source.name for source in document.sources)
-        raise UsageError(f"the document has no source {name}", hint=f"its sources: {known}")
+        names = ", ".join(source.name for source in document.sources)
+        raise UsageError(f"the document has no source {name}", hint=f"its sources: {names}")
     return LinkedDocument(document=document, specs=specs, documents=documents, issues=tuple(issues))
+
+
+def _link_nested(location: str, loader: Loader, known: dict[str, LinkedDocument | None]) -> LinkedDocument:
+    """Return the document at a location, opened once. UsageError where it refers to one that is being opened."""
+    if location not in known:
+        if len(known) > MAX_DOCUMENTS:
+            raise UsageError(f"the documents refer to more than {MAX_DOCUMENTS} others")
+        known[location] = None
+        document = read_document(location)
+        known[location] = link(document, loader=loader, opened=known)
+    linked = known[location]
+    if linked is None:
+        raise UsageError(f"documents refer to each other in circles: {location}")
+    return linked
 
 
 def locate(url: str, document: str) -> str:

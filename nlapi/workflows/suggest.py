@@ -52,7 +52,7 @@ def suggest(spec: Spec, *, url: str = "", limit: int = MAX_WORKFLOWS) -> dict[st
     chains = select(finder.chains(), limit)
     if not chains:
         raise NlapiError(
-            f"{spec.source}: no operation takes what another one answers",
+            f"the description of {spec.title} shows no operations that belong together",
             hint="a workflow can be written by hand; `nlapi workflow check FILE` checks it",
         )
     name = _source_name(spec)

@@ -8,12 +8,14 @@ from typing import Any
 
 def workflow_node(tree: Mapping[str, Any], id: str) -> dict[str, Any]:
     """Return the node of a workflow in the tree of a document."""
-    node: dict[str, Any] = next(entry for entry in tree["workflows"] if entry.get("workflowId") == id)
-    return node
+    return _entry(tree["workflows"], "workflowId", id)
 
 
 def step_node(tree: Mapping[str, Any], workflow_id: str, step_id: str) -> dict[str, Any]:
     """Return the node of a step in the tree of a document."""
-    steps = workflow_node(tree, workflow_id)["steps"]
-    node: dict[str, Any] = next(entry for entry in steps if entry.get("stepId") == step_id)
-    return node
+    return _entry(workflow_node(tree, workflow_id)["steps"], "stepId", step_id)
+
+
+def _entry(entries: Any, key: str, id: str) -> dict[str, Any]:
+    """Return the first entry with an id; entries that are no objects are in a document that was read without them."""
+    return next(entry for entry in entries if isinstance(entry, dict) and entry.get(key) == id)

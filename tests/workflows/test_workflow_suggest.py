@@ -22,7 +22,7 @@ from nlapi.workflows.scope import Exchange, Scope
 from nlapi.workflows.sources import LinkedDocument, link
 from nlapi.workflows.suggest import MAX_WORKFLOWS, suggest
 from tests.cli.kit import run
-from tests.describe import body, parameter, spec
+from tests.describe import body, parameter, spec, text
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 ID = {"type": "string"}
@@ -167,7 +167,7 @@ def test_ids_are_passed_out_of_an_envelope() -> None:
 def test_nothing_is_proposed_where_no_answer_has_the_id() -> None:
     silent = {**body({"type": "object", "properties": {"name": {"type": "string"}}}), "responses": {}}
     description = spec({"/books": {"post": silent}, "/books/{id}": {"get": {"parameters": [KEY], "responses": {}}}})
-    with pytest.raises(NlapiError, match="no operation takes what another one answers"):
+    with pytest.raises(NlapiError, match="shows no operations that belong together"):
         suggest(description)
 
 
@@ -255,6 +255,17 @@ def test_a_unit_is_told_with_its_input() -> None:
     assert schema["type"] == "integer"
     assert schema["description"] == "What to spend. In micros."
     assert schema["x-nlapi"] == {"unit": "micros"}
+
+
+def test_a_proposal_in_another_folder_finds_its_description(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "out").mkdir()
+    (home / "shop.json").write_bytes(
+        text({"/books": {"post": creation("name")}, "/books/{id}": {"get": {"parameters": [KEY], **answer(thing())}}})
+    )
+    monkeypatch.chdir(home)
+    assert run("workflow", "suggest", "shop.json", "-o", "out/shop.arazzo.yaml").code == 0
+    monkeypatch.chdir(home.parent)
+    assert run("workflow", "check", str(home / "out" / "shop.arazzo.yaml")).code == 0
 
 
 def test_a_proposal_runs_as_it_is(home: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,17 @@ def actions(*, failure: bool) -> st.SearchStrategy[tuple[Action, ...]]:
         Action,
         name=IDS,
         kind=st.just(ActionKind.RETRY),
-        step_id=IDS,
         retry_after=st.sampled_from([0.0, 0.5, 3.0]),
         retry_limit=st.integers(0, 9),
     )
     kinds = st.one_of(end, goto, *([retry] if failure else []))
     return st.lists(kinds, max_size=2, unique_by=lambda action: action.name).map(tuple)
+
+
+def with_own_retries(step: WorkflowStep) -> WorkflowStep:
+    """Return a step whose retries name the step itself: the schema of 1.0 requires a name, and it says nothing more."""
+    retries = (replace(entry, step_id=step.id) if entry.kind is ActionKind.RETRY else entry for entry in step.on_failure)
+    return replace(step, on_failure=tuple(retries))
 
 
 def documents(*, lowest: bool = False) -> st.SearchStrategy[WorkflowDocument]:
@@ -102,7 +107,7 @@ def documents(*, lowest: bool = False) -> st.SearchStrategy[WorkflowDocument]:
         outputs=outputs,
         timeout=st.none() if lowest else st.sampled_from([None, 1.5]),
         extensions=EXTENSIONS,
-    )
+    ).map(with_own_retries)
     schemas = st.dictionaries(IDS, st.sampled_from([{"type": "string"}, {"type": "integer", "enum": [1]}]), max_size=2)
     workflows = st.builds(
         Workflow,
