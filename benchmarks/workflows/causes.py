@@ -5,8 +5,10 @@ Schemas are read with the sandbox's reader, not with the checks that refused a c
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -18,6 +20,8 @@ from benchmarks.workflows.playing import Mode, Played, Stop
 from benchmarks.workflows.stage import Exchange
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import json_media
+from nlapi.resources.semantics import semantics_of
+from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.tools.run import locate_arguments
 from nlapi.workflows.expressions import Expression, ExpressionError, Part, Root, parse_expression, split_name
@@ -71,6 +75,8 @@ class Explainer:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.schemas = Schemas(spec)
+        self._sampler = Sampler(self.schemas)
+        self._semantics = semantics_of(spec)
         self._operations = {(operation.method, operation.path): operation for operation in spec.operations}
 
     def cause(self, played: Played) -> Cause:
@@ -88,7 +94,8 @@ class Explainer:
             is_question = played.failure.startswith("asks for")
             kind = "required value that nothing gives" if is_question else "input of another type than the operation's"
             return Source.DOCUMENT, kind
-        if any(step.is_ambiguous for step in played.script.steps):
+        is_ambiguous = any(step.is_ambiguous for step in played.script.steps)
+        if is_ambiguous and (played.stop is Stop.NOTHING or (step is not None and step.is_ambiguous)):
             return Source.DESCRIPTION, "operationId of several operations"
         if played.stop is Stop.NOTHING or step is None or played.evidence is None:
             return Source.OURS, "says another end than the sandbox saw"
@@ -116,12 +123,42 @@ class Explainer:
             is_described = bool(wanted & described_statuses(failure.step, self.spec))
             return (Source.SANDBOX if is_described else Source.DOCUMENT), "another success than the criterion names"
         if exchange.refusal:
-            return Source.OURS, "sends what the description forbids"
+            return self._unfit_value(failure) or self._forbidden(failure, exchange)
         if exchange.status == 401:
             return Source.OURS, "no credential"
         if exchange.status == 404 and _has_two_meanings(failure):
             return Source.DOCUMENT, "input that does not fit: one input for two uses"
+        if exchange.status == 404:
+            return self._not_found(failure)
         return Source.SANDBOX, f"{exchange.status} of the sandbox"
+
+    def _forbidden(self, failure: Failure, exchange: Exchange) -> Verdict:
+        """Return the cause of a request that passes nlapi's check, and that the description forbids."""
+        schema = failure.operation.body.schema if failure.operation.body is not None else {}
+        required = set(self.schemas.flat(schema).get("required") or ())
+        undescribed = required - self.schemas.properties(schema).keys()
+        if any(f"{name!r} is required" in exchange.refusal for name in undescribed):
+            return Source.DESCRIPTION, "requires a field that it does not describe"
+        return Source.OURS, "sends what the description forbids"
+
+    def _not_found(self, failure: Failure) -> Verdict:
+        """Return the cause of a 404: an id of another kind where a repair passes it on, else the sandbox."""
+        role = self._semantics.classify(failure.operation)
+        wanted = {parent.parameter: parent.resource for parent in role.parents}
+        if role.key:
+            wanted[role.key] = role.resource
+        written = {place: node for *place_, node in step_values(_original(failure)) if (place := tuple(place_))}
+        for location, name, node in step_values(failure.step):
+            origin = self._origin(failure, node) if location == "path" and isinstance(node, str) else ""
+            if not isinstance(origin, Origin):
+                continue
+            resource = self._semantics.classify(origin.operation).resource
+            if resource is not None and resource is wanted.get(name):
+                return Source.SANDBOX, "404 for an id that it gave"
+            if written.get((location, name)) != node:
+                return Source.OURS, "404 for an id that a repair passes on"
+            return Source.SANDBOX, "404 for an id of another kind that it gave"
+        return Source.SANDBOX, "404 for an id that it lists or has"
 
     def _unbound(self, failure: Failure) -> Verdict:
         """Return the cause of a call that cannot be built."""
@@ -137,18 +174,38 @@ class Explainer:
                     return Source.DOCUMENT, "expression that bends the standard"
                 origin = self._origin(failure, error.expression)
                 return self._missing_part(origin) if isinstance(origin, Origin) else (Source.DOCUMENT, origin)
-        return self._misplaced(failure, tolerant)
+        return self._misplaced(failure)
 
-    def _misplaced(self, failure: Failure, scope: Scope) -> Verdict:
-        """Return the cause of a call whose values do not go where the document puts them."""
-        step, operation = failure.step, failure.operation
+    def _unfit_value(self, failure: Failure) -> Verdict | None:
+        """Return the cause of the first value of a step that does not fit its place; None where all fit."""
+        operation, scope = failure.operation, failure.played.scope
+        if scope is None:
+            return None
         properties = self.schemas.properties(operation.body.schema) if operation.body is not None else {}
-        for location, name, node in step_values(step):
+        for location, name, node in step_values(failure.step):
             parameter = operation.parameter(location, name)
             schema = parameter.schema if parameter is not None else properties.get(name)
-            value = scope.value(node)
-            if schema is not None and value is not ABSENT and not self.schemas.valid(schema, value, "write"):
+            value = None if schema is None or _unresolved(scope, node) is not None else scope.value(node)
+            if value is not None and value is not ABSENT and not self._fits(schema, value):
                 return self._unfit(failure, (location, name), value, schema)
+        return None
+
+    def _fits(self, schema: Any, value: Any) -> bool:
+        """Return whether a value fits, or is the text of one that does: all in a URL is text."""
+        readings = [value]
+        if isinstance(value, str):
+            with suppress(ValueError):
+                readings.append(json.loads(value))
+        elif isinstance(value, int | float):
+            readings.append(json.dumps(value))
+        return any(self.schemas.valid(schema, reading, "write") for reading in readings)
+
+    def _misplaced(self, failure: Failure) -> Verdict:
+        """Return the cause of a call whose values do not go where the document puts them."""
+        if verdict := self._unfit_value(failure):
+            return verdict
+        step, operation = failure.step, failure.operation
+        properties = self.schemas.properties(operation.body.schema) if operation.body is not None else {}
         for location, name, _ in step_values(step):
             if location != "body" and operation.parameter(location, name) is None:
                 return Source.DOCUMENT, "parameter that the operation does not have"
@@ -268,6 +325,9 @@ class Explainer:
         if not isinstance(node, str):
             return Source.DOCUMENT, "value inside a payload that does not fit"
         if "$inputs." in node:
+            sample = self._sampler.sample(schema, SampleContext(seed=0, path=place[1], name=place[1]))
+            if not self.schemas.valid(schema, sample, "write"):
+                return Source.DESCRIPTION, "schema that no sample fits"
             return Source.DOCUMENT, "input that does not fit: one input for two uses"
         if not node.startswith("$"):
             return Source.DOCUMENT, "constant that does not fit"
@@ -297,6 +357,11 @@ def _has_two_meanings(failure: Failure) -> bool:
             targets.setdefault(use.expression, set()).add(re.sub(r"\{[^{}]+\}", "{}", collection))
     expressions = [node for location, _, node in step_values(failure.step) if location == "path"]
     return any(len(targets.get(text, ())) > 1 for text in expressions if isinstance(text, str))
+
+
+def _original(failure: Failure) -> Step:
+    """Return the step as the document has it."""
+    return next(step for step in failure.played.case.steps if step.id == failure.step.id)
 
 
 def _parsed(text: str) -> Expression | None:

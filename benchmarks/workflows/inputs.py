@@ -112,14 +112,20 @@ class InputSource:
             for text, is_embedded in _input_texts(use.expression):
                 name, keys = _split_name(text, case.inputs)
                 if operation is not None and name:
-                    yield name, self._target(operation, use, keys, is_embedded=is_embedded)
+                    yield name, self._target(case, operation, use, keys, is_embedded=is_embedded)
 
-    def _target(self, operation: Operation, use: Use, keys: tuple[str, ...], *, is_embedded: bool) -> Target:
+    def _is_text(self, case: Case, expression: str) -> bool:
+        declared = case.inputs.get(expression.removeprefix("$inputs."))
+        return isinstance(declared, Mapping) and declared.get("type", "string") == "string"
+
+    def _target(
+        self, case: Case, operation: Operation, use: Use, keys: tuple[str, ...], *, is_embedded: bool
+    ) -> Target:
         schema: Any = None
         is_required = False
         if use.location == "body" and operation.body is not None:
             schema, is_required = operation.body.schema, operation.body.required
-            if not has_fields(operation.body):
+            if not has_fields(operation.body) and not use.keys and self._is_text(case, use.expression):
                 schema = {"type": "string"}
             for key in use.keys:
                 flat = self._schemas.flat(schema)
@@ -146,12 +152,11 @@ class InputSource:
             for target in ranked:
                 _put(result, target.keys, lambda target=target: self._target_value(case, name, target, known))
             return result
-        value = self._target_value(case, name, ranked[0], known)
-        # A number in a path is sent as the same text, while a body tells 5 from "5".
-        for target in ranked[1:]:
-            if target.use.location == "body" and target.schema is not None and not self._fits(target.schema, value):
-                value = next((other for other in _readings(value) if self._fits(target.schema, other)), value)
-        return value
+        # The value that fits most of the places: a number in a path is sent as the same text, a body tells 5 from "5".
+        values = [self._target_value(case, name, target, known) for target in ranked]
+        values += [reading for value in values[:1] for reading in _readings(value)]
+        schemas = [target.schema for target in ranked if target.schema is not None]
+        return max(values, key=lambda value: sum(self._fits(schema, value) for schema in schemas))
 
     def _fits(self, schema: Any, value: Any) -> bool:
         return self._schemas.valid(schema, value, "write")
