@@ -190,6 +190,15 @@ class Explainer:
                 return self._unfit(failure, (location, name), value, schema)
         return None
 
+    def _null_value(self, failure: Failure) -> Verdict | None:
+        """Return the cause of a null where a step wants a value of an answer; None without one."""
+        for _, _, node in step_values(failure.step):
+            assert failure.played.scope is not None
+            origin = self._origin(failure, node) if isinstance(node, str) else ""
+            if isinstance(origin, Origin) and failure.played.scope.value(node) is None:
+                return self._missing_part(origin)
+        return None
+
     def _fits(self, schema: Any, value: Any) -> bool:
         """Return whether a value fits, or is the text of one that does: all in a URL is text."""
         readings = [value]
@@ -202,7 +211,7 @@ class Explainer:
 
     def _misplaced(self, failure: Failure) -> Verdict:
         """Return the cause of a call whose values do not go where the document puts them."""
-        if verdict := self._unfit_value(failure):
+        if verdict := self._null_value(failure) or self._unfit_value(failure):
             return verdict
         step, operation = failure.step, failure.operation
         properties = self.schemas.properties(operation.body.schema) if operation.body is not None else {}
