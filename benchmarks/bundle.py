@@ -18,7 +18,7 @@ from nlapi.openapi.bundle import bundle
 from nlapi.openapi.document import read_tree
 from nlapi.openapi.fetch import DescriptionFiles
 start = time.process_time()
-tree, lost = bundle(read_tree(open(path, "rb").read(), path)[0], DescriptionFiles(root=path))
+tree, lost, _ = bundle(read_tree(open(path, "rb").read(), path)[0], DescriptionFiles(root=path))
 """
 PRANCE = """
 import pathlib, yaml

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import envoy_costs
 from benchmarks.load import closed_loop, cpu_seconds, free_port, request, server
 
 UTILIZATION = 0.6
@@ -25,32 +26,41 @@ class UnitCost:
     source: str
 
 
-_SIGNED = "Envoy 1.40.0, 32 connections, quiet machine (045)"
-_SERIALIZED = "8 connections, busy machine (045)"
-ENVOY = {
-    "1 KB": UnitCost(name="Envoy: signed keys, limits, routes, JSON log; 1 KB", us=50.0, source=_SIGNED),
-    # The plain route costs 29.2 us at 1 KB and 59.8 at 128 KB; the filters do not touch the body.
-    "128 KB": UnitCost(name="Envoy, the same; 128 KB", us=80.6, source=_SIGNED),
+_PAGE = "benchmarks/GATEWAY_ENVOY.md"
+PAYLOADS = {"1 KB": 1_000, "128 KB": 128_000, "1.3 MB": 1_300_000}
+"""the payloads of that page, in bytes"""
+
+
+def page_cost(row: str, payload: str, name: str = "") -> UnitCost | None:
+    """Return what the page of Envoy says of a way and a payload; None where it was left out."""
+    us = envoy_costs.read_costs().get(row, {}).get(payload)
+    return None if us is None else UnitCost(name=name or row, us=us, source=_PAGE)
+
+
+_PATHS = {
+    envoy_costs.PLAIN: "Envoy with one static route",
+    envoy_costs.MOST_ROUTES: "Envoy: signed keys, limits, routes, JSON log",
+    envoy_costs.EMBEDDED: "gateway in the path (embedded engine)",
+    envoy_costs.LITELLM: "",
+    envoy_costs.RAY: "Ray Serve's proxy, and a deployment that does nothing",
 }
-IN_PATH = {
-    "1 KB": (
-        UnitCost(name="Python proxy that parses JSON", us=414.0, source=_SERIALIZED),
-        UnitCost(name="LiteLLM's proxy", us=6765.0, source="benchmarks/GATEWAY.md"),
-        UnitCost(
-            name="Ray Serve's proxy and a deployment that does nothing", us=7471.0, source="benchmarks/GATEWAY.md"
-        ),
-    ),
-    "128 KB": (UnitCost(name="Python proxy that parses JSON", us=6396.0, source=_SERIALIZED),),
-}
+
+
+def path_costs(payload: str) -> list[UnitCost]:
+    """Return the cost of each way for a payload, all of one run."""
+    found = (page_cost(row, payload, name) for row, name in _PATHS.items())
+    return [cost for cost in found if cost is not None]
+
+
 HOST = UnitCost(
     name="host, inline stages that do nothing; 1 KB", us=100.0, source="python -m benchmarks.gateway_hosts, load 6"
 )
 BEFORE_HOST = UnitCost(
     name="gateway in front of a host; 1 KB", us=588.0, source="python -m benchmarks.gateway_hosts, load 6"
 )
-# serve took 158 us and resolve 147 in one run of `--measure` at load 7; serve takes 75 at load 2.
-RESOLVE = UnitCost(name="resolve, 220 rules", us=75 * 147 / 158, source="benchmarks/GATEWAY.md and --measure")
-SIGNATURE = UnitCost(name="ES256 signature, once for each cell and range", us=45.0, source=_SIGNED)
+SIGNATURE = UnitCost(
+    name="ES256 signature, once for each cell and range", us=45.0, source="a quiet machine (docs/design/041)"
+)
 # 103 MB at 10,000 cells with a whole Route each, 69 MB at 10.
 ROUTE_BYTES = (103 - 69) * 2**20 / 10_000
 
@@ -222,17 +232,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(
             f"more than {MAX_PROCESS_RATE} requests a second of one process take minutes: give more --processes"
         )
-    resolve = RESOLVE
+    resolve = page_cost(envoy_costs.RESOLVE, "1 KB")
+    if resolve is None:
+        parser.error(f"{_PAGE} has no row {envoy_costs.RESOLVE!r}: run `python -m benchmarks.gateway_envoy --write`")
     print(f"{population.rate:,.0f} requests a second; cores at {UTILIZATION:.0%} of their CPU\n")
     print("| CPU of a request | us | source |\n|---|---|---|")
-    for cost in (
-        *ENVOY.values(),
-        HOST,
-        BEFORE_HOST,
-        RESOLVE,
-        SIGNATURE,
-        *(cost for costs in IN_PATH.values() for cost in costs),
-    ):
+    for payload in PAYLOADS:
+        for cost in path_costs(payload):
+            print(f"| {cost.name}; {payload} | {cost.us:,.0f} | {cost.source} |")
+    for cost in (resolve, HOST, BEFORE_HOST, SIGNATURE):
         print(f"| {cost.name} | {cost.us:,.0f} | {cost.source} |")
     if options.measure:
         for cost in measure_resolve(4000):
@@ -264,15 +272,12 @@ def print_resolvers(population: Population, resolve: UnitCost) -> None:
 def print_planes(population: Population) -> None:
     """Print the cores and the network of the planes that carry payloads."""
     print("\n| what carries the payload | payload | cores | Gbit/s in and out |\n|---|---|---|---|")
-    for payload, envoy in ENVOY.items():
-        size = 1024 * int(payload.split()[0])
+    for payload, size in PAYLOADS.items():
         # Each payload comes in once and goes out once.
         gigabits = population.rate * size * 8 / 1e9
-        for cost in (envoy, *IN_PATH[payload]):
-            name = cost.name.split(";")[0].split(",")[0]
-            print(
-                f"| {name} | {payload} | {cores(population.rate, cost.us):,.0f} | {gigabits:,.0f} + {gigabits:,.0f} |"
-            )
+        for cost in path_costs(payload):
+            needed = cores(population.rate, cost.us)
+            print(f"| {cost.name} | {payload} | {needed:,.0f} | {gigabits:,.0f} + {gigabits:,.0f} |")
     print(f"| hosts, without the stages | 1 KB | {cores(population.rate, HOST.us):,.0f} | |")
     print(f"| gateways in front of hosts | 1 KB | {cores(population.rate, BEFORE_HOST.us):,.0f} | |")
     print(f"\nEnvoy's memory: {ROUTE_BYTES / 1024:.1f} KB a route, {10_000 * ROUTE_BYTES / 2**20:.0f} MB for 10,000.")

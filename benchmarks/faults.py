@@ -36,11 +36,12 @@ from benchmarks.faults_intentions import Arguments, Intention, intention_of
 from nlapi.agent.connections import ModelConnection, connect
 from nlapi.agent.endpoints import ModelEndpoint, find_endpoint
 from nlapi.agent.events import CallProposed, Event, PlanCreated
-from nlapi.agent.log import Log, read_records
+from nlapi.agent.log import Log
 from nlapi.agent.model_planner import ModelPlanner
 from nlapi.agent.models import DEFAULT
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
+from nlapi.agent.transcripts import read_records
 from nlapi.cli.session import ASK_BELOW, CHANGE_BELOW, OFFER_BELOW, Session
 from nlapi.client.limits import Limits
 from nlapi.errors import NlapiError

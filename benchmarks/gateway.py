@@ -6,23 +6,24 @@ import argparse
 import json
 import os
 import platform
-import secrets
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks import gateway_servers as servers
-from benchmarks.load import Connection, Run, closed_loop, cpu_seconds, free_port, paced, request, server
+from benchmarks.load import Connection, Run, closed_loop, cpu_seconds, free_port, paced, request, server, warm_up
+from benchmarks.peers import MODEL, PeerServer, litellm_server, ray_server
 from nlapi.routing.table import compile_table as compiled
 
 PAGE = Path(__file__).with_name("GATEWAY.md")
@@ -33,26 +34,6 @@ GOAL_US = 250
 POLITE = 10
 FLOOD = 4
 """times as many requests as its neighbour sends"""
-
-RAY = """
-import sys, time, ray
-from ray import serve
-
-@serve.deployment
-class Echo:
-    async def __call__(self, request):
-        return await request.json()
-
-ray.init(num_cpus=2, include_dashboard=False, logging_level="error", object_store_memory=100_000_000)
-serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
-serve.run(Echo.bind())
-time.sleep(3600)
-"""
-LITELLM = """
-model_list:
-  - model_name: noop
-    litellm_params: {model: openai/noop, api_key: none, mock_response: done}
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +123,16 @@ def served(folder: Path, peers: Path | None) -> tuple[list[Row], list[str]]:
 
 
 def measured(
-    name: str, command: Callable[[int], list[str]], sent: bytes | Callable[[], bytes], count: int, **options: object
+    name: str,
+    command: Callable[[int], list[str]],
+    sent: bytes | Callable[[], bytes],
+    count: int,
+    *,
+    port: int = 0,
+    **options: object,
 ) -> Row:
     """CPU a request of a server under load, without what it uses when it is idle."""
-    port = free_port()
+    port = port or free_port()
     with server(command(port), port, patience_s=120, **options) as pid:
         content = sent if isinstance(sent, bytes) else sent()
         warm_up(port, content, max(count // 10, 50))
@@ -159,25 +146,6 @@ def measured(
         if run.statuses.get(200, 0) != answers:
             raise RuntimeError(f"{name} answered {run.statuses}")
         return Row(name=name, us=used / answers * 1e6, rps=answers / run.seconds)
-
-
-def warm_up(port: int, sent: bytes, count: int) -> None:
-    """Requests that do not count; the first may come before the server is quite ready."""
-    end = time.monotonic() + 90
-    while True:
-        connection = Connection(port)
-        try:
-            status, _ = connection.send(sent)
-        except ConnectionError:
-            status = 0
-        finally:
-            connection.close()
-        if status == 200:
-            break
-        if time.monotonic() > end:
-            raise RuntimeError(f"it answers {status}")
-        time.sleep(0.5)
-    closed_loop(port, sent, count)
 
 
 def ours(kind: str, *more: object) -> Callable[[int], list[str]]:
@@ -203,33 +171,22 @@ def environment(peers: Path | None, package: str) -> Path:
 
 
 def litellm(name: str, programs: Path, folder: Path, count: int) -> Row:
-    config = folder / "litellm.yaml"
-    config.write_text(LITELLM)
-    key = f"sk-{secrets.token_hex(16)}"  # it does not start without one
-    environ = {
-        **os.environ,
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LITELLM_MASTER_KEY": key,
-        "PATH": f"{programs}:{os.environ['PATH']}",
-    }
-    asked = {"model": "noop", "messages": [{"role": "user", "content": "hello"}]}
-    sent = request("/v1/chat/completions", asked, {"Authorization": f"Bearer {key}"})
-
-    def command(port: int) -> list[str]:
-        given = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
-        return [str(programs / "litellm"), *given]
-
-    return measured(name, command, sent, count, env=environ, cwd=folder)
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
+    return _measured_peer(name, partial(litellm_server, programs / "python", folder), folder, asked, count)
 
 
 def ray(name: str, programs: Path, folder: Path, count: int) -> Row:
-    script = folder / "ray_server.py"
-    script.write_text(RAY)
-    environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-    sent = request("/", {"input": servers.INPUT, "context": servers.CONTEXT})
-    return measured(
-        name, lambda port: [str(programs / "python"), str(script), str(port)], sent, count, env=environ, cwd=folder
-    )
+    asked = {"input": servers.INPUT, "context": servers.CONTEXT}
+    return _measured_peer(name, partial(ray_server, programs / "python", folder), folder, asked, count)
+
+
+def _measured_peer(
+    name: str, start: Callable[[int], PeerServer], folder: Path, asked: Mapping[str, object], count: int
+) -> Row:
+    port = free_port()
+    peer = start(port)
+    sent = request(peer.path, asked, peer.headers)
+    return measured(name, lambda _: peer.command, sent, count, port=port, env=peer.environment, cwd=folder)
 
 
 def isolation(folder: Path) -> list[str]:

@@ -24,7 +24,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gateway_envoy import payload, post
 from benchmarks.gateway_envoy_gateway_faults import (
     clock_off,
     control_plane_killed,
@@ -33,6 +32,7 @@ from benchmarks.gateway_envoy_gateway_faults import (
     publisher_killed,
     terminated,
 )
+from benchmarks.gateway_envoy_planes import payload, post
 from benchmarks.gateway_envoy_stage import CLIENTS, V1, V2, Outcome, Stage, load_outcome
 from benchmarks.load import Connection, free_port
 from nlapi.gateway.envoy.envoy_process import find_envoy

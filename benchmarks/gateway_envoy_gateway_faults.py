@@ -8,8 +8,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from http.client import HTTPException
 
-from benchmarks.gateway_envoy import post
+from benchmarks.gateway_envoy_planes import post
 from benchmarks.gateway_envoy_stage import PASSWORD_VARIABLE, V1, GatewayProcess, Load, Outcome, Stage, load_outcome
 from benchmarks.load import Connection
 from nlapi.gateway.routing_keys.key_signer import KeySigner
@@ -137,7 +138,7 @@ def _publish_until_killed(remote: GatewayProcess, kill: Callable[[], None], *, a
         for number in range(100_000):
             if remote.publish(1000 + number % 1000) == 200:
                 taken = remote.revision()
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):  # killed within an answer
         pass
     timer.join()
     return taken

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gateway_envoy import NLAPI, PlaneThread, configuration, post
+from benchmarks.gateway_envoy_planes import NLAPI, PlaneThread, configuration, post, upstream_command
 from benchmarks.load import Connection, Run, free_port, server
 from nlapi.gateway.access import Access, Audience, Role
 from nlapi.gateway.codec import encode_configuration
@@ -99,8 +98,7 @@ class Stage:
         stack.callback(self.plane.stop)
 
     def start_upstream(self, port: int) -> int:
-        command = [sys.executable, "-m", "benchmarks.gateway_envoy", "--upstream", str(port)]
-        return self.stack.enter_context(server(command, port))
+        return self.stack.enter_context(server(upstream_command(port), port))
 
     def basic(self, *endpoints: str) -> Configuration:
         """Ten routes of one objective on a shard with both upstreams, or on the given ones."""

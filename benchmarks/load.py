@@ -93,6 +93,25 @@ def closed_loop(port: int, sent: bytes, count: int, *, clients: int = 8) -> Run:
     return run
 
 
+def warm_up(port: int, sent: bytes, count: int) -> None:
+    """Requests that do not count; the first may come before the server is quite ready."""
+    end = time.monotonic() + 90
+    while True:
+        connection = Connection(port)
+        try:
+            status, _ = connection.send(sent)
+        except ConnectionError:
+            status = 0
+        finally:
+            connection.close()
+        if status == 200:
+            break
+        if time.monotonic() > end:
+            raise RuntimeError(f"it answers {status}")
+        time.sleep(0.5)
+    closed_loop(port, sent, count)
+
+
 def paced(port: int, sent: bytes, *, rate: float, seconds: float) -> Run:
     """One client that sends at a steady rate, late answers or not; a latency counts from when it was due."""
     run, connection = Run(), Connection(port)

@@ -57,13 +57,21 @@ def load(
         layer = fetch(fspath(overlay_source), cache=cache_store)
         layers.append(parse_overlay(read_tree(layer.data, layer.source)[0], layer.source))
     fetched = fetch(source, cache=cache_store)
-    files = DescriptionFiles(root=fetched.source, cache=cache_store, within=fspath(root) if root else "")
+    files = DescriptionFiles(
+        root=fetched.source, network=fetched.network, cache=cache_store, within=fspath(root) if root else ""
+    )
     # One regular expression over the bytes decides (5 ms for GitHub's 13 MB); docs/design/005-bundling.md.
     join = partial(bundle, files=files) if may_have_external_refs(fetched.data) else None
     with gc_paused():
         document = read_document(fetched.data, fetched.source, overlays=layers, cache=cache_store, join=join)
         return parse_document(
-            document, _effect_of, _issues_of_effect, cache=cache_store, files=files.requested, registered=name
+            document,
+            _effect_of,
+            _issues_of_effect,
+            cache=cache_store,
+            files=files.requested,
+            registered=name,
+            network=fetched.network,
         )
 
 

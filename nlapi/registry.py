@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nlapi.errors import MissingCredentialError, NlapiError, UsageError
+from nlapi.local_files import locked, write_file
 
 # The prefix of a reference to an environment variable. The file never holds a credential itself.
 REFERENCE = "env:"
@@ -84,7 +85,7 @@ def read_policy() -> tuple[str, Mapping[str, object] | None]:
 
 
 def _parse(data: Mapping[str, Any]) -> Registration:
-    """Return one entry of the file. TypeError or AttributeError for a form that write_registrations does not write."""
+    """Return one entry of the file. TypeError or AttributeError for a form that change_registrations does not write."""
     entry = Registration(**data)
     texts = (entry.source, entry.base_url or "", entry.root or "", *entry.auth.items(), *entry.known.items())
     for text in (*texts, tuple(entry.overlays), tuple(entry.workflows)):
@@ -95,22 +96,20 @@ def _parse(data: Mapping[str, Any]) -> Registration:
     return entry
 
 
-def write_registrations(registrations: Mapping[str, Registration]) -> None:
-    """Write every registered API, in one step. NlapiError when the folder cannot be written."""
-    import tempfile
+def change_registrations(change: Callable[[dict[str, Registration]], None]) -> None:
+    """Let `change` change the registered APIs, and write them in one step; other processes wait for their turn.
 
-    folder = user_folder("config")
+    NlapiError when the file is damaged or its folder cannot be written.
+    """
+    file = user_folder("config") / "apis.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # A temporary file that is renamed: a process killed half way leaves the old file or the new one, never a part.
-        # It has mode 0600, so that only the user can read it.
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-            json.dump({name: asdict(entry) for name, entry in sorted(registrations.items())}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(folder / "apis.json")
+        with locked(file):
+            registrations = read_registrations()
+            change(registrations)
+            entries = {name: asdict(entry) for name, entry in sorted(registrations.items())}
+            write_file(file, json.dumps(entries, indent=2))
     except OSError as error:
-        raise NlapiError(f"{folder} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
+        raise NlapiError(f"{file.parent} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
 
 
 def is_name(text: str) -> bool:

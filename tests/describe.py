@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from nlapi.openapi.document import read_document
+from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.parse import parse_document
 from nlapi.openapi.spec import Operation, Spec
 
@@ -16,10 +17,10 @@ def text(paths: Any, *, openapi: str = "3.1.0", **more: Any) -> bytes:
     return json.dumps({"openapi": openapi, "info": info, "paths": paths, **more}).encode()
 
 
-def spec(paths: Any, *, source: str = "test.json", **more: Any) -> Spec:
+def spec(paths: Any, *, source: str = "test.json", network: NetworkScope = NetworkScope.LOCAL, **more: Any) -> Spec:
     """The Spec of a description with these `paths`, on https://api.example unless `servers` says otherwise."""
     more = {"servers": [{"url": "https://api.example"}], **more}
-    return parse_document(read_document(text(paths, **more), source))
+    return parse_document(read_document(text(paths, **more), source), network=network)
 
 
 def operation(node: dict[str, Any] | None = None, *, path: str = "/x", method: str = "get", **more: Any) -> Operation:

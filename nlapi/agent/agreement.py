@@ -8,17 +8,24 @@ from dataclasses import dataclass, field, replace
 from nlapi.agent.current_state import contents_read, count_line, evidence_of, state_read
 from nlapi.agent.events import NOT_RUN, CallProposed, ConsentReply, FieldChange, field_changes
 from nlapi.agent.policy import PolicyDecision, Verdict
-from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_invented_key
+from nlapi.agent.repetition import (
+    are_alike,
+    intention_in,
+    repetition_reason,
+    uncertain_step,
+    without_invented_key,
+)
 from nlapi.agent.sending import CallTerms, failed_step
+from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.files import check_files, with_user_files
-from nlapi.tools.plan import Conversation, Outcome, Plan, Step
-from nlapi.tools.rules import Ruling, denial_message, is_denied
-from nlapi.tools.run import Prepared, authorize_call, prepare
+from nlapi.tools.plan import Conversation, FollowingCall, Outcome, Plan, Step
+from nlapi.tools.rules import Ruling, deciding_rule, denial_message, is_denied
+from nlapi.tools.run import Prepared, authorize_call, build_partial, prepare
 from nlapi.tools.tool import Account, Call, Origin, ValueSource
 
 
@@ -78,9 +85,9 @@ class Agreement:
             for call in (with_user_files(call, self.conversation.known_values) for call in self.calls)
         ]
         # "Delete a and b" is two calls, and each leaves the words of the other out.
-        used_words = [
-            _quoted_words(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))
-        ]
+        later_accounts = (self._later_account(entry) for entry in self.plan.following)
+        accounts = (call.account for call in (*calls, *(step.call for step in self.conversation.current.steps)))
+        used_words = [_quoted_words(account) for account in (*accounts, *later_accounts)]
         return [_without_used_words(call, frozenset().union(*used_words)) for call in calls]
 
     def _build(self, call: Call, earlier: Sequence[Prepared | Step]) -> Prepared | Step:
@@ -120,7 +127,8 @@ class Agreement:
         if rule is not None and is_denied(rule):
             return PolicyDecision(verdict=Verdict.NEVER, reason=denial_message(prepared.call.tool.operation, rule))
         is_allowed = rule is not None and rule.verdict is Ruling.ALLOW
-        policy = replace(self.terms.policy, yes=True) if is_allowed else self.terms.policy
+        policy = replace(self.terms.policy, agreed=self.terms.policy.agreed | self.terms.agreed)
+        policy = replace(policy, yes=True) if is_allowed else policy
         uncertain = None if self.terms.dry_run else uncertain_step(prepared, (*self.conversation.steps, *self.steps))
         decision = policy.decide(
             prepared,
@@ -185,10 +193,21 @@ class Agreement:
             return None
         denied = {index: draft for index, draft in drafts.items() if draft.decision.verdict is Verdict.NEVER}
         sendable = {index: draft for index, draft in drafts.items() if index not in denied}
-        asking = [draft for draft in sendable.values() if draft.decision.verdict is Verdict.ASK]
         has_changes = any(draft.prepared.effect is not Effect.READ for draft in drafts.values())
+        following = self._following_changes() if has_changes else ()
+        later_fault = next(filter(None, map(self._later_fault, following)), "")
+        later_lines = [
+            f"{entry.call.operation_id}, later in the plan: {reason}"
+            for entry in following
+            if (reason := self._later_reason(entry))
+        ]
+        asking = [draft for draft in sendable.values() if draft.decision.verdict is Verdict.ASK or later_lines]
+        proposed_later = tuple(map(self._later_proposal, following))
         reply = ConsentReply(is_agreed=True)
         # All or nothing: with one change forbidden the others are not sent either, unless the user confirms them.
+        if later_fault:
+            self._fail_drafts(sendable, f"{NOT_RUN}, as a later change of the same plan is never sent: {later_fault}")
+            return None
         if has_changes and denied and not (asking and self.terms.policy.interactive):
             self._fail_drafts(sendable, f"{NOT_RUN}, as another change of the same plan is never sent")
         elif asking:
@@ -196,15 +215,79 @@ class Agreement:
                 sendable if has_changes else {index: draft for index, draft in sendable.items() if draft in asking}
             )
             if not self.terms.policy.interactive:
-                raise self._consent_error(asking, len(sendable))
-            reply = await self.terms.consent(tuple(self._proposal(draft) for draft in confirmable.values()))
-            if reply.arguments is not None:
-                return dict(zip(confirmable, reply.arguments, strict=True))
+                asking = [draft for draft in asking if draft.decision.verdict is Verdict.ASK]
+                raise self._consent_error(asking, len(sendable) + len(following), later_lines)
+            proposals = tuple(self._proposal(draft) for draft in confirmable.values())
+            reply = await self.terms.consent((*proposals, *proposed_later))
+            if reply.arguments is not None and not _edits_later(reply, proposed_later):
+                return dict(zip(confirmable, reply.arguments, strict=False))
             if not reply.is_agreed:
                 reason = f": {single_line(reply.reason)}" if reply.reason.strip() else ""
                 self._end_drafts(confirmable, Outcome.REFUSED, f"the user said no{reason}; nothing was sent")
+        if reply.is_agreed and not denied:
+            self.terms.agreed.update(entry.call.id for entry in following)
         self._end_drafts(denied, Outcome.REFUSED, "")
         return None
+
+    def _following_changes(self) -> tuple[FollowingCall, ...]:
+        """Return the changes of the whole plan that come after these, where nobody agreed to them yet."""
+        agreed = self.terms.policy.agreed | self.terms.agreed
+        changes = (entry for entry in self.plan.following if entry.call.tool.effect is not Effect.READ)
+        return tuple(entry for entry in changes if entry.call.id not in agreed)
+
+    def _later_fault(self, entry: FollowingCall) -> str:
+        """Return why a later change can never be sent, "" where it may. CredentialError where it lacks a credential."""
+        call, target = entry.call, self.terms.target(entry.call)
+        rule = deciding_rule(target.rules, call.tool.operation)
+        if rule is not None and is_denied(rule):
+            return denial_message(call.tool.operation, rule)
+        request = build_partial(call, target)
+        authorize_call(Prepared(call=call, request=request, effect=call.tool.effect, curl="", written=call), target)
+        return self.terms.policy.refusal(call)
+
+    def _later_reason(self, entry: FollowingCall) -> str:
+        """Return why consent in advance does not cover a later change, as it is known now; "" where it does.
+
+        Asked about in its turn, it would leave the plan half done.
+        """
+        policy = self.terms.policy
+        rule = deciding_rule(self.terms.target(entry.call).rules, entry.call.tool.operation)
+        specs = {call.tool.operation.spec for call in (*self.calls, *(item.call for item in self.plan.following))}
+        is_crossing = len(specs) > 1 and not policy.across
+        is_asked_each_time = rule is not None and rule.verdict is Ruling.ASK
+        if not (policy.yes or policy.destroy):
+            return "it needs your consent"
+        if is_asked_each_time:
+            return f"your policy says {rule}"
+        if entry.uses_reads or is_crossing:
+            return "a value will come from an answer of an API, and nobody said it"
+        if not entry.pending and (reason := self._repetition(entry.call)):
+            return reason
+        account = self._later_account(entry)
+        used_words = frozenset().union(*(_quoted_words(item.call.account) for item in self.items))
+        call = _without_used_words(replace(entry.call, account=account), used_words)
+        assert call.account is not None
+        return "; ".join(reasons_against(call, call.account, self.conversation.question, destroy=policy.destroy))
+
+    def _repetition(self, call: Call) -> str:
+        """Return why a later change, all of which is known, may be one that was sent before; "" where it is none."""
+        try:
+            prepared = prepare(call, self.terms.target(call))
+        except ArgumentError as error:
+            return str(error)
+        return repetition_reason(prepared, (*self.conversation.steps, *self.steps))
+
+    def _later_account(self, entry: FollowingCall) -> Account:
+        return trace_call(entry.call, self.conversation, tuple(self.steps))
+
+    def _later_proposal(self, entry: FollowingCall) -> CallProposed:
+        return CallProposed(
+            call=entry.call,
+            request=build_partial(entry.call, self.terms.target(entry.call)),
+            effect=entry.call.tool.effect,
+            curl="",
+            asks=True,
+        )
 
     def _end_drafts(self, drafts: Mapping[int, _CallDraft], outcome: Outcome, message: str) -> None:
         """Replace drafts that are not sent by their Steps."""
@@ -221,12 +304,12 @@ class Agreement:
         for index, draft in drafts.items():
             self.items[index] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
-    def _consent_error(self, asking: Sequence[_CallDraft], count: int) -> ConsentError:
+    def _consent_error(self, asking: Sequence[_CallDraft], count: int, later_lines: Sequence[str]) -> ConsentError:
         """Return the error for a plan without anyone to consent: the calls that ask, with their reasons."""
-        lines = "; ".join(_consent_line(draft) for draft in asking)
+        lines = "; ".join((*map(_consent_line, asking), *later_lines))
         consequence = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
         hint = "--yes consents in advance"
-        if any(draft.decision.reason for draft in asking):
+        if later_lines or any(draft.decision.reason for draft in asking):
             hint = "run it in a terminal, where you are asked"
         return ConsentError(f"{lines}; {consequence}", hint=hint)
 
@@ -245,6 +328,12 @@ class Agreement:
             items[index] = item
         self.items = items
         return {index: await self._draft_at(index) for index in drafts}
+
+
+def _edits_later(reply: ConsentReply, later: Sequence[CallProposed]) -> bool:
+    """Return whether the user edited a call whose arguments are not all known yet."""
+    edited = (reply.arguments or ())[-len(later) :] if later else ()
+    return any(dict(arguments) != dict(entry.call.arguments) for arguments, entry in zip(edited, later, strict=True))
 
 
 def _quoted_words(account: Account | None) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from nlapi.agent.events import Planner, PlannerChosen
-from nlapi.agent.messages import model_state
+from nlapi.agent.messages import model_state, request_state
 from nlapi.agent.planner_routes import EMBEDDED_VERSION, MODEL_VERSION, OBJECTIVE, PlannerRoutes, version_model
 from nlapi.openapi.spec import Effect
 from nlapi.planner.steps.name_rounds import without_name_rounds
@@ -54,12 +54,13 @@ class AutoPlanner:
         """Yield the output of the planner that routing chooses, after a PlannerChosen where it changes."""
         turn = conversation.current
         # A model finishes its own turns: its plans refer to tool calls that the embedded planner cannot continue.
-        if turn.rounds and (state := model_state(turn.rounds[-1].plan)) is not None and self._make_planner is not None:
+        states = [state for round in turn.rounds if (state := model_state(round.plan)) is not None]
+        if states and self._make_planner is not None:
             if capped_plan := self._cap_plan(turn):
                 yield capped_plan
                 return
             async for piece in self._stream(
-                self._model_planner(state.model or self._resolve_model(MODEL_VERSION)), conversation
+                self._model_planner(states[-1].model or self._resolve_model(MODEL_VERSION)), conversation
             ):
                 yield piece
             return
@@ -161,7 +162,7 @@ def _assessment(plan: Plan, min_confidence: float) -> str:
 
 
 def _plan_cost(plan: Plan) -> float:
-    state = model_state(plan)
+    state = request_state(plan)
     return (state.cost or 0.0) if state is not None else 0.0
 
 

@@ -15,7 +15,8 @@ from nlapi.agent.caps import NO_CAPS, Caps
 from nlapi.agent.models import CLAUDE_VERSIONS, MODELS, ModelPrices
 from nlapi.agent.sdk_profiles import has_profile
 from nlapi.client.auth import secret_parts
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.masking import redact
+from nlapi.client.safe_text import single_line
 from nlapi.errors import PlannerError, UsageError
 from nlapi.openapi.model import TOKEN
 

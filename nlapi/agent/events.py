@@ -12,7 +12,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import extract_item
 from nlapi.routing.model import Context, Decision
 from nlapi.tools.answer_view import AnswerView
-from nlapi.tools.plan import Conversation, Outcome, Plan, Step
+from nlapi.tools.plan import Conversation, Outcome, Plan, Step, WorkflowProposal
 from nlapi.tools.run import locate_arguments
 from nlapi.tools.tool import Call, Missing
 
@@ -161,6 +161,20 @@ class CallProposed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowProposed:
+    """A workflow is judged, and nothing of it is sent yet; `asks` is True where consent to it will be requested."""
+
+    proposal: WorkflowProposal
+    asks: bool
+    reason: str = ""
+
+    @property
+    def effect(self) -> Effect:
+        """The gravest effect of its calls."""
+        return self.proposal.call.tool.effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsReceived:
     """Items of a streaming answer have arrived; the Result of its step has all of them again."""
 
@@ -225,6 +239,7 @@ Event = (
     TextReceived
     | PlannerChosen
     | PlanCreated
+    | WorkflowProposed
     | CallProposed
     | ItemsReceived
     | StepFinished
@@ -251,6 +266,9 @@ class ConsentReply:
 # Called with the calls of one plan that are shown: one question for all of them. Asked one by one, the user would see
 # the second change when the first is made (docs/design/024-consent-to-a-plan.md).
 Consent = Callable[[tuple[CallProposed, ...]], Awaitable[ConsentReply]]
+
+# Called with a workflow that is shown; a yes covers all of its calls (docs/design/064-workflows-as-tools.md).
+WorkflowConsent = Callable[[WorkflowProposed], Awaitable[ConsentReply]]
 
 
 # A protocol and no base class, so that a scripted planner in a test is any object with `name` and `next`.

@@ -122,6 +122,10 @@ class History:
         content = [state.results.get(id) or _step_result(id, steps.get(id), self._views) for id in ids]
         handles = {id: self._views.handle(step) for id, step in steps.items() if step.result is not None}
         self._append("user", content, handles)
+        # The first calls of a plan that was written as a whole have no blocks of their own.
+        others = tuple(step for id, step in steps.items() if id not in ids)
+        if others and model_state(round.plan) is not None:
+            self._append_round(Round(plan=Plan(calls=tuple(step.call for step in others)), steps=others), name)
 
     def _append(self, role: str, content: list[Block], handles: Mapping[str, str] | None = None) -> None:
         """Append content, and clear the oldest tool_results where all together take more than the room.

@@ -1,4 +1,4 @@
-"""Writes and reads the transcript of a conversation: append-only JSON lines that survive a kill."""
+"""Writes the transcript of a conversation: append-only JSON lines that survive a kill."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import codecs
 import json
 import os
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from nlapi.agent.events import (
-    NOT_RUN,
     CallProposed,
     ChangeOutcome,
     ChangesReported,
@@ -30,23 +27,24 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkflowProposed,
 )
+from nlapi.agent.transcripts import Record
 from nlapi.client.auth import secret_parts
 from nlapi.client.digest import digest
+from nlapi.client.masking import redact
 from nlapi.client.message import File, Request, Result
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Outcome, Plan, Step
-from nlapi.tools.tool import Account, Call, Missing
+from nlapi.tools.plan import FollowingCall, Plan, Step
+from nlapi.tools.tool import Account, Call, Missing, sources_to_json
 
 # Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
 # so that a body that was cut can still be compared.
 MAX_BODY = 200_000
 # Only these response headers are stored: none of them can hold a session or a credential.
 _HEADERS = ("content-type", "link", "location", "retry-after")
-
-Record = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -103,8 +101,15 @@ class Log:
         known = {name: value for name, value in (known_values or {}).items() if not isinstance(value, File)}
         self._append({"event": "asked", "question": question, "known": known, **fields})
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Mask further secrets in all that is written from now on."""
+        parts = (part for secret in secrets for part in secret_parts(secret))
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *parts)))
+
     def write(self, event: Event) -> None:
         """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
+        if isinstance(event, PlanCreated) and event.plan.proposal is not None:
+            self.hide(event.plan.proposal.secrets)
         if not isinstance(event, TextReceived | ItemsReceived):
             self._append(encode_event(event), durable=_is_change(event))
 
@@ -161,6 +166,8 @@ def encode_event(event: Event) -> Record:
                 "operation": event.call.operation_id,
                 **_items(event.items),
             }
+        case WorkflowProposed():
+            return {"event": "workflow", **_proposal(event)}
         case StepFinished():
             return {"event": "stepped", **_step(event.step)}
         case ChangesReported():
@@ -174,6 +181,19 @@ def encode_event(event: Event) -> Record:
             return {"event": "offered", "choices": [_choice(call) for call in event.choices]}
         case TurnAnswered():
             return {"event": "answered", "text": event.text}
+
+
+def _proposal(event: WorkflowProposed) -> Record:
+    """Return a workflow that was proposed; `workflow` has what it takes to go on with its run."""
+    proposal = event.proposal
+    return {
+        "workflow": dict(proposal.record),
+        "tree": list(proposal.lines),
+        "changes": proposal.changes,
+        "effect": event.effect,
+        "asks": event.asks,
+        "reason": event.reason,
+    }
 
 
 def _decision(event: PlannerChosen) -> Record:
@@ -196,6 +216,7 @@ def _plan(plan: Plan) -> Record:
         "confidence": plan.confidence,
         **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
+        **({"following": list(map(_following, plan.following))} if plan.following else {}),
         "missing": [_missing(missing) for missing in plan.missing],
         "raw": plan.raw.to_json() if plan.raw is not None else None,
     }
@@ -207,6 +228,10 @@ def _call(call: Call) -> Record:
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
 
 
+def _following(entry: FollowingCall) -> Record:
+    return {**_call(entry.call), "pending": dict(entry.pending)}
+
+
 def _calls(steps: Iterable[Step]) -> list[Record]:
     return [{**_call(step.call), "message": step.message} for step in steps]
 
@@ -215,7 +240,7 @@ def _account(account: Account | None) -> Record | None:
     """Return the sources of the arguments; `start` and `end` are positions in the question, -1 for none."""
     if account is None:
         return None
-    return {"sources": [asdict(source) for source in account.sources], "unused": list(account.unused)}
+    return {"sources": sources_to_json(account.sources), "unused": list(account.unused)}
 
 
 def _change(change: FieldChange) -> Record:
@@ -286,80 +311,3 @@ def _body(content: bytes) -> Record:
         return {"text": codecs.getincrementaldecoder("utf-8")().decode(stored, final=is_complete), **cut}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(stored).decode("ascii"), **cut}
-
-
-def record_body(record: Mapping[str, Any]) -> bytes:
-    """Return the body in a record of a request or a result, as far as it was stored."""
-    if "base64" in record:
-        return base64.b64decode(record["base64"])
-    return str(record.get("text", "")).encode()
-
-
-def read_records(path: Path) -> list[Record]:
-    """Return the records of a transcript in order. UsageError when it cannot be read."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UsageError(f"cannot read the log {path}: {error.strerror}", hint="`nlapi log list` names them") from error
-    records = []
-    for line in lines:
-        # A line that a kill cut short is skipped.
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            records.append(record)
-    return records
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptSummary:
-    """The summary of one transcript. `changes` counts the changes that were, or may have been, sent."""
-
-    path: Path
-    started: str
-    question: str
-    turns: int
-    changes: int
-
-    @property
-    def id(self) -> str:
-        return self.path.stem
-
-
-def list_transcripts(folder: Path) -> tuple[TranscriptSummary, ...]:
-    """Return the transcripts in a folder, the newest first, without those that have no question."""
-    summaries = []
-    # The names begin with the time in UTC, so their order is that of time.
-    for path in sorted(folder.glob("*.jsonl"), reverse=True):
-        records = read_records(path)
-        questions = [record for record in records if record.get("event") == "asked"]
-        if questions:
-            started, question = str(questions[0].get("at", "")), str(questions[0].get("question", ""))
-            entry = TranscriptSummary(
-                path=path, started=started, question=question, turns=len(questions), changes=_count_changes(records)
-            )
-            summaries.append(entry)
-    return tuple(summaries)
-
-
-def _count_changes(records: Iterable[Record]) -> int:
-    """Count the changes that were, or may have been, sent: one that was proposed and has no step may have been."""
-    count, planned, finished = 0, Counter[str](), Counter[str]()
-    changing_operations: set[str] = set()
-    for record in records:
-        event, operation = record.get("event"), str((record.get("call") or {}).get("operation"))
-        if event == "planned":
-            count += sum((planned - finished)[name] for name in changing_operations)
-            planned, finished = Counter(str(call["operation"]) for call in record["calls"]), Counter()
-            changing_operations.clear()
-        elif event == "proposed" and record.get("effect") != Effect.READ:
-            changing_operations.add(operation)
-        elif event == "stepped" and operation in changing_operations:
-            finished[operation] += 1
-            is_unsent = record["outcome"] in (Outcome.REFUSED, Outcome.PREVIEWED) or record["message"].startswith(
-                NOT_RUN
-            )
-            count += not is_unsent
-    return count + sum((planned - finished)[name] for name in changing_operations)

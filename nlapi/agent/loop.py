@@ -27,15 +27,17 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkflowConsent,
 )
 from nlapi.agent.messages import model_state
 from nlapi.agent.policy import Policy
+from nlapi.agent.proposals import ProposalSettlement
 from nlapi.agent.sending import CallTerms, Targets, failed_step, send_all
 from nlapi.client.limits import Limits
 from nlapi.client.send import open_client
 from nlapi.errors import ConsentError, NlapiError, PlannerError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
@@ -199,6 +201,7 @@ async def converse(
     max_rounds: int = MAX_ROUNDS,
     caps: Caps = NO_CAPS,
     limits: Limits | None = None,
+    workflow_consent: WorkflowConsent | None = None,
 ) -> AsyncIterator[Event]:
     """Answer the question of `conversation`, one event at a time.
 
@@ -209,7 +212,9 @@ async def converse(
     ChangesReported has the outcome of several. Consent is to the plan: where one of its changes cannot be built, or no
     one is there to be asked about one that asks, none of them is sent. A call that cannot be built or sent is a FAILED
     step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
-    nothing is sent. A turn that reaches one of the `caps` ends before the next request.
+    nothing is sent. A workflow that a plan proposes is agreed to as a whole: WorkflowProposed comes before its first
+    calls, `workflow_consent` is asked once, and what it agrees to runs unasked. A turn that reaches one of the `caps`
+    ends before the next request.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
@@ -218,7 +223,13 @@ async def converse(
     opened: AbstractAsyncContextManager[HttpClient | None] = nullcontext() if dry_run else open_client()
     async with opened as client:
         terms = CallTerms(
-            targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client
+            targets=targets,
+            policy=policy,
+            consent=consent,
+            dry_run=dry_run,
+            limits=limits,
+            client=client,
+            workflow_consent=workflow_consent,
         )
         # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
         async with aclosing(_rounds(planner, conversation, terms, max_rounds, TurnMeter(caps))) as events:
@@ -231,7 +242,8 @@ async def _rounds(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of rounds until one ends the turn."""
     name = planner.name
-    for _ in range(max_rounds):
+    count = 0
+    while count < max_rounds:
         plan = None
         async with aclosing(_pieces_in_time(planner, conversation, meter)) as pieces:
             async for piece in pieces:
@@ -250,11 +262,19 @@ async def _rounds(
             yield stop_event
             return
         steps: list[Step] = []
-        run = PlanRun(plan=plan, conversation=conversation, steps=steps, terms=terms)
-        async with aclosing(run.events()) as events:
-            async for event in events:
-                yield event
+        if plan.proposal is not None:
+            settlement = ProposalSettlement(plan=plan, proposal=plan.proposal, conversation=conversation, terms=terms)
+            async with aclosing(settlement.events()) as proposed:
+                async for event in proposed:
+                    yield event
+            terms = settlement.terms
+            steps += settlement.steps
+        async with aclosing(_plan_events(plan, conversation, steps, terms)) as events:
+            async for run_event in events:
+                yield run_event
         conversation = conversation.with_round(Round(plan=plan, steps=tuple(steps)))
+        # A workflow has a limit of its own, and is not left in the middle of its changes.
+        count += not isinstance(plan.raw, StoredState)
         if not plan.calls:
             yield TurnAnswered(text=plan.text, conversation=conversation, views=plan.views)
             return
@@ -262,6 +282,18 @@ async def _rounds(
             yield TurnAnswered(text=_dry_run_text(previewed, plan.goal), conversation=conversation)
             return
     yield TurnAnswered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
+
+
+async def _plan_events(
+    plan: Plan, conversation: Conversation, steps: list[Step], terms: CallTerms
+) -> AsyncGenerator[PlanRunEvent, None]:
+    """Yield the events of a plan's calls, and append their steps; none where `steps` has their end already."""
+    if steps:
+        return
+    run = PlanRun(plan=plan, conversation=conversation, steps=steps, terms=terms)
+    async with aclosing(run.events()) as events:
+        async for event in events:
+            yield event
 
 
 async def _pieces_in_time(
@@ -301,11 +333,16 @@ def _dry_run_text(previewed: int, goal: Call | None) -> str:
 def _stop_event(plan: Plan, conversation: Conversation, terms: CallTerms) -> InputNeeded | ChoiceOffered | None:
     """Return the event that ends the turn because the user has to give or choose something first; None for nothing."""
     # A choice comes before missing arguments: those belong to one of the operations only.
-    if plan.calls and plan.alternatives and plan.confidence < terms.policy.offer_below:
-        likeliest = {call.tool.operation: call for call in (plan.goal or plan.calls[-1], *plan.alternatives)}
-        if len(likeliest) > 1:
-            choices = tuple(likeliest.values())[:MAX_CHOICES]
-            return ChoiceOffered(choices=choices, plan=plan, conversation=conversation)
+    if choices := offered_choices(plan, terms.policy.offer_below):
+        return ChoiceOffered(choices=choices, plan=plan, conversation=conversation)
     if plan.missing:
         return InputNeeded(missing=plan.missing, plan=plan, conversation=conversation)
     return None
+
+
+def offered_choices(plan: Plan, offer_below: float) -> tuple[Call, ...]:
+    """Return the calls that the user has to pick from where a plan is little more than a guess; () for a surer one."""
+    if not plan.calls or not plan.alternatives or plan.confidence >= offer_below:
+        return ()
+    likeliest = {call.tool.operation: call for call in (plan.goal or plan.calls[-1], *plan.alternatives)}
+    return tuple(likeliest.values())[:MAX_CHOICES] if len(likeliest) > 1 else ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from nlapi.tools.model_json import parse_json
-from nlapi.tools.plan import JsonObject, Plan
+from nlapi.tools.plan import JsonObject, Plan, StoredState
 
 Block = dict[str, Any]
 Message = dict[str, Any]
@@ -75,6 +75,12 @@ def tool_use_ids(messages: Iterable[Message]) -> list[str]:
 def model_state(plan: Plan) -> ModelState | None:
     """Return the state in a plan of Claude's; None for a plan of any other planner."""
     return plan.raw if isinstance(plan.raw, ModelState) else None
+
+
+def request_state(plan: Plan) -> ModelState | None:
+    """Return the state of the request to a model that led to a plan: its own, or that which called a workflow."""
+    raw = plan.raw.origin if isinstance(plan.raw, StoredState) else plan.raw
+    return raw if isinstance(raw, ModelState) else None
 
 
 def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:

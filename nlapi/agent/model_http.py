@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nlapi.client.auth import secret_parts
-from nlapi.client.safe_text import redact
+from nlapi.client.masking import redact
 from nlapi.client.streaming.parsers import ServerSentEvents
 from nlapi.errors import PlannerError
 from nlapi.version import __version__

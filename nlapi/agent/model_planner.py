@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from string import Template
 from typing import Any
 
 from nlapi import bundled
+from nlapi.agent.call_chains import PLAN_DEFINITION, PLAN_TOOL, CallChain, ChainWriter
 from nlapi.agent.caps import SpendingMeter
 from nlapi.agent.connections import LoopConnection, ModelConnection, Prompt
 from nlapi.agent.endpoints import ModelEndpoint
@@ -21,7 +22,7 @@ from nlapi.agent.messages import (
     ModelState,
     StreamedAnswer,
     append_content,
-    model_state,
+    request_state,
     tool_result,
     tool_use_ids,
 )
@@ -76,7 +77,8 @@ class ModelPlanner:
 
     The environment is not read. Text is streamed. The state in its plans is a ModelState. `spending` caps the dollars
     of its requests. A `connection` of the caller's own is used and left open. PlannerError for an endpoint without a
-    usable key, or without prices where there is a cap.
+    usable key, or without prices where there is a cap. `workflows` are offered like operations; a plan that calls one
+    has no other call, and a WorkflowDelegate above runs it.
     """
 
     name = PLANNER
@@ -92,8 +94,10 @@ class ModelPlanner:
         max_retries: int = 2,
         today: Callable[[], date] = date.today,
         spending: SpendingMeter | None = None,
+        workflows: Sequence[Tool] = (),
+        chains: ChainWriter | None = None,
     ) -> None:
-        self.operation_tools = OperationTools(specs, compile)
+        self.operation_tools = OperationTools(specs, compile, workflows=workflows)
         self.endpoint = endpoint
         self.max_tokens = max_tokens
         self._offers: dict[str, str] = {}
@@ -102,6 +106,9 @@ class ModelPlanner:
         self._prompt_of_day: tuple[date | None, str] = None, ""
         self._room = 0
         """index in HISTORY_ROOMS of the room that the window of the model has been found to have"""
+        self._chains = chains
+        self._chain: tuple[str, int, CallChain] | None = None
+        """the chain that is being carried out, with the conversation and its number of turns"""
         self._connection = connection
         self._loop_connection = LoopConnection(endpoint, max_retries=max_retries)
         self._today = today
@@ -114,6 +121,15 @@ class ModelPlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
+        if (plan := self._chain_plan(conversation)) is not None:
+            yield plan
+            return
+        async with aclosing(self._ask(conversation)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _ask(self, conversation: Conversation) -> AsyncGenerator[str | Plan, None]:
+        """Yield the text and the plan of the model's next answer that can be used."""
         self._views.update(conversation)
         earlier = self._history(conversation)
         draft = _PlanDraft()
@@ -125,7 +141,7 @@ class ModelPlanner:
             prompt = Prompt(
                 system=self._system(conversation),
                 messages=messages,
-                tools=TOOL_DEFINITIONS,
+                tools=TOOL_DEFINITIONS if self._chains is None else (*TOOL_DEFINITIONS, PLAN_DEFINITION),
                 max_tokens=self.max_tokens,
             )
             size = _size(prompt) if self._spending.max_usd is not None else 0
@@ -157,7 +173,10 @@ class ModelPlanner:
                 yield self._final_plan(answer, note, draft)
                 return
             append_content(draft.messages, "assistant", answer.content)
-            calls, results = self._sort_calls(answer)
+            if (plan := self._begin_chain(answer, draft, conversation)) is not None:
+                yield plan
+                return
+            calls, results = self._sort_calls(answer, conversation)
             if calls:
                 yield self._plan(draft, calls=calls, text=answer.text, results=results)
                 return
@@ -214,10 +233,43 @@ class ModelPlanner:
             self._offers[question] = self.operation_tools.offer(question)
         return self._offers[question]
 
-    def _sort_calls(self, answer: StreamedAnswer) -> tuple[tuple[Call, ...], dict[str, Block]]:
+    def _chain_plan(self, conversation: Conversation) -> Plan | None:
+        """Return the next plan of the chain that is being carried out; None where there is none, or it has failed."""
+        place, chain = (conversation.id, len(conversation.turns)), self._chain
+        if chain is None or chain[:2] != place or not conversation.current.rounds:
+            return None
+        plan = chain[2].next_plan(conversation)
+        if plan is None or not plan.calls:
+            self._chain = None
+        return plan
+
+    def _begin_chain(self, answer: StreamedAnswer, draft: _PlanDraft, conversation: Conversation) -> Plan | None:
+        """Return the first plan of a chain that the model wrote; None without one, and for one that is at fault.
+
+        It stands alone: what the model calls beside it was written without the answers to it.
+        """
+        uses = [block for block in answer.content if block["type"] == "tool_use"]
+        if self._chains is None or len(uses) != 1 or uses[0]["name"] != PLAN_TOOL or uses[0]["id"] in answer.faults:
+            return None
+        try:
+            chain = self._chains(uses[0]["input"], self.operation_tools, conversation)
+        except UsageError:
+            return None  # `_use` answers with the same error
+        plan = chain.next_plan(conversation)
+        if plan is None or not plan.calls:
+            return None
+        self._chain = conversation.id, len(conversation.turns), chain
+        results = {uses[0]["id"]: tool_result(uses[0]["id"], "the calls that follow are those that were made of it")}
+        state = self._plan(draft, text=answer.text, results=results)
+        return replace(plan, text=answer.text, raw=state.raw)
+
+    def _sort_calls(
+        self, answer: StreamedAnswer, conversation: Conversation
+    ) -> tuple[tuple[Call, ...], dict[str, Block]]:
         """Return the calls for the API, and the results of the calls that the planner answers itself."""
         calls: list[Call] = []
         results: dict[str, Block] = {}
+        count = sum(block["type"] == "tool_use" for block in answer.content)
         for block in answer.content:
             if block["type"] != "tool_use":
                 continue
@@ -225,7 +277,12 @@ class ModelPlanner:
             try:
                 if id in answer.faults:
                     raise UsageError(answer.faults[id])
-                outcome = self._use(block["name"], block["input"])
+                outcome = self._use(block["name"], block["input"], conversation)
+                # Its steps are sent in several rounds, between which no other call has a place.
+                if count > 1 and not isinstance(outcome, str) and self.operation_tools.is_workflow(outcome[0]):
+                    raise UsageError(
+                        "a workflow is called alone; it was not run", hint="call it in an answer by itself"
+                    )
             except UsageError as error:
                 results[id] = tool_result(id, str(error), is_error=True)
                 continue
@@ -236,7 +293,9 @@ class ModelPlanner:
                 calls.append(Call(tool=tool, arguments=arguments, id=id, reason=answer.text.strip()))
         return tuple(calls), results
 
-    def _use(self, name: str, arguments: dict[str, Any]) -> str | tuple[Tool, dict[str, Any]]:
+    def _use(
+        self, name: str, arguments: dict[str, Any], conversation: Conversation
+    ) -> str | tuple[Tool, dict[str, Any]]:
         """Return the text that answers a tool_use here, or the operation that it calls with its arguments.
 
         UsageError for a tool or an operation that there is not, and for arguments that do not fit.
@@ -249,6 +308,9 @@ class ModelPlanner:
             return self._views.query(arguments)
         if name in (READ, CHANGE):
             return self.operation_tools.call(name, arguments)
+        if name == PLAN_TOOL and self._chains is not None:
+            self._chains(arguments, self.operation_tools, conversation)
+            raise UsageError(f"`{PLAN_TOOL}` stands alone: nothing of it was carried out", hint="call it by itself")
         # Some models call an operation as if it were a tool of its own.
         return self.operation_tools.resolve(name), arguments
 
@@ -303,7 +365,7 @@ def _api_line(spec: Spec) -> str:
 
 def turn_usage(turn: Turn) -> str:
     """Return the tokens and dollars of Claude's plans of a turn, for the user; "" without such plans."""
-    return plans_usage([state for round in turn.rounds if (state := model_state(round.plan)) is not None])
+    return plans_usage([state for round in turn.rounds if (state := request_state(round.plan)) is not None])
 
 
 def plans_usage(states: Sequence[ModelState]) -> str:

@@ -84,7 +84,7 @@ class OperationTools:
     """The operations of one or more Specs behind the constant set of tools.
 
     With several Specs, the name of an operation begins with that of its API. `operations` are a selection; without it,
-    all visible ones.
+    all visible ones. `workflows` are tools that stand for several calls, beside the operations.
     """
 
     def __init__(
@@ -92,27 +92,30 @@ class OperationTools:
         specs: Sequence[Spec],
         compile: Callable[[Operation], Tool] = compile_tool,
         operations: Sequence[Operation] | None = None,
+        workflows: Sequence[Tool] = (),
     ) -> None:
         self.specs = tuple(specs)
+        self._workflows = {tool.operation: tool for tool in workflows}
         visible = tuple(operation for spec in specs for operation in spec.visible_operations)
-        self.operations = visible if operations is None else tuple(operations)
+        self.operations = (*(visible if operations is None else operations), *self._workflows)
         self._compile = compile
         self._prefixes = _prefixes(self.specs)
 
     @cached_property
     def _index(self) -> Index:
-        return Index.of(self.operations)
+        return Index(self.operations) if self._workflows else Index.of(self.operations)
 
     @cached_property
     def _by_name(self) -> dict[str, Operation]:
         usable = [operation for operation in self.operations if operation.usable]
-        by_id = {} if self._prefixes else {operation.id: operation for operation in usable}
+        plain = () if self._prefixes else (operation for operation in usable if operation not in self._workflows)
+        by_id = {operation.id: operation for operation in plain}
         return {**by_id, **{self._names[operation]: operation for operation in usable}}
 
     @cached_property
     def _by_request(self) -> dict[str, Operation]:
         """The operations of a single API by method and path."""
-        operations = () if self._prefixes else self._by_name.values()
+        operations = () if self._prefixes else set(self._by_name.values()) - self._workflows.keys()
         return {f"{operation.method} {operation.path}": operation for operation in operations}
 
     @cached_property
@@ -130,12 +133,19 @@ class OperationTools:
             prefix = self._prefixes.get(spec, "")
             for operation, name in zip(spec.operations, tool_names(spec.operations), strict=True):
                 names[operation] = _prefixed_name(prefix, name) if prefix else name
-        return names
+        reserved = (*names.values(), *(operation.id for operation in names))
+        workflow_names = tool_names(tuple(self._workflows), reserved=reserved)
+        return names | dict(zip(self._workflows, workflow_names, strict=True))
 
     def tool(self, operation: Operation) -> Tool:
         """Return the tool of an operation, under its name in this set."""
-        tool = self._compile(operation)
-        return replace(tool, name=self._names[operation]) if self._prefixes else tool
+        workflow = self._workflows.get(operation)
+        tool = workflow or self._compile(operation)
+        return replace(tool, name=self._names[operation]) if self._prefixes or workflow else tool
+
+    def is_workflow(self, tool: Tool) -> bool:
+        """Return whether a tool stands for the calls of a workflow."""
+        return tool.operation in self._workflows
 
     def resolve(self, name: str) -> Tool:
         """Return the tool of that name; it may be written in another style, or be the request (`GET /pets`).
@@ -187,7 +197,8 @@ class OperationTools:
         lines: list[str] = []
         short_from = room // 3
         for tool in self._search(words, count):
-            line = _cut(signature(tool), max_signature if room > short_from else max_signature // 3)
+            text = signature(tool, kind="workflow" if self.is_workflow(tool) else "")
+            line = _cut(text, max_signature if room > short_from else max_signature // 3)
             room -= len(line.encode()) + 1
             if room < 0:
                 break
@@ -199,7 +210,10 @@ class OperationTools:
         """The areas of the APIs with the number of their operations, the largest first."""
         room = MAP_ROOM // max(len(self.specs), 1)
         operations = {spec: [item for item in self.operations if item.spec is spec] for spec in self.specs}
-        return "; ".join(_areas_text(spec, operations[spec], self._prefixes.get(spec, ""), room) for spec in self.specs)
+        areas = [_areas_text(spec, operations[spec], self._prefixes.get(spec, ""), room) for spec in self.specs]
+        return "; ".join(
+            [*areas, *([f"workflows of several calls {count}"] if (count := len(self._workflows)) else [])]
+        )
 
     def _search(self, words: str, limit: int) -> list[Tool]:
         matches = [operation for operation, _ in self._index.search(words, limit) if operation.usable]

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import unquote_plus
 
 from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
 from nlapi.agent.repetition import may_be_carried_out, repetition_reason, uncertain_step
 from nlapi.changes.checks import reasons_against
 from nlapi.changes.tracing import trace_call
 from nlapi.client.auth import secret_parts
-from nlapi.client.safe_text import secret_forms, single_line
+from nlapi.client.masking import secret_mask
+from nlapi.client.safe_text import single_line
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.plan import Conversation, Step, WorkflowProposal
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 
@@ -109,6 +109,32 @@ class Policy:
             return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
         return PolicyDecision(verdict=Verdict.ASK, reason=reason)
 
+    def decide_workflow(
+        self, proposal: WorkflowProposal, conversation: Conversation, *, confidence: float = 1.0
+    ) -> PolicyDecision:
+        """Return the judgement on a workflow as a whole, as on one change with its inputs as arguments.
+
+        One that only reads runs, and its calls are judged one by one.
+        """
+        call = proposal.call
+        if refusal := self.refusal(call):
+            return PolicyDecision(verdict=Verdict.NEVER, reason=refusal)
+        if call.tool.effect is Effect.READ:
+            return PolicyDecision(verdict=Verdict.RUN)
+        earlier = conversation.steps
+        foreign = (step for step in earlier if step.call.tool.operation.spec not in proposal.specs)
+        read = None if self.across else next((step for step in foreign if step.result is not None), None)
+        crossing = f"it may carry what {single_line(read.call.tool.operation.spec.title)} answered" if read else ""
+        confidence_reason = (
+            "" if confidence >= self.change_below else f"the planner is only {confidence:.0%} sure of it"
+        )
+        account = call.account if call.account is not None else trace_call(call, conversation, ())
+        standing_reasons = reasons_against(call, account, conversation.question, destroy=self.destroy)
+        reason = _join_reasons(proposal.reason, crossing, *standing_reasons, confidence_reason)
+        if (self.yes or self.destroy) and not reason:
+            return PolicyDecision(verdict=Verdict.RUN, reason="consent was given in advance")
+        return PolicyDecision(verdict=Verdict.ASK, reason=reason)
+
     def _decide_agreed(self, prepared: Prepared, earlier: tuple[Step, ...], evidence: str) -> PolicyDecision:
         """Return the judgement on a call that the user agreed to beforehand, as a part of a document."""
         if prepared.effect is Effect.READ:
@@ -128,11 +154,10 @@ class Policy:
 
     def refusal(self, call: Call) -> str:
         """Return the reason why the call must not be sent at all; "" when it may."""
-        secrets = secret_forms(part for secret in self.secrets for part in secret_parts(secret))
+        secrets = secret_mask(tuple(part for secret in self.secrets for part in secret_parts(secret)))
         for text in _texts(call.arguments):
-            # A model that was told to leak a key may percent-encode it, so the decoded text is searched as well.
-            plain = unquote_plus(text)
-            if any(secret in text or secret in plain for secret in secrets):
+            # A model that was told to leak a key may encode it.
+            if secrets.finds(text):
                 return "its arguments carry a credential, and credentials never travel in arguments"
             if _VARIABLE.fullmatch(text.strip()):
                 return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nlapi.agent.log import Record, record_body
 from nlapi.agent.messages import ModelState
 from nlapi.agent.repetition import OUTCOME_UNKNOWN
+from nlapi.agent.transcripts import DAMAGED, Record, record_body
 from nlapi.client.message import EndReason, Framing, Request, Result
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, PlanState, Round, Step, StoredState, Turn
-from nlapi.tools.tool import Call, Tool
+from nlapi.tools.tool import Account, Call, Tool, sources_from_json
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
 FindTool = Callable[[str, str], Tool]
@@ -23,48 +23,81 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
     """Return the Conversation in the records of a transcript, as far as it was stored: bodies may be cut.
 
     A change that was proposed and has no step, because the process was killed, becomes a FAILED step of unknown
-    outcome, so that no planner takes it for untried.
+    outcome, so that no planner takes it for untried. Where a record of the round is damaged, so does every change of
+    the round that has no step.
     """
     # The proposal counts and not the plan: a plan has what the planner wrote (`"$50"`), a proposal the wire's form.
     # Compared by the plan, a change killed in its POST came back as "not run" (docs/design/025-once.md).
-    conversation = Conversation(turns=())
-    open_round = _OpenRound()
+    reader = _Reader(tool)
     for record in records:
+        try:
+            reader.read(record)
+        # What its form does not show: a state of a planner, an outcome or a body that is none.
+        except (LookupError, TypeError, ValueError, AttributeError):
+            reader.open_round.is_damaged = True
+    return reader.close()
+
+
+class _Reader:
+    """Reads records into a conversation."""
+
+    def __init__(self, tool: FindTool) -> None:
+        self._tool = tool
+        self._conversation = Conversation(turns=())
+        self.open_round = _OpenRound()
+
+    def read(self, record: Record) -> None:
         event = record.get("event")
         if event in ("asked", "planned", "answered"):
-            conversation = open_round.close(conversation)
-            open_round = _OpenRound()
+            self.close()
         if event == "asked":
-            conversation = replace(conversation, id=record.get("conversation") or conversation.id)
-            conversation = conversation.with_question(record["question"]).with_replies(record.get("known", {}))
+            conversation = replace(self._conversation, id=record.get("conversation") or self._conversation.id)
+            self._conversation = conversation.with_question(record["question"]).with_replies(record.get("known", {}))
         elif event == "planned":
-            open_round = _OpenRound(plan=_plan(record, tool))
+            self.open_round = _OpenRound(plan=_plan(record, self._tool))
         elif event == "proposed":
-            open_round.proposed.append(record)
+            self.open_round.proposed.append(record)
         elif event == "stepped":
-            open_round.add(record, tool)
+            self.open_round.add(record, self._tool)
         elif event in ("needed", "offered"):
-            open_round = _OpenRound()
-    return open_round.close(conversation)
+            self.open_round = _OpenRound()
+        elif event == DAMAGED:
+            self.open_round.is_damaged = True
+
+    def close(self) -> Conversation:
+        """Return the conversation with the round that is open; the next one begins."""
+        self._conversation = self.open_round.close(self._conversation, self._tool)
+        self.open_round = _OpenRound()
+        return self._conversation
 
 
 @dataclass(slots=True)
 class _OpenRound:
-    """A round during the reading of its records. `proposed` are the proposals without a step so far, in order."""
+    """A round during the reading of its records. `proposed` are the proposals without a step so far, in order.
+
+    `is_damaged`: one of its records cannot be read, which may be its plan.
+    """
 
     plan: Plan | None = None
     proposed: list[Record] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    is_damaged: bool = False
 
     def add(self, record: Record, tool: FindTool) -> None:
         """Add the step in a record, with the request of its proposal."""
         call = _call(record["call"], tool)
         proposal = self._take_proposal(call, exact=True)
         request = None if proposal is None else _request(proposal)
+        call = replace(call, account=None if proposal is None else _account(proposal.get("account")))
         self.steps.append(_step(record, call, request))
 
-    def close(self, conversation: Conversation) -> Conversation:
+    def close(self, conversation: Conversation, tool: FindTool) -> Conversation:
         """Return the conversation with this round, where it has a plan."""
+        if self.plan is None and self.is_damaged:
+            # What was sent must be known, though nobody knows why it was.
+            proposed = (_call(proposal["call"], tool) for proposal in self.proposed)
+            calls = (*(step.call for step in self.steps), *proposed)
+            self.plan = Plan(calls=calls) if calls else None
         if self.plan is None:
             return conversation
         if not conversation.turns:
@@ -72,12 +105,16 @@ class _OpenRound:
         remaining = self.plan.calls[len(self.steps) :]
         # Changes are sent one by one, so only the first without a step may have been sent.
         changes = [index for index, call in enumerate(remaining) if call.tool.effect is not Effect.READ]
-        steps = [self._missing_step(call, is_uncertain=changes[:1] == [index]) for index, call in enumerate(remaining)]
+        uncertain = changes if self.is_damaged else changes[:1]
+        steps = [self._missing_step(call, is_uncertain=index in uncertain) for index, call in enumerate(remaining)]
         return conversation.with_round(Round(plan=self.plan, steps=(*self.steps, *steps)))
 
     def _missing_step(self, call: Call, *, is_uncertain: bool) -> Step:
         """Return the step of a call that has none."""
         proposal = self._take_proposal(call) if is_uncertain else None
+        if proposal is None and is_uncertain and self.is_damaged:
+            message = f"{OUTCOME_UNKNOWN}: a record of the transcript is damaged; it may have been carried out"
+            return Step(call=call, outcome=Outcome.FAILED, message=message)
         if proposal is None:
             return Step(call=call, outcome=Outcome.FAILED, message="not run: nlapi was stopped before")
         return Step(
@@ -98,6 +135,13 @@ class _OpenRound:
                 self.proposed.remove(proposal)
                 return proposal
         return None
+
+
+def _account(record: Mapping[str, Any] | None) -> Account | None:
+    """Return the account of a proposed call; None where its planner gave none, and in older transcripts."""
+    if record is None:
+        return None
+    return Account(sources=sources_from_json(record["sources"]), unused=tuple(record["unused"]))
 
 
 def _is_record_of(record: Record, call: Call) -> bool:
@@ -134,8 +178,11 @@ def _state(data: Mapping[str, object], tool: FindTool) -> PlanState | None:
 
             return decode_state(data, tool)
         case "workflow":
+            origin = data.get("origin")
             return StoredState(
-                planner="workflow", data={name: value for name, value in data.items() if name != "planner"}
+                planner="workflow",
+                data={name: value for name, value in data.items() if name not in ("planner", "origin")},
+                origin=_state(origin, tool) if isinstance(origin, Mapping) else None,
             )
         case planner:
             raise UsageError(

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import Consent, ItemsReceived
+from nlapi.agent.events import Consent, ItemsReceived, WorkflowConsent
 from nlapi.agent.policy import Policy, Verdict
 from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.limits import Limits
@@ -44,6 +44,9 @@ class CallTerms:
     dry_run: bool
     limits: Limits | None
     client: HttpClient | None
+    workflow_consent: WorkflowConsent | None = None
+    agreed: set[str] = field(default_factory=set)
+    """the ids of the calls that the user agreed to as parts of a whole plan"""
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT))
 
     def target(self, call: Call) -> Target:

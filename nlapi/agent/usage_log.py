@@ -9,8 +9,9 @@ from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from nlapi.agent.log import Record, read_records
+from nlapi.agent.transcripts import Record, read_records
 from nlapi.agent.usage import UsageTotal, usage_total
+from nlapi.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +42,15 @@ def recorded_plans(folder: Path, since: datetime) -> Iterator[RecordedPlan]:
     """Yield the plans of models since a moment (with its zone), by the transcripts in `folder`."""
     for path in sorted(folder.glob("*.jsonl")):
         # Files that ended before are skipped unread: a folder of transcripts only grows.
-        if path.stat().st_mtime < since.timestamp():
-            continue
+        try:
+            records = read_records(path) if path.stat().st_mtime >= since.timestamp() else []
+        except (OSError, UsageError):
+            records = []
         questions = 0
-        for record in read_records(path):
+        for record in records:
             questions += record.get("event") == "asked"
             raw = record.get("raw") if record.get("event") == "planned" else None
+            raw = raw.get("origin", raw) if isinstance(raw, dict) else raw  # of a workflow that a model called
             moment = _moment(record)
             if isinstance(raw, dict) and moment is not None and moment >= since and ("usage" in raw or "cost" in raw):
                 model = str(raw.get("model") or "")

@@ -14,6 +14,7 @@ from nlapi.cli import console, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, parse_pairs
 from nlapi.cli.target import auth_references
 from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.local_files import write_file
 from nlapi.registry import Registration
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def propose_overlay(name: str, spec: Spec) -> None:
     file = _overlay_file(name)
     try:
         # For the user alone: whoever can write this file decides which POSTs are sent without a question.
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.write_text(text, encoding="utf-8")
+        write_file(file, text)
     except OSError as error:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
     count = console.count_noun(len(reads_by_evidence(spec.operations)), "POST")
@@ -79,11 +79,9 @@ def _accept_overlay(name: str) -> None:
 
     import nlapi
     from nlapi.openapi.spec import Effect
+    from nlapi.tools.pins import write_pin
 
-    registrations = registry.read_registrations()
-    entry, file = registrations.get(name), _overlay_file(name)
-    if entry is None:
-        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    entry, file = _registered(name), _overlay_file(name)
     if str(file) in entry.overlays and file.is_file():
         raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
     if not file.is_file():
@@ -92,7 +90,11 @@ def _accept_overlay(name: str) -> None:
     # overlay that does not fit is noted below.
     overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
     spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
-    registry.write_registrations({**registrations, name: replace(entry, overlays=overlays)})
+    # What another process has changed since then is not undone.
+    registry.change_registrations(
+        lambda registrations: registrations.update({name: replace(registrations.get(name, entry), overlays=overlays)})
+    )
+    write_pin(name, spec)
     reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
     for issue in spec.parse_issues:
         if issue.rule == "overlay":
@@ -126,6 +128,7 @@ def add(
     from nlapi.api import registration_of
     from nlapi.client.server import explain_server
     from nlapi.openapi.urls import parse_url
+    from nlapi.tools.pins import write_pin
 
     if not registry.is_name(name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - and _")
@@ -161,7 +164,8 @@ def add(
         no_auth=no_auth,
         workflows=tuple(documents),
     )
-    registry.write_registrations({**registry.read_registrations(), name: entry})
+    write_pin(name, spec)
+    registry.change_registrations(lambda registrations: registrations.update({name: entry}))
     console.note(f"{name}: {spec.title}, {console.count_noun(len(spec.operations), 'operation')}")
     if documents:
         console.note(f"It has {console.count_noun(sum(documents.values()), 'workflow')}")
@@ -207,6 +211,29 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
     _accept_overlay(name)
+
+
+@app.command(epilog="nlapi api update shop")
+def update(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
+    """Show what has changed in the description of an API since it was registered, and accept it.
+
+    Calls stop where it sends to another place, wants another credential, has a new change, or calls a change a read.
+    """
+    import nlapi
+    from nlapi.tools.pins import differences, read_pin, write_pin
+
+    entry = _registered(name)
+    try:
+        pin = read_pin(name)
+    except NlapiError as error:
+        console.note(f"warning: {error.message}")
+        pin = None
+    spec = nlapi.load(entry.source, overlays=entry.overlays, root=entry.root)
+    lines = [] if pin is None else differences(pin, spec, with_sites=entry.base_url is None)
+    for line in lines:
+        console.write(line)
+    write_pin(name, spec)
+    console.note(f"{name}: {console.count_noun(len(lines), 'difference')} accepted" if pin else f"{name} is pinned now")
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -261,15 +288,22 @@ def _as_options(pairs: Mapping[str, str]) -> str:
 @app.command(epilog="nlapi api remove shop")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Forget a registered API."""
-    registrations = registry.read_registrations()
-    if name not in registrations:
-        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
-    registry.write_registrations(
-        {
-            registered_name: registration
-            for registered_name, registration in registrations.items()
-            if registered_name != name
-        }
-    )
+    from nlapi.tools.pins import remove_pin
+
+    _registered(name)
+    registry.change_registrations(lambda registrations: _forget(registrations, name))
     _remove_overlay(name)
+    remove_pin(name)
     console.note(f"{name} is forgotten")
+
+
+def _registered(name: str) -> Registration:
+    """Return the API that is registered as `name`; UsageError when there is none."""
+    entry = registry.read_registrations().get(name)
+    if entry is None:
+        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    return entry
+
+
+def _forget(registrations: dict[str, Registration], name: str) -> None:
+    registrations.pop(name, None)

@@ -14,6 +14,7 @@ from nlapi.errors import NlapiError, UsageError
 
 ASK = """nlapi ask "show the active campaigns" -a ads --dry-run
 nlapi ask "pause the summer campaign" -a ads --yes
+nlapi ask "pause the Summer Sale campaign" -a ads --plan pause.yaml
 nlapi ask "which boards are empty?" -a openapi.yaml --auth bearer=env:TOKEN --set team=7"""
 
 CHAT = """nlapi chat -a ads --base-url http://127.0.0.1:8080"""
@@ -45,13 +46,18 @@ def ask(words: Question, setup: Setup) -> None:
 
     question = question_of(words, 'nlapi ask "list the campaigns" -a ads')
     session = open_session(setup)
+    if setup.plan or setup.plan_to is not None:
+        from nlapi.cli.plan import show_plan
+
+        asyncio.run(show_plan(session, setup, begin(question, session.known_values)))
+        return
     with open_log(not setup.no_log, session.policy) as session.log:
         _, code = asyncio.run(session.answer(begin(question, session.known_values)))
     if code:
         raise typer.Exit(code)
 
 
-@conversation_options("dry_run", "output")
+@conversation_options("dry_run", "output", "plan", "plan_to")
 def chat(setup: Setup) -> None:
     """Talk with an API: one question after the other, each knowing the ones before.
 

@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
-from nlapi.cli.gateway_options import (
-    Artifacts,
-    Database,
-    DatabasePassword,
-    DrainDelay,
-    DrainTimeout,
-    LogFormat,
-    LogFormatOption,
-    ProbePort,
-    TlsCert,
-    TlsClientCa,
-    TlsKey,
-    read_certificate,
-)
 from nlapi.cli.gateway_planes import (
     CONTROL_PORT,
     ENVOY_PORT,
@@ -38,15 +23,9 @@ from nlapi.cli.gateway_planes import (
     check_control_host,
     read_telemetry,
 )
-from nlapi.cli.gateway_run import DatabaseOptions, ListenOptions, build_gateway, run_gateway
-from nlapi.cli.gateway_tokens import TokenFile
+from nlapi.cli.gateway_run import GatewaySetup, run_gateway, setup_options
 from nlapi.errors import UsageError
 from nlapi.extras import require_extra
-
-if TYPE_CHECKING:
-    from nlapi.gateway.app import Gateway
-    from nlapi.gateway.logs import EventLog
-    from nlapi.gateway.store import GatewayStore
 
 EXAMPLE = """nlapi gateway control-plane --config gateway.json --bootstrap envoy.json
 envoy --config-path envoy.json"""
@@ -97,29 +76,9 @@ EnvoyClientCa = Annotated[
 ]
 
 
+@setup_options
 def control_plane(
-    database: Database = None,
-    database_password: DatabasePassword = None,
-    artifacts: Artifacts = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="The first configuration, as JSON or YAML.")
-    ] = None,
-    models: Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Where versions' sources are.")] = None,
-    host: Annotated[str, typer.Option("--host", help="The address of the gateway's API.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8700,
-    allow_host: Annotated[
-        list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
-    ] = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    tls_client_ca: TlsClientCa = None,
-    probe_port: ProbePort = None,
-    drain_timeout: DrainTimeout = 30,
-    drain_delay: DrainDelay = 0,
-    routing_keys: RoutingKeys = None,
-    key_lifetime: KeyLifetime = 900,
-    key_audience: KeyAudience = "nlapi",
-    data_plane_url: DataPlaneUrl = None,
+    setup: GatewaySetup,
     control_host: ControlHost = "127.0.0.1",
     control_port: ControlPort = CONTROL_PORT,
     control_cert: ControlCert = None,
@@ -139,15 +98,12 @@ def control_plane(
     shard_ca: ShardCa = None,
     shard_cert: ShardCert = None,
     shard_key: ShardKey = None,
-    log_format: LogFormatOption = LogFormat.TEXT,
-    token_file: TokenFile = None,
 ) -> None:
     """Start a gateway whose revisions configure Envoys that run elsewhere, by delta xDS over gRPC.
 
     It is a gateway as `serve` starts it, and serves what Envoy cannot carry. `--bootstrap` writes what an Envoy needs.
     """
     from nlapi.gateway.envoy.options import ListenerCertificate
-    from nlapi.gateway.server import ServerTimeouts
 
     require_extra("gateway", "`nlapi gateway control-plane`")
     require_extra("envoy", "`nlapi gateway control-plane`")
@@ -174,28 +130,11 @@ def control_plane(
         control_port=control_port,
         control_certificate=control_certificate,
         gateway_address=gateway_address or "",
-        gateway_authorities=f"{envoy_certs}/gateway.crt" if tls_cert else "",
+        gateway_authorities=f"{envoy_certs}/gateway.crt" if setup.tls_cert else "",
         bootstrap_file=bootstrap,
         envoy_folder=envoy_certs if control_certificate else "",
     )
-    timeouts = ServerTimeouts(drain_s=drain_timeout, drain_delay_s=drain_delay)
-    certificate = read_certificate(tls_cert, tls_key, tls_client_ca)
-    reached = [gateway_address.rpartition(":")[0]] if gateway_address else []
-    hosts = [f"[{host}]" if ":" in host else host, *reached, *(allow_host or ())]
-    keys = KeyOptions(routing_keys, key_lifetime, key_audience, data_plane_url or "")
-
-    def build(store: GatewayStore, events: EventLog | None) -> Gateway:
-        return build_gateway(store, config, models, hosts, events=events, key_options=keys, artifacts=artifacts)
-
-    run_gateway(
-        build,
-        DatabaseOptions(database, database_password),
-        ListenOptions(host, port, probe_port, timeouts, certificate),
-        log_format=log_format,
-        token_file=token_file,
-        plane=plane,
-        audience=key_audience,
-    )
+    run_gateway(setup, plane, names=[gateway_address.rpartition(":")[0]] if gateway_address else [])
 
 
 def _control_certificate(

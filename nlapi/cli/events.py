@@ -18,15 +18,17 @@ from nlapi.agent.events import (
     StepFinished,
     TextReceived,
     TurnAnswered,
+    WorkflowProposed,
 )
 from nlapi.agent.log import encode_event
 from nlapi.agent.messages import PLANNER as MODEL_PLANNER
 from nlapi.cli import console, preview, table
 from nlapi.cli.answer_output import print_items
 from nlapi.cli.prompts import menu_lines
+from nlapi.client.masking import redact
 from nlapi.client.message import EndReason
 from nlapi.client.preview import describe_end
-from nlapi.client.safe_text import redact, single_line, strip_control
+from nlapi.client.safe_text import single_line, strip_control
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
@@ -60,13 +62,15 @@ class DiagnosisNotes:
 def json_lines(targets: Targets, *, secrets: tuple[str, ...] = ()) -> Renderer:
     """Return a renderer that prints each event as one line of JSON; missing arguments come with the request so far.
 
-    `secrets` are masked in it.
+    `secrets` are masked in it, and the secret inputs of a workflow.
     """
     diagnosis_notes = DiagnosisNotes(targets)
+    masked = list(secrets)
 
     def render(event: Event) -> None:
         if isinstance(event, StepFinished):
             diagnosis_notes(event.step)
+        masked.extend(_secret_inputs(event))
         record = encode_event(event)
         if isinstance(event, TurnAnswered) and event.views:
             record["views"] = [
@@ -79,10 +83,16 @@ def json_lines(targets: Targets, *, secrets: tuple[str, ...] = ()) -> Renderer:
             ]
         # Flushed at once: a program that reads the lines shows progress while the question is still being answered.
         line = json.dumps(record, ensure_ascii=False, default=str)
-        console.write(redact(line, secrets) if secrets else line)
+        console.write(redact(line, masked) if masked else line)
         console.flush()
 
     return render
+
+
+def _secret_inputs(event: Event) -> tuple[str, ...]:
+    """Return the secret inputs of the workflow that a plan begins."""
+    proposal = event.plan.proposal if isinstance(event, PlanCreated) else None
+    return proposal.secrets if proposal is not None else ()
 
 
 def _sketch_fields(call: Any, targets: Targets) -> dict[str, str]:
@@ -103,9 +113,13 @@ class TextRenderer:
         self.text_is_open = False
         # Whether the items of the last streamed answer are already on standard output.
         self.has_printed = False
+        self.shown_ids: set[str] = set()
+        """the calls of a whole plan that were shown before their turn"""
         # The reason why the last call was not sent. It is printed only when another event follows, because the error
         # that ends a question states it too.
         self.unsent_message = ""
+        self.masked: list[str] = []
+        """the secret inputs of workflows, which no line shows"""
 
     def __call__(self, event: Event) -> None:
         if self.unsent_message:
@@ -118,8 +132,8 @@ class TextRenderer:
                 console.dim(f"planner: {event.model or event.planner}, as {event.why}")
             case PlanCreated():
                 self._show_plan(event)
-            case CallProposed():
-                self._show_proposal(event)
+            case WorkflowProposed() | CallProposed():
+                self._show_proposed(event)
             case ItemsReceived():
                 # A model tells the answer in its own words; the embedded planner's answer is its items.
                 if self.planner != MODEL_PLANNER:
@@ -142,6 +156,7 @@ class TextRenderer:
 
     def _show_plan(self, event: PlanCreated) -> None:
         self.planner = event.planner
+        self.masked.extend(_secret_inputs(event))
         if event.plan.calls:
             self.streamed_text = ""
         if self.text_is_open:
@@ -150,21 +165,37 @@ class TextRenderer:
         if event.plan.understood and (event.plan.calls or event.plan.missing):
             confidence = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
             console.dim(f"understood: {event.plan.understood}{confidence}")
+        for entry in event.plan.following:
+            if entry.call.id not in self.shown_ids:
+                self.shown_ids.add(entry.call.id)
+                self.data(f"  then {preview.following(entry)}")
+
+    def _show_proposed(self, event: WorkflowProposed | CallProposed) -> None:
+        if isinstance(event, WorkflowProposed):
+            self._show_workflow(event)
+        else:
+            self._show_proposal(event)
+
+    def _show_workflow(self, event: WorkflowProposed) -> None:
+        for line in event.proposal.lines:
+            self.data(line)
+        if event.reason:
+            console.dim(f"  {event.reason}")
 
     def _show_proposal(self, event: CallProposed) -> None:
         self.has_printed = False
         mark = "" if event.effect is Effect.READ else f"  ! {console.EFFECTS[event.effect]}"
         name = single_line(event.call.operation_id)
-        self.data(f"→ {name}: {event.request.method} {event.request.url}{mark}")
+        self.data(redact(f"→ {name}: {event.request.method} {event.request.url}{mark}", self.masked))
         if event.request.content:
-            self.data(_indent(console.preview_body(event.request)))
+            self.data(redact(_indent(console.preview_body(event.request)), self.masked))
         for line in preview.changes(event.changes):
             self.data(f"  {line}")
         for line in preview.account(event.call):
             # The reason against a change names the unused words as well.
             if not ("not used: " in line and "not used: " in event.reason):
-                console.dim(f"  {line}")
-        self.data(f"  {event.curl}")
+                console.dim(redact(f"  {line}", self.masked))
+        self.data(redact(f"  {event.curl}", self.masked))
         if event.reason:
             console.dim(f"  {event.reason}")
 

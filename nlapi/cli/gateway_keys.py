@@ -52,9 +52,11 @@ KeyLifetime = Annotated[
     ),
 ]
 KeyAudience = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--key-audience", metavar="NAME", help="The data plane that routing keys are for, such as production."
+        "--key-audience",
+        metavar="NAME",
+        help="The data plane that routing keys are for, such as production; that of this database alone if not given.",
     ),
 ]
 DataPlaneUrl = Annotated[
@@ -80,7 +82,7 @@ class KeyOptions:
 
     source: str | None = None
     lifetime_s: int = 900
-    audience: str = "nlapi"
+    audience: str | None = None
     data_plane_url: str = ""
 
     def gateway_arguments(self, database: str, environment: Mapping[str, str]) -> GatewayKeyArguments:
@@ -90,12 +92,12 @@ class KeyOptions:
             raise UsageError(
                 f"--data-plane-url {self.data_plane_url} is no http or https URL", hint="such as http://127.0.0.1:10000"
             )
-        if not self.audience.strip():
+        if self.audience is not None and not self.audience.strip():
             raise UsageError("--key-audience is empty", hint="name the data plane, such as production")
         return {
             "keys": open_ring(self.source, database, environment),
             "key_lifetime_s": self.lifetime_s,
-            "key_audience": self.audience,
+            "key_audience": self.audience or "",
             "data_plane_url": self.data_plane_url,
         }
 

@@ -1,4 +1,4 @@
-"""Defines the options of `nlapi gateway serve` that concern its operation behind proxies and orchestrators."""
+"""Defines the options of the commands that start a gateway, and opens what they name."""
 
 from __future__ import annotations
 
@@ -27,6 +27,46 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="The first configuration, as JSON or YAML.")
+]
+Models = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Where versions' sources are.")]
+AllowSource = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-source", metavar="URL", help="What the URL of a version's source may begin with; none by default."
+    ),
+]
+AllowKey = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-key",
+        metavar="REFERENCE",
+        help="A key or file that shards may use: env:NAME, file:PATH or file:FOLDER/; those in --config always.",
+    ),
+]
+Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
+Port = Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")]
+AllowHost = Annotated[
+    list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
+]
+TrainingLog = Annotated[
+    Path | None,
+    typer.Option("--training-log", metavar="FILE", help="Add input and output of each real request that was answered."),
+]
+ShadowLog = Annotated[
+    Path | None,
+    typer.Option("--shadow-log", metavar="FILE", help="Add what each shadow answered, beside what was served."),
+]
+KeepRevisions = Annotated[
+    int, typer.Option("--keep-revisions", min=1, metavar="N", help="Never delete the newest N revisions.")
+]
+KeepDays = Annotated[
+    float,
+    typer.Option(
+        "--keep-days", min=0, max=36_500, metavar="DAYS", help="Never delete younger revisions; 0: by N only."
+    ),
+]
 LogFormatOption = Annotated[
     LogFormat,
     typer.Option(

@@ -160,7 +160,7 @@ class PlaneOptions:
     envoy_folder: str = ""
     """the folder at Envoy with ca.crt, tls.crt and tls.key for mTLS with the control plane"""
 
-    def attach(self, gateway: Gateway, url: str, audience: str, timeouts: ServerTimeouts) -> None:
+    def attach(self, gateway: Gateway, url: str, timeouts: ServerTimeouts) -> None:
         """Give a gateway, which listens at `url`, its data plane. UsageError when an option cannot be used."""
         if self.runs_envoy:
             # Read when grpc is imported; else it writes a line for each process that is started.
@@ -183,7 +183,7 @@ class PlaneOptions:
                 drain_s=timeouts.drain_s,
                 log=self.log,
             )
-        options = self._plane_options(url, audience, timeouts)
+        options = self._plane_options(url, gateway.key_audience, timeouts)
         gateway.use_data_plane(EnvoyDataPlane(options, control, gateway.keys, process))
         if self.bootstrap_file is not None:
             folder = self.envoy_folder

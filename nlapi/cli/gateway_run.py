@@ -14,10 +14,39 @@ from urllib.parse import urlsplit
 
 from nlapi.cli import console
 from nlapi.cli.gateway_client import TOKEN
-from nlapi.cli.gateway_keys import KeyOptions
-from nlapi.cli.gateway_options import LogFormat, key_base, open_database
+from nlapi.cli.gateway_keys import DataPlaneUrl, KeyAudience, KeyLifetime, KeyOptions, RoutingKeys
+from nlapi.cli.gateway_options import (
+    AllowHost,
+    AllowKey,
+    AllowSource,
+    Artifacts,
+    Config,
+    Database,
+    DatabasePassword,
+    DrainDelay,
+    DrainTimeout,
+    Host,
+    KeepAlive,
+    KeepDays,
+    KeepRevisions,
+    LogFormat,
+    LogFormatOption,
+    Models,
+    Port,
+    ProbePort,
+    ReadTimeout,
+    ShadowLog,
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+    TrainingLog,
+    key_base,
+    open_database,
+    read_certificate,
+)
 from nlapi.cli.gateway_state import configured_references, read_configuration
-from nlapi.cli.gateway_tokens import check_token_file, make_first_token
+from nlapi.cli.gateway_tokens import TokenFile, check_token_file, make_first_token
+from nlapi.cli.options import options_of
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,69 +60,122 @@ if TYPE_CHECKING:
     from nlapi.gateway.tls import ServerCertificate
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseOptions:
-    """Where a gateway keeps its state: a file or a URL, and the reference to the password of the latter."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySetup:
+    """The options of the commands that start a gateway, whatever its data plane is."""
 
-    database: str | None = None
-    password: str | None = None
+    # A field's type carries its option, as in `Setup`.
+    database: Database = None
+    database_password: DatabasePassword = None
+    artifacts: Artifacts = None
+    config: Config = None
+    models: Models = None
+    allow_source: AllowSource = None
+    allow_key: AllowKey = None
+    host: Host = "127.0.0.1"
+    port: Port = 8700
+    allow_host: AllowHost = None
+    tls_cert: TlsCert = None
+    tls_key: TlsKey = None
+    tls_client_ca: TlsClientCa = None
+    probe_port: ProbePort = None
+    keep_alive: KeepAlive = 75
+    read_timeout: ReadTimeout = 60
+    drain_timeout: DrainTimeout = 30
+    drain_delay: DrainDelay = 0
+    routing_keys: RoutingKeys = None
+    key_lifetime: KeyLifetime = 900
+    key_audience: KeyAudience = None
+    data_plane_url: DataPlaneUrl = None
+    log_format: LogFormatOption = LogFormat.TEXT
+    token_file: TokenFile = None
+    training_log: TrainingLog = None
+    shadow_log: ShadowLog = None
+    keep_revisions: KeepRevisions = 1000
+    keep_days: KeepDays = 30
+
+    @property
+    def timeouts(self) -> ServerTimeouts:
+        """The times that the server grants its clients and itself."""
+        from nlapi.gateway.server import ServerTimeouts
+
+        return ServerTimeouts(
+            keep_alive_s=self.keep_alive,
+            read_s=self.read_timeout,
+            drain_s=self.drain_timeout,
+            drain_delay_s=self.drain_delay,
+        )
+
+    def host_names(self, others: Iterable[str] = ()) -> list[str]:
+        """Return the names that the gateway may be called by, with brackets around an address of IPv6."""
+        # The Host header has them too (RFC 3986 §3.2.2).
+        return [f"[{self.host}]" if ":" in self.host else self.host, *others, *(self.allow_host or ())]
+
+    def build(self, store: GatewayStore, hosts: Iterable[str], events: EventLog | None) -> Gateway:
+        """Return a gateway on a store. UsageError when an option cannot be used."""
+        from nlapi.gateway.revision_history import RetentionPolicy
+
+        return build_gateway(
+            store,
+            self.config,
+            self.models,
+            hosts,
+            training=self.training_log,
+            shadows=self.shadow_log,
+            sources=self.allow_source or (),
+            keys=self.allow_key or (),
+            events=events,
+            retention=RetentionPolicy(revisions=self.keep_revisions, days=self.keep_days),
+            key_options=KeyOptions(self.routing_keys, self.key_lifetime, self.key_audience, self.data_plane_url or ""),
+            artifacts=self.artifacts,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class ListenOptions:
-    """Where and how a gateway listens."""
-
-    host: str
-    port: int
-    probe_port: int | None
-    timeouts: ServerTimeouts
-    certificate: ServerCertificate | None
+setup_options = options_of(GatewaySetup, "setup", is_first=True)
+"""Replaces the parameter `setup` of a command by the options of a GatewaySetup."""
 
 
-BuildGateway = Callable[["GatewayStore", "EventLog | None"], "Gateway"]
+def run_gateway(setup: GatewaySetup, plane: PlaneOptions | None, *, names: Iterable[str] = ()) -> None:
+    """Open the database, build a gateway on it, and serve until it is stopped; errors that prevent it are raised.
 
-
-def run_gateway(
-    build: BuildGateway,
-    database: DatabaseOptions,
-    listen: ListenOptions,
-    *,
-    log_format: LogFormat,
-    token_file: Path | None,
-    plane: PlaneOptions | None,
-    audience: str,
-) -> None:
-    """Open the database, build a gateway on it, and serve until it is stopped; errors that prevent it are raised."""
+    `names` are those by which it may be called besides `--host` and `--allow-host`.
+    """
     from nlapi.gateway.logs import EventLog
     from nlapi.gateway.starting_probes import open_probes
 
+    if setup.port and setup.probe_port == setup.port:
+        hint = "give the probes a port of their own"
+        raise UsageError(f"--port and --probe-port are both {setup.port}", hint=hint)
+    certificate = read_certificate(setup.tls_cert, setup.tls_key, setup.tls_client_ca)
     # Opened before the database, which may take minutes to be brought up to date at the first start of a new nlapi.
     with (
-        open_probes(listen.host, listen.probe_port) as probes,
-        closing(open_database(database.database, database.password)) as store,
-        EventLog(sys.stderr) if log_format is LogFormat.JSON else nullcontext() as events,
+        open_probes(setup.host, setup.probe_port) as probes,
+        closing(open_database(setup.database, setup.database_password)) as store,
+        EventLog(sys.stderr) if setup.log_format is LogFormat.JSON else nullcontext() as events,
     ):
         # One gateway at a time serves from a file: two would commit revisions that the other does not serve.
         store.claim()
-        gateway = build(store, events)
-        check_token_file(store, token_file)
+        gateway = setup.build(store, setup.host_names(names), events)
+        check_token_file(store, setup.token_file)
         # Not before it serves: a start that fails would show a token that nothing takes.
-        first_token = partial(make_first_token, gateway.access, store, token_file)
-        _serve(gateway, listen, probes, events, on_ready=first_token, plane=plane, audience=audience)
+        first_token = partial(make_first_token, gateway.access, store, setup.token_file)
+        _serve(gateway, setup, certificate, probes, events, on_ready=first_token, plane=plane)
 
 
 def _serve(
     gateway: Gateway,
-    listen: ListenOptions,
+    setup: GatewaySetup,
+    certificate: ServerCertificate | None,
     probes: StartingProbes | None,
     events: EventLog | None,
     *,
     on_ready: Callable[[], None],
     plane: PlaneOptions | None,
-    audience: str,
 ) -> None:
     from nlapi.gateway.problems import GatewayProblem
     from nlapi.gateway.server import serve as run
+
+    timeouts = setup.timeouts
 
     def report_ready(url: str) -> None:
         on_ready()
@@ -109,14 +191,14 @@ def _serve(
     try:
         run(
             gateway,
-            host=listen.host,
-            port=listen.port,
+            host=setup.host,
+            port=setup.port,
             ready=report_ready,
-            timeouts=listen.timeouts,
+            timeouts=timeouts,
             probe_listener=probes.take() if probes else None,
             on_drain=on_drain,
-            certificate=listen.certificate,
-            on_bound=lambda url: plane.attach(gateway, url, audience, listen.timeouts) if plane else None,
+            certificate=certificate,
+            on_bound=lambda url: plane.attach(gateway, url, timeouts) if plane else None,
             before_close=gateway.close_data_plane,
         )
     except SystemExit:

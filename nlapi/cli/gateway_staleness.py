@@ -11,6 +11,7 @@ from typing import Any
 
 from nlapi.cli import console
 from nlapi.cli.gateway_client import GatewayClient, RefusedCallError
+from nlapi.local_files import write_file
 
 # Revisions since the file's that are listed; the newest count.
 MAX_LISTED = 20
@@ -95,7 +96,7 @@ def write_revision(file: Path, document: Mapping[str, Any], revision: int) -> No
         # As bytes: a text would lose the line ends of Windows.
         changed = _with_revision(file.read_bytes().decode("utf-8"), document, revision)
         if changed is not None:
-            file.write_bytes(changed.encode("utf-8"))
+            write_file(file, changed.encode("utf-8"))
     except (OSError, UnicodeDecodeError):
         changed = None
     if changed is None:

@@ -19,7 +19,7 @@ from nlapi.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nlapi.agent.log import Record
+    from nlapi.agent.transcripts import Record
     from nlapi.agent.usage_log import DayUsage
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
@@ -45,9 +45,10 @@ def log(context: typer.Context) -> None:
 @app.command("list", epilog="nlapi log list -n 5")
 def list_(limit: Limit = 20, output: ListOutput = None) -> None:
     """Show the transcripts, newest first."""
-    from nlapi.agent.log import list_transcripts
+    from nlapi.agent.transcripts import list_transcripts
     from nlapi.cli.planners import log_folder
 
+    transcripts = list_transcripts(log_folder())[:limit]
     rows = [
         {
             "id": entry.id,
@@ -56,9 +57,19 @@ def list_(limit: Limit = 20, output: ListOutput = None) -> None:
             "turns": entry.turns,
             "changes": entry.changes,
         }
-        for entry in list_transcripts(log_folder())[:limit]
+        for entry in transcripts
     ]
     table.print_list(rows, output, ("id", "question", "turns", "changes"), empty="no transcript is kept yet")
+    for entry in transcripts:
+        _note_damage(entry.id, entry.damaged_lines)
+
+
+def _note_damage(id: str, lines: tuple[int, ...]) -> None:
+    """Name the records of a transcript that cannot be read."""
+    if lines:
+        numbers = ", ".join(map(str, lines[:10])) + (", ..." if len(lines) > 10 else "")
+        what = f"line {numbers} cannot be read and is" if len(lines) == 1 else f"lines {numbers} cannot be read and are"
+        console.note(f"warning: {id}: {what} skipped")
 
 
 @app.command("show", epilog="nlapi log show last\nnlapi log show 20261125T0014 -o json")
@@ -69,9 +80,12 @@ def show_(
     ] = None,
 ) -> None:
     """Show one transcript: every question, call, consent and answer."""
-    from nlapi.agent.log import read_records
+    from nlapi.agent.transcripts import DAMAGED, read_transcript
 
-    records = read_records(find_transcript(id))
+    path = find_transcript(id)
+    transcript = read_transcript(path)
+    _note_damage(path.stem, transcript.damaged_lines)
+    records = [record for record in transcript.records if record.get("event") != DAMAGED]
     format = output or (TranscriptFormat.TEXT if is_terminal() else TranscriptFormat.NDJSON)
     if format is TranscriptFormat.JSON:
         console.write(console.format_json(records))
@@ -152,7 +166,7 @@ def _dollars(usd: float | None) -> str:
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
-@conversation_options("sources", "no_log")
+@conversation_options("sources", "no_log", "plan", "plan_to")
 def resume(
     id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
 ) -> None:
@@ -160,13 +174,16 @@ def resume(
 
     It goes to the same APIs at the same base URL. A credential that was not given as env:NAME has to be given again.
     """
-    from nlapi.agent.log import Log, read_records
+    from nlapi.agent.log import Log
     from nlapi.agent.resume import resume as rebuild
+    from nlapi.agent.transcripts import read_transcript
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
     path = find_transcript(id)
-    records = read_records(path)
+    transcript = read_transcript(path)
+    _note_damage(path.stem, transcript.damaged_lines)
+    records = transcript.records
     session = open_session(_resumed_setup(setup, records))
     earlier = rebuild(records, tool_finder(records, tuple(session.targets)))
     values = {**session.known_values, **earlier.known_values, **parse_pairs(setup.known_values, "--set")}
@@ -175,6 +192,47 @@ def resume(
         _, code = asyncio.run(session.answer(earlier.with_question(question).with_replies(values)))
     if code:
         raise typer.Exit(code)
+
+
+SAVE = """nlapi log save last -o pause.arazzo.yaml
+nlapi log save last --id pause-campaign -o - | nlapi workflow check -"""
+
+
+@app.command(epilog=SAVE)
+def save(
+    id: Id,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to: JSON for .json, else YAML; - for stdout.")
+    ],
+    workflow_id: Annotated[
+        str, typer.Option("--id", metavar="WORKFLOW_ID", help="The id of the workflow; words of the question if not.")
+    ] = "",
+) -> None:
+    """Make a workflow (Arazzo) of what was done in a conversation, to be reviewed and run again.
+
+    Each call that succeeded is a step. Ids that came from answers become expressions, and the values that you said
+    inputs. `nlapi workflow run FILE` runs it.
+    """
+    from nlapi.agent.resume import resume as rebuild
+    from nlapi.agent.transcripts import read_records
+    from nlapi.cli.document_output import description_locations, write_document
+    from nlapi.cli.target import load
+    from nlapi.workflows.from_conversation import workflow_of
+
+    records = read_records(find_transcript(id))
+    names = [name for record in records if record.get("event") == "asked" for name in _api_names(record)]
+    specs = {name: load(name) for name in dict.fromkeys(names)}
+    conversation = rebuild(records, tool_finder(records, tuple(specs.values())))
+    locations = description_locations({spec: name for name, spec in specs.items()}, output)
+    saved = workflow_of(conversation, id=workflow_id, locations=locations)
+    for issue in saved.issues:
+        console.note(str(issue))
+    write_document(saved.document, output)
+
+
+def _api_names(record: Record) -> list[str]:
+    """Return the APIs of a question as the user named them, or else where their descriptions were."""
+    return list(record.get("apis") or record.get("sources") or ())
 
 
 def _resumed_setup(setup: Setup, records: Iterable[Record]) -> Setup:
@@ -201,7 +259,7 @@ def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[
     specs_by_source = {spec.source: spec for spec in specs}
     for record in records:
         if record.get("event") == "asked":
-            specs_by_source = {**dict(zip(record.get("sources", ()), specs, strict=False)), **specs_by_source}
+            specs_by_source = {**dict(zip(record.get("sources") or (), specs, strict=False)), **specs_by_source}
 
     def find(source: str, operation: str) -> Tool:
         if source not in specs_by_source:
@@ -212,7 +270,7 @@ def tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[
 
 
 def find_transcript(id: str) -> Path:
-    from nlapi.agent.log import list_transcripts
+    from nlapi.agent.transcripts import list_transcripts
     from nlapi.cli.planners import log_folder
 
     transcripts = list_transcripts(log_folder())
@@ -239,6 +297,10 @@ def record_line(record: Mapping[str, Any]) -> str:
             filter(None, (record.get("understood"), _usage_line(record.get("raw"))))
         ):
             text = f"  {(record.get('raw') or {}).get('model') or record.get('planner')}: {summary}"
+        case "workflow":
+            consent = ", asks for consent" if record.get("asks") else ""
+            id = (record.get("workflow") or {}).get("id")
+            text = f"→ the workflow {id}: {record.get('changes')} changes ({record.get('effect')}{consent})"
         case "proposed":
             consent = ", asks for consent" if record.get("asks") else ""
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{consent})"
@@ -261,6 +323,7 @@ def _usage_line(raw: object) -> str:
     from nlapi.agent.messages import ModelState
     from nlapi.agent.model_planner import plans_usage
 
+    raw = raw.get("origin", raw) if isinstance(raw, dict) else raw  # of a workflow that a model called
     return plans_usage([ModelState.from_json(raw)]) if isinstance(raw, dict) and "usage" in raw else ""
 
 

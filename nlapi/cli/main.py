@@ -26,7 +26,7 @@ from nlapi.cli import (
     tools,
     workflow,
 )
-from nlapi.cli.options import YES_TO, expand_yes_option
+from nlapi.cli.options import PLAN_TO, YES_TO, expand_optional_values
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -93,7 +93,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        code = app(expand_yes_option(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
+        code = app(expand_optional_values(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
         console.flush()
     except NlapiError as error:
         console.error(str(error))
@@ -118,7 +118,13 @@ def _run() -> int:
 
 def _report_usage_error(error: typer.TyperException) -> None:
     """Print the error of a command line that typer refuses; without a message, typer has printed the help."""
-    message = error.format_message().replace("Value error, ", "").replace(YES_TO, "--yes").rstrip(".")
+    message = (
+        error.format_message()
+        .replace("Value error, ", "")
+        .replace(YES_TO, "--yes")
+        .replace(PLAN_TO, "--plan")
+        .rstrip(".")
+    )
     context = getattr(error, "ctx", None)
     if message:
         hint = f" ({context.command_path} -h shows how)" if context else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ import typer
 from nlapi import registry
 from nlapi.cli import console, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
+from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener, with_registered
 from nlapi.errors import CredentialError, UsageError
 from nlapi.extras import require_extra
 from nlapi.mcp.settings import MIN_NAME_LENGTH, Consent, Settings, check_pass_headers
@@ -73,11 +75,18 @@ def mcp(
             "--name-length", metavar="N", min=MIN_NAME_LENGTH, max=MAX_LENGTH, help="The longest name of a tool."
         ),
     ] = MAX_LENGTH,
+    workflows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--workflows", metavar="FILE", help="An Arazzo document, each workflow of which is a tool; may be repeated."
+        ),
+    ] = None,
     timeout: Deadline = None,
 ) -> None:
     """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
 
-    A small API has a tool for each operation; a large one has tools that find, describe and call operations.
+    A small API has a tool for each operation; a large one has tools that find, describe and call operations. Each
+    workflow, of --workflows or registered with the API, is one tool.
 
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
@@ -87,6 +96,7 @@ def mcp(
     from nlapi.mcp.http import parse_listen_address
     from nlapi.mcp.server_state import ServerState
     from nlapi.mcp.tool_listing import build_catalogue
+    from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET
 
     # A literal token would be in the process list and in the shell's history.
     secret = _token(token)
@@ -107,13 +117,22 @@ def mcp(
         limits=target.limits(timeout),
     )
 
+    files = with_registered(source, workflows)
+
     def read(spec: Spec) -> ToolCatalogue:
-        return build_catalogue(spec, target.select(spec, include, exclude), settings)
+        opener = WorkflowOpener(apis=[OpenedApi(name=source, target=replace(api, spec=spec), values=known_values)])
+        opened = opener.open(files) if files else NO_WORKFLOW_SET
+        return build_catalogue(spec, target.select(spec, include, exclude), settings, opened)
 
     server_state = ServerState(target=api, catalogue=read(api.spec), settings=settings, report=console.note)
     watcher = None
     if watch:
-        watcher = _watch(server_state, source, overlays, lambda: read(target.load(source, overlays, root)))
+        watcher = _watch(
+            server_state,
+            source,
+            (*(overlays or ()), *files.get(source, ())),
+            lambda: read(target.load(source, overlays, root)),
+        )
     _serve(server_state, watcher, endpoint)
 
 
@@ -132,13 +151,13 @@ def _token(reference: str | None) -> str:
 
 
 def _watch(
-    server_state: ServerState, source: str, overlays: Sequence[str] | None, load: Callable[[], ToolCatalogue]
+    server_state: ServerState, source: str, others: Sequence[str], load: Callable[[], ToolCatalogue]
 ) -> WatchTask:
     from nlapi.mcp.server import DescriptionWatch
     from nlapi.openapi.urls import is_http_url
 
     registered = registry.find_registration(source) or registry.Registration(source=source)
-    sources = (registered.source, *registered.overlays, *(overlays or ()))
+    sources = (registered.source, *registered.overlays, *others)
     # A bundled description is neither, and never changes: a watch of it would be a mistake in the command.
     if not is_http_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
         raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -79,11 +80,25 @@ class AdvanceConsent(StrEnum):
     DESTROY = "destroy"
 
 
-def expand_yes_option(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line with `--yes=VALUE` replaced by the hidden option that takes a value."""
+# The hidden option behind `--plan FILE`: a file is told from the next word of a question by its ending.
+PLAN_TO = "--plan-to"
+_PLAN_FILE = re.compile(r"\S.*\.(?:ya?ml|json|mmd)|-", re.IGNORECASE)
+
+
+def expand_optional_values(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line with `--yes=VALUE` and `--plan FILE` replaced by options that take a value."""
     # Behind `--` everything is an argument.
     end = words.index("--") if "--" in words else len(words)
-    options = (f"{YES_TO}={word[6:]}" if word.startswith("--yes=") else word for word in words[:end])
+    options: list[str] = []
+    for word in words[:end]:
+        if word.startswith("--yes="):
+            options.append(f"{YES_TO}={word[6:]}")
+        elif word.startswith("--plan="):
+            options.append(f"{PLAN_TO}={word[7:]}")
+        elif options[-1:] == ["--plan"] and _PLAN_FILE.fullmatch(word):
+            options[-1] = f"{PLAN_TO}={word}"
+        else:
+            options.append(word)
     return [*options, *words[end:]]
 
 
@@ -104,6 +119,15 @@ Yes = Annotated[
     ),
 ]
 YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_check_yes_value)]
+PlanOnly = Annotated[
+    bool,
+    typer.Option(
+        "--plan",
+        metavar="[FILE]",
+        help="Show the plan as a tree and send nothing; saves it as a workflow (.yaml, .json) or a diagram (.mmd).",
+    ),
+]
+PlanTo = Annotated[str | None, typer.Option(PLAN_TO, hidden=True)]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the request; send nothing.")]
 Deadline = Annotated[
     float | None,
@@ -218,6 +242,8 @@ class Setup:
     model: Model = None
     routing: Routing = None
     dry_run: DryRun = False
+    plan: PlanOnly = False
+    plan_to: PlanTo = None
     yes: Yes = False
     yes_to: YesTo = None
     across: Across = False
@@ -248,9 +274,12 @@ def conversation_options(*without: str) -> Callable[[Callable[..., None]], Calla
 
 
 def options_of(
-    kind: type[Any], parameter: str, without: Sequence[str] = ()
+    kind: type[Any], parameter: str, without: Sequence[str] = (), *, is_first: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that replaces a command's `parameter`, of a dataclass, by an option for each of its fields."""
+    """Return a decorator that replaces a command's `parameter`, of a dataclass, by an option for each of its fields.
+
+    Help shows them after the command's own options, or `is_first` before these.
+    """
     types = get_type_hints(kind, include_extras=True)
     chosen = [item for item in fields(kind) if item.name not in without]
 
@@ -264,6 +293,8 @@ def options_of(
         added = [
             inspect.Parameter(item.name, keyword, default=item.default, annotation=types[item.name]) for item in chosen
         ]
+        own = [item.replace(kind=keyword) for item in plain_parameters]
+        ordered = [*added, *own] if is_first else [*own, *added]
 
         def run(**values: Any) -> None:
             values[parameter] = kind(**{item.name: values.pop(item.name) for item in chosen})
@@ -271,8 +302,8 @@ def options_of(
 
         # typer reads a command's options from its signature (PEP 362; typeshed has it of no function) and annotations.
         run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature([*plain_parameters, *added])  # type: ignore[attr-defined]
-        run.__annotations__ = {item.name: item.annotation for item in (*plain_parameters, *added)}
+        run.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in ordered}
         return run
 
     return with_options

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
 from nlapi.agent.caps import SpendingMeter
@@ -18,8 +19,12 @@ from nlapi.errors import UsageError
 from nlapi.extras import has_extra
 
 if TYPE_CHECKING:
+    from nlapi.agent.call_chains import CallChain
     from nlapi.agent.endpoints import ModelEndpoint, ModelSettings
+    from nlapi.agent.operation_tools import OperationTools
     from nlapi.agent.planner_routes import PlannerRoutes
+    from nlapi.tools.plan import Conversation
+    from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
 ASK_BELOW = 0.4
@@ -53,9 +58,13 @@ def log_folder() -> Path:
 
 @dataclass(kw_only=True)
 class PlannerFactory:
-    """Makes the planners of a session; `spending` counts what all of them cost, `routing` is the file of --routing."""
+    """Makes the planners of a session; `spending` counts what all of them cost, `routing` is the file of --routing.
+
+    With `workflows`, each planner runs those of them that it is asked for.
+    """
 
     targets: Targets
+    workflows: WorkflowSet | None = None
     routing: Path | None = None
     spending: SpendingMeter = field(default_factory=SpendingMeter)
 
@@ -68,9 +77,28 @@ class PlannerFactory:
         if self.routing is not None and name is not PlannerName.AUTO:
             reason = f"--routing decides between planners, and --planner {name} is one"
             raise UsageError(reason, hint="give one of the two")
+        return self._with_workflows(self._without_workflows(name, model), name)
+
+    def _without_workflows(self, name: PlannerName, model: str | None) -> Planner:
         if name is PlannerName.OFFLINE:
             return self._embedded()
         return self._auto(model) if name is PlannerName.AUTO else self._on_model(model or self._default_model)
+
+    def _with_workflows(self, planner: Planner, name: PlannerName) -> Planner:
+        """Return a planner that runs workflows too: those that a sentence means, or that a model calls."""
+        if self.workflows is None or not self.workflows.tools:
+            return planner
+        from nlapi.workflows.delegation import WorkflowDelegate
+        from nlapi.workflows.plain_match import PlainMatcher
+
+        opened = self.workflows
+        # A model that the user chose reads the sentence itself.
+        find = (
+            None if name in (PlannerName.MODEL, PlannerName.CLAUDE) else PlainMatcher(opened.tools, tuple(self.targets))
+        )
+        return WorkflowDelegate(
+            base=planner, workflows=opened.tools, targets=opened.targets, defaults=opened.defaults, find=find
+        )
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -101,7 +129,11 @@ class PlannerFactory:
     def _on_model(self, model: str) -> Planner:
         from nlapi.agent.model_planner import ModelPlanner
 
-        return ModelPlanner(tuple(self.targets), model_endpoint(model), spending=self.spending)
+        specs = tuple(self.targets)
+        workflows = () if self.workflows is None else tuple(entry.tool for entry in self.workflows.tools)
+        return ModelPlanner(
+            specs, model_endpoint(model), spending=self.spending, workflows=workflows, chains=_write_chain
+        )
 
     @property
     def _default_model(self) -> str:
@@ -146,6 +178,14 @@ class PlannerFactory:
         except (OSError, ValueError) as error:
             raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
         return read_routes(document, str(file), min_confidence=ASK_BELOW, models=models, default=default)
+
+
+def _write_chain(arguments: Mapping[str, Any], tools: OperationTools, conversation: Conversation) -> CallChain:
+    """Return the chain of a model's plan."""
+    # Imported here: the engine and the embedded planner take long, and most conversations have no chain.
+    from nlapi.workflows.model_chain import write_chain
+
+    return write_chain(arguments, tools, conversation)
 
 
 def _current_costs() -> tuple[float, float]:

@@ -254,6 +254,12 @@ def check(
             console.write(" ".join(str(issue).split()))
     errors = sum(issue.level is Level.ERROR for issue in issues)
     success = "nothing would break" if against else "as it was built, and as its description says"
+    # Whoever reads only this line must not take the folder for what was built.
+    foreign = [issue.where for issue in issues if issue.rule == "foreign"]
+    if foreign:
+        from nlapi.tools.names import join_names
+
+        success = f"what was built is as it was; {len(foreign)} besides: {join_names(foreign, 5)}"
     console.note(f"{folder}: {console.count_noun(errors, 'error')}" if errors else f"{folder}: {success}")
     if errors:
         raise typer.Exit(1)
@@ -293,7 +299,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.dangling_references import Vocabulary, removed_names, unknown_names
     from nlapi.plugin.file_checks import broken_rules, exceeded_limits, find_secrets
-    from nlapi.plugin.folder import find_drift, source_changes
+    from nlapi.plugin.folder import find_drift, find_foreign, source_changes
     from nlapi.plugin.prompt_injection import find_injections
     from nlapi.plugin.user_files import select_user_files
 
@@ -309,6 +315,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         names = (manifest.name, manifest.command, *manifest.variables)
         issues = [
             *find_drift(files, manifest, rebuilt),
+            *find_foreign(folder, files, manifest),
             *issues,
             *exceeded_limits(files, spec),
             *unknown_names(files, vocabulary, manifest.command, names),

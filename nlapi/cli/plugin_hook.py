@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import console
-from nlapi.cli.options import expand_yes_option
+from nlapi.cli.options import expand_optional_values
 from nlapi.errors import NlapiError
 from nlapi.registry import user_folder
 
@@ -140,7 +140,7 @@ def _parse_options(words: list[str]) -> dict[str, object]:
     app.command()(call.call)
     command = typer.main.get_command(app)
     # Without --help, which would print its text into the hook's answer.
-    return command.make_context("call", ["SOURCE", *expand_yes_option(words)], help_option_names=[]).params
+    return command.make_context("call", ["SOURCE", *expand_optional_values(words)], help_option_names=[]).params
 
 
 def _has_substitution(words: list[str]) -> bool:

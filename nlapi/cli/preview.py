@@ -13,6 +13,7 @@ from nlapi.tools.tool import Call, Origin, ValueSource
 
 if TYPE_CHECKING:
     from nlapi.agent.events import ChangesReported, FieldChange
+    from nlapi.tools.plan import FollowingCall
 
 # Characters of a value, or of quoted words, in a line.
 MAX_VALUE = 60
@@ -105,3 +106,15 @@ def _quoted(words: str) -> str:
 def _value_text(value: object) -> str:
     # One line without control characters: the value may come from an API, and must not move the cursor.
     return console.shorten(single_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)
+
+
+def following(entry: FollowingCall) -> str:
+    """Return a later call of a whole plan on one line: the values that are known, and where the others come from."""
+    operation = entry.call.tool.operation
+    texts = ((name, single_line(json.dumps(value, default=str))) for name, value in entry.call.arguments.items())
+    known = (f"{name}={console.shorten(text, MAX_VALUE)}" for name, text in texts)
+    pending = (f"{name} <- {single_line(source)}" for name, source in entry.pending)
+    mark = "" if operation.effect is Effect.READ else f"  ! {console.EFFECTS[operation.effect]}"
+    values = ", ".join((*known, *pending))
+    line = f"{single_line(operation.id)}: {operation.method} {single_line(operation.path)}{mark}"
+    return f"{line}  {values}" if values else line

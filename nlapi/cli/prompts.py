@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply
+from nlapi.agent.events import CallProposed, ChoiceOffered, ConsentReply, WorkflowProposed
 from nlapi.cli import console
 from nlapi.cli.arguments import read_file_argument
 from nlapi.cli.console import plain_text
@@ -191,6 +191,29 @@ class ConsentPrompt:
             arguments = _edit_arguments(proposed)
             if arguments is not None:
                 return ConsentReply(is_agreed=False, arguments=arguments)
+
+
+class WorkflowPrompt:
+    """A prompt for consent to workflows; what was agreed to is not asked about again when its run goes on."""
+
+    def __init__(self) -> None:
+        self.agreed: set[frozenset[str]] = set()
+
+    async def __call__(self, proposed: WorkflowProposed) -> ConsentReply:
+        """Return the person's reply to a workflow that has been shown."""
+        ids = proposed.proposal.call_ids
+        reply = ConsentReply(is_agreed=True) if ids in self.agreed else _ask_for_workflow(proposed)
+        if reply.is_agreed:
+            self.agreed.add(ids)
+        return reply
+
+
+def _ask_for_workflow(proposed: WorkflowProposed) -> ConsentReply:
+    name, count = single_line(proposed.proposal.call.operation_id), proposed.proposal.changes
+    warning = ", and takes something away" if proposed.effect is Effect.DESTROY else ""
+    typed = (read_line(f"{name} makes {console.count_noun(count, 'change')}{warning}. Run it? [y/N]: ") or "").strip()
+    is_agreed = typed.lower() in YES
+    return ConsentReply(is_agreed=is_agreed, reason="" if is_agreed else _reason(typed))
 
 
 def _question(proposed: tuple[CallProposed, ...], *, offer_always: bool) -> str:

@@ -19,6 +19,7 @@ from nlapi.agent.events import (
     Planner,
     StepFinished,
     TurnAnswered,
+    WorkflowConsent,
 )
 from nlapi.agent.loop import MAX_ROUNDS, converse
 from nlapi.agent.policy import Policy
@@ -29,9 +30,10 @@ from nlapi.cli.events import Renderer, Targets, TextRenderer, json_lines
 from nlapi.cli.options import ConversationFormat, Setup, is_interactive, is_terminal, parse_pairs
 from nlapi.cli.planners import ASK_BELOW as ASK_BELOW
 from nlapi.cli.planners import PlannerFactory, log_folder, model_settings
-from nlapi.cli.prompts import ConsentPrompt, ask_for_arguments, choose_operation, missing_error
+from nlapi.cli.prompts import ConsentPrompt, WorkflowPrompt, ask_for_arguments, choose_operation, missing_error
 from nlapi.cli.target import open_target, stream_limits
 from nlapi.cli.thinking import ThinkingStatus
+from nlapi.cli.workflow_registered import OpenedApi, open_registered
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason
 from nlapi.errors import NlapiError, UsageError
@@ -43,6 +45,7 @@ from nlapi.tools.plan import Conversation, Outcome, Round, Step
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.tools.run import Target
+    from nlapi.workflows.workflow_tools import WorkflowSet
 
 # The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
 # (docs/design/027-what-stands.md).
@@ -91,6 +94,7 @@ class Session:
     render: Renderer
     policy: Policy
     consent: Consent
+    workflow_consent: WorkflowConsent | None = None
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
     caps: Caps = NO_CAPS
@@ -98,6 +102,8 @@ class Session:
     thinking: ThinkingStatus | None = None
     log: Log | None = None
     known_values: Mapping[str, Any] = field(default_factory=dict)
+    secret_names: frozenset[str] = frozenset()
+    """the known values that no transcript may have: secret inputs of workflows"""
     log_fields: Mapping[str, object] = field(default_factory=dict)
     conversation: Conversation = field(default_factory=lambda: Conversation(turns=()))
     planned: list[PlanCreated] = field(default_factory=list)
@@ -147,6 +153,7 @@ class Session:
             self.targets,
             policy=self.policy,
             consent=self.consent,
+            workflow_consent=self.workflow_consent,
             dry_run=self.dry_run,
             limits=self.limits,
             caps=self.caps,
@@ -190,6 +197,8 @@ class Session:
 
     def _log_question(self, conversation: Conversation) -> None:
         if self.log is not None:
+            known = conversation.known_values
+            self.log.hide(str(known[name]) for name in self.secret_names if name in known)
             sources = [target.spec.source for target in self.targets.values()]
             fields = {
                 "conversation": conversation.id,
@@ -209,11 +218,13 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
     """Return a Session for the options of a command, and what makes other planners for it."""
     setup = setup if setup.sources else replace(setup, sources=_registered_names())
     with console.show_progress("reading the description"):
-        targets, values = _open_targets(setup)
+        targets, values, workflows = _open_targets(setup)
         caps = Caps(usd=setup.max_usd, steps=setup.max_steps, seconds=setup.max_seconds).or_else(model_settings().caps)
         spending = SpendingMeter(caps.usd, caps.setting("usd"))
-        planners = PlannerFactory(targets=targets, routing=setup.routing, spending=spending)
+        planners = PlannerFactory(targets=targets, workflows=workflows, routing=setup.routing, spending=spending)
         planner = planners.create(setup.planner, setup.model)
+        # A workflow may call APIs that no question is put to.
+        targets = {**targets, **(workflows.targets if workflows is not None else {})}
     as_text = setup.output is ConversationFormat.TEXT or (setup.output is None and is_terminal())
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
     session = Session(
@@ -231,18 +242,23 @@ def open_conversation(setup: Setup) -> tuple[Session, PlannerFactory]:
             secrets=secrets,
         ),
         consent=ConsentPrompt(),
+        workflow_consent=WorkflowPrompt(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
         caps=caps,
         thinking=ThinkingStatus(spending),
         known_values=values,
+        secret_names=_secret_inputs(workflows),
         log_fields=setup.log_fields,
     )
     return session, planners
 
 
-def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object]]:
-    """Return the Target of each API, and the known values by argument: registered ones, overridden by `--set`."""
+def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object], WorkflowSet | None]:
+    """Return the Target of each API, the known values by argument, and the registered workflows.
+
+    Known values are the registered ones, overridden by `--set`.
+    """
     names = list(dict.fromkeys(setup.sources or ()))
     if len(names) > 1 and (setup.base_url or setup.auth or setup.no_auth):
         raise UsageError(
@@ -251,7 +267,18 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object]]:
         )
     set_values: dict[str, object] = dict(parse_pairs(setup.known_values, "--set"))
     targets = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
-    unused = [name for name in set_values if not any(_has_argument(target.spec, name) for target, _ in targets)]
+    apis = [
+        OpenedApi(name=name, target=target, values=known) for name, (target, known) in zip(names, targets, strict=True)
+    ]
+    workflows = open_registered(apis)
+    inputs = (
+        set() if workflows is None else {name for entry in workflows.tools for name in entry.workflow.input_schemas}
+    )
+    unused = [
+        name
+        for name in set_values
+        if name.partition(".")[0] not in inputs and not any(_has_argument(target.spec, name) for target, _ in targets)
+    ]
     if unused:
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest_argument(unused[0], targets))
     for name, value in set_values.items():
@@ -264,7 +291,15 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, object]]:
         for name, value in registered_values.items()
         if not any(_has_argument(candidate.spec, name) for candidate, _ in targets if candidate is not target)
     }
-    return {target.spec: target for target, _ in targets}, {**values, **set_values}
+    return {target.spec: target for target, _ in targets}, {**values, **set_values}, workflows
+
+
+def _secret_inputs(workflows: WorkflowSet | None) -> frozenset[str]:
+    if workflows is None:
+        return frozenset()
+    from nlapi.workflows.secret_inputs import secret_names
+
+    return frozenset().union(*(secret_names(entry.workflow) for entry in workflows.tools))
 
 
 def _nearest_argument(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
@@ -336,9 +371,12 @@ def exit_code(answered: TurnAnswered) -> int:
     if rounds and rounds[-1].plan.ended:
         return UNFINISHED
     plan = rounds[-1].plan if rounds else None
+    failed = plan is not None and bool(plan.failure)
     # A command never ends as a read with exit code 0 (docs/design/027-what-stands.md).
     if steps and plan is not None and not plan.calls and _lacks_planned_change(rounds):
         return 7
+    if not steps and failed:
+        return 1
     if not steps:
         return 7 if rounds and rounds[-1].plan.confidence < ASK_BELOW else 0
     step = steps[-1]
@@ -352,4 +390,4 @@ def exit_code(answered: TurnAnswered) -> int:
     if step.result is not None and is_foreign_page(step.result, step.call.tool.operation):
         return 1
     stopped = rounds[-1].plan.calls and step.outcome is not Outcome.PREVIEWED
-    return 1 if stopped else 0
+    return 1 if stopped or failed else 0

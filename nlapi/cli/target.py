@@ -76,18 +76,25 @@ def open_target(
     no_auth: bool = False,
 ) -> tuple[Target, dict[str, str]]:
     """Return the Target of a source and its registered values; the user's options override the registration."""
+    from nlapi.tools.pins import check_pin
     from nlapi.tools.run import Target
 
-    registered = registry.find_registration(source) or Registration(source=source)
+    found = registry.find_registration(source)
+    registered = found or Registration(source=source)
     option_references = auth_references(auth, no_auth=no_auth)
     # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not option_references)
     references = {} if no_auth else {**registered.auth, **option_references}
     credentials = {scheme: registry.resolve_credential(scheme, text) for scheme, text in references.items()}
     spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
+    base_url = base_url or registered.base_url
+    if found is not None:
+        # The overlays of this command are the user's own, and no change of the description.
+        accepted = _load(found.source, found.overlays, root or found.root) if overlays else spec
+        check_pin(accepted, source, base_url=base_url)
     target = Target(
         spec=spec,
-        base_url=base_url or registered.base_url,
+        base_url=base_url,
         credentials=credentials,
         variables=registry.variables_of(references),
         no_auth=no_auth,

@@ -86,6 +86,7 @@ class ThinkingStatus:
 
 def _model_name(planner: Planner) -> str:
     """Return the name of the model of a planner; "" for a planner that is not on a model, or chooses one first."""
+    planner = getattr(planner, "base", planner)  # of one that runs workflows too
     if planner.name != MODEL_PLANNER:
         return ""
     from nlapi.agent.model_planner import ModelPlanner

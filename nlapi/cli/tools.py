@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_termi
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
-    from nlapi.openapi.spec import Operation
+    from nlapi.openapi.spec import Operation, Spec
     from nlapi.tools.tool import Tool
 
 EPILOG = """A filter is tag:GLOB, id:GLOB, path:GLOB or method:GLOB; a bare GLOB is an operationId or a path.
@@ -23,6 +23,7 @@ nlapi tools ads
 nlapi tools ads --include tag:campaigns --exclude method:DELETE
 nlapi tools openapi.yaml --include 'path:/campaigns/*' --include 'id:list*'
 nlapi tools openapi.yaml --overlay better.yaml --format openai > tools.json
+nlapi tools shop --workflows shop.arazzo.yaml --format anthropic > tools.json
 nlapi tools openapi.yaml --defer --loaded 'id:list*' --format anthropic > tools.json"""
 
 
@@ -64,6 +65,12 @@ def tools(
     tool_search: Annotated[
         ToolSearch | None, typer.Option("--tool-search", help="With --defer: how Claude searches, bm25 if not given.")
     ] = None,
+    workflows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--workflows", metavar="FILE", help="An Arazzo document, each workflow of which is a tool; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
 
@@ -78,14 +85,16 @@ def tools(
     spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
     compiled = compile_tools(spec, chosen)
-    if defer:
-        compiled = defer_tools(compiled, target.select(spec, loaded, option="loaded") if loaded else ())
     if skipped := len(chosen) - len(compiled):
         console.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
+    added = _workflow_tools(spec, source, workflows, chosen, compiled) if workflows else ()
+    compiled += added
+    if defer:
+        compiled = defer_tools(compiled, target.select(spec, loaded, option="loaded") if loaded else ())
     for message, count in _omission_counts(chosen).items():
         console.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():
-        _print_tools(compiled)
+        _print_tools(compiled, frozenset(tool.name for tool in added))
     else:
         definitions = manifest(compiled, format or Format.ANTHROPIC, strict=strict, tool_search=tool_search or "")
         console.write_list(definitions)
@@ -103,7 +112,22 @@ def _omission_counts(chosen: Iterable[Operation]) -> Counter[str]:
     )
 
 
-def _print_tools(compiled: tuple[Tool, ...]) -> None:
+def _workflow_tools(
+    spec: Spec, source: str, files: Sequence[str], chosen: tuple[Operation, ...], compiled: tuple[Tool, ...]
+) -> tuple[Tool, ...]:
+    """Return the tools of the workflows of some documents that call chosen operations of the API only."""
+    from nlapi.cli.workflow_registered import OpenedApi, WorkflowOpener
+    from nlapi.tools.run import Target
+
+    opener = WorkflowOpener(apis=[OpenedApi(name=source, target=Target(spec=spec))])
+    opened = opener.open({source: files})
+    usable = opened.within(spec, chosen)
+    if left := len(opened.tools) - len(usable.tools):
+        console.note(f"{console.count_noun(left, 'workflow')} left out: the filters leave out operations of it")
+    return tuple(entry.tool for entry in usable.tools.named(reserved=[tool.name for tool in compiled]).values())
+
+
+def _print_tools(compiled: tuple[Tool, ...], workflows: frozenset[str]) -> None:
     from nlapi.tools.lint import tokens
 
     # Tokens, as each tool is paid for in every request of a model (docs/design/007-what-a-model-is-sent.md).
@@ -111,7 +135,7 @@ def _print_tools(compiled: tuple[Tool, ...]) -> None:
     rows = [
         {
             "tool": tool.name,
-            "effect": tool.effect.value,
+            "effect": f"{tool.effect.value}, workflow" if tool.name in workflows else tool.effect.value,
             "arguments": ", ".join(f"{n}*" if n in tool.required else n for n in tool.input_schema["properties"]),
             "tokens": size,
         }

@@ -33,6 +33,27 @@ class TreeFormat(StrEnum):
     JSON = "json"
 
 
+LIST = """nlapi workflow list
+nlapi workflow list shop -o json"""
+
+
+@app.command("list", epilog=LIST)
+def list_(
+    apis: Annotated[
+        list[str] | None, typer.Argument(metavar="API", help="Registered APIs; all of them, if none is given.")
+    ] = None,
+    output: ListOutput = None,
+) -> None:
+    """Show the workflows that are registered with APIs; `nlapi api add --workflows FILE` registers them."""
+    from nlapi.cli.workflow_registered import list_registered
+
+    rows = list_registered(apis)
+    columns = ("api", "id", "effect", "inputs", "summary")
+    if not table.is_json(output):
+        rows = [{**row, "inputs": " ".join(row["inputs"])} for row in rows]
+    table.print_list(rows, output, columns, empty="no workflow is registered: `nlapi api add --workflows FILE` does it")
+
+
 CHECK = """nlapi workflow check onboarding.arazzo.yaml
 nlapi workflow check onboarding.arazzo.yaml --source shop=openapi.yaml -o json
 nlapi workflow check onboarding.arazzo.yaml --strict"""
@@ -77,10 +98,11 @@ def show(
     output: Annotated[TreeFormat, typer.Option("-o", "--output", help="mermaid is a diagram.")] = TreeFormat.TREE,
 ) -> None:
     """Show a workflow as a tree: what reads, what changes, and what is known now. Without ID, list the workflows."""
-    from nlapi.cli.workflow_view import mermaid, outline_record, tree_lines
+    from nlapi.cli.workflow_view import mermaid, outline_record
     from nlapi.workflows.outline import outline
+    from nlapi.workflows.tree_text import tree_lines
 
-    opened = open_document(file, sources)
+    opened = open_document(file, sources, workflow_id=workflow_id)
     if not workflow_id and len(opened.document.workflows) > 1:
         rows = [
             {"id": workflow.id, "steps": len(workflow.steps), "summary": workflow.summary or workflow.description}

@@ -90,48 +90,13 @@ def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]
     return values
 
 
-def secret_names(workflow: Workflow) -> frozenset[str]:
-    """Return the inputs that are secret by their schema (`format: password`, `writeOnly`), in no transcript."""
-    return frozenset(
-        name
-        for name, schema in workflow.input_schemas.items()
-        if isinstance(schema, Mapping) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
-    )
-
-
-def unstored_names(workflow: Workflow, inputs: Mapping[str, Any]) -> frozenset[str]:
-    """Return the inputs of a run that no transcript has: secrets, and files."""
-    from nlapi.client.message import File
-
-    files = {name for name, value in inputs.items() if isinstance(value, File)}
-    return frozenset(name for name in secret_names(workflow) | files if name in inputs)
-
-
-def secret_texts(workflow: Workflow, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the texts of the secret inputs that were given, those inside an object or a list too."""
-    from nlapi.client.message import File
-
-    texts: list[str] = []
-    nodes = [inputs[name] for name in secret_names(workflow) if name in inputs]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, Mapping):
-            nodes += node.values()
-        elif isinstance(node, list):
-            nodes += node
-        elif not isinstance(node, (File, bool, type(None))):
-            texts.append(str(node))
-    return tuple(texts)
-
-
 def require_maskable(workflow: Workflow, inputs: Mapping[str, Any]) -> None:
     """Raise UsageError for a secret input that is too short to be masked in a transcript or in events."""
-    from nlapi.client.safe_text import MIN_SECRET_LENGTH
+    from nlapi.client.masking import MIN_SECRET_LENGTH
+    from nlapi.workflows.secret_inputs import unmaskable_name
 
-    for name in secret_names(workflow):
-        texts = secret_texts(workflow, {name: inputs[name]}) if name in inputs else ()
-        if any(len(text) < MIN_SECRET_LENGTH for text in texts):
-            raise UsageError(
-                f"the secret input {name} has fewer than {MIN_SECRET_LENGTH} characters, which cannot be masked",
-                hint="--no-log with -o text or json writes it nowhere, and the run cannot be resumed",
-            )
+    if name := unmaskable_name(workflow, inputs):
+        raise UsageError(
+            f"the secret input {name} has fewer than {MIN_SECRET_LENGTH} characters, which cannot be masked",
+            hint="--no-log with -o text or json writes it nowhere, and the run cannot be resumed",
+        )

@@ -33,13 +33,19 @@ def open_document(
     file: str,
     sources: list[str] | None,
     *,
+    workflow_id: str = "",
     base_url: str | None = None,
     auth: list[str] | None = None,
     no_auth: bool = False,
 ) -> OpenedDocument:
-    """Return a document with its sources opened. A source that cannot be is an Issue of it."""
+    """Return a document with its sources opened. A source that cannot be is an Issue of it.
+
+    `file` may be the name of a registered API: then it is the document of its that has the workflow `workflow_id`.
+    """
     from nlapi.cli.target import open_target
+    from nlapi.cli.workflow_registered import find_registered
     from nlapi.workflows.read import read_document
+    from nlapi.workflows.registered import source_of
     from nlapi.workflows.sources import link
 
     targets: dict[Spec, Target] = {}
@@ -51,8 +57,10 @@ def open_document(
         return target.spec
 
     with console.show_progress("reading the workflow and its descriptions"):
-        document = read_document(file)
-        linked = link(document, sources=_overrides(document, sources), loader=load)
+        registered = find_registered(file, workflow_id)
+        document = registered or read_document(file)
+        known = source_of(document, file) if registered is not None else {}
+        linked = link(document, sources={**known, **_overrides(document, sources)}, loader=load)
     if len(targets) > 1 and (base_url or auth or no_auth):
         raise UsageError(
             "--base-url, --auth and --no-auth go with one API",

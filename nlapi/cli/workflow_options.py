@@ -11,7 +11,11 @@ import typer
 from nlapi.cli.options import FLAG, Auth, BaseUrl, Deadline, NoAuth, NoLog, Yes
 
 File = Annotated[
-    str, typer.Argument(metavar="FILE", help="An Arazzo document: a path, a URL, or - for standard input.")
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="An Arazzo document: a path, a URL, or - for standard input; or an API that has one registered.",
+    ),
 ]
 WorkflowId = Annotated[
     str, typer.Argument(metavar="ID", help="Its workflowId; not needed where the document has one workflow.")

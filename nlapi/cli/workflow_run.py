@@ -12,27 +12,21 @@ import typer
 
 from nlapi.cli import console
 from nlapi.cli.options import FLAG, is_interactive, is_terminal, options_of, parse_pairs
-from nlapi.cli.workflow_inputs import (
-    ask_for_inputs,
-    read_inputs,
-    require_maskable,
-    secret_names,
-    secret_texts,
-    unstored_names,
-)
+from nlapi.cli.workflow_inputs import ask_for_inputs, read_inputs, require_maskable
 from nlapi.cli.workflow_open import OpenedDocument, open_document, require_sources, with_repairs
 from nlapi.cli.workflow_options import File, Inputs, RunOptions, RunOutput, WorkflowId
 from nlapi.errors import ArgumentError, ConsentError, MissingError, NlapiError, UsageError
-from nlapi.openapi.urls import redact_url
 
 if TYPE_CHECKING:
+    from nlapi.openapi.spec import Spec
+    from nlapi.tools.run import Target
     from nlapi.workflows.engine import WorkflowRun
     from nlapi.workflows.model import Workflow
     from nlapi.workflows.outline import Outline
-    from nlapi.workflows.snapshot import Unstored
 
 RUN = """nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --dry-run
 nlapi workflow run onboarding.arazzo.yaml add-customer --input name=Ada --yes -o json
+nlapi workflow run shop add-customer --input name=Ada
 nlapi workflow run onboarding.arazzo.yaml add-customer --source shop=http://127.0.0.1:8000/openapi.json"""
 
 
@@ -51,10 +45,19 @@ def run(
     A run that was stopped goes on with `nlapi workflow resume`. Exits with 1 where a step failed, with 6 without
     consent, with 7 where an input is missing.
     """
-    from nlapi.cli.workflow_view import dry_run_lines, outline_record, tree_lines
+    from nlapi.cli.workflow_view import dry_run_lines, outline_record
     from nlapi.workflows.engine import WorkflowRun
+    from nlapi.workflows.tree_text import tree_lines
 
-    opened = open_document(file, options.sources, base_url=options.base_url, auth=options.auth, no_auth=options.no_auth)
+    opened = open_document(
+        file,
+        options.sources,
+        workflow_id=workflow_id,
+        base_url=options.base_url,
+        auth=options.auth,
+        no_auth=options.no_auth,
+    )
+    file = opened.document.location or file
     require_sources(opened)
     workflow = opened.document.workflow(workflow_id)
     if options.repair:
@@ -80,8 +83,8 @@ def run(
     if not options.no_log or options.output is RunOutput.NDJSON:
         require_maskable(workflow, values)
     tree = tree.up_to(options.until)
-    _require_sendable(tree)
-    _require_consent(tree, yes=options.yes)
+    _require_sendable(tree, opened.targets)
+    _require_consent(tree, opened.targets, yes=options.yes)
     workflow_run = WorkflowRun(
         linked=opened.linked,
         workflow=workflow,
@@ -109,26 +112,35 @@ def resume(
 
     A change whose outcome is unknown asks, also with --yes. Secret inputs have to be given again.
     """
-    from nlapi.agent.log import read_records
     from nlapi.agent.resume import resume as rebuild
+    from nlapi.agent.transcripts import read_records
     from nlapi.cli.log import find_transcript, tool_finder
-    from nlapi.cli.workflow_view import tree_lines
     from nlapi.workflows.planner import resume_planner
+    from nlapi.workflows.secret_inputs import unstored_values
+    from nlapi.workflows.tree_text import tree_lines
 
     path = find_transcript(id)
     records = read_records(path)
-    asked = [record for record in records if record.get("event") == "asked" and "workflow" in record]
-    if not asked:
+    # The record of a run of its own, or of a workflow that a question or a model started.
+    found = [record for record in records if record.get("event") in ("asked", "workflow") and "workflow" in record]
+    if not found:
         raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
-    stored = asked[-1]["workflow"]
+    stored = found[-1]["workflow"]
     if stored["file"] == "-":
         raise UsageError("the workflow came from standard input, and is not here any more", hint="run it from a file")
-    auth = [] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())]
+    asked = [record for record in records if record.get("event") == "asked"]
+    # What the run went on with stands in its transcript again: a second resume goes to the same API as this one.
+    options = replace(
+        options,
+        base_url=options.base_url or asked[-1].get("base_url"),
+        auth=[] if options.no_auth else [*asked[-1].get("auth", ()), *(options.auth or ())],
+        no_auth=options.no_auth or (bool(asked[-1].get("no_auth")) and not options.auth),
+    )
     opened = open_document(
         stored["file"],
         [f"{name}={location}" for name, location in stored["sources"].items()],
-        base_url=options.base_url or asked[-1].get("base_url"),
-        auth=auth,
+        base_url=options.base_url,
+        auth=options.auth,
         no_auth=options.no_auth,
     )
     if stored.get("repair"):
@@ -136,7 +148,7 @@ def resume(
     workflow = opened.document.workflow(stored["id"])
     values = _stored_inputs(stored, read_inputs(workflow, inputs))
     earlier = rebuild(records, tool_finder(records, tuple(opened.targets)))
-    planner = resume_planner(opened.linked, earlier, values, _unstored(opened, workflow, values))
+    planner = resume_planner(opened.linked, earlier, values, unstored_values(workflow, values, _credentials(opened)))
     planner.run.defaults = opened.defaults
     tree = _outline(opened, workflow, values, strict=planner.run.strict).up_to(planner.run.until)
     _require_readable(tree)
@@ -145,7 +157,7 @@ def resume(
     console.note(f"{len(tree.entries) - len(left.entries)} of {len(tree.entries)} steps are done")
     for line in tree_lines(left) if left.entries else ():
         console.note(line)
-    _require_consent(left, yes=options.yes)
+    _require_consent(left, opened.targets, yes=options.yes)
     _execute(
         opened,
         planner.run,
@@ -159,43 +171,13 @@ def resume(
 
 def _outline(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any], *, strict: bool) -> Outline:
     """Return the tree of a workflow, with `***` for secret inputs."""
-    from nlapi.client.safe_text import MASK, redact
-    from nlapi.workflows.outline import outline
+    from nlapi.workflows.secret_inputs import masked_outline
 
-    tree = outline(opened.linked, workflow, inputs, defaults=opened.defaults, strict=strict)
-    secrets = secret_texts(workflow, inputs)
-    if not secrets:
-        return tree
-    masked_inputs = {**inputs, **{name: MASK for name in secret_names(workflow) if name in inputs}}
-    shown = outline(opened.linked, workflow, masked_inputs, defaults=opened.defaults, strict=strict)
-
-    def mask(fault: str) -> str:
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            fault = fault.replace(secret, MASK)
-        return redact(fault, secrets)
-
-    # The faults are those of the values themselves: `***` may fit where they do not, and the other way round.
-    pairs = zip(shown.entries, tree.entries, strict=True)
-    return replace(tree, entries=tuple(replace(entry, fault=mask(real.fault)) for entry, real in pairs))
+    return masked_outline(opened.linked, workflow, inputs, defaults=opened.defaults, strict=strict)
 
 
-def _unstored(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any]) -> Unstored:
-    """Return the values of a run that no transcript has."""
-    from nlapi.client.safe_text import secret_forms
-    from nlapi.workflows.snapshot import Unstored
-
-    names = unstored_names(workflow, inputs)
-    forms = secret_forms(_secrets(opened, workflow, inputs))
-    return Unstored(inputs={name: inputs[name] for name in names}, forms=tuple(forms))
-
-
-def _secrets(opened: OpenedDocument, workflow: Workflow, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what is masked in all that is written: credentials, and secret inputs."""
-    from nlapi.client.auth import secret_parts
-
-    credentials = (secret for target in opened.targets.values() for secret in target.credentials.values())
-    parts = (part for credential in credentials for part in secret_parts(credential))
-    return (*parts, *secret_texts(workflow, inputs))
+def _credentials(opened: OpenedDocument) -> tuple[str, ...]:
+    return tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
 
 
 def _stored_inputs(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,29 +202,33 @@ def _require_readable(tree: Outline) -> None:
         )
 
 
-def _require_sendable(tree: Outline) -> None:
+def _require_sendable(tree: Outline, targets: Mapping[Spec, Target]) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
+    from nlapi.workflows.sendable import unsendable
+
     _require_readable(tree)
-    for entry in tree.entries:
-        if entry.fault:
-            hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
-            raise ArgumentError(f"{entry.path} cannot be sent: {entry.fault}", hint=hint)
+    if fault := next(unsendable(tree, targets), ""):
+        hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
+        raise ArgumentError(fault, hint=hint)
 
 
-def _require_consent(tree: Outline, *, yes: bool) -> None:
+def _require_consent(tree: Outline, targets: Mapping[Spec, Target], *, yes: bool) -> None:
     """Ask once about all changes of a run. ConsentError where nobody agrees."""
     from nlapi.cli.prompts import YES, read_line
     from nlapi.openapi.spec import Effect
+    from nlapi.workflows.sendable import question_rule
 
     if not tree.changes:
         return
     destroyed = sum(entry.effect is Effect.DESTROY for entry in tree.changes)
     warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
     text = f"{console.count_noun(len(tree.changes), 'change')}{warning}"
-    if yes:
+    rule = question_rule(tree, targets)
+    if yes and not rule:
         return
     if not is_interactive():
-        raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint="--yes consents")
+        hint = f"{rule}: run it in a terminal, where you are asked" if rule else "--yes consents"
+        raise ConsentError(f"the workflow {tree.workflow.id} makes {text}; nothing was sent", hint=hint)
     if (read_line(f"{text}. Run it? [y/N]: ") or "").strip().lower() not in YES:
         raise ConsentError("no consent was given; nothing was sent")
 
@@ -264,18 +250,21 @@ def _execute(
     from nlapi.cli.prompts import ConsentPrompt
     from nlapi.cli.session import Session, open_log
     from nlapi.cli.target import limits
-    from nlapi.cli.workflow_view import StepRenderer, report_record, report_text
-    from nlapi.client.safe_text import redact
+    from nlapi.cli.workflow_view import StepRenderer
+    from nlapi.client.masking import redact
     from nlapi.tools.plan import ask
     from nlapi.workflows.engine import MAX_CALLS, RunState
     from nlapi.workflows.planner import WorkflowPlanner
+    from nlapi.workflows.report import failure_lines, run_lines, run_record
+    from nlapi.workflows.secret_inputs import masked_texts, unstored_names, unstored_values
 
     workflow, inputs = workflow_run.workflow, workflow_run.inputs
     credentials = tuple(secret for target in opened.targets.values() for secret in target.credentials.values())
+    credentials = _credentials(opened)
     # A secret input goes into arguments, where a credential never may; the transcript has neither.
-    secrets = _secrets(opened, workflow, inputs)
-    policy = Policy(interactive=is_interactive(), secrets=credentials, agreed=tree.call_ids)
-    planner = WorkflowPlanner(run=workflow_run, unstored=_unstored(opened, workflow, inputs))
+    secrets = masked_texts(workflow, inputs, credentials)
+    policy = Policy(interactive=is_interactive(), secrets=credentials, agreed=tree.call_ids(workflow_run.id))
+    planner = WorkflowPlanner(run=workflow_run, unstored=unstored_values(workflow, inputs, credentials))
     as_events = options.output is RunOutput.NDJSON
     renderer = json_lines if as_events else StepRenderer
     session = Session(
@@ -313,12 +302,14 @@ def _execute(
     if as_events:
         pass
     elif options.output is RunOutput.TEXT or (options.output is None and is_terminal()):
-        for line in report_text(workflow_run):
+        for line in run_lines(workflow_run):
             console.write(line)
     else:
-        console.write(console.format_json(report_record(workflow_run)))
+        console.write(console.format_json(run_record(workflow_run, tree)))
     if workflow_run.state is not RunState.DONE:
         console.error(redact(workflow_run.failure, secrets))
+        for line in [*failure_lines(workflow_run, tree)][1:]:
+            console.note(redact(line, secrets))
         if path is not None and any(not report.failure for report in workflow_run.reports):
             console.note(f"`nlapi workflow resume {path.stem}` goes on where it stopped, and sends nothing twice")
         raise typer.Exit(_failure_code(session))
@@ -341,17 +332,17 @@ def _log_fields(
     opened: OpenedDocument, workflow_run: WorkflowRun, options: RunOptions, file: str, secret: frozenset[str]
 ) -> dict[str, object]:
     """Return what a transcript stores of a run, so that it can be resumed; no credential is in it."""
+    from nlapi.workflows.sources import stored_location
+
     references = [text for text in options.auth or () if text.partition("=")[2].startswith("env:")]
     stored = {
-        "file": _stored_path(file),
+        "file": stored_location(file),
         "id": workflow_run.workflow.id,
-        "sources": {name: spec.registered or _stored_path(spec.source) for name, spec in opened.linked.specs.items()},
+        "sources": {
+            name: spec.registered or stored_location(spec.source) for name, spec in opened.linked.specs.items()
+        },
         "inputs": {name: value for name, value in workflow_run.inputs.items() if name not in secret},
         "secret_inputs": sorted(secret),
         "repair": options.repair,
     }
     return {"workflow": stored, "base_url": options.base_url, "auth": references, "no_auth": options.no_auth}
-
-
-def _stored_path(source: str) -> str:
-    return str(Path(source).resolve()) if Path(source).is_file() else redact_url(source)

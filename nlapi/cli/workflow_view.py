@@ -8,70 +8,17 @@ from typing import Any
 from nlapi.agent.events import CallProposed, Event, StepFinished
 from nlapi.cli import console
 from nlapi.cli.events import DiagnosisNotes
+from nlapi.client.masking import redact
 from nlapi.client.message import Request, as_dict
-from nlapi.client.safe_text import redact, single_line
+from nlapi.client.safe_text import single_line
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, build_partial
-from nlapi.workflows.engine import WorkflowRun
-from nlapi.workflows.model import ActionKind
-from nlapi.workflows.outline import Outline, OutlineEntry, action_text, source_text
-from nlapi.workflows.planner import summary
-
-# Characters of one value in a line.
-MAX_VALUE = 60
+from nlapi.workflows.outline import Outline, OutlineEntry, source_text
+from nlapi.workflows.tree_text import EFFECT_MARKS
 
 Targets = Mapping[Spec, Target]
-
-_MARKS = {Effect.READ: "", Effect.WRITE: "! changes something", Effect.DESTROY: "! takes something away"}
-
-
-def tree_lines(tree: Outline) -> Iterator[str]:
-    """Yield the lines of the tree: a head with the counts, then each step with its values and actions."""
-    workflow = tree.workflow
-    reads = sum(entry.effect is Effect.READ for entry in tree.entries)
-    counts = [console.count_noun(reads, "read")] if reads else []
-    counts += [console.count_noun(len(tree.changes), "change")] if tree.changes else []
-    yield f"{single_line(workflow.id)}: {single_line(workflow.summary or workflow.description) or 'no summary'}"
-    for action in workflow.failure_actions:
-        if action.kind is not ActionKind.END:
-            yield f"    on failure of a step: {single_line(action_text(action))}"
-    for number, entry in enumerate(tree.entries, 1):
-        yield from _entry_lines(entry, number, is_last=number == len(tree.entries))
-    yield f"  {' and '.join(counts) or 'no calls'}"
-
-
-def _entry_lines(entry: OutlineEntry, number: int, *, is_last: bool) -> Iterator[str]:
-    indent = "   " * entry.depth
-    branch, rail = ("└─", "  ") if is_last else ("├─", "│ ")
-    name = single_line(entry.step.id)
-    if entry.operation is not None:
-        mark = _MARKS[entry.operation.effect]
-        route = f"{entry.operation.method} {single_line(entry.operation.path)}"
-        yield f"  {indent}{branch} {number} {name}: {route}{f'  {mark}' if mark else ''}"
-    elif entry.workflow is not None:
-        yield f"  {indent}{branch} {number} {name}: the workflow {single_line(entry.workflow.id)}"
-    else:
-        yield f"  {indent}{branch} {number} {name}: {single_line(entry.step.target)}"
-    prefix = f"  {indent}{rail}    "
-    if entry.fault:
-        yield f"{prefix}cannot be sent: {single_line(entry.fault)}"
-    if values := _values(entry):
-        yield f"{prefix}{', '.join(values)}"
-    yield from (f"{prefix}{single_line(text)}" for text in entry.flow)
-
-
-def _values(entry: OutlineEntry) -> list[str]:
-    if entry.bound is None:
-        return []
-    known = [f"{name}={_value(value)}" for name, value in entry.bound.call.arguments.items()]
-    pending = [f"{name} <- {single_line(source_text(text))}" for name, text in entry.bound.pending]
-    return [*known, *pending]
-
-
-def _value(value: object) -> str:
-    return console.shorten(single_line(console.format_json(value).replace("\n", " ")), MAX_VALUE)
 
 
 def mermaid(tree: Outline) -> str:
@@ -137,7 +84,7 @@ def dry_run_lines(tree: Outline, targets: Targets) -> Iterator[str]:
     for number, entry in enumerate(tree.entries, 1):
         if entry.workflow is not None:
             continue
-        mark = _MARKS[entry.effect] if entry.effect is not None else ""
+        mark = EFFECT_MARKS[entry.effect] if entry.effect is not None else ""
         request = _request(entry, targets)
         line = f"{request.method} {request.url}" if request is not None else single_line(entry.step.target)
         yield f"→ {number} {single_line(entry.path)}: {line}{f'  {mark}' if mark else ''}"
@@ -182,34 +129,3 @@ def _proposal_lines(event: CallProposed) -> Iterator[str]:
         yield "\n".join(f"    {line}" for line in console.preview_body(event.request).splitlines())
     if event.reason:
         yield f"  {event.reason}"
-
-
-def report_record(run: WorkflowRun) -> dict[str, Any]:
-    """Return the outcome of a run as JSON."""
-    return {
-        "workflow": run.workflow.id,
-        "state": run.state,
-        **({"failure": run.failure} if run.failure else {}),
-        "outputs": run.outputs,
-        **({"lost": run.lost_outputs} if run.lost_outputs else {}),
-        "steps": [
-            {
-                "step": report.path,
-                "status": report.status,
-                **({"failure": report.failure} if report.failure else {}),
-                **({"notes": list(report.notes)} if report.notes else {}),
-            }
-            for report in run.reports
-        ],
-    }
-
-
-def report_text(run: WorkflowRun) -> Iterator[str]:
-    """Yield the outcome of a run for a person: its outputs, then a line."""
-    for name, value in run.outputs.items():
-        text = value if isinstance(value, str) else console.format_json(value)
-        yield f"{single_line(name)}: {text}" if "\n" not in text else f"{single_line(name)}:\n{text}"
-    for name, reason in run.lost_outputs.items():
-        yield f"{single_line(name)}: no value ({single_line(reason)})"
-    if not run.failure:
-        yield summary(run)

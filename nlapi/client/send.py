@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
 from nlapi.client.limits import Limits
+from nlapi.client.masking import SecretMask, places_of, secret_mask
 from nlapi.client.message import EndReason, Request, Result
-from nlapi.client.safe_text import redact, redact_body, strip_control
+from nlapi.client.safe_text import strip_control
+from nlapi.client.server import BASE_URL_HINT
 from nlapi.client.streaming.body import BodyDecodeError, BodyReader, PieceListener
 from nlapi.client.streaming.rule import UNKNOWN, Expectation
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi import urls
+from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope
 
 if TYPE_CHECKING:
     from nlapi.client.tls_files import TlsFiles
@@ -56,6 +59,7 @@ async def send(
     expected: Expectation = UNKNOWN,
     watch: PieceListener | None = None,
     tls: TlsFiles | None = None,
+    scope: NetworkScope = NetworkScope.ANY,
 ) -> Result:
     """Return the answer to `request`, whatever its status.
 
@@ -66,7 +70,8 @@ async def send(
 
     The Result of a streaming answer (`expected` says what is known of that) is what has come when the limits end it.
     `watch` is called with each Piece as it comes; nothing is sent again after that. `tls` is for the origin of
-    `request`, and for none that it redirects to.
+    `request`, and for none that it redirects to. `scope` are the networks that its host may be in: ANY where the user
+    named it.
 
     Raises SendError when no complete answer came within the limits, OutcomeUnknownError when a write may have been
     carried out, UsageError when HTTP cannot carry the request.
@@ -81,6 +86,7 @@ async def send(
         expected=expected,
         watch=watch,
         tls=tls,
+        scope=scope,
     )
     if client is not None:
         return await call.run(client)
@@ -100,6 +106,7 @@ class _SendCall:
     expected: Expectation
     watch: PieceListener | None
     tls: TlsFiles | None
+    scope: NetworkScope
     body: BodyReader | None = None
     timer: asyncio.Timeout = field(init=False)
     start_time: float = field(default_factory=time.monotonic)
@@ -160,12 +167,19 @@ class _SendCall:
     async def _exchange(self, client: HttpClient, request: Request) -> Result:
         self.progress.has_started = False
         target = urls.parse_url(request.url)
-        # The user chose the first origin, private or not. A redirect from it could reach what only this machine can,
-        # such as a cloud's metadata server.
         is_foreign = target.origin != urls.origin(self.first_request.url)
-        public_only = is_foreign and not self.limits.private_redirects
         tls = None if is_foreign else self.tls
-        async with client.exchange(request, target, self.progress, public_only=public_only, tls=tls) as answer:
+        # A redirect could reach what only this machine can, such as a cloud's metadata server.
+        scope = NetworkScope.PUBLIC if is_foreign and not self.limits.private_redirects else self.scope
+        try:
+            return await self._exchange_in_scope(client, request, target, scope, tls)
+        except ForbiddenAddressError as error:
+            raise _forbidden_error(target, error, is_redirect=is_foreign) from None
+
+    async def _exchange_in_scope(
+        self, client: HttpClient, request: Request, target: urls.HttpUrl, scope: NetworkScope, tls: TlsFiles | None
+    ) -> Result:
+        async with client.exchange(request, target, self.progress, scope=scope, tls=tls) as answer:
             head = Result(
                 status=answer.status,
                 headers=answer.headers,
@@ -184,7 +198,7 @@ class _SendCall:
             masked_head=self._mask_secrets(head),
             expected=self.expected,
             limits=self.limits,
-            secrets=self.secrets,
+            mask=self._mask,
             watch=self.watch,
             on_stream=self._set_stream_deadline,
         )
@@ -226,7 +240,7 @@ class _SendCall:
         if current.scheme == "https" and target.scheme == "http" and self.secrets:
             raise self._send_error(f"was redirected from https to {target.site}; nlapi did not follow", request)
         url = _without_secrets(url, self.secrets)
-        if redact(url, self.secrets) != url:
+        if self._mask.text(url) != url:
             raise self._send_error(f"was redirected to {target.site} with a credential in the path", request)
         headers = tuple((name, value) for name, value in request.headers if name.lower() in _CROSS_ORIGIN_HEADERS)
         return Request(method=request.method, url=url, headers=headers)
@@ -238,16 +252,15 @@ class _SendCall:
             hint = f"does it speak https? --base-url https://{target.authority} then" if target.scheme == "http" else ""
             return self._send_error(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
-            redact(f"cannot connect to {target.site}: {error.reason}", self.secrets),
+            self._mask.text(f"cannot connect to {target.site}: {error.reason}"),
             hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 
     def _send_error(self, reason: str, request: Request, hint: str = "") -> SendError:
         """Return the error for a request that was sent, or may have been: the outcome of a write is unknown then."""
         target = urls.parse_url(request.url)
-        message = redact(
-            strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600], self.secrets
-        )
+        line = strip_control(f"{request.method} {target.site}{target.path[:200]}: {reason}")[:600]
+        message = self._mask.text(line)
         if self.is_safe or not self.progress.has_started:
             return SendError(message, hint=hint)
         return OutcomeUnknownError(
@@ -255,15 +268,34 @@ class _SendCall:
             hint="nlapi did not repeat it; check before you try again",
         )
 
+    @property
+    def _mask(self) -> SecretMask:
+        request = self.first_request
+        return secret_mask(self.secrets, places_of(request.url, request.headers, self.secrets))
+
     def _mask_secrets(self, result: Result) -> Result:
         if not self.secrets:
             return result
         return replace(
             result,
-            url=redact(result.url, self.secrets),
-            headers=tuple((name, redact(value, self.secrets)) for name, value in result.headers),
-            content=redact_body(result.content, self.secrets),
+            url=self._mask.text(result.url),
+            headers=tuple((name, str(self._mask.named_value(name, value))) for name, value in result.headers),
+            content=self._mask.body(result.content),
         )
+
+
+def _forbidden_error(target: urls.HttpUrl, error: ForbiddenAddressError, *, is_redirect: bool) -> SendError:
+    """Return the error for a host in a network that whoever named it may not send to; nothing was sent."""
+    if is_redirect:
+        return SendError(
+            f"redirected to {target.site}, which {error.reason}; nlapi did not follow",
+            hint="if you trust that place, send the request there yourself with --base-url",
+        )
+    return SendError(
+        f"{target.site}, which the description names, {error.reason}, and the description does not come from there; "
+        "nothing was sent",
+        hint=BASE_URL_HINT,
+    )
 
 
 def _retry_after(result: Result) -> float | None:

@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 
 from nlapi.errors import UsageError
+from nlapi.openapi.egress import ForbiddenAddressError, NetworkScope, check_host
 from nlapi.openapi.model import ABSOLUTE_URL, Server, as_list, as_map
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.urls import HttpUrl, is_http_url, parse_url, redact_url
@@ -30,8 +31,12 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     if not _SCHEME.match(url):
         raise _no_server_error(operation, url)
     label = f"server {redact_url(url)!r} of {operation.spec.source}"
-    if reason := _forbidden_reason(_check_url(url, label, BASE_URL_HINT), operation.spec.source):
-        raise UsageError(f"{label} is {reason}", hint=BASE_URL_HINT)
+    address = _check_url(url, label, BASE_URL_HINT)
+    try:
+        check_host(address, operation.spec.origin.scope_of(address))
+    except ForbiddenAddressError as error:
+        reason = f"{label} {error.reason}, and the description does not come from there"
+        raise UsageError(reason, hint=BASE_URL_HINT) from None
     return url.rstrip("/")
 
 
@@ -116,12 +121,11 @@ def _check_url(url: str, label: str, hint: str) -> HttpUrl:
     return address
 
 
-def _forbidden_reason(address: HttpUrl, source: str) -> str:
-    """Return why a description from `source` may not name this server, or ""."""
-    # 169.254.169.254 serves the credentials of a cloud machine, and no API of anybody.
-    if address.is_link_local:
-        return "a link-local or reserved address"
-    has_other_host = is_http_url(source) and parse_url(source).host != address.host
-    return (
-        "in a private network, and the description came from elsewhere" if has_other_host and address.is_private else ""
-    )
+def network_scope(operation: Operation, base_url: str | None = None) -> NetworkScope:
+    """Return the networks that the server of an operation may be in: any where the user named it.
+
+    UsageError as `server_url`.
+    """
+    if base_url is not None:
+        return NetworkScope.ANY
+    return operation.spec.origin.scope_of(parse_url(server_url(operation)))

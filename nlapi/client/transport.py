@@ -6,24 +6,21 @@ headers and logs whole URLs, keys in the query included (docs/design/003); this 
 
 from __future__ import annotations
 
-import asyncio
-import re
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
 from nlapi.client.message import Request
 from nlapi.client.tls_files import TlsFiles
-from nlapi.errors import SendError, UsageError
+from nlapi.errors import UsageError
 from nlapi.openapi.connection_errors import error_causes, explain_connection_error
+from nlapi.openapi.connections import CheckedBackend, open_pool
+from nlapi.openapi.egress import NetworkScope, check_host, proxy_url
 from nlapi.openapi.model import CONNECTION_HEADERS, TOKEN
-from nlapi.openapi.urls import HttpUrl, is_public
+from nlapi.openapi.urls import HttpUrl
 from nlapi.version import __version__
 
 # In bytes. A hostile server sends headers, or `100 Continue`, without end.
@@ -38,10 +35,10 @@ _TRANSPORT_ERRORS = (
 
 
 class NetworkBackend(httpcore2.AsyncNetworkBackend):
-    """httpcore2's own network backend with a `NetworkStream` around each connection."""
+    """A CheckedBackend with a `NetworkStream` around each connection."""
 
-    def __init__(self) -> None:
-        self._inner = httpcore2.AnyIOBackend()
+    def __init__(self, scope: NetworkScope) -> None:
+        self._inner = CheckedBackend(scope)
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
         return NetworkStream(await self._inner.connect_tcp(*args, **kwargs))
@@ -156,7 +153,7 @@ class HttpClient:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
-        self._pools: dict[tuple[str, TlsFiles | None], httpcore2.AsyncConnectionPool] = {}
+        self._pools: dict[tuple[str, TlsFiles | None, NetworkScope], httpcore2.AsyncConnectionPool] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,29 +168,23 @@ class HttpClient:
         address: HttpUrl,
         progress: SendProgress,
         *,
-        public_only: bool = False,
+        scope: NetworkScope,
         tls: TlsFiles | None = None,
     ) -> AsyncIterator[RawResponse]:
         """Send `request` once and yield its RawResponse. TransportError when none comes; `progress` is kept up to date.
 
-        With `public_only`, SendError when the address is not on the public Internet. UsageError for unusable files of
-        `tls`.
+        ForbiddenAddressError when the host is outside `scope`. UsageError for unusable files of `tls` and proxies.
         """
-        proxy = _proxy_url(address)
-        host = address.host
-        extensions: dict[str, object] = {"trace": progress.trace}
-        if public_only:
-            host = await _public_address(address, resolve=not proxy)
-            extensions |= {"sni_hostname": address.host} if host != address.host else {}
-        url = httpcore2.URL(scheme=address.scheme, host=host, port=address.explicit_port, target=address.target)
+        check_host(address, scope)
+        url = httpcore2.URL(scheme=address.scheme, host=address.host, port=address.explicit_port, target=address.target)
         wire_request = httpcore2.Request(
             request.method,
             url,
             headers=_request_headers(request, address),
             content=request.content or b"",
-            extensions=extensions,
+            extensions={"trace": progress.trace},
         )
-        pool = await self._pool(proxy, tls)
+        pool = await self._pool(proxy_url(address), tls, scope)
         with _convert_errors():
             response = await pool.handle_async_request(wire_request)
         try:
@@ -205,59 +196,14 @@ class HttpClient:
         finally:
             await response.aclose()
 
-    async def _pool(self, proxy: str, tls: TlsFiles | None) -> httpcore2.AsyncConnectionPool:
-        if (proxy, tls) not in self._pools:
-            self._pools[proxy, tls] = await self._stack.enter_async_context(_open_pool(proxy, tls))
-        return self._pools[proxy, tls]
-
-
-def _open_pool(proxy: str, tls: TlsFiles | None) -> httpcore2.AsyncConnectionPool:
-    backend = NetworkBackend()
-    context = tls.context() if tls else None
-    if not proxy:
-        return httpcore2.AsyncConnectionPool(ssl_context=context, keepalive_expiry=5.0, network_backend=backend)
-    parts = urlsplit(proxy)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SendError(f"a {parts.scheme} proxy is set, and nlapi only goes through http proxies", hint="see NO_PROXY")
-    user = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
-    url = httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
-    return httpcore2.AsyncHTTPProxy(
-        url,
-        proxy_auth=user if parts.username else None,
-        ssl_context=context,
-        keepalive_expiry=5.0,
-        network_backend=backend,
-    )
-
-
-def _proxy_url(address: HttpUrl) -> str:
-    """Return the proxy that the environment names for this address; "" for none. Loopback never has one."""
-    if address.is_loopback or proxy_bypass(f"{address.host}:{address.port}"):
-        return ""
-    proxies = getproxies()
-    proxy = proxies.get(address.scheme) or proxies.get("all") or ""
-    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
-
-
-async def _public_address(address: HttpUrl, *, resolve: bool) -> str:
-    """Return the IP address to connect to."""
-    # The checked address itself is used: a name looked up a second time could lead into the private network (DNS
-    # rebinding).
-    candidates = [address.host]
-    if resolve:
-        loop = asyncio.get_running_loop()
-        try:
-            infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        except OSError:
-            raise TransportError(f"the host name {address.host} is not known") from None
-        candidates = [str(info[4][0]) for info in infos]
-    is_name_for_proxy = not resolve and not re.fullmatch(r"[\d.]+|.*:.*", address.host)
-    if address.is_loopback or not (is_name_for_proxy or all(is_public(ip) for ip in candidates)):
-        raise SendError(
-            f"redirected to {address.site}, an address in a private network; nlapi did not follow",
-            hint="if you trust that place, send the request there yourself with --base-url",
-        )
-    return candidates[0]
+    async def _pool(self, proxy: str, tls: TlsFiles | None, scope: NetworkScope) -> httpcore2.AsyncConnectionPool:
+        # A connection that was opened in a wide scope is never used in a narrow one.
+        key = proxy, tls, scope
+        if key not in self._pools:
+            backend = NetworkBackend(NetworkScope.ANY if proxy else scope)
+            pool = open_pool(proxy, backend, tls.context() if tls else None)
+            self._pools[key] = await self._stack.enter_async_context(pool)
+        return self._pools[key]
 
 
 def _request_headers(request: Request, address: HttpUrl) -> list[tuple[bytes, bytes]]:

@@ -49,7 +49,7 @@ from nlapi.gateway.revision_history import RetentionPolicy
 from nlapi.gateway.routing_keys.key_admission import KeyAdmission
 from nlapi.gateway.routing_keys.key_ring import KeyRing
 from nlapi.gateway.routing_keys.key_signer import DEFAULT_LIFETIME_S, KeySigner
-from nlapi.gateway.routing_keys.key_verifier import DEFAULT_AUDIENCE, KeyVerifier
+from nlapi.gateway.routing_keys.key_verifier import KeyVerifier, store_audience
 from nlapi.gateway.routing_state import RoutingState
 from nlapi.gateway.store import AuditEntry, GatewayStore, Revision
 from nlapi.gateway.store_database import StoreError
@@ -94,7 +94,8 @@ class Gateway:
     store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
     store that has no revision yet. `artifacts` is the folder for the content of versions, which is beside the file of
     a database if not; a shared database has the content too, and what is in the folder is a copy. `keys` sign the
-    routing keys of clients, which send their payloads to `data_plane_url`, or to the gateway itself when it is empty.
+    routing keys of clients, which send their payloads to `data_plane_url`, or to the gateway itself when it is empty;
+    they are for `key_audience`, that of the store when it is empty.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Gateway:
         retention: RetentionPolicy | None = None,
         keys: KeyRing | None = None,
         key_lifetime_s: int = DEFAULT_LIFETIME_S,
-        key_audience: str = DEFAULT_AUDIENCE,
+        key_audience: str = "",
         data_plane_url: str = "",
         wall_clock: Callable[[], float] = time.time,
         artifacts: Path | None = None,
@@ -130,8 +131,9 @@ class Gateway:
         self.data_plane_url = data_plane_url
         # Gateways that share a database are given the keys that they share; without, these are of this process alone.
         self.keys = keys or KeyRing.beside(":memory:" if store.is_shared else store.path, wall_clock=wall_clock)
-        self.key_signer = KeySigner(self.keys, audience=key_audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock)
-        verifier = KeyVerifier(self.keys.verifying_keys, audience=key_audience, wall_clock=wall_clock)
+        self.key_audience = audience = key_audience or store_audience(store.id)
+        self.key_signer = KeySigner(self.keys, audience=audience, lifetime_s=key_lifetime_s, wall_clock=wall_clock)
+        verifier = KeyVerifier(self.keys.verifying_keys, audience=audience, wall_clock=wall_clock)
         self.key_admission = KeyAdmission(self.keys, verifier)
         self.access = Access(store)
         self.traffic = TrafficHistory(engine.metrics.tallies)

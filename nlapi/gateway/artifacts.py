@@ -20,7 +20,7 @@ from nlapi.gateway.content_digest import (
     remove_tree,
     sync_folder,
 )
-from nlapi.gateway.file_lock import FileLock
+from nlapi.local_files import FileLock
 
 INCOMPLETE_PREFIX = "incoming-"
 """the prefix of a folder that is being copied or extracted"""

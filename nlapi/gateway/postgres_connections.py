@@ -47,12 +47,22 @@ SELECT set_config('lock_timeout', '10s', false), set_config('statement_timeout',
   set_config('idle_in_transaction_session_timeout', '30s', false)
 """
 _MAX_REASON = 300
+# With one of these keys of a SCRAM exchange a client needs no password (RFC 5802 §3); libpq marks them as internal.
+_SCRAM_KEYS = frozenset({"scram_client_key", "scram_server_key"})
+_SERVICE_HINT = "leave it out: give service=NAME, and write {name} into the file of PGSERVICEFILE, for its user alone"
+_SECRET_HINTS = {"password": "leave it out, and give --database-password env:NAME or file:PATH, or PGPASSFILE"}
+
+
+def _secret_parameters() -> frozenset[str]:
+    """Return the parameters of a URL that are secrets: those that libpq shows as stars, and the keys of SCRAM."""
+    shown = psycopg.pq.Conninfo.get_defaults()
+    return frozenset(item.keyword.decode() for item in shown if item.dispchar == b"*") | _SCRAM_KEYS
 
 
 class PostgresAddress:
     """The address of a database, and the reference to its password, which stands in neither URL nor name.
 
-    UsageError for a URL that is none, that has a password, or that names no database.
+    UsageError for a URL that is none, or that has a password or another secret.
     """
 
     def __init__(self, url: str, read_password: Callable[[], str] | None = None) -> None:
@@ -61,9 +71,10 @@ class PostgresAddress:
             self._parameters: Mapping[str, Any] = conninfo_to_dict(url)
         except psycopg.ProgrammingError:  # its text may repeat the password
             raise UsageError("the --database is not the URL of a PostgreSQL database", hint=hint) from None
-        if self._parameters.get("password"):
-            hint = "leave it out, and give --database-password env:NAME or file:PATH, or PGPASSFILE"
-            raise UsageError("the URL of --database has a password, which other users of the machine see", hint=hint)
+        if secret := next((name for name in sorted(_secret_parameters()) if self._parameters.get(name)), ""):
+            hint = _SECRET_HINTS.get(secret, _SERVICE_HINT.format(name=secret))
+            title = "password" if secret == "password" else f"secret, {secret}"  # noqa: S105 - the parameter's name
+            raise UsageError(f"the URL of --database has a {title}, which other users of the machine see", hint=hint)
         self._read_password = read_password
         parts = {name: str(self._parameters.get(name, "")) for name in ("user", "host", "port", "dbname")}
         user = f"{parts['user']}@" if parts["user"] else ""

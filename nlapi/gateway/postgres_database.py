@@ -66,6 +66,10 @@ class PostgresDatabase:
         with self._connection() as connection, _translated(connection):
             connection.cursor().executemany(_as_psycopg(statement), [_bound(row) for row in rows])
 
+    def continue_counting(self, table: str) -> None:
+        following = f"SELECT coalesce(max(id), 0) + 1 FROM {table}"  # noqa: S608 - a table of the store
+        self.execute(f"SELECT setval(pg_get_serial_sequence(?, 'id'), ({following}), false)", table)
+
     @contextmanager
     def transaction(self, *, is_exclusive: bool = True) -> Iterator[None]:
         with self._block("BEGIN") as connection:
@@ -83,8 +87,11 @@ class PostgresDatabase:
         with self._block("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
             yield
 
+    def has_table(self, name: str) -> bool:
+        return self.rows("SELECT to_regclass(?) AS name", name)[0]["name"] is not None
+
     def version(self) -> int:
-        if self.rows("SELECT to_regclass('store_version') AS name")[0]["name"] is None:
+        if not self.has_table("store_version"):
             return 0
         rows = self.rows("SELECT version FROM store_version")
         return int(rows[0]["version"]) if rows else 0

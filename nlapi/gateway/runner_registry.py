@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.allowed_references import AllowedReferences
-from nlapi.gateway.hosts.messages import HostedContent
+from nlapi.gateway.hosts.messages import MAX_LOADS, HostedContent
 from nlapi.gateway.hosts.registry import ContentDemand, HostRegistry
 from nlapi.gateway.hosts.runner import HostRunner
 from nlapi.gateway.inference import (
@@ -208,14 +209,16 @@ class RunnerRegistry:
                         (hosted if shard.protocol is ShardProtocol.HOST else targets).append((version, shard, shadow))
         preloaded = PreparedRunners(clusters={})
         try:
-            for version, shard, shadow in hosted:
-                preloaded.demands.append(await self._demand_content(version, shard, shadow=shadow))
+            await _run_bounded(partial(self._preload_hosted, preloaded, *target) for target in hosted)
             await self._open_entries(targets, preloaded, tolerate_none)
         except BaseException:
             await self.discard(preloaded)
             raise
         self._preloads.append(preloaded)
         return preloaded
+
+    async def _preload_hosted(self, preloaded: PreparedRunners, version: Version, shard: Shard, shadow: bool) -> None:
+        preloaded.demands.append(await self._demand_content(version, shard, shadow=shadow))
 
     async def release(self, preloaded: PreparedRunners) -> None:
         """Close the preloaded runners that no revision has taken."""
@@ -239,7 +242,8 @@ class RunnerRegistry:
         }
         # In a thread: hashing and loading models can take seconds, and requests are served meanwhile.
         folders = await asyncio.to_thread(self._find_folders, list(local_versions.values())) if local_versions else {}
-        for version, shard, shadow in targets:
+
+        async def open_target(version: Version, shard: Shard, shadow: bool) -> None:
             try:
                 if shard.protocol is ShardProtocol.HOST:
                     runner = await self._open_hosted(
@@ -255,6 +259,13 @@ class RunnerRegistry:
                 entry = OpenRunner(version=version, shard=shard, runner=UnloadedRunner(error))
             prepared.new_runners.append(entry.runner)
             prepared.entries[version.ref, shadow] = entry
+
+        # Hosts load side by side; what is loaded here shares one process, and is opened one by one.
+        hosted = [target for target in targets if target[1].protocol is ShardProtocol.HOST]
+        await _run_bounded(partial(open_target, *target) for target in hosted)
+        for target in targets:
+            if target not in hosted:
+                await open_target(*target)
 
     def _find_folders(self, versions: Sequence[Version]) -> dict[VersionRef, Path | LoadError]:
         """Return the folders of versions that could be loaded in another process, or the reasons."""
@@ -420,3 +431,20 @@ class RunnerRegistry:
 
 def _host_hint(shard: str) -> str:
     return f"start a host with `nlapi gateway host --shard {shard}`; GET /v1/hosts shows those that are alive"
+
+
+async def _run_bounded(works: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Run works, at most MAX_LOADS at once. The first error ends the others, and is raised when they have ended."""
+    slots = asyncio.Semaphore(MAX_LOADS)
+
+    async def run(work: Callable[[], Awaitable[None]]) -> None:
+        async with slots:
+            await work()
+
+    tasks = [asyncio.ensure_future(run(work)) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nlapi.gateway.file_lock import FileLock
 from nlapi.gateway.store_database import Dialect, DuplicateRowError, Row, StoreError, Value
+from nlapi.local_files import FileLock
 
 BUSY_TIMEOUT_S = 10.0
 # Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
@@ -87,6 +87,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
+    def continue_counting(self, table: str) -> None:
+        """Do nothing: a new key is one more than the greatest."""
+
     @contextmanager
     def transaction(self, *, is_exclusive: bool = True) -> Iterator[None]:
         # IMMEDIATE takes the write lock at once; a transaction that starts with a read can fail when it writes.
@@ -108,6 +111,9 @@ class SqliteDatabase:
         # All writes of this process take the lock too, and no other process writes revisions.
         with self._lock:
             yield
+
+    def has_table(self, name: str) -> bool:
+        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name))
 
     def version(self) -> int:
         return int(self.rows("PRAGMA user_version")[0]["user_version"])

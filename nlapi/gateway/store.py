@@ -87,6 +87,8 @@ class GatewayStore:
             ) from None
         self.artifacts = SharedArtifacts(self._database) if self._database.is_shared else None
         """the content of versions, where several gateways need it"""
+        self.id = store_schema.read_store_id(self._database)
+        """the same for all gateways on this store, and for no other; "" for one of an older program"""
 
     def _migrate(self) -> None:
         database = self._database
@@ -107,6 +109,11 @@ class GatewayStore:
     def path(self) -> str:
         """The path of the file, ":memory:", or the address without its password."""
         return self._database.name
+
+    @property
+    def database(self) -> StoreDatabase:
+        """The tables themselves, for a copy of all rows."""
+        return self._database
 
     @property
     def is_shared(self) -> bool:

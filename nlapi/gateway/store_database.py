@@ -89,12 +89,18 @@ class StoreDatabase(Protocol):
     def execute_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
         """Carry out a statement for each row."""
 
+    def continue_counting(self, table: str) -> None:
+        """Let the counted key `id` of a table go on after its greatest, in the transaction that is open."""
+
     def transaction(self, *, is_exclusive: bool = True) -> AbstractContextManager[None]:
         """Run the `with` block as one transaction, or as part of the one around it; an exclusive one has no other
         writer beside it."""
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all queries of the `with` block see one state of the database."""
+
+    def has_table(self, name: str) -> bool:
+        """Return whether there is a table."""
 
     def version(self) -> int:
         """Return the version of the tables; 0 for an empty database."""

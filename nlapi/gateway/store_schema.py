@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -100,8 +101,11 @@ def database_version(database: StoreDatabase) -> int:
 
 def migrate(database: StoreDatabase) -> None:
     """Run the steps that a database lacks. The caller has begun a transaction, which a kill undoes as a whole."""
-    for number in range(database_version(database), SCHEMA_VERSION):
+    version = database_version(database)
+    for number in range(version, SCHEMA_VERSION):
         _MIGRATIONS[number](database)
+    if not version:
+        write_store_id(database, secrets.token_hex(8))
     database.set_version(SCHEMA_VERSION)
 
 
@@ -117,6 +121,30 @@ def write_items(database: StoreDatabase, number: int, changes: Iterable[tuple[It
 def item_body(item: Mapping[str, Any]) -> str:
     """Return the text of an item's row."""
     return json.dumps(item, separators=(",", ":"))
+
+
+# Not a step of the migrations: a store that was there before there were ids has none, so that the keys which its
+# gateways have signed stay good, and a program of that time still opens a new one.
+def write_store_id(database: StoreDatabase, store_id: str) -> None:
+    """Create the table with the id of a store, in the transaction of the caller."""
+    _create(database, "CREATE TABLE store_identity (id {text} NOT NULL)")
+    database.execute("INSERT INTO store_identity VALUES (?)", store_id)
+
+
+def replace_store_id(database: StoreDatabase, store_id: str) -> None:
+    """Give a store the id of another one, or none, in the transaction of the caller."""
+    if not database.has_table("store_identity"):
+        write_store_id(database, store_id)
+    database.execute("DELETE FROM store_identity")
+    if store_id:
+        database.execute("INSERT INTO store_identity VALUES (?)", store_id)
+
+
+def read_store_id(database: StoreDatabase) -> str:
+    """Return the id of a store, the same for all gateways on it; "" for one of an older program."""
+    if not database.has_table("store_identity"):
+        return ""
+    return str(next((row["id"] for row in database.rows("SELECT id FROM store_identity")), ""))
 
 
 def items_of_document(document: Mapping[str, Any]) -> dict[ItemKey, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nlapi.gateway.secret_references import SecretReference, is_reference
 from nlapi.gateway.store import GatewayStore
 
 SCHEMES = ("postgresql://", "postgres://")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def is_postgres_url(target: str) -> bool:
@@ -25,6 +27,9 @@ def open_store(target: str | Path, *, password: str = "", environment: Mapping[s
     `environment`. UsageError for a reference or a URL that is none, NlapiError when the database cannot be opened.
     """
     if not is_postgres_url(str(target)):
+        if scheme := _URL.match(str(target)):  # as a path it would stand in messages, with a password that it may have
+            hint = "give a file, or postgresql://USER@HOST/NAME, in small letters"
+            raise UsageError(f"--database is a URL of {scheme[1]}, which is no database of a gateway", hint=hint)
         if password:
             raise UsageError("only a PostgreSQL database has a password", hint="give --database postgresql://...")
         return GatewayStore(target)

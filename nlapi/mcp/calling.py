@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 import mcp_types as types
 
@@ -16,7 +17,7 @@ from nlapi.client.message import Result
 from nlapi.client.safe_text import single_line, strip_control
 from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.mcp.answers import answer_pages, answer_uri
-from nlapi.mcp.consent import Context, request_consent
+from nlapi.mcp.consent import Context, call_subject, request_consent
 from nlapi.mcp.server_state import ServerState, answer_owner
 from nlapi.mcp.settings import Consent
 from nlapi.mcp.tool_listing import (
@@ -26,7 +27,8 @@ from nlapi.mcp.tool_listing import (
     SEARCH_TOOLS,
     registered_arguments,
 )
-from nlapi.openapi.spec import Effect
+from nlapi.mcp.workflow_calls import ToolAnswer, call_workflow
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.results.query_arguments import QUERY_TOOL
 from nlapi.tools.describe import summarize_operation
 from nlapi.tools.plan import ask as conversation
@@ -39,8 +41,6 @@ PROGRESS_INTERVAL = 1.0
 
 # A question of 20,000 characters and the ways to send the request fit.
 MAX_MESSAGE = 24_000
-
-ToolAnswer = types.CallToolResult | types.InputRequiredResult
 
 
 async def call_tool(state: ServerState, context: Context, params: types.CallToolRequestParams) -> ToolAnswer:
@@ -91,6 +91,9 @@ async def _call_operation(
     tool: Tool,
     arguments: Mapping[str, object],
 ) -> ToolAnswer:
+    if (entry := state.catalogue.workflow(tool)) is not None:
+        answer = await call_workflow(state, context, params, entry, arguments)
+        return answer if params.name == tool.name else _framed(answer)
     target = state.target_for(context)
     call = Call(tool=tool, arguments={**registered_arguments(tool, state.settings), **arguments})
     policy = Policy(secrets=(*target.credentials.values(), *header_secrets(target.headers)))
@@ -104,11 +107,20 @@ async def _call_operation(
     allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     must_ask = decision.verdict is Verdict.ASK and state.settings.consent is Consent.ELICIT and not allowed
     if prepared.requires_question or must_ask:
-        question = await request_consent(context, params, prepared, state.pending_consents)
+        question = await request_consent(context, params, call_subject(prepared), state.pending_consents)
         if question is not None:
             return question
     result = await _perform_with_progress(state, context, prepared, target)
     return _api_answer(state, context, call, result)
+
+
+def _framed(answer: ToolAnswer) -> ToolAnswer:
+    """Return the outcome of a workflow as an answer of `read` or `call`; it has no status of its own."""
+    if not isinstance(answer, types.CallToolResult):
+        return answer
+    record: dict[str, Any] = answer.structured_content or {}
+    failure = {"error": record["failure"]} if "failure" in record else {}
+    return answer.model_copy(update={"structured_content": {"status": None, "data": record, **failure}})
 
 
 async def _perform_with_progress(state: ServerState, context: Context, prepared: Prepared, target: Target) -> Result:
@@ -120,7 +132,9 @@ async def _perform_with_progress(state: ServerState, context: Context, prepared:
     except asyncio.CancelledError:
         # Both protocols forbid an answer to a cancelled call (docs/design/016).
         if prepared.effect is not Effect.READ:
-            state.record_unknown_outcome(context, prepared)
+            request = prepared.request
+            sent = f"{request.method} {single_line(request.url)[:300]}"
+            state.record_unknown_outcome(context, f"{prepared.call.operation_id} was cancelled on its way ({sent})")
         raise
     finally:
         progress_task.cancel()
@@ -163,18 +177,23 @@ def _find_operations(state: ServerState, arguments: Mapping[str, object]) -> typ
         raise UsageError(f"{FIND}: limit is not a number from 1 to {MAX_RESULTS}")
     rows = [
         {
-            "operation": operation.id,
+            "operation": operation.id if state.catalogue.workflow(tool) is None else tool.name,
             "effect": operation.effect.value,
-            "request": f"{operation.method} {single_line(operation.path)}",
+            "request": state.catalogue.request_text(operation),
             "summary": summarize_operation(operation),
-            "required": list(state.catalogue.tool(operation.id).required),
+            "required": list(tool.required),
         }
-        for operation, _ in state.catalogue.index.search(words, limit=limit)
+        for tool, operation in _found_tools(state, words, limit)
     ]
     if not rows:
         areas = ", ".join(single_line(group.label)[:60] for group in state.catalogue.areas[:40])
         return _data_answer({"operations": [], "note": f"nothing is about that; the areas are {areas}"})
     return _data_answer({"operations": rows})
+
+
+def _found_tools(state: ServerState, words: str, limit: int) -> Iterator[tuple[Tool, Operation]]:
+    for operation, _ in state.catalogue.index.search(words, limit=limit):
+        yield state.catalogue.found_tool(operation), operation
 
 
 def _data_answer(data: dict[str, object]) -> types.CallToolResult:

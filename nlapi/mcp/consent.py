@@ -7,6 +7,8 @@ import json
 import secrets
 import shlex
 from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from textwrap import TextWrapper
 from typing import Any
 
@@ -38,19 +40,35 @@ _LINE_WRAPPER = TextWrapper(
 # A client that abandons questions must not fill the memory; the oldest is dropped, and asked again when it comes.
 MAX_PENDING = 1_000
 
-# A boolean that has to be set: some clients answer "accept" by themselves, without a person.
-_FORM: dict[str, object] = {
-    "type": "object",
-    "properties": {
-        SEND_FIELD: {
-            "type": "boolean",
-            "title": "Send this request?",
-            "description": "Nothing is sent without a yes.",
-            "default": False,
-        }
-    },
-    "required": [SEND_FIELD],
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentSubject:
+    """What a user is asked about: `question` shows it, `fingerprint` differs as soon as anything that is sent does.
+
+    `command` sends it in a terminal. With `is_ruled` the user's policy wants a question each time.
+    """
+
+    name: str
+    question: str
+    fingerprint: str
+    command: str
+    title: str = "Send this request?"
+    is_ruled: bool = False
+
+
+def call_subject(prepared: Prepared) -> ConsentSubject:
+    """Return the subject of one request."""
+    call = prepared.call
+    arguments = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
+    # The exact bytes count, unlike in `client.digest`: consent is to what was shown, and to nothing equivalent.
+    fingerprint = hashlib.sha256(repr(prepared.request).encode("utf-8", "surrogatepass")).hexdigest()
+    return ConsentSubject(
+        name=call.operation_id,
+        question=consent_question(prepared),
+        fingerprint=fingerprint,
+        command=shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", arguments]),
+        is_ruled=prepared.requires_question,
+    )
 
 
 class PendingConsents:
@@ -62,42 +80,42 @@ class PendingConsents:
     def __init__(self) -> None:
         self._requests: OrderedDict[str, str] = OrderedDict()
 
-    def add(self, prepared: Prepared) -> str:
+    def add(self, subject: ConsentSubject) -> str:
         id = secrets.token_urlsafe(16)
-        self._requests[id] = _request_hash(prepared)
+        self._requests[id] = subject.fingerprint
         if len(self._requests) > MAX_PENDING:
             self._requests.popitem(last=False)
         return id
 
-    def take(self, id: str, prepared: Prepared) -> bool:
-        """Return whether the user was asked about this very request, and forget the question."""
-        # The exact bytes count, unlike in `client.digest`: consent is to what was shown, and to nothing equivalent.
-        return self._requests.pop(id, "") == _request_hash(prepared)
+    def take(self, id: str, subject: ConsentSubject) -> bool:
+        """Return whether the user was asked about this very subject, and forget the question."""
+        return self._requests.pop(id, "") == subject.fingerprint
 
 
 async def request_consent(
-    context: Context, params: types.CallToolRequestParams, prepared: Prepared, pending: PendingConsents
+    context: Context, params: types.CallToolRequestParams, subject: ConsentSubject, pending: PendingConsents
 ) -> types.InputRequiredResult | None:
-    """Return None when the user has agreed to the change, or the question that the client has to put first.
+    """Return None when the user has agreed to the subject, or the question that the client has to put first.
 
     ConsentError when the user did not agree, or cannot be asked.
     """
     if not _can_elicit(context):
-        raise _consent_error(prepared)
-    question = types.ElicitRequestFormParams(message=consent_question(prepared), requested_schema=_FORM)
+        raise _consent_error(subject)
+    form = _form(subject.title)
+    question = types.ElicitRequestFormParams(message=subject.question, requested_schema=form)
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         try:
-            answer = await context.session.elicit_form(question.message, _FORM, context.request_id)
+            answer = await context.session.elicit_form(question.message, form, context.request_id)
         except (MCPError, ValueError):  # it refused the question, or its answer is none
-            raise _consent_error(prepared) from None
-        _require_acceptance(answer, prepared)
+            raise _consent_error(subject) from None
+        _require_acceptance(answer, subject)
         return None
     if params.request_state is None:
         requests: types.InputRequests = {CONSENT_KEY: types.ElicitRequest(params=question)}
-        return types.InputRequiredResult(input_requests=requests, request_state=pending.add(prepared))
-    if not pending.take(params.request_state, prepared):
+        return types.InputRequiredResult(input_requests=requests, request_state=pending.add(subject))
+    if not pending.take(params.request_state, subject):
         raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
-    _require_acceptance((params.input_responses or {}).get(CONSENT_KEY), prepared)
+    _require_acceptance((params.input_responses or {}).get(CONSENT_KEY), subject)
     return None
 
 
@@ -113,6 +131,11 @@ def consent_question(prepared: Prepared) -> str:
     parts = [f"{headline}: {request.method} {single_line(request.url)}"]
     parts += [_body_text(request)] if request.content else []
     parts += [f"{single_line(name)}: {single_line(value)}" for name, value in request.headers]
+    return wrap_question(parts)
+
+
+def wrap_question(parts: Iterable[str]) -> str:
+    """Return the parts of a question in lines that fit a terminal, at most MAX_QUESTION characters."""
     question = "\n".join(line for part in parts for line in _wrap_lines(part))
     return question if len(question) <= MAX_QUESTION else f"{question[:MAX_QUESTION]}… ({len(question):,} characters)"
 
@@ -129,6 +152,13 @@ def _wrap_lines(text: str) -> list[str]:
     return [piece for line in text.split("\n") for piece in _LINE_WRAPPER.wrap(line)]
 
 
+def _form(title: str) -> dict[str, object]:
+    """Return the form of a question."""
+    # A boolean that has to be set: some clients answer "accept" by themselves, without a person.
+    field = {"type": "boolean", "title": title, "description": "Nothing is sent without a yes.", "default": False}
+    return {"type": "object", "properties": {SEND_FIELD: field}, "required": [SEND_FIELD]}
+
+
 def _can_elicit(context: Context) -> bool:
     """Return whether the client can put a form to its user."""
     # A client that names no mode of elicitation has the form: protocols before 2025-11-25 know no other.
@@ -137,38 +167,30 @@ def _can_elicit(context: Context) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-def _require_acceptance(answer: object, prepared: Prepared) -> None:
+def _require_acceptance(answer: object, subject: ConsentSubject) -> None:
     """Raise ConsentError unless the answer is a plain yes."""
     result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
     if result.action == "accept" and (result.content or {}).get(SEND_FIELD) is True:
         return
     # `claude -p` dismisses every question at once, so a dismissal is not the user's refusal.
     if result.action == "cancel":
-        raise _consent_error(
-            prepared, "The question was dismissed; where a client runs by itself, nobody can answer it"
-        )
+        raise _consent_error(subject, "The question was dismissed; where a client runs by itself, nobody can answer it")
     raise ConsentError(
-        f"the user did not agree to {prepared.call.operation_id}; nothing was sent",
+        f"the user did not agree to {subject.name}; nothing was sent",
         hint="do not try again unless the user asks for it",
     )
 
 
-def _consent_error(prepared: Prepared, reason: str = CANNOT_ASK) -> ConsentError:
-    """Return the error where nobody can be asked, with the request and the ways to send it."""
-    call = prepared.call
-    arguments = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
-    command = shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", arguments])
-    if prepared.requires_question:
+def _consent_error(subject: ConsentSubject, reason: str = CANNOT_ASK) -> ConsentError:
+    """Return the error where nobody can be asked, with what would be sent and the ways to send it."""
+    message = f"nothing was sent: {subject.question}\n\n{reason}"
+    if subject.is_ruled:
         return ConsentError(
-            f"nothing was sent: {consent_question(prepared)}\n\n{reason}",
-            hint=f"the user's policy wants a question each time; in a terminal nlapi asks it: {command}",
+            message,
+            hint=f"the user's policy wants a question each time; in a terminal nlapi asks it: {subject.command}",
         )
     return ConsentError(
-        f"nothing was sent: {consent_question(prepared)}\n\n{reason}",
+        message,
         hint="the user can start `nlapi mcp` with --consent client, if the client itself asks before each call; or run "
-        f"in a terminal, where nlapi asks (--yes agrees in advance): {command}",
+        f"in a terminal, where nlapi asks (--yes agrees in advance): {subject.command}",
     )
-
-
-def _request_hash(prepared: Prepared) -> str:
-    return hashlib.sha256(repr(prepared.request).encode("utf-8", "surrogatepass")).hexdigest()

@@ -54,6 +54,8 @@ def _template_values(catalogue: ToolCatalogue) -> dict[str, str]:
     if catalogue.uses_search:
         change_tool = "" if catalogue.settings.consent is Consent.NEVER else f", or `{CALL}` for a change"
         usage = f"- `{FIND}` finds operations by words; `{DESCRIBE}` tells what one takes; then `{READ}`{change_tool}."
+    if catalogue.workflows.tools:
+        usage += "\n- A tool whose description says so is a workflow of several calls: it answers with their outcome."
     return {"how": usage, "changes": _CHANGE_RULES[catalogue.settings.consent]}
 
 

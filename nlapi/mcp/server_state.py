@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from mcp.server.session import ServerSession
 
 from nlapi.client.auth import credential_location
-from nlapi.client.safe_text import single_line
 from nlapi.mcp.answers import AnswerOwner, ClientAnswers
 from nlapi.mcp.consent import Context, PendingConsents
 from nlapi.mcp.settings import Settings
 from nlapi.mcp.tool_listing import ToolCatalogue
 from nlapi.openapi.model import SecurityScheme
 from nlapi.openapi.spec import Spec
-from nlapi.tools.run import Prepared, Target
+from nlapi.tools.run import Target
 
 if TYPE_CHECKING:
     from nlapi.client.transport import HttpClient
@@ -74,14 +73,14 @@ class ServerState:
         self.unknown_outcomes.pop(id, None)
         self.answers.forget_session(id)
 
-    def record_unknown_outcome(self, context: Context, prepared: Prepared) -> None:
-        """Record that a change was cancelled on its way."""
+    def targets_for(self, context: Context) -> dict[Spec, Target]:
+        """Return all APIs that the workflows call: the API itself as `target_for` has it, and others."""
+        return {**self.catalogue.workflows.targets, self.spec: self.target_for(context)}
+
+    def record_unknown_outcome(self, context: Context, what: str) -> None:
+        """Record that a change was cancelled on its way; `what` says which."""
         # A cancelled call is not answered, so the next answer of the session reports it.
-        request = prepared.request
-        message = (
-            f"{prepared.call.operation_id} was cancelled on its way ({request.method} {single_line(request.url)[:300]})"
-        )
-        message += ": it may or may not have been carried out. Check before it is called again."
+        message = f"{what}: it may or may not have been carried out. Check before it is called again."
         self.report(message)
         if has_own_session(context):
             self.unknown_outcomes.setdefault(session_id(context), []).append(message)

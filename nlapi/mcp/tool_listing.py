@@ -22,6 +22,7 @@ from nlapi.tools.manifest import render_definition
 from nlapi.tools.names import tool_names
 from nlapi.tools.text import plain_text
 from nlapi.tools.tool import Tool
+from nlapi.workflows.workflow_tools import NO_WORKFLOW_SET, WorkflowSet, WorkflowTool
 
 CALL = "call"
 # The tools that operate a large API; no operation's tool has one of these names, nor that of QUERY_TOOL.
@@ -53,6 +54,26 @@ class ToolCatalogue:
     spec: Spec
     operations: tuple[Operation, ...]
     settings: Settings
+    workflows: WorkflowSet = NO_WORKFLOW_SET
+
+    @cached_property
+    def _workflow_names(self) -> dict[str, WorkflowTool]:
+        reserved = (*_TOOL_NAMES, *self._tool_names.values(), *self._tool_names)
+        return self.workflows.tools.named(reserved=reserved, max_length=self.settings.name_length)
+
+    def workflow(self, tool: Tool) -> WorkflowTool | None:
+        """Return the workflow that a tool runs; None for the tool of one operation."""
+        return self.workflows.tools.tools.get(tool.operation)
+
+    @property
+    def workflow_tools(self) -> tuple[Tool, ...]:
+        """The tools of the workflows, under their names here."""
+        return tuple(entry.tool for entry in self._workflow_names.values())
+
+    def request_text(self, operation: Operation) -> str:
+        """Return what is sent for an operation or a workflow, in a few words."""
+        entry = self.workflows.tools.tools.get(operation)
+        return f"{operation.method} {single_line(operation.path)}" if entry is None else entry.calls_text
 
     @cached_property
     def _tool_names(self) -> dict[str, str]:
@@ -64,7 +85,8 @@ class ToolCatalogue:
     @cached_property
     def _by_name(self) -> dict[str, Operation]:
         by_tool_name = {self._tool_names[operation.id]: operation for operation in self.operations}
-        return {**{operation.id: operation for operation in self.operations}, **by_tool_name}
+        workflows = {name: entry.operation for name, entry in self._workflow_names.items()}
+        return {**{operation.id: operation for operation in self.operations}, **by_tool_name, **workflows}
 
     @property
     def uses_search(self) -> bool:
@@ -78,10 +100,17 @@ class ToolCatalogue:
 
     @cached_property
     def index(self) -> Index:
-        return Index.of(self.operations)
+        workflows = self.workflows.tools.operations
+        return Index((*self.operations, *workflows)) if workflows else Index.of(self.operations)
 
     def name(self, operation: Operation) -> str:
         return self._tool_names[operation.id]
+
+    def found_tool(self, operation: Operation) -> Tool:
+        """Return the tool of an operation or a workflow that the index found."""
+        return next((tool for tool in self.workflow_tools if tool.operation is operation), None) or self.tool(
+            operation.id
+        )
 
     def tool(self, name: str) -> Tool:
         """Return the tool of that name, or of the operation with that id, listed or not.
@@ -95,6 +124,8 @@ class ToolCatalogue:
             if self.uses_search:
                 hint += f"; the tool {FIND} finds operations by words"
             raise UsageError(f"there is no tool or operation {name[:100]!r}", hint=hint)
+        if (entry := self._workflow_names.get(name)) is not None:
+            return entry.tool
         return replace(compile_tool(operation), name=self.name(operation))
 
     @cached_property
@@ -104,8 +135,13 @@ class ToolCatalogue:
             return tuple(self.tool(self.name(operation)) for operation in chosen)
 
 
-def build_catalogue(spec: Spec, operations: Sequence[Operation], settings: Settings) -> ToolCatalogue:
-    """Return the ToolCatalogue of the operations that can be called. UsageError when there is none."""
+def build_catalogue(
+    spec: Spec, operations: Sequence[Operation], settings: Settings, workflows: WorkflowSet = NO_WORKFLOW_SET
+) -> ToolCatalogue:
+    """Return the ToolCatalogue of the operations that can be called. UsageError when there is none.
+
+    A workflow is left out where one of its operations is not among them.
+    """
     reads_only = settings.consent is Consent.NEVER
     callable_operations = tuple(
         operation
@@ -115,7 +151,8 @@ def build_catalogue(spec: Spec, operations: Sequence[Operation], settings: Setti
     if not callable_operations:
         kind = "read " if reads_only else ""
         raise UsageError(f"{spec.title} has no {kind}operation left to offer", hint="`nlapi check` says what is wrong")
-    return ToolCatalogue(spec=spec, operations=callable_operations, settings=settings)
+    usable = workflows.within(spec, callable_operations, reads_only=reads_only)
+    return ToolCatalogue(spec=spec, operations=callable_operations, settings=settings, workflows=usable)
 
 
 def _sample_reads(groups: Sequence[Area]) -> Iterator[Operation]:
@@ -159,7 +196,8 @@ def operation_line(operation: Operation, catalogue: ToolCatalogue) -> str:
 def tool_definitions(catalogue: ToolCatalogue) -> list[dict[str, object]]:
     search_tools = [*_search_tool_definitions(catalogue)] if catalogue.uses_search else []
     operations = (_tool_definition(tool, catalogue) for tool in catalogue.listed_tools)
-    return [*search_tools, _query_tool_definition(), *operations]
+    workflows = (_workflow_definition(tool, catalogue) for tool in catalogue.workflow_tools[:MAX_LISTED_TOOLS])
+    return [*search_tools, _query_tool_definition(), *operations, *workflows]
 
 
 def _query_tool_definition() -> dict[str, object]:
@@ -171,13 +209,33 @@ def _query_tool_definition() -> dict[str, object]:
 
 def _tool_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
     """Return the definition of the tool of one operation."""
+    return {**_call_definition(tool, catalogue), "outputSchema": answer_schema(answer_field_names(tool.operation))}
+
+
+def _workflow_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
+    """Return the definition of the tool of a workflow, whose answer is the outcome of its run."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "workflow": {"type": "string"},
+            "state": {"type": "string"},
+            "outputs": {"type": "object"},
+            "failure": {"type": "string"},
+            "steps": {"type": "array"},
+            "not_run": {"type": "array", "description": "the steps that a run that failed did not come to"},
+        },
+    }
+    return {**_call_definition(tool, catalogue), "outputSchema": schema}
+
+
+def _call_definition(tool: Tool, catalogue: ToolCatalogue) -> dict[str, object]:
     # Values that the user registered with the API are not required of a model.
     definition = tool.as_dict("mcp")
     registered = catalogue.settings.registered
     if registered and set(tool.required) & registered.keys():
         required = [name for name in tool.required if name not in registered]
         definition["inputSchema"] = {**tool.input_schema, "required": required}
-    return {**definition, "outputSchema": answer_schema(answer_field_names(tool.operation))}
+    return definition
 
 
 def answer_schema(field_names: str = "") -> dict[str, object]:

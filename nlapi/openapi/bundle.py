@@ -17,7 +17,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from nlapi.errors import DescriptionError
+from nlapi.issue import Issue
 from nlapi.openapi.fetch import DescriptionFiles
+from nlapi.openapi.file_parts import is_part, restrict
 from nlapi.openapi.model import escape_step, unescape_step
 from nlapi.openapi.object_fields import COMPONENT_SECTIONS, DATA_FIELDS, EXTENSIBLE_KINDS, OBJECT_FIELDS, TEXT_FIELDS
 
@@ -159,16 +161,20 @@ def may_have_external_refs(data: bytes) -> bool:
     return bool(EXTERNAL_REF.search(data))
 
 
-def bundle(tree: dict[str, object], files: DescriptionFiles) -> tuple[dict[str, object], dict[str, str]]:
-    """Return `tree`, changed in place, as one description, and the `$ref`s that stay unresolved with the reason of
-    each.
+def bundle(
+    tree: dict[str, object], files: DescriptionFiles
+) -> tuple[dict[str, object], dict[str, str], tuple[Issue, ...]]:
+    """Return `tree`, changed in place, as one description, the `$ref`s that stay unresolved with the reason of each,
+    and Issues for those that are left out.
 
     DescriptionError when the description is nested too deep.
     """
     bundler = _Bundler(tree, files, ReferenceResolver(tree, files))
     bundler.run()
     bundler.resolve_operation_refs()
-    return tree, bundler.unresolved
+    # Last, as a `$ref` may lead to a part of a file whose name is no keyword of the schema around it.
+    restrict(bundler.parts)
+    return tree, bundler.unresolved, tuple(bundler.issues)
 
 
 @dataclass(slots=True)
@@ -189,6 +195,9 @@ class _Bundler:
     moved_nodes: dict[int, object] = field(default_factory=dict)
     in_progress: set[int] = field(default_factory=set)
     links: list[tuple[dict[str, object], str]] = field(default_factory=list)
+    parts: list[tuple[object, str, bool]] = field(default_factory=list)
+    """The nodes that came from other files, each with its kind and whether it is a collection of those."""
+    issues: list[Issue] = field(default_factory=list)
 
     def run(self) -> None:
         """Walk the root, then each moved component as part of the file that it came from."""
@@ -211,7 +220,12 @@ class _Bundler:
                 target_node, file = self.resolver.resolve(target)
             except UnresolvedReferenceError:
                 continue  # reported when the walk reaches it
-            if file and isinstance(target_node, dict) and (target, kind) not in self.component_pointers:
+            if (
+                file
+                and isinstance(target_node, dict)
+                and is_part(target_node, kind)
+                and (target, kind) not in self.component_pointers
+            ):
                 self.component_pointers[target, kind] = self.pointer(kind, name)
                 self.visited[id(node)] = node
                 self.move(target_node, kind, file, section, name)
@@ -253,10 +267,8 @@ class _Bundler:
         for key, value in list(node.items()):  # the walk of the root adds components to it
             if not isinstance(value, dict | list):
                 continue
-            if key in TEXT_FIELDS:
-                node[key] = self.load_text(value, file)
-            elif key in DATA_FIELDS:
-                node[key] = self.load_value(value, file)
+            if key in TEXT_FIELDS or key in DATA_FIELDS:
+                self.drop_file(node, key, file)
             elif field_kind := fields.get(key) or fields.get("*"):
                 child_kind, is_collection = field_kind
                 node[key] = (self.resolve_children if is_collection else self.resolve_node)(
@@ -267,6 +279,8 @@ class _Bundler:
     def resolve_children(self, value: object, kind: str, file: str, depth: int) -> object:
         """Return the replacement of a list or map of nodes of one kind, with each node resolved."""
         value, file = self.follow_inline(value, file)
+        if file:
+            self.parts.append((value, kind, True))
         if id(value) in self.visited or not isinstance(value, dict | list):
             return value
         self.visited[id(value)] = value
@@ -286,7 +300,9 @@ class _Bundler:
         if isinstance(ref, str) and id(node) not in self.resolver.local_nodes:
             if not self.section_path(kind):
                 self.resolve_below(node, kind, file, depth)
-                node, file = self.follow_inline(node, file)
+                node, file = self.follow_inline(node, file, kind)
+                if file:
+                    self.parts.append((node, kind, False))
             else:
                 self.resolver.local_nodes[id(node)] = node
                 self.resolve_reference(node, ref, kind, file)
@@ -349,6 +365,8 @@ class _Bundler:
         """Return the pointer of `target` in the bundle; the first request moves it there."""
         if (target, kind) not in self.component_pointers:
             target_node, file = self.resolver.resolve(target)
+            if not is_part(target_node, kind):
+                raise UnresolvedReferenceError(_no_part_reason(target, kind))
             section = self.section(kind, make=True)
             names = target.candidate_names()
             # Two files may both have a `Pet`: the folders are tried before a number, which says nothing.
@@ -361,10 +379,15 @@ class _Bundler:
 
     def move(self, node: object, kind: str, file: str, section: dict[str, object], name: str) -> None:
         section[name] = self.moved_nodes[id(node)] = node
+        if file:
+            self.parts.append((node, kind, False))
         self.queue.append((node, kind, file))
 
-    def follow_inline(self, node: object, file: str) -> tuple[object, str]:
-        """Return the node at the end of a chain of `$ref`s that has no section under `components`, and its file."""
+    def follow_inline(self, node: object, file: str, kind: str = "") -> tuple[object, str]:
+        """Return the node at the end of a chain of `$ref`s that has no section under `components`, and its file.
+
+        With a `kind` it must be an object of that; else a list or map of objects.
+        """
         siblings: dict[str, Any] = {}
         visited: set[int] = set()
         while (
@@ -375,10 +398,13 @@ class _Bundler:
             if not file and ref.startswith("#"):
                 break
             try:
-                target_node, target_file = self.resolver.resolve(self.resolver.target(ref, file))
+                target = self.resolver.target(ref, file)
+                target_node, target_file = self.resolver.resolve(target)
                 visited.add(id(node))
                 if id(target_node) in self.in_progress or id(target_node) in visited:
                     raise UnresolvedReferenceError("it leads to what it stands in")
+                if not (is_part(target_node, kind) if kind else isinstance(target_node, dict | list)):
+                    raise UnresolvedReferenceError(_no_part_reason(target, kind or "list or map"))
             except UnresolvedReferenceError as error:
                 self.keep_unresolved(node, ref, file, str(error))
                 break
@@ -388,19 +414,19 @@ class _Bundler:
             node, file = target_node, target_file
         return ({**node, **siblings} if siblings and isinstance(node, dict) else node), file
 
-    def load_text(self, value: object, file: str) -> object:
-        """Return the text of a description that is a file of its own (Redocly's museum keeps code samples so)."""
-        ref = value.get("$ref") if isinstance(value, dict) else None
-        if not isinstance(ref, str) or ref.startswith("#"):
-            return value
-        with suppress(UnresolvedReferenceError, LookupError):
-            return self.files.text(self.resolver.target(ref, file).file)
-        return value
+    def drop_file(self, node: dict[str, object], key: str, file: str) -> None:
+        """Remove a text or data that is to be read from a file: what is read there has no form that could be checked.
 
-    def load_value(self, value: object, file: str) -> object:
-        """Return an example that is a file of its own. It is data: a `$ref` inside it is not a reference."""
-        ref = value.get("$ref") if isinstance(value, dict) and len(value) == 1 else None
+        Redocly's museum description has such texts.
+        """
+        value = node[key]
+        ref = value.get("$ref") if isinstance(value, dict) and (key in TEXT_FIELDS or len(value) == 1) else None
         if isinstance(ref, str) and not ref.startswith("#"):
-            with suppress(UnresolvedReferenceError):
-                return self.resolver.resolve(self.resolver.target(ref, file))[0]
-        return value
+            del node[key]
+            where = f"{file or self.files.root}: {key}"
+            message = f"{ref[:100]!r} is not read: only objects of a description may be in other files"
+            self.issues.append(Issue.warning(where, message, "write it out where it is used"))
+
+
+def _no_part_reason(target: ReferenceTarget, kind: str) -> str:
+    return f"{target.file or 'the description'}{'#' * bool(target.pointer)}{target.pointer} is no {kind} of OpenAPI"

@@ -15,10 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nlapi.openapi.egress import NetworkScope
 from nlapi.version import __version__
 
 # The version is part of every key: an entry of one release is never read by another.
-FORMAT = f"nlapi-cache-2-{__version__}"
+FORMAT = f"nlapi-cache-3-{__version__}"
 
 # Limit of the folder; GitHub's description takes 7 MB parsed and 13 MB as downloaded, so about a dozen such fit.
 MAX_BYTES = 256 * 1024 * 1024
@@ -37,12 +38,16 @@ DuplicateKeys = list[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A stored download: `fresh_until` is in seconds since 1970; `etag` and `modified` are its validators."""
+    """A stored download: `fresh_until` is in seconds since 1970; `etag` and `modified` are its validators.
+
+    `network` is the scope of the address that it came from.
+    """
 
     data: bytes
     etag: str = ""
     modified: str = ""
     fresh_until: float = 0.0
+    network: NetworkScope = NetworkScope.PUBLIC
 
     @property
     def is_fresh(self) -> bool:
@@ -146,11 +151,12 @@ class Cache:
             return None
         head, _, data = stored.partition(b"\n")
         try:
-            return Download(data=data, **orjson.loads(head))
-        except (ValueError, TypeError):
+            metadata = orjson.loads(head)
+            return Download(data=data, **{**metadata, "network": NetworkScope(metadata["network"])})
+        except (ValueError, TypeError, KeyError):
             return None
 
-    def store_download(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
+    def store_download(self, url: str, data: bytes, headers: Mapping[str, str], network: NetworkScope) -> None:
         """Store a download as its headers allow (RFC 9111), if it can be fresh or be revalidated later."""
         import orjson
 
@@ -159,6 +165,7 @@ class Cache:
             "etag": headers.get("etag", ""),
             "modified": headers.get("last-modified", ""),
             "fresh_until": time.time() + _lifetime(control, headers.get("age", "")),
+            "network": network.value,
         }
         useless = not (metadata["etag"] or metadata["modified"]) and not _lifetime(control, "")
         if "no-store" in control or headers.get("vary", "").strip() == "*" or useless:

@@ -119,13 +119,27 @@ def _standard_issues(spec: Spec) -> Iterator[Issue]:
     }
     version = str(spec.document.get("openapi", "2.0"))[:3]
     try:
-        for error in islice(kinds[version](spec.document).iter_errors(), MAX_FINDINGS):
+        for error in islice(kinds[version](_without_patterns(spec.document)).iter_errors(), MAX_FINDINGS):
             if version == "2.0" and (error.instance, [*error.absolute_path]) == ("file", ["type"]):
                 continue  # a response may be a file (Swagger 2.0, "Response Object"); the validator refuses it
             yield Issue.warning(_location(error.absolute_path), _truncate(error.message), rule=STANDARD_RULE)
     except Exception as error:  # the validator raises whatever its libraries raise on what it did not expect
         message = f"the standard's validator gave up: {type(error).__name__}: {_truncate(str(error))}"
         yield Issue(level=Level.INFO, where="", message=message, rule=STANDARD_RULE)
+
+
+def _without_patterns(node: Any) -> Any:
+    """Return a copy of a document without patterns: the validator tries defaults against them without a bound."""
+    if isinstance(node, list):
+        return [_without_patterns(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_patterns(value)
+        for key, value in node.items()
+        if not (key == "pattern" and isinstance(value, str))
+        and not (key == "patternProperties" and isinstance(value, dict))
+    }
 
 
 def _location(path: Any) -> str:

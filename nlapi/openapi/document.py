@@ -52,7 +52,7 @@ MAX_FLOW_YAML = 1_000_000
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
-Join = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Mapping[str, str]]]
+Join = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Mapping[str, str], tuple[Issue, ...]]]
 """Joins a description in several files into one tree; the second result maps unresolved `$ref`s to their reasons."""
 
 # A suffix such as `-rc1` is accepted: it marks a pre-release of the same minor version.
@@ -313,13 +313,13 @@ def read_document(
         raise DescriptionError(f"{source} holds {_type_name(tree)}, not an API description", hint=hint)
     # Before joining: files of a description that nlapi cannot read are not fetched.
     version = _version(tree, source)
-    tree, unresolved = join(tree) if join else (tree, {})
+    tree, unresolved, join_issues = join(tree) if join else (tree, {}, ())
     tree, issues = overlay.apply_overlays(tree, overlays) if overlays else (tree, ())
     return Document(
         tree=tree,
         source=source,
         version=version,
-        issues=(*map(_duplicate_key_issue, duplicates), *issues),
+        issues=(*map(_duplicate_key_issue, duplicates), *join_issues, *issues),
         unresolved=unresolved,
         may_have_hints=b"x-nlapi" in data or bool(overlays) or join is not None,
     )

@@ -4,53 +4,29 @@ from __future__ import annotations
 
 import posixpath
 import re
-import socket
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 from nlapi import bundled
-from nlapi.errors import FetchError, NlapiError, UsageError
+from nlapi.errors import FetchError, NlapiError
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.connection_errors import ConnectionFailure, explain_connection_error
 from nlapi.openapi.document import read_tree
-from nlapi.openapi.urls import HttpUrl, is_http_url, is_public, origin, parse_url, redact_url
+from nlapi.openapi.download import DEADLINE, DownloadCall, FetchedDescription, too_large_error
+from nlapi.openapi.egress import NetworkScope
+from nlapi.openapi.urls import is_http_url, origin, redact_url
 
 # GitHub's description is 13 MB; a server may send without end, so there is a limit.
 MAX_BYTES = 64 * 1024 * 1024
 
-# Seconds for a whole download, redirects included: a server that sends a byte at a time must end too.
-DEADLINE = 30.0
-
-MAX_REDIRECTS = 5
-
-_SIGN_IN_HINT = "it is not for everybody: download the description, and give the file"
-_HINTS = {
-    401: _SIGN_IN_HINT,
-    403: _SIGN_IN_HINT,
-    404: "give the address of the description itself, often .../openapi.json or .../swagger.json",
-}
-
 # DigitalOcean's description has 2,907 files, the most of any known.
 MAX_FILES = 10_000
 
-# Entries that mark the top folder of a repository.
-REPOSITORY_MARKS = (".git", ".hg", ".svn", ".jj")
-
 # Seconds for all downloads together; the files are fetched one after the other.
 MAX_DOWNLOAD_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedDescription:
-    """A description as bytes. `source` is its final location, after redirects; relative servers resolve against it."""
-
-    data: bytes
-    source: str
 
 
 def fetch(
@@ -60,12 +36,13 @@ def fetch(
     deadline: float = DEADLINE,
     cache: Cache | None = None,
     same_origin: bool = False,
+    scope: NetworkScope = NetworkScope.ANY,
 ) -> FetchedDescription:
     """Return the bytes of a description. FetchError gives the reason when they are not available.
 
     `source` is "-" (standard input), an http(s) URL, a path, or the name of a description that nlapi ships. `deadline`
     is in seconds. A download is stored in `cache` as its server allows. With `same_origin` no redirect to another
-    origin is followed.
+    origin is followed. `scope` are the networks that the host of a URL may be in: any where the user named it.
     """
     if source == "-":
         return FetchedDescription(
@@ -73,7 +50,8 @@ def fetch(
         )
     scheme = source.partition("://")[0].lower() if "://" in source else ""
     if scheme in ("http", "https"):
-        return _download(source, max_bytes, deadline, cache, same_origin)
+        call = DownloadCall(url=source, max_bytes=max_bytes, seconds=deadline, cache=cache, same_origin=same_origin)
+        return call.run(scope)
     if scheme:
         raise FetchError(
             f"{redact_url(source)}: nlapi reads http and https URLs and files", hint="give a path or an http(s) URL"
@@ -110,117 +88,8 @@ def _read_limited(stream: Any, source: str, max_bytes: int) -> bytes:
     # One byte more than allowed: a pipe has no size to ask for.
     data: bytes = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise _too_large_error(source, max_bytes)
+        raise too_large_error(source, max_bytes)
     return data
-
-
-def _too_large_error(source: str, max_bytes: int) -> FetchError:
-    return FetchError(f"{source} is larger than {max_bytes / 2**20:.3g} MB")
-
-
-def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> FetchedDescription:
-    """Download under one deadline for everything, so that slow headers count too."""
-    cached = cache.load_download(url) if cache else None
-    if cached and cached.is_fresh and len(cached.data) <= max_bytes:
-        return FetchedDescription(data=cached.data, source=redact_url(url))
-    from nlapi.wait import wait
-
-    return wait(_follow_redirects(url, max_bytes, seconds, cache, same_origin))
-
-
-async def _follow_redirects(
-    url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool
-) -> FetchedDescription:
-    import asyncio
-
-    import httpcore2
-    import httpx2
-
-    first_address = _parse_source_url(url)
-    headers = {"accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
-    try:
-        async with (
-            asyncio.timeout(seconds),
-            httpx2.AsyncClient(
-                timeout=seconds,
-                headers=headers,
-                trust_env=not first_address.is_loopback,  # a proxy cannot reach this machine's loopback
-                verify=httpcore2.default_ssl_context(),  # with trust_env=False, SSL_CERT_FILE would be ignored
-            ) as client,
-        ):
-            for _ in range(MAX_REDIRECTS + 1):
-                address = _parse_source_url(url)
-                if same_origin and address.origin != first_address.origin:
-                    raise FetchError(f"{first_address.site} redirects to {address.site}, another server")
-                # The user chose the first host, which may be private; a redirect must not choose a private one (SSRF).
-                if address.host != first_address.host:
-                    _refuse_private(address)
-                cached = cache.load_download(url) if cache else None
-                async with client.stream("GET", url, headers=cached.conditions if cached else {}) as response:
-                    if cached and response.status_code == 304:
-                        return _store_download(cache, url, cached.data, {**cached.validators, **response.headers})
-                    if response.is_redirect:
-                        url = _redirect_target(url, response.headers.get("location", ""))
-                        continue
-                    if not response.is_success:
-                        hint = _HINTS.get(response.status_code, "is this the right address?")
-                        raise FetchError(f"{redact_url(url)} answered {response.status_code}", hint=hint)
-                    return _store_download(cache, url, await _read_body(response, url, max_bytes), response.headers)
-    except (TimeoutError, httpx2.TimeoutException):
-        raise FetchError(f"{redact_url(url)} did not answer in time", hint="is it reachable from here?") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        failure = explain_connection_error(error) or ConnectionFailure(reason=str(error))
-        hint = failure.hint or "is it reachable from here?"
-        raise FetchError(f"{redact_url(url)} cannot be fetched: {failure.reason}", hint=hint) from None
-    raise FetchError(f"{redact_url(url)}: more than {MAX_REDIRECTS} redirects")
-
-
-def _store_download(cache: Cache | None, url: str, data: bytes, headers: Mapping[str, str]) -> FetchedDescription:
-    if cache:
-        cache.store_download(url, data, headers)
-    return FetchedDescription(data=data, source=redact_url(url))
-
-
-def _parse_source_url(url: str) -> HttpUrl:
-    try:
-        return parse_url(url)
-    except UsageError as error:
-        raise FetchError(error.message, hint="such as https://example.com/openapi.json") from None
-
-
-def _redirect_target(url: str, location: str) -> str:
-    try:
-        target = urljoin(url, location)
-    except ValueError:
-        raise FetchError(f"{redact_url(url)} redirects to what is no URL") from None
-    if not is_http_url(target):
-        raise FetchError(f"{redact_url(url)} redirects to {redact_url(target)}, which is not http(s)")
-    if url.lower().startswith("https://") and target.lower().startswith("http://"):
-        raise FetchError(
-            f"{redact_url(url)} redirects from https to http", hint="name the http address yourself if you trust it"
-        )
-    return target
-
-
-async def _read_body(response: Any, url: str, max_bytes: int) -> bytes:
-    data = bytearray()
-    async for chunk in response.aiter_bytes():
-        data += chunk
-        if len(data) > max_bytes:
-            raise _too_large_error(redact_url(url), max_bytes)
-    return bytes(data)
-
-
-def _refuse_private(address: HttpUrl) -> None:
-    """Refuse a redirect from the host that the user gave into a private network."""
-    try:
-        addresses = {str(info[4][0]) for info in socket.getaddrinfo(address.host, address.port)}
-    except OSError:
-        raise FetchError(f"{address.site}: the host {address.host} is not known") from None
-    if not all(map(is_public, addresses)):
-        raise FetchError(
-            f"redirected to {address.site}, an address in a private network", hint="name that URL if you trust it"
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -228,11 +97,12 @@ class DescriptionFiles:
     """The files beside `root`, a path or a URL. LookupError gives the reason when one is not available.
 
     A file is identified by its place: for a local root its path from the root's folder, else its URL. Downloads are
-    limited to the root's own origin. Local files must be in the root's folder or in `within`; without `within`, in the
-    repository of the root. Names that begin with a dot are never read (docs/design/005).
+    limited to the root's own origin, and to the networks of `network`. Local files must be in the root's folder or in
+    `within`. Names that begin with a dot are never read (docs/design/005).
     """
 
     root: str
+    network: NetworkScope = NetworkScope.LOCAL
     within: str = ""
     cache: Cache | None = None
     max_files: int = MAX_FILES
@@ -307,12 +177,9 @@ class DescriptionFiles:
 
     @property
     def boundary(self) -> str:
-        """Return the widest folder that files may be in: `within`, else the root's repository, else its folder."""
+        """Return the widest folder that files may be in: `within`, else the root's folder."""
         if not self._boundary:
-            folder = (
-                Path(self.within).expanduser().resolve() if self.within else _enclosing_repository(Path(self.folder))
-            )
-            self._boundary = folder.as_posix()
+            self._boundary = Path(self.within).expanduser().resolve().as_posix() if self.within else self.folder
         return self._boundary
 
     def tree(self, location: str) -> Any:
@@ -329,10 +196,6 @@ class DescriptionFiles:
     def requested(self) -> tuple[str, ...]:
         """Return the path or URL of each requested file, including those that were not available."""
         return tuple(location if self.is_remote else str(Path(self.folder) / location) for location in self._requested)
-
-    def text(self, location: str) -> str:
-        """Return a file as text, in any format."""
-        return self._read_once(location).decode("utf-8-sig", "replace")
 
     def _read_once(self, location: str) -> bytes:
         if location in self._reasons:
@@ -364,7 +227,14 @@ class DescriptionFiles:
         seconds = min(DEADLINE, self._deadline - time.monotonic())
         if seconds <= 0:
             raise self._failure(location, f"the files of the description did not arrive in {MAX_DOWNLOAD_SECONDS:g} s")
-        return fetch(location, max_bytes=remaining, deadline=seconds, cache=self.cache, same_origin=True).data
+        return fetch(
+            location,
+            max_bytes=remaining,
+            deadline=seconds,
+            cache=self.cache,
+            same_origin=True,
+            scope=self.network,
+        ).data
 
     def _failure(self, location: str, reason: str) -> LookupError:
         self._reasons[location] = reason
@@ -374,19 +244,3 @@ class DescriptionFiles:
         return (
             location if self.is_remote else posixpath.normpath(posixpath.join(posixpath.dirname(self.root), location))
         )
-
-
-def _enclosing_repository(folder: Path) -> Path:
-    """Return the nearest repository that contains `folder`, else `folder`. A home folder under version control is too
-    wide.
-    """
-    try:
-        home: Path | None = Path.home().resolve()
-    except RuntimeError:
-        home = None
-    for above in (folder, *folder.parents):
-        if above == Path(above.anchor) or above == home or (home and above in home.parents):
-            break
-        if any((above / mark).exists() for mark in REPOSITORY_MARKS):
-            return above
-    return folder

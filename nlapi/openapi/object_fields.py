@@ -96,9 +96,8 @@ OBJECT_FIELDS: Mapping[str, Mapping[str, FieldKind]] = {
 }
 """Kind -> its fields that hold objects; "*" stands for every field."""
 
-# Outside the standard, but in use: Redocly's museum description has texts in files of their own (docs/design/005).
 TEXT_FIELDS = frozenset(("description", "summary", "title"))
-"""Fields whose text may be a file of its own."""
+"""Fields that hold texts."""
 
 DATA_FIELDS = frozenset(("example", "value"))
-"""Fields that hold data, which may be a file of its own."""
+"""Fields that hold data."""

@@ -14,6 +14,7 @@ from nlapi.issue import Issue
 from nlapi.openapi import swagger2
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.document import METHODS, Document
+from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.hints import extension_fields, hint_issues, read_hints
 from nlapi.openapi.model import (
     TOKEN,
@@ -41,11 +42,12 @@ def parse_document(
     cache: Cache | None = None,
     files: tuple[str, ...] = (),
     registered: str = "",
+    network: NetworkScope = NetworkScope.LOCAL,
 ) -> Spec:
     """Return the Spec of a Document, with effects from `classify` and further Issues from `review`.
 
-    `cache`, `files` and `registered` are those of Spec. DescriptionError when `paths` is not a map, or too large; a
-    description without operations is only an Issue.
+    `cache`, `files`, `registered` and `network` are those of Spec. DescriptionError when `paths` is not a map, or too
+    large; a description without operations is only an Issue.
     """
     tree = document.tree
     paths = tree.get("paths", {})
@@ -76,6 +78,7 @@ def parse_document(
         cache=cache,
         files=files,
         registered=registered,
+        network=network,
     )
     operations = tuple(_parse_operations(spec, document, issues))
     if not operations:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from nlapi.issue import Issue
 from nlapi.openapi.document import METHODS, resolve_pointer
+from nlapi.openapi.egress import ORIGIN_KEY
 from nlapi.openapi.model import as_list, as_map, parse_servers, unescape_step
 from nlapi.openapi.spec import EFFECTS_KEY, Operation, Spec
 from nlapi.openapi.urls import is_http_url
@@ -247,7 +248,11 @@ def _all_refs(node: object) -> Iterator[str]:
 
 
 def _write_servers(tree: dict[str, Any], spec: Spec) -> None:
-    """Write the servers of a description that came from a URL as absolute URLs."""
+    """Write the servers of a description that came from a URL as absolute URLs, and where it came from."""
+    if not spec.origin.url:
+        return
+    # A file may name private servers, and the copy becomes one.
+    tree[ORIGIN_KEY] = spec.origin.as_extension()
     if not is_http_url(spec.source):
         return
     if "swagger" in tree and "openapi" not in tree:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
+from nlapi.openapi.egress import NetworkScope, Origin, origin_of
 from nlapi.openapi.model import (
     Body,
     Link,
@@ -198,7 +199,8 @@ class Spec:
 
     `classify` rates the effect of each operation; `nlapi.load` passes one that also weighs evidence, and `review`,
     which yields the Issues of that one. `cache` stores results that are slow to compute again, `files` are the other
-    files of the description, `registered` is the registered name that it was loaded by, if any.
+    files of the description, `registered` is the registered name that it was loaded by, if any. `network` are the
+    networks that the host of a `source` that is a URL may be in.
     """
 
     title: str
@@ -215,6 +217,7 @@ class Spec:
     cache: Cache | None = field(default=None, repr=False)
     files: tuple[str, ...] = field(default=(), repr=False)
     registered: str = ""
+    network: NetworkScope = NetworkScope.LOCAL
     operations: tuple[Operation, ...] = field(default=(), init=False)
     # Keyed by function: each module stores its own results without a field for it here.
     _derived: dict[Callable[[Spec], Any], Any] = field(default_factory=dict, init=False, repr=False)
@@ -224,6 +227,11 @@ class Spec:
         if make not in self._derived:
             self._derived[make] = make(self)
         return cast(T, self._derived[make])
+
+    @cached_property
+    def origin(self) -> Origin:
+        """Return where the description came from, which decides on the networks that it may name."""
+        return origin_of(self.source, self.network, self.document)
 
     @property
     def states_effects(self) -> bool:

@@ -1,4 +1,4 @@
-"""Parses http(s) URLs and classifies their hosts as loopback, link-local, private or public."""
+"""Parses http(s) URLs and classifies their hosts as loopback, reserved or public."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@\\<>]+)(?::(?P<por
 # (NAT64, RFC 6052 §2.1). A private IPv4 address must not pass as public in this form.
 _IPV4_EMBEDDING_RANGES = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 _PORTS = {"http": 80, "https": 443}
+# Services that give the credentials of a cloud machine, outside 169.254.0.0/16: those of Alibaba, Azure's agent and
+# Oracle (classic), and of AWS and Google over IPv6.
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),
+    )
+)
 
 
 def is_http_url(text: str) -> bool:
@@ -70,19 +78,10 @@ class HttpUrl:
         return address.is_loopback or address.is_unspecified
 
     @property
-    def is_link_local(self) -> bool:
-        """Return whether the host is a link-local, multicast or unspecified address, such as a cloud's metadata
-        service.
-        """
-        address = ip_address(self.host)
-        return address is not None and (address.is_link_local or address.is_multicast or address.is_unspecified)
-
-    @property
-    def is_private(self) -> bool:
-        """Return whether the host is this machine or in a private network. A name that needs a DNS lookup is not."""
-        if ip_address(self.host) is None:
-            return self.is_loopback or self.host.rstrip(".").endswith((".local", ".internal"))
-        return not is_public(self.host)
+    def is_local_name(self) -> bool:
+        """Return whether the host is a name that is never of the Internet (RFC 6761 §6.3, RFC 6762 §3)."""
+        name = self.host.rstrip(".")
+        return ip_address(name) is None and (self.is_loopback or name.endswith((".local", ".internal")))
 
 
 def parse_url(url: str) -> HttpUrl:
@@ -121,7 +120,13 @@ def origin(url: str) -> tuple[str, str, int] | None:
 def is_public(address: str) -> bool:
     """Return whether an IP address belongs to the public Internet."""
     ip = ip_address(address)
-    return ip is not None and ip.is_global and not ip.is_multicast
+    return ip is not None and ip.is_global and not ip.is_multicast and ip not in _METADATA
+
+
+def is_reserved(address: str) -> bool:
+    """Return whether an IP address is link-local, multicast or unspecified, or that of a cloud's metadata service."""
+    ip = ip_address(address)
+    return ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _METADATA)
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

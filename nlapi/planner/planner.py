@@ -120,6 +120,15 @@ class OfflinePlanner:
             plan = next_clause_plan(conversation, plan, plan_clause, several=several, today=self.today)
         yield plan
 
+    def first_plan(self, conversation: Conversation) -> Plan:
+        """Return the first plan for the last question, as it is without any answer of the API."""
+        today = self.today or date.today()
+        return plan_question(conversation, self.catalogue, partial(self.plan, live=True), today)
+
+    def clause_plan(self, sentence: str, conversation: Conversation) -> Plan:
+        """Return the first plan for one clause of the last question."""
+        return self._plan_clause(sentence, conversation.known_values, live=True)
+
     def _with_names(self, names: LiveNames) -> OfflinePlanner:
         planner = copy(self)
         planner.catalogue = self.catalogue.with_names(names)

@@ -28,6 +28,8 @@ STAGING = ".nlapi-plugin-build"
 
 # A folder given by mistake, such as a home, must not be read whole; the largest plugin measured has 103 files.
 MAX_FILES = 10_000
+# Folders with code that are not read, and are named all the same.
+FOREIGN_FOLDERS = frozenset(("__pycache__", "node_modules"))
 IGNORED_NAMES = frozenset((".git", "__pycache__", ".DS_Store", "node_modules", STAGING))
 
 
@@ -95,9 +97,6 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
     user_files = select_user_files(files)
     changed = {path: change for path, change in _edited_files(files, manifest).items() if path not in user_files}
     issues = [_drift_issue(path, f"{change} since it was built", REBUILD_HINT) for path, change in changed.items()]
-    # A file of the user's own makes the plugin no worse, hence INFO.
-    foreign = (path for path in files if path not in manifest.files and path != MANIFEST and path not in user_files)
-    issues += (_drift_issue(path, "nlapi did not write it", "", Level.INFO) for path in foreign)
     for path in sorted(manifest.user_files.keys() | user_files.keys()):
         if path in user_files and manifest.user_files.get(path) != digest(user_files[path]):
             issues.append(_drift_issue(path, "is not what the plugin was built with", REBUILD_HINT))
@@ -110,11 +109,32 @@ def find_drift(files: Mapping[str, bytes], manifest: PluginManifest, rebuilt: Pl
     different = {
         path for path in rebuilt.files.keys() | manifest.files.keys() if rebuilt.files.get(path) != files.get(path)
     }
-    for path in sorted(different - changed.keys() - {MANIFEST}):
-        issues.append(_drift_issue(path, "is not what its description and options make", REBUILD_HINT))
+    message = "is not what its description and options make"
+    issues += [_drift_issue(path, message, REBUILD_HINT) for path in sorted(different - changed.keys() - {MANIFEST})]
     if MANIFEST in different and not different - {MANIFEST}:
         issues.append(_drift_issue(MANIFEST, "was changed since it was built", REBUILD_HINT))
     return tuple(issues)
+
+
+def find_foreign(folder: Path, files: Mapping[str, bytes], manifest: PluginManifest) -> tuple[Issue, ...]:
+    """Return what is in a plugin's folder and is neither of the build nor a file that people may add to it.
+
+    It may be the user's own, so it is no error; but clients load commands and agents that lie in the folder, and
+    whoever installs it may run what they find.
+    """
+    expected = {*manifest.files, MANIFEST, *select_user_files(files)}
+    foreign = {path: "the build did not make it" for path in files if path not in expected}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_symlink() and not IGNORED_NAMES & set(parts):
+            foreign[path.relative_to(folder).as_posix()] = "it is a link, and the build made none"
+        elif parts[-1] in FOREIGN_FOLDERS and path.is_dir() and not IGNORED_NAMES & set(parts[:-1]):
+            foreign[path.relative_to(folder).as_posix() + "/"] = "the build did not make it"
+    hint = "remove it, unless it is yours"
+    return tuple(
+        Issue(level=Level.WARNING, where=path, message=message, hint=hint, rule="foreign")
+        for path, message in sorted(foreign.items())
+    )
 
 
 def source_changes(files: Mapping[str, bytes], rebuilt: Plugin) -> tuple[Issue, ...]:
@@ -146,8 +166,8 @@ def _operation_nodes(content: bytes) -> dict[str, object]:
     return {node["operationId"]: node for node in nodes if isinstance(node.get("operationId"), str)}
 
 
-def _drift_issue(location: str, message: str, hint: str, level: Level = Level.ERROR) -> Issue:
-    return Issue(level=level, where=location, message=message, hint=hint, rule="drift")
+def _drift_issue(location: str, message: str, hint: str) -> Issue:
+    return Issue(level=Level.ERROR, where=location, message=message, hint=hint, rule="drift")
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

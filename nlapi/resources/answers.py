@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nlapi.openapi.model import Media, Schema, may_be_json
@@ -53,12 +53,17 @@ class ListAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPart:
-    """A part of an answer: the keys that lead to it, and the schema of the item, or of each entry, that is there."""
+    """A part of an answer: the keys that lead to it, and the schema of the item there, or of each item of the list.
+
+    The entries of a list may be wrappers with the schema `entry_schema`: `entry_keys` lead from each to its item.
+    """
 
     keys: Keys
     schema: Any
     is_list: bool = False
     is_map: bool = False
+    entry_keys: Keys = ()
+    entry_schema: Any = None
 
 
 class AnswerSchemas:
@@ -107,9 +112,15 @@ class AnswerSchemas:
         return self.reader.properties(schema).get(name, values if isinstance(values, Mapping) and values else None)
 
     def list_part(self, operation: Operation) -> AnswerPart | None:
-        """Return the list in an operation's answer, with the schema of an entry in its wrapper; None without a list."""
+        """Return the list in an operation's answer, with the schema of the item in an entry; None without a list."""
         view, envelope = self.schema_view(operation), self.list_envelope(operation)
-        return self._part(view, envelope) if view is not None and envelope is not None else None
+        if view is None or envelope is None:
+            return None
+        part = self._part(view, envelope)
+        entry = SchemaView(part.schema, self.reader)
+        # Spotify's saved tracks are `{"added_at": ..., "track": {...}}`, Jumpseller's hooks `{"hook": {...}}`.
+        keys = find_item(entry, Noun(words=singular_noun(operation), is_single=True)) if part.schema else ()
+        return replace(part, schema=_view_at(entry, keys).schema, entry_keys=keys, entry_schema=part.schema)
 
     def item_part(self, operation: Operation, refs: Collection[str] = ()) -> AnswerPart | None:
         """Return the item in an operation's answer: by one of the schemas `refs`, else by its envelope."""
@@ -141,8 +152,9 @@ class AnswerSchemas:
         A wrapper around the item is left out: of `{"campaign": {...}}` it is the schema of campaign.
         """
         if operation not in self._entries:
-            part = self.list_part(operation) or self.item_part(operation)
-            schema = part.schema if part is not None else {}
+            list_part = self.list_part(operation)
+            part = list_part or self.item_part(operation)
+            schema = list_part.entry_schema if list_part is not None else part.schema if part is not None else {}
             inner = list(self.reader.properties(schema).values())
             # Such a wrapper has one property, which is an object (`campaigns wrapped one by one` in tests/resources).
             wraps = len(inner) == 1 and "object" in self.reader.types(inner[0])

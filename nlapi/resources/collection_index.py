@@ -35,6 +35,9 @@ _ENTITY_QUALIFIERS = frozenset(
 )
 
 
+_IDS = tuple((word,) for word in ("id", "uuid", "guid", "gid", "sid"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Collection:
     """A path with items: `operations` are those on it, `item_operations` those on one item, both by method.
@@ -53,8 +56,9 @@ class Collection:
 
     @property
     def key(self) -> str | None:
-        """The parameter with the id of one item."""
-        return self.item_paths[0][-1].parameter if self.item_paths else None
+        """The parameter with the id of one item: of Xero's `ContactNumber` and `ContactID` the second."""
+        names = [name for path in self.item_paths if (name := path[-1].parameter)]
+        return min(names, key=lambda name: name_words(name)[-1:] not in _IDS, default=None)
 
 
 class CollectionIndex:

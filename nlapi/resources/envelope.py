@@ -339,7 +339,9 @@ def _item_name(view: View, noun: Noun) -> str | None:
     objects = [
         name
         for name, field in fields.items()
-        if field.form is ViewForm.OBJECT and not _is_secondary(name, _LESS_LIKELY_NAMES)
+        if field.form is ViewForm.OBJECT
+        # An `order` beside a list is how it is sorted; in the answer of /orders it is the item.
+        and (not _is_secondary(name, _LESS_LIKELY_NAMES) or singular_words(name) == noun.words)
     ]
     content_names = [name for name, field in fields.items() if name not in objects and _is_content(name, field)]
     with_noun = [name for name in objects if noun.words and singular_words(name) == noun.words]

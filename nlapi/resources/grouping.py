@@ -7,14 +7,16 @@ ids. Two are of one resource when their items have the same schema, or the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.openapi.spec import Operation
 from nlapi.resources.collection_index import Collection, CollectionIndex
+from nlapi.resources.id_sources import id_sources
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.nouns import ID_WORDS, Words, id_field, noun_in_name
-from nlapi.resources.paths import common_prefix, literal_suffix, segments
+from nlapi.resources.nouns import ID_WORDS, Words, home_route, id_field, noun_in_name
+from nlapi.resources.paths import Shape, common_prefix, literal_suffix, segments, shape
 from nlapi.resources.schemas import ref_of
 
 _WRITE_METHODS = frozenset(("PUT", "PATCH", "DELETE"))
@@ -46,7 +48,7 @@ class Resource:
     @property
     def id_name(self) -> str | None:
         """The property with its id; None where that is inside another, or nowhere."""
-        return self.id_path if self.id_path in self.properties else None
+        return self.id_path if self.id_path in self.properties or not self.properties else None
 
     @property
     def noun(self) -> Words:
@@ -60,8 +62,8 @@ class Resource:
 
     @property
     def is_open(self) -> bool:
-        """Whether no client can list or create such items, so that any id may be one."""
-        return not any({"GET", "POST"} & collection.operations.keys() for collection in self.collections)
+        """Whether no client can list such items, so that any id may be one that exists."""
+        return not any("GET" in collection.operations for collection in self.collections)
 
 
 class ResourceGrouping:
@@ -78,7 +80,8 @@ class ResourceGrouping:
         groups: list[list[Resource]] = []
         # A collection with paths to one item has the fullest schemas, by which the others are matched.
         order = sorted(
-            self.index.collections.values(), key=lambda member: (not member.item_operations, len(member.path))
+            (member for member in self.index.collections.values() if not self._is_field_address(member)),
+            key=lambda member: (not member.item_operations, len(member.path), len(singular_words(_last_text(member)))),
         )
         for resource in (self._build_resource([member], self._schemas(member)) for member in order):
             if self._is_collection(resource):
@@ -90,7 +93,66 @@ class ResourceGrouping:
             schemas = [schema for member in group for schema in member.schemas]
             yield self._build_resource([member.collections[0] for member in group], schemas)
 
+    def with_lists_elsewhere(self, groups: Iterable[Resource]) -> Iterator[Resource]:
+        """Yield the resources, each with the lists of its items at other paths: /me/playlists lists /playlists.
+
+        Which lists these are, `IdSources` says: they give the id that the path to one item takes.
+        """
+        resources = list(groups)
+        owners = {collection.shape: resource for resource in resources for collection in resource.collections}
+        added: dict[Resource, dict[Shape, Collection]] = {resource: {} for resource in resources}
+        absorbed: set[Resource] = set()
+        for resource in resources:
+            for listing in self._lists_of(resource):
+                list_shape = shape(segments(listing.route))
+                owner, collection = owners.get(list_shape), self.index.collections.get(list_shape)
+                if collection is None or owner is resource or any(list_shape in shapes for shapes in added.values()):
+                    continue
+                if owner is None:
+                    added[resource][list_shape] = collection
+                elif owner not in absorbed and all(_is_only_read(part) for part in owner.collections):
+                    absorbed.add(owner)
+                    added[resource] |= {part.shape: part for part in owner.collections}
+        for resource in resources:
+            if resource not in absorbed:
+                extra = list(added[resource].values())
+                schemas = [*resource.schemas, *(schema for part in extra for schema in self._schemas(part))]
+                yield self._build_resource([*resource.collections, *extra], schemas) if extra else resource
+
+    def _lists_of(self, resource: Resource) -> Iterator[Operation]:
+        """Yield the operations that list items of a resource by its own id."""
+        for collection in resource.collections:
+            read, key = collection.item_operations.get("GET"), collection.key
+            if read is None or key is None or read.parameter("path", key) is None:
+                continue
+            for source in id_sources(self.index.spec).find_sources(read, ("path", key)):
+                part = self.answers.list_part(source.operation) if source.is_listed and not source.narrowing else None
+                if part is not None and source.operation.method == "GET":
+                    properties = self.reader.properties(part.schema)
+                    shared_count = len(properties.keys() & resource.properties.keys())
+                    is_alike = shared_count >= _MIN_SHARED_PROPERTIES * max(1, len(properties))
+                    if is_alike and resource.id_path and resource.id_path in properties:
+                        yield source.operation
+
+    def _is_field_address(self, collection: Collection) -> bool:
+        """Return whether a path reads items of another collection by a field: /customers/email/{email}."""
+        path, item_operation = collection.path, next(iter(collection.item_operations.values()), None)
+        if item_operation is None or collection.operations:
+            return False
+        return home_route(item_operation.route) != item_operation.route and shape(path[:-1]) in self.index.collections
+
     def _schemas(self, collection: Collection) -> list[object]:
+        """Return the schemas of one item: as answered, else as sent to create it."""
+        schemas = self._answered_schemas(collection)
+        if not schemas:
+            writers = (collection.operations.get("POST"), *map(collection.item_operations.get, ("PUT", "PATCH")))
+            bodies: list[object] = [
+                writer.body.schema for writer in writers if writer is not None and writer.body is not None
+            ]
+            schemas = [schema for schema in bodies if self.reader.properties(schema)][:1]
+        return schemas
+
+    def _answered_schemas(self, collection: Collection) -> list[object]:
         """Return the schemas of one item: as read, as changed, as created, as listed."""
         operations = [
             operation
@@ -140,6 +202,8 @@ class ResourceGrouping:
         related = [member for member in group if resource.refs & member.refs]
         if any(resource.noun == member.noun or (member in members_with_items and not has_item) for member in related):
             return True
+        if has_item and any(self._are_same_items(resource, member) for member in members_with_items):
+            return True
         if self._compound(resource.collections[0]) != self._compound(group[0].collections[0]):
             return False
         properties, group_properties = set(resource.properties), set(group[0].properties)
@@ -152,6 +216,22 @@ class ResourceGrouping:
         if has_item and members_with_items:
             return not resource.refs and not group[0].refs and shared_share == 1
         return shared_share >= _MIN_SHARED_PROPERTIES
+
+    def _are_same_items(self, left: Resource, right: Resource) -> bool:
+        """Return whether one collection has the items of another at a second address, by the names of their ids.
+
+        The `task_id` in eBay's /order_task/{task_id} is the id of a task in /task/{task_id}.
+        """
+        general, special = sorted((left, right), key=lambda member: len(member.noun))
+        key = special.collections[0].key or ""
+        if key != general.collections[0].key or noun_in_name(key) != general.noun:
+            return False
+        is_qualified = len(special.noun) > len(general.noun) and special.noun[-len(general.noun) :] == general.noun
+        parents = (shape(left.collections[0].path[:-1]), shape(right.collections[0].path[:-1]))
+        properties = left.properties.keys(), right.properties.keys()
+        shared_count = len(properties[0] & properties[1])
+        is_alike = shared_count >= _MIN_SHARED_PROPERTIES * max(1, min(map(len, properties)))
+        return is_qualified and parents[0] == parents[1] and left.id_path == right.id_path and is_alike
 
     def _compound(self, collection: Collection) -> str:
         path = collection.path
@@ -170,12 +250,15 @@ class ResourceGrouping:
         properties = {
             key: entry for schema in reversed(schemas) for key, entry in self.reader.properties(schema).items()
         }
+        if not any(map(self._answered_schemas, collections)):
+            # Where no answer is described, an item still has an id, and what a client sends.
+            properties = {"id": {}, **properties}
         return Resource(
             name=name,
             collections=tuple(collections),
             schemas=tuple(schemas),
             properties=properties,
-            id_path=self._id_path(first, properties),
+            id_path=self._id_path(first, properties) or ("" if properties else "id"),
             aliases=frozenset(map("".join, nouns)) - {""},
         )
 
@@ -197,3 +280,11 @@ class ResourceGrouping:
             name for name in (*fields, names_by_key.get("code"), names_by_key.get("slug")) if name and name != "uri"
         ]
         return next((name for name in matches if "." not in name), next(iter(matches), ""))
+
+
+def _is_only_read(collection: Collection) -> bool:
+    return not collection.item_operations and collection.operations.keys() <= {"GET", "HEAD"}
+
+
+def _last_text(collection: Collection) -> str:
+    return collection.path[-1].text if collection.path else ""

@@ -16,7 +16,7 @@ from nlapi.resources.envelope import value_at
 from nlapi.resources.identity import id_of
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import Place
-from nlapi.resources.schemas import schema_types
+from nlapi.resources.schemas import SchemaReader, schema_types
 
 
 class PageRole(StrEnum):
@@ -102,15 +102,55 @@ def page_role(name: str, types: Sequence[str]) -> PageRole | None:
 def page_parameters(operation: Operation) -> tuple[PageParameter, ...]:
     """Return the paging parameters of an operation: of its query, and of the body where it reads by POST."""
     reader = answer_schemas(operation.spec).reader
-    schemas: list[tuple[Place, Any]] = [
-        ((entry.location, entry.name), entry.schema) for entry in operation.parameters if entry.location == "query"
+    schemas: list[tuple[Place, Any, bool]] = [
+        ((entry.location, entry.name), entry.schema, entry.required)
+        for entry in operation.parameters
+        if entry.location == "query"
     ]
     if operation.body is not None:
-        schemas += [(("body", name), entry) for name, entry in reader.properties(operation.body.schema).items()]
-    candidates = ((place, page_role(place[1], reader.types(schema)), schema) for place, schema in schemas)
-    return tuple(
-        PageParameter(place=place, role=role, schema=reader.flat(schema)) for place, role, schema in candidates if role
+        required = reader.flat(operation.body.schema).get("required") or ()
+        properties = reader.properties(operation.body.schema)
+        schemas += [(("body", name), entry, name in required) for name, entry in properties.items()]
+    candidates = (
+        (place, page_role(place[1], reader.types(schema)), reader.flat(schema), is_required)
+        for place, schema, is_required in schemas
     )
+    parameters = [
+        PageParameter(place=place, role=role, schema=schema)
+        for place, role, schema, is_required in candidates
+        if role is not None and not (role is PageRole.CURSOR and _is_no_cursor(schema, is_required))
+    ]
+    # Slack's optional `token` is a credential beside `cursor`: the surer name goes first.
+    return tuple(sorted(parameters, key=lambda parameter: not _has_sure_name(parameter)))
+
+
+def _is_no_cursor(schema: Schema, is_required: bool) -> bool:
+    """Return whether a parameter cannot take a cursor: the first page is read without one; a date is no cursor."""
+    return is_required or str(schema.get("format", "")).startswith("date")
+
+
+def _has_sure_name(parameter: PageParameter) -> bool:
+    words = name_words(parameter.name)
+    return parameter.role is not PageRole.CURSOR or not {"cursor", "page", "next", "continuation"}.isdisjoint(words)
+
+
+def gives_cursors(operation: Operation) -> bool:
+    """Return whether the answer of a list has a text that leads to the next page, by its schema or in a Link header."""
+    response = operation.response()
+    if response is not None and any(name.lower() == "link" for name in response.headers):
+        return True
+    view = answer_schemas(operation.spec).schema_view(operation)
+    return view is not None and _has_next_text(view.schema, answer_schemas(operation.spec).reader, _MAX_DEPTH)
+
+
+def _has_next_text(schema: object, reader: SchemaReader, depth: int) -> bool:
+    for name, inner in reader.properties(schema).items():
+        types = reader.types(inner)
+        if leads_to_next_page(name) and (not types or {"string", "object"} & set(types)):
+            return True
+        if depth > 1 and "object" in types and _has_next_text(inner, reader, depth - 1):
+            return True
+    return False
 
 
 def next_page(

@@ -8,14 +8,15 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.openapi.model import Parameter
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import AnswerPart
 from nlapi.resources.collection_index import Collection, collection_index
 from nlapi.resources.envelope import Keys
 from nlapi.resources.grouping import Resource, ResourceGrouping
-from nlapi.resources.id_sources import LinkedSources
+from nlapi.resources.id_sources import LinkedSources, id_sources
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.nouns import is_id_argument, noun_in_name, wider_nouns
+from nlapi.resources.nouns import home_route, id_field, is_id_argument, noun_in_name, target_noun, wider_nouns
 from nlapi.resources.paths import Path, Shape, segments, shape
 from nlapi.resources.schemas import ref_of
 
@@ -54,10 +55,11 @@ class Parent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSemantics:
-    """The meaning of an operation. `key` is the parameter with the id of the one item it is about, None without one.
+    """The meaning of an operation. `key` is the parameter that identifies the one item it is about, None without one.
 
-    `part` is the position of the list or the item in the answer; `verb` the verb of an ACT; `created_resource` that of
-    another item that an ACT creates.
+    The parameter takes the item's id, or the value of its field `key_field` where that is not "". `part` is the
+    position of the list or the item in the answer; `verb` the verb of an ACT; `created_resource` that of another item
+    that an ACT creates.
     """
 
     kind: OperationKind
@@ -65,6 +67,7 @@ class OperationSemantics:
     resource: Resource | None = None
     parents: tuple[Parent, ...] = ()
     key: str | None = None
+    key_field: str = ""
     part: AnswerPart | None = None
     verb: str = ""
     created_resource: Resource | None = None
@@ -79,12 +82,13 @@ class Semantics:
         self._grouping = ResourceGrouping(self.index)
         self._semantics: dict[Operation, OperationSemantics] = {}
         self._singletons: dict[Shape, Resource] = {}
+        self._accepts_any_id: dict[Resource, bool] = {}
         self._references: dict[Resource, tuple[tuple[str, Resource], ...]] = {}
 
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
         """Every resource that is no singleton. Parses the answers of all collections."""
-        return tuple(self._grouping.groups())
+        return tuple(self._grouping.with_lists_elsewhere(self._grouping.groups()))
 
     @cached_property
     def _by_shape(self) -> Mapping[Shape, Resource]:
@@ -113,6 +117,19 @@ class Semantics:
                 )
         return None
 
+    def resource_by_schema(self, schema: object) -> Resource | None:
+        """Return the one resource whose items have a schema, by its `$ref`; None for none or several."""
+        owners = self._by_ref.get(ref_of(schema), ())
+        return owners[0] if len(owners) == 1 else None
+
+    def resource_by_noun(self, name: str) -> Resource | None:
+        """Return the resource that an object of that name (`new_project`, `followers`) is an item of, by its noun."""
+        for noun in map("".join, wider_nouns(singular_words(name))):
+            matches = [resource for resource in self.resources if noun == "".join(resource.noun)]
+            if matches:
+                return min(matches, key=lambda resource: (resource.is_open, len(resource.name)))
+        return None
+
     def references(self, resource: Resource) -> tuple[tuple[str, Resource], ...]:
         """Return the properties with ids of other items, each with the resource, by Links and by name."""
         if resource not in self._references:
@@ -123,6 +140,56 @@ class Semantics:
                 (name, target) for name, target in targets if target and target is not resource
             )
         return self._references[resource]
+
+    @cached_property
+    def id_parameters(self) -> Mapping[Resource, tuple[Parameter, ...]]:
+        """The path parameters that take the ids of each resource: in the paths to one item, and to what is below it."""
+        parameters: dict[Resource, dict[str, Parameter]] = {}
+        for operation in self.index.operations:
+            path = segments(operation.route)
+            taken = [(parent.resource, parent.parameter) for parent in self.parents(path[:-1])] if path else []
+            owner = self.resource_at(path[:-1]) if path and path[-1].parameter else None
+            is_by_id = owner is not None and path[-1].parameter in {part.key for part in owner.collections}
+            taken += [(owner, str(path[-1].parameter))] if is_by_id else []
+            for resource, name in taken:
+                parameter = operation.parameter("path", name) if resource is not None else None
+                if resource is not None and parameter is not None:
+                    parameters.setdefault(resource, {}).setdefault(repr(parameter.schema), parameter)
+        return {resource: tuple(by_schema.values()) for resource, by_schema in parameters.items()}
+
+    def accepts_any_id(self, resource: Resource) -> bool:
+        """Return whether nothing in the API shows the ids of a resource, so that any id may be one that exists."""
+        if resource not in self._accepts_any_id:
+            reads = (
+                (operation, collection.key)
+                for collection in resource.collections
+                for operation in collection.item_operations.values()
+                if collection.key and operation.parameter("path", collection.key)
+            )
+            sources = id_sources(self.index.spec)
+            is_shown = any(
+                source.is_listed for read, key in reads for source in sources.find_sources(read, ("path", key))
+            )
+            self._accepts_any_id[resource] = resource.is_open or not is_shown
+        return self._accepts_any_id[resource]
+
+    @cached_property
+    def listed_ids(self) -> Mapping[Operation, tuple[tuple[Resource, str], ...]]:
+        """The lists whose entries have ids of items of another resource, each with the resource and the field.
+
+        A list of items with an address of their own is none: the id of a user is none of a member.
+        """
+        listed: dict[Operation, list[tuple[Resource, str]]] = {}
+        for resource in self.resources:
+            for collection in resource.collections:
+                read, key = collection.item_operations.get("GET"), collection.key
+                sources = id_sources(self.index.spec).find_sources(read, ("path", key)) if read and key else ()
+                for source in sources:
+                    owner = self.classify(source.operation).resource if source.is_listed else resource
+                    has_address = owner is not None and any(part.item_operations for part in owner.collections)
+                    if owner is not resource and not has_address:
+                        listed.setdefault(source.operation, []).append((resource, source.field))
+        return {operation: tuple(pairs) for operation, pairs in listed.items()}
 
     @cached_property
     def _linked_resources(self) -> Mapping[Resource, Mapping[str, Resource]]:
@@ -170,10 +237,17 @@ class Semantics:
 
     def _classify(self, operation: Operation, path: Path) -> OperationSemantics:
         resource = self.resource_at(path)
+        # Beside /webhooks/{id}/{field}, DELETE /webhooks/{id} removes the webhook, and not all of its fields.
+        owner = self.resource_at(path[:-1]) if path and path[-1].parameter else None
+        if owner is not None and operation.method in ("PUT", "PATCH", "DELETE"):
+            return self._on_item(operation, path, owner)
         if resource is not None and (semantics := self._on_collection(operation, path, resource)):
             return semantics
-        if path and path[-1].parameter and (owner := self.resource_at(path[:-1])) is not None:
+        if owner is not None:
             return self._on_item(operation, path, owner)
+        home = segments(home_route(operation.route))
+        if path and path[-1].parameter and home != path and (owner := self.resource_at(home[:-1])) is not None:
+            return self._on_item(operation, home, owner)
         # A list by its schema goes before a creation: POST /campaigns/search answers with campaigns too.
         if semantics := self._list_semantics(operation, path):
             return semantics
@@ -201,7 +275,14 @@ class Semantics:
         )
         is_search = operation.method == "POST" and searches
         if part and (operation.method in READ_METHODS or (is_search and ref_of(part.schema) in resource.refs)):
-            return self._build_semantics(OperationKind.LIST, operation, path, resource, part=part)
+            # /albums/{ids} lists the albums with these ids.
+            key = path[-1].parameter if path else None
+            parents_path = path[:-1] if key else path
+            return self._build_semantics(OperationKind.LIST, operation, parents_path, resource, key=key, part=part)
+        if part is None and operation.method in READ_METHODS and self.index.is_list(operation):
+            # Described with the schema of one item, or without any.
+            item_part = self._item_part(operation, resource)
+            return self._build_semantics(OperationKind.LIST, operation, path, resource, part=item_part)
         if _reads_by_post(operation):
             return None
         if operation.method == "POST":
@@ -218,10 +299,28 @@ class Semantics:
         if kind is OperationKind.ACT:
             verb = (name_words(operation.id) or ("",))[0]
             part, created_resource = self._result_resource(operation, resource, part)
-        key = path[-1].parameter
+        key = path[-1].parameter or ""
         return self._build_semantics(
-            kind, operation, path[:-1], resource, key=key, part=part, verb=verb, created_resource=created_resource
+            kind,
+            operation,
+            path[:-1],
+            resource,
+            key=key,
+            key_field=self._key_field(operation, resource, key),
+            part=part,
+            verb=verb,
+            created_resource=created_resource,
         )
+
+    def _key_field(self, operation: Operation, resource: Resource, key: str) -> str:
+        """Return the field by which a placeholder identifies an item; "" for its id."""
+        keys = {name_key(name) for collection in resource.collections if (name := collection.key)}
+        parameter = operation.parameter("path", key)
+        if parameter is None or name_key(key) in keys:
+            return ""
+        noun, schema = target_noun(operation, ("path", key)), {"properties": resource.properties}
+        field = id_field(self.answers.reader, schema, key, noun, resource.noun, parameter)
+        return field if field and field not in ("uri", resource.id_path) else ""
 
     def _list_semantics(self, operation: Operation, path: Path) -> OperationSemantics | None:
         """Return the semantics of a list at a path of its own: /pets/findByStatus, POST /campaigns/search."""

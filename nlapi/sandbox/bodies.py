@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -109,6 +110,8 @@ def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas)
     if kind == MULTIPART:
         return _multipart(media, _split_multipart(content, content_type), schemas)
     if kind.startswith("text/"):
+        if wire_shape(media.schema, schemas) != "primitive":
+            return MISSING  # no standard says how an object is written as text
         return coerce(_utf8_text(content), media.schema, schemas)
     return MISSING
 
@@ -141,7 +144,15 @@ def _urlencoded(media: Media, content: bytes, schemas: Schemas) -> dict[str, obj
     for name in dict.fromkeys(pairs.unused):
         raw = pairs.take(name)
         value[name] = _single_or_list(raw)
-    return value
+    return {**value, **_empty_lists(media, value, schemas)}
+
+
+def _empty_lists(media: Media, value: Mapping[str, object], schemas: Schemas) -> dict[str, object]:
+    """Return the required lists of a form that are not in it: an empty list leaves no trace in a form."""
+    required = schemas.flat(media.schema).get("required") or ()
+    described = schemas.properties(media.schema)
+    absent = [name for name in required if name not in value and name in described]
+    return {name: [] for name in absent if wire_shape(described[name], schemas) == "array"}
 
 
 def _single_or_list(raw: list[str]) -> Any:
@@ -198,7 +209,7 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
             raise unprocessable([Fault(location=f"body.{part.name}", message="given twice; it is one value")])
         else:
             value[part.name] = part_value
-    return value
+    return {**value, **_empty_lists(media, value, schemas)}
 
 
 def _take_styled(

@@ -31,6 +31,7 @@ CATEGORIES = {
 }
 PRINTABLE = "".join(map(chr, range(0x30, 0x7B))) + " -_.!"
 MAX_REPEATS = 12
+MAX_NODES = 20_000
 ATTEMPTS = 12
 
 # Fixed, so that samples do not change from day to day.
@@ -43,44 +44,56 @@ def _generate_match(pattern: str, rng: Random, *, min_length: int = 0, max_lengt
     """Return a match of the pattern with `min_length` to `max_length` characters; None after ATTEMPTS failures."""
     try:
         tree = _parser.parse(pattern)
-    except (re.error, OverflowError):
+        for attempt in range(ATTEMPTS):
+            # Every second attempt repeats as much as the length needs: short texts look natural, long ones may be
+            # required.
+            text = _MatchGenerator(rng).sequence(tree, min_length if attempt % 2 else 0)
+            if len(text) < min_length and not pattern.endswith("$"):
+                text += "".join(rng.choice("abcdefghij") for _ in range(min_length - len(text)))
+            if (
+                len(text) >= min_length
+                and (max_length is None or len(text) <= max_length)
+                and bounded_pattern(pattern).matches(text)
+            ):
+                return text
+    except (re.error, OverflowError, RecursionError):
         return None
-    for attempt in range(ATTEMPTS):
-        # Every second attempt repeats as much as the length needs: short texts look natural, long ones may be required.
-        text = _sequence(tree, rng, min_length if attempt % 2 else 0)
-        if len(text) < min_length and not pattern.endswith("$"):
-            text += "".join(rng.choice("abcdefghij") for _ in range(min_length - len(text)))
-        if (
-            len(text) >= min_length
-            and (max_length is None or len(text) <= max_length)
-            and bounded_pattern(pattern).matches(text)
-        ):
-            return text
     return None
 
 
-def _sequence(nodes: Any, rng: Random, repeats: int) -> str:
-    return "".join(_node(op, argument, rng, repeats) for op, argument in nodes)
+class _MatchGenerator:
+    """Generates one text from a parsed pattern. OverflowError for one with more than MAX_NODES parts."""
 
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._nodes = 0
 
-def _node(op: Any, argument: Any, rng: Random, repeats: int) -> str:
-    if op is _constants.LITERAL:
-        return chr(argument)
-    if op is _constants.NOT_LITERAL:
-        return next(char for char in "ax0" if ord(char) != argument)
-    if op is _constants.ANY:
-        return rng.choice("abcdefghijklmnopqrstuvwxyz")
-    if op is _constants.IN:
-        return rng.choice(_members(argument))
-    if op is _constants.BRANCH:
-        return _sequence(rng.choice(argument[1]), rng, repeats)
-    if op is _constants.SUBPATTERN:
-        return _sequence(argument[3], rng, repeats)
-    if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
-        low, high, inner = argument
-        top = min(int(high), max(low, repeats, low + 6 if low < MAX_REPEATS else low))
-        return "".join(_sequence(inner, rng, 0) for _ in range(rng.randint(max(low, min(repeats, top)), top)))
-    return ""
+    def sequence(self, nodes: Any, repeats: int) -> str:
+        return "".join(self._node(op, argument, repeats) for op, argument in nodes)
+
+    def _node(self, op: Any, argument: Any, repeats: int) -> str:
+        # Repeats of repeats grow without end: `(((a+)+)+)+`.
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise OverflowError
+        if op is _constants.LITERAL:
+            return chr(argument)
+        if op is _constants.NOT_LITERAL:
+            return next(char for char in "ax0" if ord(char) != argument)
+        if op is _constants.ANY:
+            return self._rng.choice("abcdefghijklmnopqrstuvwxyz")
+        if op is _constants.IN:
+            return self._rng.choice(_members(argument))
+        if op is _constants.BRANCH:
+            return self.sequence(self._rng.choice(argument[1]), repeats)
+        if op is _constants.SUBPATTERN:
+            return self.sequence(argument[3], repeats)
+        if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
+            low, high, inner = argument
+            top = min(int(high), max(low, repeats, low + 6 if low < MAX_REPEATS else low))
+            count = self._rng.randint(max(low, min(repeats, top)), top)
+            return "".join(self.sequence(inner, 0) for _ in range(min(count, MAX_NODES + 1)))
+        return ""
 
 
 def _members(parts: Any) -> str:

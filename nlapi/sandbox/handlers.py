@@ -9,8 +9,9 @@ from typing import Any
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.effect_verbs import ACTIONS, Action
-from nlapi.resources.envelope import wrap
+from nlapi.resources.envelope import value_at, wrap
 from nlapi.resources.grouping import Resource
+from nlapi.resources.identity import fields_of
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paging import PageRole
 from nlapi.resources.schemas import ref_of
@@ -66,7 +67,8 @@ def _scope(state: SandboxState, role: OperationSemantics, checked: ValidRequest)
     """Return the parents in a path, by kind. RequestProblem 404 for a parent that does not exist."""
     scope: dict[str, str] = {}
     for parent in role.parents:
-        key = str(checked.path.get(parent.parameter, ""))
+        value = checked.path.get(parent.parameter, "")
+        key = str(value[0] if isinstance(value, list) and value else value)
         if parent.resource is not None and not state.fixtures.exists(parent.resource, key, scope):
             raise _not_found(parent.resource, key)
         scope[parent.name] = key
@@ -80,11 +82,25 @@ def _not_found(resource: Resource, key: str) -> RequestProblem:
 def _stored_row(
     state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
 ) -> StoredItem:
-    key = str(checked.path.get(role.key, "")) if role.key else SINGLETON_KEY
-    row = state.fixtures.get(resource, key, scope)
+    key = _key_text(role, checked)
+    row = _find_row(state, role, resource, key, scope)
     if row is None:
         raise _not_found(resource, key)
     return row
+
+
+def _key_text(role: OperationSemantics, checked: ValidRequest) -> str:
+    """Return the text by which the path identifies its item; of a list of ids the first."""
+    value = checked.path.get(role.key, "") if role.key else SINGLETON_KEY
+    return str(value[0] if isinstance(value, list) and value else value)
+
+
+def _find_row(
+    state: SandboxState, role: OperationSemantics, resource: Resource, key: str, scope: Scope
+) -> StoredItem | None:
+    if role.key_field and (row := state.fixtures.find_by_field(resource, role.key_field, key, scope)) is not None:
+        return row
+    return state.fixtures.get(resource, key, scope)
 
 
 def _view(
@@ -97,13 +113,16 @@ def _view(
     """Return the answer for one or several items, in its envelope, with the other fields that the schema requires."""
     media = json_media(role.operation)
     if media is None:
-        return ABSENT
+        return state.whole_view(row) if is_undescribed(role.operation) else ABSENT
     part = role.part or AnswerPart(keys=(), schema=media.schema)
     types = state.schemas.types(part.schema)
     if types and "object" not in types:
-        # A text, a number or a boolean about the item: nothing of what is stored fits it.
-        return state.sampler.sample(media.schema, _row_context(state, row))
-    items = [state.view(item_row, part.schema) for item_row in (row, *further_rows)]
+        # A text, a number or a boolean about the item: its id may be all that fits.
+        key = _typed_key(state, row)
+        is_id = role.kind is OperationKind.CREATE and state.schemas.valid(part.schema, key)
+        value = wrap(key, part.keys) if is_id and not part.is_list else ABSENT
+        return state.sampler.sample(media.schema, _row_context(state, row), value)
+    items = [_list_entry(state, item_row, part) for item_row in (row, *further_rows)]
     content = items if part.is_list else items[0]
     if not part.keys:
         return (
@@ -113,6 +132,19 @@ def _view(
         )
     known_values = {**extra, **wrap(content, part.keys)}
     return state.sampler.sample(media.schema, _row_context(state, row), known_values)
+
+
+def is_undescribed(operation: Operation) -> bool:
+    """Return whether a description is silent about the content of an answer that has some."""
+    if operation.method not in ("GET", "POST"):
+        return False
+    successes = [response for response in operation.responses if response.status.startswith(("2", "d"))]
+    return not any(response.media or response.status in ("204", "205") for response in successes)
+
+
+def _typed_key(state: SandboxState, row: StoredItem) -> object:
+    resource = next((candidate for candidate in state.semantics.resources if candidate.name == row.entity), None)
+    return row.key if resource is None else state.ids.typed_id(resource, row.key)
 
 
 def _row_context(state: SandboxState, row: StoredItem) -> SampleContext:
@@ -128,7 +160,24 @@ def _create(
         writes.create(state, resource, role.operation, writes.item_fields(resource, item), scope)
         for item in bodies or [{}]
     ]
-    return HandlerResult(value=_view(state, role, *rows), created=rows[0])
+    value = _view(state, role, *rows)
+    return HandlerResult(value=_with_id(state, role, resource, rows[0], value), created=rows[0])
+
+
+def _with_id(
+    state: SandboxState, role: OperationSemantics, resource: Resource, row: StoredItem, answer: object
+) -> object:
+    """Return the answer of a creation with the id of the new item, where its schema forgets it and allows more."""
+    part, media = role.part, json_media(role.operation)
+    item = value_at(answer, part.keys) if part is not None and not part.is_list else answer
+    if not isinstance(item, dict) or media is None or row.key == SINGLETON_KEY:
+        return answer
+    if any(str(field) == row.key for field in fields_of(item).values()):
+        return answer
+    name = resource.id_name or resource.id_path.rpartition(".")[2] or "id"
+    keys = part.keys if part is not None else ()
+    extended = writes.deep_merge(answer, wrap({name: state.ids.typed_id(resource, row.key)}, keys))  # type: ignore[arg-type]
+    return extended if name not in item and state.schemas.valid(media.schema, extended) else answer
 
 
 def _read(
@@ -149,8 +198,8 @@ def _replace(
     state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
 ) -> HandlerResult:
     """Replace an item, or create it where its collection has no POST (RFC 9110 §9.3.4)."""
-    key = str(checked.path.get(role.key, "")) if role.key else SINGLETON_KEY
-    row = state.fixtures.get(resource, key, scope)
+    key = _key_text(role, checked)
+    row = _find_row(state, role, resource, key, scope)
     body = writes.item_fields(resource, checked.body)
     if row is not None:
         return HandlerResult(value=_view(state, role, writes.replace(state, resource, role.operation, row, body)))
@@ -195,18 +244,23 @@ def _list(
     state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope, url: str
 ) -> HandlerResult:
     media = json_media(role.operation)
-    if media is None or role.part is None:
+    if (media is None and not is_undescribed(role.operation)) or (media is not None and role.part is None):
         return HandlerResult(value=compute_report(state, role.operation, checked, scope))
     part = page_window(role.operation, checked.query, checked.body)
     parameters = {**checked.query, **(checked.body if isinstance(checked.body, dict) else {})}
     # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
     filters = {name: value for name, value in parameters.items() if name not in part.parameter_names}
-    rows = {id(row.data): row for row in state.fixtures.rows(resource, scope)}
-    chosen = filter_rows([row.data for row in rows.values()], filters, resource.label, resource.id_name)
+    rows = {id(row.data): row for row in _listed_rows(state, role, resource, checked, scope)}
+    chosen = _filter(state, role.operation, resource, list(rows.values()), filters)
     chosen = sort_rows(chosen, {**_defaults(state, role.operation), **filters})
     part = _resolve_cursor(part, [rows[id(data)] for data in chosen])
     page = [rows[id(data)] for data in chosen[part.offset : part.offset + part.limit]]
-    items = [_list_item(state, resource, row, role.part.schema) for row in page]
+    if media is None or role.part is None:
+        return HandlerResult(value=[state.whole_view(row) for row in page], total=len(chosen))
+    if not role.part.is_list:
+        # The schema has one item where the path has a list.
+        return HandlerResult(value=_view(state, role, page[0]) if page else ABSENT, total=len(chosen))
+    items = [_list_entry(state, row, role.part, _id_alone(state, resource, row, role.part.schema)) for row in page]
     content: Any = dict(zip((row.key for row in page), items, strict=True)) if role.part.is_map else items
     if not role.part.keys:
         return HandlerResult(value=content, total=len(chosen))
@@ -220,11 +274,61 @@ def _list(
     return HandlerResult(value=_fill_envelope(state, media.schema, context, known_values), total=len(chosen))
 
 
-def _list_item(state: SandboxState, resource: Resource, row: StoredItem, schema: object) -> object:
-    """Return an item of a list by the list's schema, or its id alone in a list of ids."""
-    key = state.ids.typed_id(resource, row.key)
-    is_id_list = "object" not in state.schemas.types(schema) and state.schemas.valid(schema, key)
-    return key if is_id_list and state.schemas.types(schema) else state.view(row, schema)
+def _listed_rows(
+    state: SandboxState, role: OperationSemantics, resource: Resource, checked: ValidRequest, scope: Scope
+) -> list[StoredItem]:
+    """Return the items of a list before its filters: those with the ids in its path, or all."""
+    ids = checked.path.get(role.key) if role.key else None
+    if not isinstance(ids, list):
+        return state.fixtures.rows(resource, scope, is_listed=True)
+    rows = [row for id in ids if (row := state.fixtures.get(resource, str(id), scope)) is not None]
+    if not rows:
+        raise _not_found(resource, ",".join(map(str, ids)))
+    return rows
+
+
+def _filter(
+    state: SandboxState,
+    operation: Operation,
+    resource: Resource,
+    rows: list[StoredItem],
+    filters: Mapping[str, object],
+) -> list[Mapping[str, Any]]:
+    """Return what the filters leave of some rows.
+
+    A required filter is no choice of the client: where no sample fits its value (a workspace that nothing here lists),
+    it leaves the samples, unless it names an item that a client made.
+    """
+    data = [row.data for row in rows]
+    chosen = filter_rows(data, filters, resource.label, resource.id_name)
+    required = {parameter.name for parameter in operation.parameters if parameter.required}
+    if chosen or not rows or required.isdisjoint(filters):
+        return chosen
+    for name in required & filters.keys():
+        target = state.semantics.resource_by_name(name) or state.semantics.resource_by_noun(name)
+        row = state.store.find(target.name, str(filters[name])) if target is not None else None
+        if row is not None and not row.sampled:
+            return chosen
+    optional = {name: value for name, value in filters.items() if name not in required}
+    # A client's item without the field at all is no worse than a sample with another value.
+    left = [
+        row.data for row in rows if row.sampled or filter_rows([row.data], filters, resource.label, resource.id_name)
+    ]
+    return filter_rows(left, optional, resource.label, resource.id_name)
+
+
+def _list_entry(state: SandboxState, row: StoredItem, part: AnswerPart, id_alone: object = ABSENT) -> object:
+    """Return an item as an entry of a list, in the wrapper that its schema has; `id_alone` in a list of ids."""
+    item = state.view(row, part.schema) if id_alone is ABSENT else id_alone
+    if not part.entry_keys:
+        return item
+    return state.sampler.sample(part.entry_schema, _row_context(state, row), wrap(item, part.entry_keys))
+
+
+def _id_alone(state: SandboxState, resource: Resource, row: StoredItem, schema: object) -> object:
+    """Return the id of an item where the list has ids alone, else ABSENT."""
+    key, types = state.ids.typed_id(resource, row.key), state.schemas.types(schema)
+    return key if types and "object" not in types and state.schemas.valid(schema, key) else ABSENT
 
 
 def _fill_envelope(state: SandboxState, schema: object, context: SampleContext, known_values: object) -> object:
@@ -310,9 +414,17 @@ def _action_answer(state: SandboxState, role: OperationSemantics, row: StoredIte
         return wrap(row.data, role.part.keys) if is_free_form else _view(state, role, replace(row, data=known_values))
     known_values = {name: value for name, value in known_values.items() if name in described}
     context = SampleContext(
-        seed=state.seed, path=f"{role.operation.id}/{row.key}", noun="result", index=row.index, full=True
+        seed=state.seed,
+        path=f"{role.operation.id}/{row.key}",
+        noun="result",
+        index=row.index,
+        full=True,
+        find_reference=state.fixtures.referrer(row.scope, excluded=role.resource),
     )
-    return state.sampler.sample(media.schema, context, wrap(known_values, role.part.keys))
+    if not role.part.keys:
+        return state.sampler.sample(media.schema, context, known_values)
+    result = state.sampler.sample(role.part.schema, context, known_values)
+    return state.sampler.sample(media.schema, context, wrap(result, role.part.keys))
 
 
 def _create_from(

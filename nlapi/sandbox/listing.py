@@ -12,9 +12,11 @@ from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import TOTAL_NAMES
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.paging import (
+    OFFSET_NAMES,
     PageParameter,
     PageRole,
     first_number,
+    gives_cursors,
     leads_to_next_page,
     more_flag_value,
     page_parameters,
@@ -229,7 +231,7 @@ def page_window(operation: Operation, query: Mapping[str, object], body: object 
         offset = max(page - first_page, 0) * limit
     after_id = None
     if isinstance(cursor := requested.get(PageRole.CURSOR), str) and cursor:
-        offset, after_id = _parse_cursor(cursor, parameters[PageRole.CURSOR].place)
+        offset, after_id = _parse_cursor(cursor, parameters[PageRole.CURSOR].place, operation)
     return PageWindow(offset=offset, limit=limit, first_page=first_page, parameters=parameters, after_id=after_id)
 
 
@@ -241,17 +243,25 @@ def _cursor_token(offset: int) -> str:
     return base64.urlsafe_b64encode(f"o:{offset}".encode()).decode().rstrip("=")
 
 
-def _parse_cursor(cursor: str, location: tuple[str, str]) -> tuple[int, str | None]:
-    """Return the offset of a cursor, or the id behind which the page begins."""
+def _parse_cursor(cursor: str, location: tuple[str, str], operation: Operation) -> tuple[int, str | None]:
+    """Return the offset of a cursor, or the id behind which the page begins.
+
+    A parameter that only looks like a cursor, where no answer gives one, has any value and leads to the first page.
+    """
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
         text = ""
     if text.startswith("o:") and text[2:].isdecimal():
         return int(text[2:]), None
+    # eBay's `offset` is a number in a text.
+    if name_key(location[1]) in OFFSET_NAMES and cursor.isdecimal():
+        return int(cursor), None
     # Stripe's starting_after and OpenStack's marker take the id of the last item.
     if name_key(location[1]) in ("startingafter", "after", "marker"):
         return 0, cursor
+    if not gives_cursors(operation):
+        return 0, None
     raise unprocessable([Fault(location=".".join(location), message="is no cursor that this server gave out")])
 
 

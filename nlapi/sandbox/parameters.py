@@ -237,6 +237,14 @@ def is_spread(parameter: Parameter, schemas: Schemas) -> bool:
     return parameter.style == "deepObject" or (parameter.style == "form" and parameter.explode)
 
 
+def empty_value(parameter: Parameter, schemas: Schemas) -> object:
+    """Return the empty object or list that leaves no trace in a request; MISSING where an empty value is visible."""
+    if is_spread(parameter, schemas):
+        return {}
+    is_list = parameter.location == "query" and not parameter.content_type
+    return [] if is_list and wire_shape(parameter.schema, schemas) == "array" else MISSING
+
+
 def takes_any_name(parameter: Parameter, schemas: Schemas) -> bool:
     """Return whether a parameter may own any query name: an exploded form object with free properties."""
     if parameter.style != "form" or not parameter.explode or wire_shape(parameter.schema, schemas) != "object":

@@ -42,7 +42,7 @@ def compute_report(state: SandboxState, operation: Operation, checked: ValidRequ
     )
     known_values = _echoed_values(state, media.schema, request_values)
     list_part = state.semantics.answers.list_part(operation)
-    if list_part is None or list_part.is_map or "object" not in state.schemas.types(list_part.schema):
+    if list_part is None or list_part.is_map or "object" not in state.schemas.types(list_part.entry_schema):
         return (
             state.sampler.sample(media.schema, context, known_values)
             if known_values
@@ -92,12 +92,14 @@ class _References:
     def __init__(self, state: SandboxState, request_values: Mapping[str, object], scope: Scope) -> None:
         self.stage = state
         self.request_values = {singular_words(name): value for name, value in request_values.items()}
-        self.scope = scope
+        self.refer = state.fixtures.referrer(scope)
 
-    def find(self, name: str, index: int) -> object:
+    def find(self, name: str, schema: object, index: int) -> object:
         parts = singular_words(name)
+        if "object" in self.stage.schemas.types(schema):
+            return self.refer(name, schema, index)
         if len(parts) > 1 and parts[-1] in ("name", "title"):
-            id = self.find("_".join((*parts[:-1], "id")), index)
+            id = self.find("_".join((*parts[:-1], "id")), {}, index)
             resource = self.stage.semantics.resource_by_name("_".join((*parts[:-1], "id")))
             row = (
                 self.stage.fixtures.get(resource, str(id), {})
@@ -111,14 +113,7 @@ class _References:
             return requested[index % len(requested)]
         if requested is not None and not isinstance(requested, list | dict):
             return requested
-        resource = self.stage.semantics.resource_by_name(name)
-        if resource is None or resource.is_open:
-            return ABSENT
-        rows = self.stage.fixtures.rows(resource, {})
-        rows = [
-            row for row in rows if all(row.scope.get(parent, value) == value for parent, value in self.scope.items())
-        ]
-        return self.stage.ids.typed_id(resource, rows[index % len(rows)].key) if rows else ABSENT
+        return self.refer(name, schema, index)
 
 
 def _rows(
@@ -131,9 +126,11 @@ def _rows(
 ) -> list[Any]:
     limit = page_window(operation, checked.query, checked.body).limit
     known_values = _echoed_values(
-        state, list_part.schema, {name: value for name, value in request_values.items() if not isinstance(value, list)}
+        state,
+        list_part.entry_schema,
+        {name: value for name, value in request_values.items() if not isinstance(value, list)},
     )
-    dropped, is_total = _excluded_columns(state, operation, checked, list_part.schema)
+    dropped, is_total = _excluded_columns(state, operation, checked, list_part.entry_schema)
     ids = [
         value
         for name, value in request_values.items()
@@ -152,11 +149,13 @@ def _rows(
             full=True,
         )
         row = state.sampler.sample(
-            list_part.schema, row_context, {**known_values, **_row_date(state, operation, checked, list_part, index)}
+            list_part.entry_schema,
+            row_context,
+            {**known_values, **_row_date(state, operation, checked, list_part, index)},
         )
-        required = state.schemas.flat(list_part.schema).get("required") or ()
+        required = state.schemas.flat(list_part.entry_schema).get("required") or ()
         selected = {name: cell for name, cell in row.items() if name not in dropped or name in required}
-        rows.append(selected if state.schemas.valid(list_part.schema, selected) else row)
+        rows.append(selected if state.schemas.valid(list_part.entry_schema, selected) else row)
     return rows
 
 
@@ -208,7 +207,7 @@ def _row_date(
                 day = date.fromisoformat(value[:10]) + timedelta(days=index)
             except (ValueError, OverflowError):
                 continue
-            for name, schema in state.schemas.properties(list_part.schema).items():
+            for name, schema in state.schemas.properties(list_part.entry_schema).items():
                 if name_key(name) in ("date", "day") and state.schemas.flat(schema).get("format") == "date":
                     return {name: day.isoformat()}
     return {}

@@ -13,7 +13,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import TOTAL_NAMES
 from nlapi.resources.naming import name_key
 from nlapi.resources.paths import Path, segments
-from nlapi.sandbox.handlers import HandlerResult
+from nlapi.sandbox.handlers import HandlerResult, is_undescribed
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.state import SandboxState
@@ -27,6 +27,9 @@ GIF = base64.b64decode("R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==")
 PDF = b"%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
 PDF += b"trailer<</Root 1 0 R>>\n"
 PLACEHOLDERS = {"image/png": PNG, "image/gif": GIF, "application/pdf": PDF}
+JSON = "application/json"
+# The type that is sent for a described range of types, by its first half; JSON for any other.
+CONCRETE_TYPES = {"text": "text/plain", "image": "image/png"}
 
 # Headers of the transport, or computed from the answer. A sample of Content-Encoding made every answer unreadable.
 COMPUTED_HEADERS = frozenset(
@@ -65,10 +68,20 @@ def build_response(
         location = _location(state, operation, result.created, path, prefix)
         headers += [("location", location)] if location else []
     media = _media(response, accept) if response else None
+    if media is None and result.value is not ABSENT and is_undescribed(operation):
+        status = 201 if result.created is not None and status != 200 else 200
+        headers.append(("content-type", JSON))
+        return HttpResponse(status=status, headers=tuple(headers), content=encode_json(result.value))
     if media is None or status in (204, 205, 304):
         return HttpResponse(status=status, headers=tuple(headers))
     content = _content(state, operation, response, media, result)
-    return HttpResponse(status=status, headers=(("content-type", media.content_type), *headers), content=content)
+    content_type = _concrete_type(media.content_type)
+    return HttpResponse(status=status, headers=(("content-type", content_type), *headers), content=content)
+
+
+def _concrete_type(content_type: str) -> str:
+    """Return the type of an answer for a described one: a range such as `*/*` is no type of any answer."""
+    return CONCRETE_TYPES.get(essence(content_type).partition("/")[0], JSON) if "*" in content_type else content_type
 
 
 def _response(operation: Operation, *, is_created: bool) -> tuple[int, Response | None]:
@@ -108,7 +121,7 @@ def _media(response: Response, accept: str) -> Media | None:
 def _content(
     state: SandboxState, operation: Operation, response: Response | None, media: Media, result: HandlerResult
 ) -> bytes:
-    kind = essence(media.content_type)
+    kind = essence(_concrete_type(media.content_type))
     if may_be_json(kind):
         value = result.value
         if value is ABSENT or response is not operation.response():

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote, unquote_plus, urlsplit
 
+import regex
+
 from nlapi.openapi.model import Server
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.parameters import QueryPairs, percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem
+from nlapi.tools.patterns import path_groups
 
 NO_HEADERS: Mapping[str, str] = {}
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+# Of one segment of a path: two of them are tried in as many ways as the segment has characters.
+MAX_PLAIN_VALUES = 2
 
 
 def _select_operation(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
@@ -95,9 +100,16 @@ class RouteMatch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Template:
     path: str
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[str] | regex.Pattern[str]
     names: tuple[str, ...]
     operations: Mapping[str, tuple[Operation, ...]]
+
+    def match(self, path: str) -> tuple[str, ...] | None:
+        """Return the raw values in a path, or None where the template is not its own."""
+        if isinstance(self.pattern, regex.Pattern):
+            return path_groups(self.pattern, path)
+        match = self.pattern.fullmatch(path)
+        return match.groups() if match else None
 
 
 Candidate = tuple[str, _Template, Mapping[str, str]]
@@ -119,22 +131,39 @@ class RouteTable:
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
     def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> RouteMatch:
-        """Return the RouteMatch of a percent-encoded path.
+        """Return the first RouteMatch of a percent-encoded path; see `matches`."""
+        return self.matches(method, path, query, headers)[0]
+
+    def matches(
+        self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS
+    ) -> list[RouteMatch]:
+        """Return the RouteMatches of a percent-encoded path that are equally concrete.
+
+        There are several where templates differ only in the names of their placeholders, as Xero's
+        `/Contacts/{ContactID}` and `/Contacts/{ContactNumber}`: OpenAPI forbids them (3.1.1 §4.8.8), APIs have them.
 
         RequestProblem 404 for an unknown path, 405 with Allow for a method.
         `query` (raw) and `headers` (names in lower case) distinguish operations on one path.
         """
         allowed: dict[str, None] = {}
         without_query: list[Operation] = []
+        matches: list[RouteMatch] = []
+        concreteness: object = None
         for prefix, template, raw in self._candidates(path):
+            if matches and (prefix, _concreteness(template.path)) != concreteness:
+                break
             operations = template.operations.get(method, ())
             if not operations and method == "HEAD":
                 # HEAD is GET without its body (RFC 9110 §9.3.2), and described almost nowhere.
                 operations = template.operations.get("GET", ())
             if (operation := _select_operation(operations, query, headers)) is not None:
-                return RouteMatch(operation=operation, raw=raw, prefix=prefix)
-            without_query += operations
-            allowed |= dict.fromkeys(template.operations)
+                concreteness = prefix, _concreteness(template.path)
+                matches.append(RouteMatch(operation=operation, raw=raw, prefix=prefix))
+            elif not matches:
+                without_query += operations
+                allowed |= dict.fromkeys(template.operations)
+        if matches:
+            return matches
         if without_query:
             queries = " or ".join(f"?{candidate.fixed_query}" for candidate in without_query[:3])
             raise RequestProblem(404, f"{method} {unquote(path)} is only described with {queries}")
@@ -160,9 +189,9 @@ class RouteTable:
         if path != prefix and not path.startswith(prefix + "/"):
             return
         for template in self._templates:
-            path_match = template.pattern.fullmatch(path[len(prefix) :] or "/")
-            if path_match:
-                yield prefix, template, dict(zip(template.names, path_match.groups(), strict=True))
+            values = template.match(path[len(prefix) :] or "/")
+            if values is not None:
+                yield prefix, template, dict(zip(template.names, values, strict=True))
 
     @cached_property
     def _operation_prefixes(self) -> tuple[str, ...]:
@@ -176,11 +205,30 @@ def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Te
     names = []
     for placeholder in PLACEHOLDER.finditer(path):
         # A later literal in the same segment ends the value early: `{name}.json`, `{from}-{to}`.
-        pattern += _literal(path[end : placeholder.start()]) + "([^/]+?)"
+        value = "([^/]+?)"
+        if path[placeholder.start() - 1] == "}" and (choices := _choices(placeholder.group(1), operations)):
+            # Buffer's `{id}{mediaTypeExtension}`: nothing but the choices of the second tells where it begins.
+            value = f"({'|'.join(map(_literal, choices))})"
+        pattern += _literal(path[end : placeholder.start()]) + value
         names.append(placeholder.group(1))
         end = placeholder.end()
     pattern += _literal(path[end:])
-    return _Template(path=path, pattern=re.compile(pattern), names=tuple(names), operations=operations)
+    # Many values in one segment can be divided in very many ways.
+    is_plain = all(len(PLACEHOLDER.findall(segment)) <= MAX_PLAIN_VALUES for segment in path.split("/"))
+    compiled = re.compile(pattern) if is_plain else regex.compile(pattern)
+    return _Template(path=path, pattern=compiled, names=tuple(names), operations=operations)
+
+
+def _choices(name: str, operations: Mapping[str, tuple[Operation, ...]]) -> tuple[str, ...]:
+    """Return the texts that a path parameter can be, where every operation of a path has the same closed choice."""
+    schemas = [
+        operation.spec.follow(parameter.schema)
+        for group in operations.values()
+        for operation in group
+        if (parameter := operation.parameter("path", name)) is not None
+    ]
+    choices = [tuple(map(str, schema.get("enum") or ())) for schema in schemas]
+    return choices[0] if len(set(choices)) == 1 else ()
 
 
 def _literal(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -19,11 +20,13 @@ from nlapi.sandbox.schemas import Schemas
 # The absence of a value, where None is a value (JSON null).
 ABSENT: Any = object()
 
-# (property name, index) -> the id of an existing item, or ABSENT.
-FindReference = Callable[[str, int], Any]
+# (property name, schema, index) -> the id of an existing item, or for an object its fields, or ABSENT.
+FindReference = Callable[[str, object, int], Any]
 
 # The depth at which nested values end, for schemas that require themselves.
 MAX_DEPTH = 8
+# The depth down to which properties refer to items that exist; what is deeper is shown seldom.
+REFERENCE_DEPTH = 4
 # The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
 OPTIONAL_DEPTH = 2
 
@@ -89,14 +92,26 @@ class Sampler:
         first_value = ABSENT
         for sparse, partial_value in ((context.sparse, known_value), (True, known_value), (True, ABSENT)):
             for pick in range(4):
-                value = self.generate(schema, replace(context, branch=pick, sparse=sparse), partial_value)
+                attempt = replace(context, branch=pick, sparse=sparse)
+                value = self.generate(schema, attempt, partial_value)
                 first_value = value if first_value is ABSENT else first_value
-                value = self.repair(schema, value)
-                if value is not ABSENT:
-                    return value
+                repaired = self.repair(schema, copy.deepcopy(value) if isinstance(partial_value, dict) else value)
+                if repaired is ABSENT and isinstance(partial_value, dict):
+                    # Two schemas of one item may disagree on a field deep inside: the others stay as they are known.
+                    fitting = self._without_faults(schema, value, partial_value)
+                    repaired = self.repair(schema, self.generate(schema, attempt, fitting))
+                if repaired is not ABSENT:
+                    return repaired
                 if not self._has_choice(schema):
                     break
         return first_value
+
+    def _without_faults(self, schema: object, value: object, known_value: dict[str, Any]) -> dict[str, Any]:
+        """Return what is known without the parts that break the schema in a value made of it."""
+        fitting: dict[str, Any] = copy.deepcopy(known_value)
+        for error, _ in zip(self.schemas.errors(schema, value, "read"), range(20), strict=False):
+            _prune(fitting, tuple(error.absolute_path))
+        return fitting
 
     def _has_choice(self, schema: object) -> bool:
         flat = self.schemas.flat(schema)
@@ -125,12 +140,15 @@ class Sampler:
         """Return a value by the schema's keywords, without validating it."""
         flat = self.schemas.flat(schema)
         branches = self.schemas.branches(flat)
+        if known_value is ABSENT and context.find_reference is not None and 0 < context.depth <= REFERENCE_DEPTH:
+            known_value = self._find_reference(schema, flat, context)
+            context = context if known_value is ABSENT else replace(context, full=True)
         if branches and context.depth < MAX_DEPTH and "enum" not in flat and "const" not in flat:
             return self.generate(
                 self.schemas.with_branch(flat, self._branch(branches, context, known_value)), context, known_value
             )
         if known_value is not ABSENT and not isinstance(known_value, dict | list):
-            return known_value
+            return _in_type(known_value, schema_types(flat))
         if "const" in flat:
             return flat["const"]
         kinds = [kind for kind in schema_types(flat) if kind != "null"] or list(schema_types(flat))
@@ -140,6 +158,15 @@ class Sampler:
         if kind == "array":
             return self._array(flat, context, known_value)
         return self._scalar(flat, kind, context)
+
+    def _find_reference(self, schema: object, flat: Schema, context: SampleContext) -> Any:
+        """Return what is known of a property that refers to an existing item; ABSENT for any other property."""
+        types = self.schemas.types(flat)
+        if context.find_reference is None or not (not types or {"object", "string", "integer", "number"} & set(types)):
+            return ABSENT
+        reference = context.find_reference(context.name, schema, context.index)
+        is_usable = isinstance(reference, dict) or (reference is not ABSENT and self.schemas.valid(flat, reference))
+        return reference if is_usable else ABSENT
 
     def _branch(self, branches: tuple[Schema, ...], context: SampleContext, known_value: object) -> Schema:
         if known_value is ABSENT:
@@ -267,10 +294,6 @@ class Sampler:
         return ABSENT
 
     def _scalar(self, flat: Schema, kind: str, context: SampleContext) -> object:
-        if context.find_reference is not None and kind in ("string", "integer"):
-            reference = context.find_reference(context.name, context.index)
-            if reference is not ABSENT and self.schemas.valid(flat, reference):
-                return reference
         choices = [candidate for candidate in flat.get("enum") or () if candidate is not None]
         if choices:
             return choices[context.rotation % len(choices)]
@@ -306,9 +329,20 @@ class Sampler:
         return fake_number(flat, context.name, context.index, rng, is_integer=is_integer)
 
 
+def _in_type(value: object, types: tuple[str, ...]) -> object:
+    """Return a value in a type that a schema wants: two schemas of one item may have its id as a number and a text."""
+    kind = json_type(value)
+    if not types or kind in types:
+        return value
+    if kind == "integer" and "string" in types and "number" not in types:
+        return str(value)
+    return int(value) if isinstance(value, str) and "integer" in types and value.isdecimal() else value
+
+
 def _prune(value: Any, path: tuple[Any, ...]) -> None:
     """Delete the part of a value at a path, unless it has gone with a part around it."""
     with suppress(LookupError, TypeError):
+        # The whole value has no place to be deleted from.
         for part in path[:-1]:
             value = value[part]
         del value[path[-1]]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from nlapi.openapi.model import Schema
 from nlapi.openapi.spec import Spec
 from nlapi.resources.schemas import SchemaReader
 from nlapi.sandbox.problem import Fault
@@ -124,6 +125,8 @@ class Schemas(SchemaReader):
         """Yield jsonschema's ValidationErrors; none for a schema that is itself broken."""
         import re
 
+        from jsonschema.exceptions import UnknownType
+
         entry = self._validators.get((id(schema), mode))
         if entry is None:
             # The schema is stored with its validator, since an id is reused once its object is gone.
@@ -131,7 +134,8 @@ class Schemas(SchemaReader):
             self._validators[id(schema), mode] = entry
         try:
             yield from entry[1].iter_errors(value)
-        except (re.error, LookupError, TypeError):
+        except (re.error, LookupError, TypeError, UnknownType):
+            # UnknownType: `type: float`, which is in descriptions although no version of JSON Schema has it.
             return
 
     @cached_property
@@ -152,13 +156,56 @@ class Schemas(SchemaReader):
 
         def required(validator: object, names: Any, instance: Any, schema: Any) -> Iterator[Any]:
             for name in names if isinstance(instance, dict) else ():
-                if name not in instance:
-                    described = self.flat((schema.get("properties") or {}).get(name, {}))
-                    if described.get(hidden) is not True:
-                        yield ValidationError(f"{name!r} is required")
+                if name not in instance and not self._may_lack(schema, name, hidden):
+                    yield ValidationError(f"{name!r} is required")
 
         derive: Any = extend
-        return derive(VALIDATOR, {"$ref": ref, "required": required})
+        closing = {"allOf": self._all_of, "additionalProperties": self._additional_properties}
+        return derive(VALIDATOR, {"$ref": ref, "required": required, **closing})
+
+    def _may_lack(self, schema: Schema, name: str, hidden: str) -> bool:
+        """Return whether an object may lack a required property: a `hidden` one, or in a request an undescribed one.
+
+        Xero requires `name` and describes `Name`: no tool offers the first, so that no call could be made.
+        """
+        described = self.properties(schema)
+        if name in described:
+            return self.flat(described[name]).get(hidden) is True
+        return hidden == "readOnly" and bool(described) and not isinstance(schema.get("additionalProperties"), Mapping)
+
+    def _all_of(self, validator: Any, parts: Any, instance: Any, schema: object) -> Iterator[Any]:
+        """Yield the faults of an `allOf`, without those by which one part forbids the properties of another.
+
+        By the letter of JSON Schema nothing would fit such parts. Tools read `additionalProperties` as a statement
+        about the whole, and so does nlapi.tools.compile.
+        """
+        described = self.properties(schema)
+        for index, part in enumerate(parts):
+            for error in validator.descend(instance, part, schema_path=index):
+                name = next(iter(error.path), getattr(error, "closed_name", None))
+                if name not in described or not _is_additional(error):
+                    yield error
+
+    def _additional_properties(self, validator: Any, additional: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        check = VALIDATOR.VALIDATORS["additionalProperties"]
+        if additional is not False or not isinstance(instance, dict):
+            yield from check(validator, additional, instance, schema)
+            return
+        whole = {**schema, "properties": self.properties(schema)}
+        for name in instance:
+            for error in check(validator, False, {name: None}, whole):
+                error.closed_name = name
+                yield error
+
+
+def _is_additional(error: Any) -> bool:
+    """Return whether a fault is one of `additionalProperties` at the top of a schema, and not of a property in it."""
+    for key in error.schema_path:
+        if key in ("properties", "patternProperties", "items"):
+            return False
+        if key == "additionalProperties":
+            return True
+    return False
 
 
 def _fault(error: Any, location: str) -> Fault:

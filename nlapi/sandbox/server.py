@@ -19,9 +19,9 @@ from nlapi.sandbox.handlers import handle
 from nlapi.sandbox.parameters import percent_decode, split_pairs
 from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.responses import HttpResponse, build_response, problem_response
-from nlapi.sandbox.routes import RouteTable
+from nlapi.sandbox.routes import RouteMatch, RouteTable
 from nlapi.sandbox.state import SandboxState
-from nlapi.sandbox.validation import FieldsByLocation, RawRequest, authenticate, check_request
+from nlapi.sandbox.validation import FieldsByLocation, RawRequest, ValidRequest, authenticate, check_request
 from nlapi.serving import Message, Receive, Send, open_listener, raw_path
 
 # A callback after each request: method, path, status of the answer, and the reason of a refusal or "".
@@ -92,30 +92,52 @@ class Sandbox:
         """
         if incoming.method == "OPTIONS" and (allowed := self._options(incoming.path)):
             return allowed
-        match = self._routes.match(incoming.method, incoming.path, incoming.query, incoming.headers)
-        authenticate(match.operation, _credential_fields(incoming))
-        checked = check_request(match.operation, match.raw, incoming, self._state.schemas)
+        matches = self._routes.matches(incoming.method, incoming.path, incoming.query, incoming.headers)
+        match, checked = self._check(matches, incoming)
         idempotency_key = next(
             (str(value) for name, value in checked.headers.items() if name_key(name) == "idempotencykey"), ""
         )
         if idempotency_key and (match.operation.id, idempotency_key) in self._answers_by_key:
             return self._answers_by_key[match.operation.id, idempotency_key]
         store = self._state.store
-        # One transaction a request: an answer that cannot be made leaves no half of a change.
+        # One transaction a request: an answer that cannot be made leaves no half of a change. Samples made for it stay,
+        # as the next request would make the same.
         store.begin()
         try:
             outcome = handle(self._state, match.operation, checked, origin + incoming.path)
+            self._state.remember_references(match.operation, outcome.value)
             accept, path = incoming.headers.get("accept", "*/*"), incoming.path
             response = build_response(
                 self._state, match.operation, outcome, accept=accept, path=path, prefix=match.prefix
             )
+        except RequestProblem:
+            if store.is_changed:
+                self._roll_back()
+            else:
+                store.commit()
+            raise
         except BaseException:
-            store.rollback()
+            self._roll_back()
             raise
         store.commit()
         if idempotency_key:
             self._answers_by_key[match.operation.id, idempotency_key] = response
         return response
+
+    def _roll_back(self) -> None:
+        self._state.store.rollback()
+        self._state.fixtures.forget_filled()
+
+    def _check(self, matches: list[RouteMatch], incoming: RawRequest) -> tuple[RouteMatch, ValidRequest]:
+        """Return the first operation whose description allows the request, with the values of the request."""
+        refusal: RequestProblem | None = None
+        for match in matches:
+            try:
+                authenticate(match.operation, _credential_fields(incoming))
+                return match, check_request(match.operation, match.raw, incoming, self._state.schemas)
+            except RequestProblem as problem:
+                refusal = refusal or problem
+        raise refusal or RequestProblem(404, f"{incoming.path} is no path of this API")
 
     def _options(self, path: str) -> HttpResponse | None:
         """Return a 204 with Allow for a known path that describes no OPTIONS, else None."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.answers import answer_schema
+from nlapi.resources.references import references
 from nlapi.resources.semantics import Semantics, semantics_of
-from nlapi.sandbox.fixtures import Fixtures, IdGenerator
+from nlapi.sandbox.fixtures import Fixtures
+from nlapi.sandbox.ids import IdGenerator
 from nlapi.sandbox.samples import SampleContext, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.store import ItemStore, StoredItem
@@ -31,9 +35,9 @@ class SandboxState:
         schemas = Schemas(spec)
         sampler = Sampler(schemas)
         semantics = semantics_of(spec)
-        ids = IdGenerator(schemas, sampler, seed)
+        ids = IdGenerator(semantics, schemas, sampler, seed)
         store = ItemStore(database)
-        fixtures = Fixtures(semantics, store, sampler, ids)
+        fixtures = Fixtures(semantics, references(spec), store, sampler, ids)
         return SandboxState(
             spec=spec,
             seed=seed,
@@ -52,3 +56,14 @@ class SandboxState:
             seed=self.seed, path=f"{row.entity}/{row.key}", noun=row.entity.rpartition("/")[2], index=row.index
         )
         return self.sampler.sample(schema, context, row.data)
+
+    def whole_view(self, row: StoredItem) -> dict[str, Any]:
+        """Return all that is stored of an item, for an answer that no schema describes."""
+        return dict(row.data)
+
+    def remember_references(self, operation: Operation, value: object) -> None:
+        """Record the ids of other items in an answer: what an answer shows can be opened."""
+        index = self.fixtures.references
+        found = itertools.chain(index.find(answer_schema(operation), value), index.in_entries(operation, value))
+        for reference in found:
+            self.fixtures.remember(reference.resource, str(reference.id), reference.fields)

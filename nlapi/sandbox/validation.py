@@ -147,9 +147,9 @@ def check_request(operation: Operation, raw: Mapping[str, str], incoming: RawReq
         if parameter.location == "header" and parameter.name.lower() in IGNORED_HEADERS:
             continue
         value = _read(parameter, raw, pairs, incoming, schemas)
-        if value is MISSING and parameter.required and wire.is_spread(parameter, schemas):
-            # An empty object has no pairs in the query, so its absence cannot be told from it.
-            value = {}
+        if value is MISSING and parameter.required:
+            # An empty object or list has no pairs in the query, so its absence cannot be told from it.
+            value = wire.empty_value(parameter, schemas)
         if value is MISSING:
             if parameter.required:
                 faults.append(Fault(location=f"{parameter.location}.{parameter.name}", message="is required"))

@@ -14,7 +14,7 @@ from nlapi.sandbox.problem import RequestProblem
 from nlapi.sandbox.samples import ABSENT, SampleContext
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.state import SandboxState
-from nlapi.sandbox.store import SINGLETON_KEY, Scope, StoredItem, scopes_agree
+from nlapi.sandbox.store import Scope, StoredItem, scopes_agree
 from nlapi.sandbox.vocabulary import CREATED_WORDS, UPDATED_WORDS
 
 # Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
@@ -111,14 +111,14 @@ def create(
     state.fixtures.add_references(resource, 0, item_scope, skip=optional_references)
     key = _choose_key(state, resource, data, open_fields, scope) if key is None else key
     known_values = {**state.fixtures.reference_values(resource, item_scope), **data}
-    if resource.id_name and key != SINGLETON_KEY:
-        known_values[resource.id_name] = key
+    known_values = deep_merge(known_values, state.fixtures.id_values(resource, key))
     context = SampleContext(
         seed=state.seed,
         path=f"{resource.name}/made",
         noun=resource.label,
         index=state.store.count(resource.name),
         full=True,
+        find_reference=state.fixtures.referrer(item_scope, excluded=resource),
     )
     item = _complete_fields(state, resource, context, known_values, open_fields)
     key = state.ids.nested_id(resource, item, key)
@@ -174,9 +174,7 @@ def _choose_key(
     if sent_id is None:
         state.fixtures.fill(resource)
         key = state.fixtures.new_id(resource)
-        if key is ABSENT:
-            raise RequestProblem(409, f"there is no id left for another {resource.label}")
-        return key
+        return _taken_key(state, resource) if key is ABSENT else key
     row = state.store.find(resource.name, str(sent_id), scope)
     if row is not None and not row.sampled:
         raise RequestProblem(409, f"there is already a {resource.label} with {resource.id_path} {sent_id}")
@@ -184,6 +182,18 @@ def _choose_key(
         # A sample is replaced, so that the example request of a description works although its id is that of a sample.
         state.store.remove(row)
     return sent_id
+
+
+def _taken_key(state: SandboxState, resource: Resource) -> str:
+    """Return an id for a new item of a kind whose ids are all in use (an enum): that of a sample, which makes room."""
+    if not state.semantics.id_parameters.get(resource):
+        # No path takes the id, so that any will do.
+        return str(state.store.count(resource.name) + 1)
+    sample = next((row for row in state.store.rows(resource.name) if row.sampled), None)
+    if sample is None:
+        raise RequestProblem(409, f"there is no id left for another {resource.label}")
+    state.store.remove(sample)
+    return sample.key
 
 
 def merge(

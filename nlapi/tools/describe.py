@@ -34,10 +34,11 @@ def summarize_operation(operation: Operation) -> str:
     return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
 
 
-def signature(tool: Tool) -> str:
+def signature(tool: Tool, *, kind: str = "") -> str:
     """Return the operation and its arguments on one line, such as `listPets (read): List pets. limit?: integer`.
 
-    `?` marks what may be left out; `…` that there is more than is shown.
+    `?` marks what may be left out; `…` that there is more than is shown. `kind` is what the tool is, where that is no
+    single operation.
     """
     properties = tool.input_schema.get("properties", {})
     definitions = tool.input_schema.get("$defs", {})
@@ -46,7 +47,7 @@ def signature(tool: Tool) -> str:
     arguments += [f"{name}?: {_type_text(properties[name], definitions)}" for name in optional[:MAX_OPTIONAL]]
     if len(optional) > MAX_OPTIONAL:
         arguments.append(f"… {len(optional) - MAX_OPTIONAL} more")
-    head = f"{tool.name} ({tool.effect.value}): {summarize_operation(tool.operation)}"
+    head = f"{tool.name} ({tool.effect.value}{f', {kind}' if kind else ''}): {summarize_operation(tool.operation)}"
     return single_line(f"{head} | {', '.join(arguments)}" if arguments else head)
 
 

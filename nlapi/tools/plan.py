@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 from nlapi.client.message import Request, Result
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.answer_view import AnswerView
 from nlapi.tools.tool import Call, Missing
 
@@ -28,13 +28,52 @@ class PlanState(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredState:
-    """The state of a planner above the agent as JSON, whatever is in it."""
+    """The state of a planner above the agent as JSON, whatever is in it.
+
+    `origin` is the state of the plan by which another planner handed over to it.
+    """
 
     planner: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    origin: PlanState | None = None
 
     def to_json(self) -> JsonObject:
-        return {"planner": self.planner, **self.data}
+        origin = {} if self.origin is None else {"origin": self.origin.to_json()}
+        return {"planner": self.planner, **self.data, **origin}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowProposal:
+    """A workflow whose calls follow in several rounds, and which is agreed to as a whole before the first of them.
+
+    `call` is the workflow as one call with its inputs: the effect of its tool is the gravest of its steps. `lines` show
+    its tree to a person, `call_ids` are the ids of its calls, of which `changes` change something, and `specs` are the
+    APIs that they go to. `fault` says why it cannot run at all. `reason` speaks against running it unasked. `record` is
+    what a transcript stores of it, so that it can be resumed; the `secrets` among its inputs are in no transcript.
+    """
+
+    call: Call
+    lines: tuple[str, ...] = ()
+    call_ids: frozenset[str] = frozenset()
+    changes: int = 0
+    specs: frozenset[Spec] = frozenset()
+    fault: str = ""
+    reason: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowingCall:
+    """A call that comes after the answers to the next ones. `call` has the arguments that are known by now.
+
+    `pending` has for each other argument where its value will come from, in words; `uses_reads` says that one comes
+    from the answer to a READ, and not from what the plan itself has made.
+    """
+
+    call: Call
+    pending: tuple[tuple[str, str], ...] = ()
+    uses_reads: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +84,15 @@ class Plan:
     and the turn is over. `missing` lists what the user has to give first. `ended` is the reason why the planner's
     answer is incomplete (refused, or cut at a limit), else ""; nothing of such an answer is run. `confidence` is from 0
     to 1; `alternatives` are other single calls that were considered, the likeliest first. `raw` is the planner's own
-    state for the next round; None where it needs none, as at the end of a turn.
+    state for the next round; None where it needs none, as at the end of a turn. A plan with a `proposal` is the first
+    of a workflow: nothing of it is sent before the user has agreed to all of it. `failure` says why the aim of a turn
+    was not reached although its calls were answered.
     """
 
     calls: tuple[Call, ...] = ()
     text: str = ""
+    following: tuple[FollowingCall, ...] = ()
+    """the calls of a whole plan that come after `calls`: consent to its changes is to these too"""
     goal: Call | None = None
     """the call that `calls` prepare, as far as it is known, where they are not the last"""
     confidence: float = 1.0
@@ -60,11 +103,14 @@ class Plan:
     raw: PlanState | None = None
     views: tuple[AnswerView, ...] = ()
     """the views of the answers that `text` is about, in order; empty for a planner that only writes text"""
+    proposal: WorkflowProposal | None = None
+    failure: str = ""
 
     @property
     def effect(self) -> Effect:
         """The gravest effect of the calls and of the one that they prepare; READ for a plan without calls."""
-        calls = (*self.calls, self.goal) if self.goal is not None else self.calls
+        calls = (*self.calls, *(entry.call for entry in self.following))
+        calls = (*calls, self.goal) if self.goal is not None else calls
         effects = {call.tool.effect for call in calls}
         return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
 

@@ -12,11 +12,13 @@ from nlapi.client.curl import to_curl
 from nlapi.client.digest import digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
+from nlapi.client.server import network_scope
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.arguments import check, to_wire_units, with_defaults
 from nlapi.tools.idempotency import Intention, key_argument, new_key, provisional_key, single_intention
+from nlapi.tools.pins import check_pin
 from nlapi.tools.rules import PolicyRule, Ruling, deciding_rule, denial_message, is_denied, read_rules
 from nlapi.tools.tool import Call, Tool
 
@@ -56,11 +58,12 @@ def registered_target(spec: Spec, *, base_url: str | None = None, auth: Auth = N
     """Return the Target of a call from Python: `base_url` and `auth`, which override what is registered for the Spec.
 
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
-    cannot be read.
+    cannot be read; ConsentError when the registered description has changed in what its user accepted.
     """
     rules = read_rules(spec)
     registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
+    check_pin(spec, spec.registered, base_url=base_url)
     if auth is False or (registered.no_auth and not auth):
         return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules)
     credentials = dict(auth or {})
@@ -189,6 +192,7 @@ async def perform(
     from nlapi.client.streaming.rule import expect_stream
 
     call, authorized = prepared.call, authorize_call(prepared, target)
+    operation = call.tool.operation
     is_read = prepared.effect is Effect.READ
     is_repeatable = is_read and prepared.request.method in READ_METHODS
     is_requested = limits is not None and limits.items is not None
@@ -198,11 +202,10 @@ async def perform(
         secrets=authorized.secrets,
         repeat=is_repeatable,
         client=client if is_repeatable else None,
-        expected=expect_stream(
-            call.tool.operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested
-        ),
+        expected=expect_stream(operation, locate_arguments(call.tool, call.arguments), is_requested=is_requested),
         watch=watch,
-        tls=target.tls if is_same_api(call.tool.operation, authorized.request.url, target.base_url) else None,
+        tls=target.tls if is_same_api(operation, authorized.request.url, target.base_url) else None,
+        scope=network_scope(operation, target.base_url),
     )
 
 

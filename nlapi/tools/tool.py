@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -60,6 +60,16 @@ class ValueSource:
     end: int = -1
     name: str = ""
     sure: float = 1.0
+
+
+def sources_to_json(sources: Iterable[ValueSource]) -> list[dict[str, object]]:
+    """Return sources as JSON, for transcripts and the state between rounds."""
+    return list(map(asdict, sources))
+
+
+def sources_from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, ...]:
+    """Return the sources that `sources_to_json` wrote."""
+    return tuple(ValueSource(**{**row, "origin": Origin(row["origin"])}) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,9 @@ from nlapi.tools.patterns import pattern_matches
 
 Faults = Iterator[ValidationError]
 
+# Levels of `$ref`s and choices that are followed for `unevaluatedProperties`; more is a ring.
+MAX_REFERENCES = 50
+
 
 def _multiple_of(_: object, step: float, value: object, __: object) -> Faults:
     """Yield a fault unless `value` is a multiple of `step` in decimal: 19.99 is a multiple of 0.01."""
@@ -44,6 +47,48 @@ def _additional_properties(validator: Any, additional: Any, value: Any, schema: 
             yield ValidationError(f"{name!r} is not one of its properties")
         else:
             yield from validator.descend(item, additional, path=name)
+
+
+def _unevaluated_properties(validator: Any, unevaluated: Any, value: Any, schema: Any) -> Faults:
+    # jsonschema's own rule tries patterns without a bound.
+    if not isinstance(value, dict):
+        return
+    for name in value.keys() - _evaluated_names(validator, value, schema, 0):
+        if unevaluated is False:
+            yield ValidationError(f"{name!r} is not one of its properties")
+        else:
+            yield from validator.descend(value[name], unevaluated, path=name)
+
+
+def _evaluated_names(validator: Any, value: dict[str, Any], schema: Any, depth: int) -> set[str]:
+    """Return the names of the properties that a schema or the schemas in it have a say on (JSON Schema 2020-12 §11.3).
+
+    All of them behind a `$ref` that cannot be followed, so that nothing is refused for it.
+    """
+    if not isinstance(schema, dict):
+        return set()
+    # What a valid schema in it says of all other properties, it says of all.
+    if "additionalProperties" in schema or (depth and "unevaluatedProperties" in schema) or depth > MAX_REFERENCES:
+        return set(value)
+    names = set(schema.get("properties", {})) & value.keys()
+    patterns = schema.get("patternProperties", {})
+    names |= {name for name in value if any(not _mismatch(expression, name) for expression in patterns)}
+    applied = [choice for key in ("allOf", "anyOf", "oneOf") for choice in schema.get(key, ())]
+    applied += [choice for name, choice in schema.get("dependentSchemas", {}).items() if name in value]
+    if "if" in schema:
+        is_met = validator.evolve(schema=schema["if"]).is_valid(value)
+        applied += [schema[key] for key in (("if", "then") if is_met else ("else",)) if key in schema]
+    for choice in applied:
+        if validator.evolve(schema=choice).is_valid(value):
+            names |= _evaluated_names(validator, value, choice, depth + 1)
+    if "$ref" in schema:
+        try:
+            resolved = validator._resolver.lookup(schema["$ref"])
+        except (LookupError, AttributeError):
+            return set(value)
+        target = validator.evolve(schema=resolved.contents, _resolver=resolved.resolver)
+        names |= _evaluated_names(target, value, resolved.contents, depth + 1)
+    return names
 
 
 def _any_choice(validator: Any, choices: Any, value: Any, _: object) -> Faults:
@@ -79,5 +124,6 @@ VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs 
         "oneOf": _any_choice,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
+        "unevaluatedProperties": _unevaluated_properties,
     },
 )

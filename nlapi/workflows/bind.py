@@ -277,7 +277,10 @@ def _replaced(payload: Any, replacements: tuple[Replacement, ...], scope: Scope)
             raise BindError(f"replacements.{replacement.target}", str(error)) from None
         if value is ABSENT:
             continue
-        for path in _target_paths(payload, replacement):
+        paths = _target_paths(payload, replacement)
+        if not paths:
+            raise BindError(f"replacements.{replacement.target}", "the payload has no such place")
+        for path in paths:
             if not path:
                 payload = value
                 continue

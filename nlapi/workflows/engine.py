@@ -92,6 +92,8 @@ class WorkflowRun:
     """values by argument for each API, for required arguments that no step gives"""
     until: str = ""
     strict: bool = False
+    id: str = ""
+    """begins the ids of its calls, so that those of several runs in one conversation differ"""
     state: RunState = RunState.RUNNING
     failure: str = ""
     reports: list[StepReport] = field(default_factory=list)
@@ -270,7 +272,7 @@ class WorkflowRun:
     def _call_id(self, frame: Frame, step: WorkflowStep) -> str:
         """Return the id of a step's call: its path, with the number of the attempt from the second on."""
         number = frame.attempts[step.id] + frame.visits[step.id] + 1
-        return f"{frame.path}{step.id}" + (f"#{number}" if number > 1 else "")
+        return f"{self.id}{frame.path}{step.id}" + (f"#{number}" if number > 1 else "")
 
     def _unmet(self, frame: Frame, step: WorkflowStep, operation: Operation | None) -> tuple[str, tuple[str, ...]]:
         """Return the first criterion of a step that does not hold, with what was seen instead, and the notes."""

@@ -64,15 +64,31 @@ class Outline:
             end += 1
         return replace(self, entries=self.entries[:end])
 
+    def source_of(self, entry: OutlineEntry, expression: str) -> OutlineEntry | None:
+        """Return the entry of the step whose output an expression in another is; None for any other expression."""
+        try:
+            parsed = parse_expression(expression)
+        except ExpressionError:
+            return None
+        if parsed is None or parsed.root is not Root.STEPS:
+            return None
+        path = entry.path.removesuffix(entry.step.id) + parsed.owner
+        return next((other for other in self.entries if other.path == path), None)
+
     @property
     def changes(self) -> tuple[OutlineEntry, ...]:
         """The entries that change something."""
         return tuple(entry for entry in self.entries if entry.effect in (Effect.WRITE, Effect.DESTROY))
 
     @property
-    def call_ids(self) -> frozenset[str]:
-        """The ids of all calls of the run, without numbers of further attempts."""
-        return frozenset(entry.path for entry in self.entries if entry.operation is not None)
+    def effect(self) -> Effect:
+        """The gravest effect of its calls."""
+        effects = {entry.effect for entry in self.entries}
+        return next((effect for effect in (Effect.DESTROY, Effect.WRITE) if effect in effects), Effect.READ)
+
+    def call_ids(self, run_id: str = "") -> frozenset[str]:
+        """Return the ids of all calls of a run, without numbers of further attempts."""
+        return frozenset(f"{run_id}{entry.path}" for entry in self.entries if entry.operation is not None)
 
 
 @dataclass(slots=True, kw_only=True)

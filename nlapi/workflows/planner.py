@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.agent.log import MAX_BODY
+from nlapi.client.masking import MASK
 from nlapi.client.message import Request, Result, body_size
-from nlapi.client.safe_text import MASK
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, StoredState
@@ -43,7 +43,7 @@ class WorkflowPlanner:
         rounds = conversation.current.rounds
         for round in rounds[self.taken :]:
             for step in round.steps:
-                self._take(step)
+                self.take(step)
         self.taken = len(rounds)
         known = conversation.known_values
         if self.run.delay and self.run.state is RunState.RUNNING:
@@ -61,7 +61,7 @@ class WorkflowPlanner:
         if not calls:
             yield Plan(text=summary(self.run), understood="")
             return
-        names = ", ".join(bound.call.id for bound in calls)
+        names = ", ".join(bound.call.id.removeprefix(self.run.id) for bound in calls)
         yield Plan(
             calls=tuple(bound.call for bound in calls),
             understood=f"step {self.position(calls[0].step.id)}: {names}",
@@ -79,11 +79,11 @@ class WorkflowPlanner:
         it is needed for is masked. UsageError for a change with a masked value.
         """
         count = len(self.run.reports)
-        self._take(step)
+        self.take(step)
         if self.run.state is RunState.FAILED:
             return False
         outputs = [report.outputs for report in self.run.reports[count:]]
-        if not self.unstored.forms or MASK not in json.dumps(outputs, default=str):
+        if not self.unstored.secrets or MASK not in json.dumps(outputs, default=str):
             return True
         if step.call.tool.effect is not Effect.READ:
             raise UsageError(
@@ -91,7 +91,7 @@ class WorkflowPlanner:
             )
         return False
 
-    def _take(self, step: Step) -> None:
+    def take(self, step: Step) -> None:
         """Give the run the answer to a call; after the failure of an earlier one the others are of no use."""
         if not self.run.pending or self.run.pending[0].call.id != step.call.id:
             return

@@ -66,7 +66,7 @@ class WorkflowIndex:
                     _Entry(
                         workflow=workflow,
                         document=document,
-                        terms=frozenset(term for _, terms in texts[-1] for term in terms),
+                        terms=workflow_terms(workflow),
                         operations=_operations(entry, workflow) if isinstance(entry, LinkedDocument) else (),
                     )
                 )
@@ -119,6 +119,16 @@ def find_workflows(
     return WorkflowIndex(documents).search(question, limit)
 
 
+def workflow_terms(workflow: Workflow) -> frozenset[str]:
+    """Return the stems of all that a workflow says."""
+    return frozenset(term for _, terms in _weighted_texts(workflow) for term in terms)
+
+
+def are_same(first: str, second: str) -> bool:
+    """Return whether two stems say the same."""
+    return similarity_or_synonym(first, second) >= _SAME
+
+
 def _weighted_texts(workflow: Workflow) -> Fields:
     description = workflow.description if workflow.description != workflow.summary else ""
     steps = " ".join(step.description for step in workflow.steps)
@@ -148,5 +158,5 @@ def _coverage(phrase: Phrase, terms: frozenset[str]) -> tuple[float, int]:
     """Return the share of a phrase that has a word, or a synonym of it, among some terms, and how many words have."""
     words = [word.stem for word in distinct_words(phrase)]
     total = sum(map(rarity, words))
-    common = [word for word in words if any(similarity_or_synonym(word, term) >= _SAME for term in terms)]
+    common = [word for word in words if any(are_same(word, term) for term in terms)]
     return (sum(map(rarity, common)) / total if total else 0.0), len(common)

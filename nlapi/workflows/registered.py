@@ -23,10 +23,11 @@ def registered_workflows(name: str) -> tuple[WorkflowDocument, ...]:
 def linked_workflows(name: str, loader: Loader) -> tuple[LinkedDocument, ...]:
     """Return the documents of a registered API, linked with it: it is the source where a document has one."""
     return tuple(
-        link(document, sources=_source(document, name), loader=loader) for document in registered_workflows(name)
+        link(document, sources=source_of(document, name), loader=loader) for document in registered_workflows(name)
     )
 
 
-def _source(document: WorkflowDocument, name: str) -> dict[str, str]:
+def source_of(document: WorkflowDocument, name: str) -> dict[str, str]:
+    """Return where the source of a document is, by its name: the API `name`, where the document has one alone."""
     descriptions = [source for source in document.sources if source.kind is SourceKind.OPENAPI]
     return {descriptions[0].name: name} if len(descriptions) == 1 else {}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nlapi.client.masking import secret_mask
 from nlapi.client.message import File
 from nlapi.errors import UsageError
 from nlapi.workflows.engine import Frame, RunState, StepReport, WorkflowRun
@@ -24,10 +25,10 @@ MAX_STATE = 2_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unstored:
-    """The values that no transcript has: inputs by name (secrets, files), and the forms of secrets inside texts."""
+    """The values that no transcript has: inputs by name (secrets, files), and secrets inside texts."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    forms: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def name_of(self, value: Any) -> str | None:
         """Return the input that a value is; "" for a text with a secret in it; None for any other value."""
@@ -39,7 +40,7 @@ class Unstored:
         name = next(
             (name for name, entry in self.inputs.items() if entry == value and isinstance(entry, File) is is_file), None
         )
-        if name is None and isinstance(value, str) and any(form in value for form in self.forms):
+        if name is None and isinstance(value, str) and secret_mask(self.secrets).finds(value):
             return ""
         return name
 
@@ -61,6 +62,7 @@ def snapshot(run: WorkflowRun, unstored: Unstored = NOTHING_UNSTORED) -> dict[st
     state = {
         "workflow": run.workflow.id,
         "digest": document_digest(run.linked.document),
+        "run": run.id,
         "until": run.until,
         "strict": run.strict,
         "count": run.count,
@@ -72,7 +74,7 @@ def snapshot(run: WorkflowRun, unstored: Unstored = NOTHING_UNSTORED) -> dict[st
     found: list[tuple[list[str | int], str]] = []
     state = _without_unstored(state, unstored, (), found)
     state["unstored"] = [[list(place), name] for place, name in found]
-    return state if len(json.dumps(state, default=str)) <= MAX_STATE else {"too_large": True}
+    return state if len(json.dumps(state, default=str)) <= MAX_STATE else {"too_large": True, "run": run.id}
 
 
 def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[str, Any]) -> WorkflowRun:
@@ -107,6 +109,7 @@ def restore(state: Mapping[str, Any], linked: LinkedDocument, inputs: Mapping[st
         inputs=inputs,
         until=state["until"],
         strict=state["strict"],
+        id=state.get("run", ""),
     )
     documents = {tuple(place): document for document, place in _documents(linked)}
     run.count, run.delay = state["count"], state["delay"]

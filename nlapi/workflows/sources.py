@@ -14,7 +14,7 @@ from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue
 from nlapi.openapi.model import unescape_step
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.openapi.urls import is_http_url
+from nlapi.openapi.urls import is_http_url, redact_url
 from nlapi.registry import is_name
 from nlapi.workflows.model import SourceKind, Workflow, WorkflowDocument, WorkflowStep
 from nlapi.workflows.read import read_document
@@ -63,6 +63,11 @@ class LinkedDocument:
     def workflows(self) -> Mapping[str, Workflow]:
         """The workflows of the document by their ids."""
         return {workflow.id: workflow for workflow in self.document.workflows}
+
+    @property
+    def stored_sources(self) -> dict[str, str]:
+        """Where its descriptions are, by the names of its sources, as a transcript stores it."""
+        return {name: spec.registered or stored_location(spec.source) for name, spec in self.specs.items()}
 
     def target(self, step: WorkflowStep) -> StepTarget:
         """Return what a step calls; without operation and workflow, `issues` says why."""
@@ -176,6 +181,11 @@ def _link_nested(location: str, loader: Loader, known: dict[str, LinkedDocument 
     if linked is None:
         raise UsageError(f"documents refer to each other in circles: {location}")
     return linked
+
+
+def stored_location(source: str) -> str:
+    """Return a source as a transcript stores it: the whole path of a file, and no credential in a URL."""
+    return str(Path(source).resolve()) if Path(source).is_file() else redact_url(source)
 
 
 def locate(url: str, document: str) -> str:

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlapi.agent.events import StepFinished, TurnAnswered
-from nlapi.agent.log import MAX_BODY, Log, encode_event, list_transcripts, read_records, record_body
+from nlapi.agent.log import MAX_BODY, Log, encode_event
 from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
 from nlapi.agent.resume import resume
+from nlapi.agent.transcripts import list_transcripts, read_records, read_transcript, record_body
 from nlapi.api import load
 from nlapi.client.message import Result
 from nlapi.errors import UsageError
@@ -182,6 +183,22 @@ def test_a_killed_change_comes_back_as_what_is_known_of_it(spec: Spec, path: Pat
     assert (first.outcome, second.outcome) == (Outcome.FAILED, Outcome.FAILED)
     assert first.message.startswith(message)
     assert second.message.startswith("not run")
+
+
+@pytest.mark.parametrize("damaged", [["planned"], ["proposed"], ["stepped"], ["planned", "stepped"]], ids=" ".join)
+def test_a_change_with_a_damaged_record_is_not_taken_for_untried(spec: Spec, path: Path, damaged: list[str]) -> None:
+    """Whatever cannot be read, the change is not made again unasked."""
+    change = call(spec, "createCard", "t1", board="b7", title="A")
+    with boards_api() as api, Log.open(path) as log:
+        logged(log, spec, Plan(calls=(change,)), "Done.", url=api.url)
+        lines = path.read_text().splitlines()
+        for kind in damaged:
+            index = next(index for index, line in enumerate(lines) if json.loads(line)["event"] == kind)
+            lines[index] = json.dumps({"event": kind, "call": 5, "calls": "odd", "raw": 7})
+        path.write_text("\n".join(lines) + "\n")
+        conversation = resume(read_transcript(path).records, tools(spec))
+        judged = judge(Policy(yes=True), change, conversation, base_url=api.url)
+    assert judged.verdict is Verdict.ASK
 
 
 def test_a_killed_change_is_known_by_what_was_proposed_and_not_by_what_was_written(path: Path) -> None:

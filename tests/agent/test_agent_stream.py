@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from nlapi.agent.events import Event, ItemsReceived, StepFinished
-from nlapi.agent.log import Log, read_records
+from nlapi.agent.log import Log
 from nlapi.agent.loop import converse
 from nlapi.agent.messages import ModelState
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
+from nlapi.agent.transcripts import read_records
 from nlapi.client.limits import Limits
 from nlapi.client.message import EndReason, Framing
 from nlapi.openapi.spec import Spec

@@ -187,3 +187,68 @@ def test_of_a_model_without_a_price_there_are_tokens_and_no_dollars(tmp_path: Pa
 def test_a_time_that_is_none_is_an_error(since: str) -> None:
     ran = run("log", "costs", "--since", since)
     assert (ran.code, f"--since {since} is no date" in ran.complaint) == (2, True)
+
+
+def test_what_was_done_is_saved_as_a_workflow_and_run_with_another_value(api: Echo, tmp_path: Path) -> None:
+    source = notes(tmp_path, api.url)
+    assert ask("delete the note n1", source, "--yes") == 0
+    file = tmp_path / "delete.arazzo.yaml"
+    saved = run("log", "save", "last", "-o", str(file), "--id", "delete-note")
+    assert (saved.code, saved.out) == (0, "")
+    assert "delete-note of 1 step" in saved.err
+    assert run("workflow", "check", str(file), "-o", "json").json == []
+    ran = run("workflow", "run", str(file), "--input", "note=n2", "--yes", "-o", "json")
+    assert ran.code == 0, ran.err
+    assert [request.target for request in api.received] == ["/notes/n1", "/notes/n2"]
+    text = run("log", "save", "last", "-o", "-").out
+    assert text.startswith("arazzo: 1.")
+    assert str(tmp_path) not in file.read_text()
+
+
+def test_a_workflow_is_not_saved_where_it_cannot_be_written(api: Echo, tmp_path: Path) -> None:
+    assert ask("delete the note n1", notes(tmp_path, api.url), "--yes") == 0
+    failed = run("log", "save", "last", "-o", str(tmp_path / "no" / "such.yaml"))
+    assert failed.code == 2
+    assert "cannot write" in failed.complaint
+
+
+# Damaged records
+
+ODD = [
+    "[1, 2]",
+    '{"event": "planned", "calls": 5}',
+    '{"event": "planned", "calls": [{"operation": "deleteNote", "arguments": []}], "raw": {"messages": [1]}}',
+    '{"event": "proposed", "call": "x", "effect": "write"}',
+    '{"event": "stepped", "call": {"operation": "listNotes"}, "outcome": "odd", "message": null}',
+    '{"event": "stepped", "call": {"operation": "listNotes"}, "result": {"status": "two hundred"}}',
+    '{"event": "asked", "question": {"text": "?"}}',
+    '{"event": ["asked"]}',
+    '{"event": "reported", "done": 7}',
+    '{"event": "damaged", "line": "x"}',
+    '{"at": 5, "event": "planner", "decision": "odd"}',
+    '{"event": "answered"',
+    "\x00\xff}",
+]
+
+
+def test_odd_records_are_skipped_and_named(api: Echo, tmp_path: Path) -> None:
+    source = notes(tmp_path, api.url)
+    assert ask("show the open notes", source) == 0
+    (file,) = tmp_path.glob("state/log/*.jsonl")
+    whole = file.read_text().splitlines()
+    before = run("log", "show", "last").lines
+    file.write_text("\n".join([*whole[:3], *ODD, *whole[3:]]) + "\n", encoding="utf-8")
+    (file.parent / "20990101T000000Z-000000.jsonl").mkdir()
+
+    listed = run("log", "list")
+    assert [(row["question"], row["turns"], row["changes"]) for row in listed.json] == [("show the open notes", 1, 0)]
+    # A line that does not end in a brace was cut short by a kill, which is nothing odd.
+    numbers = ", ".join(str(4 + number) for number in range(len(ODD)) if ODD[number].endswith("}"))
+    assert f"{file.stem}: lines {numbers[:20]}" in listed.err
+    for format in ("json", "ndjson", "text"):
+        shown = run("log", "show", "last", "-o", format)
+        assert (shown.code, "skipped" in shown.err) == (0, True)
+    assert run("log", "show", "last").lines == before
+    assert run("log", "costs").code == 0
+    resumed = run("log", "resume", "last", "show the open notes", "--planner", "offline")
+    assert (resumed.code, "skipped" in resumed.err) == (0, True)

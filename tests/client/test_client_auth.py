@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import nlapi
 from nlapi.client.auth import authorize, is_same_api
+from nlapi.client.masking import redact
 from nlapi.client.message import Request
-from nlapi.client.safe_text import redact
 from nlapi.errors import CredentialError
 from nlapi.openapi.spec import Operation
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
@@ -299,9 +300,31 @@ def test_the_public_keys_verify_what_resolve_signed_and_are_tagged(shared: Talk)
     keys = jwt.PyJWKSet.from_dict(answer.json())
     token = resolved(shared)["routing_key"]
     key = keys[jwt.get_unverified_header(token)["kid"]].key
-    claims = jwt.decode(token, key, algorithms=["ES256"], audience="nlapi", issuer="nlapi-gateway")
+    assert shared.app is not None
+    audience = shared.app.key_audience
+    claims = jwt.decode(token, key, algorithms=["ES256"], audience=audience, issuer="nlapi-gateway")
     assert (claims["objective"], claims["client"], claims["cell"]) == ("continue-watching", "web", "ranker@v7")
     assert "u1" not in json.dumps(claims)
+
+
+def test_a_key_is_good_for_the_gateways_of_its_store_alone(tmp_path: Path) -> None:
+    ring = KeyRing(f"file:{tmp_path / 'keys.json'}", creates=True)
+
+    def audience_of(path: Path, key_audience: str = "") -> str:
+        with closing(GatewayStore(path)) as store:
+            return Gateway(store, Engine(models=tmp_path), keys=ring, key_audience=key_audience).key_audience
+
+    first, second, old = (tmp_path / f"{name}.db" for name in ("first", "second", "old"))
+    audience = audience_of(first)
+    token = KeySigner(ring, audience=audience).sign(RANK, client="web", bucket=0, since=1).token
+    assert KeyVerifier(ring.verifying_keys, audience=audience_of(first)).verify(token).cell
+    with pytest.raises(KeyRefusedError, match="another audience"):
+        KeyVerifier(ring.verifying_keys, audience=audience_of(second)).verify(token)
+    assert audience_of(second, "production") == "production"
+    # A store of the time before has no id: the keys that its gateways have signed stay good.
+    with closing(sqlite3.connect(old)) as connection:
+        connection.executescript((Path(__file__).parent / "store_version_1.sql").read_text(encoding="utf-8"))
+    assert audience_of(old) == "nlapi"
 
 
 def test_serving_takes_a_good_key_and_refuses_every_other(shared: Talk) -> None:

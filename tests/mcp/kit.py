@@ -103,7 +103,10 @@ async def started(
     """A client of `nlapi mcp` with these words, over stdio, with standard error in a file."""
     from mcp.client.stdio import stdio_client
 
-    given = {**{name: value for name, value in os.environ.items() if name.startswith("NLAPI_")}, **(env or {})}
+    given = {
+        **{name: value for name, value in os.environ.items() if name.startswith(("NLAPI_", "PYTHONPATH"))},
+        **(env or {}),
+    }
     parameters = StdioServerParameters(command=NLAPI, args=["mcp", *words], env=given)
     with (errors or Path(os.devnull)).open("a") as log:
         async with Client(stdio_client(parameters, log), mode=mode, elicitation_callback=user, **more) as client:

@@ -56,7 +56,7 @@ def load(folder: Path, files: Mapping[str, Any]) -> Spec:
 
 def tree(folder: Path, files: Mapping[str, Any], **limits: int) -> tuple[dict[str, Any], dict[str, str]]:
     path = write(folder, files)
-    return bundle(read_tree(path.read_bytes(), str(path))[0], DescriptionFiles(root=str(path), **limits))
+    return bundle(read_tree(path.read_bytes(), str(path))[0], DescriptionFiles(root=str(path), **limits))[:2]
 
 
 def body(spec: Spec) -> Any:
@@ -93,7 +93,7 @@ def test_every_kind_has_its_section(tmp_path: Path) -> None:
         "h": {"schema": ref("#/s")},
         "l": {"operationId": "op"},
         "s": {"type": "string"},
-        "e": {"value": {"$ref": "data"}},
+        "e": {"value": {"a": {"$ref": "data"}}},
         "item": {"post": {"responses": {"200": ref("#/r")}}},
     }
     schemes = {"securitySchemes": {"key": ref("all.json#/key")}}
@@ -107,7 +107,7 @@ def test_every_kind_has_its_section(tmp_path: Path) -> None:
         "links": {"l"}, "callbacks": {"c"}, "securitySchemes": {"key"},
     }  # fmt: skip
     media = found["components"]["requestBodies"]["b"]["content"]["application/json"]
-    assert media == {"schema": ref("#/components/schemas/s"), "examples": {"e": {"value": {"$ref": "data"}}}}
+    assert media == {"schema": ref("#/components/schemas/s"), "examples": {"e": {"value": {"a": {"$ref": "data"}}}}}
     assert found["components"]["securitySchemes"]["key"] == key
     assert found["components"]["callbacks"]["c"] == {
         "{$url}": {"post": {"responses": {"200": ref("#/components/responses/r")}}}
@@ -256,22 +256,6 @@ def test_swagger_has_sections_of_its_own(tmp_path: Path) -> None:
     assert nlapi.tools(spec)[0].places == {"q": ("query", "q"), "name": ("body", "name")}
 
 
-def test_texts_and_code_samples_in_files(tmp_path: Path) -> None:
-    item = answers(PET)
-    item["get"] |= {"description": ref("about.md"), "x-codeSamples": [{"lang": "C#", "source": ref("get.cs")}]}
-    files = {"api.json": root({"/x": item}), "about.md": "# Gets:\n\t- a pet", "get.cs": "class A { void B() {} }"}
-    spec = load(tmp_path, files)
-    assert messages(spec) == ""
-    assert spec.operations[0].description == "# Gets:\n\t- a pet"
-
-
-def test_examples_in_files_are_data(tmp_path: Path) -> None:
-    item = answers(PET)
-    item["get"]["responses"]["200"]["content"]["application/json"]["example"] = ref("rex.json")
-    spec = load(tmp_path, {"api.json": root({"/x": item}), "rex.json": {"name": {"$ref": "not/a/reference"}}})
-    assert spec.operations[0].responses[0].media[0].examples == ({"name": {"$ref": "not/a/reference"}},)
-
-
 def test_an_overlay_is_laid_over_the_whole(tmp_path: Path) -> None:
     path = write(tmp_path, {"api.json": root({"/x": ref("x.json")}), "x.json": answers(PET)})
     actions = [{"target": "$.paths['/x'].get", "update": {"summary": "Laid over."}}]
@@ -362,41 +346,130 @@ def test_standard_input_has_no_folder() -> None:
     assert "is in no folder" in bundle(found, DescriptionFiles(root="standard input"))[1]["Pet.json"]
 
 
+# What is no part of a description
+
+
+SECRETS = "token: s3cr3t\ntype: Opaque\ndb: {password: hunter2, name: db}\nlist: [{name: N, value: s3cr3t}]\n"
+SECRET_PARTS = ["", "#/db", "#/token", "#/list", "#/list/0"]
+
+
+def places(to: Any) -> dict[str, Any]:
+    """A description with the same value in many places, each of which is shown to a model."""
+    schema = {"type": "object", "properties": {"p": to, "q": {"type": "string", "example": to, "description": to}}}
+    media = {"application/json": {"schema": schema, "example": to, "examples": {"e": to, "f": {"value": to}}}}
+    parameters = [
+        {"name": "a", "in": "query", "description": to, "schema": to, "example": to},
+        {"name": "b", "in": "query", "schema": {"type": "string", "enum": to, "default": to, "examples": to}},
+        {"name": "c", "in": "query", "schema": {"type": "string"}, "examples": {"e": to, "f": {"value": to}}},
+        {"name": "d", "in": "query", "schema": {"type": "string"}, "examples": to},
+        to,
+    ]
+    responses = {"200": {"description": to, "content": media, "headers": {"h": to}, "links": {"l": to}}, "400": to}
+    body = {"description": to, "content": media}
+    one = {"operationId": "one", "summary": to, "description": to, "parameters": parameters[:-1], "requestBody": body}
+    paths = {
+        "/one": {"post": {**one, "responses": responses}},
+        "/two": {"put": {"operationId": "two", "parameters": to, "requestBody": to, "responses": to}},
+        "/three": {"put": {"operationId": "three", "requestBody": {"content": {"application/json": {"schema": to}}}}},
+        "/four": to,
+        "/five": {"put": {"operationId": "five", "requestBody": {"content": {"application/json": to}}}},
+        "/six": {"put": {"operationId": "six", "requestBody": {"content": to}}},
+        "/seven": {"summary": to, "description": to, "get": to},
+        "/eight": {"get": {"operationId": "eight", "parameters": [to]}},
+    }
+    info = {"title": to, "version": to, "description": to}
+    parts = {"schemas": {"S": to}, "parameters": {"P": to}, "examples": {"E": to}, "securitySchemes": {"k": to}}
+    return {**root(paths, tags=[{"name": "t", "description": to}], components=parts), "info": info}
+
+
+def shown(spec: Spec) -> str:
+    """Everything of a Spec that a model or a person is shown, but for what is wrong with it."""
+    tools = [tool.as_dict("mcp") for tool in nlapi.tools(spec)]
+    texts = [spec.title, spec.description, [(one.summary, one.description, one.responses) for one in spec.operations]]
+    return json.dumps([tools, spec.document], default=str) + str(texts)
+
+
+@pytest.mark.parametrize("part", SECRET_PARTS)
+@pytest.mark.parametrize("where", ["config/secrets.yaml", "../config/secrets.yaml"])
+def test_no_file_that_is_no_part_of_a_description_is_shown(tmp_path: Path, part: str, where: str) -> None:
+    (tmp_path / ".git").mkdir()
+    files = {"api/api.json": places(ref(f"{where}{part}")), "api/config/secrets.yaml": SECRETS}
+    spec = load(tmp_path, {**files, "config/secrets.yaml": SECRETS})
+    assert "s3cr3t" not in shown(spec) + messages(spec)
+    assert "hunter2" not in shown(spec) + messages(spec)
+    assert {"one", "three"} <= {operation.id for operation in spec.operations}
+
+
+def test_a_secret_behind_a_part_that_is_one_stays_where_it_is(tmp_path: Path) -> None:
+    # The file is a schema for the first reference; its other keys are no keywords, and no way in for the second.
+    secrets = (
+        "type: object\nproperties: {a: {type: string, vault: s3cr3t}, b: s3cr3t}\ntoken: s3cr3t\nx: {a: [s3cr3t]}\n"
+    )
+    paths = {"/x": takes(ref("all.yaml")), "/y": takes(ref("all.yaml#/x"), id="y")}
+    spec = load(tmp_path, {"api.json": {**root(paths), "info": ref("all.yaml")}, "all.yaml": secrets})
+    assert body(spec) == {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert "s3cr3t" not in json.dumps([tool.as_dict("mcp") for tool in nlapi.tools(spec)]) + spec.title
+    assert "is no schema of OpenAPI" in messages(spec.operations[1])
+
+
+def test_a_text_or_an_example_in_a_file_is_named_and_left_out(tmp_path: Path) -> None:
+    item = answers(PET)
+    item["get"] |= {"description": ref("about.md"), "summary": ref("about.yaml#/text")}
+    item["get"]["responses"]["200"]["content"]["application/json"]["example"] = ref("rex.json")
+    files = {"api.json": root({"/x": item}), "about.md": "# s3cr3t", "about.yaml": "text: s3cr3t", "rex.json": {"a": 1}}
+    spec = load(tmp_path, files)
+    assert spec.operations[0].usable
+    assert (spec.operations[0].description, spec.operations[0].responses[0].media[0].examples) == ("", ())
+    assert "s3cr3t" not in shown(spec)
+    assert messages(spec).count("is not read: only objects of a description may be in other files") == 3
+
+
+def test_an_example_object_may_be_in_a_file(tmp_path: Path) -> None:
+    item = answers(PET)
+    item["get"]["responses"]["200"]["content"]["application/json"]["examples"] = {"rex": ref("rex.yaml")}
+    spec = load(tmp_path, {"api.json": root({"/x": item}), "rex.yaml": "value: {name: {$ref: not/a/reference}}"})
+    assert spec.operations[0].responses[0].media[0].examples == ({"name": {"$ref": "not/a/reference"}},)
+
+
+def test_a_part_of_a_file_whose_name_is_no_keyword_is_found(tmp_path: Path) -> None:
+    pet = {"type": "object", "properties": {"home": ref("#/Address")}, "Address": {"type": "string", "note": "x"}}
+    found, lost = tree(tmp_path, {"api.json": root({"/x": takes(ref("Pet.json"))}), "Pet.json": pet})
+    assert found["components"]["schemas"] == {
+        "Pet": {"type": "object", "properties": {"home": ref("#/components/schemas/Address")}},
+        "Address": {"type": "string"},
+    }
+    assert lost == {}
+
+
 # Above the folder of the root
 
 
 LAYOUT = {
     "apis/v1/api.json": root({"/x": takes(ref("../common/Pet.json")), "/y": ref("../common/paths.json#/y")}),
-    "apis/common/Pet.json": {**PET, "description": ref("note.md")},
-    "apis/common/note.md": "A pet.",
+    "apis/common/Pet.json": PET,
     "apis/common/paths.json": {"y": answers(ref("Pet.json"), id="y")},
 }
 
 
-@pytest.mark.parametrize("mark", [".git", ".hg", ".svn"])
-def test_files_may_lie_beside_the_folder_of_the_root_within_its_repository(tmp_path: Path, mark: str) -> None:
+@pytest.mark.parametrize("mark", [".git", ".hg", "pyproject.toml"])
+def test_the_repository_around_a_description_is_not_its_folder(tmp_path: Path, mark: str) -> None:
     (tmp_path / "apis" / mark).mkdir(parents=True)
-    spec = load(tmp_path, LAYOUT)
-    assert messages(spec) == ""
-    assert [one.id for one in spec.operations] == ["op", "y"]
-    assert body(spec)["description"] == "A pet."
-    assert set(spec.document["components"]["schemas"]) == {"Pet"}
-
-
-def test_a_worktree_whose_mark_is_a_file_is_a_repository(tmp_path: Path) -> None:
-    write(tmp_path, {".git": "gitdir: elsewhere"})
-    assert messages(load(tmp_path, LAYOUT)) == ""
+    assert "with --root" in messages(load(tmp_path, LAYOUT))
 
 
 def test_a_folder_may_be_named_that_the_files_are_in(tmp_path: Path) -> None:
     path = write(tmp_path, LAYOUT)
     assert "with --root" in messages(nlapi.load(path))
-    assert messages(nlapi.load(path, root=tmp_path)) == ""
+    spec = nlapi.load(path, root=tmp_path)
+    assert messages(spec) == ""
+    assert [one.id for one in spec.operations] == ["op", "y"]
+    assert body(spec) == PET
+    assert set(spec.document["components"]["schemas"]) == {"Pet"}
     assert messages(nlapi.load(path, root=tmp_path / "apis" / "common")) == ""
     assert "is outside the folder of" in messages(nlapi.load(path, root=tmp_path / "apis" / "v1"))
 
 
-def test_what_is_hidden_or_above_the_repository_is_not_read(tmp_path: Path) -> None:
+def test_what_is_hidden_or_above_the_named_folder_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "repo" / ".git").mkdir(parents=True)
     write(tmp_path, {"secret.json": PET, "repo/.secret.json": PET, "repo/.git/config.json": PET, "repo/open.json": PET})
     (tmp_path / "repo" / "plain.json").symlink_to(tmp_path / "repo" / ".secret.json")
@@ -407,7 +480,7 @@ def test_what_is_hidden_or_above_the_repository_is_not_read(tmp_path: Path) -> N
     }  # fmt: skip
     paths = {f"/{n}": takes(ref(to), f"op{n}") for n, to in enumerate(reasons)}
     files = {"api.json": root({**paths, "/open": takes(ref("../open.json"))}), ".own.json": PET}
-    *lost, found = load(tmp_path / "repo" / "v1", files).operations
+    *lost, found = nlapi.load(write(tmp_path / "repo" / "v1", files), root=tmp_path / "repo").operations
     assert found.usable
     for operation, reason in zip(lost, reasons.values(), strict=True):
         assert reason in messages(operation)
@@ -416,14 +489,6 @@ def test_what_is_hidden_or_above_the_repository_is_not_read(tmp_path: Path) -> N
 def test_a_root_in_a_hidden_folder_may_use_what_is_beside_it(tmp_path: Path) -> None:
     spec = load(tmp_path / ".api", {"api.json": root({"/x": takes(ref("s/Pet.json"))}), "s/Pet.json": PET})
     assert messages(spec) == ""
-
-
-def test_a_home_folder_that_is_a_repository_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".git").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert "is outside the folder of" in messages(load(tmp_path, LAYOUT))
-    monkeypatch.setenv("HOME", str(tmp_path / "apis"))
-    assert "is outside the folder of" in messages(load(tmp_path, LAYOUT))
 
 
 # What refers without a `$ref`

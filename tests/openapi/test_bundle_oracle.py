@@ -82,7 +82,7 @@ allOf:
 
 def by_nlapi(path: Path) -> Any:
     """The paths that the bundler makes, with every `$ref` of the one tree expanded."""
-    tree, unresolved = bundle(
+    tree, unresolved, _ = bundle(
         read_tree(path.read_bytes(), str(path))[0], DescriptionFiles(root=str(path), within=str(path.parents[1]))
     )
     assert not unresolved

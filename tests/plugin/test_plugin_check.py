@@ -102,11 +102,25 @@ def test_a_plugin_of_another_nlapi_is_to_be_built_again(plugin: Path) -> None:
     assert any("was built by nlapi 9." in message for _, message in told(plugin))
 
 
-def test_a_file_that_nlapi_did_not_write_is_no_fault(plugin: Path) -> None:
-    (plugin / "NOTES.txt").write_text("mine")
-    assert told(plugin) == [("NOTES.txt", "nlapi did not write it")]
+def test_a_file_that_the_build_did_not_make_is_named_and_no_fault(plugin: Path) -> None:
+    (plugin / "setup.py").write_text("import os")
+    (plugin / "commands").mkdir()
+    (plugin / "commands" / "deploy.md").write_text("Deploy it.")
+    (plugin / "bin" / "__pycache__").mkdir()
+    (plugin / "bin" / "__pycache__" / "x.pyc").write_bytes(b"code")
+    (plugin / "away").symlink_to("/")
+    other = "the build did not make it"
+    assert told(plugin) == [
+        ("away", "it is a link, and the build made none"),
+        ("bin/__pycache__/", other),
+        ("commands/deploy.md", other),
+        ("setup.py", other),
+    ]
+    last = run("plugin", "check", str(plugin)).err
+    assert "4 besides: away, bin/__pycache__/, commands/deploy.md" in last
+    assert "as it was built" not in last
     assert run("plugin", "build", str(plugin.parent / "library.json"), "-o", str(plugin)).code == 0
-    assert (plugin / "NOTES.txt").read_text() == "mine"
+    assert (plugin / "setup.py").read_text() == "import os"
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def plane(
     admin = app.access.create_token("ana", Audience.ADMIN, role=_admin_role())[1]
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    settings.attach(app, url, "nlapi", timeouts)
+    settings.attach(app, url, timeouts)
     with run_in_thread(app, port=port, timeouts=timeouts):
         yield Plane(gateway=app, url=url, admin=admin)
     store.close()

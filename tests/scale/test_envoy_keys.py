@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -36,8 +37,9 @@ def sign(running: Plane, key: Any = None, algorithm: str = "ES256", kid: str = "
     signing = running.gateway.keys.signing_key()
     now = int(time.time())
     claims: Claims = {
-        "iss": "nlapi-gateway", "aud": "nlapi", "objective": "rank", "client": "web", "cell": "ranker@v1",
-        "bucket": 0, "version": "ranker@v1", "rule": "default", "revision": 1, "iat": now, "exp": now + 600,
+        "iss": "nlapi-gateway", "aud": running.gateway.key_audience, "objective": "rank", "client": "web",
+        "cell": "ranker@v1", "bucket": 0, "version": "ranker@v1", "rule": "default", "revision": 1,
+        "iat": now, "exp": now + 600,
     } | changed  # fmt: skip
     claims = {name: value for name, value in claims.items() if value is not None}
     headers = {"kid": kid or signing.kid, "typ": "rk+jwt"}
@@ -145,6 +147,30 @@ def test_headers_of_a_client_choose_nothing(running: Plane) -> None:
     }  # fmt: skip
     answer = post(running.envoy, "/v1/objectives/rank/infer", headers)
     assert (answer.status, answer.version) == (200, "ranker@v1")
+
+
+@pytest.mark.parametrize("name", [":nlapi-cell", ":nlapi-objective", ":nlapi-client"])
+def test_a_client_cannot_say_the_headers_of_claims(
+    name: str, running: Plane, upstreams: tuple[Upstream, Upstream]
+) -> None:
+    _clear(upstreams)
+    host, port = running.envoy.removeprefix("http://").split(":")
+    head = f"POST /v1/objectives/rank/infer HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n"
+    for key in (f"X-Routing-Key: {sign(running, client=None)}\r\n", ""):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(f"{head}{key}{name}: ranker@v2\r\n\r\n{{}}".encode())
+            assert connection.makefile("rb").readline().split()[1] == b"400"
+    assert not upstreams[0].calls and not upstreams[1].calls
+
+
+def test_an_upstream_gets_neither_the_key_nor_its_claims(running: Plane, upstreams: tuple[Upstream, Upstream]) -> None:
+    _clear(upstreams)
+    assert running.infer("rank", sign(running)).status == 200
+    (received,) = upstreams[0].calls + upstreams[1].calls
+    names = set(received.headers)
+    assert {"nlapi-model", "nlapi-version"} <= names
+    assert not [name for name in names if name.startswith(":") or "routing" in name or "objective" in name]
+    assert not names & {"nlapi-objective", "nlapi-cell", "nlapi-client", "authorization"}
 
 
 def test_a_rotation_keeps_keys_and_a_leaked_one_is_refused_at_once(running: Plane) -> None:

@@ -76,9 +76,8 @@ def actions(*, failure: bool) -> st.SearchStrategy[tuple[Action, ...]]:
 
 def with_own_retries(step: WorkflowStep) -> WorkflowStep:
     """Return a step whose retries name the step itself: the schema of 1.0 requires a name, and it says nothing more."""
-    retries = (
-        replace(entry, step_id=step.id) if entry.kind is ActionKind.RETRY else entry for entry in step.on_failure
-    )
+    actions = step.on_failure
+    retries = (replace(entry, step_id=step.id) if entry.kind is ActionKind.RETRY else entry for entry in actions)
     return replace(step, on_failure=tuple(retries))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.client.limits import Limits
+from nlapi.client.masking import SecretMask, StreamMask
 from nlapi.client.message import EndReason, Framing, Result
-from nlapi.client.safe_text import Masker
 from nlapi.client.streaming.items import ItemReader
 from nlapi.client.streaming.rule import UNKNOWN, Expectation
 
@@ -156,7 +156,7 @@ class BodyReader:
     masked_head: Result
     expected: Expectation
     limits: Limits
-    secrets: tuple[str, ...]
+    mask: SecretMask
     watch: PieceListener | None
     on_stream: Callable[[bool], None]
     items: list[Any] = field(default_factory=list)
@@ -167,7 +167,7 @@ class BodyReader:
     _size: int = field(init=False, default=0)
     _decoder: Decoder = field(init=False)
     _reader: ItemReader = field(init=False)
-    _masker: Masker = field(init=False)
+    _stream_mask: StreamMask | None = field(init=False, default=None)
     _unemitted: bytearray = field(init=False, default_factory=bytearray)
 
     def __post_init__(self) -> None:
@@ -178,7 +178,6 @@ class BodyReader:
             self._reader = ItemReader(content_type, self.expected, has_length=has_length)
         else:  # an error is read whole: its text says what was wrong
             self._reader = ItemReader("", UNKNOWN, has_length=has_length)
-        self._masker = Masker(self.secrets)
         if self._reader.is_stream:
             self.on_stream(True)
 
@@ -286,7 +285,9 @@ class BodyReader:
         self.items += items
         if self.watch is None or self._reader.is_sniffing or self._reader.has_pending or self._reader.framing is None:
             return
-        data = self._masker.feed(bytes(self._unemitted)) + (self._masker.finish() if is_last else b"")
+        if self._stream_mask is None:
+            self._stream_mask = StreamMask(self.mask)
+        data = self._stream_mask.feed(bytes(self._unemitted)) + (self._stream_mask.finish() if is_last else b"")
         self._unemitted.clear()
         if data or items:
             self.has_emitted = True
@@ -295,7 +296,7 @@ class BodyReader:
 
     def _mask_item(self, item: object) -> object:
         try:
-            return self._masker.mask(item)
+            return self.mask.value(item)
         except RecursionError:
             return "an item that is nested too deep to read"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nlapi.gateway.envoy.documents import Json, JsonObject, duration, header, typed
 from nlapi.gateway.envoy.extension_slots import idle_filter
-from nlapi.gateway.envoy.key_filter import claim_key
+from nlapi.gateway.envoy.routes import CLIENT_CLAIM, claim_header
 from nlapi.routing.model import Client
 
 LIMITS_MESSAGE = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
@@ -58,4 +58,4 @@ def token_bucket(client: Client) -> JsonObject:
 
 
 def _client_action() -> JsonObject:
-    return {"metadata": {"descriptor_key": "client", "metadata_key": claim_key("client"), "source": "DYNAMIC"}}
+    return {"request_headers": {"descriptor_key": "client", "header_name": claim_header(CLIENT_CLAIM)}}

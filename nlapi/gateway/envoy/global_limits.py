@@ -13,7 +13,7 @@ from nlapi.gateway.envoy.client_limits import RETRY_HEADERS
 from nlapi.gateway.envoy.documents import Json, JsonObject, duration, typed
 from nlapi.gateway.envoy.extension_slots import idle_filter
 from nlapi.gateway.envoy.messages import message_class
-from nlapi.gateway.envoy.routes import CLIENT_HEADER
+from nlapi.gateway.envoy.routes import CLIENT_CLAIM, claim_header
 from nlapi.gateway.exposition import header_lines
 from nlapi.gateway.problems import GatewayProblem
 from nlapi.gateway.snapshot import ClientLimit, build_limits
@@ -62,9 +62,9 @@ def global_limits_filter(clients: Iterable[Client]) -> JsonObject:
 
 
 def _client_action(client: Client) -> JsonObject:
-    # A descriptor for this client alone. One from the metadata would be made for every client, and each would wait for
-    # the control plane.
-    header: JsonObject = {"name": CLIENT_HEADER, "string_match": {"exact": client.name}}
+    # A descriptor for this client alone. One with any value of the header would be made for every client, and each
+    # would wait for the control plane.
+    header: JsonObject = {"name": claim_header(CLIENT_CLAIM), "string_match": {"exact": client.name}}
     match: JsonObject = {"descriptor_key": DESCRIPTOR, "descriptor_value": client.name, "headers": [header]}
     return {"header_value_match": match}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from nlapi.gateway.envoy.access_log import LOGGED_CLAIMS
 from nlapi.gateway.envoy.carriage import ObjectiveCarriage
 from nlapi.gateway.envoy.client_limits import LIMITS_FILTER, limits_filter, locally_limited
 from nlapi.gateway.envoy.clusters import (
@@ -19,13 +20,13 @@ from nlapi.gateway.envoy.clusters import (
 )
 from nlapi.gateway.envoy.documents import TYPE_PREFIX, JsonObject
 from nlapi.gateway.envoy.global_limits import GLOBAL_LIMITS_FILTER, global_limits_filter, globally_limited
-from nlapi.gateway.envoy.key_filter import KEY_FILTER, ClaimUse, key_filter
+from nlapi.gateway.envoy.key_filter import KEY_FILTER, key_filter
 from nlapi.gateway.envoy.listener import LISTENER, listener, listener_secrets
 from nlapi.gateway.envoy.messages import EncodedResource
 from nlapi.gateway.envoy.options import DataPlaneOptions
-from nlapi.gateway.envoy.routes import route_configuration, scope
+from nlapi.gateway.envoy.routes import CLIENT_CLAIM, route_configuration, scope
 from nlapi.gateway.envoy.shard_addresses import ShardAddress
-from nlapi.gateway.envoy.tracing import traces_clusters
+from nlapi.gateway.envoy.tracing import TRACED_CLAIMS, traces_clusters
 from nlapi.routing.model import Client
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
@@ -72,9 +73,10 @@ def extension_resources(keys: KeySettings, clients: Iterable[Client], options: D
         issuer=keys.issuer,
         audience=options.audience,
         max_lifetime_s=keys.max_lifetime_s,
-        use=ClaimUse(
-            in_metadata=bool(options.access_log or options.otlp_url or locally_limited(callers)),
-            client_header=bool(globally_limited(callers)),
+        claims=(
+            *(LOGGED_CLAIMS if options.access_log else ()),
+            *(TRACED_CLAIMS if options.otlp_url else ()),
+            *((CLIENT_CLAIM,) if locally_limited(callers) or globally_limited(callers) else ()),
         ),
     )
     return {

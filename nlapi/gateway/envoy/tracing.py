@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from nlapi.gateway.envoy.clusters import collector_cluster
 from nlapi.gateway.envoy.documents import Json, JsonObject, extension
-from nlapi.gateway.envoy.key_filter import claim_key
 from nlapi.gateway.envoy.options import DataPlaneOptions
+from nlapi.gateway.envoy.routes import claim_header
 
 SERVICE_NAME = "nlapi-envoy"
 TRACES_CLUSTER = "traces"
@@ -32,8 +32,7 @@ def tracing(options: DataPlaneOptions) -> JsonObject:
         {"http_service": exporter, "service_name": SERVICE_NAME},
     )
     tags: list[Json] = [
-        {"tag": f"nlapi.{name}", "metadata": {"kind": {"request": {}}, "metadata_key": claim_key(name)}}
-        for name in TRACED_CLAIMS
+        {"tag": f"nlapi.{claim}", "request_header": {"name": claim_header(claim)}} for claim in TRACED_CLAIMS
     ]
     # Of requests with a traceparent its flag says whether they are traced; of others so many.
     sampling: JsonObject = {"random_sampling": {"value": options.otlp_percent}}

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 from nlapi.errors import DescriptionError, NlapiError
 from nlapi.gateway.artifacts import ArtifactStore, short_digest
-from nlapi.gateway.hosts.messages import HostDemand, HostedContent
+from nlapi.gateway.hosts.messages import MAX_LOADS, HostDemand, HostedContent
 from nlapi.gateway.inference import Runner
 from nlapi.gateway.load_trial import try_loading
 from nlapi.gateway.local_runners import open_runner
@@ -55,6 +55,7 @@ class HostedVersions:
         self._demands: dict[str, HostDemand] = {}
         """the last demand of each gateway, by its address"""
         self._loaded: dict[HostedContent, HostedVersion] = {}
+        self._loading: set[HostedContent] = set()
         self.refs: frozenset[VersionRef] = frozenset()
         """the versions that are demanded, by name"""
         self.failed: dict[HostedContent, str] = {}
@@ -105,17 +106,17 @@ class HostedVersions:
         return self._loaded.get(content) if content is not None else None
 
     async def run(self) -> None:
-        """Load and unload, for ever."""
-        while True:
-            self._wake.clear()
-            for content, fetchers in self._missing(is_tried=True).items():
-                await self._load(content, fetchers)
-            await self._unload()
-            try:
-                async with asyncio.timeout(RETRY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        """Load and unload, for ever. A version that takes long to load holds no other up while there is a slot."""
+        async with asyncio.TaskGroup() as loads:
+            while True:
+                self._wake.clear()
+                for content, fetchers in self._loadable():
+                    self._loading.add(content)
+                    loads.create_task(self._load(content, fetchers))
+                await self._unload()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S):
+                        await self._wake.wait()
 
     async def close(self) -> None:
         """Stop all versions."""
@@ -139,6 +140,14 @@ class HostedVersions:
             and (content not in self.failed or (is_tried and now >= self._retry_at[content]))
         }
 
+    def _loadable(self) -> Iterator[tuple[HostedContent, Sequence[Fetch]]]:
+        """Yield what is to be loaded now: no more than MAX_LOADS at once, and each content by one load."""
+        for content, fetchers in self._missing(is_tried=True).items():
+            if len(self._loading) >= MAX_LOADS:
+                return
+            if all(content.digest != other.digest for other in self._loading):
+                yield content, fetchers
+
     async def _load(self, content: HostedContent, fetchers: Sequence[Fetch]) -> None:
         try:
             # A damaged copy, as of a full disk, is downloaded again.
@@ -152,7 +161,10 @@ class HostedVersions:
         else:
             self.failed.pop(content, None)
             self._loaded[content] = HostedVersion(content, runner)
+        finally:
+            self._loading.discard(content)
         self._on_change()
+        self._wake.set()  # the next one may begin
 
     async def _open(self, content: HostedContent) -> Runner:
         folder = self._artifacts.path(content.digest)
@@ -176,7 +188,7 @@ class HostedVersions:
                 await version.runner.close()
                 _log.info("%s is unloaded", short_digest(content.digest))
         if self._demands:
-            used = {content.digest for content in (*demanded, *self._loaded)}
+            used = {content.digest for content in (*demanded, *self._loaded, *self._loading)}
             await asyncio.to_thread(self._artifacts.prune, used)
 
 

@@ -16,6 +16,9 @@ INTERVAL_S = 2.0
 EXPIRY_S = 3 * INTERVAL_S
 """seconds without a heartbeat after which a host is not called any more"""
 
+MAX_LOADS = 4
+"""versions that are loaded at once: by a host, and for one change by the gateway that waits for them"""
+
 DIGEST_HEADER = "Nlapi-Digest"
 SHADOW_HEADER = "Nlapi-Shadow"
 TIMEOUT_HEADER = "Nlapi-Timeout-Ms"

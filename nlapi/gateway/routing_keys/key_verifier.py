@@ -30,6 +30,14 @@ class KeyRefusedError(NlapiError):
     """A routing key is not accepted. Its message says why, and repeats nothing of the key."""
 
 
+def store_audience(store_id: str) -> str:
+    """Return the audience of the gateways on a store, where none is said: their own, or that of all for "".
+
+    Two sets of gateways on one machine may have one file of private keys, and a key of one must not open the other.
+    """
+    return f"{DEFAULT_AUDIENCE}-{store_id}" if store_id else DEFAULT_AUDIENCE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyClaims:
     """The content of a routing key; times are in seconds since 1970."""

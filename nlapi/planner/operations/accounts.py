@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from nlapi.planner.operations.candidates import OperationCandidate
 from nlapi.planner.slots.entities import PendingLookup
@@ -99,16 +98,6 @@ def _moved_sources(
             yield replace(source, argument=arguments[str(source.value)])
         elif source.argument in names:
             yield source
-
-
-def sources_to_json(sources: Iterable[ValueSource]) -> list[dict[str, object]]:
-    """Return sources as JSON, for the state between rounds."""
-    return list(map(asdict, sources))
-
-
-def sources_from_json(rows: Iterable[Mapping[str, Any]]) -> tuple[ValueSource, ...]:
-    """Return the sources that `as_json` wrote."""
-    return tuple(ValueSource(**{**row, "origin": Origin(row["origin"])}) for row in rows)
 
 
 def _plain(value: object) -> object:

@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from nlapi.errors import UsageError
-from nlapi.planner.operations.accounts import sources_from_json, sources_to_json, with_lookup
+from nlapi.planner.operations.accounts import with_lookup
 from nlapi.planner.slots.assignment import nest_values
 from nlapi.planner.slots.entities import PendingLookup
 from nlapi.planner.slots.preset_values import Values, argument_name, pending_lookup
 from nlapi.planner.slots.slot import Slot, schema_type
 from nlapi.planner.steps.name_rounds import PLANNER, NamesState
 from nlapi.tools.plan import JsonObject, Plan
-from nlapi.tools.tool import Account, Call, Tool, ValueSource
+from nlapi.tools.tool import Account, Call, Tool, ValueSource, sources_from_json, sources_to_json
 
 # (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
 FindTool: TypeAlias = Callable[[str, str], Tool]

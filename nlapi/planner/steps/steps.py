@@ -72,6 +72,20 @@ def plan_goal(goal: Goal, catalogue: Catalogue, known_values: Mapping[str, objec
     return call_plan(replace(goal, values=values, sources=sources), (*missing, *unset))
 
 
+def plan_with_id(state: LookupState, id: object, catalogue: Catalogue, known_values: Mapping[str, object]) -> Plan:
+    """Return the plan that follows a look-up which finds `id`; the plan of a workflow stands before any answer."""
+    slot = next(slot for slot in catalogue.slots(state.goal.tool) if slot.path == state.slot)
+    return plan_goal(state.goal.with_id(slot, id), catalogue, known_values)
+
+
+def item_read(state: LookupState, catalogue: Catalogue) -> tuple[Tool, str] | None:
+    """Return the read of an item whose list has not the field of a look-up, and the argument that takes its id."""
+    tool = _find_tool(catalogue, state.via, state.goal.tool.operation.spec)
+    slots = catalogue.slots(tool) if tool is not None else ()
+    slot = next((slot for slot in reversed(slots) if slot.location == "path"), None)
+    return (tool, argument_name(slot)) if tool is not None and slot is not None else None
+
+
 def _find_tool(catalogue: Catalogue, id: str, spec: Spec | None) -> Tool | None:
     operation = catalogue.find(id, spec)
     return catalogue.tool(operation) if operation is not None else None

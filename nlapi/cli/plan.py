@@ -1,0 +1,98 @@
+"""`nlapi ask --plan`: the plan as a tree and as a workflow document; nothing is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nlapi.agent.events import ChoiceOffered, PlannerChosen
+from nlapi.agent.loop import offered_choices
+from nlapi.agent.messages import model_state
+from nlapi.cli import console
+from nlapi.cli.document_output import description_locations, write_document, write_text
+from nlapi.cli.options import Setup, is_terminal
+from nlapi.cli.prompts import choose_operation
+from nlapi.cli.workflow_view import mermaid
+from nlapi.errors import MissingError, PlannerError, UsageError
+from nlapi.planner.planner import OfflinePlanner
+from nlapi.tools.plan import Conversation, Plan, WorkflowProposal
+from nlapi.workflows.from_plan import workflow_of_plan
+from nlapi.workflows.model_chain import workflow_of_model_plan
+from nlapi.workflows.outline import outline
+from nlapi.workflows.tree_text import tree_lines
+
+if TYPE_CHECKING:
+    from nlapi.cli.session import Session
+    from nlapi.workflows.draft import BuiltDocument
+
+
+async def show_plan(session: Session, setup: Setup, conversation: Conversation) -> None:
+    """Show the plan for a question, and save it where a file is named. MissingError where there is none."""
+    plan, conversation = await _chosen_plan(session, conversation)
+    if plan.proposal is not None:
+        _show_workflow(plan.proposal, setup)
+        return
+    built = _planned(session, setup, conversation, plan)
+    tree = outline(built.linked, built.linked.document.workflow(), built.examples)
+    output = setup.plan_to or ("" if is_terminal() else "-")
+    for line in tree_lines(tree):
+        (console.note if output == "-" else console.write)(line)
+    if output.lower().endswith(".mmd"):
+        write_text(mermaid(tree) + "\n", output)
+        console.note(f"{output}: a diagram of {console.count_noun(len(tree.entries), 'step')}")
+    elif output:
+        write_document(built.linked.document, output)
+    console.note("nothing was sent")
+
+
+def _show_workflow(proposal: WorkflowProposal, setup: Setup) -> None:
+    """Show the registered workflow that a plan runs: it is a document already."""
+    if proposal.fault:
+        raise MissingError(f"the workflow {proposal.call.operation_id} cannot run: {proposal.fault}")
+    for line in proposal.lines:
+        console.write(line)
+    file, id = proposal.record["file"], proposal.record["id"]
+    if setup.plan_to:
+        hint = f"`nlapi workflow show {file} {id}` shows it"
+        raise UsageError(f"the question means the workflow {id}, which {file} has; nothing was written", hint=hint)
+    console.note(f"the workflow {id} of {file}; nothing was sent")
+
+
+async def _chosen_plan(session: Session, conversation: Conversation) -> tuple[Plan, Conversation]:
+    """Return the plan for a question, after the choice of an operation where there is one to choose."""
+    plan = await _first_plan(session, conversation)
+    while choices := offered_choices(plan, session.policy.offer_below):
+        offered = ChoiceOffered(choices=choices, plan=plan, conversation=conversation)
+        conversation = conversation.with_choice(choose_operation(offered, ask=session.policy.interactive))
+        plan = await _first_plan(session, conversation)
+    if not plan.calls:
+        raise MissingError(plan.text or "the question leads to no call", hint="say it in other words")
+    if plan.understood:
+        confidence = f" ({plan.confidence:.0%} sure)" if plan.confidence < 1 else ""
+        console.dim(f"understood: {plan.understood}{confidence}")
+    return plan, conversation
+
+
+def _planned(session: Session, setup: Setup, conversation: Conversation, plan: Plan) -> BuiltDocument:
+    output = setup.plan_to or "-"
+    locations = description_locations(
+        dict(zip(session.targets, dict.fromkeys(setup.sources or ()), strict=False)), output
+    )
+    if model_state(plan) is None:
+        planner = OfflinePlanner(tuple(session.targets))
+        return workflow_of_plan(planner, conversation, plan, locations=locations)
+    if not plan.following:
+        console.note("the model may go on when it sees the answers: these are its first calls")
+    return workflow_of_model_plan(conversation, plan, tuple(session.targets), locations=locations)
+
+
+async def _first_plan(session: Session, conversation: Conversation) -> Plan:
+    """Return the first plan of the session's planner; the embedded one plans without the names that the API has."""
+    from nlapi.planner.steps.name_rounds import NamesState
+
+    async for piece in session.planner.next(conversation):
+        if isinstance(piece, PlannerChosen):
+            console.dim(f"planner: {piece.model or piece.planner}, as {piece.why}")
+        if isinstance(piece, Plan):
+            is_names = isinstance(piece.raw, NamesState)
+            return OfflinePlanner(tuple(session.targets)).first_plan(conversation) if is_names else piece
+    raise PlannerError(f"the planner {session.planner.name} ended without a plan")

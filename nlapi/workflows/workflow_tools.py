@@ -1,0 +1,215 @@
+"""Workflows as tools: each is an operation of a description of its own, whose arguments are the inputs.
+
+So whatever knows operations knows workflows too: the search, the slots of a sentence, the manifests, the checks of a
+change (docs/design/064-workflows-as-tools.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from nlapi.client.safe_text import single_line
+from nlapi.errors import ArgumentError, UsageError
+from nlapi.openapi.document import Document
+from nlapi.openapi.model import as_map
+from nlapi.openapi.parse import parse_document
+from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation, Spec
+from nlapi.tools.arguments import check, to_wire_units
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.names import MAX_LENGTH, tool_names, unique_name
+from nlapi.tools.run import Target, locate_arguments
+from nlapi.tools.tool import Call, Tool
+from nlapi.workflows.model import Workflow
+from nlapi.workflows.outline import Outline, outline
+from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.tree_text import count_text
+
+# Steps that the description of a tool names.
+MAX_STEPS = 12
+
+# Characters of what a document says about a workflow.
+MAX_ABOUT = 1_000
+
+_EFFECT_TEXTS = {Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WorkflowTool:
+    """A workflow with the tool that it is. The effect of the tool is the gravest of its steps."""
+
+    linked: LinkedDocument
+    workflow: Workflow
+    tool: Tool
+    calls: tuple[Operation, ...]
+    """the operations of its steps, in order"""
+
+    @property
+    def calls_text(self) -> str:
+        """What it sends, in a few words."""
+        return f"a workflow of {count_text(len(self.calls), 'call')}"
+
+    @property
+    def operation(self) -> Operation:
+        return self.tool.operation
+
+    @property
+    def effect(self) -> Effect:
+        return self.tool.effect
+
+    @property
+    def specs(self) -> frozenset[Spec]:
+        """The APIs that it may call."""
+        return frozenset(self.linked.all_specs)
+
+    def inputs(self, call: Call) -> dict[str, Any]:
+        """Return the inputs of a call, amounts in wire units. ArgumentError where they break the schema."""
+        arguments = to_wire_units(self.tool, call.arguments)
+        check(self.tool, arguments)
+        values = locate_arguments(self.tool, arguments)
+        body = values.get(("body", ""))
+        if body is not None and not isinstance(body, Mapping):
+            raise ArgumentError(f"the inputs of {self.workflow.id} are no object")
+        return dict(body or {name: value for (location, name), value in values.items() if location == "body" and name})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowTools:
+    """The workflows of some documents as tools, by their operations. `left_out` says of others why they are none."""
+
+    tools: Mapping[Operation, WorkflowTool]
+    left_out: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[WorkflowTool]:
+        return iter(self.tools.values())
+
+    def __len__(self) -> int:
+        return len(self.tools)
+
+    def of(self, call: Call) -> WorkflowTool | None:
+        """Return the workflow that a call runs; None for the call of an operation of an API."""
+        return self.tools.get(call.tool.operation)
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return tuple(self.tools)
+
+    def named(self, *, reserved: Iterable[str] = (), max_length: int = MAX_LENGTH) -> dict[str, WorkflowTool]:
+        """Return the workflows by names of tools that differ from each other and from the `reserved` ones."""
+        names = tool_names(self.operations, reserved=reserved, max_length=max_length)
+        return {
+            name: replace(entry, tool=replace(entry.tool, name=name)) for name, entry in zip(names, self, strict=True)
+        }
+
+
+NO_WORKFLOWS = WorkflowTools(tools={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowSet:
+    """Workflows as tools, with the Targets and the registered values by argument of all APIs that they call."""
+
+    tools: WorkflowTools = NO_WORKFLOWS
+    targets: Mapping[Spec, Target] = field(default_factory=dict)
+    defaults: Mapping[Spec, Mapping[str, Any]] = field(default_factory=dict)
+
+    def within(self, spec: Spec, operations: Collection[Operation], *, reads_only: bool = False) -> WorkflowSet:
+        """Return those that call no operation of an API but these, and with `reads_only` change nothing."""
+        allowed = frozenset(operations)
+        tools = {
+            operation: entry
+            for operation, entry in self.tools.tools.items()
+            if all(call.spec is not spec or call in allowed for call in entry.calls)
+            and not (reads_only and entry.effect is not Effect.READ)
+        }
+        return replace(self, tools=replace(self.tools, tools=tools))
+
+
+NO_WORKFLOW_SET = WorkflowSet()
+
+
+def workflow_tools(documents: Iterable[LinkedDocument]) -> WorkflowTools:
+    """Return the workflows of linked documents as tools, without those that can never run."""
+    tools: dict[Operation, WorkflowTool] = {}
+    left_out: list[str] = []
+    ids: set[str] = set()
+    for linked in documents:
+        left_out += [str(issue) for issue in linked.issues]
+        usable: dict[str, tuple[Workflow, Outline]] = {}
+        for workflow in linked.document.workflows:
+            try:
+                tree = outline(linked, workflow, {})
+            except UsageError as error:
+                left_out.append(f"the workflow {single_line(workflow.id)} cannot run: {error}")
+                continue
+            broken = next((entry for entry in tree.entries if entry.operation is None and entry.workflow is None), None)
+            if broken is None and tree.call_ids():
+                id = unique_name(workflow.id, ids)
+                ids.add(id)
+                usable[id] = workflow, tree
+            else:
+                reason = f"{broken.path}: {broken.fault}" if broken is not None else "it calls nothing"
+                left_out.append(f"the workflow {single_line(workflow.id)} cannot run: {single_line(reason)}")
+        if not usable:
+            continue
+        spec = parse_document(_description(linked, usable))
+        for operation in spec.operations:
+            if operation.usable:
+                workflow, tree = usable[operation.id]
+                tool = replace(compile_tool(operation), description=_about(workflow, tree))
+                calls = tuple(entry.operation for entry in tree.entries if entry.operation is not None)
+                tools[operation] = WorkflowTool(linked=linked, workflow=workflow, tool=tool, calls=calls)
+            else:
+                left_out.append(f"the workflow {single_line(operation.id)} has inputs that are no arguments")
+    return WorkflowTools(tools=tools, left_out=tuple(left_out))
+
+
+def _description(linked: LinkedDocument, workflows: Mapping[str, tuple[Workflow, Outline]]) -> Document:
+    """Return the OpenAPI description in which each workflow is an operation."""
+    document = linked.document
+    paths = {
+        f"/{quote(id, safe='')}": {"post": _operation(id, workflow, tree)} for id, (workflow, tree) in workflows.items()
+    }
+    tree = {
+        "openapi": "3.1.0",
+        "info": {"title": document.title, "version": document.version},
+        # `$ref`s in inputs lead to the components of the document.
+        "components": dict(as_map(document.tree.get("components"))),
+        "paths": paths,
+        EFFECTS_KEY: "stated",
+    }
+    return Document(tree=tree, source=document.location or document.title, version="3.1.0")
+
+
+def _operation(id: str, workflow: Workflow, tree: Outline) -> dict[str, Any]:
+    node: dict[str, Any] = {
+        "operationId": id,
+        "summary": workflow.summary,
+        "description": workflow.description,
+        "x-nlapi-effect": str(tree.effect),
+        "responses": {"200": {"description": "the outputs"}},
+    }
+    if schemas := workflow.input_schemas:
+        # What has a default need not be given: the run fills it in.
+        required = [name for name in workflow.required_inputs if "default" not in as_map(schemas.get(name))]
+        schema = {"type": "object", **workflow.inputs, "required": required}
+        content = {"application/json": {"schema": schema}}
+        node["requestBody"] = {"required": bool(required), "content": content}
+    return node
+
+
+def _about(workflow: Workflow, tree: Outline) -> str:
+    """Return the description of the tool of a workflow: what it does, what it calls, and its effect."""
+    texts = dict.fromkeys(single_line(text).rstrip(".") for text in (workflow.summary, workflow.description))
+    about = ". ".join(text for text in texts if text) or single_line(workflow.id)
+    about = about if len(about) <= MAX_ABOUT else f"{about[: MAX_ABOUT - 1]}…"
+    calls = [entry for entry in tree.entries if entry.operation is not None]
+    names = [single_line(entry.operation.id) for entry in calls[:MAX_STEPS] if entry.operation is not None]
+    names += [f"{len(calls) - MAX_STEPS} more"] if len(calls) > MAX_STEPS else []
+    effect = "It only reads"
+    if tree.effect is not Effect.READ:
+        effect = f"It {_EFFECT_TEXTS[tree.effect]}: {count_text(len(tree.changes), 'change')}"
+    outputs = f" Answers with {', '.join(map(single_line, workflow.outputs))}." if workflow.outputs else ""
+    return f"{about}. A workflow of {count_text(len(calls), 'call')}: {', '.join(names)}. {effect}.{outputs}"

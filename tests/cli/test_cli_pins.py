@@ -1,0 +1,219 @@
+"""What a registered description may become without a word, and what stops a call until its user accepts it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nlapi
+from nlapi.errors import ConsentError
+from tests.cli.kit import run
+from tests.servers import Echo, Reply
+
+Tree = dict[str, Any]
+Edit = Callable[[Tree], object]
+TOKEN = "t0ken-of-the-shop"
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", TOKEN)
+    for kind in ("CONFIG", "CACHE", "STATE"):
+        monkeypatch.setenv(f"NLAPI_{kind}_DIR", str(tmp_path / kind.lower()))
+
+
+@pytest.fixture
+def api() -> Iterator[Echo]:
+    with Echo(lambda request: Reply(200, {"data": []})) as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Echo]:
+    with Echo(lambda request: Reply(200, {"data": []})) as server:
+        yield server
+
+
+def described(url: str) -> Tree:
+    ok = {"responses": {"200": {"description": "ok"}}}
+    body = {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Shop", "version": "1"},
+        "servers": [{"url": url}],
+        "security": [{"key": []}],
+        "paths": {
+            "/items": {
+                "get": {"operationId": "listItems", **ok},
+                "post": {"operationId": "postItems", **body, **ok},
+            },
+            "/items/{id}": {
+                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+                "delete": {"operationId": "deleteItem", **ok},
+            },
+        },
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+@pytest.fixture
+def shop(tmp_path: Path, api: Echo) -> Callable[[Edit], None]:
+    """A registered API, and what edits its description."""
+    file, tree = tmp_path / "shop.json", described(api.url)
+    file.write_text(json.dumps(tree))
+    assert run("api", "add", "shop", str(file), "--auth", "key=env:SHOP_TOKEN").code == 0
+
+    def edit(change: Edit) -> None:
+        changed = copy.deepcopy(tree)
+        change(changed)
+        file.write_text(json.dumps(changed))
+
+    return edit
+
+
+def node(tree: Tree, path: str, method: str) -> Tree:
+    found: Tree = tree["paths"][path][method]
+    return found
+
+
+STOPS: dict[str, tuple[Edit, str]] = {
+    "another server": (lambda tree: tree.update(servers=[{"url": "ELSEWHERE"}]), "it sends to ELSEWHERE"),
+    "a server of a path": (
+        lambda tree: tree["paths"]["/items"].update(servers=[{"url": "ELSEWHERE/v2"}]), "it sends to ELSEWHERE"),
+    "a variable of a server": (
+        lambda tree: tree.update(servers=[{"url": "{site}", "variables": {"site": {"default": "ELSEWHERE"}}}]),
+        "it sends to ELSEWHERE"),
+    "a change that is called a read": (
+        lambda tree: node(tree, "/items", "post").update({"x-nlapi-effect": "read"}),
+        "POST /items was a write, and is called a read"),
+    "a removal that is called a write": (
+        lambda tree: node(tree, "/items/{id}", "delete").update({"x-nlapi-effect": "write"}),
+        "DELETE /items/{id} was a destroy, and is called a write"),
+    "a new change": (
+        lambda tree: tree["paths"].update({"/pay": {"post": {"operationId": "pay", "responses": {}}}}),
+        "a new change: POST /pay (write)"),
+    "a new method": (
+        lambda tree: tree["paths"]["/items/{id}"].update(put={"operationId": "put", "responses": {}}),
+        "a new change: PUT /items/{id} (write)"),
+    "another credential": (
+        lambda tree: tree["components"]["securitySchemes"].update(
+            more={"type": "apiKey", "in": "query", "name": "k"}),
+        "it wants a credential 'more': apiKey in the query k"),
+    "a credential at another place": (
+        lambda tree: tree["components"]["securitySchemes"].update(key={"type": "apiKey", "in": "query", "name": "t"}),
+        "the credential 'key' was http bearer, and is apiKey in the query t"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_what_is_added_or_lessened_stops_every_call_until_it_is_accepted(
+    name: str, shop: Callable[[Edit], None], api: Echo, elsewhere: Echo
+) -> None:
+    edit, message = STOPS[name]
+    message = message.replace("ELSEWHERE", elsewhere.url)
+
+    def change(tree: Tree) -> None:
+        edit(tree)
+        text = json.dumps(tree).replace("ELSEWHERE", elsewhere.url)
+        tree.clear()
+        tree.update(json.loads(text))
+
+    shop(change)
+    for words in (("call", "shop", "listItems"), ("ask", "list the items", "-a", "shop", "--planner", "offline")):
+        stopped = run(*words)
+        assert stopped.code == 6, stopped.err
+        assert message in stopped.complaint
+        assert "nlapi api update shop" in stopped.complaint
+    with pytest.raises(ConsentError, match="has changed since you registered it"):
+        nlapi.call(nlapi.load("shop"), "listItems")
+    assert (api.received, elsewhere.received) == ([], [])
+    accepted = run("api", "update", "shop")
+    assert (accepted.code, accepted.out.splitlines()) == (0, [message])
+    assert run("api", "update", "shop").out == ""
+    if "credential" not in name and "path" not in name:  # it is not given, or not for that place
+        assert run("call", "shop", "listItems").code == 0
+
+
+HARMLESS: dict[str, Edit] = {
+    "texts": lambda tree: tree["info"].update(description="New words.", version="2"),
+    "a new read": lambda tree: tree["paths"].update({"/new": {"get": {"operationId": "new", "responses": {}}}}),
+    "a change that is gone": lambda tree: tree["paths"]["/items"].pop("post"),
+    "a read that is called a change": lambda tree: node(tree, "/items", "get").update({"x-nlapi-effect": "write"}),
+    "an argument": lambda tree: node(tree, "/items", "get").update(
+        parameters=[{"name": "q", "in": "query", "schema": {"type": "string"}}]
+    ),
+    "another path of the same server": lambda tree: tree["servers"][0].update(url=tree["servers"][0]["url"] + "/v2"),
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_changes_pass(name: str, shop: Callable[[Edit], None], api: Echo) -> None:
+    shop(HARMLESS[name])
+    words = ("--yes",) if name == "a read that is called a change" else ()
+    called = run("call", "shop", "listItems", *words)
+    assert called.code == 0, called.err
+    assert len(api.received) == 1
+    assert run("api", "update", "shop").out == ""
+
+
+def test_a_place_that_the_user_named_stays_the_place(shop: Callable[[Edit], None], api: Echo, elsewhere: Echo) -> None:
+    shop(lambda tree: tree.update(servers=[{"url": elsewhere.url}]))
+    assert run("call", "shop", "listItems", "--base-url", api.url).code == 0
+    assert elsewhere.received == []
+    # Its other changes stop all the same.
+    shop(lambda tree: node(tree, "/items", "post").update({"x-nlapi-effect": "read"}))
+    assert run("call", "shop", "postItems", "--base-url", api.url).code == 6
+
+
+def test_an_overlay_of_the_command_is_the_users_own(shop: Callable[[Edit], None], api: Echo, tmp_path: Path) -> None:
+    action = {"target": "$.paths['/items'].post", "update": {"x-nlapi-effect": "read"}}
+    overlay = tmp_path / "overlay.json"
+    overlay.write_text(json.dumps({"overlay": "1.0.0", "info": {"title": "T", "version": "1"}, "actions": [action]}))
+    assert run("call", "shop", "postItems", "--overlay", str(overlay)).code == 0
+    shop(lambda tree: tree["paths"].update({"/pay": {"post": {"operationId": "pay", "responses": {}}}}))
+    assert run("call", "shop", "postItems", "--overlay", str(overlay)).code == 6
+
+
+def test_a_description_at_a_url_is_pinned_too(api: Echo, elsewhere: Echo) -> None:
+    served = [described(api.url)]
+    with Echo(lambda request: Reply(200, served[-1])) as docs:
+        source = f"{docs.url}/openapi.json"
+        run("api", "add", "far", source, "--auth", "key=env:SHOP_TOKEN", "--base-url", api.url)
+        assert run("call", "far", "listItems").code == 0
+        changed = copy.deepcopy(served[0])
+        changed["paths"]["/items"]["post"]["x-nlapi-effect"] = "read"
+        served.append(changed)
+        stopped = run("call", "far", "postItems")
+        assert (stopped.code, "called a read" in stopped.err) == (6, True)
+    assert [request.method for request in api.received] == ["GET"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"sha256": 5}', "\x00"])
+def test_a_damaged_pin_stops_and_is_written_anew(
+    shop: Callable[[Edit], None], tmp_path: Path, content: str, api: Echo
+) -> None:
+    (tmp_path / "config" / "pins" / "shop.json").write_text(content)
+    assert "nlapi api update shop" in run("call", "shop", "listItems").complaint
+    assert run("api", "update", "shop").code == 0
+    assert run("call", "shop", "listItems").code == 0
+
+
+def test_an_api_without_a_pin_works_and_can_get_one(shop: Callable[[Edit], None], tmp_path: Path, api: Echo) -> None:
+    pin = tmp_path / "config" / "pins" / "shop.json"
+    pin.unlink()
+    assert run("call", "shop", "listItems").code == 0
+    assert "is pinned now" in run("api", "update", "shop").err
+    assert pin.is_file()
+    assert run("api", "remove", "shop").code == 0
+    assert not pin.exists()
+    assert "no API is registered" in run("api", "update", "shop").complaint
+
+
+def test_what_ships_with_nlapi_has_no_pin(tmp_path: Path) -> None:
+    assert run("api", "add", "mine", "ads").code == 0
+    assert not (tmp_path / "config" / "pins" / "mine.json").exists()

@@ -1,0 +1,93 @@
+"""Files that several processes write: nothing is lost, and nothing is half there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nlapi import registry
+from nlapi.local_files import write_file
+
+ROOT = Path(__file__).parent.parent
+ADD = """
+import sys
+from nlapi import registry
+name, = sys.argv[1:]
+entry = registry.Registration(source=f"/{name}.yaml")
+registry.change_registrations(lambda entries: entries.update({name: entry}))
+"""
+ADD_MANY = """
+import itertools
+from nlapi import registry
+for number in itertools.count():
+    entry = registry.Registration(source="/x.yaml", known={"filler": "x" * 20_000})
+    registry.change_registrations(lambda entries: entries.update({f"n{number % 20}": entry}))
+    print(number, flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NLAPI_CONFIG_DIR", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def start(code: str, *words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-c", code, *words], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_of_twenty_processes_that_register_at_once_all_are_kept() -> None:
+    processes = [start(ADD, f"api{number}") for number in range(20)]
+    assert [process.wait() for process in processes] == [0] * 20
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.close()
+    assert set(registry.read_registrations()) == {f"api{number}" for number in range(20)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kill_leaves_the_old_file_or_the_new_one(seed: int, folder: Path) -> None:
+    with start(ADD_MANY) as process:
+        assert process.stdout is not None
+        for _ in range(20 + random.Random(seed).randrange(5)):
+            process.stdout.readline()
+        process.kill()
+    entries = registry.read_registrations()
+    assert len(entries) == 20
+    assert all(entry.known == {"filler": "x" * 20_000} for entry in entries.values())
+    # The lock went with the process.
+    registry.change_registrations(lambda entries: entries.update(after=registry.Registration(source="/y.yaml")))
+    assert "after" in registry.read_registrations()
+    assert stat.S_IMODE((folder / "apis.json").stat().st_mode) == 0o600
+
+
+def test_a_change_that_fails_changes_nothing(folder: Path) -> None:
+    registry.change_registrations(lambda entries: entries.update(a=registry.Registration(source="/a.yaml")))
+    before = (folder / "apis.json").read_bytes()
+
+    def fail(entries: dict[str, registry.Registration]) -> None:
+        entries.clear()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        registry.change_registrations(fail)
+    assert (folder / "apis.json").read_bytes() == before
+    assert json.loads(before)["a"]["source"] == "/a.yaml"
+
+
+def test_a_file_keeps_its_mode_and_a_link_stays_one(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.yaml", tmp_path / "link.yaml"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    write_file(link, "new")
+    assert (link.is_symlink(), target.read_text(), stat.S_IMODE(target.stat().st_mode)) == (True, "new", 0o640)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.yaml", "target.yaml"]
