@@ -57,6 +57,7 @@ class Outcome:
             "mode": played.mode.value,
             "ended": played.is_ended,
             "whole": played.is_whole,
+            "linked": played.is_linked,
             "step": played.step,
             "cause": cause.source.value if cause else "",
             "kind": cause.kind if cause else "",
@@ -144,15 +145,16 @@ def report(tally: Tally, *, show: bool) -> Iterator[str]:
     yield f"{tally.found:,} of {tally.steps:,} steps found ({share:.1f} %, wanted {WANTED_STEPS} %)."
     yield from (f"- {line}" for line in (*tally.unread[:20], *tally.unresolved[:20]))
     yield ""
-    yield "| read | workflows | ended | wanted | every hand-over carried | ours and the sandbox's causes |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield "| read | workflows | ended | wanted | every hand-over carried | or known | ours and the sandbox's causes |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for mode in Mode:
         outcomes = tally.of(mode)
         ended = sum(outcome.played.is_ended for outcome in outcomes)
         whole = sum(outcome.played.is_whole for outcome in outcomes)
+        linked = sum(outcome.played.is_linked for outcome in outcomes)
         ours = sum(outcome.cause.source in (Source.OURS, Source.SANDBOX) for outcome in outcomes if outcome.cause)
         wanted = f"{WANTED[mode]} %" if mode in WANTED else ""
-        cells = (f"{count} ({100 * count / max(1, len(outcomes)):.1f} %)" for count in (ended, whole, ours))
+        cells = (f"{count} ({100 * count / max(1, len(outcomes)):.1f} %)" for count in (ended, whole, linked, ours))
         first, *rest = cells
         yield f"| {mode} | {len(outcomes)} | {first} | {wanted} | {' | '.join(rest)} |"
     yield ""

@@ -19,11 +19,15 @@ _REFERENCE = re.compile(r"\$steps\.(?P<rest>[^}]+)")
 
 @dataclass(frozen=True, kw_only=True)
 class HandOver:
-    """A value that a step takes from the answer of an earlier one, and whether it was sent."""
+    """A value that a step takes from the answer of an earlier one, and whether it was sent.
+
+    `is_kept` holds also where the value is one that the earlier step was called with: the id of its item.
+    """
 
     use: Use
     source: str
     is_carried: bool
+    is_kept: bool
 
     def __str__(self) -> str:
         where = ".".join(map(str, self.use.keys)) or self.use.name or "body"
@@ -56,6 +60,11 @@ class Evidence:
     def is_whole(self) -> bool:
         """Whether it ended, and each hand-over between steps was carried."""
         return self.is_ended and all(hand_over.is_carried for hand_over in self.hand_overs)
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether it ended, and each hand-over was carried, or is a value that the earlier step was called with."""
+        return self.is_ended and all(hand_over.is_kept for hand_over in self.hand_overs)
 
     def is_true(self, code: int) -> bool:
         """Whether an exit code tells the truth: 0 when all criteria held, another when one did not.
@@ -126,12 +135,12 @@ def _hand_overs(case: Case, script: Case, exchanges: Mapping[str, Exchange | Non
     for use, source, text in _references(case, exchanges):
         given, sent = exchanges.get(source), exchanges.get(use.step.id)
         moved = [other for other, owner, _ in repaired if owner == source and other.step.id == use.step.id]
-        is_carried = (
-            given is not None
-            and sent is not None
-            and any(_is_carried(place, given, sent, is_sent=source in from_requests) for place in (use, *moved))
+        places = (use, *moved) if given is not None and sent is not None else ()
+        carried, kept = (
+            any(_is_carried(place, given, sent, is_sent=is_sent) for place in places if given and sent)
+            for is_sent in (source in from_requests, True)
         )
-        yield HandOver(use=use, source=source or text, is_carried=is_carried)
+        yield HandOver(use=use, source=source or text, is_carried=carried, is_kept=kept)
 
 
 def _references(case: Case, ids: Iterable[str]) -> Iterator[tuple[Use, str, str]]:

@@ -76,6 +76,10 @@ class Played:
     def is_whole(self) -> bool:
         return self.is_ended and self.evidence is not None and self.evidence.is_whole
 
+    @property
+    def is_linked(self) -> bool:
+        return self.is_ended and self.evidence is not None and self.evidence.is_linked
+
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
