@@ -57,7 +57,7 @@ def run(
         auth=options.auth,
         no_auth=options.no_auth,
     )
-    file = opened.document.location or file
+    file = file if file == "-" else opened.document.location or file
     require_sources(opened)
     workflow = opened.document.workflow(workflow_id)
     if options.repair:
@@ -205,11 +205,11 @@ def _require_readable(tree: Outline) -> None:
 
 def _require_sendable(tree: Outline, targets: Mapping[Spec, Target]) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
-    from nlapi.workflows.sendable import denial, unsendable
+    from nlapi.workflows.sendable import denials, unsendable
 
     _require_readable(tree)
-    if reason := denial(tree, targets):
-        raise ConsentError(reason, hint="nothing was sent")
+    if denial := next(denials(tree, targets), ""):
+        raise ConsentError(f"{denial}; nothing was sent", hint="`nlapi policy` shows the rules")
     if fault := next(unsendable(tree, targets), ""):
         hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
         raise ArgumentError(fault, hint=hint)
@@ -227,7 +227,7 @@ def _require_consent(tree: Outline, targets: Mapping[Spec, Target], *, yes: bool
     warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
     text = f"{console.count_noun(len(tree.changes), 'change')}{warning}"
     rule = question_rule(tree, targets)
-    # What the policy wants a question about is asked about with its request, where someone is there to be asked.
+    # At a terminal the question about that step comes at its turn.
     if yes and (not rule or is_interactive()):
         return
     if not is_interactive():

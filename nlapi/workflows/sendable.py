@@ -11,24 +11,21 @@ from nlapi.workflows.outline import Outline
 
 
 def unsendable(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
-    """Yield the faults of a tree and its steps: what is before such a step would be changed for nothing.
-
-    A step has a fault where its call cannot be built, or the user's policy denies it.
-    """
+    """Yield the faults of a tree and its steps: what is before such a step would be changed for nothing."""
     if tree.unread:
         yield f"a part of {tree.workflow.id} cannot be read: {tree.unread[0]}"
     for entry in tree.entries:
         if entry.fault:
             yield f"{entry.path} cannot be sent: {entry.fault}"
-    if reason := denial(tree, targets):
-        yield reason
+    yield from denials(tree, targets)
 
 
-def denial(tree: Outline, targets: Mapping[Spec, Target]) -> str:
-    """Return why the user's policy denies a step; "" where it denies none."""
-    operations = (entry.operation for entry in tree.entries if entry.operation is not None)
-    rules = ((operation, rule_of(operation, targets)) for operation in operations)
-    return next((denial_message(operation, rule) for operation, rule in rules if rule and is_denied(rule)), "")
+def denials(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
+    """Yield the steps that the user's policy denies, with the rule that does."""
+    for entry in tree.entries:
+        rule = rule_of(entry.operation, targets) if entry.operation is not None else None
+        if entry.operation is not None and rule is not None and is_denied(rule):
+            yield denial_message(entry.operation, rule)
 
 
 def question_rule(tree: Outline, targets: Mapping[Spec, Target]) -> str:
