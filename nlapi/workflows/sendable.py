@@ -20,9 +20,15 @@ def unsendable(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
     for entry in tree.entries:
         if entry.fault:
             yield f"{entry.path} cannot be sent: {entry.fault}"
-        rule = rule_of(entry.operation, targets) if entry.operation is not None else None
-        if entry.operation is not None and rule is not None and is_denied(rule):
-            yield denial_message(entry.operation, rule)
+    if reason := denial(tree, targets):
+        yield reason
+
+
+def denial(tree: Outline, targets: Mapping[Spec, Target]) -> str:
+    """Return why the user's policy denies a step; "" where it denies none."""
+    operations = (entry.operation for entry in tree.entries if entry.operation is not None)
+    rules = ((operation, rule_of(operation, targets)) for operation in operations)
+    return next((denial_message(operation, rule) for operation, rule in rules if rule and is_denied(rule)), "")
 
 
 def question_rule(tree: Outline, targets: Mapping[Spec, Target]) -> str:

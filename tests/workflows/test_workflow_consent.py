@@ -94,9 +94,9 @@ def rules(home: Path, *entries: str) -> None:
 def test_what_the_users_policy_denies_is_not_sent(shop: Shop, home: Path) -> None:
     rules(home, 'operation = "payOrder"\nverdict = "deny"')
     ran = flow_run(home, shop, document(BUY))
-    assert ran.code in (2, 6)
+    assert ran.code == 6
     assert "the user's policy says deny" in ran.err
-    assert shop.received == []
+    assert shop.log == []
 
 
 def test_what_the_users_policy_asks_about_asks_under_yes(shop: Shop, home: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_the_users_policy_asks_about_asks_under_yes(shop: Shop, home: Path)
     ran = flow_run(home, shop, document(BUY))
     assert ran.code == 6
     assert "your policy says ask operation createOrder" in ran.err
-    assert "POST /orders" not in shop.log
+    assert shop.log == []
 
 
 AGAIN = {
