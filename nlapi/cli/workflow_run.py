@@ -127,7 +127,7 @@ def resume(
     if not found:
         raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
     stored = found[-1]["workflow"]
-    if stored["file"] == STANDARD_INPUT:
+    if stored["file"] in ("-", STANDARD_INPUT):
         raise UsageError("the workflow came from standard input, and is not here any more", hint="run it from a file")
     asked = [record for record in records if record.get("event") == "asked"]
     # What the run went on with stands in its transcript again: a second resume goes to the same API as this one.
