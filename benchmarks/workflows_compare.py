@@ -282,6 +282,7 @@ def main() -> int:
     options = parser.parse_args()
     runners = [
         ours(),
+        ours(has_repairs=True),
         *(make(folder) for make, folder in ((jentic, options.jentic), (redocly, options.redocly)) if folder),
     ]
     cases = choose(read(options.root), options.count)
