@@ -113,8 +113,8 @@ def change_registrations(change: Callable[[dict[str, Registration]], None]) -> N
 
 
 def is_name(text: str) -> bool:
-    """Return whether an API can be registered under this name: letters, digits, `-` and `_`."""
-    return text.replace("-", "_").isidentifier()
+    """Return whether an API can be registered under this name: letters, digits, `-` and `_`, 255 at most."""
+    return len(text) <= 255 and text.replace("-", "_").isidentifier()
 
 
 def find_registration(name: str) -> Registration | None:

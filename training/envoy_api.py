@@ -32,7 +32,6 @@ ROOTS = (
     "envoy/extensions/filters/http/router/v3/router",
     "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager",
-    "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation",
     "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts",
     "envoy/extensions/transport_sockets/tls/v3/secret",
     "envoy/extensions/transport_sockets/tls/v3/tls",

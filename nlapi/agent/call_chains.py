@@ -12,23 +12,11 @@ PLAN_TOOL = "plan"
 
 PLAN_DEFINITION: dict[str, Any] = {
     "name": PLAN_TOOL,
-    "description": 'Several calls at once, of which later ones take values of earlier answers: "$steps.a.outputs.id", '
-    '"$steps.a.outputs.data.0.id". It stands alone and ends the turn.',
+    "description": 'A chain of calls, alone, which ends the turn. A value may be "$steps.ID.outputs.data.0.id".',
     "input_schema": {
         "type": "object",
         "properties": {
-            "steps": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "id": {"type": "string"},
-                        "operation": {"type": "string"},
-                        "arguments": {"type": "object"},
-                    },
-                    "required": ["id", "operation"],
-                },
-            }
+            "steps": {"type": "array", "items": {"type": "object"}, "description": "{id, operation, arguments} each"}
         },
         "required": ["steps"],
     },

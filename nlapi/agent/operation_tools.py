@@ -45,10 +45,7 @@ MAP_ROOM = 320
 MAX_DESCRIPTION = 12_000
 
 _TEXT = {"type": "string"}
-_CALL_PROPERTIES = {
-    "operation": {**_TEXT, "description": "its name"},
-    "arguments": {"type": "object", "description": "its arguments by name"},
-}
+_CALL_PROPERTIES = {"operation": _TEXT, "arguments": {"type": "object"}}
 
 
 def _definition(name: str, description: str, properties: Mapping[str, object], required: Sequence[str]) -> Any:
@@ -60,12 +57,12 @@ TOOL_DEFINITIONS: tuple[dict[str, Any], ...] = (
     _definition(
         FIND,
         "Find operations by what they do.",
-        {"words": {**_TEXT, "description": "English: the action and the thing, `pause campaign`"}},
+        {"words": {**_TEXT, "description": "English: `pause campaign`"}},
         ["words"],
     ),
     _definition(
         DESCRIBE,
-        "Read all arguments of an operation, or the inside of one.",
+        "Read the arguments of an operation, or inside one.",
         {"operation": _TEXT, "argument": {**_TEXT, "description": "to open one: spec.template"}},
         ["operation"],
     ),
@@ -73,7 +70,7 @@ TOOL_DEFINITIONS: tuple[dict[str, Any], ...] = (
     _definition(CHANGE, "Call an operation that changes something.", _CALL_PROPERTIES, ["operation"]),
     {
         "name": QUERY_TOOL,
-        "description": "Filter, sort, count or page an earlier answer, or read lines of a text, without calling again.",
+        "description": "Filter, sort, count or page an earlier answer, or read lines of a text.",
         "input_schema": QUERY_SCHEMA,
     },
 )

@@ -119,6 +119,10 @@ class _Needed(TypedDict, total=False):
     missing: list[_Argument]
 
 
+class _Workflow(TypedDict, total=False):
+    workflow: dict[str, Any]
+
+
 class _Answered(TypedDict, total=False):
     text: str
 
@@ -131,6 +135,7 @@ _FORMS: Mapping[str, Any] = {
     "stepped": _Stepped,
     "reported": _Reported,
     "needed": _Needed,
+    "workflow": _Workflow,
     "answered": _Answered,
 }
 

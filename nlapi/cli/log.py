@@ -214,12 +214,15 @@ def save(
     inputs. `nlapi workflow run FILE` runs it.
     """
     from nlapi.agent.resume import resume as rebuild
-    from nlapi.agent.transcripts import read_records
+    from nlapi.agent.transcripts import read_transcript
     from nlapi.cli.document_output import description_locations, write_document
     from nlapi.cli.target import load
     from nlapi.workflows.from_conversation import workflow_of
 
-    records = read_records(find_transcript(id))
+    path = find_transcript(id)
+    transcript = read_transcript(path)
+    _note_damage(path.stem, transcript.damaged_lines)
+    records = transcript.records
     names = [name for record in records if record.get("event") == "asked" for name in _api_names(record)]
     specs = {name: load(name) for name in dict.fromkeys(names)}
     conversation = rebuild(records, tool_finder(records, tuple(specs.values())))

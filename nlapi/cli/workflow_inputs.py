@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def read_inputs(workflow: Workflow, texts: list[str] | None) -> dict[str, Any]:
     """Return the inputs of `NAME=VALUE` by the schemas of the workflow. UsageError for one that it does not have."""
     from nlapi.registry import resolve_credential
-    from nlapi.tools.arguments import coerce
 
     values: dict[str, Any] = {}
     for name, text in parse_pairs(texts, "--input").items():
@@ -28,9 +27,19 @@ def read_inputs(workflow: Workflow, texts: list[str] | None) -> dict[str, Any]:
             values[name] = _file_input(name, text[1:], schema if isinstance(schema, Mapping) else {})
             continue
         text = resolve_credential(name, text) if text.startswith("env:") else text
-        values[name] = coerce(text, schema if isinstance(schema, Mapping) else {})
+        values[name] = _coerced(name, text, schema)
     _check_inputs(workflow, values)
     return values
+
+
+def _coerced(name: str, text: str, schema: object) -> Any:
+    """Return a text as the value that the schema of an input wants. UsageError for a schema that is none."""
+    from nlapi.tools.arguments import coerce
+
+    try:
+        return coerce(text, schema if isinstance(schema, Mapping) else {})
+    except (TypeError, AttributeError, ValueError) as fault:
+        raise UsageError(f"the schema of the input {name} cannot be used: {fault}") from None
 
 
 def _file_input(name: str, path: str, schema: Mapping[str, Any]) -> Any:
@@ -60,7 +69,11 @@ def _check_inputs(workflow: Workflow, values: Mapping[str, Any]) -> None:
 
     schema = {key: value for key, value in workflow.inputs.items() if key != "required"}
     checked = {name: value for name, value in values.items() if not isinstance(value, File)}
-    error = next(iter(VALIDATOR(schema).iter_errors(checked)), None) if schema else None
+    try:
+        error = next(iter(VALIDATOR(schema).iter_errors(checked)), None) if schema else None
+    except Exception as fault:  # jsonschema raises what it meets: an unknown type, a reference into nothing
+        message = str(fault).partition("\n")[0][:200] or type(fault).__name__
+        raise UsageError(f"the schema of the inputs of {workflow.id} cannot be used: {message}") from None
     if error is not None:
         name = str(error.absolute_path[0]) if error.absolute_path else "inputs"
         raise UsageError(f"--input {name}: {error.message[:200]}")
@@ -69,7 +82,6 @@ def _check_inputs(workflow: Workflow, values: Mapping[str, Any]) -> None:
 def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]:
     """Return the inputs with those that are required and missing, which a person is asked for."""
     from nlapi.cli.prompts import read_line
-    from nlapi.tools.arguments import coerce
 
     schemas = workflow.input_schemas
     missing = [
@@ -85,7 +97,7 @@ def ask_for_inputs(workflow: Workflow, values: dict[str, Any]) -> dict[str, Any]
         typed = (read_line(f"{name}: ") or "").strip()
         if not typed:
             raise MissingError(f"{workflow.id} needs {name}", hint=f"add --input {name}=...")
-        values[name] = coerce(typed, schema)
+        values[name] = _coerced(name, typed, schema)
     _check_inputs(workflow, values)
     return values
 

@@ -57,7 +57,7 @@ def run(
         auth=options.auth,
         no_auth=options.no_auth,
     )
-    file = opened.document.location or file
+    file = file if file == "-" else opened.document.location or file
     require_sources(opened)
     workflow = opened.document.workflow(workflow_id)
     if options.repair:
@@ -115,6 +115,7 @@ def resume(
     from nlapi.agent.resume import resume as rebuild
     from nlapi.agent.transcripts import read_records
     from nlapi.cli.log import find_transcript, tool_finder
+    from nlapi.openapi.fetch import STANDARD_INPUT
     from nlapi.workflows.planner import resume_planner
     from nlapi.workflows.secret_inputs import unstored_values
     from nlapi.workflows.tree_text import tree_lines
@@ -126,7 +127,7 @@ def resume(
     if not found:
         raise UsageError(f"the transcript {path.stem} has no run of a workflow", hint="`nlapi log list` shows them")
     stored = found[-1]["workflow"]
-    if stored["file"] == "-":
+    if stored["file"] in ("-", STANDARD_INPUT):
         raise UsageError("the workflow came from standard input, and is not here any more", hint="run it from a file")
     asked = [record for record in records if record.get("event") == "asked"]
     # What the run went on with stands in its transcript again: a second resume goes to the same API as this one.
@@ -204,9 +205,11 @@ def _require_readable(tree: Outline) -> None:
 
 def _require_sendable(tree: Outline, targets: Mapping[Spec, Target]) -> None:
     """Refuse a run with a step that cannot be sent: what is before it would be changed for nothing."""
-    from nlapi.workflows.sendable import unsendable
+    from nlapi.workflows.sendable import denials, unsendable
 
     _require_readable(tree)
+    if denial := next(denials(tree, targets), ""):
+        raise ConsentError(f"{denial}; nothing was sent", hint="`nlapi policy` shows the rules")
     if fault := next(unsendable(tree, targets), ""):
         hint = "`nlapi workflow check` and `repair` help; --until STEP stops before it. Nothing was sent"
         raise ArgumentError(fault, hint=hint)
@@ -224,7 +227,8 @@ def _require_consent(tree: Outline, targets: Mapping[Spec, Target], *, yes: bool
     warning = f", {destroyed} of them {'takes' if destroyed == 1 else 'take'} something away" if destroyed else ""
     text = f"{console.count_noun(len(tree.changes), 'change')}{warning}"
     rule = question_rule(tree, targets)
-    if yes and not rule:
+    # At a terminal the question about that step comes at its turn.
+    if yes and (not rule or is_interactive()):
         return
     if not is_interactive():
         hint = f"{rule}: run it in a terminal, where you are asked" if rule else "--yes consents"

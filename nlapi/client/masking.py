@@ -60,11 +60,11 @@ class SecretMask:
         forms = {form for secret in self._secrets for form in _literal_forms(secret)}
         # The longest first, so that none is cut in two.
         self._literals = sorted(forms, key=len, reverse=True)
-        self._is_empty = not (self._secrets or self._places)
+        self.is_empty = not (self._secrets or self._places)
 
     def text(self, text: str) -> str:
         """Return a text with the secrets masked."""
-        if self._is_empty:
+        if self.is_empty:
             return text
         # First, as a form of the whole could begin in the middle of a character that is encoded.
         if self._places or any(mark in text for mark in _MARKS):
@@ -75,11 +75,12 @@ class SecretMask:
 
     def finds(self, text: str) -> bool:
         """Return whether a text has a secret in it."""
-        return self.text(text) != text or self.text(unquote_plus(text)) != unquote_plus(text)
+        plain = unquote_plus(text)
+        return self.text(text) != text or self.text(plain) != plain
 
     def body(self, content: bytes) -> bytes:
         """Return the body of an answer with the secrets masked; one in UTF-16 or UTF-32 stays in it."""
-        if self._is_empty:
+        if self.is_empty:
             return content
         if self._places or any(mark.encode() in content for mark in _MARKS):
             content = self._byte_pattern.sub(_mask_bytes_match, content)
@@ -106,7 +107,7 @@ class SecretMask:
 
     def value(self, value: object) -> object:
         """Return a JSON value with every text in it masked, keys too."""
-        if self._is_empty:
+        if self.is_empty:
             return value
         if isinstance(value, str):
             return self.text(value)
@@ -148,6 +149,9 @@ class SecretMask:
         forms += [form.encode(codec, "replace") for form in self._literals for codec in _WIDE_CODECS]
         literals = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
         return regex.compile(b"|".join(filter(None, [self._byte_pattern.pattern, *literals])) or rb"(?!)")
+
+
+NO_SECRETS = SecretMask(())
 
 
 class StreamMask:

@@ -19,6 +19,9 @@ from nlapi.openapi.download import DEADLINE, DownloadCall, FetchedDescription, t
 from nlapi.openapi.egress import NetworkScope
 from nlapi.openapi.urls import is_http_url, origin, redact_url
 
+STANDARD_INPUT = "standard input"
+"""The source of what was read from "-"."""
+
 # GitHub's description is 13 MB; a server may send without end, so there is a limit.
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -46,7 +49,7 @@ def fetch(
     """
     if source == "-":
         return FetchedDescription(
-            data=_read_limited(sys.stdin.buffer, "standard input", max_bytes), source="standard input"
+            data=_read_limited(sys.stdin.buffer, STANDARD_INPUT, max_bytes), source=STANDARD_INPUT
         )
     scheme = source.partition("://")[0].lower() if "://" in source else ""
     if scheme in ("http", "https"):

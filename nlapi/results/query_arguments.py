@@ -18,8 +18,8 @@ _TEXT = {"type": "string"}
 QUERY_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "result": {**_TEXT, "description": "the handle, such as r1"},
-        "select": {"type": "array", "items": _TEXT, "description": "fields to show, such as user.login"},
+        "result": {**_TEXT, "description": "r1"},
+        "select": {"type": "array", "items": _TEXT, "description": "fields: user.login"},
         "where": {
             "type": "array",
             "description": "conditions that all hold",
@@ -30,12 +30,12 @@ QUERY_SCHEMA: dict[str, Any] = {
             },
         },
         "sort": {**_TEXT, "description": "a field; -field: largest first"},
-        "group": {**_TEXT, "description": "a field: counts the rows of each value"},
-        "sum": {**_TEXT, "description": "a field: its sum, of each group too"},
-        "list": {**_TEXT, "description": "a list inside, such as data.events"},
+        "group": {**_TEXT, "description": "a field: its rows by value"},
+        "sum": {**_TEXT, "description": "a field: its sum, also by group"},
+        "list": {**_TEXT, "description": "a list inside: data.events"},
         "page": {"type": "integer"},
         "search": {**_TEXT, "description": "of a text: the lines with these words"},
-        "lines": {**_TEXT, "description": "of a text: such as 100-150"},
+        "lines": {**_TEXT, "description": "of a text: 100-150"},
     },
     "required": ["result"],
 }

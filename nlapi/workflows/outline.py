@@ -17,6 +17,7 @@ from nlapi.workflows.model import Action, ActionKind, Workflow, WorkflowStep
 from nlapi.workflows.read import MAX_STEPS
 from nlapi.workflows.scope import ABSENT, Scope, UnresolvedError
 from nlapi.workflows.sources import LinkedDocument
+from nlapi.workflows.syntax import syntax_fault
 
 # Entries of one outline; a person reads some dozens.
 MAX_ENTRIES = MAX_STEPS
@@ -148,9 +149,10 @@ class _Outliner:
     ) -> None:
         target = linked.target(step)
         flow = tuple(_flow(step))
+        syntax = syntax_fault(step)
         common: dict[str, Any] = {"path": path + step.id, "step": step, "depth": depth, "flow": flow}
         if target.workflow is not None and target.document is not None:
-            self.entries.append(OutlineEntry(workflow=target.workflow, **common))
+            self.entries.append(OutlineEntry(workflow=target.workflow, fault=syntax, **common))
             nested = {parameter.name: _known(parameter.value, scope) for parameter in step.parameters}
             inputs = {name: value for name, value in nested.items() if value is not ABSENT}
             self.walk(target.document, target.workflow, inputs, f"{path}{step.id}/", depth + 1)
@@ -167,7 +169,9 @@ class _Outliner:
             fault = f"{error}{f' ({error.hint})' if error.hint else ''}"
             self.entries.append(OutlineEntry(operation=operation, fault=fault, **common))
             return
-        self.entries.append(OutlineEntry(operation=operation, bound=bound, fault=_argument_fault(bound), **common))
+        self.entries.append(
+            OutlineEntry(operation=operation, bound=bound, fault=syntax or _argument_fault(bound), **common)
+        )
 
 
 def outline(

@@ -83,7 +83,7 @@ class WorkflowPlanner:
         if self.run.state is RunState.FAILED:
             return False
         outputs = [report.outputs for report in self.run.reports[count:]]
-        if not self.unstored.secrets or MASK not in json.dumps(outputs, default=str):
+        if self.unstored.mask.is_empty or MASK not in json.dumps(outputs, default=str):
             return True
         if step.call.tool.effect is not Effect.READ:
             raise UsageError(

@@ -36,6 +36,9 @@ SUPPORTED = re.compile(r"1\.[01](\.\d+)?(-\S+)?")
 # Workflows with more steps are read, and refused by the check: no person reviews so many.
 MAX_STEPS = 1_000
 
+# References from one schema of inputs to another.
+MAX_REFERENCES = 10
+
 LOCATIONS = ("path", "query", "querystring", "header", "cookie")
 
 # JSONPath versions that mean the same for the paths that real documents have (Arazzo 1.1, Expression Type Object).
@@ -256,15 +259,30 @@ class _DocumentReader:
         return {str(name): self._value(value, f"{where}.outputs.{name}") for name, value in outputs.items()}
 
     def _inputs(self, node: object, where: str) -> Mapping[str, Any]:
-        """Return the schema of the inputs, with a reference to the components followed."""
-        schema = self._map(node, where)
-        if (reference := _text(schema.get("$ref"))).startswith("#/"):
+        """Return the schema of the inputs, with references to the components followed, those of its properties too."""
+        schema = self._followed(self._map(node, where), where)
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping) or not any(map(_has_reference, properties.values())):
+            return schema
+        followed = {
+            name: self._followed(value, f"{where}.{name}") if _has_reference(value) else value
+            for name, value in properties.items()
+        }
+        return {**schema, "properties": followed}
+
+    def _followed(self, schema: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """Return a schema, or the one of the same document that it refers to."""
+        for _ in range(MAX_REFERENCES):
+            reference = _text(schema.get("$ref"))
+            if not reference.startswith("#/") or reference.startswith("#/$defs/"):
+                return schema
             target = _follow_pointer(self.tree, reference[2:])
             if not isinstance(target, Mapping):
                 self._error(where, f"{reference} leads nowhere")
                 return {}
             schema = target
-        return schema
+        self._error(where, "it refers to itself")
+        return {}
 
     def _value(self, node: object, where: str) -> Any:
         """Return a value with its Selector Objects as Selectors."""
@@ -353,6 +371,10 @@ def _follow_pointer(tree: object, pointer: str) -> object:
     for step in pointer.split("/"):
         tree = tree.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(tree, Mapping) else None
     return tree
+
+
+def _has_reference(schema: object) -> bool:
+    return isinstance(schema, Mapping) and "$ref" in schema
 
 
 def _is_count(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_words, singular_words
-from nlapi.resources.nouns import singular_noun
+from nlapi.resources.nouns import ID_WORDS, singular_noun
 from nlapi.resources.paths import Place
 from nlapi.resources.schemas import ref_of
 from nlapi.workflows.expressions import (
@@ -57,6 +57,9 @@ class References:
         if prefix is not None or not names:
             return prefix
         found = find_named(value, str(names[-1]))
+        # `product.custom_fields[0].id` is not the product's own id.
+        if found is not None and len(names) > 1 and name_words(names[-1])[-1:][0] in ID_WORDS:
+            found = found if names[-2] in found else None
         if found is not None or operation is None or len(names) != 1:
             return found
         whole = self._named_whole(value, names[0], operation)

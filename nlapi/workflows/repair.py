@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,21 +23,24 @@ from nlapi.workflows.expressions import (
     pointer,
 )
 from nlapi.workflows.model import Criterion, StepParameter, Workflow, WorkflowStep
-from nlapi.workflows.read import parse_document
+from nlapi.workflows.read import MAX_STEPS, parse_document
 from nlapi.workflows.references import References
 from nlapi.workflows.repairs import Repair, RepairKind
 from nlapi.workflows.required_arguments import RequiredArguments, given_places
 from nlapi.workflows.sources import LinkedDocument
 from nlapi.workflows.statuses import describes_status, required_status
-from nlapi.workflows.tree_nodes import step_node, workflow_node
+from nlapi.workflows.tree_nodes import list_in, list_of, step_node, unshared, workflow_node
 from nlapi.workflows.value_schemas import ValueSchema, ValueSchemas
 from nlapi.workflows.value_search import find_named
 
 
 def repair(linked: LinkedDocument) -> tuple[LinkedDocument, tuple[Repair, ...]]:
     """Return a document with its repairs made, and the list of them; the tree of it can be written to a file."""
-    repairer = _Repairer(linked=replace_tree(linked, copy.deepcopy(dict(linked.document.tree))))
+    repairer = _Repairer(linked=replace_tree(linked, unshared(linked.document.tree)))
     for workflow in linked.document.workflows:
+        # The check refuses it, and each repair reads the document again.
+        if len(workflow.steps) > MAX_STEPS:
+            continue
         for step in workflow.steps:
             repairer.step(workflow.id, step.id)
         repairer.outputs(workflow.id)
@@ -55,6 +57,8 @@ def replace_tree(linked: LinkedDocument, tree: dict[str, Any]) -> LinkedDocument
 class _Repairer:
     linked: LinkedDocument
     repairs: list[Repair] = field(default_factory=list)
+    reloaded: int = 0
+    """the number of repairs that `linked` has"""
     schemas: ValueSchemas = field(init=False)
     workflow: Workflow = field(init=False)
     current: WorkflowStep = field(init=False)
@@ -106,6 +110,10 @@ class _Repairer:
         )
 
     def _reload(self) -> None:
+        # Each edit has its repair, and a document of many steps takes long to read.
+        if self.reloaded == len(self.repairs):
+            return
+        self.reloaded = len(self.repairs)
         self.linked = replace_tree(self.linked, self.tree)
         self.schemas = ValueSchemas(linked=self.linked, readers=self.schemas.readers)
 
@@ -127,7 +135,7 @@ class _Repairer:
         successes = [status for status in statuses if status.startswith("2") and status.isdecimal()]
         after = " || ".join(f"$statusCode == {success}" for success in successes)
         where = f"{where}.successCriteria"
-        for criterion in node.get("successCriteria") or ():
+        for criterion in list_of(node, "successCriteria"):
             before = criterion.get("condition") if isinstance(criterion, dict) else None
             status = required_status(Criterion(condition=before)) if isinstance(before, str) else None
             if not after or status is None or not 200 <= status < 300:
@@ -181,7 +189,7 @@ class _Repairer:
         payload = body.get("payload") if isinstance(body, Mapping) else None
         if isinstance(payload, Mapping) and name in payload:
             return f"$request.body{pointer(accessors)}"
-        for parameter in node.get("parameters") or ():
+        for parameter in list_of(node, "parameters"):
             if (
                 isinstance(parameter, Mapping)
                 and parameter.get("name") == name
@@ -194,7 +202,7 @@ class _Repairer:
         """Repair the parameters of a step, and leave out those that its operation does not have."""
         operation, kept = tool.operation, []
         places = set(tool.places.values())
-        for parameter in node.get("parameters") or ():
+        for parameter in list_of(node, "parameters"):
             if not isinstance(parameter, dict) or "reference" in parameter or "name" not in parameter:
                 kept.append(parameter)
                 continue
@@ -286,7 +294,7 @@ class _Repairer:
             if place[0] == "body":
                 payload[place[1]] = value
             else:
-                node.setdefault("parameters", []).append({"name": place[1], "in": place[0], "value": value})
+                list_in(node, "parameters").append({"name": place[1], "in": place[0], "value": value})
             return
         self._note(RepairKind.OMIT, where, value, None, f"the body of {operation.id} does not take {name}")
 

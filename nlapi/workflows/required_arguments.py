@@ -16,7 +16,7 @@ from nlapi.workflows.expressions import pointer
 from nlapi.workflows.model import WorkflowStep
 from nlapi.workflows.references import References
 from nlapi.workflows.repairs import RepairKind
-from nlapi.workflows.tree_nodes import step_node, workflow_node
+from nlapi.workflows.tree_nodes import list_in, list_of, object_in, step_node, unshared, workflow_node
 from nlapi.workflows.value_schemas import ValueSchema
 from nlapi.workflows.value_search import find_argument_value
 
@@ -83,15 +83,20 @@ class RequiredArguments:
         name = next((name for name, node in step.outputs.items() if node == text), "")
         if not name:
             name = _free_name(place[1], step.outputs)
-            step_node(self.references.tree, self.references.workflow.id, step.id).setdefault("outputs", {})[name] = text
+            source_node = step_node(self.references.tree, self.references.workflow.id, step.id)
+            object_in(source_node, "outputs")[name] = text
         return f"$steps.{step.id}.outputs.{name}"
 
     def _new_input(self, tool: Tool, name: str, where: str) -> str:
         """Return an expression for a new required input, or for the one of that name that the workflow has."""
-        inputs = workflow_node(self.references.tree, self.references.workflow.id).setdefault(
-            "inputs", {"type": "object"}
-        )
-        properties = inputs.setdefault("properties", {})
+        workflow = self.references.workflow
+        inputs = object_in(workflow_node(self.references.tree, workflow.id), "inputs")
+        if "$ref" in inputs:
+            # A schema of the components is shared by workflows: this one gets its own.
+            inputs.clear()
+            inputs.update(unshared(workflow.inputs))
+        inputs.setdefault("type", "object")
+        properties = object_in(inputs, "properties")
         input_name = name
         if input_name in properties and not self._fits_input(properties[input_name], tool, name):
             input_name = _free_name(f"{self.references.step_id}_{name}".replace("-", "_"), properties)
@@ -100,8 +105,8 @@ class RequiredArguments:
             definitions = tool.input_schema.get("$defs", {})
             properties[input_name] = schema
             if used := _used_definitions(schema, definitions):
-                inputs.setdefault("$defs", {}).update(used)
-        required = inputs.setdefault("required", [])
+                object_in(inputs, "$defs").update(used)
+        required = list_in(inputs, "required")
         if input_name not in required:
             required.append(input_name)
         return f"$inputs.{input_name}"
@@ -116,9 +121,11 @@ class RequiredArguments:
     def _add_argument(self, node: dict[str, Any], place: Place, value: str) -> None:
         location, name = place
         if location != "body":
-            node.setdefault("parameters", []).append({"name": name, "in": location, "value": value})
+            list_in(node, "parameters").append({"name": name, "in": location, "value": value})
             return
-        body = node.setdefault("requestBody", {"contentType": "application/json"})
+        body = object_in(node, "requestBody")
+        if "payload" not in body:
+            body.setdefault("contentType", "application/json")
         if not name:
             body["payload"] = value
             return
@@ -139,7 +146,7 @@ def _answers_item_of(source: Operation, operation: Operation, place: Place) -> b
 
 def given_places(node: Mapping[str, Any], tool: Tool) -> Iterator[Place]:
     """Yield the places of an operation that a step gives a value for."""
-    for parameter in node.get("parameters") or ():
+    for parameter in list_of(node, "parameters"):
         if isinstance(parameter, Mapping):
             yield str(parameter.get("in", "")), str(parameter.get("name", ""))
             reference = str(parameter.get("reference", ""))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.client.auth import secret_parts
-from nlapi.client.masking import MASK, MIN_SECRET_LENGTH, redact
+from nlapi.client.masking import MASK, MIN_SECRET_LENGTH, redact, secret_mask
 from nlapi.client.message import File
 from nlapi.openapi.spec import Spec
 from nlapi.workflows.model import Workflow
@@ -64,8 +64,8 @@ def masked_texts(workflow: Workflow, inputs: Mapping[str, Any], credentials: Ite
 def unstored_values(workflow: Workflow, inputs: Mapping[str, Any], credentials: Iterable[str]) -> Unstored:
     """Return the values of a run that no transcript has."""
     names = unstored_names(workflow, inputs)
-    secrets = masked_texts(workflow, inputs, credentials)
-    return Unstored(inputs={name: inputs[name] for name in names}, secrets=tuple(secrets))
+    mask = secret_mask(masked_texts(workflow, inputs, credentials))
+    return Unstored(inputs={name: inputs[name] for name in names}, mask=mask)
 
 
 def masked_outline(

@@ -11,15 +11,18 @@ from nlapi.workflows.outline import Outline
 
 
 def unsendable(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
-    """Yield the faults of a tree and its steps: what is before such a step would be changed for nothing.
-
-    A step has a fault where its call cannot be built, or the user's policy denies it.
-    """
+    """Yield the faults of a tree and its steps: what is before such a step would be changed for nothing."""
     if tree.unread:
         yield f"a part of {tree.workflow.id} cannot be read: {tree.unread[0]}"
     for entry in tree.entries:
         if entry.fault:
             yield f"{entry.path} cannot be sent: {entry.fault}"
+    yield from denials(tree, targets)
+
+
+def denials(tree: Outline, targets: Mapping[Spec, Target]) -> Iterator[str]:
+    """Yield the steps that the user's policy denies, with the rule that does."""
+    for entry in tree.entries:
         rule = rule_of(entry.operation, targets) if entry.operation is not None else None
         if entry.operation is not None and rule is not None and is_denied(rule):
             yield denial_message(entry.operation, rule)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nlapi.client.masking import secret_mask
+from nlapi.client.masking import NO_SECRETS, SecretMask
 from nlapi.client.message import File
 from nlapi.errors import UsageError
 from nlapi.workflows.engine import Frame, RunState, StepReport, WorkflowRun
@@ -25,10 +25,10 @@ MAX_STATE = 2_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unstored:
-    """The values that no transcript has: inputs by name (secrets, files), and secrets inside texts."""
+    """The values that no transcript has: inputs by name (secrets, files), and the mask of secrets inside texts."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    mask: SecretMask = field(default=NO_SECRETS, repr=False)
 
     def name_of(self, value: Any) -> str | None:
         """Return the input that a value is; "" for a text with a secret in it; None for any other value."""
@@ -40,7 +40,7 @@ class Unstored:
         name = next(
             (name for name, entry in self.inputs.items() if entry == value and isinstance(entry, File) is is_file), None
         )
-        if name is None and isinstance(value, str) and secret_mask(self.secrets).finds(value):
+        if name is None and isinstance(value, str) and self.mask.finds(value):
             return ""
         return name
 

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from nlapi.api import load
 from nlapi.errors import NlapiError, UsageError
 from nlapi.issue import Issue
+from nlapi.openapi.fetch import STANDARD_INPUT
 from nlapi.openapi.model import unescape_step
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.urls import is_http_url, redact_url
@@ -197,5 +198,12 @@ def locate(url: str, document: str) -> str:
         return url
     if is_http_url(document):
         return urljoin(document, url)
-    beside = Path(document).parent / url if document and document != "standard input" else Path(url)
-    return url if is_name(url) and not beside.is_file() else str(beside)
+    beside = Path(document).parent / url if document and document != STANDARD_INPUT else Path(url)
+    return url if is_name(url) and not _is_file(beside) else str(beside)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -19,3 +19,29 @@ def step_node(tree: Mapping[str, Any], workflow_id: str, step_id: str) -> dict[s
 def _entry(entries: Any, key: str, id: str) -> dict[str, Any]:
     """Return the first entry with an id; entries that are no objects are in a document that was read without them."""
     return next(entry for entry in entries if isinstance(entry, dict) and entry.get(key) == id)
+
+
+def list_of(node: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the list that a node has by a name; an empty one where it has none, or something else."""
+    value = node.get(name)
+    return value if isinstance(value, list) else []
+
+
+def list_in(node: dict[str, Any], name: str) -> list[Any]:
+    """Return the list that a node has by a name, to add to it; what is no list is replaced by one."""
+    node[name] = value = list_of(node, name)
+    return value
+
+
+def object_in(node: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the object that a node has by a name, to add to it; what is no object is replaced by one."""
+    value = node.get(name)
+    node[name] = value = value if isinstance(value, dict) else {}
+    return value
+
+
+def unshared(node: Any) -> Any:
+    """Return a copy of a tree in which no part stands twice: an alias of YAML is one node in memory, and two places."""
+    if isinstance(node, Mapping):
+        return {key: unshared(value) for key, value in node.items()}
+    return [unshared(value) for value in node] if isinstance(node, list) else node

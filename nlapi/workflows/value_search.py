@@ -7,15 +7,21 @@ from collections.abc import Mapping
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.envelope import SchemaView, find_item, find_list
-from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.naming import name_key, name_words, singular
 from nlapi.resources.nouns import ID_WORDS, id_field, is_id_argument, singular_noun, target_noun
 from nlapi.resources.paths import Place
+from nlapi.resources.schemas import ref_of
 from nlapi.workflows.expressions import Accessors
 from nlapi.workflows.value_schemas import ValueSchema
 
 # Levels of objects that are searched, and properties of one answer: recursive schemas have no end.
 MAX_DEPTH = 5
 MAX_PROPERTIES = 2_000
+
+# Nouns of operations whose answers are of any kind.
+_GENERAL_NOUNS = frozenset(
+    "search query lookup find result list batch bulk me self current item entry job task".split()
+)
 
 
 def find_argument_value(
@@ -29,13 +35,30 @@ def find_argument_value(
         return None
     base, entry = entry_of(value)
     names = [name for name in (place[1], hint) if name]
-    if (field := _id_of_entry(entry, source, operation, place, names)) is not None:
+    for name in names:
+        if (nested := _nested_id(value, name)) is not None:
+            return nested
+    schema_words = {word for part in (value, entry) for word in name_words(ref_of(part.schema).rpartition("/")[2])}
+    is_other = source is not None and _is_of_another_kind(
+        {*singular_noun(source), *schema_words}, operation, place, names
+    )
+    if not is_other and (field := _id_of_entry(entry, source, operation, place, names)) is not None:
         return (*base, *field)
     for name in names:
-        if (found := find_named(value, name, want_scalar=True)) is not None:
+        # `id` of an item of another kind is not the id that is wanted, though it is called so.
+        if (found := find_named(value, name, want_scalar=True)) is not None and not (
+            is_other and name_words(name)[1:] == ()
+        ):
             return found
     if entry.is_scalar:
         return base
+    return None if is_other else _plain_field(value, base, entry, place, names)
+
+
+def _plain_field(
+    value: ValueSchema, base: Accessors, entry: ValueSchema, place: Place, names: list[str]
+) -> Accessors | None:
+    """Return the way to the field of an item that a name ends in, or to its id."""
     for name in names:
         if (suffix := suffix_field(entry, name)) is not None:
             return (*base, suffix)
@@ -46,6 +69,32 @@ def find_argument_value(
     # A path names an item by its id, else by its name: `{version}` of Google's resource names.
     keys = ("id", "name") if place[0] == "path" else ()
     return next(((*base, key) for key in keys if entry.part((key,)).is_scalar), None)
+
+
+def _nested_id(value: ValueSchema, name: str) -> Accessors | None:
+    """Return the way to the id of an object inside: `new_project_gid` is `new_project.gid`. None for none."""
+    words = name_words(name)
+    if len(words) < 2 or words[-1] not in ID_WORDS:
+        return None
+    found = find_named(value, "_".join(words[:-1]))
+    if not found:
+        return None
+    inner = value.part(found)
+    field = next((key for key in inner.names if name_words(key) == words[-1:]), "")
+    return (*found, field) if field and inner.part((field,)).is_scalar else None
+
+
+def _is_of_another_kind(item: set[str], operation: Operation, place: Place, names: list[str]) -> bool:
+    """Return whether an item, by the words for it, is plainly not of the kind that a place identifies.
+
+    A comment's id is no `media_id`, though both are ids.
+    """
+    named = [words[-2] for name in names if len(words := name_words(name)) > 1 and words[-1] in ID_WORDS]
+    target = target_noun(operation, place)[-1:] if not named else ()
+    kinds = {singular(word) for word in (*named, *target)}
+    if not item or not kinds or (item | kinds) & _GENERAL_NOUNS:
+        return False
+    return not any(kind.endswith(word) or word.endswith(kind) for kind in kinds for word in item)
 
 
 def _id_of_entry(

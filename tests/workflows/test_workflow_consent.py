@@ -96,7 +96,7 @@ def test_what_the_users_policy_denies_is_not_sent(shop: Shop, home: Path) -> Non
     ran = flow_run(home, shop, document(BUY))
     assert ran.code == 6
     assert "the user's policy says deny" in ran.err
-    assert shop.log == ["POST /customers", "POST /orders"]
+    assert shop.log == [], "what comes before it would be changed for nothing"
 
 
 def test_what_the_users_policy_asks_about_asks_under_yes(shop: Shop, home: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_the_users_policy_asks_about_asks_under_yes(shop: Shop, home: Path)
     ran = flow_run(home, shop, document(BUY))
     assert ran.code == 6
     assert "your policy says ask operation createOrder" in ran.err
-    assert shop.log == ["POST /customers"]
+    assert shop.log == []
 
 
 AGAIN = {

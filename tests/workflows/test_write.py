@@ -137,7 +137,7 @@ def content(document: WorkflowDocument) -> dict[str, Any]:
     return {name: getattr(document, name) for name in names}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(documents(), st.sampled_from(DocumentFormat))
 def test_a_document_reads_back_as_it_was(document: WorkflowDocument, format: DocumentFormat) -> None:
     text = render(document, format)
@@ -154,7 +154,7 @@ def schema() -> Draft202012Validator:
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the schema of the standard is not here")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(document=documents(lowest=True))
 def test_a_document_of_1_0_fits_the_schema_of_the_standard(document: WorkflowDocument) -> None:
     tree = document_tree(document)
